@@ -1,0 +1,23 @@
+/**
+ * The few kinds of failure that the command line tells apart. Everything else is a fault of ours:
+ * it ends with exit code 1 and a stack trace.
+ */
+
+/**
+ * Wrong input or wrong usage: a file, a value or an option that the user can put right. Exit code 2.
+ * The message is one sentence or two: what is wrong, where (file, key, line, offset), the value found,
+ * and the way out.
+ */
+export class InputError extends Error {
+  override readonly name: string = 'InputError';
+}
+
+/** The user (or a signal) ended the work. Exit code 130. */
+export class InterruptedError extends Error {
+  override readonly name = 'InterruptedError';
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,2 @@
+export { log } from './log.js';
+export { formatCount, formatDuration, Progress, type ProgressOptions } from './progress.js';
