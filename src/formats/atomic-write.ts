@@ -1,0 +1,176 @@
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { InputError, messageOf } from '../errors/index.js';
+
+/** Appends a piece of the content. */
+export type WriteChunk = (chunk: Uint8Array | string) => void;
+
+/**
+ * Writes a whole file or nothing: into a temporary file beside the target, synced, then renamed over it. Until
+ * the rename an older file at `path` stays as it was; after a failure the temporary file is gone.
+ * A device or pipe at `path` (/dev/stdout) is written directly.
+ * @param content the bytes, a text (UTF-8), or a function that hands over the pieces in order.
+ * @throws InputError if the disk is full or the place cannot be written; whatever `content` throws.
+ */
+export function writeFileAtomic(
+  path: string,
+  content: Uint8Array | string | ((write: WriteChunk) => void),
+): void {
+  const target = statSync(path, { throwIfNoEntry: false });
+  if (target?.isDirectory()) throw new InputError(`${path} is a folder; name a file to write.`);
+  const direct = target !== undefined && !target.isFile();
+  const temporary = direct ? path : temporaryBeside(path);
+  try {
+    const descriptor = openSync(temporary, direct ? 'w' : 'wx');
+    try {
+      const write = (chunk: Uint8Array | string): void => writeFully(descriptor, chunk);
+      if (typeof content === 'function') content(write);
+      else write(content);
+      if (!direct) fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    if (direct) return;
+    renameSync(temporary, path);
+    syncFolder(dirname(path));
+  } catch (error) {
+    if (!direct) rmSync(temporary, { force: true });
+    throw writeError(path, error, target !== undefined);
+  }
+}
+
+export interface WriteFolderOptions {
+  /** Exchange a folder that already holds something. Default false: that is an InputError. */
+  readonly replace?: boolean;
+}
+
+/**
+ * Fills a whole folder or none: `write` gets an empty temporary folder beside `path`, which is renamed to `path`
+ * when it is done and removed when it throws. Missing parents are made (and removed again after a failure).
+ * @returns what `write` returned.
+ * @throws InputError if `path` is a file, holds something (without `replace`) or cannot be written.
+ */
+export async function writeFolderAtomic<T>(
+  path: string,
+  write: (temporary: string) => T | Promise<T>,
+  options: WriteFolderOptions = {},
+): Promise<T> {
+  const target = resolve(path);
+  const exists = refuseOccupied(path, options.replace ?? false);
+  const temporary = temporaryBeside(target);
+  let firstMade: string | undefined;
+  try {
+    firstMade = mkdirSync(dirname(target), { recursive: true });
+    mkdirSync(temporary);
+    const result = await write(temporary);
+    syncFolder(temporary);
+    exchangeFolder(temporary, target);
+    syncFolder(dirname(target));
+    return result;
+  } catch (error) {
+    rmSync(temporary, { recursive: true, force: true });
+    if (firstMade !== undefined) removeEmptyParents(dirname(target), firstMade);
+    if (error instanceof InputError) throw new InputError(error.message.replaceAll(temporary, target));
+    throw writeError(path, error, exists);
+  }
+}
+
+function refuseOccupied(path: string, replace: boolean): boolean {
+  const status = lstatSync(path, { throwIfNoEntry: false });
+  if (status === undefined) return false;
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new InputError(`${path} is not a folder; name a new folder for the output.`);
+  }
+  if (!replace && readdirSync(path).length > 0) {
+    throw new InputError(`${path} already holds files; name a new or an empty folder for the output.`);
+  }
+  return true;
+}
+
+/** rename replaces an empty folder by itself; a full one is first moved aside, and back if the rename fails. */
+function exchangeFolder(temporary: string, target: string): void {
+  const occupied = (statSync(target, { throwIfNoEntry: false }) && readdirSync(target).length > 0) ?? false;
+  if (!occupied) {
+    renameSync(temporary, target);
+    return;
+  }
+  const old = temporaryBeside(target);
+  renameSync(target, old);
+  try {
+    renameSync(temporary, target);
+  } catch (error) {
+    renameSync(old, target);
+    throw error;
+  }
+  rmSync(old, { recursive: true, force: true });
+}
+
+function removeEmptyParents(from: string, last: string): void {
+  for (let folder = from; folder.startsWith(last); folder = dirname(folder)) {
+    try {
+      rmdirSync(folder);
+    } catch {
+      return; // Someone else wrote there meanwhile.
+    }
+  }
+}
+
+/** Hidden, in the same folder (rename must not cross file systems), never the name of an older leftover. */
+function temporaryBeside(path: string): string {
+  return join(dirname(path), `.${basename(path).slice(0, 200)}.partial-${randomBytes(6).toString('hex')}`);
+}
+
+function writeFully(descriptor: number, chunk: Uint8Array | string): void {
+  const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+  for (let written = 0; written < bytes.byteLength; ) {
+    // One system call moves at most 2 GiB.
+    const length = Math.min(bytes.byteLength - written, 2 ** 30);
+    written += writeSync(descriptor, bytes, written, length);
+  }
+}
+
+/** Makes the rename itself durable. Some file systems refuse to sync a folder; the content is safe by then. */
+function syncFolder(path: string): void {
+  let descriptor: number | undefined;
+  try {
+    descriptor = openSync(path, 'r');
+    fsyncSync(descriptor);
+  } catch {
+    // Nothing that a caller could do better.
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+const WRITE_PROBLEMS = new Map<unknown, string>([
+  ['ENOSPC', 'the disk is full; free some space'],
+  ['EDQUOT', 'the disk quota is used up; free some space'],
+  ['EFBIG', 'the file system does not take files of this size'],
+  ['EACCES', 'no permission to write there; choose another place'],
+  ['EPERM', 'no permission to write there; choose another place'],
+  ['EROFS', 'the file system is read-only; choose another place'],
+  ['ENOENT', 'its folder does not exist; create it first'],
+  ['ENOTDIR', 'a part of the path is a file; choose another place'],
+  ['ENAMETOOLONG', 'the name is too long'],
+]);
+
+/** An InputError for what the user can put right about the place; any other error as it is. */
+function writeError(path: string, error: unknown, existed: boolean): unknown {
+  if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return error;
+  const problem = WRITE_PROBLEMS.get(error.code) ?? messageOf(error);
+  const intact = existed ? 'What stood there before is unchanged.' : 'Nothing was left behind.';
+  return new InputError(`${path} could not be written: ${problem}. ${intact}`);
+}

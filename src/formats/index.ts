@@ -1,0 +1,29 @@
+/** Byte formats: files to plain values and back. No tensors, no names of model families. */
+export {
+  type WriteChunk,
+  type WriteFolderOptions,
+  writeFileAtomic,
+  writeFolderAtomic,
+} from './atomic-write.js';
+export {
+  type JsonLine,
+  type ParseJsonOptions,
+  parseJson,
+  type ReadJsonLinesOptions,
+  readJsonFile,
+  readJsonLines,
+} from './read-json.js';
+export { dtypeBytes, elementCount, type FileDtype } from './safetensors-dtype.js';
+export {
+  type ModelTensorEntry,
+  openSafetensorsModel,
+  readSafetensorsIndex,
+  type SafetensorsModel,
+} from './safetensors-index.js';
+export { readSafetensorsHeader, type SafetensorsEntry, type SafetensorsFile } from './safetensors-reader.js';
+export {
+  type SafetensorsInput,
+  type WriteModelOptions,
+  writeSafetensors,
+  writeSafetensorsModel,
+} from './safetensors-writer.js';
