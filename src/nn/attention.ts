@@ -1,0 +1,80 @@
+/**
+ * Scaled dot-product attention with the masks that the families need: causal, a sliding window, padded keys.
+ *
+ * Shapes: B batch, H heads, T queries, S keys, E head_dim.
+ */
+import { cat, intTensor, operator, type Tensor } from '../tensor/index.js';
+
+const scaledDotProductAttention = operator('aten::scaled_dot_product_attention');
+
+/** Queries of one slice of a long windowed attention: large enough for full speed, small enough for its mask. */
+const WINDOW_SLICE = 1024;
+
+/** Which keys each query may look at, by absolute position. Made once for a forward pass, used by every layer. */
+export interface AttentionMask {
+  /** Position of the first query; the others follow it. */
+  readonly queryStart: number;
+  /** Position of each key. */
+  readonly keyPositions: readonly number[];
+  /** A query at i sees keys j with i - window < j <= i; undefined: all j <= i. */
+  readonly window: number | undefined;
+  /** False where a key is padding; undefined where none is. */
+  readonly keyValid: Tensor | undefined; // bool [B, S]
+}
+
+/**
+ * softmax(q k^T / sqrt(E)) v.
+ * @param q [B, H, T, E] @param k [B, H, S, E] @param v [B, H, S, E] @returns [B, H, T, E]
+ */
+export function attention(q: Tensor, k: Tensor, v: Tensor, mask: AttentionMask): Tensor {
+  const queries = q.size(2);
+  const keys = k.size(2);
+  const { window, keyValid, queryStart, keyPositions } = mask;
+  const first = keyPositions[0] ?? 0;
+  const spansWindow = window !== undefined && queryStart + queries - first > window;
+  if (keyValid === undefined && !spansWindow) {
+    if (queries === 1) return scaledDotProductAttention(q, k, v);
+    if (queries === keys) return scaledDotProductAttention(q, k, v, undefined, 0, true);
+  }
+  if (!spansWindow || queries <= WINDOW_SLICE)
+    return scaledDotProductAttention(q, k, v, visibleKeys(mask, q.device, 0, queries, 0, keys));
+  // Keys are in order of time here (a cache gives them so for more than one query): slice by slice, each with the
+  // keys of its window only, so that the mask never grows with the square of the length.
+  const slices: Tensor[] = [];
+  for (let start = 0; start < queries; start += WINDOW_SLICE) {
+    const count = Math.min(WINDOW_SLICE, queries - start);
+    const from = Math.max(0, queryStart + start - window + 1 - first);
+    const to = queryStart + start + count - first;
+    slices.push(
+      scaledDotProductAttention(
+        q.narrow(2, start, count),
+        k.narrow(2, from, to - from),
+        v.narrow(2, from, to - from),
+        visibleKeys(mask, q.device, start, count, from, to - from),
+      ),
+    );
+  }
+  return cat(slices, 2);
+}
+
+/** True where a query may see a key: bool [1 or B, 1, T, S] for a range of the queries and of the keys. */
+function visibleKeys(
+  { queryStart, keyPositions, window, keyValid }: AttentionMask,
+  device: string,
+  queryOffset: number,
+  queryCount: number,
+  keyOffset: number,
+  keyCount: number,
+): Tensor {
+  const queryPositions = Array.from({ length: queryCount }, (_, index) => queryStart + queryOffset + index);
+  const i = intTensor(queryPositions, [queryCount, 1], { device });
+  const j = intTensor(keyPositions.slice(keyOffset, keyOffset + keyCount), [1, keyCount], { device });
+  let visible = j.le(i); // [T, S]
+  if (window !== undefined) visible = visible.logicalAnd(j.gt(i.sub(window)));
+  visible = visible.unsqueeze(0).unsqueeze(0); // [1, 1, T, S]
+  if (keyValid === undefined) return visible;
+  const valid = keyValid.narrow(1, keyOffset, keyCount).unsqueeze(1).unsqueeze(1); // [B, 1, 1, S]
+  // A padded query sees itself: a row without any key would be NaN and spread to the others through its values.
+  const itself = j.le(i).logicalAnd(j.ge(i)); // [T, S]
+  return visible.logicalAnd(valid).logicalOr(itself);
+}

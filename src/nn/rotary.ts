@@ -1,0 +1,53 @@
+/**
+ * Rotary position embedding (RoPE) in the half-rotation layout: the first and the second half of a head are the two
+ * coordinates of head_dim/2 planes, plane j turned by position * base^(-2j/head_dim).
+ *
+ * Angles are computed in float64 and rounded once, to the dtype of the queries.
+ * Shapes: B batch, H heads, T tokens, E head_dim.
+ */
+import { arange, cat, type DType, type Tensor } from '../tensor/index.js';
+
+export interface Rotary {
+  readonly cos: Tensor; // [T, E]
+  readonly sin: Tensor; // [T, E]
+}
+
+export interface RotaryOptions {
+  /** First position. */
+  readonly start: number;
+  /** Number of positions. */
+  readonly length: number;
+  readonly headDim: number;
+  readonly base: number;
+  /** Factor on cos and sin. Default 1. */
+  readonly scale?: number;
+  readonly dtype: DType;
+  readonly device: string;
+}
+
+/** cos and sin for positions start … start + length - 1. */
+export function rotaryTable({
+  start,
+  length,
+  headDim,
+  base,
+  scale = 1,
+  dtype,
+  device,
+}: RotaryOptions): Rotary {
+  const float64 = { dtype: 'float64', device } as const;
+  const exponents = arange(0, headDim / 2, float64).mul(-2 / headDim);
+  const frequencies = exponents.mul(Math.log(base)).exp(); // [E/2]
+  const angles = arange(start, start + length, float64)
+    .unsqueeze(1)
+    .mul(frequencies); // [T, E/2]
+  const table = (half: Tensor): Tensor => cat([half, half], 1).mul(scale).to(dtype);
+  return { cos: table(angles.cos()), sin: table(angles.sin()) };
+}
+
+/** Turns queries or keys. @param x [B, H, T, E] */
+export function applyRotary(x: Tensor, { cos, sin }: Rotary): Tensor {
+  const [first, second] = x.chunk(2, -1);
+  if (first === undefined || second === undefined) throw new RangeError('applyRotary: odd head_dim');
+  return x.mul(cos).add(cat([second.neg(), first], -1).mul(sin));
+}

@@ -1,0 +1,87 @@
+/**
+ * The typed face of the native addon (native/, built to build/xinghe.node by the set-up). Private to this folder.
+ * The addon is loaded by the first call, not by the import.
+ */
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { messageOf } from '../errors/index.js';
+
+/** What an argument may be on the native side: handles and plain values. */
+export type NativeValue = number | bigint | boolean | string | null | undefined | readonly NativeValue[];
+
+/** One resolved operator. */
+export interface NativeOperator {
+  readonly id: number;
+  /** Index of the argument that an in-place operator hands back; -1 for none. */
+  readonly returned: number;
+  /** A letter for each result: T tensor, L list of tensors, V any other value. */
+  readonly results: string;
+}
+
+export interface Native {
+  resolveOperator(name: string, overload: string): NativeOperator;
+  call(id: number, ...values: NativeValue[]): NativeValue;
+  listOperators(): string[];
+  empty(): void;
+
+  release(handles: Int32Array, count: number): void;
+  releaseOne(handle: number): void;
+  liveCount(): number;
+  shape(handle: number): number[];
+  strides(handle: number): number[];
+  dtype(handle: number): string;
+  device(handle: number): string;
+  storageAddress(handle: number): number;
+  fromBytes(bytes: NodeJS.TypedArray, shape: readonly number[], dtype: string): number;
+  toBytes(handle: number): ArrayBuffer;
+
+  setGradEnabled(enabled: boolean): boolean;
+  isGradEnabled(): boolean;
+  setRequiresGrad(handle: number, requires: boolean): void;
+  requiresGrad(handle: number): boolean;
+  getGrad(handle: number): number | null;
+  setGrad(handle: number, grad: number | null): void;
+  backward(outputs: number[], gradOutputs: number[] | null, retainGraph: boolean): void;
+  grad(
+    outputs: number[],
+    inputs: number[],
+    gradOutputs: number[] | null,
+    retainGraph: boolean,
+    createGraph: boolean,
+  ): (number | null)[];
+
+  createGenerator(device: string, seed: number): number;
+  releaseGenerator(handle: number): void;
+  getGeneratorState(handle: number): number;
+  setGeneratorState(handle: number, state: number): void;
+
+  mapFile(path: string): number;
+  unmapFile(handle: number): void;
+  tensorInFile(file: number, offset: number, shape: readonly number[], dtype: string): number;
+
+  setThreads(count: number): void;
+  getThreads(): number;
+  cpuCapability(): string;
+  describeLibraries(): string;
+  loadLibrary(path: string): void;
+  cudaDeviceCount(): number;
+  setLinearRoute(onednn: boolean): void;
+  setDeterministic(deterministic: boolean): void;
+}
+
+let loaded: Native | undefined;
+
+/** The addon. Throws if it has not been built. */
+export function native(): Native {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Native {
+  const path = fileURLToPath(new URL('../../build/xinghe.node', import.meta.url));
+  try {
+    return createRequire(import.meta.url)(path);
+  } catch (error) {
+    throw new Error(`the native addon ${path} cannot be loaded; run \`npm run setup\` (${messageOf(error)})`);
+  }
+}
