@@ -1,0 +1,88 @@
+import { Composer, type CST, type Document, isScalar, LineCounter, Parser, visit, type YAMLMap } from 'yaml';
+import { InputError, messageOf } from '../errors/index.js';
+
+/** A file nests deeper than this by accident or with ill intent only. */
+const MAX_DEPTH = 200;
+
+/**
+ * The plain value of a text with one YAML 1.2 document (core schema: yes/no/on/off stay texts, 1.0e-05 and 3e-4
+ * are numbers; merge keys `<<` work); undefined if it has no content.
+ * @param language names the language of the text in messages.
+ * @throws InputError `<source>:<line>:<column>: …` for faulty text, duplicate keys, unknown tags, several
+ *   documents, aliases that contain themselves or blow the value up.
+ */
+export function parseYaml(text: string, source: string, language: 'YAML' | 'JSON' = 'YAML'): unknown {
+  const lines = new LineCounter();
+  const fault = (offset: number, problem: string): InputError => {
+    const { line, col } = lines.linePos(offset);
+    return new InputError(`${source}:${line}:${col}: not valid ${language}: ${asSentence(problem)}`);
+  };
+
+  // The parser keeps its own stack, the composer recurses: so depth is checked between the two.
+  const tokens = [...new Parser(lines.addNewLine).parse(text)];
+  const tooDeep = findTooDeep(tokens);
+  if (tooDeep !== undefined) throw fault(tooDeep.offset, `nested deeper than ${MAX_DEPTH}`);
+
+  const options = { version: '1.2', schema: 'core', merge: true, resolveKnownTags: false } as const;
+  // Its own check of unique keys is quadratic (8 s for 20 000 keys); checkNodes does it.
+  const composer = new Composer({ ...options, uniqueKeys: false, logLevel: 'silent' });
+  const [document, second] = [...composer.compose(tokens, true, text.length)];
+  if (document === undefined) return undefined;
+  const error = document.errors[0] ?? document.warnings[0];
+  if (error !== undefined) throw fault(error.pos[0], error.message);
+  if (second !== undefined) throw fault(second.range[0], 'a second document begins here; use one');
+  if (document.contents === null) return undefined;
+  checkNodes(document, fault);
+  try {
+    const value: unknown = document.toJS();
+    return value;
+  } catch (reason) {
+    throw fault(0, messageOf(reason)); // An alias without anchor, or more than 100 of them multiplied.
+  }
+}
+
+function findTooDeep(tokens: readonly CST.Token[]): CST.Token | undefined {
+  const open = tokens.map((token) => ({ token, depth: 0 }));
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { token, depth } = next;
+    if (depth > MAX_DEPTH) return token;
+    for (const child of childTokens(token)) open.push({ token: child, depth: depth + 1 });
+  }
+  return undefined;
+}
+
+function childTokens(token: CST.Token): CST.Token[] {
+  if (token.type === 'document') return token.value ? [token.value] : [];
+  if (!('items' in token)) return [];
+  return token.items.flatMap(({ key, value }) => [key, value]).filter((child) => child != null);
+}
+
+/** Refuses what toJS would pass over in silence or turn into a value without end. */
+function checkNodes(document: Document.Parsed, fault: (offset: number, problem: string) => InputError): void {
+  visit(document, {
+    Map: (_, map) => checkKeys(map, fault),
+    Alias: (_, alias, path) => {
+      const anchored = alias.resolve(document);
+      if (anchored !== undefined && path.includes(anchored)) {
+        throw fault(alias.range?.[0] ?? 0, `*${alias.source} contains itself`);
+      }
+    },
+  });
+}
+
+function checkKeys(map: YAMLMap, fault: (offset: number, problem: string) => InputError): void {
+  const keys = new Set<string>();
+  for (const { key } of map.items) {
+    if (!isScalar(key)) throw fault(map.range?.[0] ?? 0, 'a key must be a plain text');
+    const name = String(key.value);
+    if (keys.has(name) && name !== '<<') {
+      throw fault(key.range?.[0] ?? 0, `the key ${JSON.stringify(name)} stands twice in one mapping`);
+    }
+    keys.add(name);
+  }
+}
+
+function asSentence(message: string): string {
+  const [first = ''] = message.split('\n');
+  return /[.!?]$/.test(first) ? first : `${first}.`;
+}
