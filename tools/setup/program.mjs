@@ -1,0 +1,33 @@
+// Compiles src/ to dist/. The new folder takes the old one's place only when it is whole.
+import { existsSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { distFolder, filesBelow, fingerprintFiles, readJson, root, writeJson } from './paths.mjs';
+import { SetupError, say, since } from './report.mjs';
+import { lastLines, runProgram } from './run-program.mjs';
+
+const recordName = 'build.json';
+
+export async function buildProgram() {
+  const key = fingerprintFiles([
+    ...filesBelow(join(root, 'src')).filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts')),
+    ...['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'].map((name) => join(root, name)),
+  ]);
+  if (readJson(join(distFolder, recordName))?.key === key) return;
+  say('compiling src/ to dist/');
+  const start = performance.now();
+  const fresh = join(root, 'dist.tmp');
+  rmSync(fresh, { recursive: true, force: true });
+  const tsc = join(root, 'node_modules', '.bin', 'tsc');
+  const result = await runProgram(tsc, ['-p', 'tsconfig.build.json', '--outDir', fresh], { cwd: root });
+  if (result.code !== 0) {
+    rmSync(fresh, { recursive: true, force: true });
+    throw new SetupError(`src/ does not compile:\n${lastLines(result.output, 40)}`);
+  }
+  writeJson(join(fresh, recordName), { key });
+  const old = join(root, 'dist.old.tmp');
+  rmSync(old, { recursive: true, force: true });
+  if (existsSync(distFolder)) renameSync(distFolder, old);
+  renameSync(fresh, distFolder);
+  rmSync(old, { recursive: true, force: true });
+  say(`compiled in ${since(start)}`);
+}
