@@ -1,0 +1,3 @@
+export { type LoadWeightsOptions, loadWeights } from './load-weights.js';
+export { type NameRow, NameTable, type NameTableOptions } from './name-table.js';
+export { saveWeights } from './save-weights.js';

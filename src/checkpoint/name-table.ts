@@ -1,0 +1,59 @@
+/**
+ * The two-column table between a family's published tensor names and our own paths. `{i}` stands for a layer number
+ * and must be the same on both sides.
+ */
+
+export type NameRow = readonly [published: string, own: string];
+
+export interface NameTableOptions {
+  /** Published names that carry nothing (buffers): skipped on purpose. */
+  readonly skip?: readonly string[];
+  /** A prefix that some published files leave away, e.g. "transformer.". */
+  readonly optionalPrefix?: string;
+}
+
+const LAYER = '{i}';
+
+export class NameTable {
+  readonly #toOwn: ReadonlyMap<string, string>;
+  readonly #toPublished: ReadonlyMap<string, string>;
+  readonly #skip: ReadonlySet<string>;
+  readonly #optionalPrefix: string | undefined;
+
+  constructor(rows: readonly NameRow[], { skip = [], optionalPrefix }: NameTableOptions = {}) {
+    this.#toOwn = new Map(rows);
+    this.#toPublished = new Map(rows.map(([published, own]) => [own, published]));
+    this.#skip = new Set(skip);
+    this.#optionalPrefix = optionalPrefix;
+  }
+
+  /** Our path of a published name; "skip" for a buffer; undefined for a name that the family does not have. */
+  toOwn(published: string): string | 'skip' | undefined {
+    const direct = this.#lookUp(published);
+    if (direct !== undefined || this.#optionalPrefix === undefined) return direct;
+    return this.#lookUp(this.#optionalPrefix + published);
+  }
+
+  /** The published name of one of our paths. Throws for a path that is not in the table. */
+  toPublished(own: string): string {
+    const { pattern, layer } = patternOf(own);
+    const published = this.#toPublished.get(pattern);
+    if (published === undefined) throw new TypeError(`no published name for ${own}`);
+    return published.replace(LAYER, layer);
+  }
+
+  #lookUp(published: string): string | 'skip' | undefined {
+    const { pattern, layer } = patternOf(published);
+    if (this.#skip.has(pattern)) return 'skip';
+    return this.#toOwn.get(pattern)?.replace(LAYER, layer);
+  }
+}
+
+/** "h.12.mlp" -> pattern "h.{i}.mlp", layer "12". Names have at most one number. */
+function patternOf(name: string): { pattern: string; layer: string } {
+  const match = /(^|\.)(\d+)(?=\.|$)/.exec(name);
+  if (match === null) return { pattern: name, layer: '' };
+  const start = match.index + (match[1]?.length ?? 0);
+  const layer = match[2] ?? '';
+  return { pattern: name.slice(0, start) + LAYER + name.slice(start + layer.length), layer };
+}

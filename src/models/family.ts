@@ -1,0 +1,62 @@
+/** What the rest of the system knows of a model family, and of one model of it. */
+import type { z } from 'zod';
+import type { NameTable } from '../checkpoint/index.js';
+import { parseConfig } from '../config/index.js';
+import type { InitRule } from '../nn/index.js';
+import type { CausalLm } from './causal-lm.js';
+
+export type FamilyName = 'spark' | 'telechat' | 'telechat52b' | 'xverse';
+
+/** A model as its config describes it; no weights yet. */
+export interface Architecture {
+  readonly family: FamilyName;
+  /** The config as it was read, for saving it beside new weights. */
+  readonly publishedConfig: unknown;
+  /** Its file name in a model folder. */
+  readonly configFile: 'config.json' | 'model_config.yaml';
+  readonly names: NameTable;
+  readonly initRule: InitRule;
+  readonly vocabSize: number;
+  readonly bosTokenId: number | undefined;
+  readonly eosTokenId: number | undefined;
+  readonly padTokenId: number | undefined;
+  /** A new model whose parameters have shapes and no values. */
+  createModel(): CausalLm;
+}
+
+export interface ModelFamily {
+  readonly name: FamilyName;
+  /** True when a parsed config file is one of this family. */
+  recognises(config: unknown): boolean;
+  /** @throws InputError for unknown keys and values out of range, naming `source`. */
+  parse(config: unknown, source: string): Architecture;
+}
+
+/** Ties a family's schema, names and model together. */
+export function defineFamily<Schema extends z.ZodType>(definition: {
+  readonly name: FamilyName;
+  readonly recognises: (config: unknown) => boolean;
+  readonly schema: Schema;
+  /** Picks the part of the file that the schema describes. Default: the whole. */
+  readonly select?: (config: unknown) => unknown;
+  readonly configFile: Architecture['configFile'];
+  readonly names: NameTable;
+  readonly describe: (
+    config: z.output<Schema>,
+  ) => Omit<Architecture, 'family' | 'publishedConfig' | 'configFile' | 'names'>;
+}): ModelFamily {
+  const { name, recognises, schema, select, configFile, names, describe } = definition;
+  return {
+    name,
+    recognises,
+    parse(config, source) {
+      const parsed = parseConfig(schema, select === undefined ? config : select(config), { source });
+      return { family: name, publishedConfig: config, configFile, names, ...describe(parsed) };
+    },
+  };
+}
+
+/** The value of `key` in a config that may be anything. */
+export function configValue(config: unknown, key: string): unknown {
+  return typeof config === 'object' && config !== null ? Reflect.get(config, key) : undefined;
+}

@@ -1,0 +1,4 @@
+export { type Block, CausalLm, type ForwardContext, type ForwardOptions } from './causal-lm.js';
+export type { Architecture, FamilyName, ModelFamily } from './family.js';
+export { type LoadedModel, type LoadModelOptions, loadModel } from './load-model.js';
+export { families, findConfig, loadArchitecture, parseArchitecture } from './registry.js';

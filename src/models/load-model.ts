@@ -1,0 +1,32 @@
+/** A model folder or weight file to a model that computes. */
+import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { type LoadWeightsOptions, loadWeights } from '../checkpoint/index.js';
+import { InputError } from '../errors/index.js';
+import type { CausalLm } from './causal-lm.js';
+import type { Architecture } from './family.js';
+import { findConfig, loadArchitecture } from './registry.js';
+
+export interface LoadModelOptions extends LoadWeightsOptions {
+  /** A config that lies elsewhere; default: the one beside the weights. */
+  readonly configPath?: string | undefined;
+}
+
+export interface LoadedModel {
+  readonly model: CausalLm;
+  readonly architecture: Architecture;
+}
+
+/**
+ * @param path a folder (config beside the weights) or a weight file
+ * @throws InputError for a missing path, and as the config and the weights demand
+ */
+export function loadModel(path: string, { configPath, ...options }: LoadModelOptions = {}): LoadedModel {
+  const status = statSync(path, { throwIfNoEntry: false });
+  if (status === undefined) throw new InputError(`${path}: no such model folder or weight file.`);
+  const folder = status.isDirectory() ? path : dirname(path);
+  const architecture = loadArchitecture(configPath ?? findConfig(folder));
+  const model = architecture.createModel();
+  loadWeights(model, architecture.names, path, options);
+  return { model, architecture };
+}

@@ -1,0 +1,37 @@
+/** All families: one line each. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { readConfigFile } from '../config/index.js';
+import { InputError } from '../errors/index.js';
+import type { Architecture, ModelFamily } from './family.js';
+import { xverse } from './xverse/index.js';
+
+export const families: readonly ModelFamily[] = [xverse];
+
+/** Names of the config in a model folder, the first found counts. */
+const CONFIG_FILES = ['config.json', 'model_config.yaml', 'model_config.yml'] as const;
+
+/** The architecture that a published config file describes. @throws InputError if no family knows it. */
+export function loadArchitecture(configPath: string): Architecture {
+  return parseArchitecture(readConfigFile(configPath), configPath);
+}
+
+export function parseArchitecture(config: unknown, source: string): Architecture {
+  const family = families.find((candidate) => candidate.recognises(config));
+  if (family === undefined)
+    throw new InputError(
+      `${source}: no model family recognises this config; known: ${families.map(({ name }) => name).join(', ')} ` +
+        '(by model_type, or model.model_config.type in Spark YAML).',
+    );
+  return family.parse(config, source);
+}
+
+/** The config file in a model folder. @throws InputError if there is none. */
+export function findConfig(folder: string): string {
+  const name = CONFIG_FILES.find((candidate) => existsSync(join(folder, candidate)));
+  if (name === undefined)
+    throw new InputError(
+      `${folder}: no config found (looked for ${CONFIG_FILES.join(', ')}); give one with --config.`,
+    );
+  return join(folder, name);
+}

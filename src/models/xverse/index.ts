@@ -1,0 +1,20 @@
+import { configValue, defineFamily } from '../family.js';
+import { xverseConfigSchema } from './config.js';
+import { XverseModel } from './model.js';
+import { xverseNames } from './state-dict.js';
+
+export const xverse = defineFamily({
+  name: 'xverse',
+  recognises: (config) => configValue(config, 'model_type') === 'xverse',
+  schema: xverseConfigSchema,
+  configFile: 'config.json',
+  names: xverseNames,
+  describe: (config) => ({
+    initRule: { kind: 'normal', std: config.initializer_range },
+    vocabSize: config.vocab_size,
+    bosTokenId: config.bos_token_id,
+    eosTokenId: config.eos_token_id,
+    padTokenId: config.pad_token_id ?? undefined,
+    createModel: () => new XverseModel(config),
+  }),
+});

@@ -1,0 +1,39 @@
+/** Initial values of a model that is trained from nothing. */
+import { type FloatDType, type Generator, ones, randn, type Tensor, zeros } from '../tensor/index.js';
+import { Embedding } from './embedding.js';
+import { Linear } from './linear.js';
+import type { Module } from './module.js';
+import { LayerNorm, RmsNorm } from './norm.js';
+
+/** How matrices are drawn: normal(0, std), or Xavier's normal(0, sqrt(2 / (fan in + fan out))). */
+export type InitRule = { readonly kind: 'normal'; readonly std: number } | { readonly kind: 'xavier-normal' };
+
+export interface InitOptions {
+  readonly rule: InitRule;
+  /** The draws happen on the CPU in float32, so that a seed gives the same model on every device. */
+  readonly generator: Generator;
+  /** Default float32. */
+  readonly dtype?: FloatDType;
+  /** Default cpu. */
+  readonly device?: string;
+}
+
+/** Gives every parameter of the tree a value: matrices by the rule, norm weights 1, biases 0. */
+export function initializeModule(root: Module, options: InitOptions): void {
+  const { rule, generator, dtype = 'float32', device = 'cpu' } = options;
+  const matrix = (shape: readonly number[]): Tensor => {
+    const [rows = 1, columns = 1] = shape;
+    const std = rule.kind === 'normal' ? rule.std : Math.sqrt(2 / (rows + columns));
+    return randn(shape, generator, { std }).to(dtype).toDevice(device);
+  };
+  for (const [path, module] of root.namedModules()) {
+    const assign = (key: string, value: Tensor): void =>
+      root.assign(path === '' ? key : `${path}.${key}`, value);
+    if (module instanceof Linear || module instanceof Embedding)
+      assign('weight', matrix(module.weight.shape));
+    if (module instanceof RmsNorm || module instanceof LayerNorm)
+      assign('weight', ones(module.weight.shape, { dtype, device }));
+    if ((module instanceof Linear || module instanceof LayerNorm) && module.bias !== undefined)
+      assign('bias', zeros(module.bias.shape, { dtype, device }));
+  }
+}
