@@ -1,3 +1,4 @@
+export { loadAdapter, saveAdapter } from './adapter.js';
 export { type LoadWeightsOptions, loadWeights } from './load-weights.js';
 export { type NameRow, NameTable, type NameTableOptions } from './name-table.js';
 export { saveWeights } from './save-weights.js';

@@ -1,0 +1,46 @@
+/** Puts adapters into a model and takes them out again. */
+import { InputError } from '../errors/index.js';
+import { Linear, type Module } from '../nn/index.js';
+import { LoraLinear, type LoraOptions } from './lora-linear.js';
+
+/** Wraps every linear layer whose own path `matches`; gives them by path. @throws InputError if there is none. */
+export function applyLora(
+  model: Module,
+  matches: (path: string) => boolean,
+  options: LoraOptions,
+): Map<string, LoraLinear> {
+  const adapted = new Map<string, LoraLinear>();
+  for (const [path, module] of [...model.namedModules()]) {
+    if (!(module instanceof Linear) || module instanceof LoraLinear || !matches(path)) continue;
+    const layer = new LoraLinear(module, options);
+    model.replaceModule(path, layer);
+    adapted.set(path, layer);
+  }
+  if (adapted.size === 0)
+    throw new InputError('LoRA: no linear layer of the model matches the target modules.');
+  return adapted;
+}
+
+/** The adapted layers of a model, by path. */
+export function loraLayers(model: Module): Map<string, LoraLinear> {
+  const layers = new Map<string, LoraLinear>();
+  for (const [path, module] of model.namedModules())
+    if (module instanceof LoraLinear) layers.set(path, module);
+  return layers;
+}
+
+/** Adds every adapter to its weight and puts plain linear layers back. */
+export function mergeLora(model: Module): void {
+  for (const [path, layer] of loraLayers(model)) {
+    const plain = new Linear(layer.inFeatures, layer.outFeatures, {
+      bias: layer.bias !== undefined,
+      layout: layer.layout,
+    });
+    plain.assign('weight', layer.mergedWeight());
+    plain.bias = layer.bias;
+    layer.weight.dispose();
+    layer.loraA.dispose();
+    layer.loraB.dispose();
+    model.replaceModule(path, plain);
+  }
+}

@@ -1,0 +1,2 @@
+export { applyLora, loraLayers, mergeLora } from './apply-lora.js';
+export { initializeLora, LoraLinear, type LoraOptions } from './lora-linear.js';
