@@ -1,0 +1,132 @@
+import { InputError } from '../../errors/index.js';
+import type { AddedToken, Role } from '../added-token.js';
+import { JsonFields } from '../json-fields.js';
+import {
+  type DecodeOptions,
+  type DecodeStream,
+  decodeAll,
+  type EncodeOptions,
+  replaceLoneSurrogates,
+  type Tokenizer,
+  unknownIdError,
+} from '../tokenizer.js';
+import { AddedVocabulary } from './added-vocabulary.js';
+import { BpeModel, MAX_TOKEN_ID } from './bpe-model.js';
+import { type CreateStages, compileDecoder, type DecoderStage } from './decoders.js';
+import { compileNormalizer } from './normalizers.js';
+import { compilePostProcessor, type SpecialFrame } from './post-processors.js';
+import { compilePreTokenizer, type PreTokenizer } from './pre-tokenizers.js';
+
+/** A tokenizer.json with a BPE model. Padding and truncation, which it may also ask for, are not applied. */
+export class HuggingFaceTokenizer implements Tokenizer {
+  readonly vocabSize: number;
+  readonly bosTokenId: number | undefined;
+  readonly eosTokenId: number | undefined;
+  readonly padTokenId: number | undefined;
+  readonly unkTokenId: number | undefined;
+  readonly #model: BpeModel;
+  readonly #preTokenizer: PreTokenizer;
+  readonly #added: AddedVocabulary;
+  readonly #addedIds: ReadonlyMap<string, number>;
+  readonly #specialIds: ReadonlySet<number>;
+  readonly #frame: SpecialFrame;
+  readonly #createStages: CreateStages;
+  readonly #tokens: readonly (string | undefined)[];
+
+  /**
+   * @param json the parsed file; @param source names it in messages; @param roles names the special tokens, which
+   *   the file itself does not (only unk).
+   * @throws InputError for a fault in the file or a component that is not supported.
+   */
+  constructor(json: unknown, source: string, roles: ReadonlyMap<Role, string> = new Map()) {
+    const fields = new JsonFields(json, `${source}:`);
+    const component = (key: string) => (fields.has(key) ? fields.object(key) : undefined);
+    const normalizer = component('normalizer');
+    this.#preTokenizer = compilePreTokenizer(component('pre_tokenizer'));
+    this.#model = new BpeModel(fields.object('model'), this.#preTokenizer.byteLevel);
+    const added = fields.has('added_tokens') ? fields.objects('added_tokens').map(readAddedToken) : [];
+    this.#added = new AddedVocabulary(added, normalizer && compileNormalizer(normalizer));
+    this.#addedIds = new Map(added.map((token) => [token.content, token.id]));
+    this.#specialIds = new Set(added.filter((token) => token.special).map((token) => token.id));
+    this.#frame = compilePostProcessor(component('post_processor'));
+    this.#createStages = compileDecoder(component('decoder'));
+    const tokens: (string | undefined)[] = [];
+    for (const [token, id] of [...this.#model.ids, ...this.#addedIds]) {
+      while (tokens.length <= id) tokens.push(undefined);
+      tokens[id] = token;
+    }
+    if (tokens.length === 0) throw new InputError(`${source}: the vocabulary is empty.`);
+    this.#tokens = tokens;
+    this.vocabSize = tokens.length;
+    const idOfRole = (role: Role) => this.tokenToId(roles.get(role) ?? '');
+    this.bosTokenId = idOfRole('bos');
+    this.eosTokenId = idOfRole('eos');
+    this.padTokenId = idOfRole('pad');
+    this.unkTokenId = idOfRole('unk') ?? this.#model.unkId;
+  }
+
+  encode(text: string, options: EncodeOptions = {}): number[] {
+    const ids: number[] = options.addSpecialTokens ? [...this.#frame.before] : [];
+    const words: string[] = [];
+    this.#added.visit(replaceLoneSurrogates(text), {
+      onToken: (id) => void ids.push(id),
+      onText: (part, atStart) => {
+        words.length = 0;
+        this.#preTokenizer.split(part, atStart, words);
+        for (const word of words) this.#model.encodeWord(word, ids);
+      },
+    });
+    if (options.addSpecialTokens) ids.push(...this.#frame.after);
+    return ids;
+  }
+
+  decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
+    return decodeAll(this.createDecodeStream(options), ids);
+  }
+
+  tokenToId(token: string): number | undefined {
+    return this.#addedIds.get(token) ?? this.#model.ids.get(token);
+  }
+
+  idToToken(id: number): string {
+    const token = this.#tokens[id];
+    if (token === undefined) throw unknownIdError(id, this.vocabSize);
+    return token;
+  }
+
+  createDecodeStream(options: DecodeOptions = {}): DecodeStream {
+    const stages = this.#createStages();
+    return {
+      push: (id) => {
+        const token = this.idToToken(id);
+        if (options.skipSpecialTokens && this.#specialIds.has(id)) return '';
+        return runStages(stages, 0, [token]);
+      },
+      end: () => stages.map((stage, index) => runStages(stages, index + 1, stage.end())).join(''),
+    };
+  }
+}
+
+function runStages(stages: readonly DecoderStage[], from: number, parts: readonly string[]): string {
+  let current = parts;
+  for (let index = from; index < stages.length; index++) {
+    const stage = stages[index]!;
+    current = current.length === 1 ? stage.push(current[0]!) : current.flatMap((part) => stage.push(part));
+  }
+  return current.length === 1 ? current[0]! : current.join('');
+}
+
+function readAddedToken(fields: JsonFields): AddedToken {
+  const content = fields.string('content');
+  if (content === '') throw fields.mismatch('content', 'a string of at least one character');
+  const special = fields.boolean('special', false);
+  return {
+    id: fields.integer('id', MAX_TOKEN_ID),
+    content,
+    special,
+    singleWord: fields.boolean('single_word', false),
+    lstrip: fields.boolean('lstrip', false),
+    rstrip: fields.boolean('rstrip', false),
+    normalized: fields.boolean('normalized', !special),
+  };
+}

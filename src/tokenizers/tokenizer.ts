@@ -1,0 +1,56 @@
+import { InputError } from '../errors/index.js';
+
+export interface EncodeOptions {
+  /** Add what the tokenizer's own files say belongs around a text (bos, eos, a template). Default false. */
+  readonly addSpecialTokens?: boolean;
+}
+
+export interface DecodeOptions {
+  /** Leave out special tokens. Default false. */
+  readonly skipSpecialTokens?: boolean;
+}
+
+/** Turns ids into text one by one. The pieces returned, joined, are what `decode` gives for all ids. */
+export interface DecodeStream {
+  /** Takes the next id; returns the text that no later id can change, '' if there is none yet. */
+  push(id: number): string;
+  /** The rest, once no id follows. The stream is spent. */
+  end(): string;
+}
+
+/** Text to ids and back. Encoding and decoding are synchronous; one object serves one thread. */
+export interface Tokenizer {
+  /** Highest id + 1, added tokens included: the rows that an embedding needs. */
+  readonly vocabSize: number;
+  readonly bosTokenId: number | undefined;
+  readonly eosTokenId: number | undefined;
+  readonly padTokenId: number | undefined;
+  readonly unkTokenId: number | undefined;
+  /** Ids of a text. Special tokens standing in the text are recognised where the files declare them as added. */
+  encode(text: string, options?: EncodeOptions): number[];
+  /** Text of ids; U+FFFD only where they spell no valid UTF-8. Throws InputError for an id outside the vocabulary. */
+  decode(ids: ArrayLike<number>, options?: DecodeOptions): string;
+  tokenToId(token: string): number | undefined;
+  /** The token as the file spells it. Throws InputError for an id outside the vocabulary. */
+  idToToken(id: number): string;
+  createDecodeStream(options?: DecodeOptions): DecodeStream;
+}
+
+/** Feeds all ids to a stream. */
+export function decodeAll(stream: DecodeStream, ids: ArrayLike<number>): string {
+  let text = '';
+  for (let index = 0; index < ids.length; index++) text += stream.push(ids[index]!);
+  return text + stream.end();
+}
+
+/** The InputError for an id that names no token. */
+export function unknownIdError(id: number, vocabSize: number): InputError {
+  return new InputError(
+    `Token id ${id} is outside the vocabulary: ids go from 0 to ${vocabSize - 1}. The ids come from another tokenizer, or the model's vocabulary is larger than the tokenizer's.`,
+  );
+}
+
+/** Lone surrogates have no UTF-8; like every UTF-8 encoder we read U+FFFD in their place. */
+export function replaceLoneSurrogates(text: string): string {
+  return /[\ud800-\udfff]/.test(text) ? text.replace(/\p{Surrogate}/gu, '\ufffd') : text;
+}
