@@ -1,0 +1,96 @@
+import { randomBytes } from 'node:crypto';
+import { InputError } from '../errors/index.js';
+import { Candidates } from './candidates.js';
+import { Random, type RandomState } from './random.js';
+import { checkSamplingParameters, type LogitsRow, type SamplingParameters } from './sampling-parameters.js';
+
+/** The tokens that can be drawn, by ascending id, and their probabilities, which add up to 1. */
+export interface TokenProbabilities {
+  readonly ids: Int32Array;
+  readonly probs: Float64Array;
+}
+
+// One set of vocabulary-sized arrays for all samplers of a thread: calls are synchronous.
+const candidates = new Candidates();
+
+/**
+ * Chooses the tokens of one sequence: greedy without a temperature, else one seeded draw per token.
+ * Penalties come before and are not its business (see createPenalties). Rows are read, never changed.
+ */
+export class Sampler {
+  readonly #parameters: SamplingParameters;
+  readonly #random: Random;
+
+  /**
+   * @param parameters penalties among them are ignored here
+   * @param stream tells apart sequences of one seed, such as several choices for one prompt
+   * @throws InputError if a parameter is out of range
+   */
+  constructor(parameters: SamplingParameters, stream = 0) {
+    checkSamplingParameters(parameters);
+    this.#parameters = parameters;
+    this.#random = new Random(parameters.seed ?? randomBytes(8).readBigUInt64LE(), stream);
+  }
+
+  /** Seed, stream and number of draws: enough to report a run or to repeat it. */
+  get randomState(): RandomState {
+    return this.#random.state();
+  }
+
+  /** @throws InputError if the row holds NaN or no finite maximum */
+  sample(row: LogitsRow): number {
+    if (!this.#parameters.temperature) return greedyToken(row);
+    fillCandidates(row, this.#parameters, this.#parameters.temperature);
+    return candidates.draw(this.#random.uniform());
+  }
+}
+
+/**
+ * The distribution that a Sampler with these parameters draws from; greedy is one token of probability 1.
+ * @throws InputError if a parameter is out of range, or the row holds NaN or no finite maximum
+ */
+export function tokenProbabilities(row: LogitsRow, parameters: SamplingParameters): TokenProbabilities {
+  checkSamplingParameters(parameters);
+  if (!parameters.temperature) return { ids: Int32Array.of(greedyToken(row)), probs: Float64Array.of(1) };
+  fillCandidates(row, parameters, parameters.temperature);
+  const { ids, weights, length, total } = candidates;
+  return { ids: ids.slice(0, length), probs: weights.slice(0, length).map((weight) => weight / total) };
+}
+
+/**
+ * The id of the largest logit; of several the smallest id.
+ * @throws InputError if the row holds NaN or no finite maximum
+ */
+export function greedyToken(row: LogitsRow): number {
+  let max = -Infinity;
+  let best = -1;
+  let id = 0;
+  while (id < row.length) {
+    // Four at a time halves the cost of the loop itself; `<=` is false for NaN and past the end of the row.
+    while (row[id]! <= max && row[id + 1]! <= max && row[id + 2]! <= max && row[id + 3]! <= max) id += 4;
+    for (const end = Math.min(id + 4, row.length); id < end; id++) {
+      const logit = row[id]!;
+      if (logit <= max) continue;
+      if (Number.isNaN(logit)) throw badRow(`are NaN at token ${id}`);
+      max = logit;
+      best = id;
+    }
+  }
+  if (!Number.isFinite(max)) {
+    throw badRow(max === Infinity ? `are infinite at token ${best}` : 'allow no token: all are -Infinity');
+  }
+  return best;
+}
+
+function fillCandidates(row: LogitsRow, parameters: SamplingParameters, temperature: number): void {
+  const { topK = 0, topP = 1, minP = 0 } = parameters;
+  candidates.fill(row, row[greedyToken(row)]!, temperature, topK);
+  if (topP < 1) candidates.keepTopP(topP);
+  if (minP > 0) candidates.keepMinP(minP);
+}
+
+function badRow(fault: string): InputError {
+  return new InputError(
+    `sampling: the logits ${fault}; check the weights, the data type and the biases for values out of range`,
+  );
+}
