@@ -59,8 +59,6 @@ describe('readConfigFile', () => {
     ['a.yaml', 'a: *b', 'Unresolved alias'],
     ['a.yaml', 'a: &a [*a]', 'a.yaml:1:8: not valid YAML: *a contains itself'],
     ['a.yaml', '# nothing', 'is empty'],
-    ['a.yaml', '['.repeat(20_000), 'nested deeper than 200'],
-    ['a.yaml', '- '.repeat(5000), 'nested deeper than 200'],
     ['a.yaml', new Uint8Array([0x61, 0x3a, 0x20, 0xff]), 'not valid UTF-8'],
     ['a.json', '{"a": 1,\n"a": 2}', 'a.json:2:1: not valid JSON: the key "a" stands twice'],
     ['a.json', '{"a": 1,\n  "b": [1,]}', "a.json:2:11: not valid JSON: Unexpected token ']'"],
@@ -74,15 +72,22 @@ describe('readConfigFile', () => {
     expect(() => read(name, text)).toThrow(problem);
   });
 
+  it('refuses deep nesting, on which the parser would exhaust the stack', () => {
+    expect(() => read('a.yaml', '['.repeat(20_000))).toThrow('nested deeper than 200');
+    expect(() => read('a.yaml', '- '.repeat(5000))).toThrow('nested deeper than 200');
+    expect(() => read('a.json', `${'['.repeat(5000)}${']'.repeat(5000)}`)).toThrow('nested deeper than 200');
+  });
+
   it('refuses folders and missing files', () => {
     expect(() => readConfigFile(join(folder, 'none.yaml'))).toThrow('does not exist');
     expect(() => readConfigFile(folder)).toThrow(InputError);
   });
 
-  it('takes 20 000 keys without growing quadratic', () => {
+  it('takes many keys in linear time', () => {
     const text = Array.from({ length: 20_000 }, (_, index) => `key${index}: ${index}`).join('\n');
-    const start = performance.now();
+    const start = process.cpuUsage();
     expect(Object.keys(read('large.yaml', text) ?? {})).toHaveLength(20_000);
-    expect(performance.now() - start, 'milliseconds').toBeLessThan(5000);
+    const seconds = process.cpuUsage(start).user / 1e6;
+    expect(seconds, 'seconds of CPU; comparing every key with every other takes 8').toBeLessThan(4);
   });
 });

@@ -139,8 +139,14 @@ function unitOf(origin: string): string {
 function got(root: unknown, path: readonly PropertyKey[], before = ', got ', after = ''): string {
   const value = valueAt(root, path);
   if (value === undefined) return '';
-  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? typeof value);
-  return `${before}${text.length > 80 ? `${text.slice(0, 77)}...` : text}${after}`;
+  return `${before}${showValue(value)}${after}`;
+}
+
+function showValue(value: unknown): string {
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === 'object' && value !== null) return 'a mapping';
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }
 
 function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {

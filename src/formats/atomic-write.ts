@@ -2,18 +2,18 @@ import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   fsyncSync,
-  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
+  realpathSync,
   renameSync,
   rmdirSync,
   rmSync,
-  statSync,
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { InputError, messageOf } from '../errors/index.js';
+import { fileStatus } from './input-file.js';
 
 /** Appends a piece of the content. */
 export type WriteChunk = (chunk: Uint8Array | string) => void;
@@ -29,12 +29,14 @@ export function writeFileAtomic(
   path: string,
   content: Uint8Array | string | ((write: WriteChunk) => void),
 ): void {
-  const target = statSync(path, { throwIfNoEntry: false });
+  const target = fileStatus(path);
   if (target?.isDirectory()) throw new InputError(`${path} is a folder; name a file to write.`);
   const direct = target !== undefined && !target.isFile();
   const temporary = direct ? path : temporaryBeside(path);
+  let made = false;
   try {
     const descriptor = openSync(temporary, direct ? 'w' : 'wx');
+    made = !direct;
     try {
       const write = (chunk: Uint8Array | string): void => writeFully(descriptor, chunk);
       if (typeof content === 'function') content(write);
@@ -47,7 +49,7 @@ export function writeFileAtomic(
     renameSync(temporary, path);
     syncFolder(dirname(path));
   } catch (error) {
-    if (!direct) rmSync(temporary, { force: true });
+    if (made) rmSync(temporary, { force: true });
     throw writeError(path, error, target !== undefined);
   }
 }
@@ -68,8 +70,9 @@ export async function writeFolderAtomic<T>(
   write: (temporary: string) => T | Promise<T>,
   options: WriteFolderOptions = {},
 ): Promise<T> {
-  const target = resolve(path);
-  const exists = refuseOccupied(path, options.replace ?? false);
+  const { replace = false } = options;
+  const exists = refuseOccupied(path, replace);
+  const target = exists ? realpathSync(path) : resolve(path);
   const temporary = temporaryBeside(target);
   let firstMade: string | undefined;
   try {
@@ -77,7 +80,7 @@ export async function writeFolderAtomic<T>(
     mkdirSync(temporary);
     const result = await write(temporary);
     syncFolder(temporary);
-    exchangeFolder(temporary, target);
+    exchangeFolder(temporary, target, replace);
     syncFolder(dirname(target));
     return result;
   } catch (error) {
@@ -89,9 +92,9 @@ export async function writeFolderAtomic<T>(
 }
 
 function refuseOccupied(path: string, replace: boolean): boolean {
-  const status = lstatSync(path, { throwIfNoEntry: false });
+  const status = fileStatus(path);
   if (status === undefined) return false;
-  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+  if (!status.isDirectory()) {
     throw new InputError(`${path} is not a folder; name a new folder for the output.`);
   }
   if (!replace && readdirSync(path).length > 0) {
@@ -101,9 +104,9 @@ function refuseOccupied(path: string, replace: boolean): boolean {
 }
 
 /** rename replaces an empty folder by itself; a full one is first moved aside, and back if the rename fails. */
-function exchangeFolder(temporary: string, target: string): void {
-  const occupied = (statSync(target, { throwIfNoEntry: false }) && readdirSync(target).length > 0) ?? false;
-  if (!occupied) {
+function exchangeFolder(temporary: string, target: string, replace: boolean): void {
+  const occupied = fileStatus(target) !== undefined && readdirSync(target).length > 0;
+  if (!occupied || !replace) {
     renameSync(temporary, target);
     return;
   }
@@ -164,12 +167,16 @@ const WRITE_PROBLEMS = new Map<unknown, string>([
   ['EROFS', 'the file system is read-only; choose another place'],
   ['ENOENT', 'its folder does not exist; create it first'],
   ['ENOTDIR', 'a part of the path is a file; choose another place'],
+  ['EBUSY', 'it is a mount point; name a folder inside it'],
+  ['EXDEV', 'it is a mount point; name a folder inside it'],
+  ['ENOTEMPTY', 'other files were written there meanwhile; choose another place'],
   ['ENAMETOOLONG', 'the name is too long'],
 ]);
 
-/** An InputError for what the user can put right about the place; any other error as it is. */
+/** An InputError for what the user can put right about the place; an error about another place as it is. */
 function writeError(path: string, error: unknown, existed: boolean): unknown {
   if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return error;
+  if ('path' in error && !resolve(String(error.path)).startsWith(dirname(resolve(path)))) return error;
   const problem = WRITE_PROBLEMS.get(error.code) ?? messageOf(error);
   const intact = existed ? 'What stood there before is unchanged.' : 'Nothing was left behind.';
   return new InputError(`${path} could not be written: ${problem}. ${intact}`);

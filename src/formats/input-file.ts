@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
 import { InputError, messageOf } from '../errors/index.js';
 
 /** A regular file, open for reading. */
@@ -49,6 +49,16 @@ export function readFully(descriptor: number, offset: number, length: number): B
     filled += count;
   }
   return buffer.subarray(0, filled);
+}
+
+/** What lies at a path; undefined if nothing does. */
+export function fileStatus(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOTDIR') return undefined;
+    throw readError(path, error);
+  }
 }
 
 /** The InputError for a failed open, stat or list. */

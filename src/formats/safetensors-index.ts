@@ -1,9 +1,10 @@
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, normalize } from 'node:path';
 import { InputError } from '../errors/index.js';
-import { readError } from './input-file.js';
+import { fileStatus, readError } from './input-file.js';
 import { readJsonFile } from './read-json.js';
 import { readSafetensorsHeader, type SafetensorsEntry, type SafetensorsFile } from './safetensors-reader.js';
+import { showValue } from './show-value.js';
 
 /** A tensor of a model and the file that holds it. */
 export interface ModelTensorEntry extends SafetensorsEntry {
@@ -52,7 +53,7 @@ export function readSafetensorsIndex(path: string): SafetensorsModel {
     const entry = shard?.tensors.get(name);
     if (shard === undefined || entry === undefined) {
       throw new InputError(
-        `${index}: weight_map places tensor ${JSON.stringify(name)} in ${shardName}, which does not hold it; ` +
+        `${index}: weight_map places tensor ${showValue(name)} in ${shardName}, which does not hold it; ` +
           'index and shards do not belong together: download or convert the model again.',
       );
     }
@@ -79,7 +80,7 @@ function readWeightMap(index: string): Map<string, string> {
     Object.entries(weightMap).map(([name, shard]: [string, unknown]) => {
       if (typeof shard === 'string') return [name, checkedShardName(index, name, shard)];
       throw new InputError(
-        `${index}: weight_map.${name} must be the name of a shard file, found ${JSON.stringify(shard)?.slice(0, 80)}.`,
+        `${index}: weight_map[${showValue(name)}] must be the name of a shard file, found ${showValue(shard)}.`,
       );
     }),
   );
@@ -91,14 +92,14 @@ function checkedShardName(index: string, tensor: string, shard: string): string 
   const escapes = isAbsolute(path) || path.split('/')[0] === '..' || /[\\\0]/.test(path);
   if (!escapes && path.endsWith('.safetensors')) return path;
   throw new InputError(
-    `${index}: weight_map.${tensor} names ${JSON.stringify(shard)}; ` +
+    `${index}: weight_map[${showValue(tensor)}] names ${showValue(shard)}; ` +
       'a shard must be a *.safetensors file inside the folder of the index.',
   );
 }
 
 function openShard(index: string, name: string): SafetensorsFile {
   const path = join(dirname(index), name);
-  if (statSync(path, { throwIfNoEntry: false }) === undefined) {
+  if (fileStatus(path) === undefined) {
     throw new InputError(
       `${path} is missing, but ${basename(index)} names it; download or convert it again.`,
     );
@@ -135,7 +136,7 @@ function readFolder(folder: string): string[] {
 }
 
 function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return fileStatus(path)?.isDirectory() ?? false;
 }
 
 function withFile(file: SafetensorsFile): Map<string, ModelTensorEntry> {

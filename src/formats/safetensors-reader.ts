@@ -8,6 +8,7 @@ import {
   fromSafetensorsDtype,
   safetensorsDtypeNames,
 } from './safetensors-dtype.js';
+import { showValue } from './show-value.js';
 import { decodeUtf8 } from './utf8.js';
 
 /**
@@ -48,21 +49,20 @@ const DAMAGED = 'The file is truncated or damaged; download or convert it again.
  *   refuses: a header beyond the file, faulty JSON, unknown dtypes, bytes that no tensor or two tensors claim.
  */
 export function readSafetensorsHeader(path: string): SafetensorsFile {
-  return withInputFile(path, (file) => {
-    const header = readHeaderText(file);
-    const fields = parseJson(header.text, `${path} (safetensors header)`, { uniqueKeys: true });
-    if (!isRecord(fields)) throw new InputError(`${path}: the header is not a JSON object. ${DAMAGED}`);
-    const entries = Object.entries(fields)
-      .filter(([name]) => name !== '__metadata__')
-      .map(([name, value]) => readEntry(path, name, value, header.dataStart));
-    return {
-      path,
-      fileSize: file.size,
-      dataStart: header.dataStart,
-      metadata: readMetadata(path, fields),
-      tensors: orderByBytes(path, entries, header.dataStart, file.size),
-    };
-  });
+  return withInputFile(path, parseSafetensorsHeader);
+}
+
+/** readSafetensorsHeader for a file that is open already. */
+export function parseSafetensorsHeader(file: InputFile): SafetensorsFile {
+  const { path, size: fileSize } = file;
+  const { text, dataStart } = readHeaderText(file);
+  const fields = parseJson(text, `${path} (safetensors header)`, { uniqueKeys: true });
+  if (!isRecord(fields)) throw new InputError(`${path}: the header is not a JSON object. ${DAMAGED}`);
+  const entries = Object.entries(fields)
+    .filter(([name]) => name !== '__metadata__')
+    .map(([name, value]) => readEntry(path, name, value, dataStart));
+  const metadata = readMetadata(path, fields);
+  return { path, fileSize, dataStart, metadata, tensors: orderByBytes(path, entries, dataStart, fileSize) };
 }
 
 function readHeaderText(file: InputFile): { text: string; dataStart: number } {
@@ -99,42 +99,44 @@ function readMetadata(path: string, fields: Readonly<Record<string, unknown>>): 
   const metadata = fields.__metadata__;
   if (!isRecord(metadata)) {
     throw new InputError(
-      `${path}: __metadata__ must be an object of texts, found ${show(metadata)}. ${DAMAGED}`,
+      `${path}: __metadata__ must be an object of texts, found ${showValue(metadata)}. ${DAMAGED}`,
     );
   }
   return Object.fromEntries(
     Object.entries(metadata).map(([key, value]) => {
       if (typeof value === 'string') return [key, value];
-      throw new InputError(`${path}: __metadata__.${key} must be a text, found ${show(value)}. ${DAMAGED}`);
+      throw new InputError(
+        `${path}: __metadata__[${showValue(key)}] must be a text, found ${showValue(value)}. ${DAMAGED}`,
+      );
     }),
   );
 }
 
 function readEntry(path: string, name: string, value: unknown, dataStart: number): SafetensorsEntry {
   const fail = (problem: string): InputError =>
-    new InputError(`${path}: tensor ${JSON.stringify(name)}: ${problem}. ${DAMAGED}`);
-  if (!isRecord(value)) throw fail(`expected an object, found ${show(value)}`);
+    new InputError(`${path}: tensor ${showValue(name)}: ${problem}. ${DAMAGED}`);
+  if (!isRecord(value)) throw fail(`expected an object, found ${showValue(value)}`);
 
   const dtype = fromSafetensorsDtype(value.dtype);
   if (dtype === undefined) {
     throw new InputError(
-      `${path}: tensor ${JSON.stringify(name)}: unknown dtype ${show(value.dtype)}; ` +
+      `${path}: tensor ${showValue(name)}: unknown dtype ${showValue(value.dtype)}; ` +
         `readable are ${safetensorsDtypeNames()}. Convert the file to one of them.`,
     );
   }
   const { shape, data_offsets: offsets } = value;
   if (!isSizes(shape))
-    throw fail(`shape must be a list of integers from 0 to 2^53 - 1, found ${show(shape)}`);
-  if (!isSizes(offsets)) throw fail(`data_offsets must be two integers from 0, found ${show(offsets)}`);
+    throw fail(`shape must be a list of integers from 0 to 2^53 - 1, found ${showValue(shape)}`);
+  if (!isSizes(offsets)) throw fail(`data_offsets must be two integers from 0, found ${showValue(offsets)}`);
   const [begin, end] = offsets;
   if (begin === undefined || end === undefined || offsets.length !== 2 || begin > end) {
-    throw fail(`data_offsets must be [begin, end] with begin <= end, found ${show(offsets)}`);
+    throw fail(`data_offsets must be [begin, end] with begin <= end, found ${showValue(offsets)}`);
   }
   const bytes = elementCount([...shape, dtypeBytes(dtype)]);
-  if (bytes === undefined) throw fail(`shape ${show(shape)} has more bytes than 2^53`);
+  if (bytes === undefined) throw fail(`shape ${showValue(shape)} has more bytes than 2^53`);
   if (end - begin !== bytes) {
     throw fail(
-      `${value.dtype} of shape ${show(shape)} needs ${bytes} bytes, data_offsets ${show(offsets)} hold ${end - begin}`,
+      `${value.dtype} of shape ${showValue(shape)} needs ${bytes} bytes, data_offsets ${showValue(offsets)} hold ${end - begin}`,
     );
   }
   return { name, dtype, shape, byteStart: dataStart + begin, byteEnd: dataStart + end };
@@ -152,13 +154,13 @@ function orderByBytes(
   for (const { name, byteStart, byteEnd } of sorted) {
     if (byteEnd > fileSize) {
       throw new InputError(
-        `${path}: tensor ${JSON.stringify(name)} ends at byte ${byteEnd}, but the file has ${fileSize}. ${DAMAGED}`,
+        `${path}: tensor ${showValue(name)} ends at byte ${byteEnd}, but the file has ${fileSize}. ${DAMAGED}`,
       );
     }
     if (byteStart !== reached) {
       const fault = byteStart < reached ? 'overlaps the tensor before it' : 'leaves a gap before it';
       throw new InputError(
-        `${path}: tensor ${JSON.stringify(name)} begins at byte ${byteStart} and ${fault}, ` +
+        `${path}: tensor ${showValue(name)} begins at byte ${byteStart} and ${fault}, ` +
           `which ends at byte ${reached}. ${DAMAGED}`,
       );
     }
@@ -178,10 +180,4 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
-}
-
-/** JSON of a foreign value, cut to a length that fits a message. */
-function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing';
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

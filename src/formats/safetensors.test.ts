@@ -76,7 +76,7 @@ describe('readSafetensorsHeader', () => {
     ['a range beyond the file', { a: f32(0, 4) }, 3, 'but the file has'],
     ['overlapping tensors', { a: f32(0, 8, [2]), b: f32(4, 8) }, 8, 'overlaps'],
     ['a gap', { a: f32(0, 4), b: f32(8, 12) }, 12, 'gap'],
-    ['metadata that is no text', { __metadata__: { a: 1 } }, 0, '__metadata__.a must be a text, found 1'],
+    ['metadata that is no text', { __metadata__: { a: 1 } }, 0, '__metadata__["a"] must be a text, found 1'],
   ])('refuses %s', (_, header, dataBytes, problem) => {
     const message = refusal(fileWith(header, dataBytes));
     expect(message).toContain(problem);
@@ -204,7 +204,7 @@ describe('sharded models', () => {
 
   it.each<[string, unknown, string]>([
     ['no weight_map', { metadata: {} }, 'no object "weight_map"'],
-    ['a shard that is no text', { weight_map: { a: 3 } }, 'weight_map.a must be the name'],
+    ['a shard that is no text', { weight_map: { a: 3 } }, 'weight_map["a"] must be the name'],
     ['a shard in the parent', { weight_map: { a: '../x.safetensors' } }, 'inside the folder'],
     ['a hidden way out', { weight_map: { a: 'b/../../x.safetensors' } }, 'inside the folder'],
     ['an absolute shard', { weight_map: { a: '/etc/x.safetensors' } }, 'inside the folder'],

@@ -1,0 +1,115 @@
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { InputError } from '../errors/index.js';
+import { writeFileAtomic, writeFolderAtomic } from './index.js';
+
+let folder = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'atomic-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('writeFileAtomic', () => {
+  it('writes texts, bytes and pieces', () => {
+    const path = join(folder, 'file');
+    writeFileAtomic(path, '星');
+    expect(readFileSync(path, 'utf8')).toBe('星');
+    writeFileAtomic(path, (write) => {
+      write('a');
+      write(new Uint8Array([0x62]));
+    });
+    expect(readFileSync(path, 'utf8')).toBe('ab');
+    expect(readdirSync(folder)).toEqual(['file']);
+  });
+
+  it('keeps the old file and leaves nothing else when the content fails', () => {
+    const path = join(folder, 'file');
+    writeFileAtomic(path, 'old');
+    const fault = new TypeError('broken');
+    const write = () =>
+      writeFileAtomic(path, (append) => {
+        append('new');
+        throw fault;
+      });
+    expect(write).toThrow(fault);
+    expect(readFileSync(path, 'utf8')).toBe('old');
+    expect(readdirSync(folder)).toEqual(['file']);
+  });
+
+  it('does not blame its own place for the failure of another', () => {
+    const read = () => readFileSync('/nonexistent/source', 'utf8');
+    expect(() => writeFileAtomic(join(folder, 'file'), (write) => write(read()))).toThrow(
+      '/nonexistent/source',
+    );
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('explains places that cannot be written', () => {
+    writeFileSync(join(folder, 'file'), '');
+    expect(() => writeFileAtomic(folder, '')).toThrow(InputError);
+    expect(() => writeFileAtomic(join(folder, 'none', 'x'), '')).toThrow(
+      'its folder does not exist; create it first',
+    );
+    expect(() => writeFileAtomic(join(folder, 'file', 'x'), '')).toThrow('a part of the path is a file');
+  });
+
+  it('writes into devices instead of replacing them; a full one is an InputError', () => {
+    writeFileAtomic('/dev/null', 'gone');
+    const link = join(folder, 'full');
+    symlinkSync('/dev/full', link);
+    expect(() => writeFileAtomic(link, 'x')).toThrow(InputError);
+    expect(() => writeFileAtomic(link, 'x')).toThrow('the disk is full; free some space');
+    expect(readdirSync(folder)).toEqual(['full']);
+  });
+});
+
+describe('writeFolderAtomic', () => {
+  it('fills a new or an empty folder and returns the result', async () => {
+    const path = join(folder, 'deep', 'out');
+    expect(
+      await writeFolderAtomic(path, (inside) => writeFileAtomic(join(inside, 'a'), '1')),
+    ).toBeUndefined();
+    expect(readdirSync(path)).toEqual(['a']);
+    mkdirSync(join(folder, 'empty'));
+    expect(await writeFolderAtomic(join(folder, 'empty'), async () => 7)).toBe(7);
+    symlinkSync('empty', join(folder, 'link'));
+    await writeFolderAtomic(join(folder, 'link'), (inside) => writeFileAtomic(join(inside, 'b'), '2'));
+    expect(readdirSync(join(folder, 'empty'))).toEqual(['b']);
+    expect(readdirSync(folder).sort()).toEqual(['deep', 'empty', 'link']);
+  });
+
+  it('leaves nothing when it fails, not even the parents', async () => {
+    const path = join(folder, 'deep', 'er', 'out');
+    const write = writeFolderAtomic(path, async (inside) => {
+      writeFileSync(join(inside, 'half'), '');
+      throw new InputError(`${inside}/half is wrong.`);
+    });
+    await expect(write).rejects.toThrow(`${path}/half is wrong.`);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('refuses to mix with files unless it may replace them', async () => {
+    const path = join(folder, 'out');
+    await writeFolderAtomic(path, (inside) => writeFileSync(join(inside, 'old'), ''));
+    await expect(writeFolderAtomic(path, () => {})).rejects.toThrow('already holds files');
+    await expect(writeFolderAtomic(join(path, 'old'), () => {})).rejects.toThrow('is not a folder');
+    const failing = () => {
+      throw new Error('late');
+    };
+    await expect(writeFolderAtomic(path, failing, { replace: true })).rejects.toThrow('late');
+    expect(readdirSync(path)).toEqual(['old']);
+    await writeFolderAtomic(path, (inside) => writeFileSync(join(inside, 'new'), ''), { replace: true });
+    expect(readdirSync(path)).toEqual(['new']);
+    expect(readdirSync(folder)).toEqual(['out']);
+  });
+});
