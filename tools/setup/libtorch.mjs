@@ -1,7 +1,7 @@
 // Finds libtorch: $LIBTORCH, the torch of python3, the cache folder, else pip downloads it into the cache folder.
 // Python is never run for anything but finding and downloading it, and torch is never imported.
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { withLock } from './lock.mjs';
 import { buildFolder, cacheFolder, libraryExtension, platform, readJson, writeJson } from './paths.mjs';
 import { SetupError, say, since } from './report.mjs';
@@ -28,6 +28,7 @@ const wheelParts = ['torch/lib/', 'torch/include/', 'torch/version.py', 'torch.l
 /**
  * @typedef {{ path: string, version: string, origin: string }} Libtorch
  *   path: the folder that holds lib/ and include/; origin: where it was found, in words
+ * @typedef {{ path: string, version: string } | { fault: string }} Finding
  */
 
 /**
@@ -57,35 +58,32 @@ async function search() {
   const tried = ['$LIBTORCH: not set'];
   const fromPython = await inPython();
   if ('path' in fromPython) return { ...fromPython, origin: 'the torch of python3' };
-  tried.push(fromPython.fault);
+  tried.push(`the torch of python3: ${fromPython.fault}`);
 
   const cached = join(cacheFolder(), `libtorch-${fetchedVersion}-${platform}`);
-  const inCache = () => examine(join(cached, 'torch'));
-  const found = inCache();
+  const found = examine(join(cached, 'torch'));
   if ('path' in found) return { ...found, origin: 'the cache folder' };
   tried.push(`the cache folder: ${found.fault}`);
 
-  const fault = await withLock(`${cached}.lock`, () => ('path' in inCache() ? undefined : fetchInto(cached)));
-  if (fault === undefined) {
-    const fetched = inCache();
-    if ('path' in fetched) return { ...fetched, origin: 'fetched by pip' };
-    tried.push(`pip: the wheel was unpacked, but ${fetched.fault}`);
-  } else tried.push(fault);
+  const fetched = await withLock(`${cached}.lock`, () => fetchInto(cached));
+  if ('path' in fetched) return { ...fetched, origin: 'fetched by pip' };
+  tried.push(`pip: ${fetched.fault}`);
   throw new SetupError(
     `libtorch was not found. Looked for version ${oldestVersion} to ${newestVersion} in:\n` +
       `${tried.map((line) => `  ${line.replaceAll('\n', '\n    ')}`).join('\n')}\n` +
       'Do one of these and run again:\n' +
       '  - set LIBTORCH to a folder that holds lib/ and include/ (a libtorch, or an installed torch package)\n' +
       `  - install it for the python3 on the PATH: python3 -m pip install torch==${fetchedVersion}\n` +
-      `  - make \`python3 -m pip download torch==${fetchedVersion}\` work (pip, network or --find-links)`,
+      `  - make \`python3 -m pip download torch==${fetchedVersion}\` work; where it brings a CUDA build, point pip to\n` +
+      "    PyTorch's index of CPU builds (PIP_EXTRA_INDEX_URL), or pip-install torch with all that it needs",
   );
 }
 
-/** @param {string} folder @returns {Libtorch} */
-function fromEnvironment(folder) {
+/** @param {string} folder @returns {Promise<Libtorch>} */
+async function fromEnvironment(folder) {
   // What `pip install --target` makes holds the package one level down.
   const package_ = join(folder, 'torch');
-  const found = examine(existsSync(join(package_, 'lib')) ? package_ : folder);
+  const found = await examineAndLoad(existsSync(join(package_, 'lib')) ? package_ : folder);
   if ('path' in found) return { ...found, origin: '$LIBTORCH' };
   throw new SetupError(
     `$LIBTORCH does not lead to a usable libtorch: ${found.fault}.\n` +
@@ -95,36 +93,59 @@ function fromEnvironment(folder) {
   );
 }
 
-/** @returns {Promise<{ path: string, version: string } | { fault: string }>} */
+/** @returns {Promise<Finding>} */
 async function inPython() {
   const python = findProgram('python3');
-  if (python === undefined) return { fault: 'the torch of python3: no python3 on the PATH' };
+  if (python === undefined) return { fault: 'no python3 on the PATH' };
   const program =
     'import importlib.util as u\ns = u.find_spec("torch")\nprint(s.origin if s and s.origin else "")';
   const result = await runProgram(python, ['-c', program]);
-  if (result.code !== 0)
-    return { fault: `the torch of python3: ${python} failed: ${lastLines(result.output, 1)}` };
+  if (result.code !== 0) return { fault: `${python} failed: ${lastLines(result.output, 1)}` };
   const origin = result.stdout.trim();
-  if (origin === '') return { fault: `the torch of python3: ${python} has no torch` };
-  const found = examine(dirname(origin));
-  return 'path' in found ? found : { fault: `the torch of python3: ${found.fault}` };
+  if (origin === '') return { fault: `${python} has no torch` };
+  return await examineAndLoad(dirname(origin));
 }
 
-/** @param {string} folder @returns {{ path: string, version: string } | { fault: string }} is it usable? */
+/** @param {string} folder @returns {Finding} are all parts there, of a supported version? */
 function examine(folder) {
   if (!existsSync(folder)) return { fault: `${folder} does not exist` };
-  for (const part of [
-    `lib/libtorch_cpu.${libraryExtension}`,
-    `lib/libc10.${libraryExtension}`,
-    'include/ATen/ATen.h',
-  ])
+  const libraries = ['torch_cpu', 'c10'].map((name) => `lib/lib${name}.${libraryExtension}`);
+  for (const part of [...libraries, 'include/ATen/ATen.h'])
     if (!existsSync(join(folder, part))) return { fault: `${folder} holds no ${part}` };
   const version = readVersion(folder);
   if (version === undefined) return { fault: `${folder} names no version (version.py, build-version)` };
   if (!isSupported(version))
-    return { fault: `${folder} is version ${version}; supported are ${oldestVersion} to ${newestVersion}` };
+    return {
+      fault: `${folder} is version ${version}; supported are ${oldestVersion} to ${newestVersion}`,
+    };
   return { path: folder, version };
 }
+
+/**
+ * Also loads the library, in a process of its own: a build for another processor or system, or one for CUDA without
+ * the CUDA libraries, is better refused here than after compiling against it.
+ * @param {string} folder @returns {Promise<Finding>}
+ */
+async function examineAndLoad(folder) {
+  const found = examine(folder);
+  if ('fault' in found) return found;
+  const library = join(folder, 'lib', `libtorch_cpu.${libraryExtension}`);
+  const result = await runProgram(process.execPath, ['-e', loadProgram, library]);
+  if (result.code === 0) return found;
+  return {
+    fault:
+      `${folder} (version ${found.version}) cannot be loaded: ${lastLines(result.output, 1)}` +
+      (readText(join(folder, 'version.py')).match(/^cuda.*= '/m)
+        ? '\nIt is a CUDA build, which needs the nvidia packages that pip installs with it.'
+        : ''),
+  };
+}
+
+// It is a library and no addon, so Node loads it and then complains that it did not register itself.
+const loadProgram = `
+try { process.dlopen({ exports: {} }, process.argv[1]) } catch (error) {
+  if (!error.message.includes('did not self-register')) { console.error(error.message); process.exit(1) }
+}`;
 
 /** @param {string} folder @returns {string | undefined} such as 2.13.0+cpu */
 function readVersion(folder) {
@@ -154,30 +175,34 @@ function isSupported(version) {
 /**
  * Downloads the wheel and unpacks it; the folder appears whole or not at all. Only under the cache's lock.
  * @param {string} target
- * @returns {Promise<string | undefined>} the fault, if any
+ * @returns {Promise<Finding>}
  */
 async function fetchInto(target) {
+  const byAnother = examine(join(target, 'torch'));
+  if ('path' in byAnother) return byAnother;
   const tag = wheelPlatforms.get(platform);
   if (tag === undefined)
-    return `pip: no wheel is known for ${platform} (known: ${[...wheelPlatforms.keys()].join(', ')})`;
+    return { fault: `no wheel is known for ${platform} (known: ${[...wheelPlatforms.keys()].join(', ')})` };
   const temporary = `${target}.tmp`;
   rmSync(temporary, { recursive: true, force: true });
   mkdirSync(temporary, { recursive: true });
   try {
-    say(`libtorch ${fetchedVersion} is fetched by pip (some 200 MB, unpacked 500 MB) into ${target}`);
+    say(`pip downloads torch ${fetchedVersion} for ${target} (the CPU build: 200 MB, unpacked 500 MB)`);
     const start = performance.now();
     const wheel = await download(temporary, tag);
-    if ('fault' in wheel) return wheel.fault;
+    if ('fault' in wheel) return wheel;
     say(`downloaded in ${since(start)}`);
     const unpackStart = performance.now();
     const unpacked = join(temporary, 'unpacked');
     const bytes = await unzip(wheel.path, unpacked, (name) =>
       wheelParts.some((part) => name.startsWith(part)),
     );
+    const found = await examineAndLoad(join(unpacked, 'torch'));
+    if ('fault' in found) return { fault: `${basename(wheel.path)} was downloaded, but ${found.fault}` };
     rmSync(target, { recursive: true, force: true });
     renameSync(unpacked, target);
     say(`unpacked ${(bytes / 1e6).toFixed(0)} MB in ${since(unpackStart)}`);
-    return undefined;
+    return { ...found, path: join(target, 'torch') };
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
@@ -211,5 +236,5 @@ async function download(folder, tag) {
       `${[program, ...first].join(' ')} download torch==${fetchedVersion} (${tag}): ${lastLines(result.output, 3)}`,
     );
   }
-  return { fault: `pip: ${faults.join('\n')}` };
+  return { fault: faults.join('\n') };
 }

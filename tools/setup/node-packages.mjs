@@ -30,10 +30,16 @@ export async function installPackages() {
   const result = await runProgram(npm, ['ci', '--include=dev', '--no-audit', '--no-fund'], { cwd: root });
   if (result.code !== 0)
     throw new SetupError(
-      `\`npm ci\` failed in ${root}:\n${lastLines(result.output, 20)}\n` +
+      `\`npm ci\` failed in ${root}:\n${errorLines(result.output)}\n` +
         'Check that npm reaches its registry (`npm ping`) and run again.',
     );
   say(`installed in ${since(start)}`);
+}
+
+/** @param {string} output of npm, which names the cause first and ends with a page of usage @returns {string} */
+function errorLines(output) {
+  const lines = output.split('\n').filter((line) => /^npm error ./.test(line));
+  return lines.length === 0 ? lastLines(output, 12) : lines.slice(0, 12).join('\n');
 }
 
 /** @returns {boolean} */

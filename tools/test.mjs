@@ -1,0 +1,72 @@
+// All checks in one command: set-up, types, lint, layers, tests. Every step runs even when an earlier one failed; a
+// failed step counts as one failure. The last line is alone `N passed, N failed, N skipped`.
+//
+//   node tools/test.mjs [--long] [vitest filters and options]
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readJson, root } from './setup/paths.mjs';
+import { reportFailure, setup } from './setup.mjs';
+
+const isLong = process.argv.includes('--long');
+const filters = process.argv.slice(2).filter((argument) => argument !== '--long');
+const program = (/** @type {string} */ name) => join(root, 'node_modules', '.bin', name);
+
+/** @param {string} text */
+function heading(text) {
+  process.stdout.write(`\n== ${text}\n`);
+}
+
+/**
+ * @param {string} command @param {string[]} args @param {NodeJS.ProcessEnv} [env]
+ * @returns {Promise<boolean>} did it succeed?
+ */
+function runStep(command, args, env = process.env) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: root, env, stdio: 'inherit' });
+    child.on('error', (error) => {
+      process.stdout.write(`${command}: ${error.message}\n`);
+      resolve(false);
+    });
+    child.on('close', (code) => resolve(code === 0));
+  });
+}
+
+/** @returns {Promise<import('./test-report.mjs').TestReport>} */
+async function runTests() {
+  const folder = mkdtempSync(join(tmpdir(), 'xinghe-test-'));
+  try {
+    const file = join(folder, 'report.json');
+    const env = { ...process.env, XINGHE_TEST_REPORT: file, ...(isLong && { XINGHE_TEST_LONG: '1' }) };
+    const reporters = ['--reporter=default', '--reporter=./tools/test-report.mjs'];
+    const succeeded = await runStep(program('vitest'), ['run', ...reporters, ...filters], env);
+    const report = readJson(file) ?? { passed: 0, failed: 0, skipped: [] };
+    return succeeded ? report : { ...report, failed: Math.max(1, report.failed) };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+let failedSteps = 0;
+heading('set-up');
+try {
+  // The program comes last, so that with a type error all else is ready.
+  await setup();
+} catch (error) {
+  failedSteps++;
+  reportFailure(error);
+}
+for (const [name, command, args] of /** @type {[string, string, string[]][]} */ ([
+  ['types', program('tsc'), ['--noEmit']],
+  ['lint', program('biome'), ['check', '--error-on-warnings', '.']],
+  ['layers', process.execPath, ['tools/check-layers.mjs']],
+])) {
+  heading(name);
+  if (!(await runStep(command, args))) failedSteps++;
+}
+heading(isLong ? 'tests, the long ones too' : 'tests');
+const { passed, failed, skipped } = await runTests();
+if (skipped.length > 0) process.stdout.write(`skipped:\n${skipped.map((line) => `  ${line}\n`).join('')}`);
+process.stdout.write(`${passed} passed, ${failed + failedSteps} failed, ${skipped.length} skipped\n`);
+process.exitCode = failed + failedSteps === 0 ? 0 : 1;
