@@ -6,7 +6,10 @@
 export type NameRow = readonly [published: string, own: string];
 
 export interface NameTableOptions {
-  /** Published names that carry nothing (buffers): skipped on purpose. */
+  /**
+   * Published names that carry nothing (buffers): skipped on purpose. "*.mask" stands for every name that ends in
+   * ".mask", for buffers whose place in the tree varies.
+   */
   readonly skip?: readonly string[];
   /** A prefix that some published files leave away, e.g. "transformer.". */
   readonly optionalPrefix?: string;
@@ -18,12 +21,14 @@ export class NameTable {
   readonly #toOwn: ReadonlyMap<string, string>;
   readonly #toPublished: ReadonlyMap<string, string>;
   readonly #skip: ReadonlySet<string>;
+  readonly #skipEndings: readonly string[];
   readonly #optionalPrefix: string | undefined;
 
   constructor(rows: readonly NameRow[], { skip = [], optionalPrefix }: NameTableOptions = {}) {
     this.#toOwn = new Map(rows);
     this.#toPublished = new Map(rows.map(([published, own]) => [own, published]));
     this.#skip = new Set(skip);
+    this.#skipEndings = skip.filter((name) => name.startsWith('*')).map((name) => name.slice(1));
     this.#optionalPrefix = optionalPrefix;
   }
 
@@ -44,8 +49,11 @@ export class NameTable {
 
   #lookUp(published: string): string | 'skip' | undefined {
     const { pattern, layer } = patternOf(published);
-    if (this.#skip.has(pattern)) return 'skip';
-    return this.#toOwn.get(pattern)?.replace(LAYER, layer);
+    const own = this.#toOwn.get(pattern);
+    if (own !== undefined) return own.replace(LAYER, layer);
+    const isSkipped =
+      this.#skip.has(pattern) || this.#skipEndings.some((ending) => published.endsWith(ending));
+    return isSkipped ? 'skip' : undefined;
   }
 }
 

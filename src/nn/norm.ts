@@ -33,7 +33,7 @@ export class RmsNorm extends Module {
     const wide = x.to(accumulationDType(x.dtype));
     const normed = wide.mul(wide.mul(wide).mean([-1], true).add(this.eps).rsqrt());
     return this.rounding === 'before-weight'
-      ? normed.to(x.dtype).mul(this.weight)
+      ? normed.to(x.dtype).mul(this.weight.to(x.dtype))
       : normed.mul(this.weight).to(x.dtype);
   }
 }

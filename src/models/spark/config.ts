@@ -1,0 +1,71 @@
+/**
+ * iFlytekSpark's model section: a published run file (model.model_config), that section alone, or what is in it.
+ * The other sections of a run file are the trainer's.
+ */
+import { z } from 'zod';
+import { configValue } from '../family.js';
+
+const positive = z.int().positive();
+const tokenId = z.int().nonnegative();
+const computeType = z.enum(['float32', 'float16', 'bfloat16']);
+
+/** The mapping that the schema describes, wherever it lies in the file. */
+export function sparkSection(config: unknown): unknown {
+  const model = configValue(config, 'model') ?? config;
+  return configValue(model, 'model_config') ?? model;
+}
+
+export const sparkConfigSchema = z
+  .strictObject({
+    type: z.literal('IFlytekSparkConfig'),
+    vocab_size: positive,
+    hidden_size: positive,
+    /** Gate half and up half together. */
+    ffn_hidden_size: positive.refine((size) => size % 2 === 0, { message: 'ffn_hidden_size must be even' }),
+    num_layers: positive,
+    num_heads: positive,
+    seq_length: positive.default(32768),
+    /** Tokens that a query sees, itself included. */
+    sparse_local_size: positive.default(8192),
+    layernorm_epsilon: z.number().positive().default(1e-5),
+    bos_token_id: tokenId.optional(),
+    eos_token_id: tokenId.optional(),
+    pad_token_id: tokenId.optional(),
+    // One value only: the others are a different model.
+    hidden_act: z.literal('fast_gelu').default('fast_gelu'),
+    dropout_rate: z.literal(0).default(0),
+    is_reward_model: z.literal(false).default(false),
+    post_layernorm_residual: z.literal(false).default(false),
+    apply_residual_connection_post_layernorm: z.literal(false).default(false),
+    // No meaning here: precision is chosen at load, the rest belongs to training, LoRA or generation.
+    compute_type: computeType.optional(),
+    softmax_compute_type: computeType.optional(),
+    layernorm_compute_type: computeType.optional(),
+    embedding_init_type: computeType.optional(),
+    param_init_type: computeType.optional(),
+    ignore_token_id: z.int().optional(),
+    batch_size: positive.optional(),
+    offset: z.union([z.int(), z.array(z.int())]).optional(),
+    seq_parallel: z.boolean().optional(),
+    use_past: z.boolean().optional(),
+    eod_reset: z.boolean().optional(),
+    enable_offload: z.boolean().optional(),
+    flash_attention_recompute: z.boolean().optional(),
+    is_dynamic: z.boolean().optional(),
+    is_lite_infer: z.boolean().optional(),
+    checkpoint_name_or_path: z.string().nullish(),
+    max_length: positive.optional(),
+    do_sample: z.boolean().optional(),
+    temperature: z.number().optional(),
+    top_k: z.int().optional(),
+    top_p: z.number().optional(),
+    repetition_penalty: z.number().optional(),
+    repetition_penalty_increase: z.number().optional(),
+    pet_config: z.record(z.string(), z.unknown()).optional(),
+  })
+  .refine((config) => config.hidden_size % (2 * config.num_heads) === 0, {
+    message: 'hidden_size must be a multiple of 2 * num_heads (an even head_dim)',
+    path: ['hidden_size'],
+  });
+
+export type SparkConfig = z.output<typeof sparkConfigSchema>;

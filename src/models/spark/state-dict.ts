@@ -1,0 +1,30 @@
+/** Published tensor names (MindSpore's) and ours. */
+import { NameTable } from '../../checkpoint/index.js';
+
+export const sparkNames = new NameTable(
+  [
+    ['transformer.embedding.word_embeddings.embedding_table', 'embedTokens.weight'],
+    ['transformer.transformer.layers.{i}.layer_norm.gamma', 'layers.{i}.inputNorm.weight'],
+    ['transformer.transformer.layers.{i}.layer_norm.beta', 'layers.{i}.inputNorm.bias'],
+    ['transformer.transformer.layers.{i}.attention.q_proj.weight', 'layers.{i}.attention.qProj.weight'],
+    ['transformer.transformer.layers.{i}.attention.q_proj.bias', 'layers.{i}.attention.qProj.bias'],
+    ['transformer.transformer.layers.{i}.attention.k_proj.weight', 'layers.{i}.attention.kProj.weight'],
+    ['transformer.transformer.layers.{i}.attention.k_proj.bias', 'layers.{i}.attention.kProj.bias'],
+    ['transformer.transformer.layers.{i}.attention.v_proj.weight', 'layers.{i}.attention.vProj.weight'],
+    ['transformer.transformer.layers.{i}.attention.v_proj.bias', 'layers.{i}.attention.vProj.bias'],
+    ['transformer.transformer.layers.{i}.attention.out_proj.weight', 'layers.{i}.attention.outProj.weight'],
+    ['transformer.transformer.layers.{i}.attention.out_proj.bias', 'layers.{i}.attention.outProj.bias'],
+    ['transformer.transformer.layers.{i}.final_layer_norm.gamma', 'layers.{i}.postAttentionNorm.weight'],
+    ['transformer.transformer.layers.{i}.final_layer_norm.beta', 'layers.{i}.postAttentionNorm.bias'],
+    ['transformer.transformer.layers.{i}.mlp.fc0.weight', 'layers.{i}.mlp.fc0.weight'],
+    ['transformer.transformer.layers.{i}.mlp.fc0.bias', 'layers.{i}.mlp.fc0.bias'],
+    ['transformer.transformer.layers.{i}.mlp.fc1.weight', 'layers.{i}.mlp.fc1.weight'],
+    ['transformer.transformer.layers.{i}.mlp.fc1.bias', 'layers.{i}.mlp.fc1.bias'],
+    ['transformer.transformer.layers.{i}.mlp.fc2.weight', 'layers.{i}.mlp.fc2.weight'],
+    ['transformer.transformer.layers.{i}.mlp.fc2.bias', 'layers.{i}.mlp.fc2.bias'],
+    ['transformer.transformer.layernorm.gamma', 'finalNorm.weight'],
+    ['transformer.transformer.layernorm.beta', 'finalNorm.bias'],
+  ],
+  // Mask buffers; where they hang depends on how the file was written.
+  { skip: ['*.attention_mask', '*.slice_sparse_mask'] },
+);

@@ -1,0 +1,22 @@
+import { configValue, defineFamily } from '../family.js';
+import { telechatConfigSchema } from './config.js';
+import { TelechatModel } from './model.js';
+import { telechatNames } from './state-dict.js';
+
+export const telechat = defineFamily({
+  name: 'telechat',
+  // The 52B has the same model_type; its width is n_embd.
+  recognises: (config) =>
+    configValue(config, 'model_type') === 'telechat' && configValue(config, 'n_embd') === undefined,
+  schema: telechatConfigSchema,
+  configFile: 'config.json',
+  names: telechatNames,
+  describe: (config) => ({
+    initRule: { kind: 'normal', std: config.initializer_range },
+    vocabSize: config.vocab_size,
+    bosTokenId: config.bos_token_id,
+    eosTokenId: config.eos_token_id,
+    padTokenId: config.pad_token_id ?? undefined,
+    createModel: () => new TelechatModel(config),
+  }),
+});

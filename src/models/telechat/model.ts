@@ -1,0 +1,138 @@
+/**
+ * TeleChat-1B, 7B and 12B (星辰): pre-norm blocks with RMSNorm, rotary attention with one matrix for keys and values,
+ * a SwiGLU MLP; biases on the two output projections only.
+ *
+ * Shapes: B batch, T new tokens, D hidden, H heads, E head_dim, F intermediate, V vocabulary.
+ */
+import { applyRotary, attention, Embedding, Linear, Module, RmsNorm, rotaryTable } from '../../nn/index.js';
+import type { Tensor } from '../../tensor/index.js';
+import { type Block, CausalLm, type ForwardContext } from '../causal-lm.js';
+import { ntkAlpha } from '../ntk.js';
+import type { TelechatConfig } from './config.js';
+
+const ROPE_BASE = 10_000;
+/** Fixed in the published code, whatever training_seqlen says. */
+const NTK_UNIT = 8192;
+
+class TelechatAttention extends Module {
+  readonly query: Linear;
+  readonly keyValue: Linear; // out: per head [k | v]
+  readonly dense: Linear;
+  readonly numHeads: number;
+
+  constructor({ hidden_size: hiddenSize, n_head: numHeads }: TelechatConfig) {
+    super();
+    this.numHeads = numHeads;
+    this.query = new Linear(hiddenSize, hiddenSize);
+    this.keyValue = new Linear(hiddenSize, 2 * hiddenSize);
+    this.dense = new Linear(hiddenSize, hiddenSize, { bias: true });
+  }
+
+  forward(x: Tensor, context: ForwardContext, layer: number): Tensor {
+    const [batch = 0, length = 0, hiddenSize = 0] = x.shape;
+    const query = this.query.forward(x).view([batch, length, this.numHeads, -1]).transpose(1, 2);
+    const keyValue = this.keyValue.forward(x).view([batch, length, this.numHeads, 2, -1]); // [B, T, H, 2, E]
+    const q = applyRotary(query, context.rotary); // [B, H, T, E]
+    const newKeys = applyRotary(keyValue.select(3, 0).transpose(1, 2), context.rotary);
+    const newValues = keyValue.select(3, 1).transpose(1, 2);
+    const { keys, values } = context.cache?.append(layer, newKeys, newValues) ?? {
+      keys: newKeys,
+      values: newValues,
+    };
+    const mixed = attention(q, keys, values, context.mask); // [B, H, T, E]
+    return this.dense.forward(mixed.transpose(1, 2).reshape([batch, length, hiddenSize]));
+  }
+}
+
+class TelechatMlp extends Module {
+  readonly gateProj: Linear;
+  readonly upProj: Linear;
+  readonly downProj: Linear;
+
+  constructor({ hidden_size: hiddenSize, ffn_hidden_size: intermediateSize }: TelechatConfig) {
+    super();
+    this.gateProj = new Linear(hiddenSize, intermediateSize);
+    this.upProj = new Linear(hiddenSize, intermediateSize);
+    this.downProj = new Linear(intermediateSize, hiddenSize, { bias: true });
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.downProj.forward(this.gateProj.forward(x).silu().mul(this.upProj.forward(x))); // F inside
+  }
+}
+
+class TelechatBlock extends Module implements Block {
+  readonly inputNorm: RmsNorm;
+  readonly attention: TelechatAttention;
+  readonly postAttentionNorm: RmsNorm;
+  readonly mlp: TelechatMlp;
+
+  constructor(config: TelechatConfig) {
+    super();
+    this.inputNorm = new RmsNorm(config.hidden_size, config.layer_norm_epsilon, 'before-weight');
+    this.attention = new TelechatAttention(config);
+    this.postAttentionNorm = new RmsNorm(config.hidden_size, config.layer_norm_epsilon, 'before-weight');
+    this.mlp = new TelechatMlp(config);
+  }
+
+  forward(hidden: Tensor, context: ForwardContext, layer: number): Tensor {
+    const attended = hidden.add(this.attention.forward(this.inputNorm.forward(hidden), context, layer));
+    return attended.add(this.mlp.forward(this.postAttentionNorm.forward(attended)));
+  }
+}
+
+export class TelechatModel extends CausalLm {
+  readonly embedTokens: Embedding;
+  readonly layers: readonly TelechatBlock[];
+  readonly finalNorm: RmsNorm;
+  readonly lmHead: Linear | undefined; // undefined: tied to embedTokens
+  readonly #config: TelechatConfig;
+
+  constructor(config: TelechatConfig) {
+    super();
+    this.#config = config;
+    this.embedTokens = new Embedding(config.vocab_size, config.hidden_size);
+    this.layers = Array.from({ length: config.n_layer }, () => new TelechatBlock(config));
+    this.finalNorm = new RmsNorm(config.hidden_size, config.layer_norm_epsilon, 'before-weight');
+    this.lmHead = config.tie_word_embeddings ? undefined : new Linear(config.hidden_size, config.vocab_size);
+  }
+
+  get vocabSize(): number {
+    return this.#config.vocab_size;
+  }
+
+  /** No bound: the rotary base follows the length (published claim: 96K). */
+  get maxPositions(): undefined {
+    return undefined;
+  }
+
+  embed(inputIds: Tensor): Tensor {
+    return this.embedTokens.forward(inputIds).to(this.computeDType); // [B, T, D]
+  }
+
+  head(hidden: Tensor): Tensor {
+    const normed = this.finalNorm.forward(hidden);
+    return this.lmHead?.forward(normed) ?? this.embedTokens.project(normed); // [B, T, V]
+  }
+
+  /**
+   * Base and scale of the moment: cached keys keep those of the step that brought them. With L the total length,
+   * base * alpha(L)^(E / (E - 2)), and cos and sin times 0.1 ln(L / training_seqlen) + 1 once L exceeds it.
+   */
+  protected override rotations(
+    start: number,
+    length: number,
+    total: number,
+  ): Pick<ForwardContext, 'rotary' | 'keyRotary'> {
+    const { hidden_size: hiddenSize, n_head: numHeads, training_seqlen: trainingLength } = this.#config;
+    const headDim = hiddenSize / numHeads;
+    const known = Math.max(total, trainingLength);
+    const base = ROPE_BASE * ntkAlpha(known, NTK_UNIT) ** (headDim / (headDim - 2));
+    const scale = 0.1 * Math.log(known / trainingLength) + 1;
+    const { computeDType: dtype, device } = this;
+    return {
+      rotary: rotaryTable({ start, length, headDim, base, scale, dtype, device }),
+      keyRotary: undefined,
+    };
+  }
+}

@@ -1,0 +1,21 @@
+/** Published tensor names and ours. 7B files leave the `transformer.` away. */
+import { NameTable } from '../../checkpoint/index.js';
+
+export const telechatNames = new NameTable(
+  [
+    ['transformer.word_embeddings.weight', 'embedTokens.weight'],
+    ['transformer.h.{i}.input_layernorm.weight', 'layers.{i}.inputNorm.weight'],
+    ['transformer.h.{i}.self_attention.query.weight', 'layers.{i}.attention.query.weight'],
+    ['transformer.h.{i}.self_attention.key_value.weight', 'layers.{i}.attention.keyValue.weight'],
+    ['transformer.h.{i}.self_attention.dense.weight', 'layers.{i}.attention.dense.weight'],
+    ['transformer.h.{i}.self_attention.dense.bias', 'layers.{i}.attention.dense.bias'],
+    ['transformer.h.{i}.post_attention_layernorm.weight', 'layers.{i}.postAttentionNorm.weight'],
+    ['transformer.h.{i}.mlp.gate_proj.weight', 'layers.{i}.mlp.gateProj.weight'],
+    ['transformer.h.{i}.mlp.up_proj.weight', 'layers.{i}.mlp.upProj.weight'],
+    ['transformer.h.{i}.mlp.down_proj.weight', 'layers.{i}.mlp.downProj.weight'],
+    ['transformer.h.{i}.mlp.down_proj.bias', 'layers.{i}.mlp.downProj.bias'],
+    ['transformer.ln_f.weight', 'finalNorm.weight'],
+    ['lm_head.weight', 'lmHead.weight'],
+  ],
+  { optionalPrefix: 'transformer.' },
+);

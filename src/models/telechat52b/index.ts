@@ -1,0 +1,22 @@
+import { configValue, defineFamily } from '../family.js';
+import { telechat52bConfigSchema } from './config.js';
+import { Telechat52bModel } from './model.js';
+import { telechat52bNames } from './state-dict.js';
+
+export const telechat52b = defineFamily({
+  name: 'telechat52b',
+  // The smaller TeleChats have the same model_type; their width is hidden_size.
+  recognises: (config) =>
+    configValue(config, 'model_type') === 'telechat' && configValue(config, 'n_embd') !== undefined,
+  schema: telechat52bConfigSchema,
+  configFile: 'config.json',
+  names: telechat52bNames,
+  describe: (config) => ({
+    initRule: { kind: 'normal', std: config.initializer_range },
+    vocabSize: config.vocab_size,
+    bosTokenId: config.bos_token_id,
+    eosTokenId: config.eos_token_id,
+    padTokenId: config.pad_token_id ?? undefined,
+    createModel: () => new Telechat52bModel(config),
+  }),
+});
