@@ -65,6 +65,13 @@ function trainedTensors(
   lora: boolean,
 ): Map<string, Tensor> {
   const { names } = architecture;
+  // The 7B files leave the prefix away.
+  if (folder === 'telechat-7b')
+    return new Map(
+      model
+        .namedParameters()
+        .map(([own, parameter]) => [names.toPublished(own).replace(/^transformer\./, ''), parameter]),
+    );
   if (!lora)
     return new Map(model.namedParameters().map(([own, parameter]) => [names.toPublished(own), parameter]));
   const trained = new Map<string, Tensor>();

@@ -19,11 +19,11 @@ export class GradientStore {
   /** Adds to the parameter's gradient; takes the tensor over when it is the first. */
   add(parameter: Tensor, gradient: Tensor): void {
     const sum = this.#gradients.get(parameter);
-    if (sum === undefined) this.#gradients.set(parameter, gradient.keep());
-    else {
-      sum.add_(gradient);
-      gradient.dispose();
-    }
+    if (sum === undefined) {
+      // The gradient of a transposed weight comes transposed; libtorch's fused optimiser reads plain memory.
+      this.#gradients.set(parameter, gradient.contiguous().keep());
+    } else sum.add_(gradient);
+    gradient.dispose();
   }
 
   get(parameter: Tensor): Tensor | undefined {
