@@ -52,8 +52,8 @@ const sizes: Readonly<Record<WorldSize, Readonly<Record<EntityKind, { entities: 
       place: { entities: 8, values: 4 },
     },
     quick: {
-      person: { entities: 10, values: 5 },
-      animal: { entities: 8, values: 4 },
+      person: { entities: 10, values: 4 },
+      animal: { entities: 0, values: 4 },
       object: { entities: 0, values: 4 },
       place: { entities: 0, values: 4 },
     },
