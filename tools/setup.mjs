@@ -14,7 +14,7 @@ import { checkNode, installPackages } from './setup/node-packages.mjs';
 import { buildFolder } from './setup/paths.mjs';
 import { buildProgram } from './setup/program.mjs';
 import { Interrupted, SetupError, setQuiet } from './setup/report.mjs';
-import { stopPrograms } from './setup/run-program.mjs';
+import { interruption } from './setup/run-program.mjs';
 import { writeStamp } from './setup/stamp.mjs';
 
 /** @typedef {'npm' | 'libtorch' | 'native' | 'build'} Step */
@@ -24,11 +24,11 @@ const allSteps = ['npm', 'libtorch', 'native', 'build'];
 /**
  * @param {Step[]} [steps] default: all
  * @returns {Promise<void>}
- * @throws SetupError
+ * @throws SetupError, Interrupted
  */
 export async function setup(steps = allSteps) {
   checkNode();
-  const interrupt = () => stopPrograms();
+  const interrupt = () => interruption.abort();
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
   try {
     await withLock(join(buildFolder, 'setup.lock'), async () => {
@@ -39,6 +39,8 @@ export async function setup(steps = allSteps) {
       if (steps.includes('build')) await buildProgram();
       if (steps.length === allSteps.length) writeStamp();
     });
+  } catch (error) {
+    throw interruption.signal.aborted ? new Interrupted() : error;
   } finally {
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
   }

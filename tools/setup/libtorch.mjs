@@ -136,7 +136,7 @@ async function examineAndLoad(folder) {
     fault:
       `${folder} (version ${found.version}) cannot be loaded: ${lastLines(result.output, 1)}` +
       (readText(join(folder, 'version.py')).match(/^cuda.*= '/m)
-        ? '\nIt is a CUDA build, which needs the nvidia packages that pip installs with it.'
+        ? '\n(it is a CUDA build, which needs the nvidia packages that pip installs with it)'
         : ''),
   };
 }

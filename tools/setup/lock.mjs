@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writ
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { say } from './report.mjs';
+import { interruption } from './run-program.mjs';
 
 const touchEvery = 2_000;
 // An owner that has not touched its lock for this long is gone, even if its process number is in use again.
@@ -21,7 +22,7 @@ export async function withLock(path, work) {
   while (!acquire(path)) {
     if (!waiting) say(`waiting for another set-up (process ${readOwner(path) ?? 'unknown'}, ${path})`);
     waiting = true;
-    await sleep(200);
+    await sleep(200, undefined, { signal: interruption.signal });
   }
   const release = () => rmSync(path, { force: true });
   const touch = setInterval(() => {

@@ -1,18 +1,13 @@
 // Runs other programs with their output captured, and ends them when the set-up is interrupted.
 import { spawn } from 'node:child_process';
+import { setMaxListeners } from 'node:events';
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { Interrupted } from './report.mjs';
 
-/** @type {Set<import('node:child_process').ChildProcess>} */
-const running = new Set();
-let interrupted = false;
-
-/** Ends every program still running; those waited for throw `Interrupted`. */
-export function stopPrograms() {
-  interrupted = true;
-  for (const child of running) child.kill('SIGTERM');
-}
+/** Aborted when the user stops the set-up; everything that may take long listens to its signal. */
+export const interruption = new AbortController();
+// One listener for each program that runs, as many as there are cores.
+setMaxListeners(0, interruption.signal);
 
 /**
  * @param {string} program a path or a name on the PATH
@@ -22,10 +17,10 @@ export function stopPrograms() {
  *   A program that cannot be started has code 127 and the reason as its output.
  */
 export function runProgram(program, args, options = {}) {
+  const { signal } = interruption;
   return new Promise((resolve, reject) => {
-    if (interrupted) return reject(new Interrupted());
-    const child = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
-    running.add(child);
+    signal.throwIfAborted();
+    const child = spawn(program, args, { ...options, signal, stdio: ['ignore', 'pipe', 'pipe'] });
     let stdout = '';
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (text) => {
@@ -36,12 +31,11 @@ export function runProgram(program, args, options = {}) {
       output += text;
     });
     child.on('error', (error) => {
-      running.delete(child);
-      resolve({ code: 127, stdout: '', output: error.message });
+      // When interrupted, wait for the end: only then is what it was writing whole or removable.
+      if (!signal.aborted) resolve({ code: 127, stdout: '', output: error.message });
     });
     child.on('close', (code) => {
-      running.delete(child);
-      if (interrupted) reject(new Interrupted());
+      if (signal.aborted) reject(signal.reason);
       else resolve({ code: code ?? 1, stdout, output });
     });
   });

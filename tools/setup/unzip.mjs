@@ -4,6 +4,7 @@ import { open } from 'node:fs/promises';
 import { dirname, join, normalize, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createInflateRaw } from 'node:zlib';
+import { interruption } from './run-program.mjs';
 
 const endSignature = 0x06054b50;
 const endLength = 22;
@@ -87,14 +88,15 @@ async function writeEntry(handle, file, entry, path) {
   const header = await readAt(handle, entry.offset, entry.offset + 30);
   const start = entry.offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
   mkdirSync(dirname(path), { recursive: true });
+  const { signal } = interruption;
   const output = createWriteStream(path);
-  if (entry.compressedSize === 0) {
+  if (entry.size === 0) {
     output.end();
     return;
   }
   const input = createReadStream(file, { start, end: start + entry.compressedSize - 1 });
-  if (entry.method === storedMethod) await pipeline(input, output);
-  else await pipeline(input, createInflateRaw(), output);
+  if (entry.method === storedMethod) await pipeline(input, output, { signal });
+  else await pipeline(input, createInflateRaw(), output, { signal });
   if (output.bytesWritten !== entry.size)
     throw new Error(
       `${file}: ${entry.name} has ${output.bytesWritten} bytes, its directory says ${entry.size}`,
