@@ -1,5 +1,6 @@
 import { expNonPositive, leastExponent } from './exp-non-positive.js';
 import type { LogitsRow } from './sampling-parameters.js';
+import { nextNotBelow } from './scan-row.js';
 import { kthLargest, selectDescending } from './select-descending.js';
 
 /**
@@ -22,13 +23,14 @@ export class Candidates {
    */
   fill(row: LogitsRow, max: number, temperature: number, topK: number): void {
     this.#reserve(row.length);
-    const least = topK > 0 && topK < row.length ? kthLargest(row, topK, this.#scratch) : -Infinity;
+    const gathered = this.#gather(row, topK);
     // In differences from the maximum, where no size of logits or temperature loses the bound to rounding.
-    const leastDifference = Math.max(least - max, leastExponent * temperature, -Number.MAX_VALUE);
+    const leastDifference = Math.max(leastExponent * temperature, -Number.MAX_VALUE);
     const { ids, weights } = this;
     let length = 0;
     let total = 0;
-    for (let id = 0; id < row.length; id++) {
+    for (let i = 0; i < gathered; i++) {
+      const id = ids[i]!;
       const difference = row[id]! - max;
       if (difference < leastDifference) continue;
       const weight = expNonPositive(difference / temperature);
@@ -43,7 +45,7 @@ export class Candidates {
   /**
    * Keeps the fewest most probable tokens whose mass reaches `topP` of the total, at least one. Equivalently
    * removes in ascending order while the cumulative mass is at most 1 - topP, a stable order: of equally
-   * probable tokens the smaller id goes first.
+   * probable tokens (of equal weights in float64) the smaller id goes first.
    */
   keepTopP(topP: number): void {
     const { weights, length, total } = this;
@@ -94,6 +96,21 @@ export class Candidates {
     }
     this.length = kept;
     this.total = total;
+  }
+
+  /** Writes the ids that pass top-k and returns how many they are. */
+  #gather(row: LogitsRow, topK: number): number {
+    const { ids } = this;
+    let length = 0;
+    if (topK === 0 || topK >= row.length) {
+      while (length < row.length) ids[length] = length++;
+      return length;
+    }
+    const least = kthLargest(row, topK, this.#scratch);
+    for (let id = nextNotBelow(row, 0, least); id < row.length; id = nextNotBelow(row, id + 1, least)) {
+      ids[length++] = id;
+    }
+    return length;
   }
 
   #reserve(length: number): void {

@@ -3,6 +3,7 @@ import { InputError } from '../errors/index.js';
 import { Candidates } from './candidates.js';
 import { Random, type RandomState } from './random.js';
 import { checkSamplingParameters, type LogitsRow, type SamplingParameters } from './sampling-parameters.js';
+import { nextNotBelow } from './scan-row.js';
 
 /** The tokens that can be drawn, by ascending id, and their probabilities, which add up to 1. */
 export interface TokenProbabilities {
@@ -64,17 +65,12 @@ export function tokenProbabilities(row: LogitsRow, parameters: SamplingParameter
 export function greedyToken(row: LogitsRow): number {
   let max = -Infinity;
   let best = -1;
-  let id = 0;
-  while (id < row.length) {
-    // Four at a time halves the cost of the loop itself; `<=` is false for NaN and past the end of the row.
-    while (row[id]! <= max && row[id + 1]! <= max && row[id + 2]! <= max && row[id + 3]! <= max) id += 4;
-    for (const end = Math.min(id + 4, row.length); id < end; id++) {
-      const logit = row[id]!;
-      if (logit <= max) continue;
-      if (Number.isNaN(logit)) throw badRow(`are NaN at token ${id}`);
-      max = logit;
-      best = id;
-    }
+  for (let id = 0; id < row.length; id = nextNotBelow(row, id + 1, max)) {
+    const logit = row[id]!;
+    if (logit <= max) continue;
+    if (Number.isNaN(logit)) throw badRow(`are NaN at token ${id}`);
+    max = logit;
+    best = id;
   }
   if (!Number.isFinite(max)) {
     throw badRow(max === Infinity ? `are infinite at token ${best}` : 'allow no token: all are -Infinity');

@@ -1,3 +1,6 @@
+import type { LogitsRow } from './sampling-parameters.js';
+import { nextNotBelow } from './scan-row.js';
+
 /**
  * Partial selection: where does the descending order of some numbers reach a count or a mass?
  * Only the value at that place is found; no ids are moved and nothing is sorted.
@@ -10,21 +13,20 @@ const largestHeap = 1024;
  * The k-th largest of `values` (1 <= k <= length), which are left as they are.
  * @param scratch at least as long as `values`; overwritten
  */
-export function kthLargest(values: Float32Array | Float64Array, k: number, scratch: Float64Array): number {
+export function kthLargest(values: LogitsRow, k: number, scratch: Float64Array): number {
   if (k <= largestHeap) return kthLargestByHeap(values, k, scratch);
   scratch.set(values);
   return selectDescending(scratch, values.length, k, false).value;
 }
 
 /** A min-heap of the k largest seen so far: nearly all values fail the one comparison with its root. */
-function kthLargestByHeap(values: Float32Array | Float64Array, k: number, heap: Float64Array): number {
+function kthLargestByHeap(values: LogitsRow, k: number, heap: Float64Array): number {
   for (let i = 0; i < k; i++) heap[i] = values[i]!;
   for (let i = (k >> 1) - 1; i >= 0; i--) siftDown(heap, k, i, heap[i]!);
   let least = heap[0]!;
-  for (let i = k; i < values.length; i++) {
-    const value = values[i]!;
-    if (value <= least) continue;
-    siftDown(heap, k, 0, value);
+  for (let i = nextNotBelow(values, k, least); i < values.length; i = nextNotBelow(values, i + 1, least)) {
+    if (values[i]! <= least) continue;
+    siftDown(heap, k, 0, values[i]!);
     least = heap[0]!;
   }
   return least;
