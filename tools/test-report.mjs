@@ -20,10 +20,10 @@ export default class TestReporter {
         const result = test.result();
         if (result.state === 'passed') report.passed++;
         else if (result.state === 'failed') report.failed++;
-        else
-          report.skipped.push(
-            `${module.relativeModuleId}: ${test.fullName} (${result.note ?? 'no reason given'})`,
-          );
+        else {
+          const reason = (result.state === 'skipped' && result.note) || 'no reason given';
+          report.skipped.push(`${module.relativeModuleId}: ${test.fullName} (${reason})`);
+        }
       }
     }
     writeFileSync(process.env.XINGHE_TEST_REPORT ?? '/dev/stderr', JSON.stringify(report));

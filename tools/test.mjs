@@ -1,5 +1,6 @@
-// All checks in one command: set-up, types, lint, layers, tests. Every step runs even when an earlier one failed; a
-// failed step counts as one failure. The last line is alone `N passed, N failed, N skipped`.
+// All checks in one command: set-up, types, lint, layers, tests. A failed step counts as one failure and the next
+// ones still run; only a machine that cannot be set up ends the run. The last line is alone
+// `N passed, N failed, N skipped`.
 //
 //   node tools/test.mjs [--long] [vitest filters and options]
 import { spawn } from 'node:child_process';
@@ -51,7 +52,14 @@ async function runTests() {
 let failedSteps = 0;
 heading('set-up');
 try {
-  // The program comes last, so that with a type error all else is ready.
+  await setup(['npm', 'libtorch', 'native']);
+} catch (error) {
+  // Without packages or the addon everything else would fail for this one reason.
+  const code = reportFailure(error);
+  process.stdout.write('0 passed, 1 failed, 0 skipped\n');
+  process.exit(code);
+}
+try {
   await setup();
 } catch (error) {
   failedSteps++;

@@ -1,5 +1,14 @@
 // A lock between processes: a file that holds its owner's process number and is touched while the owner lives.
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { say } from './report.mjs';
@@ -27,7 +36,8 @@ export async function withLock(path, work) {
   const release = () => rmSync(path, { force: true });
   const touch = setInterval(() => {
     const now = new Date();
-    utimesSync(path, now, now);
+    // Somebody may have deleted the whole folder.
+    if (existsSync(path)) utimesSync(path, now, now);
   }, touchEvery);
   process.on('exit', release);
   try {
@@ -45,7 +55,7 @@ function acquire(path) {
     writeFileSync(path, String(process.pid), { flag: 'wx' });
     return true;
   } catch (error) {
-    if (error.code !== 'EEXIST') throw error;
+    if (codeOf(error) !== 'EEXIST') throw error;
   }
   if (!isAbandoned(path)) return false;
   // Of several processes that see the same abandoned lock, the rename lets one have it.
@@ -67,7 +77,7 @@ function isAbandoned(path) {
     if (owner !== undefined) process.kill(owner, 0);
     return false;
   } catch (error) {
-    return error.code === 'ESRCH';
+    return codeOf(error) === 'ESRCH';
   }
 }
 
@@ -78,4 +88,9 @@ function readOwner(path) {
   } catch {
     return undefined;
   }
+}
+
+/** @param {unknown} error @returns {string | undefined} such as ENOENT */
+function codeOf(error) {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }
