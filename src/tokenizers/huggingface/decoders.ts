@@ -150,10 +150,10 @@ function compileMetaspace(fields: JsonFields, fused: boolean): CreateStage {
     fields.boolean('add_prefix_space', true) ? 'always' : 'never',
   );
   const dropsFirst = scheme !== 'never';
-  const decodeToken = (token: string, isFirst: boolean) => {
-    const body = isFirst && dropsFirst && token.startsWith(mark) ? token.slice(mark.length) : token;
-    return mark === '' ? body : body.replaceAll(mark, ' ');
-  };
+  if (mark === '') throw fields.mismatch('replacement', 'one character');
+  // As the reference does it, every mark of the first token goes, not only a leading one.
+  const decodeToken = (token: string, isFirst: boolean) =>
+    token.replaceAll(mark, isFirst && dropsFirst ? '' : ' ');
   if (fused) return buffered((text) => decodeToken(text, true));
   return () => {
     let first = true;

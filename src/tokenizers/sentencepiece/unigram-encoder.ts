@@ -2,20 +2,21 @@ import { Trie } from '../trie.js';
 import { isMatchable } from './model-file.js';
 import type { PieceEncoder, PieceVocabulary } from './piece-vocabulary.js';
 
-/** float32's smallest normal and largest number: where SentencePiece starts its search for the extremes. */
-const FLOAT_MIN = 2 ** -126;
+/** float32's largest number: the worst score where there is no normal piece. */
 const FLOAT_MAX = 3.4028234663852886e38;
+/** Sums beyond this are brought back to zero, since float32 would lose the small differences. */
+const SCORE_RESET = 100_000;
 /** How much worse than the worst piece an unknown character scores. */
 const UNKNOWN_PENALTY = 10;
 
 /**
- * SentencePiece's unigram model: the segmentation of greatest score sum. As there, sums are kept in float32 and
- * compared in float64, and of equal sums the one found first (the longer last piece) stays.
+ * SentencePiece's unigram model: the segmentation of greatest score sum. As in its release 0.2.3, sums are
+ * float32 and of equal sums the one found first, with the longer last piece, stays.
  */
 export class UnigramEncoder implements PieceEncoder {
   readonly #vocabulary: PieceVocabulary;
   readonly #trie = new Trie();
-  readonly #scores: Float64Array;
+  readonly #scores: Float32Array;
   readonly #unknownScore: number;
   #bestScore = new Float32Array(256);
   #bestId = new Int32Array(256);
@@ -25,14 +26,12 @@ export class UnigramEncoder implements PieceEncoder {
     this.#vocabulary = vocabulary;
     const { pieces } = vocabulary.model;
     const normalScores = pieces.filter((piece) => piece.type === 'normal').map((piece) => piece.score);
-    const best = normalScores.reduce((a, b) => Math.max(a, b), FLOAT_MIN);
     const worst = normalScores.reduce((a, b) => Math.min(a, b), FLOAT_MAX);
     this.#unknownScore = Math.fround(worst - UNKNOWN_PENALTY);
-    this.#scores = new Float64Array(pieces.length);
+    this.#scores = new Float32Array(pieces.length);
     for (const [id, { text, score, type }] of pieces.entries()) {
-      // In effect -0.1, better than any learnt piece. The factor is FLOAT_MIN since all scores are negative.
-      const length = Buffer.byteLength(text);
-      this.#scores[id] = type === 'user-defined' ? Math.fround(length * best) - 0.1 : score;
+      // Better than any learnt piece, whose score is a negative log probability; longer ones better still.
+      this.#scores[id] = type === 'user-defined' ? 0.1 * (Buffer.byteLength(text) - 1) : score;
       if (isMatchable(type) && type !== 'unused') this.#trie.add(text, id);
     }
   }
@@ -47,7 +46,9 @@ export class UnigramEncoder implements PieceEncoder {
     const bestId = this.#bestId;
     const bestStart = this.#bestStart.fill(-1, 0, size + 1);
     bestScore[0] = 0;
+    let frontier = 0;
     const offer = (end: number, score: number, start: number, id: number) => {
+      if (end > frontier) frontier = end;
       if (bestStart[end] !== -1 && score <= bestScore[end]!) return;
       bestScore[end] = score;
       bestStart[end] = start;
@@ -55,6 +56,10 @@ export class UnigramEncoder implements PieceEncoder {
     };
     for (let start = 0; start < size; ) {
       const characterEnd = start + (normalized.codePointAt(start)! > 0xffff ? 2 : 1);
+      if (Math.abs(bestScore[start]!) > SCORE_RESET) {
+        const offset = bestScore[start]!;
+        for (let end = start; end <= frontier; end++) bestScore[end]! -= offset;
+      }
       const scoreHere = bestScore[start]!;
       let covered = false;
       let node = 0;
@@ -63,7 +68,7 @@ export class UnigramEncoder implements PieceEncoder {
         if (node < 0) break;
         const id = trie.valueAt(node);
         if (id < 0) continue;
-        offer(end, scores[id]! + scoreHere, start, id);
+        offer(end, Math.fround(scores[id]! + scoreHere), start, id);
         if (end === characterEnd) covered = true;
       }
       if (!covered)
