@@ -1,4 +1,6 @@
 export { type Block, CausalLm, type ForwardContext, type ForwardOptions } from './causal-lm.js';
+export { checkFiniteLogits } from './check-finite.js';
 export type { Architecture, FamilyName, ModelFamily } from './family.js';
 export { type LoadedModel, type LoadModelOptions, loadModel } from './load-model.js';
 export { families, findConfig, loadArchitecture, parseArchitecture } from './registry.js';
+export { saveModel } from './save-model.js';

@@ -1,0 +1,99 @@
+/** `xinghe forward`: logits, and on request loss and gradients, of given ids: the way to compare with others. */
+import { InputError } from '../errors/index.js';
+import { readIdsFile } from '../data/index.js';
+import { type SafetensorsInput, writeSafetensors } from '../formats/index.js';
+import { log } from '../log/index.js';
+import { checkFiniteLogits, type LoadedModel } from '../models/index.js';
+import { intTensor, noGrad, scope, type Tensor } from '../tensor/index.js';
+import { accumulateGradients, GradientStore, trainingBatch } from '../training/index.js';
+import { loadModelByOptions, modelOptions } from './model-options.js';
+import { parseOptions } from './options.js';
+
+const specs = {
+  ...modelOptions,
+  input: { kind: 'string', value: 'IDS.json', required: true, help: '{"input_ids": [[…]], "attention_mask"?, "loss_mask"?}' },
+  output: { kind: 'string', value: 'OUT.safetensors', required: true, help: 'where the tensors go' },
+  positions: { kind: 'string', value: 'last:K', help: 'logits of the last K positions only' },
+  gradients: { kind: 'flag', help: 'also loss and grad.<published tensor name>' },
+  json: { kind: 'flag', help: 'print a summary as JSON on stdout' },
+} as const;
+
+export async function forward(args: readonly string[]): Promise<number> {
+  const options = parseOptions(
+    {
+      command: 'xinghe forward',
+      summary: 'logits of given ids as safetensors; with --gradients the loss and its gradients',
+      notes:
+        'logits [B, T, V] are float32 (float64 with --dtype float64). The loss shifts targets by one, weights them ' +
+        'by loss_mask of the target and divides by its sum.',
+    },
+    specs,
+    args,
+  );
+  const lastPositions = parsePositions(options.positions);
+  const loaded = loadModelByOptions(options);
+  const { model, architecture } = loaded;
+  const ids = readIdsFile(options.input, architecture.vocabSize, true);
+  if (options.gradients && ids.attentionMask?.flat().includes(0) === true)
+    throw new InputError(`${options.input}: --gradients takes no padding; leave attention_mask away.`);
+
+  const summary = scope(() => {
+    const inputIds = matrix(ids.inputIds, model.device);
+    const attentionMask = ids.attentionMask === undefined ? undefined : matrix(ids.attentionMask, model.device);
+    const logits = noGrad(() => model.forward(inputIds, { attentionMask, lastPositions }));
+    checkFiniteLogits(logits, loaded, options.model);
+    const outputs = [output('logits', logits.to(logits.dtype === 'float64' ? 'float64' : 'float32'))];
+    let loss: number | undefined;
+    if (options.gradients) {
+      const lossMask = ids.lossMask ?? ids.inputIds.map((row) => row.map(() => 1));
+      const found = gradients(loaded, inputIds, matrix(lossMask, model.device), options.input);
+      loss = found.loss;
+      outputs.push(...found.outputs);
+    }
+    writeSafetensors(options.output, outputs);
+    return { output: options.output, logits: logits.shape, ...(loss === undefined ? {} : { loss }) };
+  });
+  if (options.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
+  else log(`wrote ${summary.output}: logits [${summary.logits.join(', ')}]${summary.loss === undefined ? '' : `, loss ${summary.loss}`}`);
+  return 0;
+}
+
+function gradients(
+  { model, architecture }: LoadedModel,
+  inputIds: Tensor,
+  lossMask: Tensor,
+  source: string,
+): { loss: number; outputs: SafetensorsInput[] } {
+  const dtype = model.computeDType === 'float64' ? 'float64' : 'float32';
+  const { divisor, ...batch } = trainingBatch(inputIds, lossMask.to(dtype));
+  if (!(divisor > 0)) throw new InputError(`${source}: loss_mask leaves no token to learn.`);
+  const parameters = model.namedParameters();
+  const store = new GradientStore(parameters.map(([, parameter]) => parameter));
+  const loss = accumulateGradients(model, batch, 1 / divisor, store);
+  const outputs = parameters.flatMap(([own, parameter]) => {
+    const gradient = store.get(parameter);
+    return gradient === undefined ? [] : [output(`grad.${architecture.names.toPublished(own)}`, gradient)];
+  });
+  const lossOutput: SafetensorsInput = {
+    name: 'loss',
+    dtype,
+    shape: [],
+    bytes: () => new Uint8Array((dtype === 'float64' ? Float64Array : Float32Array).of(loss).buffer),
+  };
+  return { loss, outputs: [lossOutput, ...outputs] };
+}
+
+function output(name: string, tensor: Tensor): SafetensorsInput {
+  return { name, dtype: tensor.dtype, shape: tensor.shape, bytes: () => tensor.toBytes() };
+}
+
+function matrix(rows: readonly (readonly number[])[], device: string): Tensor {
+  return intTensor(rows.flat(), [rows.length, rows[0]?.length ?? 0], { device });
+}
+
+function parsePositions(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const count = /^last:([1-9]\d*)$/.exec(text)?.[1];
+  if (count === undefined) throw new InputError(`xinghe forward: --positions is "${text}"; give last:K, e.g. last:8`);
+  return Number(count);
+}

@@ -1,0 +1,85 @@
+/** The command line: finds the command, and turns what it throws into an exit code and a message. */
+import { didYouMeanHint } from '../config/index.js';
+import { InputError, InterruptedError } from '../errors/index.js';
+import { HelpRequest } from './options.js';
+
+export interface Command {
+  readonly summary: string;
+  /** Loaded when it is called, so that `--help` and light commands do not load the engine. */
+  readonly load: () => Promise<(args: readonly string[]) => Promise<number>>;
+}
+
+const commands: Readonly<Record<string, Command>> = {
+  demo: {
+    summary: 'the whole life of a small model in one run: data, tokenizer, training, measuring, talking',
+    load: async () => (await import('./demo.js')).demo,
+  },
+  doctor: {
+    summary: 'versions, devices, measured speed, and what each optional part would need',
+    load: async () => (await import('./doctor.js')).doctor,
+  },
+  tokenizer: {
+    summary: 'encode and decode lines',
+    load: async () => (await import('./tokenizer.js')).tokenizer,
+  },
+  train: {
+    summary: 'pre-train or fine-tune (full, LoRA) by a configuration file',
+    load: async () => (await import('./train.js')).train,
+  },
+  forward: {
+    summary: 'logits, loss and gradients of given ids, for comparison with other implementations',
+    load: async () => (await import('./forward.js')).forward,
+  },
+  generate: {
+    summary: 'continue a prompt',
+    load: async () => (await import('./generate.js')).generate,
+  },
+  chat: {
+    summary: 'talk with a model in the terminal',
+    load: async () => (await import('./chat.js')).chat,
+  },
+};
+
+const EXIT_FAILURE = 1;
+const EXIT_BAD_INPUT = 2;
+const EXIT_INTERRUPTED = 130;
+
+/** Runs one command. @returns the exit code: 0 done, 1 failure, 2 bad input or usage, 130 interrupted */
+export async function main(argv: readonly string[]): Promise<number> {
+  const [name, ...args] = argv;
+  try {
+    if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+      process.stdout.write(overview());
+      return name === undefined ? EXIT_BAD_INPUT : 0;
+    }
+    const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+    if (command === undefined)
+      throw new InputError(
+        `unknown command "${name}"${didYouMeanHint(name, Object.keys(commands))}; ` +
+          `there are ${Object.keys(commands).join(', ')}`,
+      );
+    const run = await command.load();
+    return await run(args);
+  } catch (error) {
+    if (error instanceof HelpRequest) {
+      process.stdout.write(error.message);
+      return 0;
+    }
+    if (error instanceof InputError) {
+      process.stderr.write(`xinghe: ${error.message}\n`);
+      return EXIT_BAD_INPUT;
+    }
+    if (error instanceof InterruptedError) {
+      process.stderr.write(`xinghe: ${error.message}\n`);
+      return EXIT_INTERRUPTED;
+    }
+    process.stderr.write(`xinghe: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    return EXIT_FAILURE;
+  }
+}
+
+function overview(): string {
+  const width = Math.max(...Object.keys(commands).map((name) => name.length));
+  const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
+  return `xinghe COMMAND [options]; xinghe COMMAND --help tells more\n\n${lines.join('\n')}\n`;
+}

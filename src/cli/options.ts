@@ -1,0 +1,142 @@
+/** Command-line options of one command: declared once, parsed, checked, and printed by --help. */
+import { parseArgs } from 'node:util';
+import { didYouMeanHint } from '../config/index.js';
+import { InputError } from '../errors/index.js';
+
+type OptionKind = 'string' | 'strings' | 'flag' | 'integer' | 'number';
+
+export interface OptionSpec {
+  readonly kind: OptionKind;
+  readonly help: string;
+  /** The word for the value in --help. */
+  readonly value?: string;
+  readonly required?: boolean;
+  /** Values that are allowed. */
+  readonly choices?: readonly string[];
+  /** Smallest allowed number. */
+  readonly min?: number;
+}
+
+type ValueOf<Spec extends OptionSpec> = Spec['kind'] extends 'flag'
+  ? boolean
+  : Spec['kind'] extends 'strings'
+    ? string[]
+    : Spec['kind'] extends 'string'
+      ? Spec extends { choices: readonly (infer Choice)[] }
+        ? Choice
+        : string
+      : number;
+
+/** A required option, a flag and a list always have a value; the others may be undefined. */
+export type OptionValues<Specs extends Record<string, OptionSpec>> = {
+  [Name in keyof Specs]: Specs[Name] extends { required: true } | { kind: 'flag' | 'strings' }
+    ? ValueOf<Specs[Name]>
+    : ValueOf<Specs[Name]> | undefined;
+};
+
+export interface CommandHelp {
+  /** "xinghe forward" */
+  readonly command: string;
+  readonly summary: string;
+  /** Shown under the options. */
+  readonly notes?: string;
+}
+
+/** Thrown by parseOptions after `--help`: the caller prints the text and ends with 0. */
+export class HelpRequest extends Error {
+  override readonly name = 'HelpRequest';
+}
+
+/**
+ * Parses `args` by `specs`.
+ * @throws InputError for unknown, missing or malformed options; HelpRequest after --help
+ */
+export function parseOptions<const Specs extends Record<string, OptionSpec>>(
+  help: CommandHelp,
+  specs: Specs,
+  args: readonly string[],
+): OptionValues<Specs> {
+  if (args.includes('--help') || args.includes('-h')) throw new HelpRequest(formatHelp(help, specs));
+  const raw = parseArgs({
+    args: [...args],
+    strict: false,
+    allowNegative: false,
+    tokens: true,
+    options: Object.fromEntries(
+      Object.entries(specs).map(([name, { kind }]) => [
+        name,
+        { type: kind === 'flag' ? ('boolean' as const) : ('string' as const), multiple: kind === 'strings' },
+      ]),
+    ),
+  });
+  const fail = (problem: string): never => {
+    throw new InputError(`${help.command}: ${problem} (see ${help.command} --help)`);
+  };
+  const values = new Map<string, string[]>();
+  let list: string[] | undefined;
+  for (const token of raw.tokens) {
+    if (token.kind === 'option-terminator') continue;
+    if (token.kind === 'positional') {
+      // Further words behind a list option belong to it: --input a.txt b.txt.
+      if (list === undefined) fail(`unexpected argument "${token.value}"`);
+      list?.push(token.value);
+      continue;
+    }
+    const spec = specs[token.name];
+    if (spec === undefined)
+      return fail(`unknown option ${token.rawName}${didYouMeanHint(token.name, Object.keys(specs))}`);
+    if (spec.kind === 'flag') {
+      if (token.value !== undefined) fail(`${token.rawName} takes no value, got "${token.value}"`);
+      values.set(token.name, []);
+      list = undefined;
+      continue;
+    }
+    if (token.value === undefined) return fail(`${token.rawName} needs a value`);
+    if (spec.kind !== 'strings' && values.has(token.name)) fail(`${token.rawName} is given twice`);
+    list = [...(values.get(token.name) ?? []), token.value];
+    values.set(token.name, list);
+    if (spec.kind !== 'strings') list = undefined;
+  }
+  const result: Record<string, unknown> = {};
+  for (const [name, spec] of Object.entries<OptionSpec>(specs)) {
+    const given = values.get(name);
+    if (given === undefined && spec.required === true) fail(`--${name} is required`);
+    result[name] = readValue(name, spec, given, fail);
+  }
+  // Built key by key from the same specs that the type is computed from.
+  return result as OptionValues<Specs>;
+}
+
+function readValue(
+  name: string,
+  { kind, choices, min }: OptionSpec,
+  given: string[] | undefined,
+  fail: (problem: string) => never,
+): boolean | string | string[] | number | undefined {
+  if (kind === 'flag') return given !== undefined;
+  if (kind === 'strings') return given ?? [];
+  const text = given?.[0];
+  if (text === undefined) return undefined;
+  if (kind === 'string') {
+    if (choices !== undefined && !choices.includes(text))
+      fail(`--${name} is "${text}"; give one of ${choices.join(', ')}`);
+    return text;
+  }
+  const number = text.trim() === '' ? Number.NaN : Number(text);
+  if (!Number.isFinite(number) || (kind === 'integer' && !Number.isSafeInteger(number)))
+    fail(`--${name} is "${text}"; give ${kind === 'integer' ? 'a whole number' : 'a number'}`);
+  if (min !== undefined && number < min) fail(`--${name} is ${text}; give ${min} or more`);
+  return number;
+}
+
+function formatHelp({ command, summary, notes }: CommandHelp, specs: Record<string, OptionSpec>): string {
+  const rows = Object.entries(specs).map(([name, { kind, value, choices, required, help }]) => {
+    const placeholder = kind === 'flag' ? '' : ` ${choices?.join('|') ?? value ?? (kind === 'strings' ? 'VALUE…' : 'N')}`;
+    return { left: `--${name}${placeholder}`, right: required === true ? `${help} (required)` : help };
+  });
+  const width = Math.min(34, Math.max(...rows.map(({ left }) => left.length), 0));
+  const lines = rows.map(({ left, right }) =>
+    left.length > width ? `  ${left}\n  ${' '.repeat(width)}  ${right}` : `  ${left.padEnd(width)}  ${right}`,
+  );
+  return [`${command}: ${summary}`, '', ...lines, ...(notes === undefined ? [] : ['', notes]), ''].join('\n');
+}

@@ -1,0 +1,44 @@
+/** How `generate` and `chat` choose tokens. */
+import type { SamplingParameters } from '../generation/index.js';
+import type { OptionSpec, OptionValues } from './options.js';
+
+export const samplingOptions = {
+  'max-new-tokens': { kind: 'integer', min: 1, help: 'default 256' },
+  temperature: { kind: 'number', min: 0, help: 'above 0: sample; default greedy' },
+  'top-k': { kind: 'integer', min: 0, help: 'sample among the K most probable tokens' },
+  'top-p': { kind: 'number', min: 0, help: 'sample among the most probable tokens that reach this mass' },
+  'min-p': { kind: 'number', min: 0, help: 'leave out tokens less probable than this share of the best' },
+  seed: { kind: 'integer', help: 'makes sampling repeatable' },
+  'repetition-penalty': { kind: 'number', help: 'above 1 discourages repetition; default 1' },
+  'repetition-penalty-kind': {
+    kind: 'string',
+    choices: ['multiplicative', 'subtractive'],
+    help: "CTRL's (default) or Spark's",
+  },
+  'repetition-penalty-increase': { kind: 'number', help: 'growth of the subtractive penalty; default 0.1' },
+} as const satisfies Record<string, OptionSpec>;
+
+export const DEFAULT_MAX_NEW_TOKENS = 256;
+
+export function samplingByOptions(options: OptionValues<typeof samplingOptions>): SamplingParameters {
+  return definedOnly({
+    temperature: options.temperature,
+    topK: options['top-k'],
+    topP: options['top-p'],
+    minP: options['min-p'],
+    seed: options.seed,
+    repetitionPenalty: options['repetition-penalty'],
+    repetitionPenaltyKind: options['repetition-penalty-kind'],
+    repetitionPenaltyIncrease: options['repetition-penalty-increase'],
+  });
+}
+
+/** The entries that have a value. */
+function definedOnly<Fields extends object>(fields: Fields): { [Key in keyof Fields]?: NonNullable<Fields[Key]> } {
+  const defined: { [Key in keyof Fields]?: NonNullable<Fields[Key]> } = {};
+  for (const key in fields) {
+    const value = fields[key];
+    if (value !== undefined && value !== null) defined[key] = value;
+  }
+  return defined;
+}

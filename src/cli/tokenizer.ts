@@ -1,0 +1,49 @@
+/** `xinghe tokenizer encode|decode`: lines of JSON from text to ids and back. */
+import { z } from 'zod';
+import { parseConfig } from '../config/index.js';
+import { InputError } from '../errors/index.js';
+import { readJsonLines, writeFileAtomic } from '../formats/index.js';
+import { log } from '../log/index.js';
+import { loadTokenizer } from '../tokenizers/index.js';
+import { parseOptions } from './options.js';
+
+const specs = {
+  tokenizer: { kind: 'string', value: 'PATH', required: true, help: 'tokenizer.json, *.model, or a folder' },
+  input: { kind: 'string', value: 'LINES.jsonl', required: true, help: 'one {"text": …} or {"ids": […]} a line' },
+  output: { kind: 'string', value: 'OUT.jsonl', required: true, help: 'one {"ids": […]} or {"text": …} a line' },
+  'add-special-tokens': { kind: 'flag', help: "encode: add the tokenizer's own special tokens" },
+  'skip-special-tokens': { kind: 'flag', help: 'decode: leave special tokens out of the text' },
+} as const;
+
+const textLine = z.object({ text: z.string() });
+const idsLine = z.object({ ids: z.array(z.int().nonnegative()) });
+
+export async function tokenizer(args: readonly string[]): Promise<number> {
+  const [verb, ...rest] = args;
+  if (verb !== 'encode' && verb !== 'decode' && verb !== '--help' && verb !== '-h')
+    throw new InputError(`xinghe tokenizer: "${verb ?? ''}" is no subcommand; there are encode and decode`);
+  const options = parseOptions(
+    { command: `xinghe tokenizer ${verb.startsWith('-') ? 'encode|decode' : verb}`, summary: 'lines of JSON, text to ids and back' },
+    specs,
+    verb.startsWith('-') ? [verb] : rest,
+  );
+  const loaded = loadTokenizer(options.tokenizer);
+  let count = 0;
+  writeFileAtomic(options.output, (write) => {
+    for (const { line, value } of readJsonLines(options.input)) {
+      const source = `${options.input}:${line}`;
+      if (verb === 'encode') {
+        const { text } = parseConfig(textLine, value, { source });
+        const ids = loaded.encode(text, { addSpecialTokens: options['add-special-tokens'] });
+        write(`${JSON.stringify({ ids })}\n`);
+      } else {
+        const { ids } = parseConfig(idsLine, value, { source });
+        const text = loaded.decode(ids, { skipSpecialTokens: options['skip-special-tokens'] });
+        write(`${JSON.stringify({ text })}\n`);
+      }
+      count += 1;
+    }
+  });
+  log(`${count} lines to ${options.output}`);
+  return 0;
+}

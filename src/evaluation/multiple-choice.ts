@@ -1,0 +1,48 @@
+/** Accuracy on questions with given answers: the answer that the model finds most probable counts. */
+import type { CausalLm } from '../models/index.js';
+import { type LogLikelihoodOptions, logLikelihoods } from './log-likelihood.js';
+
+export interface ChoiceItem {
+  /** Ids of the prompt, up to where the answer begins. */
+  readonly prompt: readonly number[];
+  /** Ids of each possible answer. */
+  readonly options: readonly (readonly number[])[];
+  /** Index of the right one. */
+  readonly answer: number;
+}
+
+export interface ChoiceResult {
+  readonly correct: number;
+  readonly total: number;
+  /** Mean of 1 / number of options. */
+  readonly chance: number;
+  /** The chosen option of each item. */
+  readonly choices: readonly number[];
+}
+
+/** Scores by the sum of log-probabilities of the answer's tokens; the first of equals counts. */
+export function measureChoices(
+  model: CausalLm,
+  items: readonly ChoiceItem[],
+  options: LogLikelihoodOptions = {},
+): ChoiceResult {
+  const scores = logLikelihoods(
+    model,
+    items.flatMap(({ prompt, options: answers }) =>
+      answers.map((continuation) => ({ context: prompt, continuation })),
+    ),
+    options,
+  );
+  let next = 0;
+  const choices = items.map(({ options: answers }) => {
+    const own = scores.slice(next, next + answers.length);
+    next += answers.length;
+    return own.indexOf(Math.max(...own));
+  });
+  return {
+    correct: items.filter(({ answer }, index) => choices[index] === answer).length,
+    total: items.length,
+    chance: items.reduce((sum, item) => sum + 1 / item.options.length, 0) / Math.max(items.length, 1),
+    choices,
+  };
+}

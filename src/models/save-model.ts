@@ -1,0 +1,46 @@
+/** A model to a folder that every command loads: weights, config, tokenizer. */
+import { copyFileSync, existsSync, readdirSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { stringify } from 'yaml';
+import { saveWeights } from '../checkpoint/index.js';
+import { writeFileAtomic, writeFolderAtomic } from '../formats/index.js';
+import type { LoadedModel } from './load-model.js';
+
+/** Files that a tokenizer folder may hold beside each other. */
+const TOKENIZER_FILES =
+  /^(tokenizer\.json|.*\.model|tokenizer_config\.json|special_tokens_map\.json|added_tokens\.json|generation_config\.json)$/;
+
+/**
+ * Writes the whole folder or nothing.
+ * @param tokenizerPath a tokenizer file or folder to copy beside the weights
+ */
+export async function saveModel(
+  folder: string,
+  { model, architecture }: LoadedModel,
+  tokenizerPath?: string,
+): Promise<void> {
+  const { configFile, publishedConfig, names } = architecture;
+  await writeFolderAtomic(
+    folder,
+    (temporary) => {
+      saveWeights(model, names, temporary);
+      const text =
+        configFile === 'config.json'
+          ? `${JSON.stringify(publishedConfig, null, 2)}\n`
+          : stringify(publishedConfig);
+      writeFileAtomic(join(temporary, configFile), text);
+      for (const file of tokenizerPath === undefined ? [] : tokenizerFiles(tokenizerPath))
+        copyFileSync(file, join(temporary, basename(file)));
+    },
+    { replace: true },
+  );
+}
+
+function tokenizerFiles(path: string): string[] {
+  if (!existsSync(path)) return [];
+  const folder = statSync(path).isDirectory() ? path : dirname(path);
+  if (folder !== path) return [path];
+  return readdirSync(folder)
+    .filter((name) => TOKENIZER_FILES.test(name))
+    .map((name) => join(folder, name));
+}

@@ -1,0 +1,10 @@
+export { AdamW, type AdamWOptions, type ParameterGroup } from './adamw.js';
+export { GradientStore } from './gradient-store.js';
+export { type LossPlotOptions, plotLossTerminal } from './loss-plot.js';
+export { type LossSeries, type LossSvgOptions, renderLossSvg } from './loss-svg.js';
+export { type LossAlignment, trainingBatch } from './loss-weights.js';
+export { type LossPoint, runTraining, type TrainingResult, type TrainRowsOptions, trainRows } from './run.js';
+export { type TrainConfig, trainConfigSchema } from './run-config.js';
+export { type CosineSchedule, cosineLearningRate } from './schedule.js';
+export { accumulateGradients, type Recompute, type TrainingBatch } from './segments.js';
+export { type StepResult, Trainer, type TrainerOptions } from './trainer.js';

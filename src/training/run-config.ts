@@ -1,0 +1,80 @@
+/** The configuration of a training run: our own YAML or JSON. Published run files are mapped onto it elsewhere. */
+import { z } from 'zod';
+
+const positive = z.int().positive();
+
+export const trainConfigSchema = z.strictObject({
+  /** Folder of the run; must not hold another one. */
+  output: z.string(),
+  seed: z.int().nonnegative().default(42),
+  device: z.string().default('cpu'),
+  threads: positive.optional(),
+  model: z
+    .strictObject({
+      /** A model folder or weight file to start from. */
+      path: z.string().optional(),
+      /** A config for a new model, its values drawn by the seed: a file, or the config itself. */
+      config: z.union([z.string(), z.record(z.string(), z.unknown())]).optional(),
+      /** Default: the tokenizer in the model folder. */
+      tokenizer: z.string().optional(),
+      /** Default: that of the weights; float32 for a new model. */
+      dtype: z.enum(['float32', 'float64', 'bfloat16', 'float16']).optional(),
+    })
+    .refine(({ path, config }) => path !== undefined || config !== undefined, {
+      message: 'give path (weights to start from) or config (a new model)',
+    }),
+  data: z.strictObject({
+    files: z.array(z.string()).min(1),
+    /** text: {"text"}; messages: {"messages"}; telechat: {"input", "output"}; one record a line. */
+    form: z.enum(['text', 'messages', 'telechat']),
+    /** Predictions in a row: rows hold one id more. */
+    sequence_length: positive.default(1024),
+    /** Several samples in a row, in order, or one. Text is always joined. */
+    packing: z.enum(['greedy', 'none']).default('greedy'),
+    shuffle: z.boolean().default(true),
+  }),
+  /** Train low-rank updates instead of the weights. */
+  lora: z
+    .strictObject({
+      rank: positive.default(8),
+      alpha: z.number().positive().default(16),
+      dropout: z.number().min(0).lt(1).default(0),
+      /** Parts of published layer names, e.g. q_proj; a layer is adapted when its name contains one. */
+      target_modules: z.array(z.string().min(1)).min(1),
+    })
+    .optional(),
+  training: z
+    .strictObject({
+      /** Optimiser steps; or epochs. */
+      steps: positive.optional(),
+      epochs: z.number().positive().optional(),
+      micro_batch_size: positive.default(4),
+      gradient_accumulation_steps: positive.default(1),
+      learning_rate: z.number().positive().default(3e-4),
+      min_learning_rate: z.number().nonnegative().default(0),
+      warmup_steps: z.int().nonnegative().optional(),
+      warmup_ratio: z.number().min(0).max(1).optional(),
+      schedule: z.enum(['hf', 'spark']).default('hf'),
+      adamw: z.enum(['torch', 'spark']).default('torch'),
+      beta1: z.number().min(0).lt(1).default(0.9),
+      beta2: z.number().min(0).lt(1).default(0.95),
+      eps: z.number().positive().default(1e-8),
+      weight_decay: z.number().nonnegative().default(0),
+      /** Parts of published names that are not decayed; default: everything that is not a matrix. */
+      no_weight_decay: z.array(z.string().min(1)).optional(),
+      max_grad_norm: z.number().positive().default(1),
+      recompute: z.enum(['none', 'full']).default('none'),
+      /** target: a prediction counts by the mask of its target; input: of its input token, as Spark published it. */
+      loss_alignment: z.enum(['target', 'input']).default('target'),
+      /** Steps between checkpoints; 0: only the final model. */
+      save_every: z.int().nonnegative().default(0),
+    })
+    .refine(({ steps, epochs }) => (steps === undefined) !== (epochs === undefined), {
+      message: 'give either steps or epochs',
+    })
+    .refine(({ warmup_steps, warmup_ratio }) => warmup_steps === undefined || warmup_ratio === undefined, {
+      message: 'give warmup_steps or warmup_ratio, not both',
+    }),
+});
+
+export type TrainConfig = z.output<typeof trainConfigSchema>;
