@@ -1,4 +1,5 @@
 // What there is to compute on: threads, the CPU's abilities, accelerators, and libraries that bring more of them.
+#include "cpu/linear.h"
 #include "napi.h"
 
 #include <ATen/Context.h>
@@ -6,10 +7,9 @@
 #include <ATen/Version.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <dlfcn.h>
+#include <torch/version.h>
 
 namespace xinghe {
-
-void setLinearRoute(bool onednn);
 
 namespace {
 
@@ -53,13 +53,27 @@ napi_value cudaDeviceCount(napi_env env, napi_callback_info) {
   });
 }
 
-// setLinearRoute(onednn): which library multiplies float32 matrices on the CPU in xinghe::linear
-napi_value setLinearRouteFrom(napi_env env, napi_callback_info info) {
+// setLinearRoutes(forward, gradInput, gradWeight): true where oneDNN multiplies the float32 matrices of xinghe::linear
+napi_value setLinearRoutesFrom(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
-    const Arguments<1> arguments(env, info);
-    setLinearRoute(toBool(env, arguments[0]));
+    const Arguments<3> arguments(env, info);
+    setLinearRoutes({toBool(env, arguments[0]), toBool(env, arguments[1]), toBool(env, arguments[2])});
     return nullptr;
   });
+}
+
+// linearRoutes() -> [forward, gradInput, gradWeight]
+napi_value linearRoutesTo(napi_env env, napi_callback_info) {
+  return guarded(env, [&] {
+    const LinearRoutes routes = linearRoutes();
+    return fromRange(env, std::array{routes.forward, routes.gradInput, routes.gradWeight},
+                     [env](bool onednn) { return fromBool(env, onednn); });
+  });
+}
+
+// torchVersion() -> "2.13.0"
+napi_value torchVersion(napi_env env, napi_callback_info) {
+  return guarded(env, [&] { return fromString(env, TORCH_VERSION); });
 }
 
 napi_value setDeterministic(napi_env env, napi_callback_info info) {
@@ -79,7 +93,9 @@ void registerDevices(napi_env env, napi_value exports, Engine* engine) {
   addFunction(env, exports, engine, "describeLibraries", describeLibraries);
   addFunction(env, exports, engine, "loadLibrary", loadLibrary);
   addFunction(env, exports, engine, "cudaDeviceCount", cudaDeviceCount);
-  addFunction(env, exports, engine, "setLinearRoute", setLinearRouteFrom);
+  addFunction(env, exports, engine, "setLinearRoutes", setLinearRoutesFrom);
+  addFunction(env, exports, engine, "linearRoutes", linearRoutesTo);
+  addFunction(env, exports, engine, "torchVersion", torchVersion);
   addFunction(env, exports, engine, "setDeterministic", setDeterministic);
 }
 

@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/Generator.h>
+#include <ATen/core/stack.h>
 #include <node_api.h>
 
 #include <memory>
@@ -39,8 +40,8 @@ class HandleTable {
 
   void release(int32_t handle) {
     at(handle);
-    slots_[handle].reset();
     free_.push_back(handle);
+    slots_[handle].reset();
   }
 
   size_t live() const { return slots_.size() - free_.size(); }
@@ -53,6 +54,8 @@ class HandleTable {
 class MappedFile;
 
 struct Engine {
+  // Arguments and results of the operator being called; empty between calls, kept for its memory.
+  torch::jit::Stack stack;
   HandleTable<at::Tensor> tensors;
   HandleTable<at::Generator> generators;
   HandleTable<std::shared_ptr<MappedFile>> files;

@@ -46,7 +46,9 @@ inline int32_t toInt32(napi_env env, napi_value value) {
 inline int64_t toInt64(napi_env env, napi_value value) {
   double number = 0;
   check(env, napi_get_value_double(env, value, &number), "an integer");
-  if (number != static_cast<double>(static_cast<int64_t>(number)))
+  // Every double in [-2^63, 2^63) has an int64 below it; the cast of any other is undefined.
+  const bool fits = number >= -0x1p63 && number < 0x1p63;
+  if (!fits || number != static_cast<double>(static_cast<int64_t>(number)))
     throw std::invalid_argument("expected an integer, got " + std::to_string(number));
   return static_cast<int64_t>(number);
 }
@@ -153,6 +155,12 @@ inline napi_value object(napi_env env) {
   napi_value result = nullptr;
   check(env, napi_create_object(env, &result), "room for an object");
   return result;
+}
+
+// The message of any C++ exception; libtorch's own come without the trace of its stack.
+inline const char* messageOf(const std::exception& error) {
+  const auto* torchError = dynamic_cast<const c10::Error*>(&error);
+  return torchError == nullptr ? error.what() : torchError->what_without_backtrace();
 }
 
 // Runs the body of an entry point; whatever C++ throws becomes a JavaScript Error.

@@ -1,8 +1,20 @@
 export * from './autograd.js';
 export * from './create.js';
+export {
+  type CpuFeatures,
+  cpuFeatures,
+  type Device,
+  deviceList,
+  getThreads,
+  selectDevice,
+  setThreads,
+} from './devices.js';
 export { byteWidth, type DType, dtypes, type FloatDType, isDType, isFloatDType } from './dtype.js';
+export { type EngineBuild, type EngineOptions, engineBuild, prepareEngine } from './engine.js';
 export type { Operators, Scalar } from './generated/operators.js';
 export { Generator } from './generator.js';
+export { chooseLinearRoute, type LinearRoute } from './linear-route.js';
 export { MappedFile } from './mapped-file.js';
+export { measureGemm, measureReadBandwidth } from './measure.js';
 export { liveTensorCount, scope } from './scope.js';
 export { operator, Tensor } from './tensor.js';

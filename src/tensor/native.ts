@@ -62,26 +62,42 @@ export interface Native {
   setThreads(count: number): void;
   getThreads(): number;
   cpuCapability(): string;
+  torchVersion(): string;
   describeLibraries(): string;
   loadLibrary(path: string): void;
   cudaDeviceCount(): number;
-  setLinearRoute(onednn: boolean): void;
+  /** true where oneDNN multiplies the float32 matrices of xinghe::linear; holds for the whole process. */
+  setLinearRoutes(forward: boolean, gradInput: boolean, gradWeight: boolean): void;
+  linearRoutes(): [forward: boolean, gradInput: boolean, gradWeight: boolean];
   setDeterministic(deterministic: boolean): void;
 }
 
 let loaded: Native | undefined;
+let afterLoading: (() => void) | undefined;
 
 /** The addon. Throws if it has not been built. */
 export function native(): Native {
-  loaded ??= load();
-  return loaded;
+  return loaded ?? load();
+}
+
+/** Runs `action` once the addon is loaded: now, or at the first use; a later action replaces a waiting one. */
+export function whenLoaded(action: () => void): void {
+  if (loaded !== undefined) action();
+  else afterLoading = action;
 }
 
 function load(): Native {
-  const path = fileURLToPath(new URL('../../build/xinghe.node', import.meta.url));
+  // The variable lets a build with sanitizers be tested (docs/development.md).
+  const path = process.env.XINGHE_ADDON ?? fileURLToPath(new URL('../../build/xinghe.node', import.meta.url));
+  let addon: Native;
   try {
-    return createRequire(import.meta.url)(path);
+    addon = createRequire(import.meta.url)(path);
   } catch (error) {
     throw new Error(`the native addon ${path} cannot be loaded; run \`npm run setup\` (${messageOf(error)})`);
   }
+  loaded = addon;
+  const action = afterLoading;
+  afterLoading = undefined;
+  action?.();
+  return addon;
 }

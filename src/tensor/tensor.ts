@@ -15,7 +15,12 @@ type Argument = Tensor | Generator | NativeValue | readonly Argument[];
 function toNative(value: Argument): NativeValue {
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof Tensor || value instanceof Generator) return value.handle;
-  return typeof value[0] === 'object' ? value.map(toNative) : (value as readonly NativeValue[]);
+  return isNumbers(value) ? value : value.map(toNative);
+}
+
+/** Lists are of one kind, and a list that begins with a number is the one that needs no conversion. */
+function isNumbers(list: readonly Argument[]): list is readonly number[] {
+  return typeof list[0] === 'number';
 }
 
 /**
@@ -48,7 +53,10 @@ export function operator<Name extends keyof Operators>(name: Name): Operators[Na
         result = native().call(id, ...values.map(toNative));
     }
     if (results === 'T' && returned < 0 && typeof result === 'number') return new Tensor(result);
-    return returned >= 0 ? values[returned] : wrapResults(results, result);
+    if (returned < 0) return wrapResults(results, result);
+    const target = values[returned];
+    if (target instanceof Tensor) forgetShape(target);
+    return target;
   };
   // The one place where the schema's types meet the untyped bridge: `Operators` is generated from the same schemas
   // that the bridge converts by.
@@ -142,7 +150,16 @@ const ops = {
   item: operator('aten::item'),
 };
 
+/** An operator in place may have changed the shape. */
+let forgetShape: (tensor: Tensor) => void;
+
 export class Tensor implements Scoped {
+  static {
+    forgetShape = (tensor) => {
+      tensor.#shape = undefined;
+    };
+  }
+
   handle: number;
   inScope = false;
   #shape: readonly number[] | undefined;

@@ -1,0 +1,132 @@
+/**
+ * Which library multiplies the float32 matrices of `xinghe::linear` on the CPU: the BLAS of libtorch (MKL, OpenBLAS)
+ * or oneDNN. Neither is always faster (MKL leaves half of the speed of a processor that is not Intel's with AVX-512),
+ * so a short measurement decides, for each of the three products of a linear layer by itself, and the cache folder
+ * keeps the answer.
+ */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { cpus, homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { InputError } from '../errors/index.js';
+import { writeFileAtomic } from '../formats/index.js';
+import { enableGrad, grad, noGrad } from './autograd.js';
+import { full } from './create.js';
+import { native } from './native.js';
+import { scope } from './scope.js';
+import { operator } from './tensor.js';
+
+/** For each product: true where oneDNN computes it. */
+export interface LinearRoute {
+  readonly forward: boolean;
+  readonly gradInput: boolean;
+  readonly gradWeight: boolean;
+}
+
+const linear = operator('xinghe::linear');
+
+/**
+ * Chooses the route and sets it for this process: as XINGHE_LINEAR says (`blas` or `onednn`, for results that must
+ * not depend on a measurement), else as the cache folder says for this processor, number of threads and libtorch,
+ * else by measuring (60 ms).
+ * @throws InputError if XINGHE_LINEAR has another value
+ */
+export function chooseLinearRoute(): LinearRoute {
+  const route = askedRoute() ?? cachedRoute();
+  native().setLinearRoutes(route.forward, route.gradInput, route.gradWeight);
+  return route;
+}
+
+function askedRoute(): LinearRoute | undefined {
+  const asked = process.env.XINGHE_LINEAR ?? '';
+  if (asked === '') return undefined;
+  if (asked !== 'blas' && asked !== 'onednn')
+    throw new InputError(`XINGHE_LINEAR is "${asked}"; it may be blas, onednn or unset`);
+  const onednn = asked === 'onednn';
+  return { forward: onednn, gradInput: onednn, gradWeight: onednn };
+}
+
+function cachedRoute(): LinearRoute {
+  const file = join(cacheFolder(), 'linear-routes.json');
+  const key = [
+    cpus()[0]?.model.trim() ?? process.arch,
+    native().cpuCapability(),
+    `${native().getThreads()} threads`,
+    `libtorch ${native().torchVersion()}`,
+  ].join(', ');
+  const known = readRoutes(file);
+  const found = known[key];
+  if (found !== undefined) return found;
+  const measured = measureRoute();
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileAtomic(file, `${JSON.stringify({ ...known, [key]: measured }, null, 2)}\n`);
+  } catch {
+    // A cache that cannot be written costs the next run the measurement again, and nothing else.
+  }
+  return measured;
+}
+
+function cacheFolder(): string {
+  const named = process.env.XINGHE_CACHE ?? '';
+  if (named !== '') return named;
+  const shared = process.env.XDG_CACHE_HOME ?? '';
+  return join(shared === '' ? join(homedir(), '.cache') : shared, 'xinghe');
+}
+
+/** The entries of the file that have the right form; none if it is absent or broken. */
+function readRoutes(file: string): Record<string, LinearRoute> {
+  if (!existsSync(file)) return {};
+  try {
+    const content: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    if (typeof content !== 'object' || content === null) return {};
+    return Object.fromEntries(
+      Object.entries(content).filter((entry): entry is [string, LinearRoute] => isRoute(entry[1])),
+    );
+  } catch {
+    return {};
+  }
+}
+
+function isRoute(value: unknown): value is LinearRoute {
+  if (typeof value !== 'object' || value === null) return false;
+  return (['forward', 'gradInput', 'gradWeight'] as const).every(
+    (product) => typeof Reflect.get(value, product) === 'boolean',
+  );
+}
+
+const probeMilliseconds = 60;
+// What oneDNN must gain to be taken: a difference below it is noise.
+const leastGain = 1.05;
+
+/** Times each product with each library in turns, so that a disturbance hits both. */
+function measureRoute(): LinearRoute {
+  const size = 512;
+  return scope(() => {
+    const x = full([size, size], 0.5); // [N, K]
+    const weight = full([size, size], 0.5); // [M, K]
+    const gradOutput = full([size, size], 0.5); // [N, M]
+    const outputOf = (leaf: 'x' | 'weight') => {
+      const leafTensor = (leaf === 'x' ? x : weight).detach().setRequiresGrad(true);
+      const output = enableGrad(() => (leaf === 'x' ? linear(leafTensor, weight) : linear(x, leafTensor)));
+      return () => grad([output], [leafTensor], { gradOutputs: [gradOutput], retainGraph: true });
+    };
+    const products = [() => noGrad(() => linear(x, weight)), outputOf('x'), outputOf('weight')];
+    const least = products.map(() => ({ blas: Number.POSITIVE_INFINITY, onednn: Number.POSITIVE_INFINITY }));
+    const end = performance.now() + probeMilliseconds;
+    for (let round = 0; round < 2 || performance.now() < end; round++)
+      for (const [index, product] of products.entries())
+        for (const library of ['blas', 'onednn'] as const) {
+          const onednn = library === 'onednn';
+          native().setLinearRoutes(onednn, onednn, onednn);
+          const start = performance.now();
+          scope(() => void product());
+          const time = performance.now() - start;
+          const best = least[index];
+          if (best !== undefined) best[library] = Math.min(best[library], time);
+        }
+    const [forward = false, gradInput = false, gradWeight = false] = least.map(
+      ({ blas, onednn }) => blas > leastGain * onednn,
+    );
+    return { forward, gradInput, gradWeight };
+  });
+}

@@ -1,0 +1,54 @@
+/** How fast this machine is at the two things that models are made of: reading memory and multiplying matrices. */
+import { noGrad } from './autograd.js';
+import { full } from './create.js';
+import type { FloatDType } from './dtype.js';
+import { native } from './native.js';
+import { scope } from './scope.js';
+import { operator } from './tensor.js';
+
+const linear = operator('xinghe::linear');
+
+/** The least time of `body` in seconds over repetitions that fill `budget` seconds; at least one after a first run. */
+export function leastTime(body: () => void, budget: number): number {
+  body();
+  let least = Number.POSITIVE_INFINITY;
+  const end = performance.now() + budget * 1000;
+  do {
+    const start = performance.now();
+    body();
+    least = Math.min(least, (performance.now() - start) / 1000);
+  } while (performance.now() < end);
+  return least;
+}
+
+/**
+ * Gigabytes (10^9) a second at which all threads read memory: the best of several sums over float32 values that no
+ * cache holds (512 MB by default). One generation step of a model reads all its weights once at no more than this.
+ */
+export function measureReadBandwidth(bytes = 512e6): number {
+  return scope(() => {
+    const values = full([bytes / 4], 1);
+    return bytes / leastTime(() => scope(() => void values.sum().item()), 0.3) / 1e9;
+  });
+}
+
+/**
+ * GFLOP/s of y = x W^T with x and W of [1024, 1024], the best of several runs.
+ * @param library for float32 on the CPU; default the one that was chosen for this machine
+ */
+export function measureGemm(dtype: FloatDType, library?: 'blas' | 'onednn'): number {
+  const size = 1024;
+  const routes = native().linearRoutes();
+  if (library !== undefined) native().setLinearRoutes(library === 'onednn', routes[1], routes[2]);
+  try {
+    return noGrad(() =>
+      scope(() => {
+        const x = full([size, size], 0.5, { dtype });
+        const seconds = leastTime(() => scope(() => void linear(x, x)), 0.2);
+        return (2 * size ** 3) / seconds / 1e9;
+      }),
+    );
+  } finally {
+    native().setLinearRoutes(...routes);
+  }
+}
