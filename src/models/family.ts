@@ -3,7 +3,9 @@ import type { z } from 'zod';
 import type { NameTable } from '../checkpoint/index.js';
 import { parseConfig } from '../config/index.js';
 import type { InitRule } from '../nn/index.js';
+import type { LoadTokenizerOptions } from '../tokenizers/index.js';
 import type { CausalLm } from './causal-lm.js';
+import type { ChatFormat } from './chat-format.js';
 
 export type FamilyName = 'spark' | 'telechat' | 'telechat52b' | 'xverse';
 
@@ -20,6 +22,9 @@ export interface Architecture {
   readonly bosTokenId: number | undefined;
   readonly eosTokenId: number | undefined;
   readonly padTokenId: number | undefined;
+  readonly chat: ChatFormat;
+  /** How the family's tokenizer files are to be loaded. Default: as they are. */
+  readonly tokenizerOptions?: LoadTokenizerOptions;
   /** A new model whose parameters have shapes and no values. */
   createModel(): CausalLm;
 }

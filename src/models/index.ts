@@ -1,4 +1,14 @@
 export { type Block, CausalLm, type ForwardContext, type ForwardOptions } from './causal-lm.js';
+export {
+  answerText,
+  type ChatFormat,
+  type ChatMessage,
+  type ChatRole,
+  type PromptOptions,
+  promptLimit,
+  type TrainingIds,
+  type TrainingOptions,
+} from './chat-format.js';
 export { checkFiniteLogits } from './check-finite.js';
 export type { Architecture, FamilyName, ModelFamily } from './family.js';
 export { type LoadedModel, type LoadModelOptions, loadModel } from './load-model.js';

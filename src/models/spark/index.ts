@@ -1,4 +1,5 @@
 import { configValue, defineFamily } from '../family.js';
+import { sparkChat } from './chat-format.js';
 import { sparkConfigSchema, sparkSection } from './config.js';
 import { SparkModel } from './model.js';
 import { sparkNames } from './state-dict.js';
@@ -16,6 +17,8 @@ export const spark = defineFamily({
     bosTokenId: config.bos_token_id,
     eosTokenId: config.eos_token_id,
     padTokenId: config.pad_token_id,
+    chat: sparkChat,
+    tokenizerOptions: { newlineToken: '<ret>' },
     createModel: () => new SparkModel(config),
   }),
 });

@@ -1,4 +1,5 @@
 import { configValue, defineFamily } from '../family.js';
+import { telechatChat } from './chat-format.js';
 import { telechatConfigSchema } from './config.js';
 import { TelechatModel } from './model.js';
 import { telechatNames } from './state-dict.js';
@@ -17,6 +18,7 @@ export const telechat = defineFamily({
     bosTokenId: config.bos_token_id,
     eosTokenId: config.eos_token_id,
     padTokenId: config.pad_token_id ?? undefined,
+    chat: telechatChat,
     createModel: () => new TelechatModel(config),
   }),
 });

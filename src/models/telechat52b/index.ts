@@ -1,4 +1,5 @@
 import { configValue, defineFamily } from '../family.js';
+import { telechat52bChat } from './chat-format.js';
 import { telechat52bConfigSchema } from './config.js';
 import { Telechat52bModel } from './model.js';
 import { telechat52bNames } from './state-dict.js';
@@ -17,6 +18,7 @@ export const telechat52b = defineFamily({
     bosTokenId: config.bos_token_id,
     eosTokenId: config.eos_token_id,
     padTokenId: config.pad_token_id ?? undefined,
+    chat: telechat52bChat,
     createModel: () => new Telechat52bModel(config),
   }),
 });

@@ -1,4 +1,5 @@
 import { configValue, defineFamily } from '../family.js';
+import { xverseChat } from './chat-format.js';
 import { xverseConfigSchema } from './config.js';
 import { XverseModel } from './model.js';
 import { xverseNames } from './state-dict.js';
@@ -15,6 +16,7 @@ export const xverse = defineFamily({
     bosTokenId: config.bos_token_id,
     eosTokenId: config.eos_token_id,
     padTokenId: config.pad_token_id ?? undefined,
+    chat: xverseChat(config.eos_token_id),
     createModel: () => new XverseModel(config),
   }),
 });

@@ -1,0 +1,179 @@
+/**
+ * Conversations to token ids, as each family publishes it: the prompt that a model answers, and the rows that it is
+ * trained on. The texts between the turns lie in the families' own chat-format.ts.
+ */
+import { InputError } from '../errors/index.js';
+import type { Tokenizer } from '../tokenizers/index.js';
+
+export type ChatRole = 'system' | 'user' | 'assistant';
+
+export interface ChatMessage {
+  readonly role: ChatRole;
+  readonly content: string;
+}
+
+export interface PromptOptions {
+  /** Most tokens that the prompt may have (see `promptLimit`): the oldest history is left out. Default: no limit. */
+  readonly maxLength?: number | undefined;
+}
+
+export interface TrainingOptions {
+  /** Which answers are learned. Default: as the family's recipe was published. */
+  readonly answers?: 'all' | 'last' | undefined;
+}
+
+export interface TrainingIds {
+  readonly ids: number[];
+  /** For each id: 1 where predicting it is learned (an answer with its end token), else 0. */
+  readonly lossMask: number[];
+}
+
+export interface ChatFormat {
+  /**
+   * Ids that end where the answer begins.
+   * @param messages optionally a system message, then user and assistant in turns, a user message last
+   * @throws InputError for other roles and orders, a tokenizer without the family's tokens, a message too long
+   */
+  renderPrompt(messages: readonly ChatMessage[], tokenizer: Tokenizer, options?: PromptOptions): number[];
+  /** A whole conversation that ends with an answer. @throws InputError as `renderPrompt` */
+  renderTraining(
+    messages: readonly ChatMessage[],
+    tokenizer: Tokenizer,
+    options?: TrainingOptions,
+  ): TrainingIds;
+  /** Any of these ends an answer. @throws InputError for a tokenizer without them */
+  stopTokenIds(tokenizer: Tokenizer): number[];
+}
+
+/** Tokens left for a prompt: room for the answer is kept, at most half of the context. */
+export function promptLimit(contextLength: number, maxNewTokens: number): number {
+  return Math.max(contextLength - maxNewTokens, Math.floor(contextLength / 2));
+}
+
+/** The text of an answer: up to the first stop token. */
+export function answerText(format: ChatFormat, ids: readonly number[], tokenizer: Tokenizer): string {
+  const stops = new Set(format.stopTokenIds(tokenizer));
+  const end = ids.findIndex((id) => stops.has(id));
+  return tokenizer.decode(end < 0 ? ids : ids.slice(0, end), { skipSpecialTokens: true });
+}
+
+// For the families ---------------------------------------------------------------------------------------------
+
+export interface Round {
+  readonly question: string;
+  /** undefined: the one to be given. */
+  readonly answer: string | undefined;
+}
+
+/** Checked messages. */
+export interface Conversation {
+  readonly system: string | undefined;
+  /** At least one; only the last may be without an answer. */
+  readonly rounds: readonly Round[];
+}
+
+export function parsePrompt(family: string, messages: readonly ChatMessage[]): Conversation {
+  const conversation = parseConversation(family, messages);
+  if (conversation.rounds.at(-1)?.answer !== undefined)
+    throw new InputError(`${family} chat: the last message must be the user's, got an assistant message.`);
+  return conversation;
+}
+
+/** Every round has its answer. */
+export function parseTraining(
+  family: string,
+  messages: readonly ChatMessage[],
+): { system: string | undefined; rounds: { question: string; answer: string }[] } {
+  const { system, rounds } = parseConversation(family, messages);
+  return {
+    system,
+    rounds: rounds.map(({ question, answer }) => {
+      if (answer !== undefined) return { question, answer };
+      throw new InputError(`${family} chat: a conversation to train on must end with an assistant message.`);
+    }),
+  };
+}
+
+function parseConversation(family: string, messages: readonly ChatMessage[]): Conversation {
+  let system: string | undefined;
+  const rounds: { question: string; answer: string | undefined }[] = [];
+  for (const [index, { role, content }] of messages.entries()) {
+    const open = rounds.at(-1);
+    const isOpen = open !== undefined && open.answer === undefined;
+    if (role === 'system' && index === 0) system = content;
+    else if (role === 'user' && !isOpen) rounds.push({ question: content, answer: undefined });
+    else if (role === 'assistant' && isOpen) open.answer = content;
+    else throw new InputError(`${family} chat: message ${index + 1} has ${misplaced(role)}`);
+  }
+  if (rounds.length === 0) throw new InputError(`${family} chat: there is no user message.`);
+  return { system, rounds };
+}
+
+function misplaced(role: string): string {
+  switch (role) {
+    case 'system':
+      return 'role "system"; a system message may only be the first.';
+    case 'user':
+      return 'role "user" after another user message; join the two, or put the answer between them.';
+    case 'assistant':
+      return 'role "assistant" without a user message before it.';
+    default:
+      return `role ${JSON.stringify(role)}; known: "system", "user", "assistant".`;
+  }
+}
+
+/** No family has a place of its own for a system text: it stands before the first question, on lines of its own. */
+export function withSystem(system: string | undefined, question: string): string {
+  return system === undefined ? question : `${system}\n${question}`;
+}
+
+/** The ids of the longest row of newest units within the limit; undefined if the last one alone is too long. */
+export function fitNewest<Unit>(
+  units: readonly Unit[],
+  limit: number | undefined,
+  render: (units: readonly Unit[]) => number[],
+): number[] | undefined {
+  const whole = render(units);
+  if (limit === undefined || whole.length <= limit) return whole;
+  let best: number[] | undefined;
+  let low = 1;
+  let high = units.length - 1;
+  while (low <= high) {
+    const count = (low + high) >> 1;
+    const ids = render(units.slice(-count));
+    if (ids.length <= limit) {
+      best = ids;
+      low = count + 1;
+    } else high = count - 1;
+  }
+  return best;
+}
+
+export function tooLong(family: string, length: number, limit: number | undefined): InputError {
+  return new InputError(
+    `${family} chat: the last message makes a prompt of ${length} tokens, ${limit} fit; ` +
+      'shorten it, ask for a shorter answer, or allow a longer context.',
+  );
+}
+
+/** The id of a token that the format cannot do without. */
+export function requireToken(family: string, tokenizer: Tokenizer, token: string): number {
+  const id = tokenizer.tokenToId(token);
+  if (id !== undefined) return id;
+  throw new InputError(
+    `${family} chat: the tokenizer has no token ${token}; it belongs to another model, or needs that token added.`,
+  );
+}
+
+/** Gathers pieces of a training row. */
+export class TrainingRow implements TrainingIds {
+  readonly ids: number[] = [];
+  readonly lossMask: number[] = [];
+
+  push(ids: readonly number[], isLearned: boolean): void {
+    for (const id of ids) {
+      this.ids.push(id);
+      this.lossMask.push(isLearned ? 1 : 0);
+    }
+  }
+}

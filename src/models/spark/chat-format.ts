@@ -1,0 +1,52 @@
+/** `<User> question<end><Bot> answer<end>`, a prompt being encoded as one text. */
+import {
+  type ChatFormat,
+  fitNewest,
+  parsePrompt,
+  parseTraining,
+  type Round,
+  requireToken,
+  TrainingRow,
+  tooLong,
+  withSystem,
+} from '../chat-format.js';
+
+const END = '<end>';
+
+function questionText(question: string): string {
+  return `<User> ${question}${END}<Bot> `;
+}
+
+function promptText(system: string | undefined, rounds: readonly Round[]): string {
+  return rounds
+    .map(({ question, answer }, index) => {
+      const asked = questionText(index === 0 ? withSystem(system, question) : question);
+      return answer === undefined ? asked : asked + answer + END;
+    })
+    .join('');
+}
+
+export const sparkChat: ChatFormat = {
+  renderPrompt(messages, tokenizer, { maxLength } = {}) {
+    const { system, rounds } = parsePrompt('spark', messages);
+    const render = (kept: readonly Round[]): number[] => tokenizer.encode(promptText(system, kept));
+    const ids = fitNewest(rounds, maxLength, render);
+    if (ids === undefined) throw tooLong('spark', render(rounds.slice(-1)).length, maxLength);
+    return ids;
+  },
+
+  renderTraining(messages, tokenizer, { answers = 'all' } = {}) {
+    const { system, rounds } = parseTraining('spark', messages);
+    const end = requireToken('spark', tokenizer, END);
+    const row = new TrainingRow();
+    for (const [index, { question, answer }] of rounds.entries()) {
+      row.push(tokenizer.encode(questionText(index === 0 ? withSystem(system, question) : question)), false);
+      row.push([...tokenizer.encode(answer), end], answers === 'all' || index === rounds.length - 1);
+    }
+    return row;
+  },
+
+  stopTokenIds(tokenizer) {
+    return [requireToken('spark', tokenizer, END)];
+  },
+};
