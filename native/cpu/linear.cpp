@@ -15,7 +15,9 @@
 namespace xinghe {
 
 namespace {
-std::atomic<LinearRoutes> routes{LinearRoutes{}};
+std::atomic<bool> forwardOnednn{false};
+std::atomic<bool> gradInputOnednn{false};
+std::atomic<bool> gradWeightOnednn{false};
 
 // x [..., K] times the transpose of w [M, K]. oneDNN reads w with either dimension innermost; x is copied by the
 // operator if it is not contiguous.
@@ -98,8 +100,16 @@ at::Tensor linearAutograd(const at::Tensor& x, const at::Tensor& w, const std::o
 
 }  // namespace
 
-void setLinearRoutes(LinearRoutes chosen) { routes.store(chosen, std::memory_order_relaxed); }
-LinearRoutes linearRoutes() { return routes.load(std::memory_order_relaxed); }
+void setLinearRoutes(LinearRoutes routes) {
+  forwardOnednn.store(routes.forward, std::memory_order_relaxed);
+  gradInputOnednn.store(routes.gradInput, std::memory_order_relaxed);
+  gradWeightOnednn.store(routes.gradWeight, std::memory_order_relaxed);
+}
+
+LinearRoutes linearRoutes() {
+  return {forwardOnednn.load(std::memory_order_relaxed), gradInputOnednn.load(std::memory_order_relaxed),
+          gradWeightOnednn.load(std::memory_order_relaxed)};
+}
 
 TORCH_LIBRARY(xinghe, library) { library.def("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor"); }
 TORCH_LIBRARY_IMPL(xinghe, CompositeExplicitAutograd, library) { library.impl("linear", forward); }
