@@ -56,11 +56,10 @@ export function* readProtobuf(bytes: Uint8Array, source: string, base = 0): Gene
     const wireType = tag % 8;
     const number = Math.floor(tag / 8);
     if (number < 1 || number > 0x1fffffff) fail(`field number ${number}`);
-    const field = { number, wireType, offset, bytes: NO_BYTES, varint: 0 };
-    if (wireType === 0) yield { ...field, varint: readVarint() };
-    else if (wireType === 1) yield { ...field, bytes: take(8) };
-    else if (wireType === 2) yield { ...field, bytes: take(readVarint()) };
-    else if (wireType === 5) yield { ...field, bytes: take(4) };
+    if (wireType === 0) yield { number, wireType, offset, bytes: NO_BYTES, varint: readVarint() };
+    else if (wireType === 1) yield { number, wireType, offset, bytes: take(8), varint: 0 };
+    else if (wireType === 2) yield { number, wireType, offset, bytes: take(readVarint()), varint: 0 };
+    else if (wireType === 5) yield { number, wireType, offset, bytes: take(4), varint: 0 };
     else if (wireType === GROUP_START || wireType === GROUP_END) fail(`field ${number} is a group`);
     else fail(`field ${number} has wire type ${wireType}`);
   }

@@ -12,6 +12,7 @@ import {
 } from '../tokenizer.js';
 import { AddedVocabulary } from './added-vocabulary.js';
 import { BpeModel, MAX_TOKEN_ID } from './bpe-model.js';
+import { bytesOfToken } from './byte-alphabet.js';
 import { type CreateStages, compileDecoder, type DecoderStage } from './decoders.js';
 import { compileNormalizer } from './normalizers.js';
 import { compilePostProcessor, type SpecialFrame } from './post-processors.js';
@@ -31,6 +32,9 @@ export class HuggingFaceTokenizer implements Tokenizer {
   readonly #specialIds: ReadonlySet<number>;
   readonly #frame: SpecialFrame;
   readonly #createStages: CreateStages;
+  /** Whether decoding is ByteLevel and nothing else. */
+  readonly #isByteLevel: boolean;
+  readonly #tokenBytes: (Uint8Array | undefined)[];
   readonly #tokens: readonly (string | undefined)[];
 
   /**
@@ -50,6 +54,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
     this.#specialIds = new Set(added.filter((token) => token.special).map((token) => token.id));
     this.#frame = compilePostProcessor(component('post_processor'));
     this.#createStages = compileDecoder(component('decoder'));
+    this.#isByteLevel = component('decoder')?.string('type') === 'ByteLevel';
     const tokens: (string | undefined)[] = [];
     for (const [token, id] of [...this.#model.ids, ...this.#addedIds]) {
       while (tokens.length <= id) tokens.push(undefined);
@@ -57,6 +62,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
     }
     if (tokens.length === 0) throw new InputError(`${source}: the vocabulary is empty.`);
     this.#tokens = tokens;
+    this.#tokenBytes = tokens.map(() => undefined);
     this.vocabSize = tokens.length;
     const idOfRole = (role: Role) => this.tokenToId(roles.get(role) ?? '');
     this.bosTokenId = idOfRole('bos');
@@ -81,7 +87,32 @@ export class HuggingFaceTokenizer implements Tokenizer {
   }
 
   decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
-    return decodeAll(this.createDecodeStream(options), ids);
+    if (!this.#isByteLevel) return decodeAll(this.createDecodeStream(options), ids);
+    // The same as the stream, several times faster: all bytes first, one conversion.
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    for (let index = 0; index < ids.length; index++) {
+      const id = ids[index]!;
+      const bytes = this.#bytesOf(id);
+      if (options.skipSpecialTokens && this.#specialIds.has(id)) continue;
+      chunks.push(bytes);
+      length += bytes.length;
+    }
+    const all = Buffer.allocUnsafe(length);
+    let at = 0;
+    for (const chunk of chunks) {
+      for (let index = 0; index < chunk.length; index++) all[at++] = chunk[index]!;
+    }
+    return all.toString('utf8');
+  }
+
+  #bytesOf(id: number): Uint8Array {
+    let bytes = this.#tokenBytes[id];
+    if (!bytes) {
+      bytes = bytesOfToken(this.idToToken(id));
+      this.#tokenBytes[id] = bytes;
+    }
+    return bytes;
   }
 
   tokenToId(token: string): number | undefined {

@@ -1,5 +1,6 @@
 import { BpeMerger } from '../bpe-merge.js';
-import { NO_MERGE, PairTable } from '../pair-table.js';
+import { NO_MERGE, type PairTable } from '../pair-table.js';
+import { buildMergeTable, type MergePiece } from './merge-table.js';
 import { isMatchable } from './model-file.js';
 import type { PieceEncoder, PieceVocabulary } from './piece-vocabulary.js';
 
@@ -121,43 +122,36 @@ export class BpeEncoder implements PieceEncoder {
     else this.#symbolOfAstral.set(codePoint, symbol);
   }
 
-  /** Every way in which a piece comes from two symbols, and every two characters side by side in a piece. */
   #buildTable(): PairTable {
     const { model, ids } = this.#vocabulary;
-    const pieces = model.pieces
-      .map((piece, id) => ({ ...piece, id }))
-      .filter((piece) => isMatchable(piece.type));
-    const idOf = new Map(pieces.map((piece) => [piece.text, piece.id]));
-    const scores = [...new Set(pieces.map((piece) => piece.score))].sort((a, b) => b - a);
-    const rankOf = new Map(scores.map((score, rank) => [score, rank]));
     for (const [text, id] of ids) {
       const codePoint = text.codePointAt(0)!;
       if (text.length === (codePoint > 0xffff ? 2 : 1)) this.#setSymbol(codePoint, id);
     }
-    const characterSymbol = (character: string) => {
-      const codePoint = character.codePointAt(0)!;
-      const known = this.#symbolOfCodePoint(codePoint);
-      if (known >= 0) return known;
-      const symbol = model.pieces.length + this.#extraCodePoints.push(codePoint) - 1;
-      this.#setSymbol(codePoint, symbol);
-      return symbol;
-    };
-    const table = new PairTable(pieces.length * 3);
-    for (const { text, id, score } of pieces) {
-      const characters = [...text];
-      const symbols = characters.map(characterSymbol);
-      const rank = rankOf.get(score)!;
-      let cut = 0;
-      for (let index = 1; index < characters.length; index++) {
-        cut += characters[index - 1]!.length;
-        const before = symbols[index - 1]!;
-        if (table.find(before, symbols[index]!) < 0) table.set(before, symbols[index]!, NO_MERGE, 0);
-        const left = index === 1 ? symbols[0] : idOf.get(text.slice(0, cut));
-        const right = index === characters.length - 1 ? symbols[index] : idOf.get(text.slice(cut));
-        if (left !== undefined && right !== undefined) table.set(left, right, rank, id);
+    const scores = new Set<number>();
+    for (const { score, type } of model.pieces) if (isMatchable(type)) scores.add(score);
+    const ranks = new Map([...scores].sort((a, b) => b - a).map((score, rank) => [score, rank]));
+    const pieces: MergePiece[] = [];
+    for (const [id, { text, score, type }] of model.pieces.entries()) {
+      if (!isMatchable(type)) continue;
+      const characters: number[] = [];
+      for (let index = 0; index < text.length; index++) {
+        const codePoint = text.codePointAt(index)!;
+        if (codePoint > 0xffff) index += 1;
+        characters.push(this.#symbolOfPieceCharacter(codePoint));
       }
+      pieces.push({ id, characters, rank: ranks.get(score)! });
     }
-    return table;
+    return buildMergeTable(pieces);
+  }
+
+  /** A character of a piece has a symbol even if it is no piece itself. */
+  #symbolOfPieceCharacter(codePoint: number): number {
+    const known = this.#symbolOfCodePoint(codePoint);
+    if (known >= 0) return known;
+    const symbol = this.#vocabulary.size + this.#extraCodePoints.push(codePoint) - 1;
+    this.#setSymbol(codePoint, symbol);
+    return symbol;
   }
 
   #grow(): void {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { InputError } from '../../errors/index.js';
 import { type ProtobufField, protobufFloat, readProtobuf } from '../../formats/index.js';
 
@@ -115,11 +116,10 @@ function parsePiece(fields: Iterable<ProtobufField>, id: number, source: string)
 }
 
 function textOf(field: ProtobufField, source: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(field.bytes);
-  } catch {
-    throw new InputError(`${source}: the text at byte ${field.offset} is not valid UTF-8.`);
-  }
+  const { buffer, byteOffset, length } = field.bytes;
+  const bytes = Buffer.from(buffer, byteOffset, length);
+  if (!isUtf8(bytes)) throw new InputError(`${source}: the text at byte ${field.offset} is not valid UTF-8.`);
+  return bytes.toString('utf8');
 }
 
 /** SentencePiece's own conditions for a usable vocabulary. */
