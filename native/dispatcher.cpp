@@ -45,6 +45,8 @@ Kind kindOf(const c10::TypePtr& type) {
     case TypeKind::SymIntType: return Kind::Int;
     case TypeKind::FloatType: return Kind::Float;
     case TypeKind::BoolType: return Kind::Bool;
+    // What the schemas leave open is the name of a process group.
+    case TypeKind::AnyType:
     case TypeKind::StringType: return Kind::String;
     case TypeKind::DeviceObjType: return Kind::Device;
     case TypeKind::GeneratorType: return Kind::Generator;

@@ -1,14 +1,23 @@
 // Writes src/tensor/generated/operators.ts: the typed signature of every operator that libtorch's dispatcher knows,
 // made from the schemas themselves. Run after a change of the libtorch version: node tools/generate-operators.mjs
-import { mkdirSync, writeFileSync } from 'node:fs';
+// With --check it writes nothing and ends with 1 if the file differs from what the libtorch of its version gives.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+/** The libtorch whose operators are declared; another one's differ in details. */
+const declaredVersion = '2.13';
+const declaredPlatform = 'linux-x64';
+
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const native = createRequire(import.meta.url)(join(root, 'build', 'xinghe.node'));
 
-const reserved = new Set('default in function class new this var let const return delete with if else for while do switch case break continue import export super typeof void enum extends null true false try catch throw yield await static interface package private protected public implements'.split(' '));
+const reserved = new Set(
+  'default in function class new this var let const return delete with if else for while do switch case break continue import export super typeof void enum extends null true false try catch throw yield await static interface package private protected public implements'.split(
+    ' ',
+  ),
+);
 
 /** Splits at commas outside brackets. @param {string} text */
 function splitArguments(text) {
@@ -45,17 +54,32 @@ function typescriptType(type) {
     return /[ |]/.test(inner) ? `readonly (${inner})[]` : `readonly ${inner}[]`;
   }
   switch (bare) {
-    case 'Tensor': return 'Tensor';
-    case 'Scalar': case 'number': return 'Scalar';
-    case 'int': case 'SymInt': case 'float': return 'number';
-    case 'bool': return 'boolean';
-    case 'str': return 'string';
-    case 'ScalarType': return 'DType';
-    case 'Layout': return "'strided' | 'sparse'";
-    case 'MemoryFormat': return "'contiguous' | 'preserve' | 'channels_last'";
-    case 'Device': return 'string';
-    case 'Generator': return 'Generator';
-    default: return undefined;
+    case 'Tensor':
+      return 'Tensor';
+    case 'Scalar':
+    case 'number':
+      return 'Scalar';
+    case 'int':
+    case 'SymInt':
+    case 'float':
+      return 'number';
+    case 'bool':
+      return 'boolean';
+    case 'Any': // the name of a process group
+    case 'str':
+      return 'string';
+    case 'ScalarType':
+      return 'DType';
+    case 'Layout':
+      return "'strided' | 'sparse'";
+    case 'MemoryFormat':
+      return "'contiguous' | 'preserve' | 'channels_last'";
+    case 'Device':
+      return 'string';
+    case 'Generator':
+      return 'Generator';
+    default:
+      return undefined;
   }
 }
 
@@ -73,28 +97,46 @@ function declaration(schema) {
     if (type === undefined) return undefined;
     let parameterName = reserved.has(parts[2]) ? `${parts[2]}_` : parts[2];
     while (parameters.some((parameter) => parameter.name === parameterName)) parameterName += '_';
-    parameters.push({ name: parameterName, type, optional: parts[3] !== undefined || parts[1].endsWith('?') });
+    parameters.push({
+      name: parameterName,
+      type,
+      optional: parts[3] !== undefined || parts[1].endsWith('?'),
+    });
   }
-  const results = /^\((.*)\)$/.test(resultText) && !/^\([a-z]!?\)/.test(resultText) ? splitArguments(resultText.slice(1, -1)) : [resultText];
+  const results =
+    /^\((.*)\)$/.test(resultText) && !/^\([a-z]!?\)/.test(resultText)
+      ? splitArguments(resultText.slice(1, -1))
+      : [resultText];
   const resultTypes = results.map((result) => typescriptType(result.replace(/\s\w+$/, '')));
   if (resultTypes.some((type) => type === undefined)) return undefined;
   const mutable = (type) => type.replace(/^readonly /, '').replace('Scalar', 'number');
-  const result = resultTypes.length === 0 ? 'void' : resultTypes.length === 1 ? mutable(resultTypes[0]) : `[${resultTypes.map(mutable).join(', ')}]`;
+  const result =
+    resultTypes.length === 0
+      ? 'void'
+      : resultTypes.length === 1
+        ? mutable(resultTypes[0])
+        : `[${resultTypes.map(mutable).join(', ')}]`;
   const lastRequired = parameters.findLastIndex((parameter) => !parameter.optional);
   const list = parameters.map((parameter, index) =>
-    !parameter.optional ? `${parameter.name}: ${parameter.type}`
-      : index > lastRequired ? `${parameter.name}?: ${parameter.type} | undefined`
-        : `${parameter.name}: ${parameter.type} | undefined`);
-  return { name, text: `  /** ${schema.replaceAll('*/', '*\\/')} */\n  '${name}': (${list.join(', ')}) => ${result};` };
+    !parameter.optional
+      ? `${parameter.name}: ${parameter.type}`
+      : index > lastRequired
+        ? `${parameter.name}?: ${parameter.type} | undefined`
+        : `${parameter.name}: ${parameter.type} | undefined`,
+  );
+  return {
+    name,
+    text: `  /** ${schema.replaceAll('*/', '*\\/')} */\n  '${name}': (${list.join(', ')}) => ${result};`,
+  };
 }
 
-const declarations = native.listOperators().map(declaration).filter((entry) => entry !== undefined);
+const declarations = native
+  .listOperators()
+  .map(declaration)
+  .filter((entry) => entry !== undefined);
 declarations.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-const folder = join(root, 'src', 'tensor', 'generated');
-mkdirSync(folder, { recursive: true });
-writeFileSync(
-  join(folder, 'operators.ts'),
-  `/**
+const file = join(root, 'src', 'tensor', 'generated', 'operators.ts');
+const text = `/**
  * Every operator of libtorch's dispatcher that JavaScript can call. Generated by tools/generate-operators.mjs
  * from the schemas; do not edit. Keyword-only arguments follow in the schema's order.
  */
@@ -107,6 +149,24 @@ export type Scalar = number | bigint | boolean;
 export interface Operators {
 ${declarations.map((entry) => entry.text).join('\n')}
 }
-`,
-);
-console.error(`generate-operators: ${declarations.length} of ${native.listOperators().length} operators`);
+`;
+const platform = `${process.platform}-${process.arch}`;
+if (!process.argv.includes('--check')) {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+  console.error(`generate-operators: ${declarations.length} of ${native.listOperators().length} operators`);
+} else if (!native.torchVersion().startsWith(`${declaredVersion}.`) || platform !== declaredPlatform)
+  console.error(
+    `generate-operators: skipped, as this is libtorch ${native.torchVersion()} on ${platform}; ` +
+      `declared are the operators of ${declaredVersion} on ${declaredPlatform}`,
+  );
+else {
+  const lines = readFileSync(file, 'utf8').split('\n');
+  const differing = text.split('\n').findIndex((line, index) => line !== lines[index]);
+  if (differing >= 0 || lines.length !== text.split('\n').length) {
+    console.error(
+      `generate-operators: ${file}:${differing + 1} differs from the schemas of libtorch; run the tool without --check`,
+    );
+    process.exitCode = 1;
+  }
+}

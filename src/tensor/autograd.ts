@@ -24,7 +24,7 @@ function withGrad<Result>(enabled: boolean, body: () => Result): Result {
 export interface GradOptions {
   /** One for each output; may be left out for outputs of one element. */
   readonly gradOutputs?: readonly Tensor[];
-  /** Keep the graph for another run. Default false. */
+  /** Keep the graph for another run. Default: as createGraph, whose graph leads through this one. */
   readonly retainGraph?: boolean;
   /** Record the gradient's own graph. Default false. */
   readonly createGraph?: boolean;
@@ -34,7 +34,7 @@ export interface GradOptions {
 export function grad(
   outputs: readonly Tensor[],
   inputs: readonly Tensor[],
-  { gradOutputs, retainGraph = false, createGraph = false }: GradOptions = {},
+  { gradOutputs, createGraph = false, retainGraph = createGraph }: GradOptions = {},
 ): (Tensor | null)[] {
   const handles = (tensors: readonly Tensor[]): number[] => tensors.map((tensor) => tensor.handle);
   return native()

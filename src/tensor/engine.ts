@@ -24,6 +24,11 @@ export function engineBuild(): EngineBuild | undefined {
   }
 }
 
+/** The libtorch that the addon was compiled against, such as "2.13.0". */
+export function torchVersion(): string {
+  return native().torchVersion();
+}
+
 export interface EngineOptions {
   /** Threads of one operator on the CPU. Default: OMP_NUM_THREADS, else one for each core. */
   readonly threads?: number;

@@ -36,6 +36,12 @@ export function chooseLinearRoute(): LinearRoute {
   return route;
 }
 
+/** The route in force. */
+export function linearRoute(): LinearRoute {
+  const [forward, gradInput, gradWeight] = native().linearRoutes();
+  return { forward, gradInput, gradWeight };
+}
+
 function askedRoute(): LinearRoute | undefined {
   const asked = process.env.XINGHE_LINEAR ?? '';
   if (asked === '') return undefined;
@@ -100,11 +106,12 @@ const leastGain = 1.05;
 
 /** Times each product with each library in turns, so that a disturbance hits both. */
 function measureRoute(): LinearRoute {
+  const rows = 256;
   const size = 512;
   return scope(() => {
-    const x = full([size, size], 0.5); // [N, K]
+    const x = full([rows, size], 0.5); // [N, K]
     const weight = full([size, size], 0.5); // [M, K]
-    const gradOutput = full([size, size], 0.5); // [N, M]
+    const gradOutput = full([rows, size], 0.5); // [N, M]
     const outputOf = (leaf: 'x' | 'weight') => {
       const leafTensor = (leaf === 'x' ? x : weight).detach().setRequiresGrad(true);
       const output = enableGrad(() => (leaf === 'x' ? linear(leafTensor, weight) : linear(x, leafTensor)));

@@ -556,12 +556,19 @@ export class Tensor implements Scoped {
 
   /** A copy of the values as float32. */
   toFloat32Array(): Float32Array {
-    return new Float32Array(native().toBytes(this.to('float32').handle));
+    return new Float32Array(this.#bytesAs('float32'));
   }
 
   /** A copy of the values as float64. */
   toFloat64Array(): Float64Array {
-    return new Float64Array(native().toBytes(this.to('float64').handle));
+    return new Float64Array(this.#bytesAs('float64'));
+  }
+
+  #bytesAs(dtype: DType): ArrayBuffer {
+    const converted = this.to(dtype);
+    const bytes = native().toBytes(converted.handle);
+    if (converted !== this) converted.dispose();
+    return bytes;
   }
 
   /** A copy of the values as plain numbers (integers beyond 2^53 lose digits). */

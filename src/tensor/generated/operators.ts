@@ -9,14 +9,48 @@ import type { Tensor } from '../tensor.js';
 export type Scalar = number | bigint | boolean;
 
 export interface Operators {
+  /** _c10d_functional::all_gather_into_tensor(Tensor input, int group_size, Any group_name) -> Tensor */
+  '_c10d_functional::all_gather_into_tensor': (input: Tensor, group_size: number, group_name: string) => Tensor;
+  /** _c10d_functional::all_gather_into_tensor_coalesced(Tensor[] inputs, int group_size, Any group_name) -> Tensor[] */
+  '_c10d_functional::all_gather_into_tensor_coalesced': (inputs: readonly Tensor[], group_size: number, group_name: string) => Tensor[];
+  /** _c10d_functional::all_gather_into_tensor_out(Tensor input, int group_size, Any group_name, *, Tensor(a!) out) -> Tensor(a!) */
+  '_c10d_functional::all_gather_into_tensor_out': (input: Tensor, group_size: number, group_name: string, out: Tensor) => Tensor;
+  /** _c10d_functional::all_reduce(Tensor input, str reduce_op, Any group_name) -> Tensor */
+  '_c10d_functional::all_reduce': (input: Tensor, reduce_op: string, group_name: string) => Tensor;
+  /** _c10d_functional::all_reduce_(Tensor(a!) input, str reduce_op, Any group_name) -> Tensor(a!) */
+  '_c10d_functional::all_reduce_': (input: Tensor, reduce_op: string, group_name: string) => Tensor;
+  /** _c10d_functional::all_reduce_coalesced(Tensor[] inputs, str reduce_op, Any group_name) -> Tensor[] */
+  '_c10d_functional::all_reduce_coalesced': (inputs: readonly Tensor[], reduce_op: string, group_name: string) => Tensor[];
+  /** _c10d_functional::all_reduce_coalesced_(Tensor[](a!) inputs, str reduce_op, Any group_name) -> Tensor[](a!) */
+  '_c10d_functional::all_reduce_coalesced_': (inputs: readonly Tensor[], reduce_op: string, group_name: string) => Tensor[];
+  /** _c10d_functional::all_to_all_single(Tensor input, SymInt[] output_split_sizes, SymInt[] input_split_sizes, Any group_name) -> Tensor */
+  '_c10d_functional::all_to_all_single': (input: Tensor, output_split_sizes: readonly number[], input_split_sizes: readonly number[], group_name: string) => Tensor;
   /** _c10d_functional::batch_p2p_ops(str[] op_list, int[] peer_list, int[] tag_list, Tensor[] tensors, str group_name) -> Tensor[] */
   '_c10d_functional::batch_p2p_ops': (op_list: readonly string[], peer_list: readonly number[], tag_list: readonly number[], tensors: readonly Tensor[], group_name: string) => Tensor[];
+  /** _c10d_functional::broadcast(Tensor input, int src, Any group_name) -> Tensor */
+  '_c10d_functional::broadcast': (input: Tensor, src: number, group_name: string) => Tensor;
+  /** _c10d_functional::broadcast_(Tensor(a!) input, int src, Any group_name) -> Tensor(a!) */
+  '_c10d_functional::broadcast_': (input: Tensor, src: number, group_name: string) => Tensor;
   /** _c10d_functional::irecv(Tensor tensor, int src, int tag, str group_name) -> Tensor */
   '_c10d_functional::irecv': (tensor: Tensor, src: number, tag: number, group_name: string) => Tensor;
   /** _c10d_functional::isend(Tensor tensor, int dst, int tag, str group_name) -> Tensor */
   '_c10d_functional::isend': (tensor: Tensor, dst: number, tag: number, group_name: string) => Tensor;
+  /** _c10d_functional::reduce_scatter_tensor(Tensor input, str reduce_op, int group_size, Any group_name) -> Tensor */
+  '_c10d_functional::reduce_scatter_tensor': (input: Tensor, reduce_op: string, group_size: number, group_name: string) => Tensor;
+  /** _c10d_functional::reduce_scatter_tensor_coalesced(Tensor[] inputs, str reduce_op, int group_size, Any group_name) -> Tensor[] */
+  '_c10d_functional::reduce_scatter_tensor_coalesced': (inputs: readonly Tensor[], reduce_op: string, group_size: number, group_name: string) => Tensor[];
+  /** _c10d_functional::reduce_scatter_tensor_out(Tensor input, str reduce_op, int group_size, Any group_name, *, Tensor(a!) out) -> Tensor(a!) */
+  '_c10d_functional::reduce_scatter_tensor_out': (input: Tensor, reduce_op: string, group_size: number, group_name: string, out: Tensor) => Tensor;
   /** _c10d_functional::wait_tensor(Tensor tensor) -> Tensor */
   '_c10d_functional::wait_tensor': (tensor: Tensor) => Tensor;
+  /** _c10d_functional_autograd::all_gather_into_tensor(Tensor input, int group_size, Any group_name) -> Tensor */
+  '_c10d_functional_autograd::all_gather_into_tensor': (input: Tensor, group_size: number, group_name: string) => Tensor;
+  /** _c10d_functional_autograd::all_to_all_single(Tensor input, SymInt[] output_split_sizes, SymInt[] input_split_sizes, Any group_name) -> Tensor */
+  '_c10d_functional_autograd::all_to_all_single': (input: Tensor, output_split_sizes: readonly number[], input_split_sizes: readonly number[], group_name: string) => Tensor;
+  /** _c10d_functional_autograd::reduce_scatter_tensor(Tensor input, str reduce_op, int group_size, Any group_name) -> Tensor */
+  '_c10d_functional_autograd::reduce_scatter_tensor': (input: Tensor, reduce_op: string, group_size: number, group_name: string) => Tensor;
+  /** _dtensor::shard_dim_alltoall(Tensor input, int gather_dim, int shard_dim, Any group_name) -> Tensor */
+  '_dtensor::shard_dim_alltoall': (input: Tensor, gather_dim: number, shard_dim: number, group_name: string) => Tensor;
   /** _quantized::_wrapped_linear_prepack(Tensor W, Tensor W_scale, Tensor W_zero_point, Tensor B) -> Tensor */
   '_quantized::_wrapped_linear_prepack': (W: Tensor, W_scale: Tensor, W_zero_point: Tensor, B: Tensor) => Tensor;
   /** _quantized::_wrapped_quantized_linear_prepacked(Tensor X, Tensor X_scale, Tensor X_zero_point, Tensor W_prepack, Tensor output_scale, Tensor output_zero_point, int out_channel) -> Tensor Y */
@@ -6397,6 +6431,8 @@ export interface Operators {
   'quantized::celu': (self: Tensor, output_scale: number, output_zero_point: number, alpha?: Scalar | undefined) => Tensor;
   /** quantized::clamp(Tensor qx, Scalar? min=None, Scalar? max=None) -> Tensor qy */
   'quantized::clamp': (qx: Tensor, min?: Scalar | null | undefined, max?: Scalar | null | undefined) => Tensor;
+  /** quantized::conv2d_unpack_sizes(Any packed_weights) -> Any */
+  'quantized::conv2d_unpack_sizes': (packed_weights: string) => string;
   /** quantized::dropout(Tensor self, float output_scale, int output_zero_point, Scalar p=0.5, bool training=False) -> Tensor */
   'quantized::dropout': (self: Tensor, output_scale: number, output_zero_point: number, p?: Scalar | undefined, training?: boolean | undefined) => Tensor;
   /** quantized::elu(Tensor self, float output_scale, int output_zero_point, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor */
