@@ -1,6 +1,7 @@
 /** `xinghe forward`: logits, and on request loss and gradients, of given ids: the way to compare with others. */
-import { InputError } from '../errors/index.js';
+
 import { readIdsFile } from '../data/index.js';
+import { InputError } from '../errors/index.js';
 import { type SafetensorsInput, writeSafetensors } from '../formats/index.js';
 import { log } from '../log/index.js';
 import { checkFiniteLogits, type LoadedModel } from '../models/index.js';
@@ -11,7 +12,12 @@ import { parseOptions } from './options.js';
 
 const specs = {
   ...modelOptions,
-  input: { kind: 'string', value: 'IDS.json', required: true, help: '{"input_ids": [[…]], "attention_mask"?, "loss_mask"?}' },
+  input: {
+    kind: 'string',
+    value: 'IDS.json',
+    required: true,
+    help: '{"input_ids": [[…]], "attention_mask"?, "loss_mask"?}',
+  },
   output: { kind: 'string', value: 'OUT.safetensors', required: true, help: 'where the tensors go' },
   positions: { kind: 'string', value: 'last:K', help: 'logits of the last K positions only' },
   gradients: { kind: 'flag', help: 'also loss and grad.<published tensor name>' },
@@ -39,7 +45,8 @@ export async function forward(args: readonly string[]): Promise<number> {
 
   const summary = scope(() => {
     const inputIds = matrix(ids.inputIds, model.device);
-    const attentionMask = ids.attentionMask === undefined ? undefined : matrix(ids.attentionMask, model.device);
+    const attentionMask =
+      ids.attentionMask === undefined ? undefined : matrix(ids.attentionMask, model.device);
     const logits = noGrad(() => model.forward(inputIds, { attentionMask, lastPositions }));
     checkFiniteLogits(logits, loaded, options.model);
     const outputs = [output('logits', logits.to(logits.dtype === 'float64' ? 'float64' : 'float32'))];
@@ -54,7 +61,10 @@ export async function forward(args: readonly string[]): Promise<number> {
     return { output: options.output, logits: logits.shape, ...(loss === undefined ? {} : { loss }) };
   });
   if (options.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
-  else log(`wrote ${summary.output}: logits [${summary.logits.join(', ')}]${summary.loss === undefined ? '' : `, loss ${summary.loss}`}`);
+  else
+    log(
+      `wrote ${summary.output}: logits [${summary.logits.join(', ')}]${summary.loss === undefined ? '' : `, loss ${summary.loss}`}`,
+    );
   return 0;
 }
 
@@ -94,6 +104,7 @@ function matrix(rows: readonly (readonly number[])[], device: string): Tensor {
 function parsePositions(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const count = /^last:([1-9]\d*)$/.exec(text)?.[1];
-  if (count === undefined) throw new InputError(`xinghe forward: --positions is "${text}"; give last:K, e.g. last:8`);
+  if (count === undefined)
+    throw new InputError(`xinghe forward: --positions is "${text}"; give last:K, e.g. last:8`);
   return Number(count);
 }

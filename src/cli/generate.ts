@@ -1,6 +1,7 @@
 /** `xinghe generate`: continues a prompt, or rows of ids. */
-import { InputError } from '../errors/index.js';
+
 import { readIdsFile } from '../data/index.js';
+import { InputError } from '../errors/index.js';
 import { type GenerationRequest, generateIds, generateText } from '../generation/index.js';
 import { loadModelByOptions, loadTokenizerFor, modelOptions } from './model-options.js';
 import { parseOptions } from './options.js';
@@ -20,7 +21,8 @@ export async function generate(args: readonly string[]): Promise<number> {
   const options = parseOptions({ command: 'xinghe generate', summary: 'continue a prompt' }, specs, args);
   if ((options.prompt === undefined) === (options.input === undefined))
     throw new InputError('xinghe generate: give either --prompt TEXT or --input IDS.json');
-  if (options.prompt === '') throw new InputError('xinghe generate: --prompt is empty; give at least one character');
+  if (options.prompt === '')
+    throw new InputError('xinghe generate: --prompt is empty; give at least one character');
   const loaded = loadModelByOptions(options);
   const { model, architecture } = loaded;
   const eos = architecture.eosTokenId;
@@ -36,7 +38,9 @@ export async function generate(args: readonly string[]): Promise<number> {
     );
     const results = generateIds(model, requests);
     const choices = results.map(({ ids, finishReason }) => ({ ids, finish_reason: finishReason }));
-    process.stdout.write(`${options.json ? JSON.stringify({ choices }) : choices.map(({ ids }) => ids.join(' ')).join('\n')}\n`);
+    process.stdout.write(
+      `${options.json ? JSON.stringify({ choices }) : choices.map(({ ids }) => ids.join(' ')).join('\n')}\n`,
+    );
     return 0;
   }
   const tokenizer = loadTokenizerFor(options.model, loaded, options.tokenizer);
@@ -45,7 +49,11 @@ export async function generate(args: readonly string[]): Promise<number> {
     if (!options.json) process.stdout.write(piece);
   });
   if (options.json) {
-    const choices = results.map(({ ids, text, finishReason }) => ({ ids, text, finish_reason: finishReason }));
+    const choices = results.map(({ ids, text, finishReason }) => ({
+      ids,
+      text,
+      finish_reason: finishReason,
+    }));
     process.stdout.write(`${JSON.stringify({ choices })}\n`);
   } else process.stdout.write('\n');
   return 0;

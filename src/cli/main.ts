@@ -73,7 +73,9 @@ export async function main(argv: readonly string[]): Promise<number> {
       process.stderr.write(`xinghe: ${error.message}\n`);
       return EXIT_INTERRUPTED;
     }
-    process.stderr.write(`xinghe: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.stderr.write(
+      `xinghe: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
     return EXIT_FAILURE;
   }
 }

@@ -46,7 +46,7 @@ export function loadTokenizerFor(
   if (tokenizerPath === undefined && !hasTokenizer(folder))
     throw new InputError(`${folder}: no tokenizer.json or tokenizer.model there; give one with --tokenizer.`);
   const path = tokenizerPath ?? folder;
-  const tokenizer = loadTokenizer(path);
+  const tokenizer = loadTokenizer(path, architecture.tokenizerOptions);
   if (tokenizer.vocabSize > architecture.vocabSize)
     throw new InputError(
       `${path}: the tokenizer has ${tokenizer.vocabSize} ids, the model's vocabulary ${architecture.vocabSize}; ` +

@@ -131,7 +131,8 @@ function readValue(
 
 function formatHelp({ command, summary, notes }: CommandHelp, specs: Record<string, OptionSpec>): string {
   const rows = Object.entries(specs).map(([name, { kind, value, choices, required, help }]) => {
-    const placeholder = kind === 'flag' ? '' : ` ${choices?.join('|') ?? value ?? (kind === 'strings' ? 'VALUE…' : 'N')}`;
+    const placeholder =
+      kind === 'flag' ? '' : ` ${choices?.join('|') ?? value ?? (kind === 'strings' ? 'VALUE…' : 'N')}`;
     return { left: `--${name}${placeholder}`, right: required === true ? `${help} (required)` : help };
   });
   const width = Math.min(34, Math.max(...rows.map(({ left }) => left.length), 0));

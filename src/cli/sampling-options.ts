@@ -34,7 +34,9 @@ export function samplingByOptions(options: OptionValues<typeof samplingOptions>)
 }
 
 /** The entries that have a value. */
-function definedOnly<Fields extends object>(fields: Fields): { [Key in keyof Fields]?: NonNullable<Fields[Key]> } {
+function definedOnly<Fields extends object>(
+  fields: Fields,
+): { [Key in keyof Fields]?: NonNullable<Fields[Key]> } {
   const defined: { [Key in keyof Fields]?: NonNullable<Fields[Key]> } = {};
   for (const key in fields) {
     const value = fields[key];

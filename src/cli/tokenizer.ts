@@ -9,8 +9,18 @@ import { parseOptions } from './options.js';
 
 const specs = {
   tokenizer: { kind: 'string', value: 'PATH', required: true, help: 'tokenizer.json, *.model, or a folder' },
-  input: { kind: 'string', value: 'LINES.jsonl', required: true, help: 'one {"text": …} or {"ids": […]} a line' },
-  output: { kind: 'string', value: 'OUT.jsonl', required: true, help: 'one {"ids": […]} or {"text": …} a line' },
+  input: {
+    kind: 'string',
+    value: 'LINES.jsonl',
+    required: true,
+    help: 'one {"text": …} or {"ids": […]} a line',
+  },
+  output: {
+    kind: 'string',
+    value: 'OUT.jsonl',
+    required: true,
+    help: 'one {"ids": […]} or {"text": …} a line',
+  },
   'add-special-tokens': { kind: 'flag', help: "encode: add the tokenizer's own special tokens" },
   'skip-special-tokens': { kind: 'flag', help: 'decode: leave special tokens out of the text' },
 } as const;
@@ -23,7 +33,10 @@ export async function tokenizer(args: readonly string[]): Promise<number> {
   if (verb !== 'encode' && verb !== 'decode' && verb !== '--help' && verb !== '-h')
     throw new InputError(`xinghe tokenizer: "${verb ?? ''}" is no subcommand; there are encode and decode`);
   const options = parseOptions(
-    { command: `xinghe tokenizer ${verb.startsWith('-') ? 'encode|decode' : verb}`, summary: 'lines of JSON, text to ids and back' },
+    {
+      command: `xinghe tokenizer ${verb.startsWith('-') ? 'encode|decode' : verb}`,
+      summary: 'lines of JSON, text to ids and back',
+    },
     specs,
     verb.startsWith('-') ? [verb] : rest,
   );

@@ -4,7 +4,12 @@ import { runTraining, trainConfigSchema } from '../training/index.js';
 import { parseOptions } from './options.js';
 
 const specs = {
-  config: { kind: 'string', value: 'FILE', required: true, help: 'YAML or JSON; see recipes/ and docs/training.md' },
+  config: {
+    kind: 'string',
+    value: 'FILE',
+    required: true,
+    help: 'YAML or JSON; see recipes/ and docs/training.md',
+  },
   set: { kind: 'strings', value: 'key=value…', help: 'override any key, e.g. --set training.steps=100' },
   json: { kind: 'flag', help: 'print a summary as JSON on stdout' },
 } as const;

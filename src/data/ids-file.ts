@@ -26,7 +26,9 @@ export interface IdsFile {
  * @throws InputError naming the row and the value that is wrong
  */
 export function readIdsFile(path: string, vocabSize: number, equalLengths: boolean): IdsFile {
-  const { input_ids, attention_mask, loss_mask } = parseConfig(idsFileSchema, readJsonFile(path), { source: path });
+  const { input_ids, attention_mask, loss_mask } = parseConfig(idsFileSchema, readJsonFile(path), {
+    source: path,
+  });
   const length = input_ids[0]?.length;
   for (const [row, ids] of input_ids.entries()) {
     const outside = ids.findIndex((id) => id < 0 || id >= vocabSize);
@@ -50,7 +52,8 @@ export function readIdsFile(path: string, vocabSize: number, equalLengths: boole
           `${path}: ${key}[${row}] has ${mask.length} entries, input_ids[${row}] has ${input_ids[row]?.length}.`,
         );
       const wrong = mask.findIndex((value) => value !== 0 && value !== 1);
-      if (wrong >= 0) throw new InputError(`${path}: ${key}[${row}][${wrong}] is ${mask[wrong]}; give 0 or 1.`);
+      if (wrong >= 0)
+        throw new InputError(`${path}: ${key}[${row}][${wrong}] is ${mask[wrong]}; give 0 or 1.`);
     }
   }
   return { inputIds: input_ids, attentionMask: attention_mask, lossMask: loss_mask };

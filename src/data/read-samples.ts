@@ -14,9 +14,7 @@ import type { Row } from './rows.js';
 export type ChatForm = 'messages' | 'telechat';
 
 const messagesRecord = z.object({
-  messages: z
-    .array(z.object({ role: z.enum(['system', 'user', 'assistant']), content: z.string() }))
-    .min(2),
+  messages: z.array(z.object({ role: z.enum(['system', 'user', 'assistant']), content: z.string() })).min(2),
 });
 
 const telechatRecord = z.object({ input: z.string(), output: z.string() });

@@ -68,5 +68,7 @@ export function packSamples(samples: readonly Row[], rowLength: number): PackRes
 }
 
 function tooLongSamples(samples: readonly Row[], rowLength: number): PackResult['tooLong'] {
-  return samples.flatMap(({ ids }, sample) => (ids.length > rowLength ? [{ sample, tokens: ids.length }] : []));
+  return samples.flatMap(({ ids }, sample) =>
+    ids.length > rowLength ? [{ sample, tokens: ids.length }] : [],
+  );
 }

@@ -1,4 +1,6 @@
 /** The demo: a small invented world, a model trained on it from scratch, and its measurement. */
+
+export { type DemoOptions, type DemoReport, type DemoScore, runDemo } from './run-demo.js';
 export { type Attribute, attributes } from './world/attributes.js';
 export {
   type Dialogue,

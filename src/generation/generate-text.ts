@@ -53,7 +53,8 @@ export function generateText(
     texts[request] += piece;
     onText?.(request, piece);
   };
-  const results = generateIds(model, requests, (request, id) => {
+  const limited = requests.map((request) => ({ ...request, vocabLimit: tokenizer.vocabSize }));
+  const results = generateIds(model, limited, (request, id) => {
     if (requests[request]?.stopTokenIds?.includes(id) !== true) emit(request, streams[request]?.push(id));
   });
   return results.map((result, request) => {

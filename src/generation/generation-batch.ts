@@ -20,6 +20,8 @@ export interface GenerationRequest {
   readonly maxNewTokens: number;
   /** Default greedy. */
   readonly sampling?: SamplingParameters | undefined;
+  /** Only ids below are generated, for vocabularies padded beyond their tokenizer. Default: all. */
+  readonly vocabLimit?: number | undefined;
   /** Ids that end the sequence; they are part of the output. */
   readonly stopTokenIds?: readonly number[] | undefined;
 }
@@ -56,8 +58,9 @@ class Sequence {
 
   /** Chooses the next token. @param row logits [V], changed in place */
   advance(row: LogitsRow): number {
+    const allowed = row.subarray(0, this.#request.vocabLimit);
     for (const penalty of this.#penalties) penalty.apply(row);
-    const id = this.#sampler.sample(row);
+    const id = this.#sampler.sample(allowed);
     for (const penalty of this.#penalties) penalty.add(id);
     this.#generated += 1;
     this.lastId = id;

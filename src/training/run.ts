@@ -54,10 +54,16 @@ export async function runTraining(config: TrainConfig): Promise<TrainingResult> 
   const tokenizerPath = config.model.tokenizer ?? config.model.path;
   if (tokenizerPath === undefined)
     throw new InputError('training: model.tokenizer is missing; a new model needs a tokenizer.');
-  const tokenizer = loadTokenizer(tokenizerPath);
-  const loaded = createModel(config, tokenizer, tokenizerPath);
+  const loaded = createModel(config);
+  const tokenizer = loadTokenizer(tokenizerPath, loaded.architecture.tokenizerOptions);
+  if (tokenizer.vocabSize > loaded.architecture.vocabSize)
+    throw new InputError(
+      `${tokenizerPath}: the tokenizer has ${tokenizer.vocabSize} ids, the model's vocabulary only ` +
+        `${loaded.architecture.vocabSize}; they do not belong together.`,
+    );
   const rows = readRows(config, loaded, tokenizer);
-  const adapters = config.lora === undefined ? undefined : addLora(config, config.lora.target_modules, loaded);
+  const adapters =
+    config.lora === undefined ? undefined : addLora(config, config.lora.target_modules, loaded);
 
   mkdirSync(output, { recursive: true });
   const result = await trainRows(loaded, rows, {
@@ -82,7 +88,10 @@ export async function runTraining(config: TrainConfig): Promise<TrainingResult> 
 }
 
 export interface TrainRowsOptions
-  extends Omit<TrainConfig['training'], 'warmup_steps' | 'warmup_ratio' | 'steps' | 'epochs' | 'no_weight_decay'> {
+  extends Omit<
+    TrainConfig['training'],
+    'warmup_steps' | 'warmup_ratio' | 'steps' | 'epochs' | 'no_weight_decay'
+  > {
   readonly warmup_steps?: number | undefined;
   readonly warmup_ratio?: number | undefined;
   readonly steps?: number | undefined;
@@ -108,7 +117,8 @@ export async function trainRows(
   const { output, micro_batch_size, gradient_accumulation_steps, save_every, saveCheckpoint } = options;
   const { model, architecture } = loaded;
   const rowsPerStep = micro_batch_size * gradient_accumulation_steps;
-  const totalSteps = options.steps ?? Math.max(1, Math.ceil(((options.epochs ?? 1) * rows.length) / rowsPerStep));
+  const totalSteps =
+    options.steps ?? Math.max(1, Math.ceil(((options.epochs ?? 1) * rows.length) / rowsPerStep));
   const warmupSteps = options.warmup_steps ?? Math.round((options.warmup_ratio ?? 0) * totalSteps);
   const order = new RowOrder(rows.length, options);
   const trained = trainedParameters(loaded, options.adapters);
@@ -152,7 +162,8 @@ export async function trainRows(
       });
       const micro = Array.from({ length: gradient_accumulation_steps }, (_, part) =>
         Array.from({ length: micro_batch_size }, (_, index) => {
-          const row = rows[order.rowAt((step * gradient_accumulation_steps + part) * micro_batch_size + index)];
+          const row =
+            rows[order.rowAt((step * gradient_accumulation_steps + part) * micro_batch_size + index)];
           if (row === undefined) throw new RangeError('row order beyond the rows');
           return row;
         }),
@@ -162,7 +173,10 @@ export async function trainRows(
       losses.push({ step, loss: result.loss });
       const seconds = (performance.now() - started) / 1000;
       appendFileSync(metricsPath, metricsLine(step, result, learningRate, tokens, seconds, progress.seconds));
-      progress.update(step + 1, `loss ${result.loss.toFixed(4)}, ${formatCount(result.tokens / seconds)} tokens/s`);
+      progress.update(
+        step + 1,
+        `loss ${result.loss.toFixed(4)}, ${formatCount(result.tokens / seconds)} tokens/s`,
+      );
       // Lets signals in.
       await setImmediate();
       const isLast = step === totalSteps - 1;
@@ -170,7 +184,9 @@ export async function trainRows(
       if (saveCheckpoint !== undefined && (isDue || interrupted !== undefined))
         await saveCheckpoint(join(output, 'checkpoints', `step-${step + 1}`));
       if (interrupted !== undefined)
-        throw new InterruptedError(`${options.label}: stopped by ${interrupted} after step ${step + 1} of ${totalSteps}`);
+        throw new InterruptedError(
+          `${options.label}: stopped by ${interrupted} after step ${step + 1} of ${totalSteps}`,
+        );
     }
   } finally {
     process.off('SIGINT', interrupt);
@@ -212,7 +228,9 @@ function trainedParameters(
   adapters: ReadonlyMap<string, LoraLinear> | undefined,
 ): Map<string, Tensor> {
   if (adapters === undefined)
-    return new Map(model.namedParameters().map(([own, tensor]) => [architecture.names.toPublished(own), tensor]));
+    return new Map(
+      model.namedParameters().map(([own, tensor]) => [architecture.names.toPublished(own), tensor]),
+    );
   const trained = new Map<string, Tensor>();
   for (const [own, layer] of adapters) {
     const name = architecture.names.toPublished(`${own}.weight`);
@@ -228,22 +246,19 @@ function sparedFromDecay(parts: readonly string[] | undefined): (name: string, p
   return (name) => parts.some((part) => name.includes(part));
 }
 
-function createModel(config: TrainConfig, tokenizer: Tokenizer, tokenizerPath: string): LoadedModel {
+function createModel(config: TrainConfig): LoadedModel {
   const { path, config: newConfig, dtype } = config.model;
   const device = selectDevice(config.device);
-  const loaded =
-    path === undefined || newConfig !== undefined
-      ? newModel(config, newConfig ?? findConfig(path ?? ''), device)
-      : loadModel(path, { dtype, device });
-  if (tokenizer.vocabSize > loaded.architecture.vocabSize)
-    throw new InputError(
-      `${tokenizerPath}: the tokenizer has ${tokenizer.vocabSize} ids, the model's vocabulary only ` +
-        `${loaded.architecture.vocabSize}; they do not belong together.`,
-    );
-  return loaded;
+  return path === undefined || newConfig !== undefined
+    ? newModel(config, newConfig ?? findConfig(path ?? ''), device)
+    : loadModel(path, { dtype, device });
 }
 
-function newModel(config: TrainConfig, source: string | Record<string, unknown>, device: string): LoadedModel {
+function newModel(
+  config: TrainConfig,
+  source: string | Record<string, unknown>,
+  device: string,
+): LoadedModel {
   const architecture =
     typeof source === 'string' ? loadArchitecture(source) : parseArchitecture(source, 'model.config');
   const model = architecture.createModel();
@@ -285,7 +300,10 @@ function readRows(config: TrainConfig, { architecture }: LoadedModel, tokenizer:
       : packDialogues(files, form, packing, rowLength, { architecture, tokenizer });
   if (rows.length === 0) throw new InputError(`training: ${files.join(', ')} give no row to train on.`);
   const tokens = rows.reduce((sum, { ids }) => sum + ids.length, 0);
-  const learned = rows.reduce((sum, { lossMask }) => sum + lossMask.reduce((count, bit) => count + bit, 0), 0);
+  const learned = rows.reduce(
+    (sum, { lossMask }) => sum + lossMask.reduce((count, bit) => count + bit, 0),
+    0,
+  );
   const fill = tokens / (rows.length * rowLength);
   log(
     `data: ${rows.length} rows of at most ${rowLength} ids, ${formatCount(tokens)} tokens (${(100 * fill).toFixed(1)} % ` +
@@ -318,4 +336,3 @@ function packDialogues(
   }
   return rows;
 }
-

@@ -1,6 +1,7 @@
 /** One optimiser step after another on a model in memory; files and configuration are the business of run.ts. */
-import { InputError } from '../errors/index.js';
+
 import type { Row } from '../data/index.js';
+import { InputError } from '../errors/index.js';
 import type { CausalLm } from '../models/index.js';
 import { intTensor, scope, type Tensor } from '../tensor/index.js';
 import { AdamW, type AdamWOptions } from './adamw.js';
@@ -66,10 +67,17 @@ export class Trainer {
     return scope(() => {
       const batches = microBatches.map((rows) => this.#toTensors(rows));
       const divisor = batches.reduce((sum, batch) => sum + batch.divisor, 0);
-      if (!(divisor > 0)) throw new InputError('training: the batch has no token to learn; check the loss masks.');
+      if (!(divisor > 0))
+        throw new InputError('training: the batch has no token to learn; check the loss masks.');
       let loss = 0;
       for (const batch of batches)
-        loss += accumulateGradients(this.#model, batch, 1 / divisor, this.#gradients, this.#options.recompute);
+        loss += accumulateGradients(
+          this.#model,
+          batch,
+          1 / divisor,
+          this.#gradients,
+          this.#options.recompute,
+        );
       const gradNorm = this.#gradients.norm();
       if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
         this.#gradients.clear();

@@ -1,0 +1,60 @@
+/** Sizes of the demo: chosen so that the whole run stays under 5 minutes on 2 cores, 60 seconds with --quick. */
+import type { TrainRowsOptions } from '../training/index.js';
+import type { DialogueOptions } from './world/dialogues.js';
+import type { PretrainingOptions } from './world/pretraining.js';
+
+type Stage = Omit<TrainRowsOptions, 'output' | 'seed' | 'shuffle' | 'label'>;
+
+export interface DemoPlan {
+  readonly vocabSize: number;
+  readonly rowLength: number;
+  readonly pretrainingText: PretrainingOptions;
+  readonly dialogueText: DialogueOptions;
+  /** Keys of XVERSE's config. */
+  readonly model: {
+    readonly hidden_size: number;
+    readonly intermediate_size: number;
+    readonly num_hidden_layers: number;
+    readonly num_attention_heads: number;
+  };
+  readonly pretraining: Stage;
+  readonly fineTuning: Stage;
+}
+
+const stage = {
+  gradient_accumulation_steps: 1,
+  min_learning_rate: 0,
+  warmup_steps: 20,
+  schedule: 'hf',
+  adamw: 'torch',
+  beta1: 0.9,
+  beta2: 0.95,
+  eps: 1e-8,
+  weight_decay: 0.01,
+  max_grad_norm: 1,
+  recompute: 'none',
+  loss_alignment: 'target',
+  save_every: 0,
+} as const;
+
+export function demoPlan(quick: boolean): DemoPlan {
+  return quick
+    ? {
+        vocabSize: 800,
+        rowLength: 128,
+        pretrainingText: {},
+        dialogueText: {},
+        model: { hidden_size: 128, intermediate_size: 352, num_hidden_layers: 3, num_attention_heads: 4 },
+        pretraining: { ...stage, epochs: 1, micro_batch_size: 16, learning_rate: 3e-3 },
+        fineTuning: { ...stage, epochs: 2, micro_batch_size: 32, learning_rate: 1e-3 },
+      }
+    : {
+        vocabSize: 1500,
+        rowLength: 128,
+        pretrainingText: {},
+        dialogueText: {},
+        model: { hidden_size: 192, intermediate_size: 512, num_hidden_layers: 4, num_attention_heads: 6 },
+        pretraining: { ...stage, epochs: 1, micro_batch_size: 32, learning_rate: 3e-3 },
+        fineTuning: { ...stage, epochs: 3, micro_batch_size: 32, learning_rate: 1e-3 },
+      };
+}
