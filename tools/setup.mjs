@@ -59,6 +59,11 @@ export function reportFailure(error) {
     process.stderr.write(`setup: ${error.message}\n`);
     return 2;
   }
+  // What the system refused (a full disk, a folder that may not be written) names its path in the message.
+  if (error instanceof Error && 'syscall' in error) {
+    process.stderr.write(`setup: ${error.message}\n`);
+    return 2;
+  }
   process.stderr.write(`setup: ${error instanceof Error ? error.stack : error}\n`);
   return 1;
 }

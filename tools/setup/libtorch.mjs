@@ -235,6 +235,8 @@ async function download(folder, tag) {
     faults.push(
       `${[program, ...first].join(' ')} download torch==${fetchedVersion} (${tag}): ${lastLines(result.output, 3)}`,
     );
+    // Another name of the same pip would fail in the same way.
+    if (!result.output.includes('No module named pip')) break;
   }
   return { fault: faults.join('\n') };
 }
