@@ -24,9 +24,12 @@ const { values } = parseArgs({
     recompute: { type: 'boolean', default: false },
   },
 });
-const number = (name: 'layers' | 'hidden' | 'ffn' | 'heads' | 'vocab' | 'batch' | 'length' | 'steps' | 'threads') =>
-  Number(values[name]);
-const [layers, hidden, vocab, batch, length] = (['layers', 'hidden', 'vocab', 'batch', 'length'] as const).map(number);
+const number = (
+  name: 'layers' | 'hidden' | 'ffn' | 'heads' | 'vocab' | 'batch' | 'length' | 'steps' | 'threads',
+) => Number(values[name]);
+const [layers, hidden, vocab, batch, length] = (
+  ['layers', 'hidden', 'vocab', 'batch', 'length'] as const
+).map(number);
 if (!layers || !hidden || !vocab || !batch || !length) throw new RangeError('sizes must be positive numbers');
 
 prepareEngine({ threads: number('threads') });

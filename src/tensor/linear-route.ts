@@ -102,7 +102,7 @@ function isRoute(value: unknown): value is LinearRoute {
 
 const probeMilliseconds = 60;
 // What oneDNN must gain to be taken: a difference below it is noise.
-const leastGain = 1.05;
+const leastGain = 1.03;
 
 /** Times each product with each library in turns, so that a disturbance hits both. */
 function measureRoute(): LinearRoute {
