@@ -91,8 +91,9 @@ struct Operator {
   std::string results;
   std::vector<Kind> resultKinds;
   std::string name;
-  // A function of libtorch's own that neither writes to its arguments nor gives views of them. Without gradients its
-  // autograd layer does nothing but pass on, so that layer can be left out (150 ns of 900).
+  // One kernel of libtorch's own that neither writes to its arguments nor gives views of them. Without gradients its
+  // autograd layer does nothing but pass on, so that layer can be left out. (An operator composed of others may give
+  // a view without saying so, as einsum does, and views must be tracked even then.)
   bool pure = false;
 };
 
@@ -130,7 +131,8 @@ int32_t resolve(const std::string& name, const std::string& overload) {
   const c10::FunctionSchema& schema = handle->schema();
   auto resolved = std::make_unique<Operator>(Operator{.handle = *handle, .name = key});
   Operator& op = *resolved;
-  op.pure = name.starts_with("aten::");
+  op.pure = name.starts_with("aten::") &&
+            !handle->hasKernelForDispatchKey(c10::DispatchKey::CompositeImplicitAutograd);
   for (const c10::Argument& argument : schema.arguments()) {
     op.pure = op.pure && argument.alias_info() == nullptr;
     const auto& type = argument.real_type();

@@ -35,6 +35,12 @@ describe('devices', () => {
   });
 });
 
+it('a library that is not there is named', () => {
+  expect(() => native().loadLibrary('/nowhere/libtorch_cuda.so')).toThrow(
+    /^\/nowhere\/libtorch_cuda\.so: cannot be loaded/,
+  );
+});
+
 describe('threads', () => {
   it('are set and checked', () => {
     const before = getThreads();

@@ -237,6 +237,14 @@ describe('without gradients', () => {
       expect(noGrad(() => leaf.mul(2)).requiresGrad).toBe(false);
     }));
 
+  it('still tracks views that a schema does not tell of', () =>
+    scope(() => {
+      const x = full([2, 2], 3).setRequiresGrad(true);
+      const y = x.mul(x).sum();
+      noGrad(() => operator('aten::einsum')('ij->ji', [x]).add_(1));
+      expect(() => y.backward()).toThrow(/modified by an inplace operation/);
+    }));
+
   it('still guards values that a graph has saved', () =>
     scope(() => {
       const x = full([2], 3).setRequiresGrad(true);
