@@ -27,7 +27,7 @@ const linear = operator('xinghe::linear');
 /**
  * Chooses the route and sets it for this process: as XINGHE_LINEAR says (`blas` or `onednn`, for results that must
  * not depend on a measurement), else as the cache folder says for this processor, number of threads and libtorch,
- * else by measuring (60 ms).
+ * else by measuring (60 ms; up to 400 ms on a busy machine).
  * @throws InputError if XINGHE_LINEAR has another value
  */
 export function chooseLinearRoute(): LinearRoute {
@@ -100,40 +100,68 @@ function isRoute(value: unknown): value is LinearRoute {
   );
 }
 
-const probeMilliseconds = 60;
-// What oneDNN must gain to be taken: a difference below it is noise.
-const leastGain = 1.03;
+// Enough on a quiet machine. On a busy one the probe goes on until the times repeat, or to the longer limit.
+const quietMilliseconds = 60;
+const busyMilliseconds = 400;
+// What oneDNN must gain to be taken, and by how much the two best times of a product may differ to be believed.
+const noise = 1.03;
+
+/** The two least times that one library took for one product, in milliseconds. */
+class Best {
+  first = Number.POSITIVE_INFINITY;
+  second = Number.POSITIVE_INFINITY;
+
+  add(time: number): void {
+    this.second = Math.min(this.second, Math.max(time, this.first));
+    this.first = Math.min(this.first, time);
+  }
+
+  get isSettled(): boolean {
+    return this.second < noise * this.first;
+  }
+}
 
 /** Times each product with each library in turns, so that a disturbance hits both. */
 function measureRoute(): LinearRoute {
-  const rows = 256;
-  const size = 512;
   return scope(() => {
-    const x = full([rows, size], 0.5); // [N, K]
-    const weight = full([size, size], 0.5); // [M, K]
-    const gradOutput = full([rows, size], 0.5); // [N, M]
-    const outputOf = (leaf: 'x' | 'weight') => {
-      const leafTensor = (leaf === 'x' ? x : weight).detach().setRequiresGrad(true);
-      const output = enableGrad(() => (leaf === 'x' ? linear(leafTensor, weight) : linear(x, leafTensor)));
-      return () => grad([output], [leafTensor], { gradOutputs: [gradOutput], retainGraph: true });
+    const contests = probeProducts().map((run) => ({ run, blas: new Best(), onednn: new Best() }));
+    const start = performance.now();
+    const isDone = (): boolean => {
+      const elapsed = performance.now() - start;
+      const isSettled = contests.every(({ blas, onednn }) => blas.isSettled && onednn.isSettled);
+      return elapsed > busyMilliseconds || (elapsed > quietMilliseconds && isSettled);
     };
-    const products = [() => noGrad(() => linear(x, weight)), outputOf('x'), outputOf('weight')];
-    const least = products.map(() => ({ blas: Number.POSITIVE_INFINITY, onednn: Number.POSITIVE_INFINITY }));
-    const end = performance.now() + probeMilliseconds;
-    for (let round = 0; round < 2 || performance.now() < end; round++)
-      for (const [index, product] of products.entries())
-        for (const library of ['blas', 'onednn'] as const) {
-          const onednn = library === 'onednn';
-          native().setLinearRoutes(onednn, onednn, onednn);
-          const start = performance.now();
-          scope(() => void product());
-          const time = performance.now() - start;
-          const best = least[index];
-          if (best !== undefined) best[library] = Math.min(best[library], time);
-        }
-    const [forward = false, gradInput = false, gradWeight = false] = least.map(
-      ({ blas, onednn }) => blas > leastGain * onednn,
+    do
+      for (const { run, blas, onednn } of contests) {
+        native().setLinearRoutes(false, false, false);
+        blas.add(timeOf(run));
+        native().setLinearRoutes(true, true, true);
+        onednn.add(timeOf(run));
+      }
+    while (!isDone());
+    const [forward = false, gradInput = false, gradWeight = false] = contests.map(
+      ({ blas, onednn }) => blas.first > noise * onednn.first,
     );
     return { forward, gradInput, gradWeight };
   });
+}
+
+/** The three products of a layer of 512 features on 256 rows: forward, input gradient, weight gradient. */
+function probeProducts(): (() => unknown)[] {
+  const x = full([256, 512], 0.5).setRequiresGrad(true);
+  const weight = full([512, 512], 0.5).setRequiresGrad(true);
+  const output = enableGrad(() => linear(x, weight));
+  const gradOutputs = [full([256, 512], 0.5)];
+  return [
+    () => noGrad(() => linear(x, weight)),
+    () => grad([output], [x], { gradOutputs, retainGraph: true }),
+    () => grad([output], [weight], { gradOutputs, retainGraph: true }),
+  ];
+}
+
+/** Milliseconds. */
+function timeOf(run: () => unknown): number {
+  const start = performance.now();
+  scope(() => void run());
+  return performance.now() - start;
 }
