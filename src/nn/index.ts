@@ -1,5 +1,6 @@
 export { type AttentionMask, attention } from './attention.js';
 export { Embedding } from './embedding.js';
+export { gatedActivation } from './gated-activation.js';
 export { type InitOptions, type InitRule, initializeModule } from './init.js';
 export { GrowingKvCache, type KeysAndValues, type KvCache, RingKvCache } from './kv-cache.js';
 export { Linear, type LinearOptions } from './linear.js';

@@ -3,6 +3,7 @@ import { type DType, operator, type Tensor } from '../tensor/index.js';
 import { Module, parameter } from './module.js';
 
 const layerNorm = operator('aten::layer_norm');
+const rmsNorm = operator('xinghe::rms_norm');
 
 /** The dtype for sums over many elements of a tensor in `dtype`. */
 export function accumulationDType(dtype: DType): 'float32' | 'float64' {
@@ -30,11 +31,7 @@ export class RmsNorm extends Module {
 
   /** @param x [..., D] */
   forward(x: Tensor): Tensor {
-    const wide = x.to(accumulationDType(x.dtype));
-    const normed = wide.mul(wide.mul(wide).mean([-1], true).add(this.eps).rsqrt());
-    return this.rounding === 'before-weight'
-      ? normed.to(x.dtype).mul(this.weight.to(x.dtype))
-      : normed.mul(this.weight).to(x.dtype);
+    return rmsNorm(x, this.weight, this.eps, this.rounding === 'before-weight');
   }
 }
 

@@ -5,7 +5,9 @@
  * Angles are computed in float64 and rounded once, to the dtype of the queries.
  * Shapes: B batch, H heads, T tokens, E head_dim.
  */
-import { arange, cat, type DType, type Tensor } from '../tensor/index.js';
+import { arange, cat, type DType, operator, type Tensor } from '../tensor/index.js';
+
+const rotary = operator('xinghe::rotary');
 
 export interface Rotary {
   readonly cos: Tensor; // [T, E]
@@ -45,9 +47,7 @@ export function rotaryTable({
   return { cos: table(angles.cos()), sin: table(angles.sin()) };
 }
 
-/** Turns queries or keys. @param x [B, H, T, E] */
+/** Turns queries or keys; the result lies in memory as x does. @param x [B, H, T, E] */
 export function applyRotary(x: Tensor, { cos, sin }: Rotary): Tensor {
-  const [first, second] = x.chunk(2, -1);
-  if (first === undefined || second === undefined) throw new RangeError('applyRotary: odd head_dim');
-  return x.mul(cos).add(cat([second.neg(), first], -1).mul(sin));
+  return rotary(x, cos, sin);
 }

@@ -9,6 +9,7 @@ import {
   applyRotary,
   attention,
   Embedding,
+  gatedActivation,
   type KvCache,
   LayerNorm,
   Linear,
@@ -68,7 +69,7 @@ class SparkMlp extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    return this.fc2.forward(this.fc0.forward(x).gelu('tanh').mul(this.fc1.forward(x))); // F inside
+    return this.fc2.forward(gatedActivation(this.fc0.forward(x), this.fc1.forward(x), 'gelu_tanh')); // F inside
   }
 }
 

@@ -7,7 +7,16 @@
  *
  * Shapes: B batch, T new tokens, S tokens to attend to, D hidden, H heads, E head_dim, F intermediate, V vocabulary.
  */
-import { applyRotary, attention, Embedding, Linear, Module, RmsNorm, rotaryTable } from '../../nn/index.js';
+import {
+  applyRotary,
+  attention,
+  Embedding,
+  gatedActivation,
+  Linear,
+  Module,
+  RmsNorm,
+  rotaryTable,
+} from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
 import { type Block, CausalLm, type ForwardContext } from '../causal-lm.js';
 import { ntkAlpha } from '../ntk.js';
@@ -64,7 +73,7 @@ class Telechat52bMlp extends Module {
     const intermediateSize = gateAndUp.size(-1) / 2;
     const gate = gateAndUp.narrow(-1, 0, intermediateSize);
     const up = gateAndUp.narrow(-1, intermediateSize, intermediateSize);
-    return this.cProj.forward(gate.silu().mul(up));
+    return this.cProj.forward(gatedActivation(gate, up, 'silu'));
   }
 }
 

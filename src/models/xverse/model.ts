@@ -3,7 +3,16 @@
  *
  * Shapes: B batch, T new tokens, S tokens to attend to, D hidden, H heads, E head_dim, F intermediate, V vocabulary.
  */
-import { applyRotary, attention, Embedding, Linear, Module, RmsNorm, rotaryTable } from '../../nn/index.js';
+import {
+  applyRotary,
+  attention,
+  Embedding,
+  gatedActivation,
+  Linear,
+  Module,
+  RmsNorm,
+  rotaryTable,
+} from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
 import { type Block, CausalLm, type ForwardContext } from '../causal-lm.js';
 import type { XverseConfig } from './config.js';
@@ -53,7 +62,8 @@ class XverseMlp extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    return this.downProj.forward(this.gateProj.forward(x).silu().mul(this.upProj.forward(x))); // F inside
+    const inner = gatedActivation(this.gateProj.forward(x), this.upProj.forward(x), 'silu'); // [B, T, F]
+    return this.downProj.forward(inner);
   }
 }
 

@@ -6635,6 +6635,14 @@ export interface Operators {
   'symm_mem::two_shot_all_reduce_': (input: Tensor, reduce_op: string, group_name: string) => Tensor;
   /** symm_mem::two_shot_all_reduce_out(Tensor(a!) input, str reduce_op, str group_name, Tensor(b!) output) -> Tensor(b!) */
   'symm_mem::two_shot_all_reduce_out': (input: Tensor, reduce_op: string, group_name: string, output: Tensor) => Tensor;
+  /** xinghe::gated_activation(Tensor gate, Tensor up, str activation) -> Tensor */
+  'xinghe::gated_activation': (gate: Tensor, up: Tensor, activation: string) => Tensor;
   /** xinghe::linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor */
   'xinghe::linear': (input: Tensor, weight: Tensor, bias?: Tensor | null | undefined) => Tensor;
+  /** xinghe::rms_norm(Tensor input, Tensor weight, float eps, bool round_before_weight) -> Tensor */
+  'xinghe::rms_norm': (input: Tensor, weight: Tensor, eps: number, round_before_weight: boolean) => Tensor;
+  /** xinghe::rotary(Tensor input, Tensor cos, Tensor sin) -> Tensor */
+  'xinghe::rotary': (input: Tensor, cos: Tensor, sin: Tensor) => Tensor;
+  /** xinghe::weighted_cross_entropy(Tensor logits, Tensor targets, Tensor weights) -> Tensor */
+  'xinghe::weighted_cross_entropy': (logits: Tensor, targets: Tensor, weights: Tensor) => Tensor;
 }

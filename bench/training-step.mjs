@@ -1,14 +1,16 @@
-/**
- * Speed of one training step on an XVERSE-layout model; prints one JSON line with the keys of shared/peers'
- * torch_train.py, so that the two can be run in turn and compared.
- *
- *     node --import tsx bench/training-step.ts … is not needed: `node dist-bench/…`; see bench/README.md
- */
+// Speed of one float32 training step on an XVERSE-layout model; prints one line of JSON.
+//
+//   npm run bench:training-step -- [--layers 8] [--hidden 512] [--ffn 1376] [--heads 8] [--vocab 8000] [--batch 8]
+//     [--length 256] [--steps 8] [--threads 2] [--recompute]
+//
+// The time is that of the best step, the first two apart. A step is all of forward, backward, gradient norm, clipping
+// and AdamW. flopsPerToken: 6 for each parameter that is not the embedding, and 12 * layers * hidden * length for
+// attention, not halved for causality (PaLM's count, arXiv 2204.02311, appendix B).
 import { parseArgs } from 'node:util';
-import { parseArchitecture } from '../src/models/index.js';
-import { initializeModule } from '../src/nn/index.js';
-import { Generator, prepareEngine, scope } from '../src/tensor/index.js';
-import { Trainer } from '../src/training/index.js';
+import { parseArchitecture } from '../dist/models/index.js';
+import { initializeModule } from '../dist/nn/index.js';
+import { Generator, prepareEngine, scope } from '../dist/tensor/index.js';
+import { Trainer } from '../dist/training/index.js';
 
 const { values } = parseArgs({
   options: {
@@ -24,12 +26,9 @@ const { values } = parseArgs({
     recompute: { type: 'boolean', default: false },
   },
 });
-const number = (
-  name: 'layers' | 'hidden' | 'ffn' | 'heads' | 'vocab' | 'batch' | 'length' | 'steps' | 'threads',
-) => Number(values[name]);
-const [layers, hidden, vocab, batch, length] = (
-  ['layers', 'hidden', 'vocab', 'batch', 'length'] as const
-).map(number);
+/** @param {string} name */
+const number = (name) => Number(values[name]);
+const [layers, hidden, vocab, batch, length] = ['layers', 'hidden', 'vocab', 'batch', 'length'].map(number);
 if (!layers || !hidden || !vocab || !batch || !length) throw new RangeError('sizes must be positive numbers');
 
 prepareEngine({ threads: number('threads') });
@@ -61,10 +60,10 @@ const trainer = new Trainer(model, parameters, {
 });
 const rows = Array.from({ length: batch }, (_, row) => ({
   ids: Array.from({ length: length + 1 }, (_, index) => (row * 7919 + index * index * 104729) % vocab),
-  lossMask: new Array<number>(length + 1).fill(1),
+  lossMask: new Array(length + 1).fill(1),
 }));
 let best = Number.POSITIVE_INFINITY;
-const losses: number[] = [];
+const losses = [];
 for (let step = 0; step < number('steps'); step++) {
   const started = performance.now();
   losses.push(Number(trainer.step([rows], 3e-4).loss.toFixed(4)));

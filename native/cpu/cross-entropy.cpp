@@ -1,0 +1,171 @@
+// xinghe::weighted_cross_entropy: the sum over rows of weight * -log softmax(logits)[target]. The forward pass keeps one
+// number for each row, the backward pass writes the gradient in one pass; neither makes a tensor of log-probabilities.
+// Rows of weight 0 are not read. Other devices than the CPU, and second derivatives, take the same formula composed of
+// libtorch's operators.
+//
+// Shapes: N rows, V classes.
+// compile flags (x64): -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math
+// compile flags (arm64): -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "cpu/parallel.h"
+#include "cpu/second-derivative.h"
+#include "cpu/vector-math.h"
+
+namespace xinghe {
+namespace {
+
+c10::ScalarType wideType(const at::Tensor& logits) {
+  return logits.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+}
+
+at::Tensor composed(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights) {
+  const at::Tensor losses = at::cross_entropy_loss(logits.to(wideType(logits)), targets, {}, at::Reduction::None);
+  return losses.mul(weights).sum();
+}
+
+// log(sum(exp(x))).
+template <typename Element>
+XINGHE_VECTORISED Wide<Element> logSumExp(const Element* x, std::int64_t classes) {
+  using W = Wide<Element>;
+  W largest = -std::numeric_limits<W>::infinity();
+#pragma omp simd reduction(max : largest)
+  for (std::int64_t i = 0; i < classes; i++) largest = std::max(largest, widen(x[i]));
+  W sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::int64_t i = 0; i < classes; i++) sum += exponential(widen(x[i]) - largest);
+  return largest + std::log(sum);
+}
+
+// d x = scale * softmax(x), without the target's own term.
+template <typename Element>
+XINGHE_VECTORISED void scaledSoftmax(const Element* x, Wide<Element> logSum, Wide<Element> scale, Element* dx,
+                                     std::int64_t classes) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < classes; i++) dx[i] = narrow<Element>(scale * exponential(widen(x[i]) - logSum));
+}
+
+bool fits(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights) {
+  return logits.device().is_cpu() && targets.device().is_cpu() && weights.device().is_cpu() && logits.dim() == 2 &&
+         targets.dim() == 1 && weights.dim() == 1 && logits.layout() == at::kStrided && logits.numel() != 0 &&
+         targets.scalar_type() == at::kLong && targets.size(0) == logits.size(0) &&
+         weights.size(0) == logits.size(0) && weights.scalar_type() == wideType(logits) && !weights.requires_grad() &&
+         withElementType(logits.scalar_type(), [](auto) {});
+}
+
+void checkTargets(const at::Tensor& targets, std::int64_t classes) {
+  const auto* target = targets.const_data_ptr<std::int64_t>();
+  for (std::int64_t row = 0; row < targets.size(0); row++)
+    TORCH_CHECK_INDEX(target[row] >= 0 && target[row] < classes, "xinghe::weighted_cross_entropy: target ",
+                      target[row], " of row ", row, " is out of range; there are ", classes, " classes");
+}
+
+struct Loss {
+  at::Tensor sum;      // []
+  at::Tensor logSums;  // [N]
+};
+
+Loss lossOf(const at::Tensor& input, const at::Tensor& targetInput, const at::Tensor& weightInput) {
+  const at::Tensor logits = input.contiguous(), targets = targetInput.contiguous(), weights = weightInput.contiguous();
+  const std::int64_t rows = logits.size(0), classes = logits.size(1);
+  checkTargets(targets, classes);
+  const Loss result{at::empty({}, weights.options()), at::empty({rows}, weights.options())};
+  withElementType(logits.scalar_type(), [&](auto element) {
+    using Element = decltype(element);
+    using W = Wide<Element>;
+    const auto* x = logits.const_data_ptr<Element>();
+    const auto* target = targets.const_data_ptr<std::int64_t>();
+    const auto* weight = weights.const_data_ptr<W>();
+    auto* logSum = result.logSums.mutable_data_ptr<W>();
+    parallelRanges(rows, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t row = begin; row < end; row++)
+        logSum[row] = weight[row] == W(0) ? W(0) : logSumExp<Element>(x + row * classes, classes);
+    });
+    double sum = 0;
+    for (std::int64_t row = 0; row < rows; row++)
+      if (weight[row] != W(0))
+        sum += static_cast<double>(weight[row]) *
+               static_cast<double>(logSum[row] - widen(x[row * classes + target[row]]));
+    *result.sum.mutable_data_ptr<W>() = static_cast<W>(sum);
+  });
+  return result;
+}
+
+at::Tensor backward(const at::Tensor& gradOutput, const at::Tensor& input, const at::Tensor& targetInput,
+                    const at::Tensor& weightInput, const at::Tensor& logSums) {
+  const at::Tensor logits = input.contiguous(), targets = targetInput.contiguous(), weights = weightInput.contiguous();
+  const std::int64_t rows = logits.size(0), classes = logits.size(1);
+  const at::Tensor gradient = at::empty_like(logits);
+  withElementType(logits.scalar_type(), [&](auto element) {
+    using Element = decltype(element);
+    using W = Wide<Element>;
+    const auto* x = logits.const_data_ptr<Element>();
+    const auto* target = targets.const_data_ptr<std::int64_t>();
+    const auto* weight = weights.const_data_ptr<W>();
+    const auto* logSum = logSums.const_data_ptr<W>();
+    const W factor = *gradOutput.const_data_ptr<W>();
+    auto* dx = gradient.mutable_data_ptr<Element>();
+    parallelRanges(rows, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t row = begin; row < end; row++) {
+        Element* out = dx + row * classes;
+        if (weight[row] == W(0)) {
+          std::fill(out, out + classes, Element(0));
+          continue;
+        }
+        const W scale = factor * weight[row];
+        scaledSoftmax<Element>(x + row * classes, logSum[row], scale, out, classes);
+        const W p = exponential(widen(x[row * classes + target[row]]) - logSum[row]);
+        out[target[row]] = narrow<Element>(scale * (p - W(1)));
+      }
+    });
+  });
+  return gradient;
+}
+
+struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& logits,
+                            const at::Tensor& targets, const at::Tensor& weights) {
+    const at::AutoDispatchBelowADInplaceOrView below;
+    const Loss loss = lossOf(logits, targets, weights);
+    context->save_for_backward({logits, targets, weights, loss.logSums});
+    return loss.sum;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    if (!gradients[0].defined()) return {{}, {}, {}};
+    if (at::GradMode::is_enabled())
+      return {differentiableGradients(composed(saved[0], saved[1], saved[2]), {saved[0]}, gradients[0])[0], {}, {}};
+    return {xinghe::backward(gradients[0], saved[0], saved[1], saved[2], saved[3]), {}, {}};
+  }
+};
+
+at::Tensor onCpu(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights) {
+  return fits(logits, targets, weights) ? lossOf(logits, targets, weights).sum : composed(logits, targets, weights);
+}
+
+at::Tensor onCpuWithGraph(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights) {
+  if (!fits(logits, targets, weights)) return composed(logits, targets, weights);
+  if (at::GradMode::is_enabled() && logits.requires_grad()) return CrossEntropy::apply(logits, targets, weights);
+  const at::AutoDispatchBelowADInplaceOrView below;
+  return lossOf(logits, targets, weights).sum;
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(xinghe, library) {
+  library.def("weighted_cross_entropy(Tensor logits, Tensor targets, Tensor weights) -> Tensor", composed);
+}
+TORCH_LIBRARY_IMPL(xinghe, CPU, library) { library.impl("weighted_cross_entropy", onCpu); }
+TORCH_LIBRARY_IMPL(xinghe, AutogradCPU, library) { library.impl("weighted_cross_entropy", onCpuWithGraph); }
+
+}  // namespace xinghe

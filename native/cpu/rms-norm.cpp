@@ -1,0 +1,211 @@
+// xinghe::rms_norm: x / sqrt(mean(x^2) + eps) * weight over the last dimension, forward and backward in one pass over
+// each row. Other devices than the CPU, and second derivatives, take the same formula composed of libtorch's operators.
+//
+// Shapes: N rows, D features.
+// compile flags (x64): -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math
+// compile flags (arm64): -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
+
+#include <algorithm>
+
+#include "cpu/parallel.h"
+#include "cpu/second-derivative.h"
+#include "cpu/vector-math.h"
+
+namespace xinghe {
+namespace {
+
+// Rows below this number of elements are not worth a second thread.
+constexpr std::int64_t grain = 16384;
+// The weight's gradient is summed in so many parts at most, whatever the number of threads: results do not depend
+// on it.
+constexpr std::int64_t maxParts = 64;
+constexpr std::int64_t rowsPerPart = 16;
+
+c10::ScalarType wideType(const at::Tensor& x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
+
+at::Tensor composed(const at::Tensor& x, const at::Tensor& weight, double eps, bool roundBeforeWeight) {
+  const at::Tensor wide = x.to(wideType(x));
+  const at::Tensor normed = wide.mul(wide.mul(wide).mean(-1, /*keepdim=*/true).add(eps).rsqrt());
+  return roundBeforeWeight ? normed.to(x.scalar_type()).mul(weight.to(x.scalar_type()))
+                           : normed.mul(weight).to(x.scalar_type());
+}
+
+template <typename Element>
+XINGHE_VECTORISED void normRows(const Element* x, const Wide<Element>* weight, Element* y, Wide<Element>* scales,
+                                std::int64_t rows, std::int64_t features, Wide<Element> eps, bool roundBeforeWeight) {
+  using W = Wide<Element>;
+  for (std::int64_t row = 0; row < rows; row++, x += features, y += features) {
+    W sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (std::int64_t i = 0; i < features; i++) sum += widen(x[i]) * widen(x[i]);
+    const W scale = W(1) / std::sqrt(sum / static_cast<W>(features) + eps);
+    scales[row] = scale;
+    if (roundBeforeWeight) {
+#pragma omp simd
+      for (std::int64_t i = 0; i < features; i++)
+        y[i] = narrow<Element>(rounded<Element>(widen(x[i]) * scale) * weight[i]);
+    } else {
+#pragma omp simd
+      for (std::int64_t i = 0; i < features; i++) y[i] = narrow<Element>(widen(x[i]) * scale * weight[i]);
+    }
+  }
+}
+
+// With s the scale and h = s x: dx = s (w g - h mean(w g h)), dw = sum over rows of g h.
+template <typename Element>
+XINGHE_VECTORISED void normRowsBackward(const Element* grad, const Element* x, const Wide<Element>* weight,
+                                        const Wide<Element>* scales, Element* dx, Wide<Element>* dw, std::int64_t rows,
+                                        std::int64_t features) {
+  using W = Wide<Element>;
+  for (std::int64_t row = 0; row < rows; row++) {
+    const Element* g = grad + row * features;
+    const Element* xs = x + row * features;
+    const W scale = scales[row];
+    if (dw != nullptr) {
+#pragma omp simd
+      for (std::int64_t i = 0; i < features; i++) dw[i] += widen(g[i]) * widen(xs[i]) * scale;
+    }
+    if (dx == nullptr) continue;
+    W dot = 0;
+#pragma omp simd reduction(+ : dot)
+    for (std::int64_t i = 0; i < features; i++) dot += widen(g[i]) * weight[i] * widen(xs[i]);
+    const W back = dot * scale * scale / static_cast<W>(features);
+    Element* out = dx + row * features;
+#pragma omp simd
+    for (std::int64_t i = 0; i < features; i++)
+      out[i] = narrow<Element>(scale * (widen(g[i]) * weight[i] - widen(xs[i]) * back));
+  }
+}
+
+// The weight as the kernels read it: rounded to x's dtype first where the published code does so.
+at::Tensor wideWeight(const at::Tensor& x, const at::Tensor& weight, bool roundBeforeWeight) {
+  return (roundBeforeWeight ? weight.to(x.scalar_type()) : weight).to(wideType(x)).contiguous();
+}
+
+bool fits(const at::Tensor& x, const at::Tensor& weight) {
+  return x.device().is_cpu() && weight.device().is_cpu() && x.layout() == at::kStrided && x.dim() >= 1 &&
+         x.numel() != 0 && weight.dim() == 1 && weight.size(0) == x.size(-1) &&
+         (weight.scalar_type() != at::kDouble || x.scalar_type() == at::kDouble) &&
+         withElementType(x.scalar_type(), [](auto) {}) && withElementType(weight.scalar_type(), [](auto) {});
+}
+
+struct Normed {
+  at::Tensor y;
+  at::Tensor scales;  // [N]
+};
+
+Normed normed(const at::Tensor& input, const at::Tensor& weight, double eps, bool roundBeforeWeight) {
+  const at::Tensor x = input.contiguous();
+  const std::int64_t features = x.size(-1);
+  const std::int64_t rows = x.numel() / features;
+  const at::Tensor wide = wideWeight(x, weight, roundBeforeWeight);
+  const Normed result{at::empty_like(x), at::empty({rows}, x.options().dtype(wideType(x)))};
+  withElementType(x.scalar_type(), [&](auto element) {
+    using Element = decltype(element);
+    using W = Wide<Element>;
+    const auto* xs = x.const_data_ptr<Element>();
+    const auto* weights = wide.const_data_ptr<W>();
+    auto* ys = result.y.mutable_data_ptr<Element>();
+    auto* scales = result.scales.mutable_data_ptr<W>();
+    parallelRanges(rows, std::max<std::int64_t>(1, grain / features), [&](std::int64_t begin, std::int64_t end) {
+      normRows<Element>(xs + begin * features, weights, ys + begin * features, scales + begin, end - begin, features,
+                        static_cast<W>(eps), roundBeforeWeight);
+    });
+  });
+  return result;
+}
+
+struct Gradients {
+  at::Tensor dx, dw;
+};
+
+Gradients backward(const at::Tensor& gradOutput, const at::Tensor& input, const at::Tensor& weight,
+                   const at::Tensor& scales, bool roundBeforeWeight, bool wantsX, bool wantsWeight) {
+  const at::Tensor grad = gradOutput.contiguous();
+  const at::Tensor x = input.contiguous();
+  const std::int64_t features = x.size(-1);
+  const std::int64_t rows = x.numel() / features;
+  const at::Tensor wide = wideWeight(x, weight, roundBeforeWeight);
+  const std::int64_t parts = std::clamp<std::int64_t>((rows + rowsPerPart - 1) / rowsPerPart, 1, maxParts);
+  const std::int64_t rowsInPart = (rows + parts - 1) / parts;
+  const at::Tensor dx = wantsX ? at::empty_like(x) : at::Tensor();
+  const at::Tensor sums = wantsWeight ? at::zeros({parts, features}, wide.options()) : at::Tensor();
+  withElementType(x.scalar_type(), [&](auto element) {
+    using Element = decltype(element);
+    using W = Wide<Element>;
+    const auto* g = grad.const_data_ptr<Element>();
+    const auto* xs = x.const_data_ptr<Element>();
+    const auto* weights = wide.const_data_ptr<W>();
+    const auto* scale = scales.const_data_ptr<W>();
+    auto* out = wantsX ? dx.mutable_data_ptr<Element>() : nullptr;
+    auto* sum = wantsWeight ? sums.mutable_data_ptr<W>() : nullptr;
+    parallelRanges(parts, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t part = begin; part < end; part++) {
+        const std::int64_t first = std::min(rows, part * rowsInPart);
+        const std::int64_t count = std::min(rows, first + rowsInPart) - first;
+        normRowsBackward<Element>(g + first * features, xs + first * features, weights, scale + first,
+                                  out == nullptr ? nullptr : out + first * features,
+                                  sum == nullptr ? nullptr : sum + part * features, count, features);
+      }
+    });
+  });
+  return {dx, wantsWeight ? sums.sum(0).to(weight.scalar_type()) : at::Tensor()};
+}
+
+struct RmsNorm : torch::autograd::Function<RmsNorm> {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
+                            double eps, bool roundBeforeWeight) {
+    const at::AutoDispatchBelowADInplaceOrView below;
+    const Normed result = normed(x, weight, eps, roundBeforeWeight);
+    context->save_for_backward({x, weight, result.scales});
+    context->saved_data["eps"] = eps;
+    context->saved_data["roundBeforeWeight"] = roundBeforeWeight;
+    return result.y;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &weight = saved[1], &scales = saved[2];
+    const bool roundBeforeWeight = context->saved_data["roundBeforeWeight"].toBool();
+    if (!gradients[0].defined()) return {{}, {}, {}, {}};
+    if (at::GradMode::is_enabled()) {
+      const double eps = context->saved_data["eps"].toDouble();
+      const auto found =
+          differentiableGradients(composed(x, weight, eps, roundBeforeWeight), {x, weight}, gradients[0]);
+      return {found[0], found[1], {}, {}};
+    }
+    const auto [dx, dw] = xinghe::backward(gradients[0], x, weight, scales, roundBeforeWeight,
+                                           context->needs_input_grad(0), context->needs_input_grad(1));
+    return {dx, dw, {}, {}};
+  }
+};
+
+at::Tensor onCpu(const at::Tensor& x, const at::Tensor& weight, double eps, bool roundBeforeWeight) {
+  if (!fits(x, weight)) return composed(x, weight, eps, roundBeforeWeight);
+  return normed(x, weight, eps, roundBeforeWeight).y;
+}
+
+at::Tensor onCpuWithGraph(const at::Tensor& x, const at::Tensor& weight, double eps, bool roundBeforeWeight) {
+  if (!fits(x, weight)) return composed(x, weight, eps, roundBeforeWeight);
+  if (at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad()))
+    return RmsNorm::apply(x, weight, eps, roundBeforeWeight);
+  const at::AutoDispatchBelowADInplaceOrView below;
+  return normed(x, weight, eps, roundBeforeWeight).y;
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(xinghe, library) {
+  library.def("rms_norm(Tensor input, Tensor weight, float eps, bool round_before_weight) -> Tensor", composed);
+}
+TORCH_LIBRARY_IMPL(xinghe, CPU, library) { library.impl("rms_norm", onCpu); }
+TORCH_LIBRARY_IMPL(xinghe, AutogradCPU, library) { library.impl("rms_norm", onCpuWithGraph); }
+
+}  // namespace xinghe

@@ -1,0 +1,118 @@
+// xinghe::rotary: turns plane j of each head, the coordinates j and j + E/2, by the angle whose cosine and sine stand
+// in the tables, forward and backward in one pass. The result lies in memory as the input does, so queries and keys
+// that are views of a projection [B, T, H, E] are not copied. Other devices than the CPU take the same formula
+// composed of libtorch's operators.
+//
+// Shapes: B batch, H heads, T tokens, E head_dim.
+// compile flags (x64): -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math
+// compile flags (arm64): -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
+
+#include <algorithm>
+
+#include "cpu/parallel.h"
+#include "cpu/vector-math.h"
+
+namespace xinghe {
+namespace {
+
+constexpr std::int64_t grain = 16384;  // elements for which a second thread pays
+
+at::Tensor composed(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+  TORCH_CHECK_VALUE(x.dim() >= 1 && x.size(-1) % 2 == 0, "xinghe::rotary: odd head_dim in shape ", x.sizes());
+  const auto halves = x.chunk(2, -1);
+  return x.mul(cos).add(at::cat({halves[1].neg(), halves[0]}, -1).mul(sin));
+}
+
+// The turn by the angle; its transpose, the turn back, is the derivative.
+template <bool back, typename Element>
+XINGHE_VECTORISED void turn(const Element* x, const Element* cos, const Element* sin, Element* y, std::int64_t half) {
+#pragma omp simd
+  for (std::int64_t j = 0; j < half; j++) {
+    const auto first = widen(x[j]), second = widen(x[j + half]);
+    const auto sinFirst = widen(sin[j]), sinSecond = widen(sin[j + half]);
+    y[j] = narrow<Element>(first * widen(cos[j]) + (back ? second * sinSecond : -second * sinFirst));
+    y[j + half] = narrow<Element>(second * widen(cos[j + half]) + (back ? -first * sinFirst : first * sinSecond));
+  }
+}
+
+bool isTable(const at::Tensor& table, const at::Tensor& x) {
+  return table.device().is_cpu() && table.scalar_type() == x.scalar_type() && table.dim() == 2 &&
+         table.size(0) == x.size(2) && table.size(1) == x.size(3) && table.is_contiguous() && !table.requires_grad();
+}
+
+bool fits(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+  return x.device().is_cpu() && x.layout() == at::kStrided && x.dim() == 4 && x.numel() != 0 && x.size(3) % 2 == 0 &&
+         isTable(cos, x) && isTable(sin, x) && withElementType(x.scalar_type(), [](auto) {});
+}
+
+at::Tensor turned(const at::Tensor& input, const at::Tensor& cos, const at::Tensor& sin, bool back) {
+  const at::Tensor x = input.stride(3) == 1 ? input : input.contiguous();
+  const std::int64_t batch = x.size(0), heads = x.size(1), tokens = x.size(2), headDim = x.size(3);
+  const bool tokensOutside = x.stride(2) > x.stride(1) || heads == 1;
+  const at::Tensor y = tokensOutside ? at::empty({batch, tokens, heads, headDim}, x.options()).transpose(1, 2)
+                                     : at::empty({batch, heads, tokens, headDim}, x.options());
+  withElementType(x.scalar_type(), [&](auto element) {
+    using Element = decltype(element);
+    const auto* xs = x.const_data_ptr<Element>();
+    const auto* c = cos.const_data_ptr<Element>();
+    const auto* s = sin.const_data_ptr<Element>();
+    auto* out = y.mutable_data_ptr<Element>();
+    const auto step = back ? turn<true, Element> : turn<false, Element>;
+    const std::int64_t perToken = std::max<std::int64_t>(1, heads * headDim);
+    parallelRanges(batch * tokens, std::max<std::int64_t>(1, grain / perToken),
+                     [&](std::int64_t begin, std::int64_t end) {
+                       for (std::int64_t row = begin; row < end; row++) {
+                         const std::int64_t b = row / tokens, t = row % tokens;
+                         for (std::int64_t h = 0; h < heads; h++)
+                           step(xs + b * x.stride(0) + h * x.stride(1) + t * x.stride(2), c + t * headDim,
+                                s + t * headDim, out + b * y.stride(0) + h * y.stride(1) + t * y.stride(2),
+                                headDim / 2);
+                       }
+                     });
+  });
+  return y;
+}
+
+// The derivative of a turn is the turn back, and does not depend on x: derivatives of any order are this function.
+struct Rotary : torch::autograd::Function<Rotary> {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& cos,
+                            const at::Tensor& sin, bool back) {
+    const at::AutoDispatchBelowADInplaceOrView below;
+    context->save_for_backward({cos, sin});
+    context->saved_data["back"] = back;
+    return turned(x, cos, sin, back);
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    if (!gradients[0].defined()) return {{}, {}, {}, {}};
+    return {Rotary::apply(gradients[0], saved[0], saved[1], !context->saved_data["back"].toBool()), {}, {}, {}};
+  }
+};
+
+at::Tensor onCpu(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+  return fits(x, cos, sin) ? turned(x, cos, sin, false) : composed(x, cos, sin);
+}
+
+at::Tensor onCpuWithGraph(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+  if (!fits(x, cos, sin)) return composed(x, cos, sin);
+  if (at::GradMode::is_enabled() && x.requires_grad()) return Rotary::apply(x, cos, sin, false);
+  const at::AutoDispatchBelowADInplaceOrView below;
+  return turned(x, cos, sin, false);
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(xinghe, library) {
+  library.def("rotary(Tensor input, Tensor cos, Tensor sin) -> Tensor", composed);
+}
+TORCH_LIBRARY_IMPL(xinghe, CPU, library) { library.impl("rotary", onCpu); }
+TORCH_LIBRARY_IMPL(xinghe, AutogradCPU, library) { library.impl("rotary", onCpuWithGraph); }
+
+}  // namespace xinghe
