@@ -15,6 +15,19 @@ export function getThreads(): number {
   return native().getThreads();
 }
 
+/**
+ * From now on freed tensors leave their memory with the process, for the next ones; holds for the whole process. For
+ * loops that allocate the same again and again, as training does. Does nothing where the C library is not glibc.
+ */
+export function keepFreedMemory(): void {
+  native().keepFreedMemory();
+}
+
+/** Ends `keepFreedMemory`, and gives back what is free. */
+export function returnFreedMemory(): void {
+  native().returnFreedMemory();
+}
+
 export interface CpuFeatures {
   /** The name that the processor gives itself. */
   readonly model: string;

@@ -6,6 +6,8 @@ export {
   type Device,
   deviceList,
   getThreads,
+  keepFreedMemory,
+  returnFreedMemory,
   selectDevice,
   setThreads,
 } from './devices.js';

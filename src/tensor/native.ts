@@ -70,6 +70,8 @@ export interface Native {
   setLinearRoutes(forward: boolean, gradInput: boolean, gradWeight: boolean): void;
   linearRoutes(): [forward: boolean, gradInput: boolean, gradWeight: boolean];
   setDeterministic(deterministic: boolean): void;
+  keepFreedMemory(): void;
+  returnFreedMemory(): void;
 }
 
 let loaded: Native | undefined;

@@ -3,7 +3,7 @@
 import type { Row } from '../data/index.js';
 import { InputError } from '../errors/index.js';
 import type { CausalLm } from '../models/index.js';
-import { intTensor, scope, type Tensor } from '../tensor/index.js';
+import { intTensor, keepFreedMemory, returnFreedMemory, scope, type Tensor } from '../tensor/index.js';
 import { AdamW, type AdamWOptions } from './adamw.js';
 import { GradientStore } from './gradient-store.js';
 import { type LossAlignment, trainingBatch } from './loss-weights.js';
@@ -42,6 +42,7 @@ export class Trainer {
   constructor(model: CausalLm, parameters: ReadonlyMap<string, Tensor>, options: TrainerOptions) {
     this.#model = model;
     this.#options = options;
+    keepFreedMemory();
     for (const [, parameter] of model.namedParameters()) parameter.setRequiresGrad(false);
     this.#gradients = new GradientStore(parameters.values());
     const spared = [...parameters].filter(([name, parameter]) => options.isSparedFromDecay(name, parameter));
@@ -98,6 +99,7 @@ export class Trainer {
   dispose(): void {
     this.#gradients.clear();
     this.#optimizer.dispose();
+    returnFreedMemory();
   }
 
   #toTensors(rows: readonly Row[]): TrainingBatch & { readonly divisor: number } {
