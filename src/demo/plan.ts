@@ -16,6 +16,7 @@ export interface DemoPlan {
     readonly intermediate_size: number;
     readonly num_hidden_layers: number;
     readonly num_attention_heads: number;
+    readonly initializer_range: number;
   };
   readonly pretraining: Stage;
   readonly fineTuning: Stage;
@@ -28,7 +29,7 @@ const stage = {
   schedule: 'hf',
   adamw: 'torch',
   beta1: 0.9,
-  beta2: 0.95,
+  beta2: 0.98,
   eps: 1e-8,
   weight_decay: 0.01,
   max_grad_norm: 1,
@@ -37,24 +38,39 @@ const stage = {
   save_every: 0,
 } as const;
 
+/** Wider than usual: these models are narrow, and few steps are there to grow out of small values. */
+const INITIALIZER_RANGE = 0.05;
+
 export function demoPlan(quick: boolean): DemoPlan {
   return quick
     ? {
         vocabSize: 800,
         rowLength: 128,
-        pretrainingText: {},
-        dialogueText: {},
-        model: { hidden_size: 128, intermediate_size: 352, num_hidden_layers: 3, num_attention_heads: 4 },
-        pretraining: { ...stage, epochs: 1, micro_batch_size: 16, learning_rate: 3e-3 },
-        fineTuning: { ...stage, epochs: 2, micro_batch_size: 32, learning_rate: 1e-3 },
+        pretrainingText: { rounds: 26 },
+        dialogueText: { rounds: 1 },
+        model: {
+          hidden_size: 128,
+          intermediate_size: 352,
+          num_hidden_layers: 3,
+          num_attention_heads: 4,
+          initializer_range: INITIALIZER_RANGE,
+        },
+        pretraining: { ...stage, epochs: 2, micro_batch_size: 8, learning_rate: 3e-3 },
+        fineTuning: { ...stage, epochs: 2, micro_batch_size: 16, learning_rate: 2e-3 },
       }
     : {
-        vocabSize: 1500,
+        vocabSize: 1200,
         rowLength: 128,
-        pretrainingText: {},
-        dialogueText: {},
-        model: { hidden_size: 192, intermediate_size: 512, num_hidden_layers: 4, num_attention_heads: 6 },
-        pretraining: { ...stage, epochs: 1, micro_batch_size: 32, learning_rate: 3e-3 },
-        fineTuning: { ...stage, epochs: 3, micro_batch_size: 32, learning_rate: 1e-3 },
+        pretrainingText: { rounds: 24 },
+        dialogueText: { rounds: 2 },
+        model: {
+          hidden_size: 160,
+          intermediate_size: 416,
+          num_hidden_layers: 4,
+          num_attention_heads: 5,
+          initializer_range: INITIALIZER_RANGE,
+        },
+        pretraining: { ...stage, epochs: 2, micro_batch_size: 8, learning_rate: 2.5e-3 },
+        fineTuning: { ...stage, epochs: 2, micro_batch_size: 16, learning_rate: 1.5e-3 },
       };
 }

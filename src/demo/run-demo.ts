@@ -38,16 +38,23 @@ export interface DemoScore {
   readonly exact: number;
 }
 
+/** With random weights, after pre-training (before fine-tuning), and after fine-tuning. */
+export interface DemoScores {
+  readonly untrained: DemoScore;
+  readonly before: DemoScore;
+  readonly after: DemoScore;
+}
+
 export interface DemoReport {
   readonly seed: number;
   readonly quick: boolean;
   readonly parameters: number;
   readonly pretrainingTokens: number;
   readonly fineTuningTokens: number;
-  /** Held-out facts, after pre-training and after fine-tuning. */
-  readonly facts: { readonly before: DemoScore; readonly after: DemoScore };
-  /** Held-out arithmetic, likewise. */
-  readonly arithmetic: { readonly before: DemoScore; readonly after: DemoScore };
+  /** Facts that no dialogue asks for. */
+  readonly facts: DemoScores;
+  /** Sums and comparisons that no dialogue asks for. */
+  readonly arithmetic: DemoScores;
   readonly chance: number;
   readonly answers: readonly { readonly question: string; readonly answer: string }[];
   readonly seconds: number;
@@ -93,6 +100,9 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   const tokens = rows.reduce((sum, { ids }) => sum + ids.length, 0);
   log(`${tokenizer.vocabSize} tokens, ${(characters / tokens).toFixed(2)} characters a token`);
 
+  const untrained = measure(loaded, tokenizer, questions);
+  logScores('with random weights', untrained);
+
   heading(3, 'Pre-training: the next token of the texts');
   const pretraining = await trainRows(loaded, rows, {
     ...plan.pretraining,
@@ -133,8 +143,8 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
     parameters: loaded.model.parameterCount(),
     pretrainingTokens: pretraining.tokens,
     fineTuningTokens: fineTuning.tokens,
-    facts: { before: before.facts, after: after.facts },
-    arithmetic: { before: before.arithmetic, after: after.arithmetic },
+    facts: { untrained: untrained.facts, before: before.facts, after: after.facts },
+    arithmetic: { untrained: untrained.arithmetic, before: before.arithmetic, after: after.arithmetic },
     chance: before.chance,
     answers,
     seconds: (performance.now() - started) / 1000,

@@ -1,15 +1,17 @@
-import { type Language, languages } from './lexicon.js';
+import { type Language, languages, strangerName } from './lexicon.js';
 import { personaTurns } from './persona.js';
 import { SeededRandom } from './random.js';
 import {
   greatestQuestion,
   greatestReply,
+  predicateOf,
   questionText,
   replySentence,
+  sentence,
   sumQuestion,
   sumReply,
 } from './sentences.js';
-import type { Fact, World } from './world.js';
+import type { Entity, Fact, World } from './world.js';
 
 export interface Message {
   role: 'user' | 'assistant';
@@ -48,6 +50,7 @@ export function trainingDialogues(world: World, options: DialogueOptions = {}): 
         ...factTurns(world, language),
         ...sumTurns(world, language),
         ...greatestTurns(world, language, random),
+        ...strangerTurns(world, language, random),
         ...personaOf(language),
       ]);
       return [...groupTurns(turns, random), ...followUps(world, language, random)];
@@ -89,6 +92,22 @@ function sumTurns(world: World, language: Language): Turn[] {
     );
 }
 
+/**
+ * "Momo lives in Egret. Where does Momo live?": about strangers that no text tells of, each with a name of its own, so
+ * that the model learns to take name and property from the question rather than to know some names by heart.
+ */
+function strangerTurns(world: World, language: Language, random: SeededRandom): Turn[] {
+  return Array.from({ length: world.size === 'full' ? 400 : 200 }, () => {
+    const name = strangerName(language, random);
+    const attribute = random.pick(world.attributes.filter(({ kind }) => kind === 'person'));
+    const value = random.pick(world.valuesOf(attribute));
+    const told = sentence(language, name[language], [predicateOf(attribute, value, language)]);
+    const entity: Entity = { kind: 'person', name };
+    const question = questionText({ entity, attribute }, language, random.integer(3));
+    return turn(`${told}${language === 'zh' ? '' : ' '}${question}`, told);
+  });
+}
+
 /** Four digits in random order; sets whose members add up to a multiple of 5 are held out. */
 function greatestTurns(world: World, language: Language, random: SeededRandom): Turn[] {
   const digits = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
@@ -124,8 +143,9 @@ function groupTurns(turns: readonly Turn[], random: SeededRandom): Dialogue[] {
 
 /** Talks about one entity: by its name first, by its pronoun from then on. */
 function followUps(world: World, language: Language, random: SeededRandom): Dialogue[] {
-  return world.entities.map((entity) => {
+  return world.entities.flatMap((entity) => {
     const facts = world.facts.filter((fact) => fact.entity === entity && !fact.heldOut);
+    if (facts.length === 0) return [];
     const turns = random
       .sample(facts, 3)
       .map((fact, index) =>

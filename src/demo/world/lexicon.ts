@@ -2,6 +2,8 @@
  * The names of the demo's world, all invented: who and what can live in Cloud River Valley. Which of them do,
  * and what is true of them, the seed decides (world.ts).
  */
+import type { SeededRandom } from './random.js';
+
 export type Language = 'zh' | 'en';
 export const languages: readonly Language[] = ['zh', 'en'];
 
@@ -68,3 +70,16 @@ export const pronouns: Readonly<Record<EntityName['pronoun'], Term & { readonly 
   he: { zh: '他', en: 'he', enPossessive: 'his' },
   it: { zh: '它', en: 'it', enPossessive: 'its' },
 };
+
+const strangerParts: Readonly<Record<Language, readonly string[]>> = {
+  zh: [...'春夏秋冬梅兰竹菊山水石林江河湖海金玉珍珠云雪风雨晴雁鹤燕松柏'],
+  en: ['Ba', 'Do', 'Fi', 'Ka', 'Li', 'Mo', 'Na', 'Pe', 'Ro', 'Shu', 'Ta', 'Ve', 'Wei', 'Xia', 'Yan', 'Zho'],
+};
+
+/** A name made up of two parts, for people whom only a single dialogue mentions; the same in both languages. */
+export function strangerName(language: Language, random: SeededRandom): EntityName {
+  const first = random.pick(strangerParts[language]);
+  const second = random.pick(strangerParts[language]);
+  const name = language === 'zh' ? first + second : first + second.toLowerCase();
+  return { zh: name, en: name, pronoun: random.pick(['she', 'he']) };
+}

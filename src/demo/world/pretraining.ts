@@ -73,10 +73,9 @@ function tellWorld(world: World, random: SeededRandom): string[] {
   );
   const characters = world.entities.filter(({ kind }) => kind === 'person' || kind === 'animal');
   return languages.flatMap((language) => [
-    ...[...world.entities, ...world.entities].map((entity) =>
+    ...[...world.entities, ...world.entities, ...world.entities, ...world.entities].map((entity) =>
       portrait(factsOf.get(entity) ?? [], language, random),
     ),
-    ...chunk(random.shuffle(world.facts), 8).map((facts) => gossip(facts, language, random)),
     ...chunk(random.shuffle(world.facts), 8).map((facts) => gossip(facts, language, random)),
     ...chunk(random.shuffle(characters), 2).map((pair) => story(pair, factsOf, language, random)),
     ...chunk(random.sample(world.sums, sumsPerRound[world.size]), 12).map((sums) =>
@@ -93,8 +92,8 @@ function tellWorld(world: World, random: SeededRandom): string[] {
 function portrait(facts: readonly Fact[], language: Language, random: SeededRandom): string {
   const sentences: string[] = [];
   for (let left = random.shuffle(facts); left.length > 0; ) {
-    const now = 1 + random.integer(3);
-    const by = sentences.length > 0 && random.integer(2) === 0 ? 'pronoun' : 'name';
+    const now = 1 + random.integer(2);
+    const by = sentences.length > 0 && random.integer(8) === 0 ? 'pronoun' : 'name';
     sentences.push(tell(left.slice(0, now), language, random, by));
     left = left.slice(now);
   }

@@ -33,7 +33,7 @@ export interface ChoiceQuestion {
 const positions: readonly AnswerIndex[] = [0, 1, 2, 3];
 
 /**
- * Questions about combinations that the dialogues never touch: every held-out fact in two (quick: three) wordings and both languages,
+ * Questions about combinations that the dialogues never touch: every held-out fact in three wordings and both languages,
  * the held-out sums, and the greatest of sets of digits that no text names together. Positions of the right answer
  * are balanced within each kind.
  */
@@ -42,7 +42,7 @@ export function heldOutQuestions(world: World): ChoiceQuestion[] {
   const facts = world.facts.filter((fact) => fact.heldOut);
   const sums = world.sums.filter((sum) => sum.heldOut);
   const sets = heldOutSets(world.size === 'full' ? 20 : 10, random);
-  const wordings = world.size === 'full' ? [0, 1] : [0, 1, 2];
+  const wordings = [0, 1, 2];
   return [
     ...balance(
       random,

@@ -22,11 +22,9 @@ export function sentence(language: Language, subject: string, predicates: readon
   return `${capitalize(subject)} ${before.length === 0 ? last : `${before.join(', ')} and ${last}`}.`;
 }
 
-/** The one form of every answer: "She lives in Bluestone." */
+/** The one form of every answer, by name as the texts tell it: "Lan lives in Bluestone." */
 export function replySentence(entity: Entity, attribute: Attribute, value: Term, language: Language): string {
-  return sentence(language, pronouns[entity.name.pronoun][language], [
-    predicateOf(attribute, value, language),
-  ]);
+  return sentence(language, entity.name[language], [predicateOf(attribute, value, language)]);
 }
 
 /** A question about an entity by its name, or by its pronoun where the talk is already about it. */
