@@ -8,16 +8,22 @@
  *
  * M is the published name of the adapted layer. Reading recognises the spelling; writing is PEFT's.
  */
-import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { parseConfig } from '../config/index.js';
 import { InputError } from '../errors/index.js';
-import { openSafetensorsModel, readJsonFile, writeFileAtomic, writeSafetensors } from '../formats/index.js';
+import {
+  fileStatus,
+  readJsonFile,
+  readSafetensorsHeader,
+  writeFileAtomic,
+  writeSafetensors,
+} from '../formats/index.js';
 import { applyLora, type LoraLinear, type LoraOptions, loraLayers } from '../lora/index.js';
 import type { Module } from '../nn/index.js';
 import { isFloatDType, MappedFile, noGrad, type Tensor } from '../tensor/index.js';
 import type { NameTable } from './name-table.js';
+import { LORA_NAMES, publishedLayer } from './published-parameters.js';
 
 interface AdapterTensor {
   /** Published name of the adapted layer. */
@@ -27,8 +33,8 @@ interface AdapterTensor {
 }
 
 const SPELLINGS = [
-  { suffix: '.lora_A.weight', prefix: 'base_model.model.', part: 'loraA', transposed: false },
-  { suffix: '.lora_B.weight', prefix: 'base_model.model.', part: 'loraB', transposed: false },
+  { suffix: `.${LORA_NAMES.loraA}`, prefix: 'base_model.model.', part: 'loraA', transposed: false },
+  { suffix: `.${LORA_NAMES.loraB}`, prefix: 'base_model.model.', part: 'loraB', transposed: false },
   { suffix: '.mindpet_delta_lora_A', prefix: '', part: 'loraA', transposed: false },
   { suffix: '.mindpet_delta_lora_B', prefix: '', part: 'loraB', transposed: false },
   { suffix: '.lora_right_weight', prefix: '', part: 'loraA', transposed: true },
@@ -45,12 +51,24 @@ function parseName(name: string): AdapterTensor | undefined {
 const CONFIG_FILE = 'adapter_config.json';
 const WEIGHT_FILE = 'adapter_model.safetensors';
 
+const emptyMapping = z
+  .record(z.string(), z.unknown())
+  .refine((pattern) => Object.keys(pattern).length === 0, {
+    message: 'layers with a rank or alpha of their own are not supported',
+  })
+  .nullish();
+
 const peftConfigSchema = z.object({
   r: z.int().positive(),
   lora_alpha: z.number(),
   lora_dropout: z.number().min(0).lt(1).default(0),
-  use_dora: z.literal(false).default(false),
   use_rslora: z.boolean().default(false),
+  // One value only: the others are a different method.
+  peft_type: z.literal('LORA').default('LORA'),
+  bias: z.literal('none').default('none'),
+  use_dora: z.literal(false).default(false),
+  alpha_pattern: emptyMapping,
+  rank_pattern: emptyMapping,
 });
 
 /**
@@ -64,11 +82,11 @@ export function loadAdapter(
   path: string,
   options?: LoraOptions,
 ): Map<string, LoraLinear> {
-  const status = statSync(path, { throwIfNoEntry: false });
+  const status = fileStatus(path);
   if (status === undefined) throw new InputError(`${path}: no such adapter folder or file.`);
   const weightPath = status.isDirectory() ? join(path, WEIGHT_FILE) : path;
   const lora = options ?? readPeftConfig(join(status.isDirectory() ? path : join(path, '..'), CONFIG_FILE));
-  const { tensors } = openSafetensorsModel(weightPath);
+  const { tensors } = readSafetensorsHeader(weightPath);
 
   const layers = new Map<string, { loraA?: string; loraB?: string }>();
   for (const name of tensors.keys()) {
@@ -121,7 +139,7 @@ function readPeftConfig(path: string): LoraOptions {
 /** Writes the adapter of a model as a PEFT folder. */
 export function saveAdapter(model: Module, names: NameTable, folder: string, baseModel = ''): void {
   const layers = [...loraLayers(model)].map(([own, layer]) => ({
-    module: names.toPublished(`${own}.weight`).replace(/\.weight$/, ''),
+    module: publishedLayer(names, own),
     layer,
   }));
   const first = layers[0];
@@ -135,8 +153,8 @@ export function saveAdapter(model: Module, names: NameTable, folder: string, bas
   writeSafetensors(
     join(folder, WEIGHT_FILE),
     layers.flatMap(({ module, layer }) => [
-      row(`base_model.model.${module}.lora_A.weight`, layer.loraA),
-      row(`base_model.model.${module}.lora_B.weight`, layer.loraB),
+      row(`base_model.model.${module}.${LORA_NAMES.loraA}`, layer.loraA),
+      row(`base_model.model.${module}.${LORA_NAMES.loraB}`, layer.loraB),
     ]),
     { format: 'pt' },
   );
@@ -150,7 +168,8 @@ export function saveAdapter(model: Module, names: NameTable, folder: string, bas
     lora_dropout: dropout,
     bias: 'none',
     fan_in_fan_out: first.layer.layout === 'in-out',
-    target_modules: [...new Set(layers.map(({ module }) => module.split('.').slice(-1)[0]))],
+    // All behind the layer's number: the last word alone may name several layers of a block.
+    target_modules: [...new Set(layers.map(({ module }) => module.replace(/^.*\.\d+\./, '')))],
     inference_mode: true,
   };
   writeFileAtomic(join(folder, CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`);

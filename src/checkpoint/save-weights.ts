@@ -1,18 +1,21 @@
 /** A module's parameters as published weight files. */
-import { writeSafetensorsModel } from '../formats/index.js';
+import { type WriteModelOptions, writeSafetensorsModel } from '../formats/index.js';
 import type { Module } from '../nn/index.js';
 import type { NameTable } from './name-table.js';
+import { publishedParameters } from './published-parameters.js';
 
 /** Writes model.safetensors (shards with an index beyond the size of one) into `folder`, under published names. */
-export function saveWeights(module: Module, names: NameTable, folder: string): void {
-  writeSafetensorsModel(
-    folder,
-    module.namedParameters().map(([own, parameter]) => ({
-      name: names.toPublished(own),
-      dtype: parameter.dtype,
-      shape: parameter.shape,
-      bytes: () => parameter.toBytes(),
-    })),
-    { metadata: { format: 'pt' } },
-  );
+export function saveWeights(
+  module: Module,
+  names: NameTable,
+  folder: string,
+  options: WriteModelOptions = {},
+): void {
+  const tensors = [...publishedParameters(module, names)].map(([name, parameter]) => ({
+    name,
+    dtype: parameter.dtype,
+    shape: parameter.shape,
+    bytes: () => parameter.toBytes(),
+  }));
+  writeSafetensorsModel(folder, tensors, options);
 }

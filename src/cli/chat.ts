@@ -3,9 +3,15 @@ import { createInterface } from 'node:readline/promises';
 import { InputError } from '../errors/index.js';
 import { generateText } from '../generation/index.js';
 import { log } from '../log/index.js';
-import { type ChatMessage, type LoadedModel, promptLimit } from '../models/index.js';
+import {
+  blameWeights,
+  type ChatMessage,
+  type LoadedModel,
+  loadModelTokenizer,
+  promptLimit,
+} from '../models/index.js';
 import type { Tokenizer } from '../tokenizers/index.js';
-import { loadModelByOptions, loadTokenizerFor, modelOptions } from './model-options.js';
+import { loadModelByOptions, modelOptions } from './model-options.js';
 import { type OptionValues, parseOptions } from './options.js';
 import { DEFAULT_MAX_NEW_TOKENS, samplingByOptions, samplingOptions } from './sampling-options.js';
 
@@ -37,7 +43,7 @@ export async function chat(args: readonly string[]): Promise<number> {
   if (options.json && options.message.length === 0)
     throw new InputError('xinghe chat: --json needs --message TEXT');
   const loaded = loadModelByOptions(options);
-  const tokenizer = loadTokenizerFor(options.model, loaded, options.tokenizer);
+  const tokenizer = loadModelTokenizer(loaded.architecture, options.tokenizer ?? options.model);
   const conversation = new Conversation(loaded, tokenizer, options);
   if (options.message.length > 0) {
     for (const message of options.message)
@@ -94,7 +100,9 @@ class Conversation {
       sampling: samplingByOptions(this.#options),
       stopTokenIds: architecture.chat.stopTokenIds(this.#tokenizer),
     };
-    const [result] = generateText(model, this.#tokenizer, [request], (_, piece) => onText(piece));
+    const [result] = blameWeights(this.#loaded, this.#options.model, () =>
+      generateText(model, this.#tokenizer, [request], (_, piece) => onText(piece)),
+    );
     onEnd();
     this.#messages = [...messages, { role: 'assistant', content: result?.text ?? '' }];
   }

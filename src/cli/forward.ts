@@ -1,10 +1,11 @@
 /** `xinghe forward`: logits, and on request loss and gradients, of given ids: the way to compare with others. */
 
+import { publishedParameters } from '../checkpoint/index.js';
 import { readIdsFile } from '../data/index.js';
 import { InputError } from '../errors/index.js';
 import { type SafetensorsInput, writeSafetensors } from '../formats/index.js';
 import { log } from '../log/index.js';
-import { checkFiniteLogits, type LoadedModel } from '../models/index.js';
+import { blameWeights, checkFiniteLogits, type LoadedModel } from '../models/index.js';
 import { intTensor, noGrad, scope, type Tensor } from '../tensor/index.js';
 import { accumulateGradients, GradientStore, trainingBatch } from '../training/index.js';
 import { loadModelByOptions, modelOptions } from './model-options.js';
@@ -31,7 +32,7 @@ export async function forward(args: readonly string[]): Promise<number> {
       summary: 'logits of given ids as safetensors; with --gradients the loss and its gradients',
       notes:
         'logits [B, T, V] are float32 (float64 with --dtype float64). The loss shifts targets by one, weights them ' +
-        'by loss_mask of the target and divides by its sum.',
+        'by loss_mask of the target and divides by its sum; with --adapter there are gradients of its matrices too.',
     },
     specs,
     args,
@@ -48,7 +49,7 @@ export async function forward(args: readonly string[]): Promise<number> {
     const attentionMask =
       ids.attentionMask === undefined ? undefined : matrix(ids.attentionMask, model.device);
     const logits = noGrad(() => model.forward(inputIds, { attentionMask, lastPositions }));
-    checkFiniteLogits(logits, loaded, options.model);
+    blameWeights(loaded, options.model, () => checkFiniteLogits(logits, loaded));
     const outputs = [output('logits', logits.to(logits.dtype === 'float64' ? 'float64' : 'float32'))];
     let loss: number | undefined;
     if (options.gradients) {
@@ -77,12 +78,12 @@ function gradients(
   const dtype = model.computeDType === 'float64' ? 'float64' : 'float32';
   const { divisor, ...batch } = trainingBatch(inputIds, lossMask.to(dtype));
   if (!(divisor > 0)) throw new InputError(`${source}: loss_mask leaves no token to learn.`);
-  const parameters = model.namedParameters();
-  const store = new GradientStore(parameters.map(([, parameter]) => parameter));
+  const parameters = publishedParameters(model, architecture.names);
+  const store = new GradientStore(parameters.values());
   const loss = accumulateGradients(model, batch, 1 / divisor, store);
-  const outputs = parameters.flatMap(([own, parameter]) => {
+  const outputs = [...parameters].flatMap(([name, parameter]) => {
     const gradient = store.get(parameter);
-    return gradient === undefined ? [] : [output(`grad.${architecture.names.toPublished(own)}`, gradient)];
+    return gradient === undefined ? [] : [output(`grad.${name}`, gradient)];
   });
   const lossOutput: SafetensorsInput = {
     name: 'loss',

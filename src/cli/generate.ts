@@ -1,10 +1,13 @@
 /** `xinghe generate`: continues a prompt, or rows of ids. */
-
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { readIdsFile } from '../data/index.js';
 import { InputError } from '../errors/index.js';
 import { type GenerationRequest, generateIds, generateText } from '../generation/index.js';
-import { loadModelByOptions, loadTokenizerFor, modelOptions } from './model-options.js';
-import { parseOptions } from './options.js';
+import { blameWeights, type LoadedModel, loadModelTokenizer } from '../models/index.js';
+import type { Tokenizer } from '../tokenizers/index.js';
+import { loadModelByOptions, modelOptions } from './model-options.js';
+import { type OptionValues, parseOptions } from './options.js';
 import { DEFAULT_MAX_NEW_TOKENS, samplingByOptions, samplingOptions } from './sampling-options.js';
 
 const specs = {
@@ -17,44 +20,74 @@ const specs = {
   json: { kind: 'flag', help: 'print {"choices": [{"ids", "text", "finish_reason"}]} on stdout' },
 } as const;
 
+type GenerateOptions = OptionValues<typeof specs>;
+
 export async function generate(args: readonly string[]): Promise<number> {
-  const options = parseOptions({ command: 'xinghe generate', summary: 'continue a prompt' }, specs, args);
+  const options = parseOptions(
+    {
+      command: 'xinghe generate',
+      summary: 'continue a prompt',
+      notes: 'With --input the choices have a text only where there is a tokenizer.',
+    },
+    specs,
+    args,
+  );
   if ((options.prompt === undefined) === (options.input === undefined))
     throw new InputError('xinghe generate: give either --prompt TEXT or --input IDS.json');
   if (options.prompt === '')
     throw new InputError('xinghe generate: --prompt is empty; give at least one character');
   const loaded = loadModelByOptions(options);
-  const { model, architecture } = loaded;
-  const eos = architecture.eosTokenId;
-  const shared = {
-    maxNewTokens: options['max-new-tokens'] ?? DEFAULT_MAX_NEW_TOKENS,
-    sampling: samplingByOptions(options),
-    stopTokenIds: options['no-eos'] || eos === undefined ? [] : [eos],
-  };
-  if (options.input !== undefined) {
-    const { inputIds, attentionMask } = readIdsFile(options.input, architecture.vocabSize, false);
-    const requests = inputIds.map(
-      (promptIds, row): GenerationRequest => ({ promptIds, attentionMask: attentionMask?.[row], ...shared }),
-    );
-    const results = generateIds(model, requests);
-    const choices = results.map(({ ids, finishReason }) => ({ ids, finish_reason: finishReason }));
-    process.stdout.write(
-      `${options.json ? JSON.stringify({ choices }) : choices.map(({ ids }) => ids.join(' ')).join('\n')}\n`,
-    );
-    return 0;
-  }
-  const tokenizer = loadTokenizerFor(options.model, loaded, options.tokenizer);
-  const promptIds = tokenizer.encode(options.prompt ?? '', { addSpecialTokens: true });
-  const results = generateText(model, tokenizer, [{ promptIds, ...shared }], (_, piece) => {
-    if (!options.json) process.stdout.write(piece);
-  });
+  const tokenizer = findTokenizer(options, loaded);
+  const requests = readRequests(options, loaded, tokenizer);
+  const streams = options.prompt !== undefined && !options.json;
+  const choices = blameWeights(loaded, options.model, () =>
+    tokenizer === undefined
+      ? generateIds(loaded.model, requests)
+      : generateText(loaded.model, tokenizer, requests, (_, piece) => {
+          if (streams) process.stdout.write(piece);
+        }),
+  );
   if (options.json) {
-    const choices = results.map(({ ids, text, finishReason }) => ({
-      ids,
-      text,
+    const published = choices.map(({ finishReason, ...choice }) => ({
+      ...choice,
       finish_reason: finishReason,
     }));
-    process.stdout.write(`${JSON.stringify({ choices })}\n`);
-  } else process.stdout.write('\n');
+    process.stdout.write(`${JSON.stringify({ choices: published })}\n`);
+  } else process.stdout.write(streams ? '\n' : `${choices.map(({ ids }) => ids.join(' ')).join('\n')}\n`);
   return 0;
+}
+
+/** Ids can be continued without one. */
+function findTokenizer(
+  { input, model, tokenizer }: GenerateOptions,
+  { architecture }: LoadedModel,
+): Tokenizer | undefined {
+  const isThere = ['tokenizer.json', 'tokenizer.model'].some((name) => existsSync(join(model, name)));
+  if (tokenizer === undefined && input !== undefined && !isThere) return undefined;
+  return loadModelTokenizer(architecture, tokenizer ?? model);
+}
+
+function readRequests(
+  options: GenerateOptions,
+  { model, architecture }: LoadedModel,
+  tokenizer: Tokenizer | undefined,
+): GenerationRequest[] {
+  const { eosTokenId, vocabSize } = architecture;
+  const rows: Pick<GenerationRequest, 'promptIds' | 'attentionMask'>[] = [];
+  if (options.input !== undefined) {
+    const { inputIds, attentionMask } = readIdsFile(options.input, vocabSize, false);
+    for (const [row, promptIds] of inputIds.entries())
+      rows.push({ promptIds, attentionMask: attentionMask?.[row] });
+  } else rows.push({ promptIds: tokenizer?.encode(options.prompt ?? '', { addSpecialTokens: true }) ?? [] });
+  const asked = options['max-new-tokens'];
+  return rows.map((row) => {
+    // Only a number that was asked for can be too much.
+    const room = (model.maxPositions ?? Number.POSITIVE_INFINITY) - row.promptIds.length;
+    return {
+      ...row,
+      maxNewTokens: asked ?? Math.max(1, Math.min(DEFAULT_MAX_NEW_TOKENS, room)),
+      sampling: samplingByOptions(options),
+      stopTokenIds: options['no-eos'] || eosTokenId === undefined ? [] : [eosTokenId],
+    };
+  });
 }

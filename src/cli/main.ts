@@ -55,8 +55,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
     if (command === undefined)
       throw new InputError(
-        `unknown command "${name}"${didYouMeanHint(name, Object.keys(commands))}; ` +
-          `there are ${Object.keys(commands).join(', ')}`,
+        `unknown command "${name}".${didYouMeanHint(name, Object.keys(commands))} There are ` +
+          `${Object.keys(commands).join(', ')}.`,
       );
     const run = await command.load();
     return await run(args);
@@ -73,11 +73,20 @@ export async function main(argv: readonly string[]): Promise<number> {
       process.stderr.write(`xinghe: ${error.message}\n`);
       return EXIT_INTERRUPTED;
     }
+    if (isFileError(error)) {
+      process.stderr.write(`xinghe: ${error.path}: ${error.message}\n`);
+      return EXIT_BAD_INPUT;
+    }
     process.stderr.write(
       `xinghe: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
     );
     return EXIT_FAILURE;
   }
+}
+
+/** What the file system refuses is the user's to put right, even where no better message was made of it. */
+function isFileError(error: unknown): error is Error & { path: string } {
+  return error instanceof Error && 'syscall' in error && 'path' in error;
 }
 
 function overview(): string {

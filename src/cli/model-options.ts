@@ -1,11 +1,7 @@
 /** What `forward`, `generate` and `chat` share: which model, in which dtype, on which device, with which adapter. */
-import { existsSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { loadAdapter } from '../checkpoint/index.js';
-import { InputError } from '../errors/index.js';
 import { type LoadedModel, loadModel } from '../models/index.js';
 import { prepareEngine, selectDevice } from '../tensor/index.js';
-import { loadTokenizer, type Tokenizer } from '../tokenizers/index.js';
 import type { OptionSpec, OptionValues } from './options.js';
 
 export const modelOptions = {
@@ -34,27 +30,4 @@ export function loadModelByOptions(options: OptionValues<typeof modelOptions>): 
       if (options.dtype !== undefined) layer.to({ dtype: options.dtype });
   }
   return loaded;
-}
-
-/** The tokenizer given, else the one in the model's folder; must fit the model's vocabulary. */
-export function loadTokenizerFor(
-  modelPath: string,
-  { architecture }: LoadedModel,
-  tokenizerPath: string | undefined,
-): Tokenizer {
-  const folder = statSync(modelPath).isDirectory() ? modelPath : dirname(modelPath);
-  if (tokenizerPath === undefined && !hasTokenizer(folder))
-    throw new InputError(`${folder}: no tokenizer.json or tokenizer.model there; give one with --tokenizer.`);
-  const path = tokenizerPath ?? folder;
-  const tokenizer = loadTokenizer(path, architecture.tokenizerOptions);
-  if (tokenizer.vocabSize > architecture.vocabSize)
-    throw new InputError(
-      `${path}: the tokenizer has ${tokenizer.vocabSize} ids, the model's vocabulary ${architecture.vocabSize}; ` +
-        'they do not belong together.',
-    );
-  return tokenizer;
-}
-
-function hasTokenizer(folder: string): boolean {
-  return existsSync(`${folder}/tokenizer.json`) || existsSync(`${folder}/tokenizer.model`);
 }

@@ -91,8 +91,11 @@ export function parseOptions<const Specs extends Record<string, OptionSpec>>(
       list = undefined;
       continue;
     }
-    if (token.value === undefined) return fail(`${token.rawName} needs a value`);
-    if (spec.kind !== 'strings' && values.has(token.name)) fail(`${token.rawName} is given twice`);
+    // A number may begin with one dash.
+    const isNextOption = token.inlineValue === false && token.value.startsWith('--');
+    if (token.value === undefined || isNextOption) return fail(`${token.rawName} needs a value`);
+    if (spec.kind !== 'strings' && values.has(token.name))
+      fail(`${token.rawName} is given twice; give it once`);
     list = [...(values.get(token.name) ?? []), token.value];
     values.set(token.name, list);
     if (spec.kind !== 'strings') list = undefined;

@@ -1,10 +1,10 @@
 /** `xinghe tokenizer encode|decode`: lines of JSON from text to ids and back. */
 import { z } from 'zod';
 import { parseConfig } from '../config/index.js';
-import { InputError } from '../errors/index.js';
+import { InputError, messageOf } from '../errors/index.js';
 import { readJsonLines, writeFileAtomic } from '../formats/index.js';
 import { log } from '../log/index.js';
-import { loadTokenizer } from '../tokenizers/index.js';
+import { loadTokenizer, type Tokenizer } from '../tokenizers/index.js';
 import { parseOptions } from './options.js';
 
 const specs = {
@@ -51,7 +51,7 @@ export async function tokenizer(args: readonly string[]): Promise<number> {
         write(`${JSON.stringify({ ids })}\n`);
       } else {
         const { ids } = parseConfig(idsLine, value, { source });
-        const text = loaded.decode(ids, { skipSpecialTokens: options['skip-special-tokens'] });
+        const text = decodeLine(loaded, ids, options['skip-special-tokens'], source);
         write(`${JSON.stringify({ text })}\n`);
       }
       count += 1;
@@ -59,4 +59,17 @@ export async function tokenizer(args: readonly string[]): Promise<number> {
   });
   log(`${count} lines to ${options.output}`);
   return 0;
+}
+
+function decodeLine(
+  loaded: Tokenizer,
+  ids: readonly number[],
+  skipSpecialTokens: boolean,
+  source: string,
+): string {
+  try {
+    return loaded.decode(ids, { skipSpecialTokens });
+  } catch (error) {
+    throw error instanceof InputError ? new InputError(`${source}: ${messageOf(error)}`) : error;
+  }
 }

@@ -54,6 +54,8 @@ export function readIdsFile(path: string, vocabSize: number, equalLengths: boole
       const wrong = mask.findIndex((value) => value !== 0 && value !== 1);
       if (wrong >= 0)
         throw new InputError(`${path}: ${key}[${row}][${wrong}] is ${mask[wrong]}; give 0 or 1.`);
+      if (key === 'attention_mask' && !mask.includes(1))
+        throw new InputError(`${path}: attention_mask[${row}] is all 0; at least one token must be real.`);
     }
   }
   return { inputIds: input_ids, attentionMask: attention_mask, lossMask: loss_mask };

@@ -60,8 +60,8 @@ export function packSamples(samples: readonly Row[], rowLength: number): PackRes
       rows.push(open);
       open = { ids: [], lossMask: [] };
     }
-    open.ids.push(...ids);
-    open.lossMask.push(...lossMask);
+    for (const id of ids) open.ids.push(id);
+    for (const bit of lossMask) open.lossMask.push(bit);
   }
   if (open.ids.length > 0) rows.push(open);
   return { rows, tooLong: tooLongSamples(samples, rowLength) };

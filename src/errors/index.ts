@@ -12,6 +12,11 @@ export class InputError extends Error {
   override readonly name: string = 'InputError';
 }
 
+/** A computation gave NaN or infinity: damaged weights, a dtype too narrow, a learning rate too high. */
+export class NonFiniteError extends InputError {
+  override readonly name = 'NonFiniteError';
+}
+
 /** The user (or a signal) ended the work. Exit code 130. */
 export class InterruptedError extends Error {
   override readonly name = 'InterruptedError';

@@ -3,6 +3,7 @@
  *
  * Shapes: B batch, T tokens.
  */
+import { NonFiniteError } from '../errors/index.js';
 import type { CausalLm } from '../models/index.js';
 import { intTensor, noGrad, scope } from '../tensor/index.js';
 
@@ -18,19 +19,27 @@ export interface LogLikelihoodOptions {
   readonly onProgress?: (done: number) => void;
 }
 
-/** Sum over the continuation of log p(token | all before it), in nats, for each item in order. */
+/**
+ * Sum over the continuation of log p(token | all before it), in nats, for each item in order.
+ * @throws NonFiniteError if a sum is not a number
+ */
 export function logLikelihoods(
   model: CausalLm,
   items: readonly Continuation[],
   { batchSize = 32, onProgress }: LogLikelihoodOptions = {},
 ): number[] {
+  const bare = items.findIndex(({ context }) => context.length === 0);
+  if (bare >= 0) throw new RangeError(`item ${bare} has no context to predict its first token from`);
   // Rows of like length share a batch: less padding.
   const order = items.map((_, index) => index).sort((a, b) => lengthOf(items[a]) - lengthOf(items[b]));
   const results = new Array<number>(items.length).fill(0);
   for (let start = 0; start < order.length; start += batchSize) {
     const chosen = order.slice(start, start + batchSize);
     const batch = chosen.flatMap((index) => items[index] ?? []);
-    for (const [place, sum] of scoreBatch(model, batch).entries()) results[chosen[place] ?? 0] = sum;
+    for (const [place, sum] of scoreBatch(model, batch).entries()) {
+      if (Number.isNaN(sum)) throw new NonFiniteError('evaluation: a log-likelihood is NaN.');
+      results[chosen[place] ?? 0] = sum;
+    }
     onProgress?.(Math.min(start + batchSize, order.length));
   }
   return results;

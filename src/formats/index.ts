@@ -5,6 +5,7 @@ export {
   writeFileAtomic,
   writeFolderAtomic,
 } from './atomic-write.js';
+export { fileStatus } from './input-file.js';
 export { type ProtobufField, protobufFloat, readProtobuf } from './protobuf.js';
 export {
   type JsonLine,

@@ -15,7 +15,7 @@ import type { LogitsRow, SamplingParameters } from './sampling-parameters.js';
 export interface GenerationRequest {
   /** Ids of the vocabulary, at least one. */
   readonly promptIds: readonly number[];
-  /** 0 where the prompt is padding; default: nowhere. Same length as promptIds. */
+  /** 0 where the prompt is padding; default: where the model's unseenTokenId stands. Same length as promptIds. */
   readonly attentionMask?: readonly number[] | undefined;
   readonly maxNewTokens: number;
   /** Default greedy. */
@@ -86,7 +86,8 @@ export class GenerationBatch {
     const length = Math.max(...requests.map(({ promptIds }) => promptIds.length));
     const padded = requests.map(({ promptIds, attentionMask }) => {
       const padding = length - promptIds.length;
-      const mask = attentionMask ?? new Array<number>(promptIds.length).fill(1);
+      const mask = attentionMask ?? promptIds.map((id) => this.#isSeen(id));
+      if (!mask.includes(1)) throw new InputError('generation: a prompt is nothing but padding.');
       return {
         ids: [...new Array<number>(padding).fill(0), ...promptIds],
         mask: [...new Array<number>(padding).fill(0), ...mask],
@@ -140,14 +141,19 @@ export class GenerationBatch {
         );
         this.#inputIds.dispose();
         this.#inputIds = next.keep();
-        if (this.#attentionMask !== undefined) {
-          const grown = cat([this.#attentionMask, ones([batch, 1], { dtype: 'int64', device })], 1);
-          this.#attentionMask.dispose();
-          this.#attentionMask = grown.keep();
+        const seen = this.#sequences.map(({ lastId }) => this.#isSeen(lastId));
+        if (this.#attentionMask !== undefined || seen.includes(0)) {
+          const past = this.#attentionMask ?? ones([batch, this.#cache.length], { dtype: 'int64', device });
+          this.#attentionMask = cat([past, intTensor(seen, [batch, 1], { device })], 1).keep();
+          past.dispose();
         }
         return tokens;
       }),
     );
+  }
+
+  #isSeen(id: number): number {
+    return id === this.#model.unseenTokenId ? 0 : 1;
   }
 
   dispose(): void {
@@ -163,6 +169,10 @@ function checkRequest(model: CausalLm, { promptIds, attentionMask, maxNewTokens 
   if (attentionMask !== undefined && attentionMask.length !== promptIds.length)
     throw new InputError(
       `generation: attention_mask has ${attentionMask.length} entries for ${promptIds.length} prompt ids.`,
+    );
+  if (attentionMask?.at(-1) === 0)
+    throw new InputError(
+      'generation: attention_mask ends with 0, but the last token is the one to continue; pad on the left.',
     );
   const outside = promptIds.find((id) => !Number.isInteger(id) || id < 0 || id >= model.vocabSize);
   if (outside !== undefined)

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { InputError } from '../errors/index.js';
+import { NonFiniteError } from '../errors/index.js';
 import { Candidates } from './candidates.js';
 import { Random, type RandomState } from './random.js';
 import { checkSamplingParameters, type LogitsRow, type SamplingParameters } from './sampling-parameters.js';
@@ -38,7 +38,7 @@ export class Sampler {
     return this.#random.state();
   }
 
-  /** @throws InputError if the row holds NaN or no finite maximum */
+  /** @throws NonFiniteError if the row holds NaN or no finite maximum */
   sample(row: LogitsRow): number {
     if (!this.#parameters.temperature) return greedyToken(row);
     fillCandidates(row, this.#parameters, this.#parameters.temperature);
@@ -48,7 +48,7 @@ export class Sampler {
 
 /**
  * The distribution that a Sampler with these parameters draws from; greedy is one token of probability 1.
- * @throws InputError if a parameter is out of range, or the row holds NaN or no finite maximum
+ * @throws InputError if a parameter is out of range; NonFiniteError if the row holds NaN or no finite maximum
  */
 export function tokenProbabilities(row: LogitsRow, parameters: SamplingParameters): TokenProbabilities {
   checkSamplingParameters(parameters);
@@ -60,7 +60,7 @@ export function tokenProbabilities(row: LogitsRow, parameters: SamplingParameter
 
 /**
  * The id of the largest logit; of several the smallest id.
- * @throws InputError if the row holds NaN or no finite maximum
+ * @throws NonFiniteError if the row holds NaN or no finite maximum
  */
 export function greedyToken(row: LogitsRow): number {
   let max = -Infinity;
@@ -85,8 +85,8 @@ function fillCandidates(row: LogitsRow, parameters: SamplingParameters, temperat
   if (minP > 0) candidates.keepMinP(minP);
 }
 
-function badRow(fault: string): InputError {
-  return new InputError(
+function badRow(fault: string): NonFiniteError {
+  return new NonFiniteError(
     `sampling: the logits ${fault}; check the weights, the data type and the biases for values out of range`,
   );
 }

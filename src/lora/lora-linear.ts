@@ -6,6 +6,7 @@
  */
 import { Linear, parameter } from '../nn/index.js';
 import {
+  empty,
   type FloatDType,
   type Generator,
   noGrad,
@@ -16,7 +17,7 @@ import {
 } from '../tensor/index.js';
 
 const linear = operator('xinghe::linear');
-const dropout = operator('aten::dropout');
+const bernoulli = operator('aten::bernoulli_.float');
 
 export interface LoraOptions {
   readonly rank: number;
@@ -29,8 +30,8 @@ export class LoraLinear extends Linear {
   loraA: Tensor; // [R, I]
   loraB: Tensor; // [O, R]
   readonly options: LoraOptions;
-  /** False in evaluation and generation: no dropout. */
-  training = false;
+  /** Draws the dropout in training; undefined in evaluation and generation: no dropout. */
+  dropoutGenerator: Generator | undefined;
 
   /** Takes over the parameters of `base`, which must not be used any more. A and B have no values yet. */
   constructor(base: Linear, options: LoraOptions) {
@@ -43,10 +44,16 @@ export class LoraLinear extends Linear {
   }
 
   override forward(x: Tensor): Tensor {
-    const { dropout: probability = 0 } = this.options;
-    const input = this.training && probability > 0 ? dropout(x, probability, true) : x;
-    const update = linear(linear(input, this.loraA.to(x.dtype)), this.loraB.to(x.dtype));
+    const update = linear(linear(this.#dropOut(x), this.loraA.to(x.dtype)), this.loraB.to(x.dtype));
     return super.forward(x).add(update.mul(this.scale));
+  }
+
+  #dropOut(x: Tensor): Tensor {
+    const { dropout = 0 } = this.options;
+    if (dropout === 0 || this.dropoutGenerator === undefined) return x;
+    const { dtype, device } = x;
+    const kept = bernoulli(empty(x.shape, { dtype, device }), 1 - dropout, this.dropoutGenerator);
+    return x.mul(kept.mul(1 / (1 - dropout)));
   }
 
   get scale(): number {
@@ -56,9 +63,10 @@ export class LoraLinear extends Linear {
   /** The weight with the update added, in the weight's layout and dtype. */
   mergedWeight(): Tensor {
     return noGrad(() => {
-      const update = this.loraB.to('float32').matmul(this.loraA.to('float32')).mul(this.scale); // [O, I]
+      const wide = this.weight.dtype === 'float64' ? 'float64' : 'float32';
+      const update = this.loraB.to(wide).matmul(this.loraA.to(wide)).mul(this.scale); // [O, I]
       const placed = this.layout === 'out-in' ? update : update.transpose(0, 1);
-      return this.weight.to('float32').add(placed).to(this.weight.dtype);
+      return this.weight.to(wide).add(placed).to(this.weight.dtype);
     });
   }
 }

@@ -43,6 +43,8 @@ export abstract class CausalLm extends Module {
   abstract readonly maxPositions: number | undefined;
   /** Tokens that a query sees at most, itself included; undefined: all. */
   readonly window: number | undefined = undefined;
+  /** A token that no other looks at in generation, wherever it stands; undefined: every token is seen. */
+  readonly unseenTokenId: number | undefined = undefined;
   abstract readonly layers: readonly Block[];
 
   /** @param inputIds int64 [B, T] */

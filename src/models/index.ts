@@ -9,8 +9,9 @@ export {
   type TrainingIds,
   type TrainingOptions,
 } from './chat-format.js';
-export { checkFiniteLogits } from './check-finite.js';
+export { blameWeights, checkFiniteLogits } from './check-finite.js';
 export type { Architecture, FamilyName, ModelFamily } from './family.js';
 export { type LoadedModel, type LoadModelOptions, loadModel } from './load-model.js';
+export { loadModelTokenizer, tokenizerSource } from './model-tokenizer.js';
 export { families, findConfig, loadArchitecture, parseArchitecture } from './registry.js';
 export { saveModel } from './save-model.js';

@@ -1,8 +1,8 @@
 /** A model folder or weight file to a model that computes. */
-import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type LoadWeightsOptions, loadWeights } from '../checkpoint/index.js';
 import { InputError } from '../errors/index.js';
+import { fileStatus } from '../formats/index.js';
 import type { CausalLm } from './causal-lm.js';
 import type { Architecture } from './family.js';
 import { findConfig, loadArchitecture } from './registry.js';
@@ -22,7 +22,7 @@ export interface LoadedModel {
  * @throws InputError for a missing path, and as the config and the weights demand
  */
 export function loadModel(path: string, { configPath, ...options }: LoadModelOptions = {}): LoadedModel {
-  const status = statSync(path, { throwIfNoEntry: false });
+  const status = fileStatus(path);
   if (status === undefined) throw new InputError(`${path}: no such model folder or weight file.`);
   const folder = status.isDirectory() ? path : dirname(path);
   const architecture = loadArchitecture(configPath ?? findConfig(folder));

@@ -1,9 +1,9 @@
 /** A model to a folder that every command loads: weights, config, tokenizer. */
-import { copyFileSync, existsSync, readdirSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { copyFileSync, readdirSync } from 'node:fs';
+import { basename, extname, join } from 'node:path';
 import { stringify } from 'yaml';
 import { saveWeights } from '../checkpoint/index.js';
-import { writeFileAtomic, writeFolderAtomic } from '../formats/index.js';
+import { fileStatus, writeFileAtomic, writeFolderAtomic } from '../formats/index.js';
 import type { LoadedModel } from './load-model.js';
 
 /** Files that a tokenizer folder may hold beside each other. */
@@ -29,18 +29,19 @@ export async function saveModel(
           ? `${JSON.stringify(publishedConfig, null, 2)}\n`
           : stringify(publishedConfig);
       writeFileAtomic(join(temporary, configFile), text);
-      for (const file of tokenizerPath === undefined ? [] : tokenizerFiles(tokenizerPath))
-        copyFileSync(file, join(temporary, basename(file)));
+      for (const [name, file] of tokenizerPath === undefined ? [] : tokenizerFiles(tokenizerPath))
+        copyFileSync(file, join(temporary, name));
     },
     { replace: true },
   );
 }
 
-function tokenizerFiles(path: string): string[] {
-  if (!existsSync(path)) return [];
-  const folder = statSync(path).isDirectory() ? path : dirname(path);
-  if (folder !== path) return [path];
-  return readdirSync(folder)
-    .filter((name) => TOKENIZER_FILES.test(name))
-    .map((name) => join(folder, name));
+/** Names in the new folder, and the files to copy. */
+function tokenizerFiles(path: string): [name: string, file: string][] {
+  if (fileStatus(path)?.isDirectory() === true)
+    return readdirSync(path)
+      .filter((name) => TOKENIZER_FILES.test(name))
+      .map((name) => [name, join(path, name)]);
+  // A folder is searched for this name.
+  return [[extname(path) === '.json' ? 'tokenizer.json' : basename(path), path]];
 }

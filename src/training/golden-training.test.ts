@@ -124,7 +124,7 @@ for (const folder of goldenModels) {
     ): number =>
       scope(() => {
         const { divisor, ...micro } = batch(step, dtype, alignment);
-        return accumulateGradients(model, micro, 1 / divisor, gradients, recompute);
+        return accumulateGradients(model, micro, 1 / divisor, gradients, { recompute });
       });
 
     describe(`${folder} ${kind}`, () => {

@@ -5,26 +5,26 @@ const positive = z.int().positive();
 
 export const trainConfigSchema = z.strictObject({
   /** Folder of the run; must not hold another one. */
-  output: z.string(),
+  output: z.string().min(1),
   seed: z.int().nonnegative().default(42),
   device: z.string().default('cpu'),
   threads: positive.optional(),
   model: z
     .strictObject({
       /** A model folder or weight file to start from. */
-      path: z.string().optional(),
-      /** A config for a new model, its values drawn by the seed: a file, or the config itself. */
-      config: z.union([z.string(), z.record(z.string(), z.unknown())]).optional(),
+      path: z.string().min(1).optional(),
+      /** Or a config for a new model, its values drawn by the seed: a file, or the config itself. */
+      config: z.union([z.string().min(1), z.record(z.string(), z.unknown())]).optional(),
       /** Default: the tokenizer in the model folder. */
-      tokenizer: z.string().optional(),
+      tokenizer: z.string().min(1).optional(),
       /** Default: that of the weights; float32 for a new model. */
       dtype: z.enum(['float32', 'float64', 'bfloat16', 'float16']).optional(),
     })
-    .refine(({ path, config }) => path !== undefined || config !== undefined, {
-      message: 'give path (weights to start from) or config (a new model)',
+    .refine(({ path, config }) => (path === undefined) !== (config === undefined), {
+      message: 'give either path (weights to start from) or config (a new model)',
     }),
   data: z.strictObject({
-    files: z.array(z.string()).min(1),
+    files: z.array(z.string().min(1)).min(1),
     /** text: {"text"}; messages: {"messages"}; telechat: {"input", "output"}; one record a line. */
     form: z.enum(['text', 'messages', 'telechat']),
     /** Predictions in a row: rows hold one id more. */

@@ -2,7 +2,7 @@
 
 export interface CosineSchedule {
   readonly learningRate: number;
-  /** Reached at the last step. Default 0. */
+  /** Reached after the last step. Default 0. */
   readonly minLearningRate?: number;
   readonly warmupSteps: number;
   readonly totalSteps: number;

@@ -7,7 +7,15 @@
  */
 import type { CausalLm } from '../models/index.js';
 import { weightedCrossEntropySum } from '../nn/index.js';
-import { grad, noGrad, scope, type Tensor } from '../tensor/index.js';
+import {
+  type Generator,
+  generatorState,
+  grad,
+  noGrad,
+  restoreGenerator,
+  scope,
+  type Tensor,
+} from '../tensor/index.js';
 import type { GradientStore } from './gradient-store.js';
 
 /** One micro-batch. */
@@ -19,6 +27,13 @@ export interface TrainingBatch {
 
 /** What a segment keeps for its backward pass: all of its graph, or only its input to compute it again. */
 export type Recompute = 'none' | 'full';
+
+export interface GradientOptions {
+  /** Default none. */
+  readonly recompute?: Recompute;
+  /** Draws what the segments leave to chance; a segment that is computed again draws the same. */
+  readonly generator?: Generator | undefined;
+}
 
 interface Segment {
   readonly parameters: readonly Tensor[];
@@ -70,7 +85,7 @@ export function accumulateGradients(
   batch: TrainingBatch,
   scale: number,
   gradients: GradientStore,
-  recompute: Recompute = 'none',
+  { recompute = 'none', generator }: GradientOptions = {},
 ): number {
   return scope(() => {
     const segments = segmentsOf(model, batch, scale, (parameter) => gradients.isTrained(parameter));
@@ -80,16 +95,19 @@ export function accumulateGradients(
 
     const inputs: (Tensor | undefined)[] = [];
     const outputs: Tensor[] = [];
+    const states: Tensor[] = []; // of the generator, before each segment
     for (const [index, segment] of segments.entries()) {
       const border = outputs.at(-1);
       const input = border?.detach().setRequiresGrad(index > firstTrained);
       inputs.push(input);
       const forget = index < firstTrained || (recompute === 'full' && index < segments.length - 1);
+      if (recompute === 'full' && generator !== undefined) states.push(generatorState(generator));
       const run = (): Tensor => scope(() => segment.run(input));
       outputs.push(forget ? noGrad(run) : run());
     }
     const loss = outputs.at(-1)?.item() ?? Number.NaN;
 
+    const endState = states.length > 0 && generator !== undefined ? generatorState(generator) : undefined;
     let gradOutput: Tensor | undefined;
     for (let index = segments.length - 1; index >= firstTrained; index--) {
       const segment = segments[index];
@@ -98,6 +116,8 @@ export function accumulateGradients(
       const input = index > firstTrained ? inputs[index] : undefined;
       if (recompute === 'full' && index < segments.length - 1) {
         output.dispose();
+        const state = states[index];
+        if (state !== undefined && generator !== undefined) restoreGenerator(generator, state);
         output = scope(() => segment.run(inputs[index]));
       }
       const wanted = input === undefined ? segment.parameters : [input, ...segment.parameters];
@@ -111,6 +131,7 @@ export function accumulateGradients(
       output.dispose();
       inputs[index]?.dispose();
     }
+    if (endState !== undefined && generator !== undefined) restoreGenerator(generator, endState);
     return loss;
   });
 }

@@ -1,9 +1,16 @@
 /** One optimiser step after another on a model in memory; files and configuration are the business of run.ts. */
 
 import type { Row } from '../data/index.js';
-import { InputError } from '../errors/index.js';
+import { InputError, NonFiniteError } from '../errors/index.js';
 import type { CausalLm } from '../models/index.js';
-import { intTensor, keepFreedMemory, returnFreedMemory, scope, type Tensor } from '../tensor/index.js';
+import {
+  type Generator,
+  keepFreedMemory,
+  returnFreedMemory,
+  scope,
+  type Tensor,
+  tensorFromBytes,
+} from '../tensor/index.js';
 import { AdamW, type AdamWOptions } from './adamw.js';
 import { GradientStore } from './gradient-store.js';
 import { type LossAlignment, trainingBatch } from './loss-weights.js';
@@ -19,6 +26,8 @@ export interface TrainerOptions extends AdamWOptions {
   readonly lossAlignment: LossAlignment;
   /** Fills the rows of a batch to one length; its targets never count. */
   readonly padTokenId: number;
+  /** Draws what the forward pass leaves to chance (dropout). */
+  readonly generator?: Generator | undefined;
 }
 
 export interface StepResult {
@@ -62,7 +71,8 @@ export class Trainer {
   /**
    * One update from several micro-batches, as if they were one batch: the loss is divided by the number of learned
    * tokens of all of them.
-   * @throws InputError if nothing is learned, or loss or gradients are not finite; the parameters are untouched then
+   * @throws InputError if nothing is learned, NonFiniteError if loss or gradients are not finite; the parameters are
+   *   untouched then
    */
   step(microBatches: readonly (readonly Row[])[], learningRate: number): StepResult {
     return scope(() => {
@@ -72,17 +82,11 @@ export class Trainer {
         throw new InputError('training: the batch has no token to learn; check the loss masks.');
       let loss = 0;
       for (const batch of batches)
-        loss += accumulateGradients(
-          this.#model,
-          batch,
-          1 / divisor,
-          this.#gradients,
-          this.#options.recompute,
-        );
+        loss += accumulateGradients(this.#model, batch, 1 / divisor, this.#gradients, this.#options);
       const gradNorm = this.#gradients.norm();
       if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
         this.#gradients.clear();
-        throw new InputError(
+        throw new NonFiniteError(
           `training: loss ${loss}, gradient norm ${gradNorm}: the step is not finite; lower the learning rate or ` +
             'look at the rows of this step.',
         );
@@ -105,22 +109,19 @@ export class Trainer {
   #toTensors(rows: readonly Row[]): TrainingBatch & { readonly divisor: number } {
     const length = Math.max(...rows.map(({ ids }) => ids.length));
     const { device, computeDType } = this.#model;
-    const pad = (values: readonly number[], filler: number): number[] => [
-      ...values,
-      ...new Array<number>(length - values.length).fill(filler),
-    ];
+    const ids = new Int32Array(rows.length * length).fill(this.#options.padTokenId);
+    const mask = new Float32Array(rows.length * length);
+    for (const [index, row] of rows.entries()) {
+      ids.set(row.ids, index * length);
+      mask.set(row.lossMask, index * length);
+    }
     const shape = [rows.length, length];
-    const ids = intTensor(
-      rows.flatMap((row) => pad(row.ids, this.#options.padTokenId)),
-      shape,
-      { device },
+    return trainingBatch(
+      tensorFromBytes(ids, shape, 'int32').to('int64').toDevice(device),
+      tensorFromBytes(mask, shape, 'float32')
+        .to(computeDType === 'float64' ? 'float64' : 'float32')
+        .toDevice(device),
+      this.#options.lossAlignment,
     );
-    const mask = intTensor(
-      rows.flatMap((row) => pad(row.lossMask, 0)),
-      shape,
-      { device },
-    );
-    const lossDtype = computeDType === 'float64' ? 'float64' : 'float32';
-    return trainingBatch(ids, mask.to(lossDtype), this.#options.lossAlignment);
   }
 }

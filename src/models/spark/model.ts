@@ -98,12 +98,15 @@ export class SparkModel extends CausalLm {
   readonly layers: readonly SparkBlock[];
   readonly finalNorm: LayerNorm;
   override readonly window: number;
+  /** The published prediction masks every padding token; training does not. */
+  override readonly unseenTokenId: number | undefined;
   readonly #config: SparkConfig;
 
   constructor(config: SparkConfig) {
     super();
     this.#config = config;
     this.window = config.sparse_local_size;
+    this.unseenTokenId = config.pad_token_id;
     this.embedTokens = new Embedding(config.vocab_size, config.hidden_size);
     this.layers = Array.from({ length: config.num_layers }, () => new SparkBlock(config));
     this.finalNorm = new LayerNorm(config.hidden_size, config.layernorm_epsilon);

@@ -1,0 +1,68 @@
+/** The rows of a run: its data files through the tokenizer, and through the family's chat format where they talk. */
+import {
+  concatenateDocuments,
+  packSamples,
+  type Row,
+  readDialogues,
+  readTexts,
+  renderDialogues,
+  separateSamples,
+} from '../data/index.js';
+import { InputError } from '../errors/index.js';
+import { formatCount, log } from '../log/index.js';
+import type { Architecture } from '../models/index.js';
+import type { Tokenizer } from '../tokenizers/index.js';
+import type { TrainConfig } from './run-config.js';
+
+/** @throws InputError for faulty records (with file and line), and if there is nothing to learn */
+export function readRunRows(
+  data: TrainConfig['data'],
+  architecture: Architecture,
+  tokenizer: Tokenizer,
+): readonly Row[] {
+  const rowLength = data.sequence_length + 1;
+  const rows =
+    data.form === 'text'
+      ? concatenateDocuments(encodeTexts(data.files, tokenizer), rowLength, architecture.eosTokenId)
+      : dialogueRows(data, data.form, rowLength, architecture, tokenizer);
+  const files = data.files.join(', ');
+  if (rows.length === 0)
+    throw new InputError(`${files}: no row to train on; the files are empty, or every record is too long.`);
+  let tokens = 0;
+  let learned = 0;
+  for (const { ids, lossMask } of rows) {
+    tokens += ids.length;
+    for (const bit of lossMask) learned += bit;
+  }
+  if (learned === 0) throw new InputError(`${files}: no token to learn; the loss masks are all 0.`);
+  const fill = (100 * tokens) / (rows.length * rowLength);
+  log(
+    `data: ${rows.length} rows of at most ${rowLength} ids, ${formatCount(tokens)} tokens (${fill.toFixed(1)} % ` +
+      `full), ${formatCount(learned)} of them learned`,
+  );
+  return rows;
+}
+
+function* encodeTexts(files: readonly string[], tokenizer: Tokenizer): Iterable<number[]> {
+  for (const file of files) for (const text of readTexts(file)) yield tokenizer.encode(text);
+}
+
+function dialogueRows(
+  { files, packing }: TrainConfig['data'],
+  form: 'messages' | 'telechat',
+  rowLength: number,
+  { chat }: Architecture,
+  tokenizer: Tokenizer,
+): readonly Row[] {
+  const samples = files.flatMap((file) => renderDialogues(readDialogues(file, form), chat, tokenizer));
+  const pack = packing === 'greedy' ? packSamples : separateSamples;
+  const { rows, tooLong } = pack(samples, rowLength);
+  if (tooLong.length > 0) {
+    const longest = Math.max(...tooLong.map(({ tokens }) => tokens));
+    log(
+      `data: ${tooLong.length} of ${samples.length} dialogues are longer than a row of ${rowLength} ids (the longest ` +
+        `has ${longest}) and are left out; raise data.sequence_length to keep them`,
+    );
+  }
+  return rows;
+}
