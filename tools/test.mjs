@@ -1,5 +1,5 @@
-// All checks in one command: set-up, types, lint, layers, tests. A failed step counts as one failure and the next
-// ones still run; only a machine that cannot be set up ends the run. The last line is alone
+// All checks in one command: set-up, types, lint, layers, documents, tests. A failed step counts as one failure and the
+// next ones still run; only a machine that cannot be set up ends the run. The last line is alone
 // `N passed, N failed, N skipped`.
 //
 //   node tools/test.mjs [--long] [vitest filters and options]
@@ -69,6 +69,7 @@ for (const [name, command, args] of /** @type {[string, string, string[]][]} */ 
   ['types', program('tsc'), ['--noEmit']],
   ['lint', program('biome'), ['check', '--error-on-warnings', '.']],
   ['layers', process.execPath, ['tools/check-layers.mjs']],
+  ['documents', process.execPath, ['tools/check-readme.mjs']],
 ])) {
   heading(name);
   if (!(await runStep(command, args))) failedSteps++;
