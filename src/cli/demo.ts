@@ -1,6 +1,6 @@
 /** `xinghe demo`: the whole life of a small model in one run. */
 import { join } from 'node:path';
-import { runDemo } from '../demo/index.js';
+import { type DemoScore, runDemo } from '../demo/index.js';
 import { formatDuration } from '../log/index.js';
 import { parseOptions } from './options.js';
 
@@ -32,8 +32,14 @@ export async function demo(args: readonly string[]): Promise<number> {
     process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
     return 0;
   }
+  const percent = ({ correct, total }: DemoScore): string => `${((100 * correct) / total).toFixed(1)} %`;
+  const { untrained, before, after } = report.facts;
   const lines = [
     ...report.answers.flatMap(({ question, answer }) => [`  you  ${question}`, `  it   ${answer}`, '']),
+    `Facts about people and things that no dialogue names, the right one of four answers (n = ${after.total}, chance ` +
+      `${100 * report.chance} %): random weights ${percent(untrained)}, pre-trained ${percent(before)}, ` +
+      `fine-tuned ${percent(after)}.`,
+    '',
     `Done in ${formatDuration(report.seconds)}. Everything lies in ${output}:`,
     `  model/            weights, config and tokenizer; chat, generate and forward load it`,
     `  world/            the texts, dialogues and questions`,

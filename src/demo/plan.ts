@@ -47,7 +47,7 @@ export function demoPlan(quick: boolean): DemoPlan {
         vocabSize: 800,
         rowLength: 128,
         pretrainingText: { rounds: 26 },
-        dialogueText: { rounds: 1 },
+        dialogueText: { rounds: 2 },
         model: {
           hidden_size: 128,
           intermediate_size: 352,

@@ -164,9 +164,9 @@ export interface DemoQuestion {
   expectedReply: string;
 }
 
-/** Three questions to show: a held-out fact in Chinese, another one in English, and who the assistant is. */
+/** Three questions to show: a fact of the dialogues in Chinese, another in English, and who the assistant is. */
 export function demoQuestions(world: World): DemoQuestion[] {
-  const people = world.facts.filter((fact) => fact.heldOut && fact.entity.kind === 'person');
+  const people = world.facts.filter((fact) => !fact.heldOut && fact.entity.kind === 'person');
   const ask = (fact: Fact, language: Language): DemoQuestion => ({
     question: questionText(fact, language, 0),
     language,
@@ -179,7 +179,7 @@ export function demoQuestions(world: World): DemoQuestion[] {
   );
   const persona = personaTurns.find(({ language }) => language === 'zh');
   if (chinese === undefined || english === undefined || persona === undefined)
-    throw new RangeError('demoQuestions: the world holds out too few facts about people');
+    throw new RangeError('demoQuestions: the world has too few facts about people');
   return [
     ask(chinese, 'zh'),
     ask(english, 'en'),
