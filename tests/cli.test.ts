@@ -1,0 +1,108 @@
+/** The program as a process of its own: exit codes, what goes to stdout and what to stderr, interruption. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, test } from 'vitest';
+import { goldenFolder } from './golden.js';
+
+const program = fileURLToPath(new URL('../bin/xinghe', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'xinghe-process-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** @param watch sees stderr grow */
+function xinghe(
+  args: readonly string[],
+  watch?: (stderr: string, child: ChildProcess) => void,
+): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+      watch?.(stderr, child);
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+const model = `${goldenFolder}xverse`;
+const ids = join(folder, 'ids.json');
+writeFileSync(ids, JSON.stringify({ input_ids: [[5, 6, 7]] }));
+
+test('a result is all that stdout holds', async () => {
+  const { code, stdout, stderr } = await xinghe([
+    ...['generate', '--model', model, '--input', ids, '--max-new-tokens', '2', '--json'],
+  ]);
+  expect(code, stderr).toBe(0);
+  expect(JSON.parse(stdout).choices[0].ids).toHaveLength(2);
+});
+
+test.each([
+  [['genrate'], /^xinghe: unknown command "genrate"\. Did you mean `generate`\?/],
+  [['generate', '--model', join(folder, 'none'), '--input', ids], /^xinghe: .*none: no such model folder/],
+])('%j: exit code 2 and one message', async (args, message) => {
+  const { code, stdout, stderr } = await xinghe(args);
+  expect(code).toBe(2);
+  expect(stdout).toBe('');
+  expect(stderr).toMatch(message);
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+});
+
+test('an interrupted training saves a checkpoint that loads, says so, and exits with 130', async () => {
+  const output = join(folder, 'run');
+  const data = join(folder, 'texts.jsonl');
+  const config = join(folder, 'train.json');
+  writeFileSync(data, `${JSON.stringify({ text: 'All the world is a stage. '.repeat(50) })}\n`);
+  writeFileSync(
+    config,
+    JSON.stringify({
+      output,
+      threads: 1,
+      model: {
+        tokenizer: `${goldenFolder}tokenizers/bbpe_gpt2`,
+        config: {
+          model_type: 'xverse',
+          vocab_size: 1000,
+          hidden_size: 32,
+          intermediate_size: 48,
+          num_hidden_layers: 1,
+          num_attention_heads: 2,
+        },
+      },
+      data: { files: [data], form: 'text', sequence_length: 32 },
+      training: { steps: 100_000, micro_batch_size: 1, learning_rate: 1e-4 },
+    }),
+  );
+  let sent = false;
+  const { code, stdout, stderr } = await xinghe(['train', '--config', config], (text, child) => {
+    if (sent || !/steps\/s/.test(text)) return;
+    sent = true;
+    child.kill('SIGINT');
+  });
+  expect(code, stderr).toBe(130);
+  expect(stdout).toBe('');
+  const step = /xinghe: training: stopped by SIGINT after step (\d+) of 100000; checkpoint: /.exec(
+    stderr,
+  )?.[1];
+  expect(step, stderr).toBeDefined();
+  const checkpoint = join(output, 'checkpoints', `step-${step}`);
+  expect(readdirSync(join(output, 'checkpoints'))).toEqual([`step-${step}`]);
+  expect(existsSync(join(output, 'final'))).toBe(false);
+  const again = await xinghe([
+    ...['generate', '--model', checkpoint, '--input', ids, '--max-new-tokens', '2', '--json'],
+  ]);
+  expect(again.code, again.stderr).toBe(0);
+});
