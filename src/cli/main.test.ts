@@ -241,7 +241,7 @@ describe('models', () => {
     await refuses(forward(model), message);
   });
 
-  test('a NaN is named by generate and chat too', async () => {
+  test('a NaN is named by generate too', async () => {
     const model = join(folder, 'nan');
     await refuses(['generate', '--model', model, '--input', ids], /up_proj\.weight" holds NaN/);
   });
