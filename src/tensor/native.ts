@@ -88,9 +88,18 @@ export function whenLoaded(action: () => void): void {
   else afterLoading = action;
 }
 
+/**
+ * libgomp, which libtorch brings, lets a waiting thread spin for milliseconds; two programs on one machine then slow each
+ * other down tenfold. A few microseconds cost 2 to 4 % on a quiet machine (docs/log.md). Read when libgomp loads.
+ */
+function shareProcessor(): void {
+  if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= '1000';
+}
+
 function load(): Native {
   // The variable lets a build with sanitizers be tested (docs/development.md).
   const path = process.env.XINGHE_ADDON ?? fileURLToPath(new URL('../../build/xinghe.node', import.meta.url));
+  shareProcessor();
   let addon: Native;
   try {
     addon = createRequire(import.meta.url)(path);
