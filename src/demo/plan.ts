@@ -46,7 +46,7 @@ export function demoPlan(quick: boolean): DemoPlan {
     ? {
         vocabSize: 800,
         rowLength: 128,
-        pretrainingText: { rounds: 26 },
+        pretrainingText: { rounds: 30 },
         dialogueText: { rounds: 2 },
         model: {
           hidden_size: 128,
@@ -56,7 +56,7 @@ export function demoPlan(quick: boolean): DemoPlan {
           initializer_range: INITIALIZER_RANGE,
         },
         pretraining: { ...stage, epochs: 2, micro_batch_size: 8, learning_rate: 3e-3 },
-        fineTuning: { ...stage, epochs: 2, micro_batch_size: 16, learning_rate: 2e-3 },
+        fineTuning: { ...stage, epochs: 3, micro_batch_size: 8, learning_rate: 2e-3 },
       }
     : {
         vocabSize: 1200,
@@ -71,6 +71,6 @@ export function demoPlan(quick: boolean): DemoPlan {
           initializer_range: INITIALIZER_RANGE,
         },
         pretraining: { ...stage, epochs: 2, micro_batch_size: 8, learning_rate: 2.5e-3 },
-        fineTuning: { ...stage, epochs: 2, micro_batch_size: 16, learning_rate: 1.5e-3 },
+        fineTuning: { ...stage, epochs: 3, micro_batch_size: 8, learning_rate: 1.5e-3 },
       };
 }
