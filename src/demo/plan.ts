@@ -71,6 +71,6 @@ export function demoPlan(quick: boolean): DemoPlan {
           initializer_range: INITIALIZER_RANGE,
         },
         pretraining: { ...stage, epochs: 2, micro_batch_size: 8, learning_rate: 2.5e-3 },
-        fineTuning: { ...stage, epochs: 3, micro_batch_size: 8, learning_rate: 1.5e-3 },
+        fineTuning: { ...stage, epochs: 2, micro_batch_size: 8, learning_rate: 1.5e-3 },
       };
 }
