@@ -46,7 +46,6 @@ const EXIT_INTERRUPTED = 130;
 
 /** Runs one command. @returns the exit code: 0 done, 1 failure, 2 bad input or usage, 130 interrupted */
 export async function main(argv: readonly string[]): Promise<number> {
-  process.stdout.on('error', endQuietly);
   const [name, ...args] = argv;
   try {
     if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
@@ -88,12 +87,6 @@ export async function main(argv: readonly string[]): Promise<number> {
 /** What the file system refuses is the user's to put right, even where no better message was made of it. */
 function isFileError(error: unknown): error is Error & { path: string } {
   return error instanceof Error && 'syscall' in error && 'path' in error;
-}
-
-/** `xinghe … | head` closes our output: there is nobody to write to, and nothing wrong. */
-function endQuietly(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(0);
 }
 
 function overview(): string {
