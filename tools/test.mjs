@@ -74,6 +74,11 @@ for (const [name, command, args] of /** @type {[string, string, string[]][]} */ 
   heading(name);
   if (!(await runStep(command, args))) failedSteps++;
 }
+if (process.env.XINGHE_REFERENCE === 'install') {
+  heading('reference programs');
+  // Where they cannot be had, the tests that need them are skipped with a reason.
+  await runStep(process.execPath, ['tools/reference-python.mjs']);
+}
 heading(isLong ? 'tests, the long ones too' : 'tests');
 const { passed, failed, skipped } = await runTests();
 if (skipped.length > 0) process.stdout.write(`skipped:\n${skipped.map((line) => `  ${line}\n`).join('')}`);

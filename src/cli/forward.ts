@@ -3,7 +3,7 @@
 import { publishedParameters } from '../checkpoint/index.js';
 import { readIdsFile } from '../data/index.js';
 import { InputError } from '../errors/index.js';
-import { type SafetensorsInput, writeSafetensors } from '../formats/index.js';
+import { type TensorInput, writeSafetensors } from '../formats/index.js';
 import { log } from '../log/index.js';
 import { blameWeights, checkFiniteLogits, type LoadedModel } from '../models/index.js';
 import { intTensor, noGrad, scope, type Tensor } from '../tensor/index.js';
@@ -74,7 +74,7 @@ function gradients(
   inputIds: Tensor,
   lossMask: Tensor,
   source: string,
-): { loss: number; outputs: SafetensorsInput[] } {
+): { loss: number; outputs: TensorInput[] } {
   const dtype = model.computeDType === 'float64' ? 'float64' : 'float32';
   const { divisor, ...batch } = trainingBatch(inputIds, lossMask.to(dtype));
   if (!(divisor > 0)) throw new InputError(`${source}: loss_mask leaves no token to learn.`);
@@ -85,7 +85,7 @@ function gradients(
     const gradient = store.get(parameter);
     return gradient === undefined ? [] : [output(`grad.${name}`, gradient)];
   });
-  const lossOutput: SafetensorsInput = {
+  const lossOutput: TensorInput = {
     name: 'loss',
     dtype,
     shape: [],
@@ -94,7 +94,7 @@ function gradients(
   return { loss, outputs: [lossOutput, ...outputs] };
 }
 
-function output(name: string, tensor: Tensor): SafetensorsInput {
+function output(name: string, tensor: Tensor): TensorInput {
   return { name, dtype: tensor.dtype, shape: tensor.shape, bytes: () => tensor.toBytes() };
 }
 

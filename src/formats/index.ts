@@ -5,6 +5,7 @@ export {
   writeFileAtomic,
   writeFolderAtomic,
 } from './atomic-write.js';
+export { dtypeBytes, elementCount, type FileDtype } from './file-dtype.js';
 export { fileStatus } from './input-file.js';
 export { type ProtobufField, protobufFloat, readProtobuf } from './protobuf.js';
 export {
@@ -15,7 +16,6 @@ export {
   readJsonFile,
   readJsonLines,
 } from './read-json.js';
-export { dtypeBytes, elementCount, type FileDtype } from './safetensors-dtype.js';
 export {
   type ModelTensorEntry,
   openSafetensorsModel,
@@ -24,8 +24,16 @@ export {
 } from './safetensors-index.js';
 export { readSafetensorsHeader, type SafetensorsEntry, type SafetensorsFile } from './safetensors-reader.js';
 export {
-  type SafetensorsInput,
   type WriteModelOptions,
   writeSafetensors,
   writeSafetensorsModel,
 } from './safetensors-writer.js';
+export {
+  type ByteRange,
+  copyOf,
+  readTensorBytes,
+  readTensorPieces,
+  type StoredTensor,
+  type TensorInput,
+  tensorBytes,
+} from './stored-tensor.js';

@@ -1,13 +1,13 @@
 import { InputError } from '../errors/index.js';
-import { type InputFile, withInputFile } from './input-file.js';
-import { parseJson } from './read-json.js';
 import {
   dtypeBytes,
   elementCount,
   type FileDtype,
   fromSafetensorsDtype,
   safetensorsDtypeNames,
-} from './safetensors-dtype.js';
+} from './file-dtype.js';
+import { type InputFile, withInputFile } from './input-file.js';
+import { parseJson } from './read-json.js';
 import { showValue } from './show-value.js';
 import { decodeUtf8 } from './utf8.js';
 

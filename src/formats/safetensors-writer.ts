@@ -1,17 +1,8 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFileAtomic } from './atomic-write.js';
-import { dtypeBytes, elementCount, type FileDtype, toSafetensorsDtype } from './safetensors-dtype.js';
-
-/** A tensor to write: what it is, and its bytes when their turn comes. */
-export interface SafetensorsInput {
-  readonly name: string;
-  readonly dtype: FileDtype;
-  /** Empty for a scalar. */
-  readonly shape: readonly number[];
-  /** Little-endian, row-major; whole or in pieces. Called once, when the tensor is written. */
-  readonly bytes: () => Uint8Array | Iterable<Uint8Array>;
-}
+import { dtypeBytes, toSafetensorsDtype } from './file-dtype.js';
+import { checkDistinctNames, type TensorInput, tensorBytes, writeTensorBytes } from './stored-tensor.js';
 
 /**
  * Writes a safetensors file, one tensor at a time, atomically. Tensors are laid out by falling element size, so
@@ -20,14 +11,14 @@ export interface SafetensorsInput {
  */
 export function writeSafetensors(
   path: string,
-  tensors: Iterable<SafetensorsInput>,
+  tensors: Iterable<TensorInput>,
   metadata: Readonly<Record<string, string>> = {},
 ): void {
   const ordered = [...tensors].toSorted((a, b) => dtypeBytes(b.dtype) - dtypeBytes(a.dtype));
   const header = buildHeader(ordered, metadata);
   writeFileAtomic(path, (write) => {
     write(header);
-    for (const tensor of ordered) writeTensor(tensor, write);
+    for (const tensor of ordered) writeTensorBytes(tensor, write);
   });
 }
 
@@ -45,7 +36,7 @@ export interface WriteModelOptions {
  */
 export function writeSafetensorsModel(
   folder: string,
-  tensors: Iterable<SafetensorsInput>,
+  tensors: Iterable<TensorInput>,
   options: WriteModelOptions = {},
 ): string[] {
   const { maxShardBytes = 5e9, metadata = { format: 'pt' } } = options;
@@ -70,13 +61,13 @@ export function writeSafetensorsModel(
   }
 }
 
-function splitIntoShards(tensors: readonly SafetensorsInput[], maxShardBytes: number): SafetensorsInput[][] {
+function splitIntoShards(tensors: readonly TensorInput[], maxShardBytes: number): TensorInput[][] {
   checkNames(tensors);
-  let shard: SafetensorsInput[] = [];
+  let shard: TensorInput[] = [];
   let shardBytes = 0;
   const shards = [shard];
   for (const tensor of tensors) {
-    const bytes = byteLength(tensor);
+    const bytes = tensorBytes(tensor);
     if (shard.length > 0 && shardBytes + bytes > maxShardBytes) {
       shard = [];
       shardBytes = 0;
@@ -94,24 +85,24 @@ function shardName(index: number, count: number): string {
   return `model-${digits(index + 1)}-of-${digits(count)}.safetensors`;
 }
 
-function buildIndex(shards: readonly SafetensorsInput[][]): string {
+function buildIndex(shards: readonly TensorInput[][]): string {
   const weightMap = shards.flatMap((shard, index) =>
     shard.map(({ name }): [string, string] => [name, shardName(index, shards.length)]),
   );
-  const totalSize = shards.flat().reduce((total, tensor) => total + byteLength(tensor), 0);
+  const totalSize = shards.flat().reduce((total, tensor) => total + tensorBytes(tensor), 0);
   const index = { metadata: { total_size: totalSize }, weight_map: Object.fromEntries(weightMap) };
   return `${JSON.stringify(index, null, 2)}\n`;
 }
 
 function buildHeader(
-  tensors: readonly SafetensorsInput[],
+  tensors: readonly TensorInput[],
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array {
   checkNames(tensors);
   let offset = 0;
   const fields: [string, unknown][] = tensors.map((tensor) => {
     const begin = offset;
-    offset += byteLength(tensor);
+    offset += tensorBytes(tensor);
     const { name, dtype, shape } = tensor;
     return [name, { dtype: toSafetensorsDtype(dtype), shape, data_offsets: [begin, offset] }];
   });
@@ -123,32 +114,8 @@ function buildHeader(
   return header;
 }
 
-function writeTensor(tensor: SafetensorsInput, write: (chunk: Uint8Array) => void): void {
-  const content = tensor.bytes();
-  let written = 0;
-  for (const piece of content instanceof Uint8Array ? [content] : content) {
-    write(piece);
-    written += piece.byteLength;
-  }
-  const expected = byteLength(tensor);
-  if (written !== expected) {
-    const { name, dtype, shape } = tensor;
-    throw new RangeError(`Tensor ${name}: ${dtype} [${shape}] needs ${expected} bytes, got ${written}.`);
-  }
-}
-
-function byteLength({ name, dtype, shape }: SafetensorsInput): number {
-  const sizesAreValid = shape.every((size) => Number.isSafeInteger(size) && size >= 0);
-  const bytes = elementCount([...shape, dtypeBytes(dtype)]);
-  if (bytes !== undefined && sizesAreValid) return bytes;
-  throw new RangeError(`Tensor ${name}: shape [${shape}] is not a list of integers from 0 or is too large.`);
-}
-
-function checkNames(tensors: readonly SafetensorsInput[]): void {
-  const names = new Set<string>();
-  for (const { name } of tensors) {
-    if (name === '__metadata__') throw new RangeError('A tensor may not be named __metadata__.');
-    if (names.has(name)) throw new RangeError(`Two tensors are named ${name}.`);
-    names.add(name);
-  }
+function checkNames(tensors: readonly TensorInput[]): void {
+  checkDistinctNames(tensors);
+  if (tensors.some(({ name }) => name === '__metadata__'))
+    throw new RangeError('A tensor may not be named __metadata__.');
 }

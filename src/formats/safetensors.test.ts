@@ -7,7 +7,7 @@ import {
   openSafetensorsModel,
   readSafetensorsHeader,
   readSafetensorsIndex,
-  type SafetensorsInput,
+  type TensorInput,
   writeSafetensors,
   writeSafetensorsModel,
 } from './index.js';
@@ -104,12 +104,7 @@ describe('readSafetensorsHeader', () => {
 });
 
 const bytesOf = (length: number): Uint8Array => Uint8Array.from({ length }, (_, index) => index % 251);
-const tensor = (
-  name: string,
-  dtype: SafetensorsInput['dtype'],
-  shape: number[],
-  length: number,
-): SafetensorsInput => ({
+const tensor = (name: string, dtype: TensorInput['dtype'], shape: number[], length: number): TensorInput => ({
   name,
   dtype,
   shape,

@@ -1,0 +1,137 @@
+/**
+ * What all containers of tensors have in common: a tensor at rest is a name, a dtype, a shape and the byte ranges of
+ * files that hold it; a tensor to write hands over its bytes when its turn comes. So no file is ever held whole.
+ */
+import { closeSync } from 'node:fs';
+import { InputError } from '../errors/index.js';
+import { dtypeBytes, elementCount, type FileDtype } from './file-dtype.js';
+import { openInputFile, readFully } from './input-file.js';
+import { showValue } from './show-value.js';
+
+/** Bytes `start` to `end` (exclusive) of a file. */
+export interface ByteRange {
+  readonly path: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A tensor in a file. */
+export interface StoredTensor {
+  readonly name: string;
+  readonly dtype: FileDtype;
+  /** Empty for a scalar. */
+  readonly shape: readonly number[];
+  /** Little-endian bytes, to be read one range after the other: containers may cut a big tensor into pieces. */
+  readonly ranges: readonly ByteRange[];
+  /** Elements between neighbours along each dimension, where the elements do not lie row by row without gaps. */
+  readonly strides?: readonly number[];
+}
+
+/** A tensor to write: what it is, and its bytes when their turn comes. */
+export interface TensorInput {
+  readonly name: string;
+  readonly dtype: FileDtype;
+  /** Empty for a scalar. */
+  readonly shape: readonly number[];
+  /** Little-endian, row-major; whole or in pieces. Called once, when the tensor is written. */
+  readonly bytes: () => Uint8Array | Iterable<Uint8Array>;
+}
+
+/** Bytes that a tensor of this dtype and shape has. Throws RangeError beyond 2^53 - 1 (a fault of the caller). */
+export function tensorBytes({ name, dtype, shape }: Pick<TensorInput, 'name' | 'dtype' | 'shape'>): number {
+  const sizesAreValid = shape.every((size) => Number.isSafeInteger(size) && size >= 0);
+  const bytes = elementCount([...shape, dtypeBytes(dtype)]);
+  if (bytes !== undefined && sizesAreValid) return bytes;
+  throw new RangeError(`Tensor ${name}: shape [${shape}] is not a list of integers from 0 or is too large.`);
+}
+
+/**
+ * The bytes of a stored tensor, row by row, in pieces of at most `pieceBytes`; a tensor with strides comes as one
+ * piece. Each piece is a buffer of its own.
+ * @throws InputError if a file became shorter since its header was read
+ */
+export function* readTensorPieces(tensor: StoredTensor, pieceBytes = 2 ** 24): Generator<Uint8Array, void> {
+  if (tensor.strides === undefined) {
+    for (const range of tensor.ranges) yield* readRange(range, pieceBytes);
+    return;
+  }
+  const span = Buffer.concat([...tensor.ranges].flatMap((range) => [...readRange(range, pieceBytes)]));
+  yield gather(span, tensor.shape, tensor.strides, dtypeBytes(tensor.dtype));
+}
+
+/** The whole of a stored tensor, row by row. */
+export function readTensorBytes(tensor: StoredTensor): Uint8Array {
+  const pieces = [...readTensorPieces(tensor)];
+  return pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces);
+}
+
+/** A stored tensor as one to write. */
+export function copyOf(tensor: StoredTensor, name = tensor.name): TensorInput {
+  const { dtype, shape } = tensor;
+  return { name, dtype, shape, bytes: () => readTensorPieces(tensor) };
+}
+
+function* readRange({ path, start, end }: ByteRange, pieceBytes: number): Generator<Buffer, void> {
+  const descriptor = openInputFile(path);
+  try {
+    for (let offset = start; offset < end; offset += pieceBytes) {
+      const length = Math.min(pieceBytes, end - offset);
+      const piece = readFully(descriptor, offset, length);
+      if (piece.length < length)
+        throw new InputError(
+          `${path} ends at byte ${offset + piece.length}, within a tensor; the file was changed or cut meanwhile.`,
+        );
+      yield piece;
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Elements at their strides, row by row. */
+function gather(
+  span: Uint8Array,
+  shape: readonly number[],
+  strides: readonly number[],
+  width: number,
+): Uint8Array {
+  const count = shape.reduce((product, size) => product * size, 1);
+  const gathered = new Uint8Array(count * width);
+  const index = shape.map(() => 0);
+  let source = 0;
+  for (let element = 0; element < count; element++) {
+    for (let byte = 0; byte < width; byte++)
+      gathered[element * width + byte] = span[source * width + byte] ?? 0;
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      index[axis] = (index[axis] ?? 0) + 1;
+      source += strides[axis] ?? 0;
+      if ((index[axis] ?? 0) < (shape[axis] ?? 0)) break;
+      source -= (strides[axis] ?? 0) * (shape[axis] ?? 0);
+      index[axis] = 0;
+    }
+  }
+  return gathered;
+}
+
+/** Writes one tensor's bytes and checks that they are as many as its dtype and shape say. */
+export function writeTensorBytes(tensor: TensorInput, write: (chunk: Uint8Array) => void): void {
+  const content = tensor.bytes();
+  let written = 0;
+  for (const piece of content instanceof Uint8Array ? [content] : content) {
+    write(piece);
+    written += piece.byteLength;
+  }
+  const expected = tensorBytes(tensor);
+  if (written === expected) return;
+  const { name, dtype, shape } = tensor;
+  throw new RangeError(`Tensor ${name}: ${dtype} [${shape}] needs ${expected} bytes, got ${written}.`);
+}
+
+/** Throws RangeError if two tensors to write have one name (a fault of the caller). */
+export function checkDistinctNames(tensors: readonly Pick<TensorInput, 'name'>[]): void {
+  const names = new Set<string>();
+  for (const { name } of tensors) {
+    if (names.has(name)) throw new RangeError(`Two tensors are named ${showValue(name)}.`);
+    names.add(name);
+  }
+}

@@ -1,0 +1,7 @@
+export {
+  type MapOrderedOptions,
+  mapOrdered,
+  type Work,
+  type WorkerModule,
+  type WorkerSource,
+} from './map-ordered.js';

@@ -1,0 +1,36 @@
+/**
+ * The programs whose files we must read and that must read ours, run in a second process. Their Python environment is made
+ * by tools/reference-python.mjs; without it the tests that need it are skipped with a printed reason.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+const cache =
+  process.env.XINGHE_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'xinghe');
+
+/** The interpreter with MindSpore, torch, safetensors, sentencepiece, tokenizers, peft and gguf; undefined without it. */
+export function referencePython(): string | undefined {
+  const folder = (existsSync(cache) ? readdirSync(cache) : []).find(
+    (name) => name.startsWith('reference-python-') && existsSync(join(cache, name, 'complete')),
+  );
+  if (folder !== undefined) return join(cache, folder, 'bin', 'python');
+  console.warn('skipped: no reference Python; make it with node tools/reference-python.mjs (4 GB)');
+  return undefined;
+}
+
+/**
+ * Runs a Python program with `args` and gives what it printed as JSON; its form is the caller's word.
+ * Throws with what it wrote to stderr when it fails.
+ */
+export function runReference<Form>(python: string, program: string, args: readonly string[] = []): Form {
+  const result = spawnSync(python, ['-c', program, ...args], {
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+    timeout: 110_000,
+    env: { ...process.env, GLOG_v: '3', HF_HUB_OFFLINE: '1', OMP_NUM_THREADS: '1' },
+  });
+  if (result.status !== 0) throw new Error(`the reference program failed:\n${result.stderr.slice(-3000)}`);
+  return JSON.parse(result.stdout) as Form;
+}
