@@ -16,6 +16,7 @@ export {
   readJsonFile,
   readJsonLines,
 } from './read-json.js';
+export type { ByteRange } from './read-ranges.js';
 export {
   type ModelTensorEntry,
   openSafetensorsModel,
@@ -29,7 +30,6 @@ export {
   writeSafetensorsModel,
 } from './safetensors-writer.js';
 export {
-  type ByteRange,
   copyOf,
   readTensorBytes,
   readTensorPieces,
@@ -37,3 +37,15 @@ export {
   type TensorInput,
   tensorBytes,
 } from './stored-tensor.js';
+export {
+  everyRow,
+  interleaveRows,
+  readView,
+  sliceColumns,
+  sliceRows,
+  stackColumns,
+  stackRows,
+  type TensorView,
+  viewBytes,
+  viewOf,
+} from './tensor-view.js';

@@ -2,18 +2,9 @@
  * What all containers of tensors have in common: a tensor at rest is a name, a dtype, a shape and the byte ranges of
  * files that hold it; a tensor to write hands over its bytes when its turn comes. So no file is ever held whole.
  */
-import { closeSync } from 'node:fs';
-import { InputError } from '../errors/index.js';
 import { dtypeBytes, elementCount, type FileDtype } from './file-dtype.js';
-import { openInputFile, readFully } from './input-file.js';
+import { type ByteRange, readRanges } from './read-ranges.js';
 import { showValue } from './show-value.js';
-
-/** Bytes `start` to `end` (exclusive) of a file. */
-export interface ByteRange {
-  readonly path: string;
-  readonly start: number;
-  readonly end: number;
-}
 
 /** A tensor in a file. */
 export interface StoredTensor {
@@ -52,10 +43,10 @@ export function tensorBytes({ name, dtype, shape }: Pick<TensorInput, 'name' | '
  */
 export function* readTensorPieces(tensor: StoredTensor, pieceBytes = 2 ** 24): Generator<Uint8Array, void> {
   if (tensor.strides === undefined) {
-    for (const range of tensor.ranges) yield* readRange(range, pieceBytes);
+    yield* readRanges(tensor.ranges, pieceBytes);
     return;
   }
-  const span = Buffer.concat([...tensor.ranges].flatMap((range) => [...readRange(range, pieceBytes)]));
+  const span = Buffer.concat([...readRanges(tensor.ranges, pieceBytes)]);
   yield gather(span, tensor.shape, tensor.strides, dtypeBytes(tensor.dtype));
 }
 
@@ -69,23 +60,6 @@ export function readTensorBytes(tensor: StoredTensor): Uint8Array {
 export function copyOf(tensor: StoredTensor, name = tensor.name): TensorInput {
   const { dtype, shape } = tensor;
   return { name, dtype, shape, bytes: () => readTensorPieces(tensor) };
-}
-
-function* readRange({ path, start, end }: ByteRange, pieceBytes: number): Generator<Buffer, void> {
-  const descriptor = openInputFile(path);
-  try {
-    for (let offset = start; offset < end; offset += pieceBytes) {
-      const length = Math.min(pieceBytes, end - offset);
-      const piece = readFully(descriptor, offset, length);
-      if (piece.length < length)
-        throw new InputError(
-          `${path} ends at byte ${offset + piece.length}, within a tensor; the file was changed or cut meanwhile.`,
-        );
-      yield piece;
-    }
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 /** Elements at their strides, row by row. */
