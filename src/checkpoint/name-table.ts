@@ -41,24 +41,29 @@ export class NameTable {
 
   /** The published name of one of our paths. Throws for a path that is not in the table. */
   toPublished(own: string): string {
-    const { pattern, layer } = patternOf(own);
+    const { pattern, layer } = layerPattern(own);
     const published = this.#toPublished.get(pattern);
     if (published === undefined) throw new TypeError(`no published name for ${own}`);
-    return published.replace(LAYER, layer);
+    return withLayer(published, layer);
   }
 
   #lookUp(published: string): string | 'skip' | undefined {
-    const { pattern, layer } = patternOf(published);
+    const { pattern, layer } = layerPattern(published);
     const own = this.#toOwn.get(pattern);
-    if (own !== undefined) return own.replace(LAYER, layer);
+    if (own !== undefined) return withLayer(own, layer);
     const isSkipped =
       this.#skip.has(pattern) || this.#skipEndings.some((ending) => published.endsWith(ending));
     return isSkipped ? 'skip' : undefined;
   }
 }
 
-/** "h.12.mlp" -> pattern "h.{i}.mlp", layer "12". Names have at most one number. */
-function patternOf(name: string): { pattern: string; layer: string } {
+/** "h.{i}.mlp" with layer "12" -> "h.12.mlp". */
+export function withLayer(pattern: string, layer: string): string {
+  return pattern.replace(LAYER, layer);
+}
+
+/** "h.12.mlp" -> pattern "h.{i}.mlp", layer "12"; layer "" for a name without a number. Names have at most one. */
+export function layerPattern(name: string): { pattern: string; layer: string } {
   const match = /(^|\.)(\d+)(?=\.|$)/.exec(name);
   if (match === null) return { pattern: name, layer: '' };
   const start = match.index + (match[1]?.length ?? 0);

@@ -1,0 +1,90 @@
+/**
+ * How a checkpoint spells and shapes a model's tensors: names only (NameTable), or fused ones as well. Everything is a
+ * view: nothing is read.
+ */
+import { everyRow, interleaveRows, sliceRows, stackRows, type TensorView } from '../formats/index.js';
+import { layerPattern, type NameTable, withLayer } from './name-table.js';
+
+export interface OwnTensors {
+  /** By our own path. */
+  readonly tensors: Map<string, TensorView>;
+  /** Names that carry nothing and are left out on purpose. */
+  readonly skipped: readonly string[];
+  /** Names that the scheme does not have. */
+  readonly unknown: readonly string[];
+}
+
+/** One of the spellings of a family. */
+export interface NameScheme {
+  toOwn(tensors: ReadonlyMap<string, TensorView>): OwnTensors;
+  /** Throws TypeError for a path that the scheme does not have or a fused tensor without all its parts. */
+  fromOwn(tensors: ReadonlyMap<string, TensorView>): Map<string, TensorView>;
+}
+
+/** Our own paths as they are. */
+export const OWN_NAMES: NameScheme = {
+  toOwn: (tensors) => ({ tensors: new Map(tensors), skipped: [], unknown: [] }),
+  fromOwn: (tensors) => new Map(tensors),
+};
+
+/** A tensor that holds several of ours along its first dimension. */
+export interface FusedRow {
+  /** Its name, `{i}` for the layer. */
+  readonly name: string;
+  /** Our paths, in order; all of one shape. */
+  readonly parts: readonly string[];
+  /** stacked: one block after the other; interleaved: row 0 of each, row 1 of each, … */
+  readonly order: 'stacked' | 'interleaved';
+}
+
+/** @param fused rows beside those of `table`, which must not name the same paths */
+export function nameScheme(table: NameTable, fused: readonly FusedRow[] = []): NameScheme {
+  const byName = new Map(fused.map((row) => [row.name, row]));
+  const byPart = new Map(fused.flatMap((row) => row.parts.map((part) => [part, row] as const)));
+  return {
+    toOwn(tensors) {
+      const own = new Map<string, TensorView>();
+      const skipped: string[] = [];
+      const unknown: string[] = [];
+      for (const [name, view] of tensors) {
+        const { pattern, layer } = layerPattern(name);
+        const row = byName.get(pattern);
+        if (row !== undefined) {
+          for (const [index, part] of row.parts.entries())
+            own.set(withLayer(part, layer), takePart(view, row, index));
+          continue;
+        }
+        const path = table.toOwn(name);
+        if (path === undefined) unknown.push(name);
+        else if (path === 'skip') skipped.push(name);
+        else own.set(path, view);
+      }
+      return { tensors: own, skipped, unknown };
+    },
+    fromOwn(tensors) {
+      const named = new Map<string, TensorView>();
+      for (const [path, view] of tensors) {
+        const { pattern, layer } = layerPattern(path);
+        const row = byPart.get(pattern);
+        if (row === undefined) named.set(table.toPublished(path), view);
+        else if (row.parts[0] === pattern) named.set(withLayer(row.name, layer), fuse(row, layer, tensors));
+      }
+      return named;
+    },
+  };
+}
+
+function takePart(view: TensorView, { parts, order }: FusedRow, index: number): TensorView {
+  if (order === 'interleaved') return everyRow(view, parts.length, index);
+  const rows = (view.shape[0] ?? 0) / parts.length;
+  return sliceRows(view, index * rows, (index + 1) * rows);
+}
+
+function fuse({ name, parts, order }: FusedRow, layer: string, tensors: ReadonlyMap<string, TensorView>) {
+  const views = parts.map((part) => {
+    const view = tensors.get(withLayer(part, layer));
+    if (view === undefined) throw new TypeError(`${withLayer(name, layer)} needs ${withLayer(part, layer)}`);
+    return view;
+  });
+  return order === 'stacked' ? stackRows(views) : interleaveRows(views);
+}
