@@ -2,7 +2,8 @@ import { configValue, defineFamily } from '../family.js';
 import { sparkChat } from './chat-format.js';
 import { sparkConfigSchema, sparkSection } from './config.js';
 import { SparkModel } from './model.js';
-import { sparkNames } from './state-dict.js';
+import { sparkSharding } from './sharding.js';
+import { sparkMegatronScheme, sparkMindSporeScheme, sparkNames } from './state-dict.js';
 
 export const spark = defineFamily({
   name: 'spark',
@@ -11,6 +12,11 @@ export const spark = defineFamily({
   select: sparkSection,
   configFile: 'model_config.yaml',
   names: sparkNames,
+  sharding: sparkSharding,
+  schemes: { megatron: sparkMegatronScheme, mindspore: sparkMindSporeScheme },
+  // The published conversion scripts do so: embedding and norms are kept wide.
+  keepsFloat32: (own) =>
+    own.startsWith('embedTokens.') ? 'embedding' : /Norm\./.test(own) ? 'norm' : undefined,
   describe: (config) => ({
     initRule: { kind: 'xavier-normal' },
     vocabSize: config.vocab_size,

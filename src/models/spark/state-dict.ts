@@ -1,5 +1,5 @@
 /** Published tensor names (MindSpore's) and ours. */
-import { NameTable } from '../../checkpoint/index.js';
+import { NameTable, nameScheme } from '../../checkpoint/index.js';
 
 export const sparkNames = new NameTable(
   [
@@ -27,4 +27,39 @@ export const sparkNames = new NameTable(
   ],
   // Mask buffers; where they hang depends on how the file was written.
   { skip: ['*.attention_mask', '*.slice_sparse_mask'] },
+);
+
+/** MindSpore's spelling is the published one. */
+export const sparkMindSporeScheme = nameScheme(sparkNames);
+
+/** Megatron's: no `transformer.` in front, q, k, v in one matrix, fc0 and fc1 row by row in one. */
+export const sparkMegatronScheme = nameScheme(
+  new NameTable(
+    [
+      ['embedding.word_embeddings.weight', 'embedTokens.weight'],
+      ['transformer.layers.{i}.layer_norm.weight', 'layers.{i}.inputNorm.weight'],
+      ['transformer.layers.{i}.layer_norm.bias', 'layers.{i}.inputNorm.bias'],
+      ['transformer.layers.{i}.attention.out_proj.weight', 'layers.{i}.attention.outProj.weight'],
+      ['transformer.layers.{i}.attention.out_proj.bias', 'layers.{i}.attention.outProj.bias'],
+      ['transformer.layers.{i}.final_layer_norm.weight', 'layers.{i}.postAttentionNorm.weight'],
+      ['transformer.layers.{i}.final_layer_norm.bias', 'layers.{i}.postAttentionNorm.bias'],
+      ['transformer.layers.{i}.mlp.fc2.weight', 'layers.{i}.mlp.fc2.weight'],
+      ['transformer.layers.{i}.mlp.fc2.bias', 'layers.{i}.mlp.fc2.bias'],
+      ['transformer.layernorm.weight', 'finalNorm.weight'],
+      ['transformer.layernorm.bias', 'finalNorm.bias'],
+    ],
+    { skip: ['*._extra_state'] },
+  ),
+  ['weight', 'bias'].flatMap((kind) => [
+    {
+      name: `transformer.layers.{i}.attention.q_k_v_proj.${kind}`,
+      parts: ['qProj', 'kProj', 'vProj'].map((part) => `layers.{i}.attention.${part}.${kind}`),
+      order: 'stacked' as const,
+    },
+    {
+      name: `transformer.layers.{i}.mlp.fc1.${kind}`,
+      parts: ['fc0', 'fc1'].map((part) => `layers.{i}.mlp.${part}.${kind}`),
+      order: 'interleaved' as const,
+    },
+  ]),
 );

@@ -2,6 +2,7 @@ import { configValue, defineFamily } from '../family.js';
 import { telechatChat } from './chat-format.js';
 import { telechatConfigSchema } from './config.js';
 import { TelechatModel } from './model.js';
+import { telechatSharding } from './sharding.js';
 import { telechatNames } from './state-dict.js';
 
 export const telechat = defineFamily({
@@ -12,6 +13,7 @@ export const telechat = defineFamily({
   schema: telechatConfigSchema,
   configFile: 'config.json',
   names: telechatNames,
+  sharding: telechatSharding,
   describe: (config) => ({
     initRule: { kind: 'normal', std: config.initializer_range },
     vocabSize: config.vocab_size,

@@ -2,6 +2,7 @@ import { configValue, defineFamily } from '../family.js';
 import { telechat52bChat } from './chat-format.js';
 import { telechat52bConfigSchema } from './config.js';
 import { Telechat52bModel } from './model.js';
+import { telechat52bSharding } from './sharding.js';
 import { telechat52bNames } from './state-dict.js';
 
 export const telechat52b = defineFamily({
@@ -12,6 +13,7 @@ export const telechat52b = defineFamily({
   schema: telechat52bConfigSchema,
   configFile: 'config.json',
   names: telechat52bNames,
+  sharding: telechat52bSharding,
   describe: (config) => ({
     initRule: { kind: 'normal', std: config.initializer_range },
     vocabSize: config.vocab_size,

@@ -2,6 +2,7 @@ import { configValue, defineFamily } from '../family.js';
 import { xverseChat } from './chat-format.js';
 import { xverseConfigSchema } from './config.js';
 import { XverseModel } from './model.js';
+import { xverseSharding } from './sharding.js';
 import { xverseNames } from './state-dict.js';
 
 export const xverse = defineFamily({
@@ -10,6 +11,7 @@ export const xverse = defineFamily({
   schema: xverseConfigSchema,
   configFile: 'config.json',
   names: xverseNames,
+  sharding: xverseSharding,
   describe: (config) => ({
     initRule: { kind: 'normal', std: config.initializer_range },
     vocabSize: config.vocab_size,
