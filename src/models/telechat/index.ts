@@ -3,7 +3,7 @@ import { telechatChat } from './chat-format.js';
 import { telechatConfigSchema } from './config.js';
 import { TelechatModel } from './model.js';
 import { telechatSharding } from './sharding.js';
-import { telechatNames } from './state-dict.js';
+import { telechatMindSporeScheme, telechatNames } from './state-dict.js';
 
 export const telechat = defineFamily({
   name: 'telechat',
@@ -14,6 +14,7 @@ export const telechat = defineFamily({
   configFile: 'config.json',
   names: telechatNames,
   sharding: telechatSharding,
+  schemes: { mindspore: telechatMindSporeScheme },
   describe: (config) => ({
     initRule: { kind: 'normal', std: config.initializer_range },
     vocabSize: config.vocab_size,

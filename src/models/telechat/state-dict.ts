@@ -1,5 +1,5 @@
 /** Published tensor names and ours. 7B files leave the `transformer.` away. */
-import { NameTable } from '../../checkpoint/index.js';
+import { NameTable, nameScheme } from '../../checkpoint/index.js';
 
 export const telechatNames = new NameTable(
   [
@@ -18,4 +18,23 @@ export const telechatNames = new NameTable(
     ['lm_head.weight', 'lmHead.weight'],
   ],
   { optionalPrefix: 'transformer.' },
+);
+
+/** The spelling of TeleChat in MindFormers, which its convert_weight.py writes. */
+export const telechatMindSporeScheme = nameScheme(
+  new NameTable([
+    ['model.tok_embeddings.embedding_weight', 'embedTokens.weight'],
+    ['model.layers.{i}.attention_norm.weight', 'layers.{i}.inputNorm.weight'],
+    ['model.layers.{i}.attention.wq.weight', 'layers.{i}.attention.query.weight'],
+    ['model.layers.{i}.attention.wk_v.weight', 'layers.{i}.attention.keyValue.weight'],
+    ['model.layers.{i}.attention.wo.weight', 'layers.{i}.attention.dense.weight'],
+    ['model.layers.{i}.attention.wo.bias', 'layers.{i}.attention.dense.bias'],
+    ['model.layers.{i}.ffn_norm.weight', 'layers.{i}.postAttentionNorm.weight'],
+    ['model.layers.{i}.feed_forward.w1.weight', 'layers.{i}.mlp.gateProj.weight'],
+    ['model.layers.{i}.feed_forward.w3.weight', 'layers.{i}.mlp.upProj.weight'],
+    ['model.layers.{i}.feed_forward.w2.weight', 'layers.{i}.mlp.downProj.weight'],
+    ['model.layers.{i}.feed_forward.w2.bias', 'layers.{i}.mlp.downProj.bias'],
+    ['model.norm_out.weight', 'finalNorm.weight'],
+    ['lm_head.weight', 'lmHead.weight'],
+  ]),
 );
