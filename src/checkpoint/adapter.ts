@@ -1,12 +1,6 @@
 /**
- * LoRA adapters on disk, in the three published spellings:
- *
- * - peft: a folder with adapter_config.json and adapter_model.safetensors, `base_model.model.M.lora_A.weight` [R, I]
- *   and `lora_B.weight` [O, R]
- * - mindpet (Spark): `M.mindpet_delta_lora_A` [R, I], `M.mindpet_delta_lora_B` [O, R]
- * - telechat: `M.lora_right_weight` [I, R], `M.lora_left_weight` [R, O], transposed
- *
- * M is the published name of the adapted layer. Reading recognises the spelling; writing is PEFT's.
+ * LoRA adapters on disk: a PEFT folder (adapter_config.json and adapter_model.safetensors), or a file in any of the
+ * published spellings (adapter-names.ts). Reading recognises the spelling; writing is PEFT's.
  */
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -22,31 +16,9 @@ import {
 import { applyLora, type LoraLinear, type LoraOptions, loraLayers } from '../lora/index.js';
 import type { Module } from '../nn/index.js';
 import { isFloatDType, MappedFile, noGrad, type Tensor } from '../tensor/index.js';
+import { LORA_NAMES, parseAdapterName } from './adapter-names.js';
 import type { NameTable } from './name-table.js';
-import { LORA_NAMES, publishedLayer } from './published-parameters.js';
-
-interface AdapterTensor {
-  /** Published name of the adapted layer. */
-  readonly module: string;
-  readonly part: 'loraA' | 'loraB';
-  readonly transposed: boolean;
-}
-
-const SPELLINGS = [
-  { suffix: `.${LORA_NAMES.loraA}`, prefix: 'base_model.model.', part: 'loraA', transposed: false },
-  { suffix: `.${LORA_NAMES.loraB}`, prefix: 'base_model.model.', part: 'loraB', transposed: false },
-  { suffix: '.mindpet_delta_lora_A', prefix: '', part: 'loraA', transposed: false },
-  { suffix: '.mindpet_delta_lora_B', prefix: '', part: 'loraB', transposed: false },
-  { suffix: '.lora_right_weight', prefix: '', part: 'loraA', transposed: true },
-  { suffix: '.lora_left_weight', prefix: '', part: 'loraB', transposed: true },
-] as const;
-
-function parseName(name: string): AdapterTensor | undefined {
-  for (const { suffix, prefix, part, transposed } of SPELLINGS)
-    if (name.endsWith(suffix) && name.startsWith(prefix))
-      return { module: name.slice(prefix.length, name.length - suffix.length), part, transposed };
-  return undefined;
-}
+import { publishedLayer } from './published-parameters.js';
 
 const CONFIG_FILE = 'adapter_config.json';
 const WEIGHT_FILE = 'adapter_model.safetensors';
@@ -90,7 +62,7 @@ export function loadAdapter(
 
   const layers = new Map<string, { loraA?: string; loraB?: string }>();
   for (const name of tensors.keys()) {
-    const parsed = parseName(name);
+    const parsed = parseAdapterName(name);
     const own = parsed === undefined ? undefined : names.toOwn(`${parsed.module}.weight`);
     if (parsed === undefined || own === undefined || own === 'skip')
       throw new InputError(`${weightPath}: tensor "${name}" belongs to no layer of this model.`);
@@ -112,7 +84,7 @@ export function loadAdapter(
           throw new InputError(`${weightPath}: tensor "${name}" has dtype ${entry.dtype}, not a float one.`);
         const stored = file.tensor(entry.byteStart, entry.shape, entry.dtype);
         const tensor = noGrad(() =>
-          parseName(name)?.transposed === true ? stored.transpose(0, 1).contiguous() : stored,
+          parseAdapterName(name)?.transposed === true ? stored.transpose(0, 1).contiguous() : stored,
         );
         if (tensor.shape.join() !== layer[part].shape.join())
           throw new InputError(

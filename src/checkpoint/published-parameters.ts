@@ -1,10 +1,8 @@
 /** Every parameter under its published name; those of LoRA adapters under PEFT's, without its prefix. */
 import type { Module } from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
+import { LORA_NAMES } from './adapter-names.js';
 import type { NameTable } from './name-table.js';
-
-/** How PEFT calls the two matrices of an adapted layer, behind the layer's name. */
-export const LORA_NAMES = { loraA: 'lora_A.weight', loraB: 'lora_B.weight' } as const;
 
 export function publishedParameters(module: Module, names: NameTable): Map<string, Tensor> {
   return new Map(

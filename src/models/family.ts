@@ -1,11 +1,14 @@
 /** What the rest of the system knows of a model family, and of one model of it. */
 import type { z } from 'zod';
 import {
+  NAME_DIALECTS,
+  type NameDialect,
   type NameScheme,
   type NameTable,
   nameScheme,
   OWN_NAMES,
   type ShardingTable,
+  type WeightTables,
 } from '../checkpoint/index.js';
 import { parseConfig } from '../config/index.js';
 import type { InitRule } from '../nn/index.js';
@@ -15,27 +18,10 @@ import type { ChatFormat } from './chat-format.js';
 
 export type FamilyName = 'spark' | 'telechat' | 'telechat52b' | 'xverse';
 
-/**
- * Spellings of a family's tensors. published: as its authors ship it; own: our module paths; megatron, mindspore: those of
- * the frameworks, where they differ or where the published one is that framework's.
- */
-export type NameDialect = 'published' | 'own' | 'megatron' | 'mindspore';
-
-export const NAME_DIALECTS: readonly NameDialect[] = ['published', 'own', 'megatron', 'mindspore'];
-
-/** What holds for every model of a family, whatever its config. */
-export interface FamilyTables {
-  readonly names: NameTable;
-  readonly sharding: ShardingTable;
-  readonly schemes: ReadonlyMap<NameDialect, NameScheme>;
-  /** Stays float32 when a checkpoint is cast, unless asked otherwise. Default: nothing. */
-  readonly keepsFloat32?: (own: string) => 'embedding' | 'norm' | undefined;
-}
-
 /** A model as its config describes it; no weights yet. */
 export interface Architecture {
   readonly family: FamilyName;
-  readonly tables: FamilyTables;
+  readonly tables: WeightTables;
   /** The config as it was read, for saving it beside new weights. */
   readonly publishedConfig: unknown;
   /** Its file name in a model folder. */
@@ -55,7 +41,7 @@ export interface Architecture {
 
 export interface ModelFamily {
   readonly name: FamilyName;
-  readonly tables: FamilyTables;
+  readonly tables: WeightTables;
   /** True when a parsed config file is one of this family. */
   recognises(config: unknown): boolean;
   /** @throws InputError for unknown keys and values out of range, naming `source`. */
@@ -74,14 +60,14 @@ export function defineFamily<Schema extends z.ZodType>(definition: {
   readonly sharding: ShardingTable;
   /** Spellings beside the published one. */
   readonly schemes?: Partial<Record<NameDialect, NameScheme>>;
-  readonly keepsFloat32?: FamilyTables['keepsFloat32'];
+  readonly keepsFloat32?: WeightTables['keepsFloat32'];
   readonly describe: (
     config: z.output<Schema>,
   ) => Omit<Architecture, 'family' | 'tables' | 'publishedConfig' | 'configFile' | 'names'>;
 }): ModelFamily {
   const { name, recognises, schema, select, configFile, names, sharding, schemes, describe } = definition;
   const dialects = { published: nameScheme(names), own: OWN_NAMES, ...schemes };
-  const tables: FamilyTables = {
+  const tables: WeightTables = {
     names,
     sharding,
     schemes: new Map(

@@ -1,0 +1,21 @@
+/** What a family tells of its tensors, whatever a model's config: spellings, how ranks share them, which stay wide. */
+import type { NameScheme } from './name-scheme.js';
+import type { NameTable } from './name-table.js';
+import type { ShardingTable } from './sharding-table.js';
+
+/**
+ * Spellings of a family's tensors. published: as its authors ship it; own: our module paths; megatron, mindspore: those of
+ * the frameworks.
+ */
+export const NAME_DIALECTS = ['published', 'own', 'megatron', 'mindspore'] as const;
+
+export type NameDialect = (typeof NAME_DIALECTS)[number];
+
+export interface WeightTables {
+  /** The published spelling. */
+  readonly names: NameTable;
+  readonly schemes: ReadonlyMap<NameDialect, NameScheme>;
+  readonly sharding: ShardingTable;
+  /** Stays float32 when a checkpoint is cast, unless asked otherwise. Default: nothing. */
+  readonly keepsFloat32?: (own: string) => 'embedding' | 'norm' | undefined;
+}
