@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { main } from '../src/cli/main.js';
 import { applyOverrides, parseConfig, readConfigFile } from '../src/config/index.js';
-import { readDialogues, renderDialogues } from '../src/data/index.js';
-import { loadModelTokenizer, parseArchitecture } from '../src/models/index.js';
+import { readSamples } from '../src/data/index.js';
+import { type ChatMessage, loadModelTokenizer, parseArchitecture } from '../src/models/index.js';
 import { runTraining, trainConfigSchema } from '../src/training/index.js';
 import { sharedData } from './shared-data.js';
 
@@ -50,11 +50,15 @@ describe.each(layouts)('$name', ({ name, config: shape, answers }) => {
   const skip = dialogues === undefined || tokenizerFolder === undefined;
   const config = { ...shape, n_head: 2, tie_word_embeddings: false };
 
-  test.skipIf(skip)('the loss mask covers the answers and nothing else', () => {
+  test.skipIf(skip)('the loss mask covers the answers and nothing else', async () => {
     const architecture = parseArchitecture(config, 'test');
     const tokenizer = loadModelTokenizer(architecture, tokenizerFolder ?? '');
-    const conversations = [...readDialogues(dialogues ?? '', 'telechat')].slice(0, 60);
-    const rows = renderDialogues(conversations, architecture.chat, tokenizer);
+    const conversations: (readonly ChatMessage[])[] = [];
+    for await (const sample of readSamples([dialogues ?? ''], { form: 'telechat' })) {
+      if (sample.kind === 'dialogue') conversations.push(sample.messages);
+      if (conversations.length === 60) break;
+    }
+    const rows = conversations.map((messages) => architecture.chat.renderTraining(messages, tokenizer));
     const [stop] = architecture.chat.stopTokenIds(tokenizer);
     for (const [index, { ids, lossMask }] of rows.entries()) {
       const spans: number[][] = [];

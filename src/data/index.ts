@@ -1,4 +1,16 @@
+export { SAMPLE_FORMS, type SampleForm } from './forms/index.js';
 export { type IdsFile, readIdsFile } from './ids-file.js';
-export { type ChatForm, readDialogues, readTexts, renderDialogues } from './read-samples.js';
+export { type ReadSamplesOptions, readSamples } from './read-samples.js';
 export { RowOrder } from './row-order.js';
 export { concatenateDocuments, type PackResult, packSamples, type Row, separateSamples } from './rows.js';
+export {
+  type DialogueSample,
+  mapSampleTexts,
+  placeOf,
+  type Sample,
+  type SampleOrigin,
+  type SkippedRecord,
+  sampleTexts,
+  type TextSample,
+} from './sample.js';
+export { type SkipReason, SkipReport } from './skip-report.js';

@@ -1,70 +1,98 @@
-/** Files of records to token rows, by the family's chat format. */
-import { z } from 'zod';
-import { parseConfig } from '../config/index.js';
+/** Files of records to samples, whatever container and form they have. */
 import { InputError } from '../errors/index.js';
-import { readJsonLines } from '../formats/index.js';
-import type { ChatFormat, ChatMessage } from '../models/index.js';
-import type { Tokenizer } from '../tokenizers/index.js';
-import type { Row } from './rows.js';
+import { type FileRecord, type RecordFormat, readRecords, showValue } from '../formats/index.js';
+import {
+  DETECTION_RECORDS,
+  detectForm,
+  FormFault,
+  type FormOptions,
+  formReader,
+  isRecord,
+  type ReadForm,
+  type SampleForm,
+} from './forms/index.js';
+import { placeOf, type Sample, type SampleOrigin, type SkippedRecord } from './sample.js';
+
+export interface ReadSamplesOptions extends FormOptions {
+  /** auto: told by the keys of each file's first records. */
+  readonly form: SampleForm | 'auto';
+  /** Default: told by each file's content and name. */
+  readonly format?: RecordFormat | undefined;
+  /** Longest record accepted, in bytes. Default 64 MiB. */
+  readonly maxRecordBytes?: number | undefined;
+  /** What a faulty record does. Default: stop. */
+  readonly onError?: 'stop' | 'skip' | undefined;
+  /** Hears of every record that is skipped. */
+  readonly onSkip?: ((skipped: SkippedRecord) => void) | undefined;
+}
 
 /**
- * - messages: {"messages": [{"role": "user" | "assistant" | "system", "content": …}, …]}
- * - telechat: {"input": "<_user>q1<_bot>a1<_user>q2", "output": "a2"}
+ * The samples of all files in order, one at a time.
+ * @throws InputError with file and line for the first faulty record, unless they are skipped; and always for a file that
+ *   is missing or of no known container, and for records whose form cannot be told
  */
-export type ChatForm = 'messages' | 'telechat';
+export async function* readSamples(
+  files: Iterable<string>,
+  options: ReadSamplesOptions,
+): AsyncGenerator<Sample, void> {
+  for (const file of files) yield* readFile(file, options);
+}
 
-const messagesRecord = z.object({
-  messages: z.array(z.object({ role: z.enum(['system', 'user', 'assistant']), content: z.string() })).min(2),
-});
-
-const telechatRecord = z.object({ input: z.string(), output: z.string() });
-
-const textRecord = z.object({ text: z.string() });
-
-/** The dialogues of a JSONL file. @throws InputError with file and line for a record of another form */
-export function* readDialogues(path: string, form: ChatForm): Generator<ChatMessage[]> {
-  for (const { line, value } of readJsonLines(path)) {
-    const source = `${path}:${line}`;
-    yield form === 'messages'
-      ? parseConfig(messagesRecord, value, { source }).messages
-      : splitTelechat(parseConfig(telechatRecord, value, { source }), source);
+async function* readFile(file: string, options: ReadSamplesOptions): AsyncGenerator<Sample, void> {
+  const skips = options.onError === 'skip';
+  const skip = (line: number, reason: string, message: string): void =>
+    options.onSkip?.({ file, line, reason, message });
+  const records = readRecords(file, {
+    format: options.format,
+    maxRecordBytes: options.maxRecordBytes,
+    onFault: skips ? ({ line, reason, message }) => skip(line, reason, message) : undefined,
+  });
+  const { read, head } = await chooseForm(file, records, options);
+  for await (const { line, value } of followedBy(head, records)) {
+    const origin = { file, line };
+    const sample = toSample(value, origin, read, options);
+    if (!(sample instanceof FormFault)) yield sample;
+    else {
+      const message = `${placeOf(origin)}: ${sample.message}.`;
+      if (!skips) throw new InputError(message);
+      skip(line, sample.reason, message);
+    }
   }
 }
 
-/** The texts of a JSONL file of {"text": …}. */
-export function* readTexts(path: string): Generator<string> {
-  for (const { line, value } of readJsonLines(path))
-    yield parseConfig(textRecord, value, { source: `${path}:${line}` }).text;
+/** The reader of the form, and the records that were read to find it. */
+async function chooseForm(
+  file: string,
+  records: AsyncIterator<FileRecord, void>,
+  options: ReadSamplesOptions,
+): Promise<{ read: ReadForm; head: FileRecord[] }> {
+  if (options.form !== 'auto') return { read: formReader(options.form), head: [] };
+  const head: FileRecord[] = [];
+  while (head.length < DETECTION_RECORDS) {
+    const next = await records.next();
+    if (next.done === true) break;
+    head.push(next.value);
+  }
+  // Records that are no objects are refused in their turn, by any form.
+  return { read: formReader(detectForm(head, file, options) ?? 'text'), head };
 }
 
-const USER = '<_user>';
-const BOT = '<_bot>';
-
-function splitTelechat({ input, output }: z.output<typeof telechatRecord>, source: string): ChatMessage[] {
-  // Single-turn records may leave the first marker away.
-  const turns = (input.startsWith(USER) ? input.slice(USER.length) : input).split(USER);
-  return turns.flatMap((turn, index): ChatMessage[] => {
-    const isLast = index === turns.length - 1;
-    const parts = turn.split(BOT);
-    const [question = '', answer] = parts;
-    // The last turn may close with the marker under which the output continues.
-    const bare = isLast ? parts.slice(1).every((part) => part === '') : parts.length === 2;
-    if (!bare)
-      throw new InputError(
-        `${source}: turn ${index + 1} of "input" is not <_user>question<_bot>answer (the last one <_user>question).`,
-      );
-    return [
-      { role: 'user', content: question },
-      { role: 'assistant', content: isLast ? output : (answer ?? '') },
-    ];
-  });
+async function* followedBy<T>(head: readonly T[], rest: AsyncIterable<T>): AsyncGenerator<T, void> {
+  yield* head;
+  yield* rest;
 }
 
-/** One row for each dialogue, masked as the family's format says. */
-export function renderDialogues(
-  dialogues: Iterable<readonly ChatMessage[]>,
-  format: ChatFormat,
-  tokenizer: Tokenizer,
-): Row[] {
-  return Array.from(dialogues, (messages) => format.renderTraining(messages, tokenizer));
+function toSample(
+  value: unknown,
+  origin: SampleOrigin,
+  read: ReadForm,
+  options: FormOptions,
+): Sample | FormFault {
+  if (!isRecord(value)) return new FormFault('not a record', `expected an object, got ${showValue(value)}`);
+  try {
+    return { ...read(value, options), origin };
+  } catch (error) {
+    if (error instanceof FormFault) return error;
+    throw error;
+  }
 }

@@ -5,7 +5,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { concatenateDocuments, packSamples, renderDialogues } from '../data/index.js';
+import { concatenateDocuments, packSamples } from '../data/index.js';
 import { InputError } from '../errors/index.js';
 import { type ChoiceResult, measureChoices } from '../evaluation/index.js';
 import { writeFileAtomic } from '../formats/index.js';
@@ -115,11 +115,8 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   logScores('after pre-training', before);
 
   heading(4, 'Fine-tuning: the answers of the dialogues (the loss mask leaves the questions out)');
-  const samples = renderDialogues(
-    dialogues.map(({ messages }) => messages),
-    loaded.architecture.chat,
-    tokenizer,
-  );
+  const { chat } = loaded.architecture;
+  const samples = dialogues.map(({ messages }) => chat.renderTraining(messages, tokenizer));
   const fineTuning = await trainRows(loaded, packSamples(samples, plan.rowLength + 1).rows, {
     ...plan.fineTuning,
     output: folder('fine-tuning'),

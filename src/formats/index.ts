@@ -18,6 +18,18 @@ export {
 } from './read-json.js';
 export type { ByteRange } from './read-ranges.js';
 export {
+  detectRecordFormat,
+  type ReadRecordsOptions,
+  type RecordFormat,
+  readRecords,
+} from './record-file.js';
+export {
+  type FileRecord,
+  MAX_RECORD_BYTES,
+  RecordFault,
+  type RecordFaultReason,
+} from './record-file-fault.js';
+export {
   type ModelTensorEntry,
   openSafetensorsModel,
   readSafetensorsIndex,
@@ -29,6 +41,7 @@ export {
   writeSafetensors,
   writeSafetensorsModel,
 } from './safetensors-writer.js';
+export { showValue } from './show-value.js';
 export {
   copyOf,
   readTensorBytes,

@@ -77,7 +77,7 @@ export function* readJsonLines(path: string, options: ReadJsonLinesOptions = {})
 }
 
 /** As parseJson; the place is `<path>:<line>:<column>`, for the text has one line only. */
-function parseJsonLine(text: string, source: string, options: ParseJsonOptions): unknown {
+export function parseJsonLine(text: string, source: string, options: ParseJsonOptions): unknown {
   if (!options.uniqueKeys) {
     try {
       const value: unknown = JSON.parse(text);

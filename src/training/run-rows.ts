@@ -1,13 +1,5 @@
 /** The rows of a run: its data files through the tokenizer, and through the family's chat format where they talk. */
-import {
-  concatenateDocuments,
-  packSamples,
-  type Row,
-  readDialogues,
-  readTexts,
-  renderDialogues,
-  separateSamples,
-} from '../data/index.js';
+import { concatenateDocuments, packSamples, type Row, readSamples, separateSamples } from '../data/index.js';
 import { InputError } from '../errors/index.js';
 import { formatCount, log } from '../log/index.js';
 import type { Architecture } from '../models/index.js';
@@ -15,16 +7,22 @@ import type { Tokenizer } from '../tokenizers/index.js';
 import type { TrainConfig } from './run-config.js';
 
 /** @throws InputError for faulty records (with file and line), and if there is nothing to learn */
-export function readRunRows(
+export async function readRunRows(
   data: TrainConfig['data'],
   architecture: Architecture,
   tokenizer: Tokenizer,
-): readonly Row[] {
+): Promise<readonly Row[]> {
   const rowLength = data.sequence_length + 1;
-  const rows =
-    data.form === 'text'
-      ? concatenateDocuments(encodeTexts(data.files, tokenizer), rowLength, architecture.eosTokenId)
-      : dialogueRows(data, data.form, rowLength, architecture, tokenizer);
+  const texts: number[][] = [];
+  const dialogues: Row[] = [];
+  for await (const sample of readSamples(data.files, { form: data.form })) {
+    if (sample.kind === 'text') texts.push(tokenizer.encode(sample.text));
+    else dialogues.push(architecture.chat.renderTraining(sample.messages, tokenizer));
+  }
+  const rows = [
+    ...concatenateDocuments(texts, rowLength, architecture.eosTokenId),
+    ...dialogueRows(dialogues, data.packing, rowLength),
+  ];
   const files = data.files.join(', ');
   if (rows.length === 0)
     throw new InputError(`${files}: no row to train on; the files are empty, or every record is too long.`);
@@ -43,18 +41,11 @@ export function readRunRows(
   return rows;
 }
 
-function* encodeTexts(files: readonly string[], tokenizer: Tokenizer): Iterable<number[]> {
-  for (const file of files) for (const text of readTexts(file)) yield tokenizer.encode(text);
-}
-
 function dialogueRows(
-  { files, packing }: TrainConfig['data'],
-  form: 'messages' | 'telechat',
+  samples: readonly Row[],
+  packing: TrainConfig['data']['packing'],
   rowLength: number,
-  { chat }: Architecture,
-  tokenizer: Tokenizer,
 ): readonly Row[] {
-  const samples = files.flatMap((file) => renderDialogues(readDialogues(file, form), chat, tokenizer));
   const pack = packing === 'greedy' ? packSamples : separateSamples;
   const { rows, tooLong } = pack(samples, rowLength);
   if (tooLong.length > 0) {

@@ -1,0 +1,32 @@
+/** {"instruction", "input"?, "output", "history"?: [[question, answer], …], "system"?}, as Alpaca and its successors. */
+import type { ChatMessage } from '../../models/index.js';
+import { dialogue, optionalText, type ReadForm, requireText, wrongType } from './form.js';
+
+export const readAlpaca: ReadForm = (record, { inputSeparator = '\n' }) => {
+  const instruction = requireText(record, 'instruction');
+  const input = optionalText(record, 'input');
+  const output = requireText(record, 'output');
+  const system = optionalText(record, 'system');
+  const messages: ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: system }];
+  messages.push(...readHistory(record.history));
+  const parts = [instruction, input].filter((part) => part !== undefined && part !== '');
+  messages.push(
+    { role: 'user', content: parts.join(inputSeparator) },
+    { role: 'assistant', content: output },
+  );
+  return dialogue(messages);
+};
+
+function readHistory(history: unknown): ChatMessage[] {
+  if (history === undefined || history === null) return [];
+  if (!Array.isArray(history)) throw wrongType('history', 'a list of [question, answer]', history);
+  return history.flatMap((round: unknown, index): ChatMessage[] => {
+    const [question, answer] = Array.isArray(round) && round.length === 2 ? (round as unknown[]) : [];
+    if (typeof question !== 'string' || typeof answer !== 'string')
+      throw wrongType(`history[${index}]`, '[question, answer]', round);
+    return [
+      { role: 'user', content: question },
+      { role: 'assistant', content: answer },
+    ];
+  });
+}

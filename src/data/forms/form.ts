@@ -1,0 +1,100 @@
+/** What a form of training records is: from a record to a text or a dialogue. */
+import { showValue } from '../../formats/index.js';
+import type { ChatMessage, ChatRole } from '../../models/index.js';
+
+export type SampleContent =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'dialogue'; readonly messages: readonly ChatMessage[] };
+
+export interface FormOptions {
+  /** text: the key that holds it. Default "text". */
+  readonly textField?: string | undefined;
+  /** alpaca: what stands between instruction and input where both are given. Default "\n"; Spark's recipes: "". */
+  readonly inputSeparator?: string | undefined;
+}
+
+export type JsonRecord = Readonly<Record<string, unknown>>;
+
+/** @throws FormFault for a record of another form */
+export type ReadForm = (record: JsonRecord, options: FormOptions) => SampleContent;
+
+export type FormFaultReason =
+  | 'not a record'
+  | 'missing key'
+  | 'wrong type'
+  | 'unknown role'
+  | 'order of turns'
+  | 'tool calls';
+
+/** A record of another form; readSamples makes it an InputError with file and line. */
+export class FormFault extends Error {
+  readonly reason: FormFaultReason;
+
+  constructor(reason: FormFaultReason, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+export function missingKey(record: JsonRecord, key: string): FormFault {
+  return new FormFault('missing key', `missing \`${key}\`; keys found: ${keysOf(record)}`);
+}
+
+export function keysOf(record: JsonRecord): string {
+  const keys = Object.keys(record);
+  if (keys.length === 0) return 'none';
+  const shown = keys.slice(0, 12).map((key) => (key.length > 40 ? `${key.slice(0, 37)}...` : key));
+  return shown.join(', ') + (keys.length > 12 ? `, … ${keys.length} in all` : '');
+}
+
+export function wrongType(key: string, expected: string, value: unknown): FormFault {
+  return new FormFault('wrong type', `\`${key}\` must be ${expected}, got ${showValue(value)}`);
+}
+
+export function isRecord(value: unknown): value is JsonRecord {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export function requireText(record: JsonRecord, key: string, path = key): string {
+  const value = record[key];
+  if (typeof value === 'string') return value;
+  if (!Object.hasOwn(record, key)) throw missingKey(record, path);
+  throw wrongType(path, 'a text', value);
+}
+
+/** undefined for a key that is absent, null or empty. */
+export function optionalText(record: JsonRecord, key: string): string | undefined {
+  const value = record[key];
+  if (value === undefined || value === null || value === '') return undefined;
+  if (typeof value === 'string') return value;
+  throw wrongType(key, 'a text', value);
+}
+
+export function requireList(record: JsonRecord, key: string): readonly unknown[] {
+  const value = record[key];
+  if (Array.isArray(value)) return value;
+  if (!Object.hasOwn(record, key)) throw missingKey(record, key);
+  throw wrongType(key, 'a list', value);
+}
+
+/** Optionally a system message, then user and assistant in turns, an assistant message last. */
+export function dialogue(messages: readonly ChatMessage[]): SampleContent {
+  const turns = messages[0]?.role === 'system' ? messages.slice(1) : messages;
+  for (const [index, { role }] of turns.entries()) {
+    const expected: ChatRole = index % 2 === 0 ? 'user' : 'assistant';
+    if (role === expected) continue;
+    const number = messages.length - turns.length + index + 1;
+    throw new FormFault(
+      'order of turns',
+      `message ${number} is from the ${role}, expected the ${expected}; user and assistant speak in turns, ` +
+        'a system message may only be the first',
+    );
+  }
+  if (turns.length === 0) throw new FormFault('order of turns', 'the dialogue has no messages');
+  if (turns.length % 2 !== 0)
+    throw new FormFault(
+      'order of turns',
+      'the dialogue ends with the user; an answer must be the last message',
+    );
+  return { kind: 'dialogue', messages };
+}

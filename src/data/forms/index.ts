@@ -1,0 +1,11 @@
+/** The forms of training records. */
+export { DETECTION_RECORDS, detectForm } from './detect-form.js';
+export {
+  FormFault,
+  type FormOptions,
+  isRecord,
+  type ReadForm,
+  type SampleContent,
+  wrongType,
+} from './form.js';
+export { formReader, SAMPLE_FORMS, type SampleForm } from './sample-form.js';

@@ -1,0 +1,140 @@
+/** Rows of Apache Parquet files, row group by row group; decoding and codecs are the libraries'. */
+import { closeSync } from 'node:fs';
+import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
+import { compressors } from 'hyparquet-compressors';
+import { messageOf } from '../errors/index.js';
+import { openInputFile, readFully, withInputFile } from './input-file.js';
+import { RecordFault, type RecordItem, tooLong } from './record-file-fault.js';
+import { decodeUtf8 } from './utf8.js';
+
+const MAGIC = 'PAR1';
+
+export function isParquet(start: Uint8Array): boolean {
+  return Buffer.from(start.subarray(0, 4)).toString('latin1') === MAGIC;
+}
+
+/** A row group is decoded as a whole, so a file must keep them below this (writers aim at 128 MiB). */
+const MAX_ROW_GROUP_BYTES = 2 ** 30;
+const MAX_PAGE_BYTES = 2 ** 28;
+const MAX_FOOTER_BYTES = 2 ** 28;
+
+/**
+ * Rows as plain JSON values: whole numbers beyond 2^53 and decimals as the library gives them, dates in ISO 8601, bytes as
+ * base64. `line` is the number of the row.
+ * @throws RecordFault for damaged files, with the row group
+ */
+export async function* readParquetRecords(
+  path: string,
+  maxBytes: number,
+): AsyncGenerator<RecordItem[], void> {
+  const size = withInputFile(path, (file) => file.size);
+  const descriptor = openInputFile(path);
+  const file: AsyncBuffer = {
+    byteLength: size,
+    slice: (start, end = size) => {
+      if (!(start >= 0 && end >= start && end <= size))
+        throw new Error(`bytes ${start} to ${end} are asked for, the file has ${size}`);
+      const bytes = readFully(descriptor, start, end - start);
+      return new Uint8Array(bytes).buffer;
+    },
+  };
+  try {
+    const metadata = await readFooter(path, file);
+    let row = 0;
+    for (const [group, { num_rows, total_byte_size }] of metadata.row_groups.entries()) {
+      const rowEnd = row + Number(num_rows);
+      const place = `${path}: row group ${group + 1} (rows ${row + 1} to ${rowEnd})`;
+      if (total_byte_size > BigInt(MAX_ROW_GROUP_BYTES))
+        throw damaged(
+          row + 1,
+          `${place} has ${total_byte_size} bytes; at most ${MAX_ROW_GROUP_BYTES} are read. Write smaller groups`,
+        );
+      const rows = await attemptRead(row + 1, place, () =>
+        parquetReadObjects({
+          file,
+          metadata,
+          rowStart: row,
+          rowEnd,
+          compressors: boundedCompressors,
+          parsers: {
+            stringFromBytes: (bytes: Uint8Array | undefined) => bytes && decodeUtf8(bytes, 'a text'),
+          },
+        }),
+      );
+      yield rows.map((value, index) => toItem(path, row + index + 1, value, maxBytes));
+      row = rowEnd;
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** The codecs, each with the size that a page's header claims checked before it is allocated. */
+const boundedCompressors = Object.fromEntries(
+  Object.entries(compressors).map(([codec, unpack]) => [
+    codec,
+    (input: Uint8Array, outputLength: number) => {
+      if (!(outputLength >= 0 && outputLength <= MAX_PAGE_BYTES))
+        throw new Error(`a page claims ${outputLength} bytes; at most ${MAX_PAGE_BYTES} are read`);
+      return unpack(input, outputLength);
+    },
+  ]),
+);
+
+async function readFooter(path: string, file: AsyncBuffer): Promise<FileMetaData> {
+  const tail = Buffer.from(await file.slice(Math.max(0, file.byteLength - 8)));
+  if (file.byteLength < 12 || tail.toString('latin1', 4) !== MAGIC)
+    throw damaged(1, `${path} does not end with ${MAGIC}: the parquet file is cut off, or encrypted`);
+  const footer = tail.readUInt32LE(0);
+  if (footer > MAX_FOOTER_BYTES || footer + 12 > file.byteLength)
+    throw damaged(1, `${path}: the parquet footer claims ${footer} bytes, the file has ${file.byteLength}`);
+  const metadata = await attemptRead(1, `${path}: the parquet footer`, () => parquetMetadataAsync(file));
+  let rows = 0n;
+  for (const { num_rows } of metadata.row_groups) {
+    if (num_rows < 0n) throw damaged(1, `${path}: the parquet footer claims a row group of ${num_rows} rows`);
+    rows += num_rows;
+  }
+  if (rows !== metadata.num_rows)
+    throw damaged(
+      1,
+      `${path}: the parquet footer claims ${metadata.num_rows} rows, its row groups have ${rows}`,
+    );
+  return metadata;
+}
+
+/** Whatever the library throws on damaged bytes: its own errors, RangeErrors of views, errors of codecs. */
+async function attemptRead<T>(line: number, place: string, read: () => T | Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    throw damaged(line, `${place} cannot be read: ${messageOf(error).slice(0, 200).replace(/\.$/, '')}`);
+  }
+}
+
+function damaged(line: number, problem: string): RecordFault {
+  return new RecordFault(line, 'damaged file', `${problem}.`);
+}
+
+function toItem(path: string, line: number, row: unknown, maxBytes: number): RecordItem {
+  let bytes = 0;
+  const plain = (value: unknown): unknown => {
+    if (typeof value === 'string') {
+      bytes += value.length;
+      return value;
+    }
+    if (typeof value === 'bigint')
+      return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString();
+    if (value === undefined) return null;
+    if (typeof value !== 'object' || value === null) return value;
+    if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
+    if (value instanceof Uint8Array) {
+      bytes += value.length;
+      return Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64');
+    }
+    if (Array.isArray(value) || ArrayBuffer.isView(value))
+      return Array.from(value as ArrayLike<unknown>, plain);
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]));
+  };
+  const value = plain(row);
+  return bytes > maxBytes ? tooLong(path, line, maxBytes) : { line, value };
+}
