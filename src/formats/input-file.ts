@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readSync, type Stats, statSync } from 'node:fs';
 import { InputError, messageOf } from '../errors/index.js';
 
 /** A regular file, open for reading. */
@@ -49,6 +49,20 @@ export function readFully(descriptor: number, offset: number, length: number): B
     filled += count;
   }
   return buffer.subarray(0, filled);
+}
+
+/** The first bytes of a file, at most `length`. */
+export function readFileStart(path: string, length: number): Buffer {
+  return withInputFile(path, (file) => file.read(0, length));
+}
+
+/** The names in a folder, sorted. @throws InputError if it cannot be read */
+export function listFolder(path: string): string[] {
+  try {
+    return readdirSync(path).sort();
+  } catch (error) {
+    throw readError(path, error);
+  }
 }
 
 /** What lies at a path; undefined if nothing does. */
