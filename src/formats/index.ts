@@ -5,8 +5,10 @@ export {
   writeFileAtomic,
   writeFolderAtomic,
 } from './atomic-write.js';
+export { type CkptFile, type ReadCkptOptions, readCkptFile } from './ckpt-reader.js';
+export { type WriteCkptOptions, writeCkptFile } from './ckpt-writer.js';
 export { dtypeBytes, elementCount, type FileDtype } from './file-dtype.js';
-export { fileStatus } from './input-file.js';
+export { fileStatus, listFolder, readFileStart } from './input-file.js';
 export { type ProtobufField, protobufFloat, readProtobuf } from './protobuf.js';
 export {
   type JsonLine,
