@@ -1,43 +1,50 @@
 /** Which row comes at which place of an endless, seeded run over the rows. */
-import { Generator, operator, scope } from '../tensor/index.js';
+import { Permutation } from './permutation.js';
+import { seededBits } from './seeded-hash.js';
 
-const randperm = operator('aten::randperm.generator');
+export interface RowOrderOptions {
+  readonly seed: number;
+  readonly shuffle: boolean;
+  /** Rows of each phase of a curriculum, which stay in their order; rows are shuffled within one. Default: one phase. */
+  readonly phases?: readonly number[] | undefined;
+}
 
-/** Every epoch is a permutation of its own, made from the seed and the epoch's number: any place is found at once. */
+/**
+ * Every epoch is a permutation of its own, made from the seed and the epoch's number. Any place is found in constant
+ * time and memory, so the state of a run over the rows is one number, and any number of ranks may share the places.
+ */
 export class RowOrder {
   readonly #count: number;
-  readonly #seed: number;
-  readonly #shuffle: boolean;
+  readonly #options: RowOrderOptions;
+  readonly #phases: readonly number[];
   #epoch = -1;
-  #permutation: readonly number[] = [];
+  #permutations: readonly Permutation[] = [];
 
-  constructor(count: number, { seed, shuffle }: { readonly seed: number; readonly shuffle: boolean }) {
+  constructor(count: number, options: RowOrderOptions) {
     this.#count = count;
-    this.#seed = seed;
-    this.#shuffle = shuffle;
+    this.#options = options;
+    this.#phases = options.phases ?? [count];
+    const total = this.#phases.reduce((sum, rows) => sum + rows, 0);
+    if (total !== count) throw new RangeError(`the phases have ${total} rows, the data ${count}`);
   }
 
   /** Index of the row at `place`, counted over all epochs from 0. */
   rowAt(place: number): number {
     const within = place % this.#count;
-    if (!this.#shuffle) return within;
+    const { seed, shuffle } = this.#options;
+    if (!shuffle) return within;
     const epoch = Math.floor(place / this.#count);
     if (epoch !== this.#epoch) {
-      this.#permutation = permutation(this.#count, this.#seed + epoch * EPOCH_STRIDE);
+      this.#permutations = this.#phases.map(
+        (rows, phase) => new Permutation(rows, seededBits(seed, 'row order', epoch, phase)),
+      );
       this.#epoch = epoch;
     }
-    return this.#permutation[within] ?? 0;
-  }
-}
-
-/** Keeps the epochs of neighbouring seeds apart. */
-const EPOCH_STRIDE = 1_000_003;
-
-function permutation(count: number, seed: number): number[] {
-  const generator = new Generator(seed);
-  try {
-    return scope(() => randperm(count, generator, 'int64').toArray());
-  } finally {
-    generator.dispose();
+    let start = 0;
+    for (const [phase, rows] of this.#phases.entries()) {
+      if (within < start + rows) return start + this.#permutations[phase]!.at(within - start);
+      start += rows;
+    }
+    throw new RangeError(`place ${place} lies beyond the phases`);
   }
 }

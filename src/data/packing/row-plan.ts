@@ -1,0 +1,59 @@
+/** Which pieces of which samples stand in which row: made from lengths alone, before any token is looked at. */
+
+/** Stretches of samples, in order. Parallel arrays, one entry a piece. */
+export interface Pieces {
+  /** Index of the sample. */
+  readonly samples: Uint32Array;
+  /** First token of the sample that belongs to the piece. */
+  readonly starts: Uint32Array;
+  /** Tokens. */
+  readonly lengths: Uint32Array;
+}
+
+/** Pieces sorted by row. */
+export interface RowPlan extends Pieces {
+  readonly rowCount: number;
+  /** [rowCount + 1]: row r holds the pieces from rowStarts[r] up to rowStarts[r + 1]. */
+  readonly rowStarts: Uint32Array;
+}
+
+/** What the packers share: lengths of what they pack, and the room of a row. */
+export interface PackingTask {
+  /** Tokens of each piece, none above `capacity`. */
+  readonly lengths: Uint32Array;
+  /** Tokens that a row holds. */
+  readonly capacity: number;
+}
+
+/** For each piece the row that it goes to; rows count from 0 without gaps. */
+export interface RowAssignment {
+  readonly rowCount: number;
+  readonly rowOf: Uint32Array;
+}
+
+/** Sorts pieces by row; within a row they keep their order. */
+export function planRows(pieces: Pieces, { rowCount, rowOf }: RowAssignment): RowPlan {
+  const count = rowOf.length;
+  const rowStarts = new Uint32Array(rowCount + 1);
+  for (const row of rowOf) rowStarts[row + 1]! += 1;
+  for (let row = 0; row < rowCount; row++) rowStarts[row + 1]! += rowStarts[row]!;
+  const next = rowStarts.slice();
+  const samples = new Uint32Array(count);
+  const starts = new Uint32Array(count);
+  const lengths = new Uint32Array(count);
+  for (let piece = 0; piece < count; piece++) {
+    const place = next[rowOf[piece]!]!++;
+    samples[place] = pieces.samples[piece]!;
+    starts[place] = pieces.starts[piece]!;
+    lengths[place] = pieces.lengths[piece]!;
+  }
+  return { rowCount, rowStarts, samples, starts, lengths };
+}
+
+/** Tokens in a row. */
+export function rowTokens(plan: RowPlan, row: number): number {
+  let tokens = 0;
+  for (let piece = plan.rowStarts[row]!; piece < plan.rowStarts[row + 1]!; piece++)
+    tokens += plan.lengths[piece]!;
+  return tokens;
+}
