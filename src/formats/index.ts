@@ -8,6 +8,10 @@ export {
 export { type CkptFile, type ReadCkptOptions, readCkptFile } from './ckpt-reader.js';
 export { type WriteCkptOptions, writeCkptFile } from './ckpt-writer.js';
 export { dtypeBytes, elementCount, type FileDtype } from './file-dtype.js';
+export type { GgufArray, GgufScalar, GgufScalarType, GgufValue } from './gguf-metadata.js';
+export { type GgufFile, type GgufQuantizedTensor, readGgufFile } from './gguf-reader.js';
+export type { GgufQuantization } from './gguf-types.js';
+export { type GgufQuantizedInput, type GgufTensorInput, writeGgufFile } from './gguf-writer.js';
 export { fileStatus, listFolder, readFileStart } from './input-file.js';
 export { type ProtobufField, protobufFloat, readProtobuf } from './protobuf.js';
 export {
