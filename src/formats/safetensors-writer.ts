@@ -1,7 +1,6 @@
-import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { writeFileAtomic } from './atomic-write.js';
 import { dtypeBytes, toSafetensorsDtype } from './file-dtype.js';
+import { type WriteShardsOptions, writeShards } from './sharded-writer.js';
 import { checkDistinctNames, type TensorInput, tensorBytes, writeTensorBytes } from './stored-tensor.js';
 
 /**
@@ -22,9 +21,7 @@ export function writeSafetensors(
   });
 }
 
-export interface WriteModelOptions {
-  /** Largest data size of one file in bytes; a larger tensor gets a file of its own. Default 5e9. */
-  readonly maxShardBytes?: number;
+export interface WriteModelOptions extends WriteShardsOptions {
   /** Default {format: 'pt'}, without which transformers refuses the file. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
@@ -39,59 +36,10 @@ export function writeSafetensorsModel(
   tensors: Iterable<TensorInput>,
   options: WriteModelOptions = {},
 ): string[] {
-  const { maxShardBytes = 5e9, metadata = { format: 'pt' } } = options;
-  const shards = splitIntoShards([...tensors], maxShardBytes);
-  const written: string[] = [];
-  try {
-    mkdirSync(folder, { recursive: true });
-    for (const [index, shard] of shards.entries()) {
-      const name = shardName(index, shards.length);
-      writeSafetensors(join(folder, name), shard, metadata);
-      written.push(name);
-    }
-    if (shards.length > 1) {
-      const name = 'model.safetensors.index.json';
-      writeFileAtomic(join(folder, name), buildIndex(shards));
-      written.push(name);
-    }
-    return written;
-  } catch (error) {
-    for (const name of written) rmSync(join(folder, name), { force: true });
-    throw error;
-  }
-}
-
-function splitIntoShards(tensors: readonly TensorInput[], maxShardBytes: number): TensorInput[][] {
-  checkNames(tensors);
-  let shard: TensorInput[] = [];
-  let shardBytes = 0;
-  const shards = [shard];
-  for (const tensor of tensors) {
-    const bytes = tensorBytes(tensor);
-    if (shard.length > 0 && shardBytes + bytes > maxShardBytes) {
-      shard = [];
-      shardBytes = 0;
-      shards.push(shard);
-    }
-    shard.push(tensor);
-    shardBytes += bytes;
-  }
-  return shards;
-}
-
-function shardName(index: number, count: number): string {
-  if (count === 1) return 'model.safetensors';
-  const digits = (value: number): string => String(value).padStart(5, '0');
-  return `model-${digits(index + 1)}-of-${digits(count)}.safetensors`;
-}
-
-function buildIndex(shards: readonly TensorInput[][]): string {
-  const weightMap = shards.flatMap((shard, index) =>
-    shard.map(({ name }): [string, string] => [name, shardName(index, shards.length)]),
-  );
-  const totalSize = shards.flat().reduce((total, tensor) => total + tensorBytes(tensor), 0);
-  const index = { metadata: { total_size: totalSize }, weight_map: Object.fromEntries(weightMap) };
-  return `${JSON.stringify(index, null, 2)}\n`;
+  const { metadata = { format: 'pt' } } = options;
+  const writeShard = (path: string, shard: readonly TensorInput[]): void =>
+    writeSafetensors(path, shard, metadata);
+  return writeShards(folder, tensors, 'model.safetensors', writeShard, options);
 }
 
 function buildHeader(

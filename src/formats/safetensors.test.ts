@@ -149,7 +149,7 @@ describe('writeSafetensors', () => {
   it('refuses two tensors of one name', () => {
     const twice = [tensor('a', 'int8', [1], 1), tensor('a', 'int8', [1], 1)];
     expect(() => writeSafetensors(join(folder, 'twice.safetensors'), twice)).toThrow(
-      'Two tensors are named a',
+      'Two tensors are named "a"',
     );
   });
 });
