@@ -1,3 +1,17 @@
+export { Cleaner, type CleanOptions, cleanSamples, cleanSparkText } from './clean/index.js';
+export {
+  ContaminationCheck,
+  type ContaminationHit,
+  type ContaminationOptions,
+  type ContaminationSetReport,
+  checkContamination,
+} from './contamination/index.js';
+export {
+  type Duplicate,
+  dropExactDuplicates,
+  dropNearDuplicates,
+  type NearDuplicateOptions,
+} from './deduplicate/index.js';
 export { SAMPLE_FORMS, type SampleForm } from './forms/index.js';
 export { type IdsFile, readIdsFile } from './ids-file.js';
 export { type ReadSamplesOptions, readSamples } from './read-samples.js';

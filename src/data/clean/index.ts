@@ -1,0 +1,2 @@
+/** Cleaning of texts. */
+export { Cleaner, type CleanOptions, cleanSamples, cleanSparkText } from './clean.js';

@@ -1,0 +1,43 @@
+/** Exact duplicates: samples whose texts are equal but for case, width and spacing. The first one is kept. */
+import { hash } from 'node:crypto';
+import { type Sample, type SampleOrigin, sampleTexts } from '../sample.js';
+import { OriginTable } from './origin-table.js';
+
+export interface Duplicate {
+  readonly dropped: SampleOrigin;
+  /** The sample that was kept instead. */
+  readonly first: SampleOrigin;
+  /** Jaccard similarity of their shingles; 1 for exact duplicates. */
+  readonly similarity: number;
+}
+
+/**
+ * 64 bits of SHA-256 stand for a text: among 10^8 samples the chance that any two different ones are taken for equal
+ * is 3 in 10 000. Memory: 16 bytes a sample, at a load between 3/8 and 3/4.
+ */
+export async function* dropExactDuplicates(
+  samples: AsyncIterable<Sample>,
+  onDrop: (duplicate: Duplicate) => void,
+): AsyncGenerator<Sample, void> {
+  const seen = new OriginTable();
+  for await (const sample of samples) {
+    const digest = hash('sha256', comparableText(sample), 'buffer');
+    const first = seen.findOrAdd(digest.readUInt32LE(0), digest.readUInt32LE(4), sample.origin);
+    if (first === undefined) yield sample;
+    else onDrop({ dropped: sample.origin, first, similarity: 1 });
+  }
+}
+
+/** Roles are kept apart: a question is not an answer. */
+function comparableText(sample: Sample): string {
+  const text =
+    sample.kind === 'text'
+      ? sample.text
+      : sample.messages.map(({ role, content }) => `\u0000${role}\u0000${content}`).join('');
+  return text.normalize('NFKC').toLowerCase().replace(/\s+/g, '');
+}
+
+/** The text whose shingles and n-grams are compared: all texts, one after the other. */
+export function joinedText(sample: Sample): string {
+  return sampleTexts(sample).join('\n');
+}
