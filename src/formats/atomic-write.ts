@@ -11,6 +11,7 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs';
+import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { InputError, messageOf } from '../errors/index.js';
 import { fileStatus } from './input-file.js';
@@ -32,6 +33,7 @@ export function writeFileAtomic(
   const target = fileStatus(path);
   if (target?.isDirectory()) throw new InputError(`${path} is a folder; name a file to write.`);
   const direct = target !== undefined && !target.isFile();
+  if (!direct) sweepLeftovers(path);
   const temporary = direct ? path : temporaryBeside(path);
   let made = false;
   try {
@@ -73,6 +75,7 @@ export async function writeFolderAtomic<T>(
   const { replace = false } = options;
   const exists = refuseOccupied(path, replace);
   const target = exists ? realpathSync(path) : resolve(path);
+  sweepLeftovers(target);
   const temporary = temporaryBeside(target);
   let firstMade: string | undefined;
   try {
@@ -88,6 +91,37 @@ export async function writeFolderAtomic<T>(
     if (firstMade !== undefined) removeEmptyParents(dirname(target), firstMade);
     if (error instanceof InputError) throw new InputError(error.message.replaceAll(temporary, target));
     throw writeError(path, error, exists);
+  }
+}
+
+/**
+ * As writeFileAtomic, for a file that other functions write and check: `write` gets an empty temporary folder beside
+ * `path` and the path in it to write to; that file is then renamed to `path`, over an older one only with `replace`.
+ * @returns what `write` returned.
+ */
+export async function writeFileStaged<T>(
+  path: string,
+  write: (temporary: string, file: string) => T | Promise<T>,
+  options: WriteFolderOptions = {},
+): Promise<T> {
+  const status = fileStatus(path);
+  if (status?.isDirectory() === true) throw new InputError(`${path} is a folder; name a file to write.`);
+  if (status !== undefined && options.replace !== true)
+    throw new InputError(`${path} already exists; name another file for the output.`);
+  sweepLeftovers(path);
+  const temporary = temporaryBeside(path);
+  const file = join(temporary, basename(path));
+  try {
+    mkdirSync(temporary);
+    const result = await write(temporary, file);
+    renameSync(file, path);
+    syncFolder(dirname(path));
+    return result;
+  } catch (error) {
+    if (error instanceof InputError) throw new InputError(error.message.replaceAll(file, path));
+    throw writeError(path, error, status !== undefined);
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
   }
 }
 
@@ -132,8 +166,38 @@ function removeEmptyParents(from: string, last: string): void {
 }
 
 /** Hidden, in the same folder (rename must not cross file systems), never the name of an older leftover. */
-function temporaryBeside(path: string): string {
-  return join(dirname(path), `.${basename(path).slice(0, 200)}.partial-${randomBytes(6).toString('hex')}`);
+export function temporaryBeside(path: string): string {
+  const owner = `${hostname().slice(0, 40)}-${process.pid}`;
+  return join(dirname(path), `${temporaryPrefix(path)}${owner}-${randomBytes(6).toString('hex')}`);
+}
+
+function temporaryPrefix(path: string): string {
+  return `.${basename(path).slice(0, 150)}.partial-`;
+}
+
+/** Removes what a killed process of this machine left behind while it wrote to `path`. */
+function sweepLeftovers(path: string): void {
+  const folder = dirname(resolve(path));
+  const prefix = `${temporaryPrefix(path)}${hostname().slice(0, 40)}-`;
+  try {
+    for (const name of readdirSync(folder)) {
+      if (!name.startsWith(prefix)) continue;
+      const owner = Number.parseInt(name.slice(prefix.length), 10);
+      if (!isAlive(owner)) rmSync(join(folder, name), { recursive: true, force: true });
+    }
+  } catch {
+    // A folder that is not there or may not be listed: the write itself tells what is wrong.
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Another user's process is alive, too.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
 }
 
 function writeFully(descriptor: number, chunk: Uint8Array | string): void {
@@ -146,7 +210,7 @@ function writeFully(descriptor: number, chunk: Uint8Array | string): void {
 }
 
 /** Makes the rename itself durable. Some file systems refuse to sync a folder; the content is safe by then. */
-function syncFolder(path: string): void {
+export function syncFolder(path: string): void {
   let descriptor: number | undefined;
   try {
     descriptor = openSync(path, 'r');
@@ -174,7 +238,7 @@ const WRITE_PROBLEMS = new Map<unknown, string>([
 ]);
 
 /** An InputError for what the user can put right about the place; an error about another place as it is. */
-function writeError(path: string, error: unknown, existed: boolean): unknown {
+export function writeError(path: string, error: unknown, existed: boolean): unknown {
   if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return error;
   if ('path' in error && !resolve(String(error.path)).startsWith(dirname(resolve(path)))) return error;
   const problem = WRITE_PROBLEMS.get(error.code) ?? messageOf(error);

@@ -3,6 +3,7 @@ export {
   type WriteChunk,
   type WriteFolderOptions,
   writeFileAtomic,
+  writeFileStaged,
   writeFolderAtomic,
 } from './atomic-write.js';
 export { type CkptFile, type ReadCkptOptions, readCkptFile } from './ckpt-reader.js';
@@ -12,7 +13,27 @@ export type { GgufArray, GgufScalar, GgufScalarType, GgufValue } from './gguf-me
 export { type GgufFile, type GgufQuantizedTensor, readGgufFile } from './gguf-reader.js';
 export type { GgufQuantization } from './gguf-types.js';
 export { type GgufQuantizedInput, type GgufTensorInput, writeGgufFile } from './gguf-writer.js';
-export { fileStatus, listFolder, readFileStart } from './input-file.js';
+export { fileStatus, listFolder, openInputFile, readFileStart, readFully } from './input-file.js';
+export { type MindRecordFile, openMindRecord } from './mindrecord-reader.js';
+export type { MindRecordInput, MindRecordInputRow } from './mindrecord-row.js';
+export type {
+  MindRecordColumn,
+  MindRecordRow,
+  MindRecordType,
+  MindRecordValue,
+} from './mindrecord-schema.js';
+export { type MindRecordOptions, MindRecordWriter, writeMindRecord } from './mindrecord-writer.js';
+export {
+  isDict,
+  isKind,
+  isTensor,
+  type PickleDict,
+  type PickleValue,
+  pickleTypeName,
+  sequenceItems,
+  type TorchTensor,
+} from './pickle-value.js';
+export type { FloatInput, PickleInput, TupleInput } from './pickle-writer.js';
 export { type ProtobufField, protobufFloat, readProtobuf } from './protobuf.js';
 export {
   type JsonLine,
@@ -58,6 +79,7 @@ export {
 } from './stored-tensor.js';
 export {
   everyRow,
+  fileOfView,
   interleaveRows,
   readView,
   sliceColumns,
@@ -65,6 +87,17 @@ export {
   stackColumns,
   stackRows,
   type TensorView,
+  transpose,
   viewBytes,
   viewOf,
 } from './tensor-view.js';
+export { openTorchModel, type TorchModel } from './torch-model.js';
+export { readTorchFile, type TorchFile } from './torch-reader.js';
+export {
+  type TensorLeaf,
+  type TorchInput,
+  writeTorchFile,
+  writeTorchModel,
+  writeTorchValue,
+} from './torch-writer.js';
+export { decodeUtf8 } from './utf8.js';
