@@ -1,11 +1,11 @@
 import { type ContainerNames, modelFile, openShards } from './sharded-model.js';
 import type { StoredTensor } from './stored-tensor.js';
-import { readTorchFile, type TorchFile } from './torch-reader.js';
+import { readTorchFile } from './torch-reader.js';
 
 /** All tensors of a model in torch files, from one file or from shards. */
 export interface TorchModel {
-  /** In the order of the index. */
-  readonly files: readonly TorchFile[];
+  /** Their paths, in the order of the index. */
+  readonly files: readonly string[];
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   /** Tensors in the shards that the index does not name; empty without an index. */
   readonly surplus: readonly StoredTensor[];
@@ -35,8 +35,14 @@ export const TORCH_NAMES: ContainerNames = {
  */
 export function openTorchModel(path: string): TorchModel {
   const source = modelFile(path, TORCH_NAMES);
-  if (source.endsWith('.json'))
-    return openShards(source, TORCH_NAMES, readTorchFile, ({ tensors }) => tensors);
-  const file = readTorchFile(source);
-  return { files: [file], tensors: file.tensors, surplus: [] };
+  if (source.endsWith('.json')) {
+    const { files, tensors, surplus } = openShards(
+      source,
+      TORCH_NAMES,
+      readTorchFile,
+      (file) => file.tensors,
+    );
+    return { files: files.map((file) => file.path), tensors, surplus };
+  }
+  return { files: [source], tensors: readTorchFile(source).tensors, surplus: [] };
 }

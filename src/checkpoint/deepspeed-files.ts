@@ -1,0 +1,86 @@
+import { basename, join } from 'node:path';
+import { InputError } from '../errors/index.js';
+import { decodeUtf8, fileStatus, listFolder, readFileStart } from '../formats/index.js';
+
+/** The files of one step of a ZeRO checkpoint, by rank. */
+export interface ZeroFiles {
+  readonly folder: string;
+  /** One in stages 1 and 2, one for each rank in stage 3. */
+  readonly modelStates: readonly string[];
+  readonly optimizerStates: readonly string[];
+}
+
+const MODEL_STATES = /^(?:zero_pp_rank_(?<rank>\d+)_)?mp_rank_(?<part>\d+)_model_states\.pt$/;
+const OPTIMIZER_STATES = /^(?:bf16_|fp16_)?zero_pp_rank_(?<rank>\d+)_mp_rank_(?<part>\d+)_optim_states\.pt$/;
+const MAX_TAG_BYTES = 1024;
+
+/** Whether a folder is a ZeRO checkpoint, of one step or with a `latest` that names one. */
+export function isZeroCheckpoint(path: string): boolean {
+  if (!(fileStatus(path)?.isDirectory() ?? false)) return false;
+  return holdsStates(path) || (fileStatus(join(path, 'latest'))?.isFile() ?? false);
+}
+
+/**
+ * The files of the step that `path` is, or that its `latest` names.
+ * @throws InputError if there are none, if ranks are missing, or if the model is split between them
+ */
+export function findZeroFiles(path: string): ZeroFiles {
+  const folder = holdsStates(path) ? path : latestStep(path);
+  const names = listFolder(folder);
+  const experts = names.find((name) => name.startsWith('expp_rank_') || /^layer_\d+_expert_\d+_/.test(name));
+  if (experts !== undefined)
+    throw new InputError(
+      `${folder} holds experts (${experts}), which are not read; convert it with DeepSpeed.`,
+    );
+  return {
+    folder,
+    modelStates: byRank(folder, names, MODEL_STATES, '*_model_states.pt'),
+    optimizerStates: byRank(folder, names, OPTIMIZER_STATES, '*zero_pp_rank_*_optim_states.pt'),
+  };
+}
+
+function holdsStates(folder: string): boolean {
+  return listFolder(folder).some((name) => OPTIMIZER_STATES.test(name));
+}
+
+function latestStep(path: string): string {
+  const latest = join(path, 'latest');
+  if (!(fileStatus(latest)?.isFile() ?? false))
+    throw new InputError(
+      `${path} is no DeepSpeed checkpoint: it has neither *_optim_states.pt nor a file "latest" that names a step.`,
+    );
+  const tag = decodeUtf8(readFileStart(latest, MAX_TAG_BYTES), latest).trim();
+  const isPlain = tag !== '' && tag !== '.' && tag !== '..' && basename(tag) === tag && !tag.includes('\0');
+  const step = join(path, tag);
+  if (isPlain && fileStatus(step)?.isDirectory() && holdsStates(step)) return step;
+  throw new InputError(
+    `${latest} names ${JSON.stringify(tag)}, which is no folder with *_optim_states.pt beside it; ` +
+      'name the folder of a step itself.',
+  );
+}
+
+function byRank(folder: string, names: readonly string[], pattern: RegExp, wanted: string): string[] {
+  const ranks = new Map<number, string>();
+  for (const name of names) {
+    const groups = pattern.exec(name)?.groups;
+    if (groups === undefined) continue;
+    if (Number(groups.part) !== 0)
+      throw new InputError(
+        `${join(folder, name)} is a part of a model that was split between ranks (model or pipeline parallel), ` +
+          'which is not read; convert the checkpoint with DeepSpeed.',
+      );
+    const rank = Number(groups.rank ?? 0);
+    const other = ranks.get(rank);
+    if (other !== undefined)
+      throw new InputError(`${folder} holds both ${other} and ${name} for rank ${rank}.`);
+    ranks.set(rank, name);
+  }
+  if (ranks.size === 0) throw new InputError(`${folder} holds no ${wanted}; the checkpoint is not complete.`);
+  return Array.from({ length: ranks.size }, (_, rank) => {
+    const name = ranks.get(rank);
+    if (name !== undefined) return join(folder, name);
+    throw new InputError(
+      `${folder} holds no ${wanted} of rank ${rank}, but of higher ones; it is not complete.`,
+    );
+  });
+}
