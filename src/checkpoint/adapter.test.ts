@@ -28,7 +28,9 @@ test("PEFT's adapter: logits without, with and merged, and the merged weights", 
   const ids = stored('input_ids').to('int64');
   const loaded = golden('xverse');
   const { model, architecture } = loaded;
-  const bound = 2e-5; // Float32 in another order of sums; logits are about 10.
+  // Float32 in another order of sums, which depends on the matrix route chosen: logits are about 10, both routes gave up
+  // to 2.3e-5.
+  const bound = 4e-5;
   expect(maxAbsDifference(logitsOf(loaded, ids), stored('logits_base'))).toBeLessThan(bound);
   loadAdapter(model, architecture.names, peftFolder);
   expect(maxAbsDifference(logitsOf(loaded, ids), stored('logits_adapter'))).toBeLessThan(bound);

@@ -108,6 +108,22 @@ function readPeftConfig(path: string): LoraOptions {
   return { rank: r, alpha: use_rslora ? lora_alpha * Math.sqrt(r) : lora_alpha, dropout: lora_dropout };
 }
 
+/** alpha / rank of an adapter folder or file, by the adapter_config.json there. */
+export function readAdapterScale(path: string, rank: number): number {
+  const folder = fileStatus(path)?.isDirectory() === true ? path : join(path, '..');
+  const config = join(folder, CONFIG_FILE);
+  if (fileStatus(config) === undefined)
+    throw new InputError(
+      `${config} does not exist; it would tell the adapter's alpha: give it with --lora-alpha.`,
+    );
+  const { alpha, rank: stated } = readPeftConfig(config);
+  if (stated !== rank)
+    throw new InputError(
+      `${config}: r is ${stated}, but the matrices have rank ${rank}; they do not belong together.`,
+    );
+  return alpha / rank;
+}
+
 /** Writes the adapter of a model as a PEFT folder. */
 export function saveAdapter(model: Module, names: NameTable, folder: string, baseModel = ''): void {
   const layers = [...loraLayers(model)].map(([own, layer]) => ({

@@ -1,8 +1,32 @@
-export { loadAdapter, saveAdapter } from './adapter.js';
+export { loadAdapter, readAdapterScale, saveAdapter } from './adapter.js';
+export { CONTAINER_FORMATS, type ContainerFormat, container, formatByEnding } from './containers.js';
+export {
+  type AdapterSpelling,
+  type AdapterUpdates,
+  type PlannedFile,
+  type PlannedTensor,
+  plannedBytes,
+  planRanks,
+  planShards,
+  planTensors,
+  type TensorRules,
+} from './convert/plan.js';
+export { verifyPlan, writePlan } from './convert/write-plan.js';
+export { openZeroCheckpoint, type ZeroCheckpoint } from './deepspeed.js';
+export { isZeroCheckpoint } from './deepspeed-files.js';
 export { type LoadWeightsOptions, loadWeights } from './load-weights.js';
 export { countKnown, type ModelTensors, sortTensors } from './model-tensors.js';
-export { type FusedRow, type NameScheme, nameScheme, OWN_NAMES, type OwnTensors } from './name-scheme.js';
+export {
+  ANY_NAMES,
+  type FusedRow,
+  type NameScheme,
+  nameScheme,
+  type OwnTensors,
+  ownNames,
+} from './name-scheme.js';
 export { type NameRow, NameTable, type NameTableOptions } from './name-table.js';
+export { type Checkpoint, type OpenCheckpointOptions, openCheckpoint } from './open-checkpoint.js';
+export { LAYOUT_FILE, openModelTensors, wholeModel } from './open-model-tensors.js';
 export {
   DEFAULT_SHARD_THRESHOLD,
   joinRanks,

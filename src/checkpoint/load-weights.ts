@@ -1,56 +1,66 @@
-/** Published weight files into a module, without a copy where dtype and device allow it. */
+/** Published weight files into a module, without a copy where container, dtype and device allow it. */
 import { InputError } from '../errors/index.js';
-import { type ModelTensorEntry, openSafetensorsModel } from '../formats/index.js';
+import { type ByteRange, fileOfView, readView, type TensorView, viewBytes } from '../formats/index.js';
 import type { Module } from '../nn/index.js';
-import { type FloatDType, isFloatDType, MappedFile, noGrad, type Tensor } from '../tensor/index.js';
-import type { NameTable } from './name-table.js';
+import {
+  type FloatDType,
+  isFloatDType,
+  MappedFile,
+  noGrad,
+  type Tensor,
+  tensorFromBytes,
+} from '../tensor/index.js';
+import { openModelTensors } from './open-model-tensors.js';
+import type { ParallelLayout } from './parallel-layout.js';
+import type { WeightTables } from './weight-tables.js';
 
 export interface LoadWeightsOptions {
   /** Cast every parameter; default: as it lies in the file. */
   readonly dtype?: FloatDType | undefined;
   /** Default cpu. */
   readonly device?: string | undefined;
+  /** Of a checkpoint of many ranks. Default: that in its layout.json, else model parallelism alone. */
+  readonly layout?: ParallelLayout | undefined;
 }
 
 /** Few names suffice to see what is wrong; a 13B model has hundreds. */
 const NAMES_IN_MESSAGE = 5;
 
 /**
- * Fills `module` from a safetensors file, an index or a folder. On the CPU and in the file's dtype the parameters
- * lie in the mapped file: nothing is read before it is used.
+ * Fills `module` from a file in any container, an index of shards, a folder, or a folder of ranks; in any spelling of the
+ * family. On the CPU, in the file's dtype and unless it is put together from pieces, a parameter lies in the mapped file:
+ * nothing is read before it is used.
  * @throws InputError for a missing, surplus or unknown tensor, a wrong shape, a dtype that is not floating point.
  */
 export function loadWeights(
   module: Module,
-  names: NameTable,
+  tables: WeightTables,
   path: string,
   options: LoadWeightsOptions = {},
 ): void {
-  const source = openSafetensorsModel(path);
-  const entries = matchNames(module, names, source.tensors, path);
-  const files = new Map(source.files.map((file) => [file.path, new MappedFile(file.path)]));
+  const views = matchNames(module, tables, path, options.layout);
+  const files = new MappedFiles();
   try {
     noGrad(() => {
-      for (const [own, entry] of entries) module.assign(own, readTensor(entry, files, options));
+      for (const [own, view] of views) module.assign(own, readParameter(view, files, options));
     });
   } finally {
-    for (const file of files.values()) file.dispose();
+    files.dispose();
   }
 }
 
-function readTensor(
-  { file, name, byteStart, shape, dtype }: ModelTensorEntry,
-  files: ReadonlyMap<string, MappedFile>,
-  options: LoadWeightsOptions,
-): Tensor {
-  const mapped = files.get(file);
-  if (mapped === undefined) throw new TypeError(`${file} is not mapped`);
+function readParameter(view: TensorView, files: MappedFiles, options: LoadWeightsOptions): Tensor {
+  const { dtype, shape } = view;
   if (!isFloatDType(dtype))
     throw new InputError(
-      `${file}: tensor "${name}" has dtype ${dtype}; weights must be float32, float64, bfloat16 or float16. ` +
-        'Convert the model again.',
+      `${fileOfView(view)}: tensor "${view.source}" has dtype ${dtype}; weights must be float32, float64, bfloat16 or ` +
+        'float16. Convert the model again.',
     );
-  const tensor = mapped.tensor(byteStart, shape, dtype);
+  const range = onlyRange(view);
+  const tensor =
+    range === undefined
+      ? tensorFromBytes(Buffer.concat([...readView(view)]), shape, dtype)
+      : files.open(range.path).tensor(range.start, shape, dtype);
   const cast = tensor.to(options.dtype ?? dtype);
   if (cast !== tensor) tensor.dispose();
   const placed = cast.toDevice(options.device ?? 'cpu');
@@ -58,39 +68,55 @@ function readTensor(
   return placed;
 }
 
-/** Own path -> file entry for every parameter, or one message with all that does not fit. */
+/** The range of a view whose bytes lie together. */
+function onlyRange(view: TensorView): ByteRange | undefined {
+  const ranges = view.locate(0, viewBytes(view))[Symbol.iterator]();
+  const first = ranges.next();
+  return first.done !== true && ranges.next().done === true ? first.value : undefined;
+}
+
+class MappedFiles {
+  readonly #files = new Map<string, MappedFile>();
+
+  open(path: string): MappedFile {
+    const file = this.#files.get(path) ?? new MappedFile(path);
+    this.#files.set(path, file);
+    return file;
+  }
+
+  dispose(): void {
+    for (const file of this.#files.values()) file.dispose();
+  }
+}
+
+/** Own path -> where it lies, for every parameter, or one message with all that does not fit. */
 function matchNames(
   module: Module,
-  names: NameTable,
-  tensors: ReadonlyMap<string, ModelTensorEntry>,
+  tables: WeightTables,
   path: string,
-): Map<string, ModelTensorEntry> {
+  layout: ParallelLayout | undefined,
+): Map<string, TensorView> {
   const parameters = new Map(module.namedParameters());
-  const matched = new Map<string, ModelTensorEntry>();
-  const surplus: string[] = [];
-  for (const [published, entry] of tensors) {
-    const own = names.toOwn(published);
-    if (own === 'skip') continue;
-    const parameter = own === undefined ? undefined : parameters.get(own);
-    if (own === undefined || parameter === undefined) {
-      surplus.push(published);
+  const model = openModelTensors(path, tables, layout);
+  const matched = new Map<string, TensorView>();
+  // Counters and the like are part of a training state; beside bare weights they are a sign of another model.
+  const surplus = model.states.size > 0 ? [] : [...model.others.keys()];
+  for (const [own, view] of model.weights) {
+    const parameter = parameters.get(own);
+    if (parameter === undefined) {
+      surplus.push(model.names.get(own) ?? view.source);
       continue;
     }
-    const twin = matched.get(own);
-    if (twin !== undefined)
+    if (parameter.shape.join() !== view.shape.join())
       throw new InputError(
-        `${path}: tensors "${twin.name}" and "${published}" are the same parameter; remove one.`,
-      );
-    if (parameter.shape.join() !== entry.shape.join())
-      throw new InputError(
-        `${entry.file}: tensor "${published}" has shape [${entry.shape.join(', ')}], the config asks for ` +
+        `${fileOfView(view)}: tensor "${view.source}" has shape [${view.shape.join(', ')}], the config asks for ` +
           `[${parameter.shape.join(', ')}]; config and weights do not belong together.`,
       );
-    matched.set(own, entry);
+    matched.set(own, view);
   }
   const missing = [...parameters.keys()]
     .filter((own) => !matched.has(own))
-    .map((own) => names.toPublished(own));
+    .map((own) => tables.names.toPublished(own));
   if (missing.length + surplus.length > 0)
     throw new InputError(mismatch(path, missing, surplus, parameters.size));
   return matched;

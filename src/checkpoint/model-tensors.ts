@@ -1,6 +1,6 @@
 /** The tensors of a checkpoint by what they are to a model: weights, adapters, optimiser states, the rest. */
-import type { TensorView } from '../formats/index.js';
-import { ADAPTER_SPELLINGS } from './adapter-names.js';
+import { type TensorView, transpose } from '../formats/index.js';
+import { parseAdapterName } from './adapter-names.js';
 import type { NameScheme } from './name-scheme.js';
 import { NAME_DIALECTS, type NameDialect, type WeightTables } from './weight-tables.js';
 
@@ -9,10 +9,10 @@ const STATE_PREFIXES = ['adam_m.', 'adam_v.', 'moment1.', 'moment2.', 'accu_grad
 
 export interface ModelTensors {
   readonly dialect: NameDialect;
-  /** By our own path; halves of adapters as `LAYER.loraA` and `LAYER.loraB`. */
+  /** By our own path; halves of adapters as `LAYER.loraA` [R, I] and `LAYER.loraB` [O, R]. */
   readonly weights: ReadonlyMap<string, TensorView>;
-  /** Names of the adapters' halves in the checkpoint, by our own path. */
-  readonly adapterNames: ReadonlyMap<string, string>;
+  /** Names of the weights in the checkpoint, by our own path; not of those that it holds fused. */
+  readonly names: ReadonlyMap<string, string>;
   /** Optimiser states by prefix, then by our own path. */
   readonly states: ReadonlyMap<string, ReadonlyMap<string, TensorView>>;
   /** Tensors of no parameter (counters, the loss scale), by their name. */
@@ -26,17 +26,16 @@ export function sortTensors(named: ReadonlyMap<string, TensorView>, tables: Weig
   const groups = groupByPrefix(named);
   const plain = groups.get('') ?? new Map<string, TensorView>();
   const { dialect, scheme } = recogniseDialect(plain, tables);
-  const { tensors, skipped, unknown } = scheme.toOwn(plain);
+  const { tensors, names, skipped, unknown } = scheme.toOwn(plain);
   const weights = new Map(tensors);
-  const adapterNames = new Map<string, string>();
   const others = new Map<string, TensorView>();
   for (const name of unknown) {
     const view = plain.get(name)!;
-    const path = adapterPath(name, scheme, view);
-    if (path === undefined) others.set(name, view);
+    const adapter = adapterHalf(name, scheme, view);
+    if (adapter === undefined) others.set(name, view);
     else {
-      weights.set(path, view);
-      adapterNames.set(path, name);
+      weights.set(adapter.path, adapter.view);
+      names.set(adapter.path, name);
     }
   }
   const states = new Map<string, ReadonlyMap<string, TensorView>>();
@@ -45,13 +44,13 @@ export function sortTensors(named: ReadonlyMap<string, TensorView>, tables: Weig
     if (group === undefined) continue;
     const state = scheme.toOwn(group);
     for (const name of state.unknown) {
-      const path = adapterPath(name, scheme, group.get(name)!);
-      if (path === undefined) others.set(prefix + name, group.get(name)!);
-      else state.tensors.set(path, group.get(name)!);
+      const adapter = adapterHalf(name, scheme, group.get(name)!);
+      if (adapter === undefined) others.set(prefix + name, group.get(name)!);
+      else state.tensors.set(adapter.path, adapter.view);
     }
     states.set(prefix, state.tensors);
   }
-  return { dialect, weights, adapterNames, states, others, skipped };
+  return { dialect, weights, names, states, others, skipped };
 }
 
 /** The spelling that leaves the fewest names unknown; the published one counts first. */
@@ -75,7 +74,7 @@ export function countKnown(named: ReadonlyMap<string, TensorView>, tables: Weigh
   const plain = groupByPrefix(named).get('') ?? new Map<string, TensorView>();
   const { scheme } = recogniseDialect(plain, tables);
   const unknown = scheme.toOwn(plain).unknown.filter((name) => {
-    return adapterPath(name, scheme, plain.get(name)!) === undefined;
+    return adapterHalf(name, scheme, plain.get(name)!) === undefined;
   });
   return plain.size - unknown.length;
 }
@@ -90,13 +89,19 @@ function groupByPrefix(named: ReadonlyMap<string, TensorView>): Map<string, Map<
   return groups;
 }
 
-/** `LAYER.loraA` for an adapter's half in any spelling; undefined for another name. */
-function adapterPath(name: string, scheme: NameScheme, view: TensorView): string | undefined {
-  for (const { suffix, prefix, part } of ADAPTER_SPELLINGS) {
-    if (!name.endsWith(suffix) || !name.startsWith(prefix)) continue;
-    const layer = `${name.slice(prefix.length, name.length - suffix.length)}.weight`;
-    const [path] = scheme.toOwn(new Map([[layer, view]])).tensors.keys();
-    return path?.replace(/\.weight$/, `.${part}`);
-  }
-  return undefined;
+/** `LAYER.loraA` or `LAYER.loraB` in any spelling, the way round that we have it; undefined for another name. */
+function adapterHalf(
+  name: string,
+  scheme: NameScheme,
+  view: TensorView,
+): { path: string; view: TensorView } | undefined {
+  const parsed = parseAdapterName(name);
+  if (parsed === undefined) return undefined;
+  const { module, part, transposed } = parsed;
+  const [layer] = scheme.toOwn(new Map([[`${module}.weight`, view]])).tensors.keys();
+  if (layer === undefined) return undefined;
+  return {
+    path: layer.replace(/\.weight$/, `.${part}`),
+    view: transposed ? transpose(view) : view,
+  };
 }

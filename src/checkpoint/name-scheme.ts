@@ -2,12 +2,22 @@
  * How a checkpoint spells and shapes a model's tensors: names only (NameTable), or fused ones as well. Everything is a
  * view: nothing is read.
  */
-import { everyRow, interleaveRows, sliceRows, stackRows, type TensorView } from '../formats/index.js';
+import { InputError } from '../errors/index.js';
+import {
+  everyRow,
+  fileOfView,
+  interleaveRows,
+  sliceRows,
+  stackRows,
+  type TensorView,
+} from '../formats/index.js';
 import { layerPattern, type NameTable, withLayer } from './name-table.js';
 
 export interface OwnTensors {
   /** By our own path. */
   readonly tensors: Map<string, TensorView>;
+  /** Names in the checkpoint by our own path, of those that are no part of a fused tensor. */
+  readonly names: Map<string, string>;
   /** Names that carry nothing and are left out on purpose. */
   readonly skipped: readonly string[];
   /** Names that the scheme does not have. */
@@ -21,11 +31,33 @@ export interface NameScheme {
   fromOwn(tensors: ReadonlyMap<string, TensorView>): Map<string, TensorView>;
 }
 
-/** Our own paths as they are. */
-export const OWN_NAMES: NameScheme = {
-  toOwn: (tensors) => ({ tensors: new Map(tensors), skipped: [], unknown: [] }),
+/** Every name as it is: for models that no family knows. */
+export const ANY_NAMES: NameScheme = {
+  toOwn: (tensors) => ({
+    tensors: new Map(tensors),
+    names: sameNames(tensors.keys()),
+    skipped: [],
+    unknown: [],
+  }),
   fromOwn: (tensors) => new Map(tensors),
 };
+
+function sameNames(names: Iterable<string>): Map<string, string> {
+  return new Map([...names].map((name) => [name, name]));
+}
+
+/** The paths of our own modules. */
+export function ownNames(table: NameTable): NameScheme {
+  return {
+    toOwn: (tensors) => ({
+      tensors: new Map([...tensors].filter(([name]) => table.hasOwn(name))),
+      names: sameNames(tensors.keys()),
+      skipped: [],
+      unknown: [...tensors.keys()].filter((name) => !table.hasOwn(name)),
+    }),
+    fromOwn: (tensors) => new Map(tensors),
+  };
+}
 
 /** A tensor that holds several of ours along its first dimension. */
 export interface FusedRow {
@@ -44,6 +76,7 @@ export function nameScheme(table: NameTable, fused: readonly FusedRow[] = []): N
   return {
     toOwn(tensors) {
       const own = new Map<string, TensorView>();
+      const names = new Map<string, string>();
       const skipped: string[] = [];
       const unknown: string[] = [];
       for (const [name, view] of tensors) {
@@ -57,9 +90,17 @@ export function nameScheme(table: NameTable, fused: readonly FusedRow[] = []): N
         const path = table.toOwn(name);
         if (path === undefined) unknown.push(name);
         else if (path === 'skip') skipped.push(name);
-        else own.set(path, view);
+        else {
+          const twin = own.get(path);
+          if (twin !== undefined)
+            throw new InputError(
+              `${fileOfView(view)}: tensors "${twin.source}" and "${name}" are the same parameter of the model; remove one.`,
+            );
+          own.set(path, view);
+          names.set(path, name);
+        }
       }
-      return { tensors: own, skipped, unknown };
+      return { tensors: own, names, skipped, unknown };
     },
     fromOwn(tensors) {
       const named = new Map<string, TensorView>();

@@ -39,6 +39,11 @@ export class NameTable {
     return this.#lookUp(this.#optionalPrefix + published);
   }
 
+  /** Is this one of our paths? */
+  hasOwn(own: string): boolean {
+    return this.#toPublished.has(layerPattern(own).pattern);
+  }
+
   /** The published name of one of our paths. Throws for a path that is not in the table. */
   toPublished(own: string): string {
     const { pattern, layer } = layerPattern(own);

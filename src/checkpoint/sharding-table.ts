@@ -13,14 +13,26 @@ export interface Split {
 /** A row for every tensor that is cut; every rank has the whole of the others. */
 export class ShardingTable {
   readonly #splits: ReadonlyMap<string, Split>;
+  /** How the weights of linear layers lie: [O, I] or [I, O]. */
+  readonly linearLayout: 'out-in' | 'in-out';
 
-  constructor(rows: readonly (readonly [own: string, split: Split])[]) {
+  constructor(
+    rows: readonly (readonly [own: string, split: Split])[],
+    linearLayout: 'out-in' | 'in-out' = 'out-in',
+  ) {
     this.#splits = new Map(rows);
+    this.linearLayout = linearLayout;
   }
 
-  /** @param own our path of a tensor, or of an adapter or optimiser state with the same shape */
+  /** @param own our path of a weight, or of half an adapter: its A [R, I] or B [O, R] is cut where its weight is */
   splitOf(own: string): Split | undefined {
-    return this.#splits.get(layerPattern(own).pattern);
+    const { pattern } = layerPattern(own);
+    const [, layer, half] = /^(.*)\.lora([AB])$/.exec(pattern) ?? [];
+    if (layer === undefined) return this.#splits.get(pattern);
+    const split = this.#splits.get(`${layer}.weight`);
+    const isOutputCut = split?.axis === (this.linearLayout === 'out-in' ? 0 : 1);
+    if (split === undefined || isOutputCut !== (half === 'B')) return undefined;
+    return { ...split, axis: half === 'B' ? 0 : 1 };
   }
 
   /** The part of `rank` of `ranks`. @throws InputError if the tensor cannot be cut so often */

@@ -26,6 +26,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'pre-train or fine-tune (full, LoRA) by a configuration file',
     load: async () => (await import('./train.js')).train,
   },
+  convert: {
+    summary: 'weights and optimiser states to another container, spelling, dtype, number of files or ranks',
+    load: async () => (await import('./convert.js')).convert,
+  },
   forward: {
     summary: 'logits, loss and gradients of given ids, for comparison with other implementations',
     load: async () => (await import('./forward.js')).forward,

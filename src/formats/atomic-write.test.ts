@@ -7,11 +7,11 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { InputError } from '../errors/index.js';
-import { writeFileAtomic, writeFolderAtomic } from './index.js';
+import { writeFileAtomic, writeFileStaged, writeFolderAtomic } from './index.js';
 
 let folder = '';
 beforeEach(() => {
@@ -111,5 +111,39 @@ describe('writeFolderAtomic', () => {
     await writeFolderAtomic(path, (inside) => writeFileSync(join(inside, 'new'), ''), { replace: true });
     expect(readdirSync(path)).toEqual(['new']);
     expect(readdirSync(folder)).toEqual(['out']);
+  });
+});
+
+describe('writeFileStaged', () => {
+  it('publishes the file that was written beside it, and nothing when that fails', async () => {
+    const path = join(folder, 'model.ckpt');
+    const written = await writeFileStaged(path, (_, file) => {
+      writeFileSync(file, 'new');
+      return 3;
+    });
+    expect(written).toBe(3);
+    expect(readFileSync(path, 'utf8')).toBe('new');
+    await expect(writeFileStaged(path, () => {})).rejects.toThrow(/model\.ckpt already exists/);
+    const fault = new TypeError('broken');
+    const fail = writeFileStaged(
+      path,
+      (_, file) => {
+        writeFileSync(file, 'half');
+        throw fault;
+      },
+      { replace: true },
+    );
+    await expect(fail).rejects.toThrow(fault);
+    expect(readFileSync(path, 'utf8')).toBe('new');
+    expect(readdirSync(folder)).toEqual(['model.ckpt']);
+  });
+
+  it('sweeps what a process that is gone left behind, and leaves the living alone', () => {
+    const name = (pid: number) => `.file.partial-${hostname().slice(0, 40)}-${pid}-abc`;
+    // Process numbers end at 2^22 on Linux.
+    mkdirSync(join(folder, name(2 ** 22 + 1)));
+    mkdirSync(join(folder, name(process.ppid)));
+    writeFileAtomic(join(folder, 'file'), 'x');
+    expect(readdirSync(folder).sort()).toEqual([name(process.ppid), 'file'].sort());
   });
 });

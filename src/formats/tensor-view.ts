@@ -31,6 +31,12 @@ export function viewBytes({ source, dtype, shape }: TensorView): number {
   return tensorBytes({ name: source, dtype, shape });
 }
 
+/** The file that holds a view's first byte, for messages; undefined for an empty tensor. */
+export function fileOfView(view: TensorView): string | undefined {
+  for (const { path } of view.locate(0, Math.min(1, viewBytes(view)))) return path;
+  return undefined;
+}
+
 /** Indices `start` to `end` (exclusive) of the first dimension. */
 export function sliceRows(view: TensorView, start: number, end: number): TensorView {
   const rows = view.shape[0] ?? 1;
@@ -73,6 +79,23 @@ export function sliceColumns(view: TensorView, start: number, end: number): Tens
     *locate(from, to) {
       for (const part of rowParts(from, to, (end - start) * width)) {
         const offset = (part.row * columns + start) * width;
+        yield* view.locate(offset + part.start, offset + part.end);
+      }
+    },
+  };
+}
+
+/** A matrix with rows and columns exchanged. Element by element: for small ones. */
+export function transpose(view: TensorView): TensorView {
+  const [rows = 0, columns = 0] = view.shape;
+  const width = dtypeBytes(view.dtype);
+  return {
+    dtype: view.dtype,
+    shape: [columns, rows],
+    source: `${view.source}^T`,
+    *locate(from, to) {
+      for (const part of rowParts(from, to, width)) {
+        const offset = ((part.row % rows) * columns + Math.floor(part.row / rows)) * width;
         yield* view.locate(offset + part.start, offset + part.end);
       }
     },

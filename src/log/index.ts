@@ -1,2 +1,2 @@
 export { log } from './log.js';
-export { formatCount, formatDuration, Progress, type ProgressOptions } from './progress.js';
+export { formatBytes, formatCount, formatDuration, Progress, type ProgressOptions } from './progress.js';

@@ -5,7 +5,7 @@ export interface ProgressOptions {
   readonly label: string;
   /** How many units the whole work has; undefined when nobody knows. */
   readonly total?: number;
-  /** The unit, e.g. "step". Default "step". */
+  /** The unit, e.g. "step"; "byte" is shown in kB, MB, …. Default "step". */
   readonly unit?: string;
   /** Seconds between two lines where stderr is not a terminal. Default 5. */
   readonly plainInterval?: number;
@@ -46,12 +46,24 @@ export class Progress {
     return (performance.now() - this.#started) / 1000;
   }
 
+  #amount(count: number): string {
+    const { unit = 'step' } = this.#options;
+    return unit === 'byte' ? formatBytes(count) : `${formatCount(count)} ${unit}s`;
+  }
+
+  #share(total: number): string {
+    const { unit = 'step' } = this.#options;
+    return unit === 'byte'
+      ? `${formatBytes(this.#done)} of ${formatBytes(total)}`
+      : `${this.#done}/${total} ${unit}s`;
+  }
+
   #show(note: string): void {
     const { label, total, unit = 'step' } = this.#options;
     const rate = this.#done / Math.max(this.seconds, 1e-9);
     const parts = [
-      total === undefined ? `${formatCount(this.#done)} ${unit}s` : `${this.#done}/${total} ${unit}s`,
-      `${formatCount(rate)} ${unit}s/s`,
+      total === undefined ? this.#amount(this.#done) : this.#share(total),
+      `${unit === 'byte' ? formatBytes(rate) : `${formatCount(rate)} ${unit}s`}/s`,
     ];
     if (total !== undefined && this.#done > 0 && this.#done < total)
       parts.push(`${formatDuration((total - this.#done) / rate)} left`);
@@ -77,6 +89,18 @@ export function formatCount(value: number): string {
   ] as const)
     if (value >= limit) return `${(value / limit).toPrecision(3)}${suffix}`;
   return Number.isInteger(value) ? String(value) : value.toPrecision(3);
+}
+
+/** 1234567 -> "1.23 MB"; three significant digits, powers of ten. */
+export function formatBytes(bytes: number): string {
+  for (const [limit, suffix] of [
+    [1e12, 'TB'],
+    [1e9, 'GB'],
+    [1e6, 'MB'],
+    [1e3, 'kB'],
+  ] as const)
+    if (bytes >= limit) return `${(bytes / limit).toPrecision(3)} ${suffix}`;
+  return `${Math.round(bytes)} bytes`;
 }
 
 /** Seconds as "12 s", "3 min 05 s", "2 h 10 min". */

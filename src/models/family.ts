@@ -6,7 +6,7 @@ import {
   type NameScheme,
   type NameTable,
   nameScheme,
-  OWN_NAMES,
+  ownNames,
   type ShardingTable,
   type WeightTables,
 } from '../checkpoint/index.js';
@@ -66,7 +66,7 @@ export function defineFamily<Schema extends z.ZodType>(definition: {
   ) => Omit<Architecture, 'family' | 'tables' | 'publishedConfig' | 'configFile' | 'names'>;
 }): ModelFamily {
   const { name, recognises, schema, select, configFile, names, sharding, schemes, describe } = definition;
-  const dialects = { published: nameScheme(names), own: OWN_NAMES, ...schemes };
+  const dialects = { published: nameScheme(names), own: ownNames(names), ...schemes };
   const tables: WeightTables = {
     names,
     sharding,

@@ -10,8 +10,19 @@ export {
   type TrainingOptions,
 } from './chat-format.js';
 export { blameWeights, checkFiniteLogits } from './check-finite.js';
+export {
+  type ConversionPlan,
+  type ConversionResult,
+  type ConvertOptions,
+  convertModel,
+  planConversion,
+} from './convert/index.js';
 export type { Architecture, FamilyName, ModelFamily } from './family.js';
 export { type LoadedModel, type LoadModelOptions, loadModel } from './load-model.js';
 export { loadModelTokenizer, tokenizerSource } from './model-tokenizer.js';
 export { families, findConfig, loadArchitecture, parseArchitecture } from './registry.js';
 export { saveModel } from './save-model.js';
+export { sparkChat } from './spark/chat-format.js';
+export { telechatChat } from './telechat/chat-format.js';
+export { telechat52bChat } from './telechat52b/chat-format.js';
+export { xverseChat } from './xverse/chat-format.js';

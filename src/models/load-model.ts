@@ -27,6 +27,6 @@ export function loadModel(path: string, { configPath, ...options }: LoadModelOpt
   const folder = status.isDirectory() ? path : dirname(path);
   const architecture = loadArchitecture(configPath ?? findConfig(folder));
   const model = architecture.createModel();
-  loadWeights(model, architecture.names, path, options);
+  loadWeights(model, architecture.tables, path, options);
   return { model, architecture };
 }

@@ -29,12 +29,18 @@ export function parseArchitecture(config: unknown, source: string): Architecture
   return family.parse(config, source);
 }
 
+/** The config file in a model folder; undefined if there is none. */
+export function findConfigIn(folder: string): string | undefined {
+  const name = CONFIG_FILES.find((candidate) => existsSync(join(folder, candidate)));
+  return name === undefined ? undefined : join(folder, name);
+}
+
 /** The config file in a model folder. @throws InputError if there is none. */
 export function findConfig(folder: string): string {
-  const name = CONFIG_FILES.find((candidate) => existsSync(join(folder, candidate)));
-  if (name === undefined)
+  const path = findConfigIn(folder);
+  if (path === undefined)
     throw new InputError(
       `${folder}: no config found (looked for ${CONFIG_FILES.join(', ')}); give one with --config.`,
     );
-  return join(folder, name);
+  return path;
 }

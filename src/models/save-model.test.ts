@@ -45,7 +45,7 @@ describe.each(goldenModels)('%s', (name) => {
     const shards = readdirSync(target);
     expect(shards.length).toBeGreaterThan(2);
     const again = architecture.createModel();
-    loadWeights(again, architecture.names, target);
+    loadWeights(again, architecture.tables, target);
     for (const [index, [path, parameter]] of model.namedParameters().entries())
       expect(again.namedParameters()[index]?.[1].equals(parameter), path).toBe(true);
     again.dispose();

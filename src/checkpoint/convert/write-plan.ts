@@ -1,0 +1,93 @@
+/** Writes the planned files, one tensor after the other, and reads them back to prove them. */
+import { createHash } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { TensorInput, TensorView } from '../../formats/index.js';
+import { readView } from '../../formats/index.js';
+import { castView, mergeView } from './cast-view.js';
+import type { PlannedFile, PlannedTensor } from './plan.js';
+
+/** Writes one file of tensors; the container's writer. */
+export type WriteTensors = (path: string, tensors: readonly TensorInput[]) => void;
+
+/** Opens what WriteTensors wrote. */
+export type ReadTensors = (path: string) => ReadonlyMap<string, TensorView>;
+
+/** SHA-256 of each tensor's bytes as written, by file and name. */
+export type Checksums = ReadonlyMap<string, ReadonlyMap<string, string>>;
+
+/** @param onBytes told how many bytes of tensors were written since the last call */
+export function writePlan(
+  folder: string,
+  files: readonly PlannedFile[],
+  write: WriteTensors,
+  onBytes: (bytes: number) => void,
+): Checksums {
+  const checksums = new Map<string, Map<string, string>>();
+  for (const file of files) {
+    const sums = new Map<string, string>();
+    const path = join(folder, file.path);
+    mkdirSync(dirname(path), { recursive: true });
+    write(
+      path,
+      file.tensors.map((tensor) => ({
+        name: tensor.name,
+        dtype: tensor.dtype,
+        shape: tensor.shape,
+        bytes: () => hashed(tensor, sums, onBytes),
+      })),
+    );
+    checksums.set(file.path, sums);
+  }
+  return checksums;
+}
+
+function* hashed(
+  tensor: PlannedTensor,
+  sums: Map<string, string>,
+  onBytes: (bytes: number) => void,
+): Generator<Uint8Array, void> {
+  const hash = createHash('sha256');
+  for (const piece of contentOf(tensor)) {
+    hash.update(piece);
+    yield piece;
+    onBytes(piece.byteLength);
+  }
+  sums.set(tensor.name, hash.digest('hex'));
+}
+
+function contentOf({ view, dtype, update }: PlannedTensor): Iterable<Uint8Array> {
+  return update === undefined ? castView(view, dtype) : mergeView(view, update, dtype);
+}
+
+/**
+ * Opens every file again: names, dtypes, shapes and the bytes of every tensor must be those written. Throws Error naming the
+ * first that differs: the disk or a writer is at fault.
+ */
+export function verifyPlan(
+  folder: string,
+  files: readonly PlannedFile[],
+  checksums: Checksums,
+  read: ReadTensors,
+  onBytes: (bytes: number) => void,
+): void {
+  for (const file of files) {
+    const found = read(join(folder, file.path));
+    const expected = checksums.get(file.path);
+    const fail = (problem: string): never => {
+      throw new Error(`${file.path} was written, but reads back differently: ${problem}`);
+    };
+    if (found.size !== file.tensors.length) fail(`${found.size} tensors instead of ${file.tensors.length}`);
+    for (const { name, dtype, shape } of file.tensors) {
+      const view = found.get(name) ?? fail(`no tensor ${name}`);
+      if (view.dtype !== dtype || view.shape.join() !== shape.join())
+        fail(`${name} is ${view.dtype} [${view.shape}] instead of ${dtype} [${shape}]`);
+      const hash = createHash('sha256');
+      for (const piece of readView(view)) {
+        hash.update(piece);
+        onBytes(piece.byteLength);
+      }
+      if (hash.digest('hex') !== expected?.get(name)) fail(`other bytes in ${name}`);
+    }
+  }
+}

@@ -1,0 +1,97 @@
+/** A checkpoint in any container: one model, or the parts of many ranks. */
+import { join } from 'node:path';
+import { InputError } from '../errors/index.js';
+import { fileStatus, listFolder, type StoredTensor, type TensorView, viewOf } from '../formats/index.js';
+import { log } from '../log/index.js';
+import { type ContainerFormat, openModelFiles } from './containers.js';
+
+export interface Checkpoint {
+  readonly path: string;
+  readonly format: ContainerFormat;
+  readonly files: readonly string[];
+  /** One for a whole model; else `rank_0`, `rank_1`, …. Tensors by their name in the files. */
+  readonly ranks: readonly ReadonlyMap<string, TensorView>[];
+}
+
+const RANK_FOLDER = /^rank_(\d+)$/;
+
+export interface OpenCheckpointOptions {
+  /**
+   * Where a tensor whose elements lie at strides (a saved transpose) is copied row by row. Default: such a tensor is an
+   * InputError.
+   */
+  readonly straighten?: (tensor: StoredTensor) => StoredTensor;
+}
+
+/**
+ * @param path a file, an index, a folder, or a folder of rank_0, rank_1, …
+ * @throws InputError if nothing readable is there, ranks are missing, or a rank has several checkpoints of one step
+ */
+export function openCheckpoint(path: string, options: OpenCheckpointOptions = {}): Checkpoint {
+  const folders = rankFolders(path);
+  const parts =
+    folders === undefined
+      ? [openModelFiles(path)]
+      : folders.map((folder) => openModelFiles(newestFile(folder)));
+  const [first] = parts;
+  if (first === undefined) throw new InputError(`${path} holds no rank.`);
+  return {
+    path,
+    format: first.format,
+    files: parts.flatMap(({ files }) => files),
+    ranks: parts.map(({ tensors }) => viewsOf(tensors, path, options)),
+  };
+}
+
+function viewsOf(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  path: string,
+  { straighten }: OpenCheckpointOptions,
+): Map<string, TensorView> {
+  return new Map(
+    [...tensors].map(([name, tensor]) => {
+      if (tensor.strides === undefined) return [name, viewOf(tensor)];
+      if (straighten !== undefined) return [name, viewOf(straighten(tensor))];
+      throw new InputError(
+        `${path}: tensor "${name}" was saved as a view whose elements do not lie row by row; convert the file first ` +
+          '(xinghe convert).',
+      );
+    }),
+  );
+}
+
+/** rank_0 … rank_{N-1} in a folder; undefined if it holds none. */
+function rankFolders(path: string): string[] | undefined {
+  if (fileStatus(path)?.isDirectory() !== true) return undefined;
+  const numbers = listFolder(path)
+    .flatMap((name) => RANK_FOLDER.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b);
+  if (numbers.length === 0) return undefined;
+  const missing = numbers.findIndex((number, index) => number !== index);
+  if (missing >= 0)
+    throw new InputError(
+      `${path} holds rank_${numbers.join(', rank_')}, but not rank_${missing}; a part of the model is missing.`,
+    );
+  return numbers.map((number) => join(path, `rank_${number}`));
+}
+
+/** Training leaves PREFIX-EPOCH_STEP.ckpt for each save: the last one counts. */
+function newestFile(folder: string): string {
+  const names = listFolder(folder).filter((name) => /\.(ckpt|safetensors|bin|pt)$/.test(name));
+  const [only] = names;
+  if (only === undefined) throw new InputError(`${folder} holds no checkpoint file.`);
+  if (names.length === 1) return join(folder, only);
+  const dated = names.flatMap((name) => {
+    const match = /-(\d+)_(\d+)\.[^.]+$/.exec(name);
+    return match === null ? [] : [{ name, epoch: Number(match[1]), step: Number(match[2]) }];
+  });
+  const [newest, second] = dated.sort((a, b) => b.epoch - a.epoch || b.step - a.step);
+  const isAmbiguous = second !== undefined && second.epoch === newest?.epoch && second.step === newest.step;
+  if (newest === undefined || isAmbiguous)
+    throw new InputError(
+      `${folder} holds ${names.slice(0, 5).join(', ')}; leave one checkpoint there, or name a file.`,
+    );
+  log(`${folder}: ${names.length} checkpoints, taking the newest, ${newest.name}`);
+  return join(folder, newest.name);
+}

@@ -1,0 +1,61 @@
+/** The adapter that a conversion merges into the weights or takes out of them again. */
+import { join } from 'node:path';
+import { type AdapterUpdates, readAdapterScale } from '../../checkpoint/index.js';
+import { InputError } from '../../errors/index.js';
+import { fileStatus, type TensorView } from '../../formats/index.js';
+import { type ConversionSource, openSource } from './source.js';
+
+export interface AdapterOptions {
+  /** A PEFT folder or a file of adapter matrices; default: those in the source itself. */
+  readonly adapter?: string | undefined;
+  /** Default: that of adapter_config.json. */
+  readonly alpha?: number | undefined;
+  /** 1 to add the update, -1 to take it away. */
+  readonly sign: 1 | -1;
+}
+
+/** By our own path of the layer. @throws InputError for an adapter that does not fit or whose alpha nobody tells */
+export function adapterUpdates(source: ConversionSource, options: AdapterOptions): AdapterUpdates {
+  const { adapter, alpha, sign } = options;
+  const from = adapter === undefined ? source : openSource(adapterFile(adapter));
+  const where = adapter ?? source.checkpoint.path;
+  const halves = new Map<string, { a?: TensorView; b?: TensorView }>();
+  for (const [path, view] of from.model.weights) {
+    const [, layer, part] = /^(.*)\.lora([AB])$/.exec(path) ?? [];
+    if (layer === undefined) continue;
+    halves.set(layer, { ...halves.get(layer), ...(part === 'A' ? { a: view } : { b: view }) });
+  }
+  if (halves.size === 0) throw new InputError(`${where} holds no LoRA matrices to merge.`);
+  const updates = new Map<string, { a: TensorView; b: TensorView; scale: number }>();
+  for (const [layer, { a, b }] of halves) {
+    const weight = source.model.weights.get(`${layer}.weight`);
+    if (weight === undefined)
+      throw new InputError(`${where} adapts ${layer}, which the source does not have.`);
+    if (a === undefined || b === undefined)
+      throw new InputError(`${where}: layer ${layer} has no ${a === undefined ? 'A' : 'B'} matrix.`);
+    const rank = a.shape[0] ?? 1;
+    const scale = alpha === undefined ? readAdapterScale(where, rank) : alpha / rank;
+    checkShapes(where, layer, weight, a, b);
+    updates.set(layer, { a, b, scale: sign * scale });
+  }
+  return updates;
+}
+
+function adapterFile(path: string): string {
+  const folder = fileStatus(path)?.isDirectory() === true;
+  if (!folder) return path;
+  for (const name of ['adapter_model.safetensors', 'adapter_model.bin'])
+    if (fileStatus(join(path, name)) !== undefined) return join(path, name);
+  return path;
+}
+
+function checkShapes(where: string, layer: string, weight: TensorView, a: TensorView, b: TensorView): void {
+  const [rank, input] = a.shape;
+  const [output, other] = b.shape;
+  const sizes = new Set([`${output},${input}`, `${input},${output}`]);
+  if (rank === other && sizes.has(weight.shape.join())) return;
+  throw new InputError(
+    `${where}: layer ${layer} is [${weight.shape.join(', ')}], the adapter's A [${a.shape.join(', ')}] and B ` +
+      `[${b.shape.join(', ')}] do not fit it; it belongs to another model.`,
+  );
+}

@@ -1,0 +1,7 @@
+export {
+  type ConversionPlan,
+  type ConversionResult,
+  type ConvertOptions,
+  convertModel,
+  planConversion,
+} from './convert-model.js';

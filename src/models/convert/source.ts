@@ -1,0 +1,70 @@
+/** What is to be converted: its container, its family, its tensors. */
+import { dirname } from 'node:path';
+import {
+  ANY_NAMES,
+  type Checkpoint,
+  countKnown,
+  type ModelTensors,
+  NameTable,
+  type OpenCheckpointOptions,
+  openCheckpoint,
+  type ParallelLayout,
+  ShardingTable,
+  type WeightTables,
+  wholeModel,
+} from '../../checkpoint/index.js';
+import { readConfigFile } from '../../config/index.js';
+import { fileStatus } from '../../formats/index.js';
+import type { Architecture, ModelFamily } from '../family.js';
+import { families, findConfigIn, parseArchitecture } from '../registry.js';
+
+export interface ConversionSource {
+  readonly checkpoint: Checkpoint;
+  /** undefined: no family of ours; its tensors keep their names. */
+  readonly family: ModelFamily | undefined;
+  /** Those of the family, or of none. */
+  readonly tables: WeightTables;
+  /** undefined: no config lies beside the weights, and none was given. */
+  readonly architecture: Architecture | undefined;
+  readonly model: ModelTensors;
+}
+
+export interface SourceOptions extends OpenCheckpointOptions {
+  readonly configPath?: string | undefined;
+  readonly layout?: ParallelLayout | undefined;
+}
+
+/** @throws InputError for what is not readable, and for the parts of many ranks of an unknown family */
+export function openSource(path: string, options: SourceOptions = {}): ConversionSource {
+  const checkpoint = openCheckpoint(path, options);
+  const folder = fileStatus(path)?.isDirectory() === true ? path : dirname(path);
+  const configPath = options.configPath ?? findConfigIn(folder);
+  const architecture = configPath === undefined ? undefined : architectureOf(configPath);
+  const family =
+    architecture === undefined
+      ? recogniseFamily(checkpoint)
+      : families.find(({ name }) => name === architecture.family);
+  const tables: WeightTables = family?.tables ?? NO_TABLES;
+  return { checkpoint, family, tables, architecture, model: wholeModel(checkpoint, tables, options.layout) };
+}
+
+/** undefined for the config of a family that is not ours. @throws InputError for a faulty config of one that is */
+function architectureOf(path: string): Architecture | undefined {
+  const config = readConfigFile(path);
+  return families.some((family) => family.recognises(config)) ? parseArchitecture(config, path) : undefined;
+}
+
+/** Tensors of other models are carried over under their own names. */
+const NO_TABLES: WeightTables = {
+  names: new NameTable([]),
+  schemes: new Map([['published', ANY_NAMES]]),
+  sharding: new ShardingTable([]),
+};
+
+/** The family that knows most names, if that is more than half of them. */
+function recogniseFamily({ ranks }: Checkpoint): ModelFamily | undefined {
+  const named = new Map(ranks.flatMap((tensors) => [...tensors]));
+  const counts = families.map((family) => ({ family, known: countKnown(named, family.tables) }));
+  const [best] = counts.sort((a, b) => b.known - a.known);
+  return best !== undefined && best.known * 2 > named.size ? best.family : undefined;
+}
