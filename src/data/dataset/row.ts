@@ -1,0 +1,38 @@
+/** A row as it comes from disk. Shapes: L ids in a row, padding included. */
+
+export interface PackedRow {
+  readonly ids: Int32Array; // [L]
+  /** 1 where the token is learned, 0 where it is only read and in the padding. */
+  readonly lossMask: Uint8Array; // [L]
+  /** Number of the document within the row, from 0; -1 in the padding. Undefined where the files do not tell. */
+  readonly documentIds: Int32Array | undefined; // [L]
+}
+
+/** One document of a row, and where it came from. */
+export interface RowOrigin {
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  /** Place of its first id in the row. */
+  readonly position: number;
+  /** Ids of it in the row. */
+  readonly tokens: number;
+  /** Ids of the document that stand in earlier rows: 0 where it begins here. */
+  readonly offset: number;
+}
+
+export const NO_DOCUMENT = -1;
+
+/**
+ * Positions for document-masked attention: counted from 0 in every document; 0 in the padding. Without document ids
+ * they count through the row.
+ */
+export function rowPositions({ ids, documentIds }: PackedRow): Int32Array {
+  const positions = new Int32Array(ids.length);
+  for (let place = 1; place < ids.length; place++) {
+    const document = documentIds?.[place] ?? 0;
+    const continues = document !== NO_DOCUMENT && document === (documentIds?.[place - 1] ?? 0);
+    positions[place] = continues ? positions[place - 1]! + 1 : 0;
+  }
+  return positions;
+}

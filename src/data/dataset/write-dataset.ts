@@ -1,0 +1,94 @@
+/** A folder of rows: files of bounded size, and the index beside them. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeFileAtomic, writeSafetensors } from '../../formats/index.js';
+import { createIndex, type DatasetIndex, INDEX_FILE, type RowsFileEntry } from './dataset-index.js';
+import { originTensors, type RowSource, rowTensors } from './rows-tensors.js';
+
+/** Bytes of rows in one file: few files, and each is copied or sent in one go. */
+const FILE_BYTES = 2 ** 29;
+/** Of one id: int32 id and document, uint8 mask. */
+const BYTES_PER_ID = 9;
+
+export interface WriteDatasetOptions {
+  /** Rows of each phase, in order. */
+  readonly phases: readonly RowSource[];
+  /** Everything of the index but what is known from the rows. */
+  readonly describe: Omit<
+    DatasetIndex,
+    'format' | 'version' | 'rows' | 'tokens' | 'learned_tokens' | 'files'
+  >;
+  /** Largest bytes of rows in one file. Default 512 MiB; one row at least. */
+  readonly fileBytes?: number | undefined;
+  /** Hears how many rows are written, after each file. */
+  readonly onProgress?: ((rows: number) => Promise<void>) | undefined;
+}
+
+/** A stretch of one phase's rows that goes to one file. */
+interface FilePart {
+  readonly source: RowSource;
+  readonly phase: number;
+  readonly first: number;
+  readonly end: number;
+}
+
+/** Fills a folder, which is made if it is not there. */
+export async function writeDataset(folder: string, options: WriteDatasetOptions): Promise<DatasetIndex> {
+  mkdirSync(folder, { recursive: true });
+  const { describe, onProgress } = options;
+  const parts = fileParts(options);
+  let rows = 0;
+  let learned = 0;
+  const files: RowsFileEntry[] = [];
+  for (const [number, { source, phase, first, end }] of parts.entries()) {
+    const name = rowsFileName(number, parts.length);
+    const tensors = [
+      ...rowTensors(source, first, end, (count) => {
+        learned += count;
+      }),
+      ...originTensors(source, first, end),
+    ];
+    writeSafetensors(join(folder, name), tensors);
+    rows += end - first;
+    files.push({ name, origins: name, rows: end - first, phase, first_source: 0 });
+    await onProgress?.(rows);
+  }
+  const index = createIndex({
+    ...describe,
+    rows,
+    tokens: countTokens(options.phases),
+    learned_tokens: learned,
+    files,
+  });
+  writeIndex(folder, index);
+  return index;
+}
+
+export function writeIndex(folder: string, index: DatasetIndex): void {
+  writeFileAtomic(join(folder, INDEX_FILE), `${JSON.stringify(index, null, 2)}\n`);
+}
+
+/** "rows-00001-of-00003.safetensors" */
+export function rowsFileName(number: number, count: number): string {
+  const digits = (value: number): string => String(value).padStart(5, '0');
+  return `rows-${digits(number + 1)}-of-${digits(count)}.safetensors`;
+}
+
+/** No file spans phases, so that files can be put in another order. */
+function fileParts({ phases, fileBytes = FILE_BYTES }: WriteDatasetOptions): FilePart[] {
+  return phases.flatMap((source, phase) => {
+    const rows = Math.max(1, Math.floor(fileBytes / (BYTES_PER_ID * source.rowLength)));
+    const parts: FilePart[] = [];
+    for (let first = 0; first < source.rowCount; first += rows)
+      parts.push({ source, phase, first, end: Math.min(first + rows, source.rowCount) });
+    return parts;
+  });
+}
+
+function countTokens(phases: readonly RowSource[]): number {
+  let count = 0;
+  for (const source of phases)
+    for (let row = 0; row < source.rowCount; row++)
+      for (const { tokens } of source.documents(row)) count += tokens;
+  return count;
+}

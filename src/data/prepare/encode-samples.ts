@@ -1,0 +1,124 @@
+/** Worker module: samples to token ids with loss masks, by a recipe. */
+import { InputError } from '../../errors/index.js';
+import type { ChatMessage } from '../../models/index.js';
+import { loadTokenizer, type Tokenizer } from '../../tokenizers/index.js';
+import type { Work } from '../../workers/index.js';
+import { cleanSparkText } from '../clean/index.js';
+import { LEARNED } from '../dataset/rows-tensors.js';
+import {
+  chatFormatOf,
+  endTokenId,
+  type Recipe,
+  type RecipeName,
+  recipes,
+  tokenizerOptions,
+} from './recipes.js';
+import type { EncodedSamples } from './sample-store.js';
+
+export interface EncodeSetup {
+  readonly tokenizer: string;
+  readonly recipe: RecipeName;
+  /** Which answers are learned. Default: as published. */
+  readonly answers: 'all' | 'last' | undefined;
+  /** Also count the tokens of the whole line, by which TeleChat's rows are filled. */
+  readonly countsLines: boolean;
+}
+
+/** Texts, or the messages of dialogues. */
+export type EncodeInput = readonly (string | readonly ChatMessage[])[];
+
+export interface EncodeOutput extends EncodedSamples {
+  /** Samples that the recipe refuses; their length is 0. */
+  readonly failures: readonly { readonly index: number; readonly message: string }[];
+}
+
+export function start(setup: EncodeSetup): Work<EncodeInput, EncodeOutput> {
+  const recipe = recipes[setup.recipe];
+  const tokenizer = loadTokenizer(setup.tokenizer, tokenizerOptions(recipe));
+  const encode = sampleEncoder(recipe, tokenizer, setup.answers);
+  return (samples) => {
+    const words = new WordBuffer();
+    const lengths = new Uint32Array(samples.length);
+    const nominalLengths = setup.countsLines ? new Uint32Array(samples.length) : undefined;
+    const failures: { index: number; message: string }[] = [];
+    for (const [index, sample] of samples.entries()) {
+      const before = words.length;
+      try {
+        encode(sample, words);
+        if (nominalLengths !== undefined && typeof sample !== 'string')
+          nominalLengths[index] = tokenizer.encode(publishedLine(recipe, sample)).length;
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+        words.length = before;
+        failures.push({ index, message: error.message });
+      }
+      lengths[index] = words.length - before;
+    }
+    return { words: words.taken(), lengths, nominalLengths, failures };
+  };
+}
+
+type EncodeSample = (sample: EncodeInput[number], words: WordBuffer) => void;
+
+function sampleEncoder(recipe: Recipe, tokenizer: Tokenizer, answers: EncodeSetup['answers']): EncodeSample {
+  const clean = recipe.cleansText ? cleanSparkText : (text: string): string => text;
+  if (recipe.kind === 'pretrain') {
+    const end = endTokenId(recipe, tokenizer);
+    return (sample, words) => {
+      const ids = tokenizer.encode(clean(learnedText(sample)));
+      words.reserve(ids.length + 1);
+      for (const id of ids) words.push(id, 1);
+      words.push(end, 1);
+    };
+  }
+  const chat = chatFormatOf(recipe, tokenizer);
+  return (sample, words) => {
+    if (typeof sample === 'string')
+      throw new InputError('a text has no answer to learn; give dialogues, or take a pretrain recipe.');
+    const messages = sample.map(({ role, content }) => ({ role, content: clean(content) }));
+    const { ids, lossMask } = chat.renderTraining(messages, tokenizer, { answers });
+    words.reserve(ids.length);
+    for (let index = 0; index < ids.length; index++) words.push(ids[index]!, lossMask[index]!);
+  };
+}
+
+/** Of Alpaca records pre-training takes the output. */
+function learnedText(sample: EncodeInput[number]): string {
+  return typeof sample === 'string' ? sample : (sample.at(-1)?.content ?? '');
+}
+
+/** TeleChat's dialogue as one text, as its published scripts measure it. */
+function publishedLine(recipe: Recipe, messages: readonly ChatMessage[]): string {
+  const system = messages[0]?.role === 'system' ? messages[0].content : undefined;
+  const turns = system === undefined ? messages : messages.slice(1);
+  const hasEndOfText = recipe.family === 'telechat52b';
+  return turns
+    .map(({ role, content }, index) => {
+      const text = index === 0 && system !== undefined ? `${system}\n${content}` : content;
+      if (role === 'user') return `<_user>${text}<_bot>`;
+      return hasEndOfText && index === turns.length - 1 ? `${text}</s><_end>` : `${text}<_end>`;
+    })
+    .join('');
+}
+
+/** Words one after the other, growing. */
+class WordBuffer {
+  length = 0;
+  #words = new Int32Array(2 ** 16);
+
+  reserve(count: number): void {
+    if (this.length + count <= this.#words.length) return;
+    const larger = new Int32Array(Math.max(2 * this.#words.length, this.length + count));
+    larger.set(this.#words.subarray(0, this.length));
+    this.#words = larger;
+  }
+
+  /** Room must have been reserved. */
+  push(id: number, learned: number): void {
+    this.#words[this.length++] = learned === 0 ? id : id | LEARNED;
+  }
+
+  taken(): Int32Array {
+    return this.#words.slice(0, this.length);
+  }
+}

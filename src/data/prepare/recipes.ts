@@ -1,0 +1,125 @@
+/** The published ways from samples to rows, and how they read in ours. Sources: the families' README.md. */
+import { InputError } from '../../errors/index.js';
+import {
+  type ChatFormat,
+  type FamilyName,
+  sparkChat,
+  telechat52bChat,
+  telechatChat,
+  xverseChat,
+} from '../../models/index.js';
+import type { LoadTokenizerOptions, Tokenizer } from '../../tokenizers/index.js';
+
+/**
+ * - joined: all texts one after the other, cut at the rows' ends
+ * - greedy: in order, a new row where the next sample does not fit
+ * - first-fit: each sample into the first row with room (TeleChat's pass over all samples not yet used)
+ * - best-fit: the longest first, each into the row that it fills best
+ * - none: one sample a row
+ */
+export const packings = ['joined', 'greedy', 'first-fit', 'best-fit', 'none'] as const;
+export type Packing = (typeof packings)[number];
+
+export interface Recipe {
+  readonly family: FamilyName;
+  /** Whether every token is learned, or answers only. */
+  readonly kind: 'pretrain' | 'sft';
+  /** Ids of a row beyond seq_length: 1 where a row holds as many predictions as its length says. */
+  readonly extraIds: 0 | 1;
+  /** As published. */
+  readonly packing: Packing;
+  readonly paddingSide: 'left' | 'right';
+  /** Padding ids that first-fit leaves in every row. */
+  readonly leastPadding: number;
+  /** Spark's rules for blanks and line ends. */
+  readonly cleansText: boolean;
+}
+
+const pretrain = {
+  kind: 'pretrain',
+  extraIds: 1,
+  packing: 'joined',
+  paddingSide: 'right',
+  leastPadding: 0,
+  cleansText: false,
+} as const;
+
+/** Samples that fill a row to max_seq_len - 10 or more are left out, and rows end 11 before their length. */
+const telechatRows = {
+  kind: 'sft',
+  extraIds: 0,
+  packing: 'first-fit',
+  paddingSide: 'left',
+  leastPadding: 11,
+  cleansText: false,
+} as const;
+
+export const recipes = {
+  'spark-pretrain': { ...pretrain, family: 'spark', cleansText: true },
+  'spark-sft': {
+    family: 'spark',
+    kind: 'sft',
+    extraIds: 1,
+    packing: 'greedy',
+    paddingSide: 'right',
+    leastPadding: 0,
+    cleansText: true,
+  },
+  'telechat-pretrain': { ...pretrain, family: 'telechat' },
+  'telechat-sft': { ...telechatRows, family: 'telechat' },
+  'telechat52b-pretrain': { ...pretrain, family: 'telechat52b' },
+  'telechat52b-sft': { ...telechatRows, family: 'telechat52b' },
+  'xverse-pretrain': { ...pretrain, family: 'xverse' },
+  'xverse-sft': {
+    family: 'xverse',
+    kind: 'sft',
+    extraIds: 1,
+    packing: 'none',
+    paddingSide: 'right',
+    leastPadding: 0,
+    cleansText: false,
+  },
+} as const satisfies Record<string, Recipe>;
+
+export type RecipeName = keyof typeof recipes;
+export const recipeNames = Object.keys(recipes).filter((name): name is RecipeName => name in recipes);
+
+export function tokenizerOptions({ family }: Recipe): LoadTokenizerOptions {
+  return family === 'spark' ? { newlineToken: '<ret>' } : {};
+}
+
+/** XVERSE's released tokenizer calls its end token so; a bare tokenizer.json does not say which token it is. */
+const XVERSE_END = '<|endoftext|>';
+
+export function chatFormatOf({ family }: Recipe, tokenizer: Tokenizer): ChatFormat {
+  switch (family) {
+    case 'spark':
+      return sparkChat;
+    case 'telechat':
+      return telechatChat;
+    case 'telechat52b':
+      return telechat52bChat;
+    case 'xverse':
+      return xverseChat(tokenizer.eosTokenId ?? tokenizer.tokenToId(XVERSE_END));
+  }
+}
+
+/** Closes every text and every answer. @throws InputError for a tokenizer of another family */
+export function endTokenId(recipe: Recipe, tokenizer: Tokenizer): number {
+  const [end] = chatFormatOf(recipe, tokenizer).stopTokenIds(tokenizer);
+  if (end === undefined) throw new InputError(`${recipe.family}: the tokenizer has no end token.`);
+  return end;
+}
+
+export function paddingId(recipe: Recipe, tokenizer: Tokenizer): number {
+  switch (recipe.family) {
+    case 'spark':
+      return 0;
+    case 'telechat':
+    case 'telechat52b':
+      return 3;
+    case 'xverse':
+      // Where the tokenizer names none, any id will do: padding is never learned and nothing comes after it.
+      return tokenizer.padTokenId ?? endTokenId(recipe, tokenizer);
+  }
+}
