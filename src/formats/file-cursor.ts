@@ -65,9 +65,10 @@ export class FileCursor {
 
   /** A length, count or offset; beyond 2^53 - 1 it cannot be true. */
   uint64(what: string): number {
-    const value = this.bytes(8, what).readBigUInt64LE();
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) this.fail(`${what} is ${value}`, this.position - 8);
-    return Number(value);
+    const bytes = this.bytes(8, what);
+    const value = bytes.readUInt32LE() + bytes.readUInt32LE(4) * 2 ** 32;
+    if (!Number.isSafeInteger(value)) this.fail(`${what} is ${bytes.readBigUInt64LE()}`, this.position - 8);
+    return value;
   }
 
   #check(length: number, what: string): void {
