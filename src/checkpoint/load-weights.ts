@@ -1,6 +1,13 @@
 /** Published weight files into a module, without a copy where container, dtype and device allow it. */
 import { InputError } from '../errors/index.js';
-import { type ByteRange, fileOfView, readView, type TensorView, viewBytes } from '../formats/index.js';
+import {
+  type ByteRange,
+  fileOfView,
+  readView,
+  sameBytes,
+  type TensorView,
+  viewBytes,
+} from '../formats/index.js';
 import type { Module } from '../nn/index.js';
 import {
   type FloatDType,
@@ -104,6 +111,7 @@ function matchNames(
   for (const [own, view] of model.weights) {
     const parameter = parameters.get(own);
     if (parameter === undefined) {
+      if (isTiedTwin(own, view, model.weights)) continue;
       surplus.push(model.names.get(own) ?? view.source);
       continue;
     }
@@ -120,6 +128,12 @@ function matchNames(
   if (missing.length + surplus.length > 0)
     throw new InputError(mismatch(path, missing, surplus, parameters.size));
   return matched;
+}
+
+/** torch writes a tied output projection a second time. */
+function isTiedTwin(own: string, view: TensorView, weights: ReadonlyMap<string, TensorView>): boolean {
+  const embedding = own === 'lmHead.weight' ? weights.get('embedTokens.weight') : undefined;
+  return embedding !== undefined && sameBytes(view, embedding);
 }
 
 function mismatch(path: string, missing: string[], surplus: string[], expected: number): string {

@@ -4,6 +4,8 @@ import { InputError } from '../errors/index.js';
 import { fileStatus, listFolder, type StoredTensor, type TensorView, viewOf } from '../formats/index.js';
 import { log } from '../log/index.js';
 import { type ContainerFormat, openModelFiles } from './containers.js';
+import { openZeroCheckpoint } from './deepspeed.js';
+import { isZeroCheckpoint } from './deepspeed-files.js';
 
 export interface Checkpoint {
   readonly path: string;
@@ -21,13 +23,16 @@ export interface OpenCheckpointOptions {
    * InputError.
    */
   readonly straighten?: (tensor: StoredTensor) => StoredTensor;
+  /** Of a ZeRO checkpoint: the float32 master weights (default), or the weights as the model held them. */
+  readonly zeroWeights?: 'master' | 'model' | undefined;
 }
 
 /**
- * @param path a file, an index, a folder, or a folder of rank_0, rank_1, …
+ * @param path a file, an index, a folder, a folder of rank_0, rank_1, …, or a ZeRO checkpoint of DeepSpeed
  * @throws InputError if nothing readable is there, ranks are missing, or a rank has several checkpoints of one step
  */
 export function openCheckpoint(path: string, options: OpenCheckpointOptions = {}): Checkpoint {
+  if (isZeroCheckpoint(path)) return openZero(path, options);
   const folders = rankFolders(path);
   const parts =
     folders === undefined
@@ -39,19 +44,34 @@ export function openCheckpoint(path: string, options: OpenCheckpointOptions = {}
     path,
     format: first.format,
     files: parts.flatMap(({ files }) => files),
-    ranks: parts.map(({ tensors }) => viewsOf(tensors, path, options)),
+    ranks: parts.map(({ tensors }, rank) =>
+      viewsOf(tensors, path, options, parts.length > 1 ? `rank_${rank}/` : ''),
+    ),
   };
+}
+
+function openZero(path: string, options: OpenCheckpointOptions): Checkpoint {
+  const { stage, tensors, fp32, folder } = openZeroCheckpoint(path);
+  const wanted = options.zeroWeights ?? 'master';
+  if (wanted === 'model' && stage === 3)
+    throw new InputError(
+      `${folder}: ZeRO stage 3 keeps no whole 16-bit weights; take the master weights and cast them.`,
+    );
+  const picked = wanted === 'master' ? fp32 : tensors;
+  const ranges = [...picked.values()].flatMap((tensor) => tensor.ranges.map((range) => range.path));
+  return { path, format: 'bin', files: [...new Set(ranges)], ranks: [viewsOf(picked, path, options, '')] };
 }
 
 function viewsOf(
   tensors: ReadonlyMap<string, StoredTensor>,
   path: string,
   { straighten }: OpenCheckpointOptions,
+  sourcePrefix: string,
 ): Map<string, TensorView> {
   return new Map(
     [...tensors].map(([name, tensor]) => {
-      if (tensor.strides === undefined) return [name, viewOf(tensor)];
-      if (straighten !== undefined) return [name, viewOf(straighten(tensor))];
+      const straight = tensor.strides === undefined ? tensor : straighten?.(tensor);
+      if (straight !== undefined) return [name, { ...viewOf(straight), source: sourcePrefix + name }];
       throw new InputError(
         `${path}: tensor "${name}" was saved as a view whose elements do not lie row by row; convert the file first ` +
           '(xinghe convert).',

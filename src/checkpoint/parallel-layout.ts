@@ -4,7 +4,7 @@
  * the rows of each big tensor instead of repeating it.
  */
 import { InputError } from '../errors/index.js';
-import { readView, sliceRows, stackRows, type TensorView, viewBytes } from '../formats/index.js';
+import { sameBytes, sliceRows, stackRows, type TensorView, viewBytes } from '../formats/index.js';
 import { layerPattern } from './name-table.js';
 import type { ShardingTable } from './sharding-table.js';
 
@@ -165,13 +165,4 @@ function checkParts(name: string, parts: readonly TensorView[]): readonly Tensor
   throw new InputError(
     `the ranks' parts of ${name} differ: ${[...shapes].join(', ')}; they do not belong to one checkpoint.`,
   );
-}
-
-function sameBytes(a: TensorView, b: TensorView): boolean {
-  const [left, right] = [readView(a), readView(b)];
-  for (const piece of left) {
-    const twin = right.next();
-    if (twin.done === true || Buffer.compare(piece, twin.value) !== 0) return false;
-  }
-  return right.next().done === true;
 }

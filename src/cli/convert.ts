@@ -1,4 +1,5 @@
 /** `xinghe convert`: any checkpoint to any other. */
+import { basename } from 'node:path';
 import {
   CONTAINER_FORMATS,
   DEFAULT_SHARD_THRESHOLD,
@@ -6,6 +7,7 @@ import {
   type ParallelLayout,
 } from '../checkpoint/index.js';
 import { InputError } from '../errors/index.js';
+import { fileOfView } from '../formats/index.js';
 import { formatBytes, log } from '../log/index.js';
 import { type ConversionPlan, type ConvertOptions, convertModel, planConversion } from '../models/index.js';
 import { parseOptions } from './options.js';
@@ -15,7 +17,7 @@ const specs = {
     kind: 'string',
     value: 'PATH',
     required: true,
-    help: 'a file, an index of shards, a model folder, or a folder of rank_0, rank_1, …',
+    help: 'a file, an index of shards, a model folder, a folder of rank_0, rank_1, …, or a ZeRO checkpoint',
   },
   to: {
     kind: 'string',
@@ -51,6 +53,11 @@ const specs = {
     kind: 'string',
     value: 'dp=D,mp=M,…',
     help: 'of the ranks to read; default: layout.json there, else mp only',
+  },
+  'zero-weights': {
+    kind: 'string',
+    choices: ['master', 'model'],
+    help: 'of a ZeRO checkpoint: float32 master weights (default), or the 16-bit ones that the model held',
   },
   config: { kind: 'string', value: 'FILE', help: 'a config that does not lie beside the weights' },
   merge: { kind: 'flag', help: 'add LoRA matrices (of --adapter, or in the source) to the weights' },
@@ -110,6 +117,7 @@ export async function convert(args: readonly string[]): Promise<number> {
       options['source-layout'] === undefined
         ? undefined
         : parseLayout('--source-layout', options['source-layout']),
+    zeroWeights: options['zero-weights'],
     configPath: options.config,
     merge: options.merge ? 'merge' : options.unmerge ? 'unmerge' : undefined,
     adapter: options.adapter,
@@ -151,6 +159,7 @@ function printPlan({ files, format, source, leftOut }: ConversionPlan, json: boo
       dtype,
       shape,
       source: `${view.source}${update === undefined ? '' : ' + LoRA'}`,
+      sourceFile: fileOfView(view),
       sourceDtype: view.dtype,
     })),
   );
@@ -162,7 +171,9 @@ function printPlan({ files, format, source, leftOut }: ConversionPlan, json: boo
   }
   for (const row of rows) {
     const dtype = row.dtype === row.sourceDtype ? row.dtype : `${row.sourceDtype} -> ${row.dtype}`;
-    process.stdout.write(`${row.file}  ${row.name}  [${row.shape.join(', ')}] ${dtype}  <- ${row.source}\n`);
+    process.stdout.write(
+      `${row.file}  ${row.name}  [${row.shape.join(', ')}] ${dtype}  <- ${row.source}${row.sourceFile === undefined ? '' : `  (${basename(row.sourceFile)})`}\n`,
+    );
   }
   for (const { name, reason } of leftOut) process.stdout.write(`left out  ${name} (${reason})\n`);
 }

@@ -82,6 +82,7 @@ export {
   fileOfView,
   interleaveRows,
   readView,
+  sameBytes,
   sliceColumns,
   sliceRows,
   stackColumns,

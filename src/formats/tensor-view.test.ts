@@ -8,6 +8,7 @@ import {
   everyRow,
   interleaveRows,
   readView,
+  sameBytes,
   sliceColumns,
   sliceRows,
   stackColumns,
@@ -117,4 +118,13 @@ test('a file that became shorter is noticed', () => {
     ranges: [{ path: [...view.locate(0, 2)][0]!.path, start: 3, end: 21 }],
   });
   expect(() => [...readView(tensor)]).toThrow(/ends at byte 19, within a tensor/);
+});
+
+test('equal bytes are recognised wherever they lie', () => {
+  const one = stored(4, 4, 0, 3).view;
+  const two = stored(4, 4, 0, 5).view;
+  expect(sameBytes(one, one)).toBe(true);
+  expect(sameBytes(one, two)).toBe(true);
+  expect(sameBytes(one, sliceRows(two, 0, 3))).toBe(false);
+  expect(sameBytes(one, stored(4, 4, 1, 3).view)).toBe(false);
 });

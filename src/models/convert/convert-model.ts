@@ -52,6 +52,8 @@ export interface ConvertOptions {
   readonly maxShardBytes?: number | undefined;
   readonly layout?: ParallelLayout | undefined;
   readonly sourceLayout?: ParallelLayout | undefined;
+  /** Of a ZeRO checkpoint: float32 master weights (default), or the weights as the model held them. */
+  readonly zeroWeights?: 'master' | 'model' | undefined;
   readonly configPath?: string | undefined;
   /** merge: add the adapter to the weights; unmerge: take it out of them. */
   readonly merge?: 'merge' | 'unmerge' | undefined;
@@ -158,7 +160,12 @@ function makePlan(
   straightenTensor: (tensor: StoredTensor) => StoredTensor,
 ): ConversionPlan {
   const { from, to, configPath, layout, merge } = options;
-  const source = openSource(from, { configPath, layout: options.sourceLayout, straighten: straightenTensor });
+  const source = openSource(from, {
+    configPath,
+    layout: options.sourceLayout,
+    straighten: straightenTensor,
+    zeroWeights: options.zeroWeights,
+  });
   const { tables, model } = source;
   const format = targetFormat(options);
   if (options.merge === undefined && options.adapter !== undefined)
