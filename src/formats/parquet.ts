@@ -61,6 +61,7 @@ export async function* readParquetRecords(
           },
         }),
       );
+      if (rows.length !== rowEnd - row) throw damaged(row + 1, `${place} gave ${rows.length} rows`);
       yield rows.map((value, index) => toItem(path, row + index + 1, value, maxBytes));
       row = rowEnd;
     }
@@ -89,17 +90,20 @@ async function readFooter(path: string, file: AsyncBuffer): Promise<FileMetaData
   if (footer > MAX_FOOTER_BYTES || footer + 12 > file.byteLength)
     throw damaged(1, `${path}: the parquet footer claims ${footer} bytes, the file has ${file.byteLength}`);
   const metadata = await attemptRead(1, `${path}: the parquet footer`, () => parquetMetadataAsync(file));
-  let rows = 0n;
-  for (const { num_rows } of metadata.row_groups) {
-    if (num_rows < 0n) throw damaged(1, `${path}: the parquet footer claims a row group of ${num_rows} rows`);
-    rows += num_rows;
-  }
-  if (rows !== metadata.num_rows)
-    throw damaged(
-      1,
-      `${path}: the parquet footer claims ${metadata.num_rows} rows, its row groups have ${rows}`,
-    );
+  checkCounts(path, metadata);
   return metadata;
+}
+
+/** The library takes a damaged footer as it is: its types are a promise that is not kept. */
+function checkCounts(path: string, { num_rows, row_groups }: FileMetaData): void {
+  const isCount = (value: unknown): value is bigint => typeof value === 'bigint' && value >= 0n;
+  const isWhole =
+    isCount(num_rows) &&
+    Array.isArray(row_groups) &&
+    row_groups.every((group) => isCount(group.num_rows) && isCount(group.total_byte_size)) &&
+    row_groups.reduce((rows, group) => rows + group.num_rows, 0n) === num_rows;
+  if (!isWhole)
+    throw damaged(1, `${path}: the parquet footer is damaged: its rows are not those of its row groups`);
 }
 
 /** Whatever the library throws on damaged bytes: its own errors, RangeErrors of views, errors of codecs. */
