@@ -121,6 +121,8 @@ describe('GGUF files', () => {
       copy.set(bytes, at);
       return copy;
     };
+    writeFileSync(path, changed(4, [2, 0, 0, 0]));
+    expect(readGgufFile(path).version).toBe(2);
     expect(message(Buffer.from('\x80\x02}q\0'))).toContain('it is not a GGUF file');
     expect(message(changed(4, [1, 0, 0, 0]))).toContain('has GGUF version 1');
     expect(message(changed(4, [0, 0, 0, 3]))).toContain('big-endian');

@@ -48,6 +48,8 @@ export interface MindRecordPage {
 const LENGTH_BYTES = 8;
 const VERSION = '3.0';
 const DAMAGED = 'The file is truncated or damaged; copy or prepare it again.';
+/** What MindSpore's encryption puts at the end of a file. */
+const ENCRYPTED_END = 'ENCRYPT';
 /** MindSpore's own limit. */
 const MAX_HEADER_BYTES = 128 * 2 ** 20;
 
@@ -56,10 +58,12 @@ export function readMindRecordHeader(file: InputFile): MindRecordHeader {
   const { path, size } = file;
   const prefix = file.read(0, LENGTH_BYTES);
   const length = prefix.length < LENGTH_BYTES ? undefined : prefix.readBigUInt64LE();
-  if (length === undefined || length > BigInt(Math.min(size - LENGTH_BYTES, MAX_HEADER_BYTES)))
+  if (length === undefined || length > BigInt(Math.min(size - LENGTH_BYTES, MAX_HEADER_BYTES))) {
+    refuseEncrypted(file);
     throw new InputError(
       `${path}: a header of ${length ?? 'no'} bytes is claimed in a file of ${size}. It is damaged or no MindRecord file.`,
     );
+  }
   const source = `${path} (MindRecord header)`;
   const text = decodeUtf8(file.read(LENGTH_BYTES, Number(length)), source);
   const fields = new Fields(path, 'header', parseJson(text, source));
@@ -86,6 +90,12 @@ export function readMindRecordHeader(file: InputFile): MindRecordHeader {
   return header;
 }
 
+function refuseEncrypted({ path, size, read }: InputFile): void {
+  const end = Math.max(0, size - ENCRYPTED_END.length);
+  if (read(end, ENCRYPTED_END.length).toString('latin1') !== ENCRYPTED_END) return;
+  throw new InputError(`${path} is encrypted. Read it in MindSpore with its key and write it without one.`);
+}
+
 function readSchema(path: string, header: Fields): { columns: MindRecordColumn[]; description: string } {
   const [first] = header.list('schema');
   const schema = new Fields(path, 'schema', first);
@@ -100,7 +110,7 @@ function readSchema(path: string, header: Fields): { columns: MindRecordColumn[]
     const shape = column.sizes('shape');
     return shape === undefined ? { name, type } : { name, type, shape };
   });
-  return { columns: checkColumns(path, columns), description: schema.text('desc') };
+  return { columns: checkColumns(path, columns), description: schema.text('desc', '') };
 }
 
 function readPage(page: Fields): MindRecordPage {
@@ -223,8 +233,8 @@ class Fields {
     return new Fields(this.#path, `${key} of ${this.#where}`, value);
   }
 
-  text(key: string): string {
-    const value = this.#fields.get(key);
+  text(key: string, absent?: string): string {
+    const value = this.#fields.get(key) ?? absent;
     if (typeof value === 'string') return value;
     throw this.fault(`must have a text ${key}, found ${showValue(value)}`);
   }

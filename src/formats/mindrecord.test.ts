@@ -279,6 +279,8 @@ describe('openMindRecord', () => {
     );
     expect(changed(at('"int64"'), '"int46"')).toContain('unknown type "int46"');
     expect(changed(at('"version":"3.0"'), '"version":"2.0"')).toContain('version "2.0"');
+    writeFileSync(path, Buffer.concat([Buffer.alloc(100, 255), Buffer.from('ENCRYPT')]));
+    expect(refusal(path)).toContain('is encrypted');
     writeFileSync(path, valid.subarray(0, 20_000));
     expect(refusal(path)).toMatch(/page 1 ends at byte \d+, but the file has 20000/);
   });
