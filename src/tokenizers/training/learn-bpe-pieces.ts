@@ -1,0 +1,65 @@
+import type { Piece } from '../sentencepiece/model-file.js';
+import { type Alphabet, poolWords } from './alphabet.js';
+import { type MergeRules, PairMerger } from './pair-merger.js';
+import { type PieceRuleOptions, PieceRules } from './piece-rules.js';
+import type { WordCounts } from './word-counts.js';
+
+export interface LearnPiecesOptions {
+  readonly words: WordCounts;
+  readonly alphabet: Alphabet;
+  readonly rules: PieceRuleOptions;
+  /** Pieces to learn, characters included. */
+  readonly numPieces: number;
+  /** Called with the pieces found so far. */
+  readonly onProgress?: ((pieces: number) => void) | undefined;
+}
+
+const PROGRESS_STEP = 256;
+
+/**
+ * SentencePiece's BPE: pieces in order of merging, then the characters, most frequent first; scores 0, -1, -2, …
+ * Of pairs of equal frequency the shorter piece comes first, then the one whose text is smaller. A text that two
+ * different pairs spell is learned once; the second pair never merges. Fewer pieces come back if no pair is left.
+ */
+export function learnBpePieces(options: LearnPiecesOptions): Piece[] {
+  const { words, alphabet, numPieces } = options;
+  const numCharacters = alphabet.codePoints.length - 1;
+  const maxMerges = numPieces - numCharacters;
+  const rules = new PieceRules(alphabet.codePoints, options.rules);
+  const pool = poolWords(words, alphabet, 2);
+  /** Symbols of one character, as they stand in the text: the text of any pair. */
+  const characters = Int32Array.from(pool.symbols);
+  const texts = alphabet.codePoints.map((codePoint) => String.fromCodePoint(codePoint));
+  const known = new Set<string>();
+  const mergeRules: MergeRules = {
+    allows: (left, right) => rules.allows(left, right),
+    precedes: (a, b) => {
+      const length = rules.length(a.left) + rules.length(a.right);
+      const difference = length - rules.length(b.left) - rules.length(b.right);
+      if (difference !== 0) return difference < 0;
+      for (let index = 0; index < length; index++) {
+        const order = characters[a.at + index]! - characters[b.at + index]!;
+        if (order !== 0) return order < 0;
+      }
+      return a.left < b.left;
+    },
+    symbolOf: (left, right) => {
+      const text = texts[left]! + texts[right]!;
+      if (known.has(text)) return -1;
+      known.add(text);
+      rules.add(left, right);
+      return texts.push(text) - 1;
+    },
+  };
+  const merger = new PairMerger(pool, mergeRules, numCharacters + 1 + Math.max(maxMerges, 0));
+  const pieces: Piece[] = [];
+  const add = (text: string): void => void pieces.push({ text, score: -pieces.length, type: 'normal' });
+  while (pieces.length < maxMerges) {
+    const merged = merger.next();
+    if (merged === undefined) break;
+    add(texts[merged.symbol]!);
+    if (pieces.length % PROGRESS_STEP === 0) options.onProgress?.(pieces.length);
+  }
+  for (const codePoint of alphabet.byFrequency) add(String.fromCodePoint(codePoint));
+  return pieces;
+}

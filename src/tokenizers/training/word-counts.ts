@@ -1,0 +1,32 @@
+/** How often each word occurs, in order of first occurrence. */
+export type WordCounts = Map<string, number>;
+
+/** Counts in a form that crosses threads cheaply: all words in one string. */
+export interface PackedWordCounts {
+  readonly text: string;
+  /** UTF-16 units of each word. */
+  readonly lengths: Uint32Array;
+  readonly counts: Float64Array;
+}
+
+export function packWordCounts(words: WordCounts): PackedWordCounts {
+  const lengths = new Uint32Array(words.size);
+  const counts = new Float64Array(words.size);
+  const texts: string[] = [];
+  for (const [word, count] of words) {
+    lengths[texts.length] = word.length;
+    counts[texts.length] = count;
+    texts.push(word);
+  }
+  return { text: texts.join(''), lengths, counts };
+}
+
+export function addPackedCounts(words: WordCounts, { text, lengths, counts }: PackedWordCounts): void {
+  let start = 0;
+  for (let index = 0; index < lengths.length; index++) {
+    const end = start + lengths[index]!;
+    const word = text.slice(start, end);
+    words.set(word, (words.get(word) ?? 0) + counts[index]!);
+    start = end;
+  }
+}
