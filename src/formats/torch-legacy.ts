@@ -45,7 +45,7 @@ export function readLegacyTorch(file: InputFile): { root: PickleValue; storages:
 }
 
 function checkSystem(file: InputFile, system: PickleValue): void {
-  if (!isDict(system) || system.entries.get('little_endian') === true) return;
+  if (!isDict(system) || system.entries.get('little_endian') !== false) return;
   throw new InputError(
     `${file.path} was written on a big-endian machine; only little-endian files are read. Save it again with torch.`,
   );

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { writeFileAtomic } from './atomic-write.js';
+import { type WriteChunk, writeFileAtomic } from './atomic-write.js';
 import { elementCount } from './file-dtype.js';
 import { type PickleInput, PickleWriter } from './pickle-writer.js';
 import { type WriteShardsOptions, writeShards } from './sharded-writer.js';
@@ -27,13 +27,18 @@ const ALIGNMENT = 64;
  * @throws InputError if the place cannot be written; RangeError if a tensor is faulty (a fault of the caller).
  */
 export function writeTorchFile(path: string, tensors: Iterable<TensorInput>): void {
+  writeFileAtomic(path, torchArchive(tensors));
+}
+
+/** The content of that file, for a place of the caller's; each call of it asks the tensors for their bytes. */
+export function torchArchive(tensors: Iterable<TensorInput>): (write: WriteChunk) => void {
   const all = [...tensors];
   checkDistinctNames(all);
   const leaves = all.map(({ name, dtype, shape, bytes }): [string, TensorLeaf] => [
     name,
     { kind: 'tensor', dtype, shape, bytes },
   ]);
-  writeArchive(path, (writer) => {
+  return archive((writer) => {
     writeOrderedDict(writer);
     writer.setItems(leaves, '');
   });
@@ -41,7 +46,10 @@ export function writeTorchFile(path: string, tensors: Iterable<TensorInput>): vo
 
 /** Writes any value that torch.save can be given, tensors within it streamed. Throws as writeTorchFile does. */
 export function writeTorchValue(path: string, value: TorchInput): void {
-  writeArchive(path, (writer) => writer.value(value, ''));
+  writeFileAtomic(
+    path,
+    archive((writer) => writer.value(value, '')),
+  );
 }
 
 /**
@@ -61,7 +69,7 @@ interface WrittenStorage extends TensorInput {
   readonly key: string;
 }
 
-function writeArchive(path: string, writeContent: (writer: PickleWriter<TensorLeaf>) => void): void {
+function archive(writeContent: (writer: PickleWriter<TensorLeaf>) => void): (write: WriteChunk) => void {
   const storages = new Map<TensorLeaf, WrittenStorage>();
   const pickle = new PickleWriter<TensorLeaf>((leaf, writer, name) => {
     const known = storages.get(leaf);
@@ -70,7 +78,7 @@ function writeArchive(path: string, writeContent: (writer: PickleWriter<TensorLe
     storages.set(leaf, storage);
     writeTensor(writer, storage);
   }).pickle(writeContent);
-  writeFileAtomic(path, (write) => {
+  return (write) => {
     const zip = new ZipWriter(write, ALIGNMENT);
     const crcs = [
       entry(zip, 'data.pkl', pickle),
@@ -87,7 +95,7 @@ function writeArchive(path: string, writeContent: (writer: PickleWriter<TensorLe
     crcs.push(entry(zip, 'version', '3\n'));
     entry(zip, '.data/serialization_id', serializationId(crcs));
     zip.finish();
-  });
+  };
 }
 
 function entry(zip: ZipWriter, name: string, content: Uint8Array | string): number {
