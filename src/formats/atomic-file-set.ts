@@ -18,8 +18,9 @@ export interface PendingFile {
  * them by commit, removed by abort. Files that stood there before stay as they were until commit.
  */
 export class AtomicFileSet {
-  readonly #files: { readonly file: PendingFile; readonly descriptor: number; readonly existed: boolean }[] =
-    [];
+  readonly #files: { readonly file: PendingFile; readonly existed: boolean }[] = [];
+  /** Of temporary files, by path; closed when they become many. */
+  readonly #descriptors = new Map<string, number>();
 
   /** @throws InputError if the place cannot be written */
   create(path: string): PendingFile {
@@ -31,31 +32,32 @@ export class AtomicFileSet {
     const existed = status !== undefined;
     const temporary = temporaryBeside(path);
     try {
-      const descriptor = openSync(temporary, 'wx+');
-      const file: PendingFile = {
-        path,
-        temporary,
-        write: (bytes, offset) => {
-          try {
-            for (let written = 0; written < bytes.byteLength; )
-              written += writeSync(descriptor, bytes, written, bytes.byteLength - written, offset + written);
-          } catch (error) {
-            throw writeError(path, error, existed);
-          }
-        },
-      };
-      this.#files.push({ file, descriptor, existed });
-      return file;
+      closeSync(openSync(temporary, 'wx'));
     } catch (error) {
       throw writeError(path, error, existed);
     }
+    const file: PendingFile = {
+      path,
+      temporary,
+      write: (bytes, offset) => {
+        try {
+          const descriptor = this.#open(temporary);
+          for (let written = 0; written < bytes.byteLength; )
+            written += writeSync(descriptor, bytes, written, bytes.byteLength - written, offset + written);
+        } catch (error) {
+          throw writeError(path, error, existed);
+        }
+      },
+    };
+    this.#files.push({ file, existed });
+    return file;
   }
 
   /** Syncs and renames all files. If a rename fails, the files renamed before stay and all others are removed. */
   commit(): void {
-    for (const { file, descriptor, existed } of this.#files) {
+    for (const { file, existed } of this.#files) {
       try {
-        fsyncSync(descriptor);
+        fsyncSync(this.#open(file.temporary));
         renameSync(file.temporary, file.path);
       } catch (error) {
         this.abort();
@@ -68,9 +70,24 @@ export class AtomicFileSet {
 
   /** Closes all files and removes what was not renamed. May be called again. */
   abort(): void {
-    for (const { file, descriptor } of this.#files.splice(0)) {
-      closeSync(descriptor);
-      rmSync(file.temporary, { force: true });
+    this.#closeAll();
+    for (const { file } of this.#files.splice(0)) rmSync(file.temporary, { force: true });
+  }
+
+  #open(temporary: string): number {
+    let descriptor = this.#descriptors.get(temporary);
+    if (descriptor === undefined) {
+      if (this.#descriptors.size >= MAX_OPEN_FILES) this.#closeAll();
+      descriptor = openSync(temporary, 'r+');
+      this.#descriptors.set(temporary, descriptor);
     }
+    return descriptor;
+  }
+
+  #closeAll(): void {
+    for (const descriptor of this.#descriptors.values()) closeSync(descriptor);
+    this.#descriptors.clear();
   }
 }
+
+const MAX_OPEN_FILES = 64;

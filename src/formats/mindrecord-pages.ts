@@ -4,18 +4,16 @@ import type { MindRecordPage } from './mindrecord-header.js';
 import type { EncodedRow } from './mindrecord-row.js';
 import { ROW_LENGTH_BYTES } from './mindrecord-shard.js';
 
-/** Rows are gathered up to this size before they go to the file. */
-const BUFFER_BYTES = 2 ** 20;
-
 /**
  * The pages of one shard while rows are added: a blob page for each group of rows, and raw pages that take the single values
  * of one group after the other; no row is split, and no group's single values. Holds the single values of the
- * open group and a megabyte of blobs.
+ * open group and up to `bufferBytes` of blobs.
  */
 export class MindRecordPages {
   readonly #file: PendingFile;
   readonly #headerBytes: number;
   readonly #pageBytes: number;
+  readonly #bufferBytes: number;
   readonly #pages: Page[] = [];
   /** The page that took the last group's single values. */
   #rawPage: Page | undefined;
@@ -23,7 +21,8 @@ export class MindRecordPages {
   #groupCount = 0;
   #rowCount = 0;
 
-  constructor(file: PendingFile, headerBytes: number, pageBytes: number) {
+  constructor(file: PendingFile, headerBytes: number, pageBytes: number, bufferBytes: number) {
+    this.#bufferBytes = bufferBytes;
     this.#file = file;
     this.#headerBytes = headerBytes;
     this.#pageBytes = pageBytes;
@@ -49,7 +48,7 @@ export class MindRecordPages {
     group.rawBytes += rawBytes;
     this.#rowCount++;
     group.page.endRow = this.#rowCount;
-    if (group.blobBytes >= BUFFER_BYTES) this.#flush(group);
+    if (group.blobBytes >= this.#bufferBytes) this.#flush(group);
   }
 
   /** Writes what is still held and gives all pages. */

@@ -18,6 +18,9 @@ export interface MindRecordOptions {
   readonly description?: string;
 }
 
+/** Of rows not yet written, over all shards. */
+const BUFFER_BYTES = 2 ** 22;
+
 /**
  * Writes a MindRecord data set row by row: one file at `path`, or `path0` … `pathN` (numbers of equal width) for
  * several shards, each with its index `.db`. Row i goes to shard i mod N, so that the order of reading is that of
@@ -47,7 +50,7 @@ export class MindRecordWriter {
     try {
       this.#shards = shardNames(basename(path), shards).map((name) => {
         const file = this.#files.create(join(dirname(path), name));
-        return { file, pages: new MindRecordPages(file, headerBytes, pageBytes) };
+        return { file, pages: new MindRecordPages(file, headerBytes, pageBytes, BUFFER_BYTES / shards) };
       });
     } catch (error) {
       this.#files.abort();

@@ -157,6 +157,21 @@ describe('MindRecordWriter', () => {
     expect(openMindRecord(path).rowCount).toBe(0);
   });
 
+  it('writes more shards than files may be open at once', async () => {
+    const path = join(folder, 'many', 'm.mindrecord');
+    mkdirSync(join(folder, 'many'));
+    const rows = Array.from({ length: 300 }, (_, index) => ({ a: index }));
+    const paths = await writeMindRecord(path, [{ name: 'a', type: 'int32' }], rows, {
+      ...SMALL,
+      shards: 150,
+    });
+    expect(paths.at(-1)).toBe(`${path}149`);
+    expect(paths[0]).toBe(`${path}000`);
+    const file = openMindRecord(`${path}077`);
+    expect(file.rowCount).toBe(300);
+    expect(file.row(155)).toEqual({ a: 227 });
+  });
+
   it('leaves nothing after a failure, and what stood there before', async () => {
     const path = join(folder, 'failed', 'a.mindrecord');
     mkdirSync(join(folder, 'failed'));
