@@ -5,8 +5,9 @@
  * belong together is told by DeepSpeed's utils/zero_to_fp32.py, with whose results this was compared.
  */
 import { InputError } from '../errors/index.js';
-import { elementCount, isDict, type PickleValue, type StoredTensor, showValue } from '../formats/index.js';
+import { elementCount, isDict, type StoredTensor, showValue } from '../formats/index.js';
 import { findZeroFiles } from './deepspeed-files.js';
+import { checkShares, groupPaddings, readShare, type Share } from './deepspeed-shares.js';
 import { StateDict } from './deepspeed-state.js';
 import { type FlatVector, joinVectors, sliceVector } from './flat-vector.js';
 
@@ -61,68 +62,6 @@ export function openZeroCheckpoint(path: string): ZeroCheckpoint {
     if (tensor !== undefined) fp32.set(name, { ...tensor, name });
   }
   return { folder, stage, worldSize, tensors: wholeTensors(inModule, fp32), fp32 };
-}
-
-/** What one rank's optimizer file holds of the weights. */
-interface Share {
-  readonly path: string;
-  readonly stage: 1 | 2 | 3;
-  readonly worldSize: number;
-  /** One vector for each group of parameters (stages 1 and 2) or of sub-groups (stage 3). */
-  readonly groups: readonly FlatVector[];
-  /** Elements left free behind each parameter, for each group; written by DeepSpeed from 0.19. */
-  readonly paddings: readonly PickleValue[] | undefined;
-}
-
-function readShare(path: string): Share {
-  const state = StateDict.open(path).required('optimizer_state_dict');
-  // The bfloat16 optimizer, which shards as stage 1 does, writes no stage.
-  const stage = state.integer('zero_stage') ?? 1;
-  if (stage !== 1 && stage !== 2 && stage !== 3)
-    throw new InputError(`${path}: zero_stage is ${stage}; stages 1, 2 and 3 are known.`);
-  return {
-    path,
-    stage,
-    worldSize: partitionCount(path, state),
-    groups: state.vectors(stage === 3 ? 'fp32_flat_groups' : 'single_partition_of_fp32_groups'),
-    paddings:
-      state.get('param_alignment_paddings') === undefined
-        ? undefined
-        : state.list('param_alignment_paddings'),
-  };
-}
-
-/** A number, or one for each group of parameters: groups of experts have fewer ranks. */
-function partitionCount(path: string, state: StateDict): number {
-  const value = state.get('partition_count');
-  const counts = typeof value === 'number' ? [value] : state.list('partition_count');
-  const largest = Math.max(...counts.map((count) => (typeof count === 'number' ? count : Number.NaN)));
-  if (Number.isSafeInteger(largest) && largest > 0) return largest;
-  throw new InputError(`${path}: partition_count should be a number of ranks, or a list of such.`);
-}
-
-function checkShares(folder: string, shares: readonly Share[]): Share {
-  const [first] = shares;
-  if (first?.groups[0] === undefined)
-    throw new InputError(`${folder} holds no *_optim_states.pt with master weights.`);
-  for (const { path, stage, worldSize, groups } of shares) {
-    if (worldSize !== shares.length)
-      throw new InputError(
-        `${path} was written by one of ${worldSize} ranks, but ${folder} holds ${shares.length} *_optim_states.pt; ` +
-          'ranks are missing, or an older checkpoint lies beneath.',
-      );
-    if (stage !== first.stage || groups.length !== first.groups.length)
-      throw new InputError(
-        `${path} (stage ${stage}, ${groups.length} groups) and ${first.path} (stage ${first.stage}, ` +
-          `${first.groups.length} groups) do not belong together.`,
-      );
-    const strange = groups.find(({ dtype }) => dtype !== first.groups[0]?.dtype);
-    if (strange !== undefined)
-      throw new InputError(
-        `${path}: master weights of dtype ${strange.dtype} beside ${first.groups[0]?.dtype}.`,
-      );
-  }
-  return first;
 }
 
 function refuseExperts(model: StateDict): void {
@@ -182,17 +121,6 @@ function* mergeStage2(
     if (Math.ceil(offset / alignment) !== Math.ceil(vector.count / alignment))
       throw leftOver(folder, offset, vector.count);
   }
-}
-
-function groupPaddings({ path, paddings }: Share, group: number, parameters: number): number[] | undefined {
-  if (paddings === undefined) return undefined;
-  const values = paddings[group];
-  const valid =
-    Array.isArray(values) &&
-    values.length === parameters &&
-    values.every((value) => typeof value === 'number');
-  if (valid) return values;
-  throw new InputError(`${path}: param_alignment_paddings[${group}] should have ${parameters} numbers.`);
 }
 
 /**

@@ -19,8 +19,8 @@ export interface TorchFile {
   /** All that was saved; tensors in it become readable by `stored`. */
   readonly root: PickleValue;
   /**
-   * The tensors of the model by their dotted path (`a` in {"x": [a]} is `x.0`): of the whole file, or, where it holds
-   * no tensor beside them, of its state_dict, model_state_dict, module or model. Tied weights have equal ranges.
+   * The tensors of the model by their dotted path (`a` in {"x": [a]} is `x.0`): of the whole file, or of its
+   * state_dict, model_state_dict, module or model where it is a training checkpoint. Tied weights have equal ranges.
    */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   /** Where the bytes of a tensor of `root` lie. */

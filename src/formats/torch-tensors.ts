@@ -9,19 +9,26 @@ const MAX_DEPTH = 100;
 const MAX_VISITS = 2 ** 20;
 const MAX_NAME_LENGTH = 4096;
 
+/** Tensors that lie beside a wrapped model: states of random generators and counters. */
+const BESIDE_MODEL = /rng|seed|step|iter|epoch|loss/i;
+
 /**
- * The part of a file that holds its model: the value of the first wrapper key, as long as no tensor lies beside it
- * and it is a dict; else the whole.
+ * The part of a file that holds its model: the dict under the first wrapper key, as long as no weights lie beside it;
+ * else the whole.
  */
 export function modelWeights(root: PickleValue): PickleValue {
   let weights = root;
   for (let depth = 0; depth < WRAPPERS.length && isDict(weights); depth++) {
     const { entries } = weights;
     const wrapped = WRAPPERS.map((key) => entries.get(key)).find(isDict);
-    if (wrapped === undefined || [...entries.values()].some(isTensor)) break;
+    if (wrapped === undefined || [...entries].some(isWeight)) break;
     weights = wrapped;
   }
   return weights;
+}
+
+function isWeight([key, value]: readonly [PickleValue, PickleValue]): boolean {
+  return isTensor(value) && !(typeof key === 'string' && BESIDE_MODEL.test(key));
 }
 
 /**
