@@ -87,6 +87,7 @@ export {
   sliceRows,
   stackColumns,
   stackRows,
+  streamView,
   type TensorView,
   transpose,
   viewBytes,

@@ -39,9 +39,16 @@ export function openInputFile(path: string): number {
   }
 }
 
-/** Up to `length` bytes from `offset`; fewer only at the end of the file. */
-export function readFully(descriptor: number, offset: number, length: number): Buffer {
-  const buffer = Buffer.allocUnsafe(length);
+/**
+ * Up to `length` bytes from `offset`; fewer only at the end of the file.
+ * @param buffer of `length` or more to read into; default: a new one
+ */
+export function readFully(
+  descriptor: number,
+  offset: number,
+  length: number,
+  buffer: Buffer = Buffer.allocUnsafe(length),
+): Buffer {
   let filled = 0;
   while (filled < length) {
     const count = readSync(descriptor, buffer, filled, length - filled, offset + filled);

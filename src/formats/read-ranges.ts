@@ -15,10 +15,14 @@ const MAX_GAP_BYTES = 2 ** 15;
 
 /**
  * The bytes of all ranges, in order, in pieces of at most `pieceBytes` (the last of a file's run may be smaller).
- * Holds about two pieces; each piece is a buffer of its own.
+ * @param buffer of `pieceBytes`: pieces lie in it, each until the next is asked for. Default: each has its own
  * @throws InputError if a file is shorter than a range says: it was changed since its header was read
  */
-export function* readRanges(ranges: Iterable<ByteRange>, pieceBytes: number): Generator<Buffer, void> {
+export function* readRanges(
+  ranges: Iterable<ByteRange>,
+  pieceBytes: number,
+  buffer?: Buffer,
+): Generator<Buffer, void> {
   const files = new OpenFiles();
   let run: ByteRange[] = [];
   let runBytes = 0;
@@ -34,14 +38,14 @@ export function* readRanges(ranges: Iterable<ByteRange>, pieceBytes: number): Ge
         range.start - last.end <= MAX_GAP_BYTES &&
         range.end - first.start <= pieceBytes;
       if (!fits && run.length > 0) {
-        yield readRun(files, run, runBytes);
+        yield readRun(files, run, runBytes, buffer);
         run = [];
         runBytes = 0;
       }
       run.push(range);
       runBytes += range.end - range.start;
     }
-    if (run.length > 0) yield readRun(files, run, runBytes);
+    if (run.length > 0) yield readRun(files, run, runBytes, buffer);
   } finally {
     files.close();
   }
@@ -55,10 +59,15 @@ function* cutRanges(ranges: Iterable<ByteRange>, pieceBytes: number): Generator<
 }
 
 /** One read for ranges that lie close together, in rising order, in one file. */
-function readRun(files: OpenFiles, run: readonly ByteRange[], bytes: number): Buffer {
+function readRun(
+  files: OpenFiles,
+  run: readonly ByteRange[],
+  bytes: number,
+  buffer: Buffer | undefined,
+): Buffer {
   const { path, start } = run[0]!;
   const length = run.at(-1)!.end - start;
-  const span = readFully(files.descriptor(path), start, length);
+  const span = readFully(files.descriptor(path), start, length, buffer);
   if (span.length < length)
     throw new InputError(
       `${path} ends at byte ${start + span.length}, within a tensor; the file was changed or cut meanwhile.`,

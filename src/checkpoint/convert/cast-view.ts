@@ -1,5 +1,5 @@
 /** Bytes of a view in another dtype, or merged with a low-rank update; piece by piece. */
-import { type FileDtype, readView, sliceRows, type TensorView } from '../../formats/index.js';
+import { type FileDtype, readView, sliceRows, streamView, type TensorView } from '../../formats/index.js';
 import {
   type FloatDType,
   isFloatDType,
@@ -29,11 +29,11 @@ export function isCastable(dtype: FileDtype): dtype is FloatDType {
 /** Rounded to the nearest, ties to even, as PyTorch's `to` does. Throws TypeError for dtypes that are not floats. */
 export function* castView(view: TensorView, dtype: FileDtype): Generator<Uint8Array, void> {
   if (view.dtype === dtype) {
-    yield* readView(view, PIECE_BYTES);
+    yield* streamView(view);
     return;
   }
   const [from, to] = [floatDType(view.dtype), floatDType(dtype)];
-  for (const piece of readView(view, PIECE_BYTES))
+  for (const piece of streamView(view))
     yield compute(() => tensorOf(piece, [piece.byteLength / WIDTHS[from]], from).to(to));
 }
 
