@@ -22,6 +22,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'encode and decode lines',
     load: async () => (await import('./tokenizer.js')).tokenizer,
   },
+  data: {
+    summary: 'prepare rows for training from records, merge and inspect them',
+    load: async () => (await import('./data.js')).data,
+  },
   train: {
     summary: 'pre-train or fine-tune (full, LoRA) by a configuration file',
     load: async () => (await import('./train.js')).train,

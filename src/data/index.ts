@@ -6,6 +6,10 @@ export {
   type ContaminationSetReport,
   checkContamination,
 } from './contamination/index.js';
+export { type MergeReport, mergeDatasets } from './dataset/merge-datasets.js';
+export { type Dataset, openDataset } from './dataset/open-dataset.js';
+export { type PackedRow, type RowOrigin, rowPositions } from './dataset/row.js';
+export { RowLoader, type RowLoaderOptions, type RowLoaderState } from './dataset/row-loader.js';
 export {
   type Duplicate,
   dropExactDuplicates,
@@ -14,7 +18,16 @@ export {
 } from './deduplicate/index.js';
 export { SAMPLE_FORMS, type SampleForm } from './forms/index.js';
 export { type IdsFile, readIdsFile } from './ids-file.js';
+export { renderDatasetText, rowsOfStep } from './inspect/dataset-text.js';
+export { renderRowHtml } from './inspect/row-html.js';
+export { renderRowText } from './inspect/row-text.js';
+export { type RowView, viewRow } from './inspect/row-view.js';
+export { prepareDataset } from './prepare/prepare-dataset.js';
+export type { PrepareOptions } from './prepare/prepare-options.js';
+export { packings, type RecipeName, recipeNames, recipes, tokenizerOptions } from './prepare/recipes.js';
 export { type ReadSamplesOptions, readSamples } from './read-samples.js';
+export type { PrepareReport, RowCounts } from './report.js';
+export { renderReportText } from './report-text.js';
 export { RowOrder } from './row-order.js';
 export { concatenateDocuments, type PackResult, packSamples, type Row, separateSamples } from './rows.js';
 export {

@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { InputError } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
 import { type DatasetIndex, INDEX_FILE, type RowsFileEntry, readDatasetIndex } from './dataset-index.js';
-import type { PackedRow, RowOrigin } from './row.js';
+import { MindRecordRows } from './mindrecord-rows.js';
+import { NO_DOCUMENT, type PackedRow, type RowOrigin } from './row.js';
 import { OriginsFile, RowsFile } from './rows-file.js';
+import type { RowDocument } from './rows-tensors.js';
 
 export interface Dataset {
   readonly path: string;
@@ -22,35 +24,52 @@ export interface Dataset {
   close(): void;
 }
 
+/** Beside x.mindrecord: the folder with its index, origins and report. */
+export const SIDE_FOLDER_SUFFIX = '.info';
+
 /**
- * Opens what `prepareDataset` wrote. Every row costs the same few reads, however many there are; nothing is held.
+ * Opens what `prepareDataset` wrote, or any MindRecord file with a column input_ids. Every row costs the same few reads,
+ * however many there are; nothing is held.
  * @throws InputError for a path that is no dataset, and for files that do not belong to its index
  */
 export function openDataset(path: string): Dataset {
   const status = fileStatus(path);
   if (status === undefined) throw new InputError(`${path} does not exist; check the path.`);
-  if (!status.isDirectory() || fileStatus(join(path, INDEX_FILE)) === undefined)
+  if (status.isDirectory()) {
+    if (fileStatus(join(path, INDEX_FILE)) !== undefined) return new FolderDataset(path);
     throw new InputError(
       `${path} is no prepared dataset: it has no ${INDEX_FILE}; make one with xinghe data prepare.`,
     );
-  return new FolderDataset(path, readDatasetIndex(path));
+  }
+  const side = path + SIDE_FOLDER_SUFFIX;
+  return fileStatus(join(side, INDEX_FILE)) === undefined
+    ? new BareMindRecord(path)
+    : new FolderDataset(side);
 }
 
-class FolderDataset implements Dataset {
+/** One file of a dataset, open. */
+interface OpenFile {
+  row(row: number): PackedRow;
+  documents(row: number): RowDocument[];
+  close(): void;
+}
+
+/** A folder with our index. */
+export class FolderDataset implements Dataset {
   readonly path: string;
   readonly index: DatasetIndex;
   /** Row that each file begins with. */
   readonly #firstRows: readonly number[];
-  readonly #rowsFiles = new Map<RowsFileEntry, RowsFile>();
-  readonly #originsFiles = new Map<RowsFileEntry, OriginsFile>();
+  readonly #open = new Map<RowsFileEntry, OpenFile>();
+  #isClosed = false;
 
-  constructor(path: string, index: DatasetIndex) {
+  constructor(path: string) {
     this.path = path;
-    this.index = index;
-    let first = 0;
-    this.#firstRows = index.files.map(({ rows }) => {
-      first += rows;
-      return first - rows;
+    this.index = readDatasetIndex(path);
+    let next = 0;
+    this.#firstRows = this.index.files.map(({ rows }) => {
+      next += rows;
+      return next - rows;
     });
   }
 
@@ -63,41 +82,39 @@ class FolderDataset implements Dataset {
   }
 
   get phases(): readonly number[] {
-    const rows: number[] = [];
-    for (const file of this.index.files) rows[file.phase] = (rows[file.phase] ?? 0) + file.rows;
-    return Array.from(rows, (count) => count ?? 0);
+    const rows = new Array<number>(1 + Math.max(0, ...this.index.files.map(({ phase }) => phase))).fill(0);
+    for (const file of this.index.files) rows[file.phase]! += file.rows;
+    return rows;
   }
 
   row(row: number): PackedRow {
-    const { entry, within } = this.#locate(row);
-    let file = this.#rowsFiles.get(entry);
-    if (file === undefined) {
-      file = new RowsFile(join(this.path, entry.name), entry.rows, this.rowLength);
-      this.#rowsFiles.set(entry, file);
-    }
+    const { file, within } = this.#locate(row);
     return file.row(within);
   }
 
   origins(row: number): RowOrigin[] {
-    const { entry, within } = this.#locate(row);
-    let file = this.#originsFiles.get(entry);
-    if (file === undefined) {
-      file = new OriginsFile(join(this.path, entry.origins), entry.rows);
-      this.#originsFiles.set(entry, file);
-    }
-    return file.documents(within).map(({ file: number, ...place }) => ({
-      file: this.index.sources[entry.first_source + number]?.path ?? `file ${number}`,
+    return this.documents(row).map(({ file, ...place }) => ({
+      file: this.index.sources[file]?.path ?? `file ${file}`,
       ...place,
     }));
   }
 
-  close(): void {
-    for (const file of [...this.#rowsFiles.values(), ...this.#originsFiles.values()]) file.close();
-    this.#rowsFiles.clear();
-    this.#originsFiles.clear();
+  /** The documents of a row; their files are numbers in the index's `sources`. */
+  documents(row: number): RowDocument[] {
+    const { entry, file, within } = this.#locate(row);
+    return file
+      .documents(within)
+      .map((document) => ({ ...document, file: entry.first_source + document.file }));
   }
 
-  #locate(row: number): { entry: RowsFileEntry; within: number } {
+  close(): void {
+    this.#isClosed = true;
+    for (const file of this.#open.values()) file.close();
+    this.#open.clear();
+  }
+
+  #locate(row: number): { entry: RowsFileEntry; file: OpenFile; within: number } {
+    if (this.#isClosed) throw new RangeError(`${this.path} is closed`);
     if (!Number.isInteger(row) || row < 0 || row >= this.rowCount)
       throw new RangeError(`row ${row} of ${this.rowCount}`);
     let low = 0;
@@ -107,6 +124,99 @@ class FolderDataset implements Dataset {
       if (this.#firstRows[middle]! <= row) low = middle;
       else high = middle - 1;
     }
-    return { entry: this.index.files[low]!, within: row - this.#firstRows[low]! };
+    const entry = this.index.files[low]!;
+    let file = this.#open.get(entry);
+    if (file === undefined) {
+      file = this.#openFile(entry);
+      this.#open.set(entry, file);
+    }
+    return { entry, file, within: row - this.#firstRows[low]! };
   }
+
+  #openFile(entry: RowsFileEntry): OpenFile {
+    const path = join(this.path, entry.name);
+    const originsPath = join(this.path, entry.origins);
+    switch (this.index.container) {
+      case 'safetensors':
+        return openSafetensorsRows(path, originsPath, entry.rows, this.rowLength);
+      case 'mindrecord':
+        return openMindRecordRows(path, originsPath, entry.rows, this.rowLength);
+    }
+  }
+}
+
+function openSafetensorsRows(path: string, originsPath: string, count: number, rowLength: number): OpenFile {
+  const rows = new RowsFile(path, count, rowLength);
+  const origins = new OriginsFile(originsPath, count);
+  return {
+    row: (row) => rows.row(row),
+    documents: (row) => origins.documents(row),
+    close: () => {
+      rows.close();
+      origins.close();
+    },
+  };
+}
+
+function openMindRecordRows(path: string, originsPath: string, count: number, rowLength: number): OpenFile {
+  const rows = new MindRecordRows(path);
+  if (rows.rowCount !== count)
+    throw new InputError(
+      `${path} has ${rows.rowCount} rows, its index says ${count}; prepare the data again.`,
+    );
+  const origins = new OriginsFile(originsPath, count);
+  return {
+    row: (row) => {
+      const { ids, lossMask } = rows.row(row);
+      if (ids.length !== rowLength)
+        throw new InputError(
+          `${path}, row ${row}: ${ids.length} ids, its index says ${rowLength}; prepare again.`,
+        );
+      const documentIds = new Int32Array(rowLength).fill(NO_DOCUMENT);
+      for (const [number, { position, tokens }] of origins.documents(row).entries())
+        documentIds.fill(number, position, position + tokens);
+      // Without a mask column all but the padding is learned.
+      return {
+        ids,
+        lossMask: rows.hasMask
+          ? lossMask
+          : Uint8Array.from(documentIds, (id) => (id === NO_DOCUMENT ? 0 : 1)),
+        documentIds,
+      };
+    },
+    documents: (row) => origins.documents(row),
+    close: () => origins.close(),
+  };
+}
+
+/** A MindRecord file of another program. */
+class BareMindRecord implements Dataset {
+  readonly path: string;
+  readonly rowLength: number;
+  readonly index = undefined;
+  readonly #rows: MindRecordRows;
+
+  constructor(path: string) {
+    this.path = path;
+    this.#rows = new MindRecordRows(path);
+    this.rowLength = this.rowCount === 0 ? 0 : this.#rows.row(0).ids.length;
+  }
+
+  get rowCount(): number {
+    return this.#rows.rowCount;
+  }
+
+  get phases(): readonly number[] {
+    return [this.rowCount];
+  }
+
+  row(row: number): PackedRow {
+    return this.#rows.row(row);
+  }
+
+  origins(): RowOrigin[] {
+    return [];
+  }
+
+  close(): void {}
 }

@@ -7,7 +7,8 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { goldenFolder, goldenJson } from '../../../tests/golden.js';
 import { sharedData } from '../../../tests/shared-data.js';
 import { openDataset } from '../dataset/open-dataset.js';
-import { type PrepareReport, prepareDataset } from './prepare-dataset.js';
+import type { PrepareReport } from '../report.js';
+import { prepareDataset } from './prepare-dataset.js';
 import type { PrepareOptions } from './prepare-options.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-rows-'));

@@ -2,19 +2,24 @@
  * From records to rows on disk, in three stages of bounded memory: samples are encoded on several threads into a
  * temporary store; rows are planned from their lengths alone; rows are written from the store.
  */
-import { join } from 'node:path';
+import { linkSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { InputError } from '../../errors/index.js';
-import { writeFileAtomic, writeFolderAtomic } from '../../formats/index.js';
+import { fileStatus, writeFileAtomic, writeFolderAtomic } from '../../formats/index.js';
 import { Progress } from '../../log/index.js';
 import type { DatasetIndex } from '../dataset/dataset-index.js';
+import { MINDRECORD_SUFFIX } from '../dataset/mindrecord-rows.js';
+import { SIDE_FOLDER_SUFFIX } from '../dataset/open-dataset.js';
 import { type WriteDatasetOptions, writeDataset } from '../dataset/write-dataset.js';
 import type { RowPlan } from '../packing/row-plan.js';
-import { countRows, type FileDraws, type PhaseDraws, type PrepareReport, type RowCounts } from '../report.js';
+import type { PrepareReport } from '../report.js';
 import { summarizeLengths } from '../report-lengths.js';
 import { renderLengthsSvg } from '../report-svg.js';
+import { describeDataset } from './describe-dataset.js';
+import { countsOf, describePhases } from './describe-draws.js';
 import { encodeSamples } from './encode-stage.js';
-import { hashSource, hashTokenizer } from './file-hash.js';
+import { hashSource } from './file-hash.js';
 import { Interruption } from './interruption.js';
 import { misfit, planPhase } from './plan-phase.js';
 import { PlanSource } from './plan-source.js';
@@ -30,20 +35,44 @@ export const LENGTHS_FILE = 'lengths.svg';
 export const VALIDATION_FOLDER = 'validation';
 
 /**
- * Writes a dataset folder: index.json, rows, skipped.jsonl, report.json, lengths.svg and, if asked for, validation/.
+ * Writes a dataset folder: index.json, rows, skipped.jsonl, report.json, lengths.svg and, if asked for, validation/. An
+ * output named *.mindrecord is that file, with its .db, and the folder beside it as *.mindrecord.info.
  * The same options and files give the same bytes, whatever the number of threads.
  * @throws InputError for options that do not go together (before any work) and for faulty records (unless skipped);
  *   InterruptedError after SIGINT or SIGTERM. Nothing is left behind then.
  */
 export async function prepareDataset(options: PrepareOptions): Promise<PrepareReport> {
   const job = checkPrepareOptions(options);
+  const { output, overwrite = false } = options;
+  const file = output.endsWith(MINDRECORD_SUFFIX) ? basename(output) : undefined;
+  if (file !== undefined) refuseExistingFile(output, overwrite);
   const interruption = new Interruption();
   try {
-    return await writeFolderAtomic(options.output, (folder) => fillFolder(folder, job, interruption), {
-      replace: options.overwrite === true,
-    });
+    const report = await writeFolderAtomic(
+      file === undefined ? output : output + SIDE_FOLDER_SUFFIX,
+      (folder) => fillFolder(folder, job, interruption, file),
+      { replace: overwrite },
+    );
+    if (file !== undefined) linkBeside(output, file);
+    return report;
   } finally {
     interruption.dispose();
+  }
+}
+
+function refuseExistingFile(output: string, overwrite: boolean): void {
+  const status = fileStatus(output);
+  if (status === undefined || (overwrite && status.isFile())) return;
+  throw new InputError(
+    `${output} is there already; name another output${status.isFile() ? ', or exchange it with --overwrite' : ''}.`,
+  );
+}
+
+/** The file that was asked for, and its index, are the very files of the folder beside them. */
+function linkBeside(output: string, file: string): void {
+  for (const suffix of ['.db', '']) {
+    rmSync(output + suffix, { force: true });
+    linkSync(join(output + SIDE_FOLDER_SUFFIX, file + suffix), output + suffix);
   }
 }
 
@@ -51,6 +80,7 @@ async function fillFolder(
   folder: string,
   job: PrepareJob,
   interruption: Interruption,
+  fileName: string | undefined,
 ): Promise<PrepareReport> {
   const { options, inputs, mixture, seed } = job;
   const sources = Promise.all(inputs.map(hashSource));
@@ -80,7 +110,15 @@ async function fillFolder(
 
     const plans = phases.map((draws) => planPhase(draws, store, job));
     const describe = describeDataset(job, await sources);
-    const index = await writeRows(folder, plans, { ...describe, split: 'train' }, store, job, interruption);
+    const index = await writeRows(
+      folder,
+      plans,
+      { ...describe, split: 'train' },
+      store,
+      job,
+      interruption,
+      fileName,
+    );
     let validation: DatasetIndex | undefined;
     if (split.validation.length > 0) {
       const plan = planPhase(split.validation, store, job);
@@ -205,12 +243,14 @@ async function writeRows(
   store: SampleStore,
   { rowLength, padding, options }: PrepareJob,
   interruption: Interruption,
+  fileName?: string,
 ): Promise<DatasetIndex> {
   const total = plans.reduce((sum, { rowCount }) => sum + rowCount, 0);
   const progress = new Progress({ label: `writing ${describe.split} rows`, unit: 'row', total });
   const index = await writeDataset(folder, {
     phases: plans.map((plan) => new PlanSource(plan, store, rowLength, padding)),
     describe,
+    fileName,
     fileBytes: options.fileBytes,
     onProgress: async (rows) => {
       progress.update(rows);
@@ -220,84 +260,4 @@ async function writeRows(
   });
   progress.finish();
   return index;
-}
-
-function describeDataset(
-  job: PrepareJob,
-  sources: DatasetIndex['sources'],
-): Omit<WriteDatasetOptions['describe'], 'split'> & { readonly shard?: string } {
-  const { options, recipe, packing, rowLength, padding, vocabSize, container, seed, validation, mixture } =
-    job;
-  const { form, answers, deduplicate, clean, shuffle, shard, onError, contamination, dropContaminated } =
-    options;
-  return {
-    container,
-    recipe: options.recipe,
-    kind: recipe.kind,
-    packing,
-    seq_length: options.seqLength,
-    row_length: rowLength,
-    padding,
-    tokenizer: { path: options.tokenizer, sha256: hashTokenizer(options.tokenizer), vocab_size: vocabSize },
-    options: {
-      form,
-      answers,
-      mixture,
-      seed,
-      shuffle,
-      validation,
-      clean,
-      deduplicate,
-      on_error: onError,
-      contamination,
-      drop_contaminated: dropContaminated,
-    },
-    sources,
-    ...(shard !== undefined && { shard: `${shard.index}/${shard.count}` }),
-  };
-}
-
-function countsOf({ rows, row_length, tokens, learned_tokens }: DatasetIndex): RowCounts {
-  return countRows(rows, row_length, tokens, learned_tokens);
-}
-
-function describePhases(
-  phases: readonly Uint32Array[],
-  plans: readonly RowPlan[],
-  available: Uint32Array,
-  { files, lengths }: SampleStore,
-  { inputs, mixture }: PrepareJob,
-): PhaseDraws[] {
-  const samples = countBy(available, files, inputs.length, () => 1);
-  return phases.map((draws, phase) => {
-    const weights = mixture.kind === 'phases' ? mixture.phases[phase]?.weights : mixture.weights;
-    const drawn = countBy(draws, files, inputs.length, () => 1);
-    const tokens = countBy(draws, files, inputs.length, (sample) => lengths[sample]!);
-    const total = tokens.reduce((sum, count) => sum + count, 0);
-    return {
-      untilTokens: mixture.kind === 'phases' ? mixture.phases[phase]?.untilTokens : undefined,
-      rows: plans[phase]?.rowCount ?? 0,
-      files: inputs.map(
-        (file, number): FileDraws => ({
-          file,
-          weight: weights?.[number] ?? 0,
-          samples: samples[number]!,
-          drawn: drawn[number]!,
-          tokens: tokens[number]!,
-          share: total === 0 ? 0 : tokens[number]! / total,
-        }),
-      ),
-    };
-  });
-}
-
-function countBy(
-  samples: Uint32Array,
-  files: Uint32Array,
-  fileCount: number,
-  weigh: (sample: number) => number,
-): number[] {
-  const counts = new Array<number>(fileCount).fill(0);
-  for (const sample of samples) counts[files[sample]!]! += weigh(sample);
-  return counts;
 }

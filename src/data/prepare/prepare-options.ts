@@ -4,6 +4,7 @@ import { InputError } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
 import { loadTokenizer } from '../../tokenizers/index.js';
 import type { CleanOptions } from '../clean/index.js';
+import { MINDRECORD_SUFFIX } from '../dataset/mindrecord-rows.js';
 import type { SampleForm } from '../forms/index.js';
 import { type Mixture, mixtureFiles, mixtureOf, readMixture } from './mixture.js';
 import type { Padding } from './plan-source.js';
@@ -28,8 +29,9 @@ export interface PrepareOptions {
   readonly seqLength: number;
   /** Default: the files of the mixture. */
   readonly inputs: readonly string[];
-  /** New folder. */
+  /** New folder, or a new file *.mindrecord. */
   readonly output: string;
+  /** Default: mindrecord for an output of that name, else safetensors. */
   readonly container?: Container | undefined;
   /** Default: as the recipe was published. */
   readonly packing?: Packing | undefined;
@@ -100,6 +102,10 @@ export function checkPrepareOptions(options: PrepareOptions): PrepareJob {
       `--form text has no answers for ${options.recipe} to learn; take a pretrain recipe or another form.`,
     );
   const { inputs, mixture } = resolveInputs(options);
+  if (mixture.kind === 'phases' && mixture.phases.length > 1 && namesMindRecord(options))
+    throw new InputError(
+      `${options.output} is one file, but a curriculum has one for each phase; name a folder as the output.`,
+    );
   const tokenizer = loadTokenizer(options.tokenizer, tokenizerOptions(recipe));
   endTokenId(recipe, tokenizer);
   const id = paddingId(recipe, tokenizer);
@@ -116,10 +122,14 @@ export function checkPrepareOptions(options: PrepareOptions): PrepareJob {
     mixture,
     padding: { side: recipe.paddingSide, id },
     vocabSize: tokenizer.vocabSize,
-    container: options.container ?? 'safetensors',
+    container: options.container ?? (namesMindRecord(options) ? 'mindrecord' : 'safetensors'),
     seed: options.seed ?? 42,
     validation,
   };
+}
+
+function namesMindRecord({ output }: Pick<PrepareOptions, 'output'>): boolean {
+  return output.endsWith(MINDRECORD_SUFFIX);
 }
 
 function refuseCombinations(
@@ -127,6 +137,10 @@ function refuseCombinations(
   recipe: Recipe,
   packing: Packing,
 ): void {
+  if (namesMindRecord(options) && options.container === 'safetensors')
+    throw new InputError(
+      `${options.output} is a name for --format mindrecord; name a folder for safetensors.`,
+    );
   if (packing === 'joined' && recipe.kind === 'sft')
     throw new InputError(
       `--packing joined cuts samples at the rows' ends; ${name} keeps answers whole. Take another.`,

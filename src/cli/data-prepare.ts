@@ -1,0 +1,123 @@
+/** `xinghe data prepare`: records to rows on disk. */
+import {
+  type CleanOptions,
+  packings,
+  prepareDataset,
+  recipeNames,
+  renderReportText,
+  SAMPLE_FORMS,
+} from '../data/index.js';
+import { InputError } from '../errors/index.js';
+import { parseOptions } from './options.js';
+
+const specs = {
+  form: { kind: 'string', choices: [...SAMPLE_FORMS, 'auto'], required: true, help: 'form of the records' },
+  recipe: { kind: 'string', choices: recipeNames, required: true, help: 'how samples become rows' },
+  tokenizer: { kind: 'string', value: 'PATH', required: true, help: 'tokenizer.json, *.model, or a folder' },
+  'seq-length': { kind: 'integer', required: true, min: 1, help: 'predictions in a row (TeleChat: ids)' },
+  input: { kind: 'strings', value: 'FILE…', help: 'json, jsonl, csv, parquet or text, .gz too' },
+  output: { kind: 'string', value: 'PATH', required: true, help: 'new folder, or a new file *.mindrecord' },
+  format: { kind: 'string', choices: ['safetensors', 'mindrecord'], help: 'default: safetensors' },
+  packing: { kind: 'string', choices: packings, help: 'default: as the recipe was published' },
+  answers: { kind: 'string', choices: ['all', 'last'], help: 'learned answers; default: as published' },
+  weights: { kind: 'string', value: 'MIX.json', help: '{path: weight} or {"phases": […]}' },
+  validation: { kind: 'number', value: 'SHARE', min: 0, help: 'share of the samples held out, e.g. 0.01' },
+  shuffle: { kind: 'flag', help: 'shuffle the samples before they are packed' },
+  seed: { kind: 'integer', min: 0, help: 'of shuffling, weights and validation; default 42' },
+  clean: { kind: 'strings', value: 'STEP…', help: 'spark, nfc, nfkc, control, spaces, blank-lines, trim' },
+  'min-characters': { kind: 'integer', min: 1, help: 'leave out shorter samples' },
+  'max-characters': { kind: 'integer', min: 1, help: 'leave out longer samples' },
+  deduplicate: { kind: 'string', choices: ['exact', 'near'], help: 'leave out repeated samples' },
+  'check-contamination': {
+    kind: 'strings',
+    value: 'PATH…',
+    help: 'report samples that hold evaluation items',
+  },
+  'drop-contaminated': { kind: 'flag', help: 'and leave them out' },
+  'on-error': { kind: 'string', choices: ['stop', 'skip'], help: 'at a faulty record; default stop' },
+  workers: { kind: 'integer', min: 1, help: 'threads; default: one for each core' },
+  shard: { kind: 'string', value: 'K/N', help: 'the K-th of N machines; then xinghe data merge' },
+  overwrite: { kind: 'flag', help: 'exchange an output that is there' },
+  json: { kind: 'flag', help: 'print the report as JSON on stdout' },
+} as const;
+
+export async function dataPrepare(args: readonly string[]): Promise<number> {
+  const options = parseOptions(
+    {
+      command: 'xinghe data prepare',
+      summary: 'records to rows on disk, by a published recipe',
+      notes:
+        'Every record is in a row or in skipped.jsonl with its reason. The same options and files give the same bytes, ' +
+        'whatever the number of threads. docs/data.md tells of recipes, mixtures and the files written.',
+    },
+    specs,
+    args,
+  );
+  const report = await prepareDataset({
+    form: options.form,
+    recipe: options.recipe,
+    tokenizer: options.tokenizer,
+    seqLength: options['seq-length'],
+    inputs: options.input,
+    output: options.output,
+    container: options.format,
+    packing: options.packing,
+    answers: options.answers,
+    weights: options.weights,
+    validation: options.validation,
+    shuffle: options.shuffle,
+    seed: options.seed,
+    clean: parseClean(options.clean, options['min-characters'], options['max-characters']),
+    deduplicate: options.deduplicate,
+    contamination: options['check-contamination'],
+    dropContaminated: options['drop-contaminated'],
+    onError: options['on-error'],
+    workers: options.workers,
+    shard: parseShard(options.shard),
+    overwrite: options.overwrite,
+  });
+  process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : renderReportText(report));
+  return 0;
+}
+
+function parseShard(text: string | undefined): { index: number; count: number } | undefined {
+  if (text === undefined) return undefined;
+  const [, index, count] = /^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? [];
+  if (index === undefined || count === undefined)
+    throw new InputError(`xinghe data prepare: --shard is "${text}"; give K/N, e.g. 2/8`);
+  return { index: Number(index), count: Number(count) };
+}
+
+function parseClean(
+  steps: readonly string[],
+  minLength: number | undefined,
+  maxLength: number | undefined,
+): CleanOptions | undefined {
+  if (steps.length === 0 && minLength === undefined && maxLength === undefined) return undefined;
+  let clean: CleanOptions = { minLength, maxLength };
+  for (const step of steps) clean = { ...clean, ...cleanStep(step) };
+  return clean;
+}
+
+function cleanStep(step: string): CleanOptions {
+  switch (step) {
+    case 'spark':
+      return { spark: true };
+    case 'nfc':
+      return { unicode: 'NFC' };
+    case 'nfkc':
+      return { unicode: 'NFKC' };
+    case 'control':
+      return { controlCharacters: true };
+    case 'spaces':
+      return { fullWidthSpaces: true };
+    case 'blank-lines':
+      return { blankLines: true };
+    case 'trim':
+      return { trim: true };
+    default:
+      throw new InputError(
+        `xinghe data prepare: --clean has no step "${step}"; there are ${specs.clean.help}`,
+      );
+  }
+}

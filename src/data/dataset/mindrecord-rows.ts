@@ -1,0 +1,83 @@
+/**
+ * Rows as MindRecord, as Spark's programs write and read them: columns input_ids and, for fine-tuning, loss_mask, int64
+ * [L] each. Which documents stand in a row lies in a file of origins beside it.
+ */
+import { InputError } from '../../errors/index.js';
+import {
+  type MindRecordColumn,
+  type MindRecordFile,
+  type MindRecordValue,
+  MindRecordWriter,
+  openMindRecord,
+} from '../../formats/index.js';
+import type { PackedRow } from './row.js';
+import { ID_BITS, type RowSource } from './rows-tensors.js';
+
+export const MINDRECORD_SUFFIX = '.mindrecord';
+
+const IDS: MindRecordColumn = { name: 'input_ids', type: 'int64', shape: [-1] };
+const MASK: MindRecordColumn = { name: 'loss_mask', type: 'int64', shape: [-1] };
+
+/** @returns learned ids */
+export async function writeMindRecordRows(
+  path: string,
+  source: RowSource,
+  kind: 'pretrain' | 'sft',
+): Promise<number> {
+  const writer = new MindRecordWriter(path, kind === 'sft' ? [IDS, MASK] : [IDS]);
+  let learned = 0;
+  try {
+    const words = new Int32Array(source.rowLength);
+    for (let row = 0; row < source.rowCount; row++) {
+      source.writeWords(row, words, 0);
+      const lossMask = words.map((word) => word >>> 31);
+      for (const bit of lossMask) learned += bit;
+      const ids = words.map((word) => word & ID_BITS);
+      writer.add({ input_ids: ids, ...(kind === 'sft' && { loss_mask: lossMask }) });
+    }
+    await writer.commit();
+    return learned;
+  } finally {
+    writer.abort();
+  }
+}
+
+/** Rows of a MindRecord data set with a column input_ids, ours or anyone's. */
+export class MindRecordRows {
+  readonly #path: string;
+  readonly #file: MindRecordFile;
+  readonly hasMask: boolean;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#file = openMindRecord(path);
+    const names = this.#file.columns.map(({ name }) => name);
+    if (!names.includes(IDS.name))
+      throw new InputError(`${path} has no column input_ids; its columns are ${names.join(', ')}.`);
+    this.hasMask = names.includes(MASK.name);
+  }
+
+  get rowCount(): number {
+    return this.#file.rowCount;
+  }
+
+  /** Without a mask every id counts as learned, and as of one document. */
+  row(index: number): PackedRow {
+    const row = this.#file.row(index);
+    const ids = this.#ints(row[IDS.name], IDS.name, index);
+    const lossMask = this.hasMask
+      ? Uint8Array.from(this.#ints(row[MASK.name], MASK.name, index))
+      : new Uint8Array(ids.length).fill(1);
+    if (lossMask.length !== ids.length)
+      throw new InputError(
+        `${this.#path}, row ${index}: ${ids.length} input_ids but ${lossMask.length} values of loss_mask.`,
+      );
+    return { ids, lossMask, documentIds: undefined };
+  }
+
+  #ints(value: MindRecordValue | undefined, column: string, row: number): Int32Array {
+    if (value instanceof Int32Array) return value;
+    if (value instanceof BigInt64Array) return Int32Array.from(value, Number);
+    throw new InputError(`${this.#path}, row ${row}: column ${column} must be a list of integers.`);
+  }
+}

@@ -1,0 +1,98 @@
+/** A row as people look at it: its documents, and each token with its text, id, mask and position. */
+import type { Tokenizer } from '../../tokenizers/index.js';
+import type { Dataset } from '../dataset/open-dataset.js';
+import { NO_DOCUMENT, type PackedRow, rowPositions } from '../dataset/row.js';
+
+export interface TokenView {
+  /** In the row, from 0. */
+  readonly place: number;
+  readonly id: number;
+  /** As the tokenizer spells it; undefined without one. */
+  readonly token: string | undefined;
+  /** What the token adds to the text: '' where a character is not complete yet. */
+  readonly text: string;
+  readonly learned: boolean;
+  /** In its document. */
+  readonly position: number;
+}
+
+export interface DocumentView {
+  /** In the row, from 0; undefined: padding. */
+  readonly document: number | undefined;
+  /** "file:line"; undefined where the files do not tell. */
+  readonly origin: string | undefined;
+  /** Tokens of the document that stand in earlier rows. */
+  readonly offset: number;
+  readonly learned: number;
+  readonly tokens: readonly TokenView[];
+}
+
+export interface RowView {
+  readonly path: string;
+  readonly row: number;
+  readonly rows: number;
+  readonly rowLength: number;
+  /** Stretches of one document or of padding, in the order of the row. */
+  readonly documents: readonly DocumentView[];
+}
+
+/** @param tokenizer undefined: ids only */
+export function viewRow(dataset: Dataset, row: number, tokenizer: Tokenizer | undefined): RowView {
+  const packed = dataset.row(row);
+  const origins = dataset.origins(row);
+  const positions = rowPositions(packed);
+  const documents = stretches(packed).map(({ document, from, to }): DocumentView => {
+    const origin = document === undefined ? undefined : origins[document];
+    const tokens = viewTokens(packed, positions, from, to, tokenizer);
+    return {
+      document,
+      origin: origin === undefined ? undefined : `${origin.file}:${origin.line}`,
+      offset: origin?.offset ?? 0,
+      learned: tokens.filter(({ learned }) => learned).length,
+      tokens,
+    };
+  });
+  return { path: dataset.path, row, rows: dataset.rowCount, rowLength: packed.ids.length, documents };
+}
+
+interface Stretch {
+  readonly document: number | undefined;
+  readonly from: number;
+  readonly to: number;
+}
+
+function stretches({ ids, documentIds }: PackedRow): Stretch[] {
+  if (documentIds === undefined) return [{ document: 0, from: 0, to: ids.length }];
+  const found: Stretch[] = [];
+  for (let from = 0; from < ids.length; ) {
+    let to = from + 1;
+    while (to < ids.length && documentIds[to] === documentIds[from]) to += 1;
+    const document = documentIds[from];
+    found.push({ document: document === NO_DOCUMENT ? undefined : document, from, to });
+    from = to;
+  }
+  return found;
+}
+
+function viewTokens(
+  { ids, lossMask }: PackedRow,
+  positions: Int32Array,
+  from: number,
+  to: number,
+  tokenizer: Tokenizer | undefined,
+): TokenView[] {
+  const stream = tokenizer?.createDecodeStream();
+  const vocabSize = tokenizer?.vocabSize ?? 0;
+  return Array.from(ids.subarray(from, to), (id, index): TokenView => {
+    const place = from + index;
+    const isKnown = id >= 0 && id < vocabSize;
+    return {
+      place,
+      id,
+      token: isKnown ? tokenizer?.idToToken(id) : undefined,
+      text: isKnown ? (stream?.push(id) ?? '') : '',
+      learned: lossMask[place] === 1,
+      position: positions[place]!,
+    };
+  });
+}

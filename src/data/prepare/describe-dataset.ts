@@ -1,0 +1,40 @@
+/** What an index says of how its rows were made. */
+import type { DatasetIndex } from '../dataset/dataset-index.js';
+import type { WriteDatasetOptions } from '../dataset/write-dataset.js';
+import { hashTokenizer } from './file-hash.js';
+import type { PrepareJob } from './prepare-options.js';
+
+export function describeDataset(
+  job: PrepareJob,
+  sources: DatasetIndex['sources'],
+): Omit<WriteDatasetOptions['describe'], 'split'> & { readonly shard?: string } {
+  const { options, recipe, packing, rowLength, padding, vocabSize, container, seed, validation, mixture } =
+    job;
+  const { form, answers, deduplicate, clean, shuffle, shard, onError, contamination, dropContaminated } =
+    options;
+  return {
+    container,
+    recipe: options.recipe,
+    kind: recipe.kind,
+    packing,
+    seq_length: options.seqLength,
+    row_length: rowLength,
+    padding,
+    tokenizer: { path: options.tokenizer, sha256: hashTokenizer(options.tokenizer), vocab_size: vocabSize },
+    options: {
+      form,
+      answers,
+      mixture,
+      seed,
+      shuffle,
+      validation,
+      clean,
+      deduplicate,
+      on_error: onError,
+      contamination,
+      drop_contaminated: dropContaminated,
+    },
+    sources,
+    ...(shard !== undefined && { shard: `${shard.index}/${shard.count}` }),
+  };
+}
