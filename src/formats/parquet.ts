@@ -1,9 +1,16 @@
 /** Rows of Apache Parquet files, row group by row group; decoding and codecs are the libraries'. */
 import { closeSync } from 'node:fs';
-import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
+import {
+  type AsyncBuffer,
+  type ColumnMetaData,
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetReadObjects,
+} from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { messageOf } from '../errors/index.js';
 import { openInputFile, readFully, withInputFile } from './input-file.js';
+import { checkPages } from './parquet-pages.js';
 import { RecordFault, type RecordItem, tooLong } from './record-file-fault.js';
 import { decodeUtf8 } from './utf8.js';
 
@@ -17,6 +24,8 @@ export function isParquet(start: Uint8Array): boolean {
 const MAX_ROW_GROUP_BYTES = 2 ** 30;
 const MAX_PAGE_BYTES = 2 ** 28;
 const MAX_FOOTER_BYTES = 2 ** 28;
+/** Of a column in a row group. */
+const MAX_VALUES = 2 ** 27;
 
 /**
  * Rows as plain JSON values: whole numbers beyond 2^53 and decimals as the library gives them, dates in ISO 8601, bytes as
@@ -41,7 +50,7 @@ export async function* readParquetRecords(
   try {
     const metadata = await readFooter(path, file);
     let row = 0;
-    for (const [group, { num_rows, total_byte_size }] of metadata.row_groups.entries()) {
+    for (const [group, { num_rows, total_byte_size, columns }] of metadata.row_groups.entries()) {
       const rowEnd = row + Number(num_rows);
       const place = `${path}: row group ${group + 1} (rows ${row + 1} to ${rowEnd})`;
       if (total_byte_size > BigInt(MAX_ROW_GROUP_BYTES))
@@ -49,8 +58,9 @@ export async function* readParquetRecords(
           row + 1,
           `${place} has ${total_byte_size} bytes; at most ${MAX_ROW_GROUP_BYTES} are read. Write smaller groups`,
         );
-      const rows = await attemptRead(row + 1, place, () =>
-        parquetReadObjects({
+      const rows = await attemptRead(row + 1, place, () => {
+        for (const { meta_data } of columns) checkColumn(descriptor, size, meta_data, num_rows);
+        return parquetReadObjects({
           file,
           metadata,
           rowStart: row,
@@ -59,8 +69,8 @@ export async function* readParquetRecords(
           parsers: {
             stringFromBytes: (bytes: Uint8Array | undefined) => bytes && decodeUtf8(bytes, 'a text'),
           },
-        }),
-      );
+        });
+      });
       if (rows.length !== rowEnd - row) throw damaged(row + 1, `${place} gave ${rows.length} rows`);
       yield rows.map((value, index) => toItem(path, row + index + 1, value, maxBytes));
       row = rowEnd;
@@ -68,6 +78,24 @@ export async function* readParquetRecords(
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** @throws Error for a column chunk whose place, sizes or counts cannot be true */
+function checkColumn(
+  descriptor: number,
+  size: number,
+  column: ColumnMetaData | undefined,
+  rows: bigint,
+): void {
+  if (column === undefined) throw new Error('a column has no metadata, or is encrypted');
+  // Every row has a value in every column, be it null or an empty list.
+  const values = Number(column.num_values);
+  if (!(values >= Number(rows) && values <= MAX_VALUES)) throw new Error(`a column claims ${values} values`);
+  const start = Number(column.dictionary_page_offset || column.data_page_offset);
+  const length = Number(column.total_compressed_size);
+  if (!(start >= MAGIC.length && length >= 0 && length <= MAX_ROW_GROUP_BYTES && start + length <= size))
+    throw new Error(`a column claims ${length} bytes from ${start}, the file has ${size}`);
+  checkPages(readFully(descriptor, start, length), { pageBytes: MAX_PAGE_BYTES, values });
 }
 
 /** The codecs, each with the size that a page's header claims checked before it is allocated. */
@@ -100,7 +128,9 @@ function checkCounts(path: string, { num_rows, row_groups }: FileMetaData): void
   const isWhole =
     isCount(num_rows) &&
     Array.isArray(row_groups) &&
-    row_groups.every((group) => isCount(group.num_rows) && isCount(group.total_byte_size)) &&
+    row_groups.every(
+      (group) => Array.isArray(group.columns) && isCount(group.num_rows) && isCount(group.total_byte_size),
+    ) &&
     row_groups.reduce((rows, group) => rows + group.num_rows, 0n) === num_rows;
   if (!isWhole)
     throw damaged(1, `${path}: the parquet footer is damaged: its rows are not those of its row groups`);

@@ -108,8 +108,7 @@ export class ContaminationCheck {
     const stretches = new Map<number, Stretch>();
     const items: number[] = [];
     this.#scanner.scan(text, (low, high, start, end) => {
-      this.#index.find(low, high, items);
-      if (items.length === 0) return;
+      if (!this.#index.find(low, high, items)) return;
       for (const item of items) extend(stretches, item, start, end);
       items.length = 0;
     });
