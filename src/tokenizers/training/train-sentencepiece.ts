@@ -5,6 +5,7 @@ import { type Alphabet, chooseAlphabet } from './alphabet.js';
 import { compileCharsmap } from './compile-charsmap.js';
 import { type CountedTexts, countTexts } from './count-texts.js';
 import { learnBpePieces } from './learn-bpe-pieces.js';
+import { learnUnigramPieces } from './learn-unigram-pieces.js';
 import { normalizationRules } from './normalization-rules.js';
 import { quickRules } from './sentence-words.js';
 import {
@@ -70,7 +71,7 @@ export async function trainSentencePiece(
   const alphabet = chooseAlphabet(words, options.characterCoverage);
   const numPieces = options.vocabSize - meta.size;
   checkRoom(options, meta.size, alphabet);
-  const learned = await learnPieces(options, { words, alphabet, numPieces }, input.onProgress);
+  const learned = learnPieces(options, { words, alphabet, numPieces }, input.onProgress);
   if (learned.length < numPieces && !options.softVocabLimit) {
     const largest = learned.length + meta.size;
     throw new InputError(
@@ -87,16 +88,26 @@ export async function trainSentencePiece(
   return { file, model, counted };
 }
 
-async function learnPieces(
+function learnPieces(
   options: CompleteOptions,
   text: { readonly words: CountedTexts['words']; readonly alphabet: Alphabet; readonly numPieces: number },
   onProgress: TrainingProgress | undefined,
-): Promise<readonly Piece[]> {
-  return learnBpePieces({
-    ...text,
-    rules: options,
-    onProgress: (done) => onProgress?.({ stage: 'learn', done, total: text.numPieces }),
-  });
+): readonly Piece[] {
+  switch (options.algorithm) {
+    case 'bpe':
+      return learnBpePieces({
+        ...text,
+        rules: options,
+        onProgress: (done) => onProgress?.({ stage: 'learn', done, total: text.numPieces }),
+      });
+    case 'unigram':
+      return learnUnigramPieces({
+        ...text,
+        ...options,
+        rules: options,
+        onProgress: (done) => onProgress?.({ stage: 'learn', done }),
+      });
+  }
 }
 
 function checkRoom(options: CompleteOptions, numMeta: number, alphabet: Alphabet): void {
