@@ -33,7 +33,7 @@ const STREAM_BYTES = 2 ** 20;
 /** As readView, all pieces in one buffer: each lasts until the next is asked for. */
 export function streamView(view: TensorView): Generator<Uint8Array, void> {
   const buffer = Buffer.allocUnsafeSlow(Math.min(STREAM_BYTES, viewBytes(view)));
-  return readRanges(view.locate(0, viewBytes(view)), STREAM_BYTES, buffer);
+  return readRanges(view.locate(0, viewBytes(view)), buffer.length, buffer);
 }
 
 export function viewBytes({ source, dtype, shape }: TensorView): number {
