@@ -3,9 +3,11 @@ import { closeSync } from 'node:fs';
 import {
   type AsyncBuffer,
   type ColumnMetaData,
+  type Compressors,
   type FileMetaData,
   parquetMetadataAsync,
   parquetReadObjects,
+  type SchemaElement,
 } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { messageOf } from '../errors/index.js';
@@ -59,7 +61,8 @@ export async function* readParquetRecords(
           `${place} has ${total_byte_size} bytes; at most ${MAX_ROW_GROUP_BYTES} are read. Write smaller groups`,
         );
       const rows = await attemptRead(row + 1, place, () => {
-        for (const { meta_data } of columns) checkColumn(descriptor, size, meta_data, num_rows);
+        for (const { meta_data } of columns)
+          checkColumn(descriptor, size, metadata.schema, meta_data, num_rows);
         return parquetReadObjects({
           file,
           metadata,
@@ -84,6 +87,7 @@ export async function* readParquetRecords(
 function checkColumn(
   descriptor: number,
   size: number,
+  schema: readonly SchemaElement[],
   column: ColumnMetaData | undefined,
   rows: bigint,
 ): void {
@@ -95,11 +99,40 @@ function checkColumn(
   const length = Number(column.total_compressed_size);
   if (!(start >= MAGIC.length && length >= 0 && length <= MAX_ROW_GROUP_BYTES && start + length <= size))
     throw new Error(`a column claims ${length} bytes from ${start}, the file has ${size}`);
-  checkPages(readFully(descriptor, start, length), { pageBytes: MAX_PAGE_BYTES, values });
+  const shape = { values, ...levelsOf(schema, column.path_in_schema), isBoolean: column.type === 'BOOLEAN' };
+  checkPages(readFully(descriptor, start, length), shape, (packed, unpackedBytes) => {
+    const unpack = boundedCompressors[column.codec];
+    return unpack === undefined || packed.length === 0 ? packed : unpack(packed, unpackedBytes);
+  });
+}
+
+/** Each optional element on the way to a column adds a definition level, each repeated one a level of both kinds. */
+function levelsOf(
+  schema: readonly SchemaElement[],
+  path: readonly string[],
+): { maxDefinition: number; maxRepetition: number } {
+  let [maxDefinition, maxRepetition, at] = [0, 0, 0];
+  const after = (index: number): number => {
+    let next = index + 1;
+    for (let child = schema[index]?.num_children ?? 0; child > 0 && next < schema.length; child -= 1)
+      next = after(next);
+    return next;
+  };
+  for (const name of path) {
+    const parent = at;
+    at += 1;
+    for (let child = schema[parent]?.num_children ?? 0; child > 1 && schema[at]?.name !== name; child -= 1)
+      at = after(at);
+    const element = schema[at];
+    if (element?.name !== name) throw new Error(`the schema has no column ${path.join('.').slice(0, 80)}`);
+    if (element.repetition_type !== 'REQUIRED') maxDefinition += 1;
+    if (element.repetition_type === 'REPEATED') maxRepetition += 1;
+  }
+  return { maxDefinition, maxRepetition };
 }
 
 /** The codecs, each with the size that a page's header claims checked before it is allocated. */
-const boundedCompressors = Object.fromEntries(
+const boundedCompressors: Compressors = Object.fromEntries(
   Object.entries(compressors).map(([codec, unpack]) => [
     codec,
     (input: Uint8Array, outputLength: number) => {
