@@ -29,7 +29,15 @@ export { type ReadSamplesOptions, readSamples } from './read-samples.js';
 export type { PrepareReport, RowCounts } from './report.js';
 export { renderReportText } from './report-text.js';
 export { RowOrder } from './row-order.js';
-export { concatenateDocuments, type PackResult, packSamples, type Row, separateSamples } from './rows.js';
+export {
+  concatenateDocuments,
+  type PackResult,
+  packSamples,
+  type Row,
+  type RowSource,
+  rowsInMemory,
+  separateSamples,
+} from './rows.js';
 export {
   type DialogueSample,
   mapSampleTexts,

@@ -13,16 +13,21 @@ describe('concatenateDocuments', () => {
 
   test('cuts the joined documents, end ids between them; the last row is shorter', () => {
     const rows = concatenateDocuments(documents, 5, 0);
-    expect(rows.map(({ ids }) => ids)).toEqual([
+    expect(rows.map(({ ids }) => Array.from(ids))).toEqual([
       [1, 2, 3, 0, 4],
       [0, 5, 6, 7, 8],
       [9, 10, 0],
     ]);
-    expect(rows.every(({ ids, lossMask }) => lossMask.join() === ids.map(() => 1).join())).toBe(true);
+    expect(
+      rows.every(({ ids, lossMask }) => Array.from(lossMask).join() === Array.from(ids, () => 1).join()),
+    ).toBe(true);
+    expect(rows.map(({ documents }) => documents)).toEqual([[4, 1], [1, 4], [3]]);
   });
 
   test('joins without an end id where there is none', () => {
-    expect(concatenateDocuments(documents, 5, undefined).flatMap(({ ids }) => ids)).toEqual(documents.flat());
+    expect(concatenateDocuments(documents, 5, undefined).flatMap(({ ids }) => Array.from(ids))).toEqual(
+      documents.flat(),
+    );
   });
 
   test('leaves out a last row of one id, which predicts nothing', () => {
@@ -49,8 +54,10 @@ describe('packSamples', () => {
   test('keeps every id beside its mask', () => {
     const samples = [sample(4, 10), sample(3, 20), sample(5, 30)];
     const { rows } = packSamples(samples, 8);
-    expect(rows.flatMap(({ ids }) => ids)).toEqual(samples.flatMap(({ ids }) => ids));
-    for (const { ids, lossMask } of rows) expect(lossMask).toEqual(ids.map((id) => id % 2));
+    const all = (some: readonly Row[]) => some.flatMap(({ ids }) => Array.from(ids));
+    expect(all(rows)).toEqual(all(samples));
+    for (const { ids, lossMask } of rows) expect(lossMask).toEqual(Array.from(ids, (id) => id % 2));
+    expect(rows.map(({ documents }) => documents)).toEqual([[4, 3], [5]]);
   });
 
   test('takes samples of any length', () => {

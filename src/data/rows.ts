@@ -3,15 +3,45 @@
  */
 
 export interface Row {
-  readonly ids: readonly number[];
+  readonly ids: ArrayLike<number>;
   /** 1 where the token is learned, 0 where it is only read; as long as ids. */
-  readonly lossMask: readonly number[];
+  readonly lossMask: ArrayLike<number>;
+  /** Lengths of the texts that lie one after the other in the row, padding included; undefined: one text. */
+  readonly documents?: readonly number[] | undefined;
+}
+
+/** Rows that are read when they are asked for. */
+export interface RowSource {
+  readonly rowCount: number;
+  row(index: number): Row;
+}
+
+/** Rows in memory. */
+export function rowsInMemory(rows: readonly Row[]): RowSource {
+  return {
+    rowCount: rows.length,
+    row(index) {
+      const row = rows[index];
+      if (row === undefined) throw new RangeError(`row ${index} of ${rows.length}`);
+      return row;
+    },
+  };
 }
 
 export interface PackResult {
   readonly rows: readonly Row[];
   /** Samples that no row can hold; by index, with their length. */
   readonly tooLong: readonly { readonly sample: number; readonly tokens: number }[];
+}
+
+interface OpenRow {
+  readonly ids: number[];
+  readonly lossMask: number[];
+  readonly documents: number[];
+}
+
+function openRow(): OpenRow {
+  return { ids: [], lossMask: [], documents: [] };
 }
 
 /** Joins all documents, each closed by `endId`, and cuts rows of `rowLength` ids; the last row may be shorter. */
@@ -21,24 +51,25 @@ export function concatenateDocuments(
   endId: number | undefined,
 ): Row[] {
   const rows: Row[] = [];
-  let open: number[] = [];
-  const close = (ids: number[]): void => {
-    rows.push({ ids, lossMask: new Array<number>(ids.length).fill(1) });
-  };
+  let open = openRow();
   for (const document of documents) {
     const ids = endId === undefined ? document : [...document, endId];
     for (let start = 0; start < ids.length; ) {
-      const taken = ids.slice(start, start + rowLength - open.length);
-      for (const id of taken) open.push(id);
+      const taken = ids.slice(start, start + rowLength - open.ids.length);
+      for (const id of taken) {
+        open.ids.push(id);
+        open.lossMask.push(1);
+      }
+      open.documents.push(taken.length);
       start += taken.length;
-      if (open.length === rowLength) {
-        close(open);
-        open = [];
+      if (open.ids.length === rowLength) {
+        rows.push(open);
+        open = openRow();
       }
     }
   }
   // One id alone predicts nothing.
-  if (open.length > 1) close(open);
+  if (open.ids.length > 1) rows.push(open);
   return rows;
 }
 
@@ -52,16 +83,19 @@ export function separateSamples(samples: readonly Row[], rowLength: number): Pac
 
 /** Fills rows with samples in order, starting a new row when the next does not fit; the last row is kept. */
 export function packSamples(samples: readonly Row[], rowLength: number): PackResult {
-  const rows: { ids: number[]; lossMask: number[] }[] = [];
-  let open = { ids: [] as number[], lossMask: [] as number[] };
+  const rows: Row[] = [];
+  let open = openRow();
   for (const { ids, lossMask } of samples) {
     if (ids.length > rowLength) continue;
     if (open.ids.length + ids.length > rowLength) {
       rows.push(open);
-      open = { ids: [], lossMask: [] };
+      open = openRow();
     }
-    for (const id of ids) open.ids.push(id);
-    for (const bit of lossMask) open.lossMask.push(bit);
+    for (let index = 0; index < ids.length; index++) {
+      open.ids.push(ids[index]!);
+      open.lossMask.push(lossMask[index]!);
+    }
+    open.documents.push(ids.length);
   }
   if (open.ids.length > 0) rows.push(open);
   return { rows, tooLong: tooLongSamples(samples, rowLength) };

@@ -55,8 +55,20 @@ export function demoPlan(quick: boolean): DemoPlan {
           num_attention_heads: 4,
           initializer_range: INITIALIZER_RANGE,
         },
-        pretraining: { ...stage, epochs: 2, micro_batch_size: 8, learning_rate: 3e-3 },
-        fineTuning: { ...stage, epochs: 3, micro_batch_size: 8, learning_rate: 2e-3 },
+        pretraining: {
+          ...stage,
+          document_attention: false,
+          epochs: 2,
+          micro_batch_size: 8,
+          learning_rate: 3e-3,
+        },
+        fineTuning: {
+          ...stage,
+          document_attention: true,
+          epochs: 3,
+          micro_batch_size: 8,
+          learning_rate: 2e-3,
+        },
       }
     : {
         vocabSize: 1200,
@@ -70,7 +82,19 @@ export function demoPlan(quick: boolean): DemoPlan {
           num_attention_heads: 5,
           initializer_range: INITIALIZER_RANGE,
         },
-        pretraining: { ...stage, epochs: 2, micro_batch_size: 8, learning_rate: 2.5e-3 },
-        fineTuning: { ...stage, epochs: 2, micro_batch_size: 8, learning_rate: 1.5e-3 },
+        pretraining: {
+          ...stage,
+          document_attention: false,
+          epochs: 2,
+          micro_batch_size: 8,
+          learning_rate: 2.5e-3,
+        },
+        fineTuning: {
+          ...stage,
+          document_attention: true,
+          epochs: 2,
+          micro_batch_size: 8,
+          learning_rate: 1.5e-3,
+        },
       };
 }

@@ -5,7 +5,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { concatenateDocuments, packSamples } from '../data/index.js';
+import { concatenateDocuments, packSamples, rowsInMemory } from '../data/index.js';
 import { InputError } from '../errors/index.js';
 import { type ChoiceResult, measureChoices } from '../evaluation/index.js';
 import { writeFileAtomic } from '../formats/index.js';
@@ -104,7 +104,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   logScores('with random weights', untrained);
 
   heading(3, 'Pre-training: the next token of the texts');
-  const pretraining = await trainRows(loaded, rows, {
+  const pretraining = await trainRows(loaded, rowsInMemory(rows), {
     ...plan.pretraining,
     output: folder('pretraining'),
     seed: options.seed,
@@ -117,7 +117,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   heading(4, 'Fine-tuning: the answers of the dialogues (the loss mask leaves the questions out)');
   const { chat } = loaded.architecture;
   const samples = dialogues.map(({ messages }) => chat.renderTraining(messages, tokenizer));
-  const fineTuning = await trainRows(loaded, packSamples(samples, plan.rowLength + 1).rows, {
+  const fineTuning = await trainRows(loaded, rowsInMemory(packSamples(samples, plan.rowLength + 1).rows), {
     ...plan.fineTuning,
     output: folder('fine-tuning'),
     seed: options.seed,

@@ -33,6 +33,8 @@ export interface ForwardOptions {
   /** 1 where a token is real, 0 where it is padding; over the cached and the new tokens. */
   readonly attentionMask?: Tensor | undefined; // [B, past + T]
   readonly cache?: KvCache | undefined;
+  /** Lengths of the documents in each row, where each is to be read on its own (see AttentionMask). */
+  readonly documents?: readonly (readonly number[])[] | undefined;
   /** Give logits for the last K tokens only. */
   readonly lastPositions?: number | undefined;
 }
@@ -53,11 +55,15 @@ export abstract class CausalLm extends Module {
   /** The final norm and the output projection. @param hidden [B, T, D] */
   abstract head(hidden: Tensor): Tensor; // [B, T, V]
 
-  /** Rotations for `length` positions from `start` on, when `total` tokens are known. */
+  /**
+   * Rotations for `length` positions from `start` on, when `total` tokens are known, the longest text among them having
+   * `longest`: bases that grow with the length go by it.
+   */
   protected abstract rotations(
     start: number,
     length: number,
     total: number,
+    longest: number,
   ): Pick<ForwardContext, 'rotary' | 'keyRotary'>;
 
   /** The dtype that the blocks compute in: that of their matrices (norms may be wider). */
@@ -80,9 +86,11 @@ export abstract class CausalLm extends Module {
   }
 
   /** Rotations and mask for `length` new tokens behind those in the cache. */
-  createContext(length: number, { attentionMask, cache }: ForwardOptions = {}): ForwardContext {
+  createContext(length: number, { attentionMask, cache, documents }: ForwardOptions = {}): ForwardContext {
     const start = cache?.length ?? 0;
     const keyPositions = cache?.positions(length) ?? Array.from({ length }, (_, index) => index);
+    // Rotations are relative: positions may count on through the documents of a row.
+    const longest = documents === undefined ? start + length : Math.max(...documents.flat());
     const keyValid =
       attentionMask === undefined
         ? undefined
@@ -90,8 +98,8 @@ export abstract class CausalLm extends Module {
             .indexSelect(1, intTensor(keyPositions, undefined, { device: attentionMask.device }))
             .ne(0);
     return {
-      ...this.rotations(start, length, start + length),
-      mask: { queryStart: start, keyPositions, window: this.window, keyValid },
+      ...this.rotations(start, length, start + length, longest),
+      mask: { queryStart: start, keyPositions, window: this.window, keyValid, documents },
       cache,
     };
   }

@@ -20,6 +20,11 @@ export interface AttentionMask {
   readonly window: number | undefined;
   /** False where a key is padding; undefined where none is. */
   readonly keyValid: Tensor | undefined; // bool [B, S]
+  /**
+   * Lengths of the documents that lie one after the other in each row, T together: a query sees those of its own document
+   * only. For whole rows without a cache and without padded keys. undefined: a row is one document.
+   */
+  readonly documents?: readonly (readonly number[])[] | undefined; // [B][…]
 }
 
 /**
@@ -29,7 +34,8 @@ export interface AttentionMask {
 export function attention(q: Tensor, k: Tensor, v: Tensor, mask: AttentionMask): Tensor {
   const queries = q.size(2);
   const keys = k.size(2);
-  const { window, keyValid, queryStart, keyPositions } = mask;
+  const { window, keyValid, queryStart, keyPositions, documents } = mask;
+  if (documents !== undefined) return attentionByDocument(q, k, v, documents, window);
   const first = keyPositions[0] ?? 0;
   const spansWindow = window !== undefined && queryStart + queries - first > window;
   if (keyValid === undefined && !spansWindow) {
@@ -55,6 +61,33 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, mask: AttentionMask):
     );
   }
   return cat(slices, 2);
+}
+
+/** Each document on its own: no mask of T x T, and the flash kernel serves all of them. */
+function attentionByDocument(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  documents: readonly (readonly number[])[],
+  window: number | undefined,
+): Tensor {
+  const rows = documents.map((lengths, row) => {
+    let start = 0;
+    const parts = lengths.map((length) => {
+      const part = (x: Tensor): Tensor => x.narrow(0, row, 1).narrow(2, start, length);
+      const keyPositions = window === undefined ? [0] : Array.from({ length }, (_, index) => index);
+      const mixed = attention(part(q), part(k), part(v), {
+        queryStart: 0,
+        keyPositions,
+        window,
+        keyValid: undefined,
+      });
+      start += length;
+      return mixed;
+    });
+    return parts.length === 1 && parts[0] !== undefined ? parts[0] : cat(parts, 2);
+  });
+  return rows.length === 1 && rows[0] !== undefined ? rows[0] : cat(rows, 0);
 }
 
 /** True where a query may see a key: bool [1 or B, 1, T, S] for a range of the queries and of the keys. */

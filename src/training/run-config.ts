@@ -1,5 +1,6 @@
 /** The configuration of a training run: our own YAML or JSON. Published run files are mapped onto it elsewhere. */
 import { z } from 'zod';
+import { SAMPLE_FORMS } from '../data/index.js';
 
 const positive = z.int().positive();
 
@@ -23,16 +24,36 @@ export const trainConfigSchema = z.strictObject({
     .refine(({ path, config }) => (path === undefined) !== (config === undefined), {
       message: 'give either path (weights to start from) or config (a new model)',
     }),
-  data: z.strictObject({
-    files: z.array(z.string().min(1)).min(1),
-    /** text: {"text"}; messages: {"messages"}; telechat: {"input", "output"}; one record a line. */
-    form: z.enum(['text', 'messages', 'telechat']),
-    /** Predictions in a row: rows hold one id more. */
-    sequence_length: positive.default(1024),
-    /** Several samples in a row, in order, or one. Text is always joined. */
-    packing: z.enum(['greedy', 'none']).default('greedy'),
-    shuffle: z.boolean().default(true),
-  }),
+  data: z
+    .strictObject({
+      /** What xinghe data prepare wrote, or a MindRecord file. */
+      dataset: z.string().min(1).optional(),
+      /** Or files to be prepared in memory. */
+      files: z.array(z.string().min(1)).min(1).optional(),
+      /** text: {"text"}; messages: {"messages"}; telechat: {"input", "output"}; …; one record a line. */
+      form: z.enum(SAMPLE_FORMS).optional(),
+      /** Predictions in a row: rows hold one id more. Default 1024; a dataset has its own. */
+      sequence_length: positive.optional(),
+      /** Several samples in a row, in order, or one; default greedy. Text is always joined. */
+      packing: z.enum(['greedy', 'none']).optional(),
+      shuffle: z.boolean().default(true),
+      /**
+       * Read each text of a packed row on its own. Default: true where dialogues are packed, false for joined text and for
+       * a dataset without document ids.
+       */
+      document_attention: z.boolean().optional(),
+    })
+    .refine(({ dataset, files }) => (dataset === undefined) !== (files === undefined), {
+      message: 'give either dataset (prepared rows) or files (records)',
+    })
+    .refine(({ files, form }) => (files === undefined) === (form === undefined), {
+      message: 'files need form (what their records look like), a dataset has none',
+    })
+    .refine(
+      ({ dataset, packing, sequence_length }) =>
+        dataset === undefined || (packing === undefined && sequence_length === undefined),
+      { message: 'packing and sequence_length of a dataset were chosen when it was prepared' },
+    ),
   /** Train low-rank updates instead of the weights. */
   lora: z
     .strictObject({

@@ -1,49 +1,129 @@
-/** The rows of a run: its data files through the tokenizer, and through the family's chat format where they talk. */
-import { concatenateDocuments, packSamples, type Row, readSamples, separateSamples } from '../data/index.js';
+/** The rows of a run: a prepared dataset, or files through the tokenizer and the family's chat format. */
+import {
+  concatenateDocuments,
+  type Dataset,
+  openDataset,
+  packSamples,
+  type Row,
+  type RowSource,
+  readSamples,
+  rowsInMemory,
+  separateSamples,
+} from '../data/index.js';
 import { InputError } from '../errors/index.js';
 import { formatCount, log } from '../log/index.js';
 import type { Architecture } from '../models/index.js';
 import type { Tokenizer } from '../tokenizers/index.js';
 import type { TrainConfig } from './run-config.js';
 
+export interface RunRows {
+  readonly rows: RowSource;
+  /** Is each text of a row read on its own? */
+  readonly documentAttention: boolean;
+}
+
+const DEFAULT_SEQUENCE_LENGTH = 1024;
+
 /** @throws InputError for faulty records (with file and line), and if there is nothing to learn */
 export async function readRunRows(
   data: TrainConfig['data'],
   architecture: Architecture,
   tokenizer: Tokenizer,
-): Promise<readonly Row[]> {
-  const rowLength = data.sequence_length + 1;
+): Promise<RunRows> {
+  if (data.dataset !== undefined) return datasetRows(data, openDataset(data.dataset), architecture);
+  return fileRows(data, architecture, tokenizer);
+}
+
+function datasetRows(
+  { document_attention: wanted }: TrainConfig['data'],
+  dataset: Dataset,
+  { vocabSize }: Architecture,
+): RunRows {
+  const { path, rowCount, rowLength, index } = dataset;
+  if (rowCount === 0) throw new InputError(`${path} has no rows to train on.`);
+  if (index !== undefined && index.tokenizer.vocab_size > vocabSize)
+    throw new InputError(
+      `${path} was prepared with a tokenizer of ${index.tokenizer.vocab_size} ids, the model has ${vocabSize}; prepare it with ` +
+        "the model's tokenizer.",
+    );
+  const first = dataset.row(0);
+  const hasDocuments = first.documentIds !== undefined;
+  if (wanted === true && !hasDocuments)
+    throw new InputError(
+      `${path} does not tell where its documents begin; data.document_attention cannot be true.`,
+    );
+  log(`data: ${rowCount} rows of ${rowLength} ids (${path})`);
+  return {
+    rows: {
+      rowCount,
+      row(place) {
+        const { ids, lossMask, documentIds } = dataset.row(place);
+        const beyond = ids.findIndex((id) => id >= vocabSize);
+        if (beyond >= 0)
+          throw new InputError(
+            `${path}, row ${place}: id ${ids[beyond]} at ${beyond}; the model has ${vocabSize} ids.`,
+          );
+        return { ids, lossMask, documents: documentIds === undefined ? undefined : runLengths(documentIds) };
+      },
+    },
+    documentAttention: wanted ?? hasDocuments,
+  };
+}
+
+/** Lengths of the stretches of equal values. */
+function runLengths(values: Int32Array): number[] {
+  const lengths: number[] = [];
+  let start = 0;
+  for (let index = 1; index <= values.length; index++) {
+    if (index < values.length && values[index] === values[start]) continue;
+    lengths.push(index - start);
+    start = index;
+  }
+  return lengths;
+}
+
+async function fileRows(
+  data: TrainConfig['data'],
+  architecture: Architecture,
+  tokenizer: Tokenizer,
+): Promise<RunRows> {
+  const { files = [], form, sequence_length = DEFAULT_SEQUENCE_LENGTH, packing = 'greedy' } = data;
+  if (form === undefined) throw new TypeError('files without a form');
+  const rowLength = sequence_length + 1;
   const texts: number[][] = [];
   const dialogues: Row[] = [];
-  for await (const sample of readSamples(data.files, { form: data.form })) {
+  for await (const sample of readSamples(files, { form })) {
     if (sample.kind === 'text') texts.push(tokenizer.encode(sample.text));
     else dialogues.push(architecture.chat.renderTraining(sample.messages, tokenizer));
   }
   const rows = [
     ...concatenateDocuments(texts, rowLength, architecture.eosTokenId),
-    ...dialogueRows(dialogues, data.packing, rowLength),
+    ...dialogueRows(dialogues, packing, rowLength),
   ];
-  const files = data.files.join(', ');
+  const names = files.join(', ');
   if (rows.length === 0)
-    throw new InputError(`${files}: no row to train on; the files are empty, or every record is too long.`);
+    throw new InputError(`${names}: no row to train on; the files are empty, or every record is too long.`);
   let tokens = 0;
   let learned = 0;
   for (const { ids, lossMask } of rows) {
     tokens += ids.length;
-    for (const bit of lossMask) learned += bit;
+    for (let index = 0; index < lossMask.length; index++) learned += lossMask[index] ?? 0;
   }
-  if (learned === 0) throw new InputError(`${files}: no token to learn; the loss masks are all 0.`);
+  if (learned === 0) throw new InputError(`${names}: no token to learn; the loss masks are all 0.`);
   const fill = (100 * tokens) / (rows.length * rowLength);
   log(
     `data: ${rows.length} rows of at most ${rowLength} ids, ${formatCount(tokens)} tokens (${fill.toFixed(1)} % ` +
       `full), ${formatCount(learned)} of them learned`,
   );
-  return rows;
+  return {
+    rows: rowsInMemory(rows),
+    documentAttention: data.document_attention ?? dialogues.length > 0,
+  };
 }
 
 function dialogueRows(
   samples: readonly Row[],
-  packing: TrainConfig['data']['packing'],
+  packing: 'greedy' | 'none',
   rowLength: number,
 ): readonly Row[] {
   const pack = packing === 'greedy' ? packSamples : separateSamples;

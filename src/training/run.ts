@@ -31,7 +31,7 @@ export async function runTraining(config: TrainConfig): Promise<TrainingResult> 
   const loaded = createRunModel(config);
   const { model, architecture } = loaded;
   const tokenizer = loadModelTokenizer(architecture, tokenizerPath);
-  const rows = await readRunRows(config.data, architecture, tokenizer);
+  const { rows, documentAttention } = await readRunRows(config.data, architecture, tokenizer);
   const adapters = lora === undefined ? undefined : addAdapters(loaded, lora, config.seed);
   const save = (folder: string): Promise<void> =>
     adapters === undefined
@@ -45,6 +45,7 @@ export async function runTraining(config: TrainConfig): Promise<TrainingResult> 
       output,
       seed: config.seed,
       shuffle: config.data.shuffle,
+      document_attention: documentAttention,
       label: 'training',
       adapters,
       saveCheckpoint: save,

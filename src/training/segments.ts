@@ -23,6 +23,8 @@ export interface TrainingBatch {
   readonly inputIds: Tensor; // int64 [B, T]
   readonly targets: Tensor; // int64 [B, T]: the token after each input
   readonly weights: Tensor; // float32 [B, T]: what each target counts in the loss
+  /** Lengths of the documents in each row, where each is read on its own; undefined: a row is one text. */
+  readonly documents?: readonly (readonly number[])[] | undefined;
 }
 
 /** What a segment keeps for its backward pass: all of its graph, or only its input to compute it again. */
@@ -46,7 +48,7 @@ function segmentsOf(
   scale: number,
   isTrained: (parameter: Tensor) => boolean,
 ): Segment[] {
-  const context = model.createContext(batch.inputIds.size(1));
+  const context = model.createContext(batch.inputIds.size(1), { documents: batch.documents });
   const inLayers = new Set(
     model.layers.flatMap((layer) => layer.namedParameters().map(([, parameter]) => parameter)),
   );

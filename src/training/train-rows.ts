@@ -3,7 +3,7 @@ import { appendFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { publishedParameters } from '../checkpoint/index.js';
-import { type Row, RowOrder } from '../data/index.js';
+import { type Row, RowOrder, type RowSource } from '../data/index.js';
 import { InterruptedError } from '../errors/index.js';
 import { writeFileAtomic } from '../formats/index.js';
 import { formatCount, log, Progress } from '../log/index.js';
@@ -41,6 +41,8 @@ export interface TrainRowsOptions extends Omit<TrainConfig['training'], Optional
   readonly output: string;
   readonly seed: number;
   readonly shuffle: boolean;
+  /** Read each text of a packed row on its own. */
+  readonly document_attention: boolean;
   /** Shown in the progress line. */
   readonly label: string;
   /** Trained instead of the weights. */
@@ -50,19 +52,19 @@ export interface TrainRowsOptions extends Omit<TrainConfig['training'], Optional
 }
 
 /**
- * Trains a model in memory on rows in memory.
+ * Trains a model in memory on rows that are read as they are needed.
  * @throws InterruptedError after SIGINT or SIGTERM, the checkpoint being written
  */
 export async function trainRows(
   loaded: LoadedModel,
-  rows: readonly Row[],
+  rows: RowSource,
   options: TrainRowsOptions,
 ): Promise<TrainingResult> {
   const { output, label, save_every, saveCheckpoint } = options;
   const { model } = loaded;
   const rowsPerStep = options.micro_batch_size * options.gradient_accumulation_steps;
   const totalSteps =
-    options.steps ?? Math.max(1, Math.ceil(((options.epochs ?? 1) * rows.length) / rowsPerStep));
+    options.steps ?? Math.max(1, Math.ceil(((options.epochs ?? 1) * rows.rowCount) / rowsPerStep));
   const schedule = {
     learningRate: options.learning_rate,
     minLearningRate: options.min_learning_rate,
@@ -70,10 +72,10 @@ export async function trainRows(
     totalSteps,
     form: options.schedule,
   };
-  const order = new RowOrder(rows.length, options);
+  const order = new RowOrder(rows.rowCount, options);
   const dropout = new Generator(options.seed, model.device);
   const trainer = createTrainer(loaded, options, dropout);
-  log(`${label}: ${rows.length} rows, ${totalSteps} steps of ${rowsPerStep} rows`);
+  log(`${label}: ${rows.rowCount} rows, ${totalSteps} steps of ${rowsPerStep} rows`);
   const progress = new Progress({ label, total: totalSteps });
   const losses: LossPoint[] = [];
   let tokens = 0;
@@ -142,17 +144,13 @@ class SignalWatch {
 
 /** The rows of each micro-batch of a step. */
 function stepRows(
-  rows: readonly Row[],
+  rows: RowSource,
   order: RowOrder,
   step: number,
   { micro_batch_size: size, gradient_accumulation_steps: parts }: TrainRowsOptions,
 ): Row[][] {
   return Array.from({ length: parts }, (_, part) =>
-    Array.from({ length: size }, (_, index) => {
-      const row = rows[order.rowAt((step * parts + part) * size + index)];
-      if (row === undefined) throw new RangeError('row order beyond the rows');
-      return row;
-    }),
+    Array.from({ length: size }, (_, index) => rows.row(order.rowAt((step * parts + part) * size + index))),
   );
 }
 
@@ -199,6 +197,7 @@ function createTrainer(
     maxGradNorm: options.max_grad_norm,
     recompute: options.recompute,
     lossAlignment: options.loss_alignment,
+    documentAttention: options.document_attention,
     padTokenId: architecture.padTokenId ?? 0,
     generator: dropout,
   });

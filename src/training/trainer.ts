@@ -24,6 +24,8 @@ export interface TrainerOptions extends AdamWOptions {
   readonly maxGradNorm: number;
   readonly recompute: Recompute;
   readonly lossAlignment: LossAlignment;
+  /** Read each text of a packed row on its own, as if it were alone in it. Default false: attention spans the row. */
+  readonly documentAttention?: boolean;
   /** Fills the rows of a batch to one length; its targets never count. */
   readonly padTokenId: number;
   /** Draws what the forward pass leaves to chance (dropout). */
@@ -116,12 +118,39 @@ export class Trainer {
       mask.set(row.lossMask, index * length);
     }
     const shape = [rows.length, length];
-    return trainingBatch(
+    const documents =
+      this.#options.documentAttention === true ? rows.map((row) => documentsOf(row, length)) : undefined;
+    // The first token of a text is not predicted from the text before it.
+    const offset = this.#options.lossAlignment === 'target' ? 0 : -1;
+    for (const [index, starts] of documents?.map(startsOf).entries() ?? [])
+      for (const start of starts) mask[index * length + start + offset] = 0;
+    const batch = trainingBatch(
       tensorFromBytes(ids, shape, 'int32').to('int64').toDevice(device),
       tensorFromBytes(mask, shape, 'float32')
         .to(computeDType === 'float64' ? 'float64' : 'float32')
         .toDevice(device),
       this.#options.lossAlignment,
     );
+    return { ...batch, documents: documents?.map(withoutLast) };
   }
+}
+
+/** Lengths of the texts of a row that is filled up to `length`; the padding is a text of its own. */
+function documentsOf({ ids, documents = [ids.length] }: Row, length: number): number[] {
+  return ids.length < length ? [...documents, length - ids.length] : [...documents];
+}
+
+/** Where all texts but the first begin. */
+function startsOf(lengths: readonly number[]): number[] {
+  let start = 0;
+  return lengths.slice(0, -1).map((length) => {
+    start += length;
+    return start;
+  });
+}
+
+/** The last token of a row is only a target. */
+function withoutLast(lengths: readonly number[]): number[] {
+  const last = lengths.at(-1) ?? 0;
+  return last > 1 ? [...lengths.slice(0, -1), last - 1] : lengths.slice(0, -1);
 }

@@ -132,11 +132,12 @@ export class TelechatModel extends CausalLm {
   protected override rotations(
     start: number,
     length: number,
-    total: number,
+    _total: number,
+    longest: number,
   ): Pick<ForwardContext, 'rotary' | 'keyRotary'> {
     const { hidden_size: hiddenSize, n_head: numHeads, training_seqlen: trainingLength } = this.#config;
     const headDim = hiddenSize / numHeads;
-    const known = Math.max(total, trainingLength);
+    const known = Math.max(longest, trainingLength);
     const base = ROPE_BASE * ntkAlpha(known, NTK_UNIT) ** (headDim / (headDim - 2));
     const scale = 0.1 * Math.log(known / trainingLength) + 1;
     const { computeDType: dtype, device } = this;

@@ -137,9 +137,10 @@ export class Telechat52bModel extends CausalLm {
     start: number,
     length: number,
     total: number,
+    longest: number,
   ): Pick<ForwardContext, 'rotary' | 'keyRotary'> {
     const { n_embd: hiddenSize, n_head: numHeads, rotary_theta: theta } = this.#config;
-    const base = theta * ntkAlpha(total, NTK_UNIT);
+    const base = theta * ntkAlpha(longest, NTK_UNIT);
     const { computeDType: dtype, device } = this;
     const keyRotary = rotaryTable({
       start: 0,
