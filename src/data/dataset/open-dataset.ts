@@ -49,6 +49,8 @@ export function openDataset(path: string): Dataset {
 
 /** One file of a dataset, open. */
 interface OpenFile {
+  /** false: the mask is 1 everywhere, in the padding too. */
+  readonly hasMask: boolean;
   row(row: number): PackedRow;
   documents(row: number): RowDocument[];
   close(): void;
@@ -89,7 +91,13 @@ export class FolderDataset implements Dataset {
 
   row(row: number): PackedRow {
     const { file, within } = this.#locate(row);
-    return file.row(within);
+    const { ids, lossMask } = file.row(within);
+    const documentIds = new Int32Array(ids.length).fill(NO_DOCUMENT);
+    for (const [number, { position, tokens }] of file.documents(within).entries())
+      documentIds.fill(number, position, position + tokens);
+    if (!file.hasMask)
+      for (const [place, id] of documentIds.entries()) if (id === NO_DOCUMENT) lossMask[place] = 0;
+    return { ids, lossMask, documentIds };
   }
 
   origins(row: number): RowOrigin[] {
@@ -149,6 +157,7 @@ function openSafetensorsRows(path: string, originsPath: string, count: number, r
   const rows = new RowsFile(path, count, rowLength);
   const origins = new OriginsFile(originsPath, count);
   return {
+    hasMask: true,
     row: (row) => rows.row(row),
     documents: (row) => origins.documents(row),
     close: () => {
@@ -166,23 +175,13 @@ function openMindRecordRows(path: string, originsPath: string, count: number, ro
     );
   const origins = new OriginsFile(originsPath, count);
   return {
+    hasMask: rows.hasMask,
     row: (row) => {
-      const { ids, lossMask } = rows.row(row);
-      if (ids.length !== rowLength)
-        throw new InputError(
-          `${path}, row ${row}: ${ids.length} ids, its index says ${rowLength}; prepare again.`,
-        );
-      const documentIds = new Int32Array(rowLength).fill(NO_DOCUMENT);
-      for (const [number, { position, tokens }] of origins.documents(row).entries())
-        documentIds.fill(number, position, position + tokens);
-      // Without a mask column all but the padding is learned.
-      return {
-        ids,
-        lossMask: rows.hasMask
-          ? lossMask
-          : Uint8Array.from(documentIds, (id) => (id === NO_DOCUMENT ? 0 : 1)),
-        documentIds,
-      };
+      const packed = rows.row(row);
+      if (packed.ids.length === rowLength) return packed;
+      throw new InputError(
+        `${path}, row ${row}: ${packed.ids.length} ids, its index says ${rowLength}; prepare the data again.`,
+      );
     },
     documents: (row) => origins.documents(row),
     close: () => origins.close(),

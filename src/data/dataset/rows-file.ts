@@ -61,7 +61,6 @@ export class RowsFile {
   readonly #rowLength: number;
   readonly #ids: SafetensorsEntry;
   readonly #mask: SafetensorsEntry;
-  readonly #documents: SafetensorsEntry;
 
   constructor(path: string, rows: number, rowLength: number) {
     this.#file = new TensorFile(path);
@@ -69,15 +68,15 @@ export class RowsFile {
     const shape = [rows, rowLength];
     this.#ids = this.#file.entry('input_ids', 'int32', shape);
     this.#mask = this.#file.entry('loss_mask', 'uint8', shape);
-    this.#documents = this.#file.entry('document_ids', 'int32', shape);
   }
 
+  /** Without document ids: origins tell them. */
   row(row: number): PackedRow {
     const first = row * this.#rowLength;
     return {
       ids: this.#file.readInts(this.#ids, first, this.#rowLength),
       lossMask: new Uint8Array(this.#file.read(this.#mask, first, this.#rowLength)),
-      documentIds: this.#file.readInts(this.#documents, first, this.#rowLength),
+      documentIds: undefined,
     };
   }
 

@@ -5,7 +5,6 @@
  * | --- | --- | --- |
  * | input_ids | int32 [R, L] | |
  * | loss_mask | uint8 [R, L] | 1 where the token is learned |
- * | document_ids | int32 [R, L] | number of the document in the row, from 0; -1 in the padding |
  * | origin_rows | int32 [R + 1] | row r has the documents origin_rows[r] up to origin_rows[r + 1] |
  * | origin_files | int32 [S] | number of the input file |
  * | origin_lines | uint32 [S] | line in it, from 1 |
@@ -14,7 +13,6 @@
  * | origin_offsets | int32 [S] | ids of the document in earlier rows |
  */
 import type { TensorInput } from '../../formats/index.js';
-import { NO_DOCUMENT } from './row.js';
 
 /** A token on its way to the files: its id, and in the sign bit whether it is learned. */
 export const LEARNED = 0x80000000 | 0;
@@ -41,15 +39,6 @@ export interface RowDocument {
 /** Rows are gathered into pieces of about this many ids. */
 const PIECE_IDS = 2 ** 20;
 
-export const ORIGIN_TENSORS = [
-  'origin_rows',
-  'origin_files',
-  'origin_lines',
-  'origin_positions',
-  'origin_tokens',
-  'origin_offsets',
-] as const;
-
 /** The row tensors of rows `first` up to `end`; `countLearned` hears how many ids of them are learned. */
 export function rowTensors(
   source: RowSource,
@@ -60,7 +49,6 @@ export function rowTensors(
   const shape = [end - first, source.rowLength];
   return [
     { name: 'input_ids', dtype: 'int32', shape, bytes: () => idPieces(source, first, end) },
-    { name: 'document_ids', dtype: 'int32', shape, bytes: () => documentPieces(source, first, end) },
     { name: 'loss_mask', dtype: 'uint8', shape, bytes: () => maskPieces(source, first, end, countLearned) },
   ];
 }
@@ -102,19 +90,6 @@ function* maskPieces(
     }
     countLearned(learned);
     yield mask;
-  }
-}
-
-function* documentPieces(source: RowSource, first: number, end: number): Generator<Uint8Array> {
-  for (const [from, to] of pieceRanges(source, first, end)) {
-    const ids = new Int32Array((to - from) * source.rowLength).fill(NO_DOCUMENT);
-    for (let row = from; row < to; row++) {
-      const start = (row - from) * source.rowLength;
-      let document = 0;
-      for (const { position, tokens } of source.documents(row))
-        ids.fill(document++, start + position, start + position + tokens);
-    }
-    yield bytesOf(ids);
   }
 }
 

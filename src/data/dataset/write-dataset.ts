@@ -8,8 +8,8 @@ import { originTensors, type RowSource, rowTensors } from './rows-tensors.js';
 
 /** Bytes of rows in one file: few files, and each is copied or sent in one go. */
 const FILE_BYTES = 2 ** 29;
-/** Of one id: int32 id and document, uint8 mask. */
-const BYTES_PER_ID = 9;
+/** Of one id: int32 id, uint8 mask. */
+const BYTES_PER_ID = 5;
 
 export interface WriteDatasetOptions {
   /** Rows of each phase, in order. */

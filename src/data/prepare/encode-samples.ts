@@ -36,8 +36,9 @@ export function start(setup: EncodeSetup): Work<EncodeInput, EncodeOutput> {
   const recipe = recipes[setup.recipe];
   const tokenizer = loadTokenizer(setup.tokenizer, tokenizerOptions(recipe));
   const encode = sampleEncoder(recipe, tokenizer, setup.answers);
+  const words = new WordBuffer();
   return (samples) => {
-    const words = new WordBuffer();
+    words.length = 0;
     const lengths = new Uint32Array(samples.length);
     const nominalLengths = setup.countsLines ? new Uint32Array(samples.length) : undefined;
     const failures: { index: number; message: string }[] = [];
@@ -66,9 +67,8 @@ function sampleEncoder(recipe: Recipe, tokenizer: Tokenizer, answers: EncodeSetu
     const end = endTokenId(recipe, tokenizer);
     return (sample, words) => {
       const ids = tokenizer.encode(clean(learnedText(sample)));
-      words.reserve(ids.length + 1);
-      for (const id of ids) words.push(id, 1);
-      words.push(end, 1);
+      ids.push(end);
+      words.append(ids, undefined);
     };
   }
   const chat = chatFormatOf(recipe, tokenizer);
@@ -77,8 +77,7 @@ function sampleEncoder(recipe: Recipe, tokenizer: Tokenizer, answers: EncodeSetu
       throw new InputError('a text has no answer to learn; give dialogues, or take a pretrain recipe.');
     const messages = sample.map(({ role, content }) => ({ role, content: clean(content) }));
     const { ids, lossMask } = chat.renderTraining(messages, tokenizer, { answers });
-    words.reserve(ids.length);
-    for (let index = 0; index < ids.length; index++) words.push(ids[index]!, lossMask[index]!);
+    words.append(ids, lossMask);
   };
 }
 
@@ -106,19 +105,24 @@ class WordBuffer {
   length = 0;
   #words = new Int32Array(2 ** 16);
 
-  reserve(count: number): void {
-    if (this.length + count <= this.#words.length) return;
-    const larger = new Int32Array(Math.max(2 * this.#words.length, this.length + count));
-    larger.set(this.#words.subarray(0, this.length));
-    this.#words = larger;
-  }
-
-  /** Room must have been reserved. */
-  push(id: number, learned: number): void {
-    this.#words[this.length++] = learned === 0 ? id : id | LEARNED;
+  /** @param lossMask undefined: every id is learned */
+  append(ids: readonly number[], lossMask: readonly number[] | undefined): void {
+    const end = this.length + ids.length;
+    if (end > this.#words.length) this.#grow(end);
+    const words = this.#words;
+    let at = this.length;
+    for (let index = 0; index < ids.length; index++)
+      words[at++] = lossMask?.[index] === 0 ? ids[index]! : ids[index]! | LEARNED;
+    this.length = end;
   }
 
   taken(): Int32Array {
     return this.#words.slice(0, this.length);
+  }
+
+  #grow(length: number): void {
+    const larger = new Int32Array(Math.max(2 * this.#words.length, length));
+    larger.set(this.#words.subarray(0, this.length));
+    this.#words = larger;
   }
 }

@@ -1,4 +1,7 @@
-/** Encoded samples between encoding and packing: tokens in a temporary file, 24 bytes a sample in memory. */
+/**
+ * Encoded samples between encoding and packing: 24 bytes a sample in memory; tokens in memory too as long as they are
+ * few, then in a temporary file.
+ */
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { GrowingArray, valueAt } from '../growing-array.js';
 
@@ -18,36 +21,32 @@ export interface SamplePlace {
   readonly line: number;
 }
 
-const WRITE_WORDS = 2 ** 20;
-const READ_AHEAD_WORDS = 2 ** 18;
+/** 256 MiB. */
+const MEMORY_WORDS = 2 ** 26;
 
 export class SampleStore {
-  readonly #descriptor: number;
   readonly #starts = new GrowingArray((length) => new Float64Array(length));
   readonly #lengths = new GrowingArray((length) => new Uint32Array(length));
   readonly #nominal = new GrowingArray((length) => new Uint32Array(length));
   readonly #files = new GrowingArray((length) => new Uint32Array(length));
   readonly #lines = new GrowingArray((length) => new Uint32Array(length));
-  readonly #pending = new Int32Array(WRITE_WORDS);
-  #pendingWords = 0;
-  #writtenWords = 0;
-  readonly #ahead = new Int32Array(READ_AHEAD_WORDS);
-  #aheadStart = 0;
-  #aheadWords = 0;
+  /** What the tasks gave, in order; no sample lies in two of them. */
+  readonly #chunks: Int32Array[] = [];
+  readonly #chunkStarts = new GrowingArray((length) => new Float64Array(length));
+  readonly #memoryLimit: number;
+  readonly #path: string;
+  #memoryWords = 0;
+  #words = 0;
+  #spill: SpillFile | undefined;
 
   /** @param path of the temporary file; it has no name any more once it is open, so that no end of the run leaves it */
-  constructor(path: string) {
-    this.#descriptor = openSync(path, 'wx+');
-    rmSync(path);
+  constructor(path: string, memoryWords = MEMORY_WORDS) {
+    this.#path = path;
+    this.#memoryLimit = memoryWords;
   }
 
   get count(): number {
     return this.#lengths.length;
-  }
-
-  /** Tokens of all samples. */
-  get tokens(): number {
-    return this.#writtenWords + this.#pendingWords;
   }
 
   /** Tokens of each sample. */
@@ -70,7 +69,7 @@ export class SampleStore {
   }
 
   add({ words, lengths, nominalLengths }: EncodedSamples, places: readonly SamplePlace[]): void {
-    let start = this.tokens;
+    let start = this.#words;
     for (const [index, { file, line }] of places.entries()) {
       const length = valueAt(lengths, index);
       this.#starts.push(start);
@@ -80,57 +79,99 @@ export class SampleStore {
       this.#lines.push(line);
       start += length;
     }
-    this.#append(words);
+    this.#words += words.length;
+    if (this.#spill === undefined && this.#memoryWords + words.length <= this.#memoryLimit) {
+      this.#chunkStarts.push(this.#memoryWords);
+      this.#chunks.push(words);
+      this.#memoryWords += words.length;
+    } else {
+      this.#spill ??= new SpillFile(this.#path);
+      this.#spill.append(words);
+    }
   }
 
   /** Puts `length` tokens of a sample, from its token `from` on, into `target` at `at`. */
   read(sample: number, from: number, length: number, target: Int32Array, at: number): void {
-    if (this.#pendingWords > 0) this.#flush();
     const start = valueAt(this.#starts.view(), sample) + from;
-    const offset = start - this.#aheadStart;
-    if (offset >= 0 && offset + length <= this.#aheadWords) {
-      target.set(this.#ahead.subarray(offset, offset + length), at);
+    if (start >= this.#memoryWords && this.#spill !== undefined) {
+      this.#spill.read(start - this.#memoryWords, target.subarray(at, at + length));
       return;
     }
-    // Reading on near the end of what was read ahead is reading in order; all else is a jump.
-    const inOrder = offset >= 0 && offset <= this.#aheadWords + READ_AHEAD_WORDS / 4;
-    if (length > READ_AHEAD_WORDS || (!inOrder && this.#aheadWords > 0)) {
-      this.#readWords(start, target.subarray(at, at + length));
-      return;
-    }
-    this.#aheadStart = start;
-    this.#aheadWords = Math.min(READ_AHEAD_WORDS, this.#writtenWords - start);
-    this.#readWords(start, this.#ahead.subarray(0, this.#aheadWords));
-    target.set(this.#ahead.subarray(0, length), at);
+    const chunk = lastAtMost(this.#chunkStarts.view(), start);
+    const offset = start - valueAt(this.#chunkStarts.view(), chunk);
+    const words = this.#chunks[chunk];
+    if (words === undefined || offset + length > words.length)
+      throw new RangeError(`tokens ${from} .. ${from + length} of sample ${sample} are not there`);
+    target.set(words.subarray(offset, offset + length), at);
   }
 
   dispose(): void {
+    this.#spill?.close();
+  }
+}
+
+/** Index of the last value that is at most `value`; the values rise. */
+function lastAtMost(values: Float64Array, value: number): number {
+  let low = 0;
+  let high = values.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (values[middle]! <= value) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+const READ_AHEAD_WORDS = 2 ** 18;
+
+/** Words of a file, read on in order mostly, with jumps between. */
+class SpillFile {
+  readonly #descriptor: number;
+  #words = 0;
+  readonly #ahead = new Int32Array(READ_AHEAD_WORDS);
+  #aheadStart = 0;
+  #aheadWords = 0;
+
+  constructor(path: string) {
+    this.#descriptor = openSync(path, 'wx+');
+    rmSync(path);
+  }
+
+  append(words: Int32Array): void {
+    const bytes = bytesOf(words);
+    for (let done = 0; done < bytes.length; )
+      done += writeSync(this.#descriptor, bytes, done, bytes.length - done, 4 * this.#words + done);
+    this.#words += words.length;
+  }
+
+  read(start: number, target: Int32Array): void {
+    const offset = start - this.#aheadStart;
+    if (offset >= 0 && offset + target.length <= this.#aheadWords) {
+      target.set(this.#ahead.subarray(offset, offset + target.length));
+      return;
+    }
+    // Near the end of what was read ahead is reading in order; all else is a jump.
+    const isInOrder =
+      this.#aheadWords === 0 || (offset >= 0 && offset <= this.#aheadWords + READ_AHEAD_WORDS / 4);
+    if (target.length > READ_AHEAD_WORDS || !isInOrder) {
+      this.#readInto(start, target);
+      return;
+    }
+    this.#aheadStart = start;
+    this.#aheadWords = Math.min(READ_AHEAD_WORDS, this.#words - start);
+    this.#readInto(start, this.#ahead.subarray(0, this.#aheadWords));
+    target.set(this.#ahead.subarray(0, target.length));
+  }
+
+  close(): void {
     closeSync(this.#descriptor);
   }
 
-  #append(words: Int32Array): void {
-    for (let done = 0; done < words.length; ) {
-      const taken = Math.min(words.length - done, WRITE_WORDS - this.#pendingWords);
-      this.#pending.set(words.subarray(done, done + taken), this.#pendingWords);
-      this.#pendingWords += taken;
-      done += taken;
-      if (this.#pendingWords === WRITE_WORDS) this.#flush();
-    }
-  }
-
-  #flush(): void {
-    const bytes = bytesOf(this.#pending.subarray(0, this.#pendingWords));
-    for (let done = 0; done < bytes.length; )
-      done += writeSync(this.#descriptor, bytes, done, bytes.length - done, 4 * this.#writtenWords + done);
-    this.#writtenWords += this.#pendingWords;
-    this.#pendingWords = 0;
-  }
-
-  #readWords(start: number, target: Int32Array): void {
+  #readInto(start: number, target: Int32Array): void {
     const bytes = bytesOf(target);
     for (let done = 0; done < bytes.length; ) {
       const count = readSync(this.#descriptor, bytes, done, bytes.length - done, 4 * start + done);
-      if (count === 0) throw new RangeError(`tokens ${start} .. of ${this.#writtenWords} are not there`);
+      if (count === 0) throw new RangeError(`words from ${start} on are not among ${this.#words}`);
       done += count;
     }
   }
