@@ -1,0 +1,60 @@
+/** What a run tells those who watch it: files, TensorBoard, Prometheus, a page. */
+
+/** One optimiser step. */
+export interface StepRecord {
+  /** From 1. */
+  readonly step: number;
+  readonly totalSteps: number;
+  /** Mean over all learned tokens of the step. */
+  readonly loss: number;
+  /** Before clipping. */
+  readonly gradNorm: number;
+  readonly learningRate: number;
+  /** Tokens read since the start of the run (resumed runs count on), padding apart. */
+  readonly tokens: number;
+  /** Tokens learned in this step. */
+  readonly learnedTokens: number;
+  /** Rows taken since the start of the run, over all epochs. */
+  readonly rows: number;
+  readonly tokensPerSecond: number;
+  /** Share of the device's measured peak that the model's arithmetic takes, 0 to 1; undefined where it is not known. */
+  readonly modelFlopsUtilisation: number | undefined;
+  /** Resident memory of the process now, bytes. */
+  readonly memoryBytes: number;
+  readonly peakMemoryBytes: number;
+  /** Of this step, by phase: data, forward, backward, optimizer, save, evaluation, ... */
+  readonly phaseSeconds: Readonly<Record<string, number>>;
+  /** Since this process began to train. */
+  readonly elapsedSeconds: number;
+  /** Present where the loss is scaled (float16). */
+  readonly lossScale?: number | undefined;
+  /** The step was not applied: its loss or gradients were not finite. */
+  readonly skipped?: boolean | undefined;
+}
+
+/** A measurement on held-out rows after a step. */
+export interface EvaluationRecord {
+  readonly step: number;
+  readonly loss: number;
+  readonly perplexity: number;
+  readonly tokens: number;
+  readonly seconds: number;
+  /** The lowest loss so far. */
+  readonly isBest: boolean;
+}
+
+/** Text that the model wrote during the run. */
+export interface SampleRecord {
+  readonly step: number;
+  readonly prompt: string;
+  readonly text: string;
+}
+
+/** Told of everything in order; must not throw for what it cannot deliver. */
+export interface RunObserver {
+  step(record: StepRecord): void;
+  evaluation?(record: EvaluationRecord): void;
+  sample?(record: SampleRecord): void;
+  /** The run has ended; waits for what is still to be written. */
+  close(): Promise<void> | void;
+}
