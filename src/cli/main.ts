@@ -19,7 +19,7 @@ const commands: Readonly<Record<string, Command>> = {
     load: async () => (await import('./doctor.js')).doctor,
   },
   tokenizer: {
-    summary: 'encode and decode lines',
+    summary: 'encode and decode lines; train, measure and merge vocabularies',
     load: async () => (await import('./tokenizer.js')).tokenizer,
   },
   data: {

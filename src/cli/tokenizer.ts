@@ -1,11 +1,14 @@
-/** `xinghe tokenizer encode|decode`: lines of JSON from text to ids and back. */
+/** `xinghe tokenizer`: encode and decode here, lines of JSON from text to ids and back; the rest in files of their own. */
 import { z } from 'zod';
 import { parseConfig } from '../config/index.js';
 import { InputError, messageOf } from '../errors/index.js';
 import { readJsonLines, writeFileAtomic } from '../formats/index.js';
 import { log } from '../log/index.js';
 import { loadTokenizer, type Tokenizer } from '../tokenizers/index.js';
-import { parseOptions } from './options.js';
+import { HelpRequest, parseOptions } from './options.js';
+import { tokenizerMerge } from './tokenizer-merge.js';
+import { tokenizerReport } from './tokenizer-report.js';
+import { tokenizerTrain } from './tokenizer-train.js';
 
 const specs = {
   tokenizer: { kind: 'string', value: 'PATH', required: true, help: 'tokenizer.json, *.model, or a folder' },
@@ -28,17 +31,42 @@ const specs = {
 const textLine = z.object({ text: z.string() });
 const idsLine = z.object({ ids: z.array(z.int().nonnegative()) });
 
+const HELP = `xinghe tokenizer SUBCOMMAND [options]; xinghe tokenizer SUBCOMMAND --help tells more
+
+  encode  lines of JSON, text to ids
+  decode  lines of JSON, ids to text
+  train   a vocabulary from text files: SentencePiece BPE and unigram, byte-level BPE
+  report  how many tokens a tokenizer needs, by kind of writing and by file
+  merge   a vocabulary extended by the pieces of another
+`;
+
 export async function tokenizer(args: readonly string[]): Promise<number> {
   const [verb, ...rest] = args;
-  if (verb !== 'encode' && verb !== 'decode' && verb !== '--help' && verb !== '-h')
-    throw new InputError(`xinghe tokenizer: "${verb ?? ''}" is no subcommand; there are encode and decode`);
+  switch (verb) {
+    case 'encode':
+    case 'decode':
+      return convertLines(verb, rest);
+    case 'train':
+      return tokenizerTrain(rest);
+    case 'report':
+      return tokenizerReport(rest);
+    case 'merge':
+      return tokenizerMerge(rest);
+    case '--help':
+    case '-h':
+      throw new HelpRequest(HELP);
+    default:
+      throw new InputError(
+        `xinghe tokenizer: "${verb ?? ''}" is no subcommand; there are encode, decode, train, report and merge`,
+      );
+  }
+}
+
+function convertLines(verb: 'encode' | 'decode', args: readonly string[]): number {
   const options = parseOptions(
-    {
-      command: `xinghe tokenizer ${verb.startsWith('-') ? 'encode|decode' : verb}`,
-      summary: 'lines of JSON, text to ids and back',
-    },
+    { command: `xinghe tokenizer ${verb}`, summary: 'lines of JSON, text to ids and back' },
     specs,
-    verb.startsWith('-') ? [verb] : rest,
+    args,
   );
   const loaded = loadTokenizer(options.tokenizer);
   let count = 0;

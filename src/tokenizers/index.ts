@@ -1,8 +1,18 @@
 /** Text to token ids and back: SentencePiece models and byte-pair tokenizer.json files. No chat formats. */
 export { type LoadTokenizerOptions, loadTokenizer, parseTokenizer } from './load-tokenizer.js';
 export type { DecodeOptions, DecodeStream, EncodeOptions, Tokenizer } from './tokenizer.js';
+export { readTexts } from './training/chunk-texts.js';
+export { type FertilityCounts, FertilityMeter, fertilityRates, WRITINGS } from './training/fertility.js';
+export { mergeVocabularies, newRowSources } from './training/merge-vocabulary.js';
+export { NORMALIZATIONS } from './training/normalization-rules.js';
+export type { SentencePieceTrainingOptions } from './training/sentencepiece-options.js';
+export { sizeOfFiles } from './training/text-chunks.js';
 export {
+  BYTE_LEVEL_NORMALIZATIONS,
   type ByteLevelBpeJson,
   type TrainByteLevelBpeOptions,
   trainByteLevelBpe,
+  trainByteLevelBpeOnFiles,
 } from './training/train-byte-level-bpe.js';
+export { trainSentencePiece } from './training/train-sentencepiece.js';
+export type { TrainingInput, TrainingProgress } from './training/training-input.js';

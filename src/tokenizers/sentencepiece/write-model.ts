@@ -56,6 +56,19 @@ export function writeSentencePieceModel(
   return file.finish();
 }
 
+/**
+ * A model with further pieces behind its own, everything else in the file untouched: what is written twice in protobuf
+ * adds to a list or replaces a single value.
+ */
+export function appendPieces(file: Uint8Array, pieces: readonly Piece[], vocabSize: number): Uint8Array {
+  const more = new MessageWriter();
+  for (const piece of pieces) more.bytes(1, pieceMessage(piece));
+  const trainer = new MessageWriter();
+  trainer.field([4, vocabSize]);
+  more.bytes(2, trainer.finish());
+  return Uint8Array.from(Buffer.concat([file, more.finish()]));
+}
+
 function pieceMessage({ text, score, type }: Piece): Uint8Array {
   const message = new MessageWriter();
   message.field([1, text]);

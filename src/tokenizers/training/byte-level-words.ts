@@ -8,6 +8,7 @@ export interface ByteLevelWordsOptions {
   readonly preTokenizer: object;
   /** Never learned from: texts are cut at them. */
   readonly specialTokens: readonly string[];
+  readonly normalization: 'identity' | 'nfc' | 'nfkc';
 }
 
 /** Cuts texts into words by a pre-tokenizer; each call hands its words to `add`. Throws InputError for a bad pattern. */
@@ -17,7 +18,7 @@ export function byteLevelWords(
   const { split } = compilePreTokenizer(new JsonFields(options.preTokenizer, 'pre_tokenizer'));
   const plain = { special: true, singleWord: false, lstrip: false, rstrip: false, normalized: false };
   const special = options.specialTokens.map((content, id) => ({ id, content, ...plain }));
-  const splitter = new AddedVocabulary(special, undefined);
+  const splitter = new AddedVocabulary(special, normalizer(options.normalization));
   const words: string[] = [];
   return (text, add) => {
     splitter.visit(replaceLoneSurrogates(text), {
@@ -29,4 +30,17 @@ export function byteLevelWords(
       },
     });
   };
+}
+
+function normalizer(
+  normalization: ByteLevelWordsOptions['normalization'],
+): ((text: string) => string) | undefined {
+  switch (normalization) {
+    case 'identity':
+      return undefined;
+    case 'nfc':
+      return (text) => text.normalize('NFC');
+    case 'nfkc':
+      return (text) => text.normalize('NFKC');
+  }
 }

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { InputError } from '../../errors/index.js';
 import { decodeUtf8, parseJson } from '../../formats/index.js';
-import type { TextChunk } from './text-chunks.js';
+import { readTextChunks, type TextChunk } from './text-chunks.js';
 
 export interface ChunkTextsOptions {
   /** The key of a JSON line that holds the text. */
@@ -26,6 +26,12 @@ export function* textsOfChunk(chunk: TextChunk, options: ChunkTextsOptions): Gen
     }
     line += 1;
   }
+}
+
+/** The texts of a file, one by one; those of plain text are its lines. Throws InputError as the parts do. */
+export async function* readTexts(file: string, field = 'text'): AsyncGenerator<string, void> {
+  for await (const chunk of readTextChunks([file]))
+    yield* textsOfChunk(chunk, { field, keepNewlines: false });
 }
 
 function linesOf({ file, firstLine, bytes }: TextChunk, keepNewlines: boolean): readonly string[] {

@@ -1,7 +1,17 @@
-import { describe, expect, it } from 'vitest';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, describe, expect, it, test } from 'vitest';
+import { goldenFolder } from '../../../tests/golden.js';
+import { referencePython, runReference } from '../../../tests/reference.js';
 import { InputError } from '../../errors/index.js';
 import { parseTokenizer } from '../load-tokenizer.js';
-import { trainByteLevelBpe } from './train-byte-level-bpe.js';
+import {
+  type ByteLevelBpeOptions,
+  trainByteLevelBpe,
+  trainByteLevelBpeOnFiles,
+} from './train-byte-level-bpe.js';
 
 const texts = [
   'low low low low low lower lower',
@@ -44,5 +54,59 @@ describe('trainByteLevelBpe', () => {
     for (const token of ['', 'a']) {
       expect(() => trainByteLevelBpe({ texts, vocabSize: 400, specialTokens: [token] })).toThrow(InputError);
     }
+  });
+});
+
+describe('trainByteLevelBpeOnFiles', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'xinghe-bytes-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const hasThreads = existsSync(
+    join(import.meta.dirname, '../../../dist/tokenizers/training/count-worker.js'),
+  );
+  const python = referencePython();
+  const goldenTexts = gunzipSync(readFileSync(`${goldenFolder}tokenizers/bbpe_gpt2.jsonl.gz`))
+    .toString('utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line): string => (JSON.parse(line) as { text: string }).text);
+  const corpus = join(folder, 'corpus.jsonl');
+  writeFileSync(corpus, goldenTexts.map((text) => JSON.stringify({ text })).join('\n'));
+
+  const variants: [string, Partial<ByteLevelBpeOptions>][] = [
+    ['defaults', { specialTokens: ['<|endoftext|>'] }],
+    ['another pattern, NFC', { pattern: '\\p{N}{1,3}|\\p{L}+|\\s+', normalization: 'nfc', minFrequency: 4 }],
+    ['NFKC', { normalization: 'nfkc' }],
+  ];
+  test.each(variants)('%s: Hugging Face tokenizers loads the file and encodes as we do', async (_, more) => {
+    const options = { vocabSize: 900, ...more };
+    const { json } = await trainByteLevelBpeOnFiles(options, { files: [corpus], workers: 1 });
+    expect(json).toEqual(trainByteLevelBpe({ ...options, texts: goldenTexts }));
+    const path = join(folder, 'tokenizer.json');
+    writeFileSync(path, JSON.stringify(json));
+    if (python === undefined) return;
+    const ids = runReference<number[][]>(
+      python,
+      `import json, sys, tokenizers
+t = tokenizers.Tokenizer.from_file(sys.argv[1])
+texts = [json.loads(line)['text'] for line in open(sys.argv[2], encoding='utf8')]
+print(json.dumps([t.encode(x, add_special_tokens=False).ids for x in texts]))`,
+      [path, corpus],
+    );
+    const tokenizer = parseTokenizer(readFileSync(path), 'trained');
+    for (const [index, text] of goldenTexts.entries())
+      expect(tokenizer.encode(text), JSON.stringify(text)).toEqual(ids[index]);
+  });
+
+  it.runIf(hasThreads)('gives the same on 1, 2 and 3 threads', async () => {
+    const many = join(folder, 'many.txt');
+    writeFileSync(many, Array.from({ length: 30 }, () => goldenTexts.join('\n')).join('\n'));
+    const results = await Promise.all(
+      [1, 2, 3].map(async (workers) =>
+        JSON.stringify(
+          (await trainByteLevelBpeOnFiles({ vocabSize: 1000 }, { files: [many], workers })).json,
+        ),
+      ),
+    );
+    expect(new Set(results).size).toBe(1);
   });
 });

@@ -1,19 +1,29 @@
 import { InputError } from '../../errors/index.js';
-import { AddedVocabulary } from '../huggingface/added-vocabulary.js';
 import { BYTE_CHARACTERS } from '../huggingface/byte-alphabet.js';
-import { compilePreTokenizer } from '../huggingface/pre-tokenizers.js';
-import { JsonFields } from '../json-fields.js';
-import { replaceLoneSurrogates } from '../tokenizer.js';
-import { learnMerges } from './learn-merges.js';
+import { byteLevelWords } from './byte-level-words.js';
+import { type CountedTexts, countTexts } from './count-texts.js';
+import { learnByteMerges, type Merge } from './learn-byte-merges.js';
+import type { TrainingInput, TrainingProgress } from './training-input.js';
+import type { WordCounts } from './word-counts.js';
 
-export interface TrainByteLevelBpeOptions {
-  readonly texts: Iterable<string>;
+export interface ByteLevelBpeOptions {
   /** Ids in all: special tokens, 256 bytes, then merges. Fewer come out if no pair is left to merge. */
   readonly vocabSize: number;
   /** Tokens with the first ids, in this order; they are recognised in texts and never split. Default none. */
-  readonly specialTokens?: readonly string[];
+  readonly specialTokens?: readonly string[] | undefined;
   /** A pair that occurs less often is not merged. Default 2. */
-  readonly minFrequency?: number;
+  readonly minFrequency?: number | undefined;
+  /** The regular expression of a word, in the syntax of tokenizer.json; what lies between matches is a word too. */
+  readonly pattern?: string | undefined;
+  /** Applied to texts first. Default none. */
+  readonly normalization?: ByteLevelNormalization | undefined;
+}
+
+export const BYTE_LEVEL_NORMALIZATIONS = ['identity', 'nfc', 'nfkc'] as const;
+export type ByteLevelNormalization = (typeof BYTE_LEVEL_NORMALIZATIONS)[number];
+
+export interface TrainByteLevelBpeOptions extends ByteLevelBpeOptions {
+  readonly texts: Iterable<string>;
 }
 
 /** A byte-level BPE tokenizer in the format of tokenizer.json: JSON.stringify gives the file. */
@@ -22,7 +32,7 @@ export interface ByteLevelBpeJson {
   readonly truncation: null;
   readonly padding: null;
   readonly added_tokens: readonly object[];
-  readonly normalizer: null;
+  readonly normalizer: { readonly type: 'NFC' | 'NFKC' } | null;
   readonly pre_tokenizer: object;
   readonly post_processor: null;
   readonly decoder: object;
@@ -38,26 +48,61 @@ export interface ByteLevelBpeJson {
 const WORD_PATTERN =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 const BYTE_LEVEL = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false };
-const PRE_TOKENIZER = {
-  type: 'Sequence',
-  pretokenizers: [
-    { type: 'Split', pattern: { Regex: WORD_PATTERN }, behavior: 'Isolated', invert: false },
-    BYTE_LEVEL,
-  ],
-};
 const NUM_BYTES = 256;
+const NORMALIZERS = { identity: null, nfc: { type: 'NFC' }, nfkc: { type: 'NFKC' } } as const;
+
+function preTokenizer(pattern: string): object {
+  return {
+    type: 'Sequence',
+    pretokenizers: [
+      { type: 'Split', pattern: { Regex: pattern }, behavior: 'Isolated', invert: false },
+      BYTE_LEVEL,
+    ],
+  };
+}
 
 /**
- * Learns a byte-level BPE vocabulary. The same texts in the same order give the same result.
+ * Learns a byte-level BPE vocabulary from texts in memory. The same texts in the same order give the same result.
  * @throws InputError if the vocabulary has no room for the bytes and special tokens, or a special token is empty,
  *   double or a single byte's character.
  */
 export function trainByteLevelBpe(options: TrainByteLevelBpeOptions): ByteLevelBpeJson {
-  const specialTokens = options.specialTokens ?? [];
-  const maxMerges = options.vocabSize - specialTokens.length - NUM_BYTES;
-  if (!Number.isInteger(maxMerges) || maxMerges < 0) {
+  const ids = firstIds(options);
+  const words: WordCounts = new Map();
+  const visit = byteLevelWords(wordOptions(options));
+  const add = (word: string): void => void words.set(word, (words.get(word) ?? 0) + 1);
+  for (const text of options.texts) visit(text, add);
+  return tokenizerJson(options, ids, words, undefined);
+}
+
+/** The same from files, on several threads. A line of plain text keeps its newline, as in Hugging Face tokenizers. */
+export async function trainByteLevelBpeOnFiles(
+  options: ByteLevelBpeOptions,
+  input: TrainingInput,
+): Promise<{ readonly json: ByteLevelBpeJson; readonly counted: Omit<CountedTexts, 'words'> }> {
+  const ids = firstIds(options);
+  const { words, ...counted } = await countTexts({
+    ...input,
+    onProgress: (bytes) => input.onProgress?.({ stage: 'read', done: bytes }),
+    setup: { field: input.field ?? 'text', words: { kind: 'byte-level', options: wordOptions(options) } },
+  });
+  return { json: tokenizerJson(options, ids, words, input.onProgress), counted };
+}
+
+function wordOptions(options: ByteLevelBpeOptions) {
+  return {
+    preTokenizer: preTokenizer(options.pattern ?? WORD_PATTERN),
+    specialTokens: options.specialTokens ?? [],
+    normalization: options.normalization ?? 'identity',
+  };
+}
+
+/** Special tokens, then bytes. */
+function firstIds({ vocabSize, specialTokens = [] }: ByteLevelBpeOptions): Map<string, number> {
+  const least = specialTokens.length + NUM_BYTES;
+  if (!Number.isInteger(vocabSize) || vocabSize < least) {
     throw new InputError(
-      `A vocabulary of ${options.vocabSize} has no room for ${NUM_BYTES} bytes and ${specialTokens.length} special tokens; make it at least ${NUM_BYTES + specialTokens.length}.`,
+      `A vocabulary of ${vocabSize} has no room for ${NUM_BYTES} bytes and ${specialTokens.length} special tokens; make it at least ${least}.`,
     );
   }
   const ids = new Map<string, number>();
@@ -67,20 +112,22 @@ export function trainByteLevelBpe(options: TrainByteLevelBpeOptions): ByteLevelB
     }
     ids.set(token, ids.size);
   }
-  const names = [...BYTE_CHARACTERS];
-  const symbols = new Map(names.map((name, symbol) => [name, symbol]));
-  const merges = learnMerges({
-    words: wordsAsBytes(countWords(options.texts, specialTokens)),
-    numBaseSymbols: NUM_BYTES,
-    maxSymbols: NUM_BYTES + maxMerges,
+  return ids;
+}
+
+function tokenizerJson(
+  options: ByteLevelBpeOptions,
+  ids: Map<string, number>,
+  words: WordCounts,
+  onProgress: TrainingProgress | undefined,
+): ByteLevelBpeJson {
+  const specialTokens = options.specialTokens ?? [];
+  const total = options.vocabSize - specialTokens.length;
+  const { names, merges } = learnByteMerges({
+    words,
+    maxSymbols: total,
     minFrequency: options.minFrequency ?? 2,
-    symbolOf: (left, right) => {
-      const name = names[left]! + names[right]!;
-      const known = symbols.get(name);
-      if (known !== undefined) return known;
-      symbols.set(name, names.length);
-      return names.push(name) - 1;
-    },
+    onProgress: (done) => onProgress?.({ stage: 'learn', done, total }),
   });
   for (const name of names) if (!ids.has(name)) ids.set(name, ids.size);
   return {
@@ -88,8 +135,8 @@ export function trainByteLevelBpe(options: TrainByteLevelBpeOptions): ByteLevelB
     truncation: null,
     padding: null,
     added_tokens: specialTokens.map((content, id) => addedToken(content, id)),
-    normalizer: null,
-    pre_tokenizer: PRE_TOKENIZER,
+    normalizer: NORMALIZERS[options.normalization ?? 'identity'],
+    pre_tokenizer: preTokenizer(options.pattern ?? WORD_PATTERN),
     post_processor: null,
     decoder: BYTE_LEVEL,
     model: {
@@ -102,7 +149,7 @@ export function trainByteLevelBpe(options: TrainByteLevelBpeOptions): ByteLevelB
       byte_fallback: false,
       ignore_merges: false,
       vocab: Object.fromEntries(ids),
-      merges: merges.map(([left, right]) => [names[left]!, names[right]!] as const),
+      merges: merges.map(([left, right]: Merge) => [names[left]!, names[right]!] as const),
     },
   };
 }
@@ -110,36 +157,4 @@ export function trainByteLevelBpe(options: TrainByteLevelBpeOptions): ByteLevelB
 /** An entry of `added_tokens`. */
 function addedToken(content: string, id: number) {
   return { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
-}
-
-/** How often each word occurs, in order of first occurrence. */
-function countWords(texts: Iterable<string>, specialTokens: readonly string[]): Map<string, number> {
-  const { split } = compilePreTokenizer(new JsonFields(PRE_TOKENIZER, 'pre_tokenizer'));
-  const special = specialTokens.map((content, id) => ({
-    id,
-    content,
-    special: true,
-    singleWord: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-  }));
-  const splitter = new AddedVocabulary(special, undefined);
-  const counts = new Map<string, number>();
-  const words: string[] = [];
-  for (const text of texts) {
-    splitter.visit(replaceLoneSurrogates(text), {
-      onToken: () => {},
-      onText: (part, atStart) => {
-        words.length = 0;
-        split(part, atStart, words);
-        for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
-      },
-    });
-  }
-  return counts;
-}
-
-function* wordsAsBytes(counts: ReadonlyMap<string, number>): Generator<readonly [Int32Array, number], void> {
-  for (const [word, count] of counts) yield [Int32Array.from(Buffer.from(word)), count];
 }
