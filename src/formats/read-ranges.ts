@@ -10,6 +10,21 @@ export interface ByteRange {
   readonly end: number;
 }
 
+/** Bytes `from` to `to` (exclusive) of what the ranges hold one after the other. */
+export function* sliceRanges(
+  ranges: readonly ByteRange[],
+  from: number,
+  to: number,
+): Generator<ByteRange, void> {
+  let offset = 0;
+  for (const { path, start, end } of ranges) {
+    const first = Math.max(from - offset, 0);
+    const last = Math.min(to - offset, end - start);
+    if (first < last) yield { path, start: start + first, end: start + last };
+    offset += end - start;
+  }
+}
+
 /** Ranges that lie closer than this are read together: a seek costs more than the bytes between them. */
 const MAX_GAP_BYTES = 2 ** 15;
 

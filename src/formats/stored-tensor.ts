@@ -5,6 +5,7 @@
 import { dtypeBytes, elementCount, type FileDtype } from './file-dtype.js';
 import { type ByteRange, readRanges } from './read-ranges.js';
 import { showValue } from './show-value.js';
+import { gatherStrided } from './strided-tensor.js';
 
 /** A tensor in a file. */
 export interface StoredTensor {
@@ -37,8 +38,8 @@ export function tensorBytes({ name, dtype, shape }: Pick<TensorInput, 'name' | '
 }
 
 /**
- * The bytes of a stored tensor, row by row, in pieces of at most `pieceBytes`; a tensor with strides comes as one
- * piece. Each piece is a buffer of its own.
+ * The bytes of a stored tensor, row by row, in pieces of at most `pieceBytes`, each a buffer of its own. The span of a
+ * transposed tensor is held meanwhile.
  * @throws InputError if a file became shorter since its header was read
  */
 export function* readTensorPieces(tensor: StoredTensor, pieceBytes = 2 ** 24): Generator<Uint8Array, void> {
@@ -46,8 +47,8 @@ export function* readTensorPieces(tensor: StoredTensor, pieceBytes = 2 ** 24): G
     yield* readRanges(tensor.ranges, pieceBytes);
     return;
   }
-  const span = Buffer.concat([...readRanges(tensor.ranges, pieceBytes)]);
-  yield gather(span, tensor.shape, tensor.strides, dtypeBytes(tensor.dtype));
+  const { ranges, shape, strides, dtype } = tensor;
+  yield* gatherStrided(ranges, shape, strides, dtypeBytes(dtype), pieceBytes);
 }
 
 /** The whole of a stored tensor, row by row. */
@@ -60,31 +61,6 @@ export function readTensorBytes(tensor: StoredTensor): Uint8Array {
 export function copyOf(tensor: StoredTensor, name = tensor.name): TensorInput {
   const { dtype, shape } = tensor;
   return { name, dtype, shape, bytes: () => readTensorPieces(tensor) };
-}
-
-/** Elements at their strides, row by row. */
-function gather(
-  span: Uint8Array,
-  shape: readonly number[],
-  strides: readonly number[],
-  width: number,
-): Uint8Array {
-  const count = shape.reduce((product, size) => product * size, 1);
-  const gathered = new Uint8Array(count * width);
-  const index = shape.map(() => 0);
-  let source = 0;
-  for (let element = 0; element < count; element++) {
-    for (let byte = 0; byte < width; byte++)
-      gathered[element * width + byte] = span[source * width + byte] ?? 0;
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      index[axis] = (index[axis] ?? 0) + 1;
-      source += strides[axis] ?? 0;
-      if ((index[axis] ?? 0) < (shape[axis] ?? 0)) break;
-      source -= (strides[axis] ?? 0) * (shape[axis] ?? 0);
-      index[axis] = 0;
-    }
-  }
-  return gathered;
 }
 
 /** Writes one tensor's bytes and checks that they are as many as its dtype and shape say. */
