@@ -74,6 +74,23 @@ describe('writeFileAtomic', () => {
 });
 
 describe('writeFolderAtomic', () => {
+  it('brings back what a process had moved aside when it was killed within an exchange', async () => {
+    const path = join(folder, 'out');
+    const previous = join(folder, `.out.previous-${hostname().slice(0, 40)}-99999999-abc`);
+    const partial = join(folder, `.out.partial-${hostname().slice(0, 40)}-99999999-def`);
+    for (const inside of [previous, partial]) {
+      mkdirSync(inside);
+      writeFileSync(join(inside, 'a'), inside === previous ? 'old' : 'new');
+    }
+    await expect(writeFolderAtomic(path, () => undefined)).rejects.toThrow('already holds files');
+    expect(readFileSync(join(path, 'a'), 'utf8')).toBe('old');
+    expect(readdirSync(folder)).toEqual(['out']);
+    mkdirSync(previous);
+    await writeFolderAtomic(path, (inside) => writeFileAtomic(join(inside, 'a'), 'newer'), { replace: true });
+    expect(readFileSync(join(path, 'a'), 'utf8')).toBe('newer');
+    expect(readdirSync(folder)).toEqual(['out']);
+  });
+
   it('fills a new or an empty folder and returns the result', async () => {
     const path = join(folder, 'deep', 'out');
     expect(

@@ -73,9 +73,9 @@ export async function writeFolderAtomic<T>(
   options: WriteFolderOptions = {},
 ): Promise<T> {
   const { replace = false } = options;
+  sweepLeftovers(fileStatus(path) === undefined ? resolve(path) : realpathSync(path));
   const exists = refuseOccupied(path, replace);
   const target = exists ? realpathSync(path) : resolve(path);
-  sweepLeftovers(target);
   const temporary = temporaryBeside(target);
   let firstMade: string | undefined;
   try {
@@ -137,14 +137,17 @@ function refuseOccupied(path: string, replace: boolean): boolean {
   return true;
 }
 
-/** rename replaces an empty folder by itself; a full one is first moved aside, and back if the rename fails. */
+/**
+ * rename replaces an empty folder by itself; a full one is first moved aside, and back if the rename fails. A process that
+ * is killed in between leaves it under a name from which the next run brings it back.
+ */
 function exchangeFolder(temporary: string, target: string, replace: boolean): void {
   const occupied = fileStatus(target) !== undefined && readdirSync(target).length > 0;
   if (!occupied || !replace) {
     renameSync(temporary, target);
     return;
   }
-  const old = temporaryBeside(target);
+  const old = temporaryBeside(target, 'previous');
   renameSync(target, old);
   try {
     renameSync(temporary, target);
@@ -152,7 +155,11 @@ function exchangeFolder(temporary: string, target: string, replace: boolean): vo
     renameSync(old, target);
     throw error;
   }
-  rmSync(old, { recursive: true, force: true });
+  try {
+    rmSync(old, { recursive: true, force: true });
+  } catch {
+    // The new folder stands; the next run sweeps the old one.
+  }
 }
 
 function removeEmptyParents(from: string, last: string): void {
@@ -165,25 +172,39 @@ function removeEmptyParents(from: string, last: string): void {
   }
 }
 
+/** partial: being written; previous: moved aside for the moment of an exchange. */
+type LeftoverKind = 'partial' | 'previous';
+
 /** Hidden, in the same folder (rename must not cross file systems), never the name of an older leftover. */
-export function temporaryBeside(path: string): string {
-  const owner = `${hostname().slice(0, 40)}-${process.pid}`;
-  return join(dirname(path), `${temporaryPrefix(path)}${owner}-${randomBytes(6).toString('hex')}`);
+export function temporaryBeside(path: string, kind: LeftoverKind = 'partial'): string {
+  return join(
+    dirname(path),
+    `${temporaryPrefix(path, kind)}${process.pid}-${randomBytes(6).toString('hex')}`,
+  );
 }
 
-function temporaryPrefix(path: string): string {
-  return `.${basename(path).slice(0, 150)}.partial-`;
+/** With the machine's name: process numbers of another one that shares the disk say nothing here. */
+function temporaryPrefix(path: string, kind: LeftoverKind): string {
+  return `.${basename(path).slice(0, 150)}.${kind}-${hostname().slice(0, 40)}-`;
 }
 
-/** Removes what a killed process of this machine left behind while it wrote to `path`. */
+/**
+ * Removes what a killed process of this machine left behind while it wrote to `path`; what it had moved aside comes back if
+ * nothing took its place.
+ */
 function sweepLeftovers(path: string): void {
   const folder = dirname(resolve(path));
-  const prefix = `${temporaryPrefix(path)}${hostname().slice(0, 40)}-`;
   try {
-    for (const name of readdirSync(folder)) {
-      if (!name.startsWith(prefix)) continue;
-      const owner = Number.parseInt(name.slice(prefix.length), 10);
-      if (!isAlive(owner)) rmSync(join(folder, name), { recursive: true, force: true });
+    const names = readdirSync(folder);
+    for (const kind of ['previous', 'partial'] as const) {
+      const prefix = temporaryPrefix(path, kind);
+      for (const name of names) {
+        if (!name.startsWith(prefix)) continue;
+        const owner = Number.parseInt(name.slice(prefix.length), 10);
+        if (isAlive(owner)) continue;
+        if (kind === 'previous' && fileStatus(path) === undefined) renameSync(join(folder, name), path);
+        else rmSync(join(folder, name), { recursive: true, force: true });
+      }
     }
   } catch {
     // A folder that is not there or may not be listed: the write itself tells what is wrong.
