@@ -89,7 +89,6 @@ export {
   stackRows,
   streamView,
   type TensorView,
-  transpose,
   viewBytes,
   viewOf,
 } from './tensor-view.js';
@@ -102,4 +101,5 @@ export {
   writeTorchModel,
   writeTorchValue,
 } from './torch-writer.js';
+export { transpose } from './transpose-view.js';
 export { decodeUtf8 } from './utf8.js';
