@@ -14,6 +14,7 @@ export {
 export { verifyPlan, writePlan } from './convert/write-plan.js';
 export { openZeroCheckpoint, type ZeroCheckpoint } from './deepspeed.js';
 export { isZeroCheckpoint } from './deepspeed-files.js';
+export { joinRanks } from './join-ranks.js';
 export { type LoadWeightsOptions, loadWeights } from './load-weights.js';
 export { countKnown, type ModelTensors, sortTensors } from './model-tensors.js';
 export {
@@ -24,12 +25,11 @@ export {
   type OwnTensors,
   ownNames,
 } from './name-scheme.js';
-export { type NameRow, NameTable, type NameTableOptions } from './name-table.js';
+export { layerPattern, type NameRow, NameTable, type NameTableOptions, withLayer } from './name-table.js';
 export { type Checkpoint, type OpenCheckpointOptions, openCheckpoint } from './open-checkpoint.js';
 export { LAYOUT_FILE, openModelTensors, wholeModel } from './open-model-tensors.js';
 export {
   DEFAULT_SHARD_THRESHOLD,
-  joinRanks,
   type ParallelLayout,
   rankCount,
   tensorsOfRank,

@@ -27,8 +27,12 @@ export interface OwnTensors {
 /** One of the spellings of a family. */
 export interface NameScheme {
   toOwn(tensors: ReadonlyMap<string, TensorView>): OwnTensors;
-  /** Throws TypeError for a path that the scheme does not have or a fused tensor without all its parts. */
+  /** Throws TypeError for a path that the scheme does not have, InputError for parts of a fused tensor that do not fit. */
   fromOwn(tensors: ReadonlyMap<string, TensorView>): Map<string, TensorView>;
+  /** Tensors that it holds multiplied: our own path and the factor. Default: none. */
+  readonly factors?: ReadonlyMap<string, number>;
+  /** Norms and biases are float32 in it, whatever the matrices are. Default false. */
+  readonly float32Vectors?: boolean;
 }
 
 /** Every name as it is: for models that no family knows. */
@@ -116,16 +120,30 @@ export function nameScheme(table: NameTable, fused: readonly FusedRow[] = []): N
 }
 
 function takePart(view: TensorView, { parts, order }: FusedRow, index: number): TensorView {
-  if (order === 'interleaved') return everyRow(view, parts.length, index);
   const rows = (view.shape[0] ?? 0) / parts.length;
+  if (!Number.isInteger(rows))
+    throw new InputError(
+      `${fileOfView(view)}: tensor "${view.source}" [${view.shape.join(', ')}] should hold ${parts.length} equal blocks of ` +
+        'rows, which it cannot; it belongs to another model.',
+    );
+  if (order === 'interleaved') return everyRow(view, parts.length, index);
   return sliceRows(view, index * rows, (index + 1) * rows);
 }
 
 function fuse({ name, parts, order }: FusedRow, layer: string, tensors: ReadonlyMap<string, TensorView>) {
   const views = parts.map((part) => {
     const view = tensors.get(withLayer(part, layer));
-    if (view === undefined) throw new TypeError(`${withLayer(name, layer)} needs ${withLayer(part, layer)}`);
+    if (view === undefined)
+      throw new InputError(
+        `${withLayer(name, layer)} is made of ${parts.map((path) => withLayer(path, layer)).join(', ')}, but ` +
+          `${withLayer(part, layer)} is not in the source; convert with --names published or add it.`,
+      );
     return view;
   });
+  const shapes = new Set(views.map(({ dtype, shape }) => `${dtype} [${shape.join(', ')}]`));
+  if (shapes.size > 1)
+    throw new InputError(
+      `${withLayer(name, layer)} is made of tensors of one dtype and shape, but they are ${[...shapes].join(', ')}.`,
+    );
   return order === 'stacked' ? stackRows(views) : interleaveRows(views);
 }

@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { parseConfig } from '../config/index.js';
 import { InputError } from '../errors/index.js';
-import { fileStatus, readJsonFile, type TensorView } from '../formats/index.js';
+import { fileStatus, readJsonFile, sameBytes, type TensorView, viewBytes } from '../formats/index.js';
 import { log } from '../log/index.js';
+import { joinRanks } from './join-ranks.js';
 import { type ModelTensors, sortTensors } from './model-tensors.js';
 import { type Checkpoint, openCheckpoint } from './open-checkpoint.js';
-import { DEFAULT_SHARD_THRESHOLD, joinRanks, type ParallelLayout } from './parallel-layout.js';
+import { DEFAULT_SHARD_THRESHOLD, type ParallelLayout } from './parallel-layout.js';
 import type { WeightTables } from './weight-tables.js';
 
 /** Written beside rank_0, rank_1, …: MindSpore keeps the layout elsewhere, in its strategy files. */
@@ -34,24 +35,46 @@ export function wholeModel(
   const parts = ranks.map((named) => sortTensors(named, tables));
   const [first] = parts;
   if (first === undefined) throw new InputError(`${path} holds no tensors.`);
-  if (parts.length === 1 && layout === undefined) return first;
-  const known = layout ?? readLayout(path) ?? modelParallelOnly(path, parts.length);
-  const join = (pick: (part: ModelTensors) => ReadonlyMap<string, TensorView> | undefined) =>
+  const known = layout ?? readLayout(path);
+  if (parts.length === 1 && known === undefined) return first;
+  const placed = known ?? modelParallelOnly(path, parts.length);
+  const join = (kind: 'weights' | 'states', pick: (part: ModelTensors) => TensorMap | undefined) =>
     joinRanks(
       parts.map((part) => pick(part) ?? new Map()),
       tables.sharding,
-      known,
+      placed,
+      kind,
     );
   const prefixes = new Set(parts.flatMap(({ states }) => [...states.keys()]));
   return {
-    dialect: first.dialect,
-    weights: join(({ weights }) => weights),
+    ...first,
+    weights: join('weights', ({ weights }) => weights),
     names: new Map(parts.flatMap(({ names }) => [...names])),
-    states: new Map([...prefixes].map((prefix) => [prefix, join(({ states }) => states.get(prefix))])),
-    // Equal on all ranks.
-    others: first.others,
-    skipped: first.skipped,
+    states: new Map(
+      [...prefixes].map((prefix) => [prefix, join('states', ({ states }) => states.get(prefix))]),
+    ),
+    others: joinOthers(path, parts),
   };
+}
+
+type TensorMap = ReadonlyMap<string, TensorView>;
+
+/** Counters may differ between ranks (the state of a generator); what is bigger is content that nobody knows how to join. */
+const COUNTER_BYTES = 1024;
+
+function joinOthers(path: string, parts: readonly ModelTensors[]): Map<string, TensorView> {
+  const joined = new Map<string, TensorView>();
+  for (const { others } of parts)
+    for (const [name, view] of others) {
+      const first = joined.get(name);
+      if (first === undefined) joined.set(name, view);
+      else if (viewBytes(view) > COUNTER_BYTES && !sameBytes(first, view))
+        throw new InputError(
+          `${path}: "${name}" is no parameter of this model and differs between the ranks, so that it cannot be joined; ` +
+            'check that config and checkpoint belong together.',
+        );
+    }
+  return joined;
 }
 
 function readLayout(path: string): ParallelLayout | undefined {

@@ -4,7 +4,7 @@
  * the rows of each big tensor instead of repeating it.
  */
 import { InputError } from '../errors/index.js';
-import { sameBytes, sliceRows, stackRows, type TensorView, viewBytes } from '../formats/index.js';
+import { sliceRows, type TensorView, viewBytes } from '../formats/index.js';
 import { layerPattern } from './name-table.js';
 import type { ShardingTable } from './sharding-table.js';
 
@@ -102,67 +102,5 @@ function isShared(
     view.shape.length > 0 &&
     (view.shape[0] ?? 1) % dataParallel === 0 &&
     viewBytes(view) >= shardThreshold
-  );
-}
-
-/**
- * The whole tensors from those of all ranks.
- * @param ranks tensors of each rank, by own path
- * @throws InputError if the number of ranks is not the layout's, a rank lacks a tensor, or shapes do not fit
- */
-export function joinRanks(
-  ranks: readonly ReadonlyMap<string, TensorView>[],
-  sharding: ShardingTable,
-  layout: ParallelLayout,
-): Map<string, TensorView> {
-  const { dataParallel, modelParallel, pipelineStages } = layout;
-  if (ranks.length !== rankCount(layout))
-    throw new InputError(
-      `${ranks.length} ranks, but the layout dp=${dataParallel}, mp=${modelParallel}, pp=${pipelineStages} has ` +
-        `${rankCount(layout)}; give the layout that the checkpoint was written with.`,
-    );
-  const whole = new Map<string, TensorView>();
-  const perStage = dataParallel * modelParallel;
-  for (let stage = 0; stage < pipelineStages; stage++) {
-    const first = stage * perStage;
-    for (const name of ranks[first]?.keys() ?? []) {
-      if (whole.has(name)) continue;
-      const at = (group: number, part: number): TensorView => {
-        const rank = first + group * modelParallel + part;
-        const view = ranks[rank]?.get(name);
-        if (view === undefined)
-          throw new InputError(
-            `rank_${rank} lacks tensor ${name}, which rank_${first} has; the layout is another one, or a file is missing.`,
-          );
-        return view;
-      };
-      const parts = Array.from({ length: modelParallel }, (_, part) => {
-        const groups = Array.from({ length: dataParallel }, (_, group) => at(group, part));
-        return joinGroups(name, groups, layout);
-      });
-      whole.set(name, sharding.join(name, checkParts(name, parts)));
-    }
-  }
-  return whole;
-}
-
-/** One part from its data-parallel groups: rows one after the other where they are shared, else the first. */
-function joinGroups(name: string, groups: readonly TensorView[], layout: ParallelLayout): TensorView {
-  const [first] = groups;
-  if (first === undefined) throw new RangeError(`${name} has no group`);
-  if (!layout.optimizerShard || groups.length === 1 || first.shape.length === 0) return first;
-  checkParts(name, groups);
-  const joined = stackRows(groups);
-  // A part so big is shared, one so small is not; in between the shape leaves it open and the bytes tell.
-  if (viewBytes(first) >= layout.shardThreshold) return joined;
-  if (viewBytes(joined) < layout.shardThreshold) return first;
-  return groups.every((group) => sameBytes(group, first)) ? first : joined;
-}
-
-function checkParts(name: string, parts: readonly TensorView[]): readonly TensorView[] {
-  const shapes = new Set(parts.map(({ dtype, shape }) => `${dtype} [${shape.join(', ')}]`));
-  if (shapes.size <= 1) return parts;
-  throw new InputError(
-    `the ranks' parts of ${name} differ: ${[...shapes].join(', ')}; they do not belong to one checkpoint.`,
   );
 }

@@ -40,8 +40,8 @@ export class ShardingTable {
     const split = this.splitOf(own);
     if (split === undefined || ranks === 1) return view;
     const { axis, blocks = 1 } = split;
-    const size = (view.shape[axis] ?? 0) / blocks / ranks;
-    if (!Number.isInteger(size))
+    const size = (view.shape[axis] ?? Number.NaN) / blocks / ranks;
+    if (!Number.isInteger(size) || size === 0)
       throw new InputError(
         `${own} has shape [${view.shape.join(', ')}]; ${ranks} ranks cannot share its dimension ${axis}` +
           `${blocks > 1 ? ` (${blocks} blocks)` : ''} evenly. Choose another model-parallel size.`,
@@ -59,7 +59,12 @@ export class ShardingTable {
     if (first === undefined) throw new RangeError(`${own} has no parts`);
     if (split === undefined || parts.length === 1) return first;
     const { axis, blocks = 1 } = split;
-    const size = (first.shape[axis] ?? 0) / blocks;
+    const size = (first.shape[axis] ?? Number.NaN) / blocks;
+    if (!Number.isInteger(size))
+      throw new InputError(
+        `the ranks' parts of ${own} have shape [${first.shape.join(', ')}], which is no part of ` +
+          `${blocks > 1 ? `${blocks} blocks along ` : ''}dimension ${axis}; they belong to another model.`,
+      );
     const cut = axis === 0 ? sliceRows : sliceColumns;
     const pieces = Array.from({ length: blocks }, (_, block) =>
       parts.map((part) => cut(part, block * size, (block + 1) * size)),

@@ -1,5 +1,5 @@
 /** `xinghe convert`: any container, spelling, dtype and number of files or ranks to any other, streamed and proven. */
-import { mkdirSync, rmSync, statfsSync } from 'node:fs';
+import { mkdirSync, readdirSync, realpathSync, rmSync, statfsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import {
   type AdapterSpelling,
@@ -119,7 +119,7 @@ async function writeConversion(
   fileName: string | undefined,
 ): Promise<Omit<ConversionResult, 'to' | 'seconds'>> {
   const straightened = join(folder, '.straightened');
-  const plan = makePlan(options, (tensor) => straighten(tensor, straightened));
+  const plan = makePlan(options, (tensor) => straighten(tensor, straightened, options.to));
   const { files, format, source, leftOut } = plan;
   const bytes = files
     .flatMap(({ tensors }) => tensors)
@@ -168,6 +168,11 @@ function makePlan(
   });
   const { tables, model } = source;
   const format = targetFormat(options);
+  if (layout !== undefined && source.family === undefined)
+    throw new InputError(
+      `${from} is of a model that no family here knows, so that nobody can tell how to cut it over ranks; give its config with ` +
+        '--config, or leave --layout away.',
+    );
   if (options.merge === undefined && options.adapter !== undefined)
     throw new InputError('an adapter was given, but neither merging nor unmerging was asked for.');
   const updates =
@@ -249,13 +254,20 @@ function isFileTarget({ to, layout, shards }: ConvertOptions): boolean {
   );
 }
 
-/** The output may not be the source, lie inside it, or hold it. */
+/** The output may not be the source, lie inside it, or hold it, whatever links lead there. */
 function refuseSameplace({ from, to }: ConvertOptions): void {
-  const [source, target] = [resolve(from), resolve(to)];
+  const [source, target] = [realPlace(from), realPlace(to)];
   const isInside = (inner: string, outer: string): boolean => `${inner}/`.startsWith(`${outer}/`);
   if (!isInside(source, target) && !isInside(target, source)) return;
-  if (fileStatus(from)?.isDirectory() !== true && dirname(source) !== target && source !== target) return;
   throw new InputError(`the output ${to} and the source ${from} lie in each other; name another place.`);
+}
+
+/** With links resolved as far as the path exists. */
+function realPlace(path: string): string {
+  const full = resolve(path);
+  const parent = dirname(full);
+  if (fileStatus(full) !== undefined) return realpathSync(full);
+  return parent === full ? full : join(realPlace(parent), basename(full));
 }
 
 function refuseEmpty(files: readonly PlannedFile[], from: string): void {
@@ -275,9 +287,11 @@ function refuseFullDisk(folder: string, to: string, bytes: number): void {
 }
 
 /** Rows one after the other in a file of their own. */
-function straighten(tensor: StoredTensor, folder: string): StoredTensor {
+function straighten(tensor: StoredTensor, folder: string, to: string): StoredTensor {
   mkdirSync(folder, { recursive: true });
-  const path = join(folder, `${Buffer.from(tensor.name).toString('hex').slice(-200)}`);
+  refuseFullDisk(folder, to, tensorBytes(tensor));
+  // By number: ranks have tensors of one name.
+  const path = join(folder, String(readdirSync(folder).length));
   writeFileAtomic(path, (write) => {
     for (const piece of readTensorPieces(tensor)) write(piece);
   });

@@ -14,6 +14,7 @@ import {
   wholeModel,
 } from '../../checkpoint/index.js';
 import { readConfigFile } from '../../config/index.js';
+import { InputError } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
 import type { Architecture, ModelFamily } from '../family.js';
 import { families, findConfigIn, parseArchitecture } from '../registry.js';
@@ -44,6 +45,11 @@ export function openSource(path: string, options: SourceOptions = {}): Conversio
     architecture === undefined
       ? recogniseFamily(checkpoint)
       : families.find(({ name }) => name === architecture.family);
+  if (family === undefined && checkpoint.ranks.length > 1)
+    throw new InputError(
+      `${path} holds ${checkpoint.ranks.length} ranks of a model that no family here knows, so that nobody can tell how to join ` +
+        'them; join them where they were written, or give the config with --config.',
+    );
   const tables: WeightTables = family?.tables ?? NO_TABLES;
   return { checkpoint, family, tables, architecture, model: wholeModel(checkpoint, tables, options.layout) };
 }
