@@ -2,6 +2,7 @@
 import { InputError } from '../errors/index.js';
 import {
   type ByteRange,
+  type FileDtype,
   fileOfView,
   readView,
   sameBytes,
@@ -17,6 +18,7 @@ import {
   type Tensor,
   tensorFromBytes,
 } from '../tensor/index.js';
+import type { ModelTensors } from './model-tensors.js';
 import { openModelTensors } from './open-model-tensors.js';
 import type { ParallelLayout } from './parallel-layout.js';
 import type { WeightTables } from './weight-tables.js';
@@ -45,15 +47,31 @@ export function loadWeights(
   path: string,
   options: LoadWeightsOptions = {},
 ): void {
-  const views = matchNames(module, tables, path, options.layout);
+  const model = openModelTensors(path, tables, options.layout);
+  const views = matchNames(module, tables, path, model);
+  const wanted = { ...options, dtype: options.dtype ?? floatOnly(model.dtype) };
   const files = new MappedFiles();
   try {
     noGrad(() => {
-      for (const [own, view] of views) module.assign(own, readParameter(view, files, options));
+      for (const [own, view] of views) {
+        const parameter = readParameter(view, files, wanted);
+        module.assign(own, divided(parameter, model.factors.get(own) ?? 1));
+      }
     });
   } finally {
     files.dispose();
   }
+}
+
+function floatOnly(dtype: FileDtype | undefined): FloatDType | undefined {
+  return dtype !== undefined && isFloatDType(dtype) ? dtype : undefined;
+}
+
+function divided(parameter: Tensor, factor: number): Tensor {
+  if (factor === 1) return parameter;
+  const result = parameter.div(factor);
+  parameter.dispose();
+  return result;
 }
 
 function readParameter(view: TensorView, files: MappedFiles, options: LoadWeightsOptions): Tensor {
@@ -101,10 +119,9 @@ function matchNames(
   module: Module,
   tables: WeightTables,
   path: string,
-  layout: ParallelLayout | undefined,
+  model: ModelTensors,
 ): Map<string, TensorView> {
   const parameters = new Map(module.namedParameters());
-  const model = openModelTensors(path, tables, layout);
   const matched = new Map<string, TensorView>();
   // Counters and the like are part of a training state; beside bare weights they are a sign of another model.
   const surplus = model.states.size > 0 ? [] : [...model.others.keys()];

@@ -1,5 +1,5 @@
 /** The tensors of a checkpoint by what they are to a model: weights, adapters, optimiser states, the rest. */
-import { type TensorView, transpose } from '../formats/index.js';
+import { type FileDtype, type TensorView, transpose } from '../formats/index.js';
 import { parseAdapterName } from './adapter-names.js';
 import type { NameScheme } from './name-scheme.js';
 import { NAME_DIALECTS, type NameDialect, type WeightTables } from './weight-tables.js';
@@ -19,6 +19,10 @@ export interface ModelTensors {
   readonly others: ReadonlyMap<string, TensorView>;
   /** Names left out on purpose: buffers without content. */
   readonly skipped: readonly string[];
+  /** By our own path: what a weight was multiplied with in this spelling. */
+  readonly factors: ReadonlyMap<string, number>;
+  /** That of the whole model, where this spelling keeps some tensors wider. */
+  readonly dtype: FileDtype | undefined;
 }
 
 /** Sorts a checkpoint's tensors, the spelling recognised by the names. */
@@ -50,7 +54,12 @@ export function sortTensors(named: ReadonlyMap<string, TensorView>, tables: Weig
     }
     states.set(prefix, state.tensors);
   }
-  return { dialect, weights, names, states, others, skipped };
+  const dtype = scheme.float32Vectors === true ? matrixDtype(weights) : undefined;
+  return { dialect, weights, names, states, others, skipped, factors: scheme.factors ?? new Map(), dtype };
+}
+
+function matrixDtype(weights: ReadonlyMap<string, TensorView>): FileDtype | undefined {
+  return [...weights.values()].find(({ shape }) => shape.length === 2)?.dtype;
 }
 
 /** The spelling that leaves the fewest names unknown; the published one counts first. */

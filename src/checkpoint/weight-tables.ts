@@ -5,9 +5,9 @@ import type { ShardingTable } from './sharding-table.js';
 
 /**
  * Spellings of a family's tensors. published: as its authors ship it; own: our module paths; megatron, mindspore: those of
- * the frameworks.
+ * the frameworks; gguf: llama.cpp's, which needs a model's config (it turns rows of each head).
  */
-export const NAME_DIALECTS = ['published', 'own', 'megatron', 'mindspore'] as const;
+export const NAME_DIALECTS = ['published', 'own', 'megatron', 'mindspore', 'gguf'] as const;
 
 export type NameDialect = (typeof NAME_DIALECTS)[number];
 

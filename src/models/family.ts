@@ -15,6 +15,7 @@ import type { InitRule } from '../nn/index.js';
 import type { LoadTokenizerOptions } from '../tokenizers/index.js';
 import type { CausalLm } from './causal-lm.js';
 import type { ChatFormat } from './chat-format.js';
+import type { GgufLayout, GgufRefusal } from './convert/gguf-layout.js';
 
 export type FamilyName = 'spark' | 'telechat' | 'telechat52b' | 'xverse';
 
@@ -33,6 +34,8 @@ export interface Architecture {
   readonly eosTokenId: number | undefined;
   readonly padTokenId: number | undefined;
   readonly chat: ChatFormat;
+  /** How llama.cpp knows such a model. */
+  readonly gguf: GgufLayout | GgufRefusal;
   /** How the family's tokenizer files are to be loaded. Default: as they are. */
   readonly tokenizerOptions?: LoadTokenizerOptions;
   /** A new model whose parameters have shapes and no values. */
@@ -84,7 +87,18 @@ export function defineFamily<Schema extends z.ZodType>(definition: {
     recognises,
     parse(config, source) {
       const parsed = parseConfig(schema, select === undefined ? config : select(config), { source });
-      return { family: name, tables, publishedConfig: config, configFile, names, ...describe(parsed) };
+      const described = describe(parsed);
+      const { gguf } = described;
+      const schemes =
+        'scheme' in gguf ? new Map([...tables.schemes, ['gguf', gguf.scheme] as const]) : tables.schemes;
+      return {
+        family: name,
+        tables: { ...tables, schemes },
+        publishedConfig: config,
+        configFile,
+        names,
+        ...described,
+      };
     },
   };
 }

@@ -37,6 +37,19 @@ export function* castView(view: TensorView, dtype: FileDtype): Generator<Uint8Ar
     yield compute(() => tensorOf(piece, [piece.byteLength / WIDTHS[from]], from).to(to));
 }
 
+/** Every element times `factor`, computed in float32 (float64 for float64), in `dtype`. */
+export function* scaleView(view: TensorView, factor: number, dtype: FileDtype): Generator<Uint8Array, void> {
+  const [from, to] = [floatDType(view.dtype), floatDType(dtype)];
+  const wide = from === 'float64' ? 'float64' : 'float32';
+  for (const piece of streamView(view))
+    yield compute(() =>
+      tensorOf(piece, [piece.byteLength / WIDTHS[from]], from)
+        .to(wide)
+        .mul(factor)
+        .to(to),
+    );
+}
+
 /** The weight with the update added, computed in float32 (float64 for float64 weights), in `dtype`. */
 export function* mergeView(
   view: TensorView,

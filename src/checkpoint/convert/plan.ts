@@ -15,6 +15,8 @@ export interface PlannedTensor {
   readonly view: TensorView;
   /** Added while it is written. */
   readonly update?: LowRankUpdate;
+  /** Multiplied with while it is written. */
+  readonly factor?: number;
 }
 
 export interface PlannedFile {
@@ -49,7 +51,7 @@ export function planTensors(model: ModelTensors, tables: WeightTables, rules: Te
   // Unless a spelling is asked for, names stay: some files leave a prefix away.
   const sourceNames = rules.dialect === undefined ? model.names : new Map<string, string>();
   const plain = new Map([...model.weights].filter(([path]) => !isAdapterHalf(path)));
-  const planned = [...applyScheme(scheme, plain, rules, tables, sourceNames)];
+  const planned = [...applyScheme(scheme, { ...model, weights: plain }, rules, tables, sourceNames)];
   for (const [path, view] of model.weights)
     if (isAdapterHalf(path)) planned.push(planAdapter(path, view, model, scheme, rules));
   if (!rules.states) return planned;
@@ -63,12 +65,12 @@ export function planTensors(model: ModelTensors, tables: WeightTables, rules: Te
 /** A fused target whose parts differ in dtype or carry updates is not one cut of files: only the latter is refused. */
 function* applyScheme(
   scheme: NameScheme,
-  weights: ReadonlyMap<string, TensorView>,
+  model: ModelTensors,
   rules: TensorRules,
   tables: WeightTables,
   sourceNames: ReadonlyMap<string, string>,
 ): Generator<PlannedTensor, void> {
-  for (const [schemeName, view] of scheme.fromOwn(weights)) {
+  for (const [schemeName, view] of scheme.fromOwn(model.weights)) {
     const own = [...scheme.toOwn(new Map([[schemeName, view]])).tensors.keys()];
     const [first = schemeName] = own;
     const name = sourceNames.get(first) ?? schemeName;
@@ -78,15 +80,21 @@ function* applyScheme(
         `${name} holds ${own.join(', ')} in one tensor, into which an adapter cannot be merged; merge with --names published ` +
           'first, then convert the names.',
       );
+    const factor = (scheme.factors?.get(first) ?? 1) / (model.factors.get(first) ?? 1);
+    const dtype = rules.dtype ?? model.dtype;
     yield {
       name,
-      dtype: targetDtype(first, view, rules, tables),
+      dtype:
+        scheme.float32Vectors === true && view.shape.length === 1
+          ? 'float32'
+          : targetDtype(first, view, { ...rules, dtype }, tables),
       shape: view.shape,
       view,
       ...(update !== undefined &&
         first.endsWith('.weight') && {
           update: { ...update, layout: tables.sharding.linearLayout },
         }),
+      ...(factor !== 1 && { factor }),
     };
   }
 }

@@ -2,9 +2,10 @@
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { InputError } from '../../errors/index.js';
 import type { TensorInput, TensorView } from '../../formats/index.js';
 import { streamView } from '../../formats/index.js';
-import { castView, mergeView } from './cast-view.js';
+import { castView, mergeView, scaleView } from './cast-view.js';
 import type { PlannedFile, PlannedTensor } from './plan.js';
 
 /** Writes one file of tensors; the container's writer. */
@@ -56,8 +57,13 @@ function* hashed(
   sums.set(tensor.name, sum);
 }
 
-function contentOf({ view, dtype, update }: PlannedTensor): Iterable<Uint8Array> {
-  return update === undefined ? castView(view, dtype) : mergeView(view, update, dtype);
+function contentOf({ name, view, dtype, update, factor }: PlannedTensor): Iterable<Uint8Array> {
+  if (factor === undefined)
+    return update === undefined ? castView(view, dtype) : mergeView(view, update, dtype);
+  if (update === undefined) return scaleView(view, factor, dtype);
+  throw new InputError(
+    `${name} is stored multiplied by a factor, so no adapter can be merged into it; convert it to published names first.`,
+  );
 }
 
 /**

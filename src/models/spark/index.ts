@@ -25,6 +25,11 @@ export const spark = defineFamily({
     padTokenId: config.pad_token_id,
     chat: sparkChat,
     tokenizerOptions: { newlineToken: '<ret>' },
+    gguf: {
+      unsupported:
+        'llama.cpp has no architecture with LayerNorm, a gated GELU with biases and attention in a window of ' +
+        'its own, all of which Spark has',
+    },
     createModel: () => new SparkModel(config),
   }),
 });

@@ -1,6 +1,7 @@
 import { configValue, defineFamily } from '../family.js';
 import { telechatChat } from './chat-format.js';
 import { telechatConfigSchema } from './config.js';
+import { telechatGguf } from './gguf.js';
 import { TelechatModel } from './model.js';
 import { telechatSharding } from './sharding.js';
 import { telechatMindSporeScheme, telechatNames } from './state-dict.js';
@@ -22,6 +23,7 @@ export const telechat = defineFamily({
     eosTokenId: config.eos_token_id,
     padTokenId: config.pad_token_id ?? undefined,
     chat: telechatChat,
+    gguf: telechatGguf(config),
     createModel: () => new TelechatModel(config),
   }),
 });

@@ -23,6 +23,12 @@ const ROPE_BASE = 10_000;
 /** Fixed in the published code, whatever training_seqlen says. */
 const NTK_UNIT = 8192;
 
+/** Rotary base of a sequence of `length` tokens, at least those of training. */
+export function telechatRopeBase(config: TelechatConfig, length: number): number {
+  const headDim = config.hidden_size / config.n_head;
+  return ROPE_BASE * ntkAlpha(length, NTK_UNIT) ** (headDim / (headDim - 2));
+}
+
 class TelechatAttention extends Module {
   readonly query: Linear;
   readonly keyValue: Linear; // out: per head [k | v]
@@ -138,7 +144,7 @@ export class TelechatModel extends CausalLm {
     const { hidden_size: hiddenSize, n_head: numHeads, training_seqlen: trainingLength } = this.#config;
     const headDim = hiddenSize / numHeads;
     const known = Math.max(longest, trainingLength);
-    const base = ROPE_BASE * ntkAlpha(known, NTK_UNIT) ** (headDim / (headDim - 2));
+    const base = telechatRopeBase(this.#config, known);
     const scale = 0.1 * Math.log(known / trainingLength) + 1;
     const { computeDType: dtype, device } = this;
     return {

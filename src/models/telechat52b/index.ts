@@ -1,6 +1,7 @@
 import { configValue, defineFamily } from '../family.js';
 import { telechat52bChat } from './chat-format.js';
 import { telechat52bConfigSchema } from './config.js';
+import { telechat52bGguf } from './gguf.js';
 import { Telechat52bModel } from './model.js';
 import { telechat52bSharding } from './sharding.js';
 import { telechat52bNames } from './state-dict.js';
@@ -21,6 +22,7 @@ export const telechat52b = defineFamily({
     eosTokenId: config.eos_token_id,
     padTokenId: config.pad_token_id ?? undefined,
     chat: telechat52bChat,
+    gguf: telechat52bGguf(config),
     createModel: () => new Telechat52bModel(config),
   }),
 });

@@ -22,8 +22,8 @@ import { type Block, CausalLm, type ForwardContext } from '../causal-lm.js';
 import { ntkAlpha } from '../ntk.js';
 import type { Telechat52bConfig } from './config.js';
 
-/** Fixed in the published code, whatever n_positions says. */
-const NTK_UNIT = 4096;
+/** Length up to which the rotary base stays. Fixed in the published code, whatever n_positions says. */
+export const NTK_UNIT = 4096;
 
 class Telechat52bAttention extends Module {
   readonly cAttn: Linear; // out: [q | k | v]

@@ -1,6 +1,7 @@
 import { configValue, defineFamily } from '../family.js';
 import { xverseChat } from './chat-format.js';
 import { xverseConfigSchema } from './config.js';
+import { xverseGguf } from './gguf.js';
 import { XverseModel } from './model.js';
 import { xverseSharding } from './sharding.js';
 import { xverseNames } from './state-dict.js';
@@ -19,6 +20,7 @@ export const xverse = defineFamily({
     eosTokenId: config.eos_token_id,
     padTokenId: config.pad_token_id ?? undefined,
     chat: xverseChat(config.eos_token_id),
+    gguf: xverseGguf(config),
     createModel: () => new XverseModel(config),
   }),
 });

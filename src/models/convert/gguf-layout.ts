@@ -1,0 +1,116 @@
+/** How a family's model lies in a GGUF that llama.cpp runs: its architecture there, sizes, and names and rows of tensors. */
+import { layerPattern, type NameScheme, withLayer } from '../../checkpoint/index.js';
+import type { TensorView } from '../../formats/index.js';
+import { pairRows, unpairRows } from './gguf-rows.js';
+
+export interface GgufLayout {
+  /** llama.cpp's name of the architecture. */
+  readonly architecture: 'llama' | 'xverse';
+  /** Tokens up to which rotary angles are those of the published model. */
+  readonly contextLength: number;
+  readonly embeddingLength: number;
+  readonly blockCount: number;
+  readonly feedForwardLength: number;
+  readonly headCount: number;
+  readonly normEpsilon: number;
+  readonly ropeBase: number;
+  readonly scheme: NameScheme;
+}
+
+/** Why llama.cpp cannot run models of a family. */
+export interface GgufRefusal {
+  readonly unsupported: string;
+}
+
+/** One of our parameters and the tensors that hold it in a GGUF. */
+export interface GgufRow {
+  /** Our path, `{i}` for the layer. */
+  readonly own: string;
+  readonly names: readonly string[];
+  /** Ours to theirs, in the order of `names`. */
+  readonly split: (view: TensorView) => readonly TensorView[];
+  readonly join: (views: readonly TensorView[]) => TensorView;
+}
+
+/** The same tensor under another name. */
+export function sameRow(name: string, own: string): GgufRow {
+  return { own, names: [name], split: (view) => [view], join: only };
+}
+
+/** A query or key projection [H * E, D]. */
+export function rotaryRow(name: string, own: string, heads: number): GgufRow {
+  return {
+    own,
+    names: [name],
+    split: (view) => [pairRows(view, heads)],
+    join: (views) => unpairRows(only(views), heads),
+  };
+}
+
+function only([view]: readonly TensorView[]): TensorView {
+  if (view === undefined) throw new TypeError('a parameter of one tensor');
+  return view;
+}
+
+/** The rotary frequencies that some converters write: constants of the config. */
+const SKIPPED = new Set(['rope_freqs.weight']);
+
+interface GgufSchemeOptions {
+  readonly factors?: ReadonlyMap<string, number>;
+  /** The architecture needs `output.weight`: a tied model has its embedding twice. Default false. */
+  readonly needsOutput?: boolean;
+}
+
+export function ggufScheme(
+  rows: readonly GgufRow[],
+  { factors, needsOutput = false }: GgufSchemeOptions = {},
+): NameScheme {
+  const byOwn = new Map(rows.map((row) => [row.own, row]));
+  const byName = new Map(rows.flatMap((row) => row.names.map((name) => [name, row] as const)));
+  return {
+    float32Vectors: true,
+    ...(factors !== undefined && { factors }),
+    toOwn(tensors) {
+      const own = new Map<string, TensorView>();
+      const names = new Map<string, string>();
+      const skipped: string[] = [];
+      const unknown: string[] = [];
+      for (const name of tensors.keys()) {
+        const { pattern, layer } = layerPattern(name);
+        const row = byName.get(pattern);
+        const parts = row?.names.flatMap((part) => tensors.get(withLayer(part, layer)) ?? []) ?? [];
+        if (SKIPPED.has(name)) skipped.push(name);
+        else if (row === undefined || parts.length < row.names.length) unknown.push(name);
+        else {
+          const path = withLayer(row.own, layer);
+          if (!own.has(path)) own.set(path, row.join(parts));
+          if (row.names.length === 1) names.set(path, name);
+        }
+      }
+      return { tensors: own, names, skipped, unknown };
+    },
+    fromOwn(tensors) {
+      const named = new Map<string, TensorView>();
+      for (const [path, view] of tensors) {
+        const { pattern, layer } = layerPattern(path);
+        const row = byOwn.get(pattern);
+        if (row === undefined) throw new TypeError(`no GGUF name for ${path}`);
+        for (const [index, part] of row.split(view).entries())
+          named.set(withLayer(row.names[index] ?? '', layer), part);
+      }
+      const embedding = named.get('token_embd.weight');
+      if (needsOutput && embedding !== undefined && !named.has('output.weight'))
+        named.set('output.weight', embedding);
+      return named;
+    },
+  };
+}
+
+/** The rows that all families share. */
+export const COMMON_ROWS: readonly GgufRow[] = [
+  sameRow('token_embd.weight', 'embedTokens.weight'),
+  sameRow('output_norm.weight', 'finalNorm.weight'),
+  sameRow('output.weight', 'lmHead.weight'),
+  sameRow('blk.{i}.attn_norm.weight', 'layers.{i}.inputNorm.weight'),
+  sameRow('blk.{i}.ffn_norm.weight', 'layers.{i}.postAttentionNorm.weight'),
+];

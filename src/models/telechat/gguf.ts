@@ -1,0 +1,66 @@
+/**
+ * TeleChat-1B, 7B and 12B in llama.cpp: its architecture `llama`, which has the two biases as well. Beyond the length of
+ * training TeleChat changes its rotary angles, which llama.cpp does not: the context ends there.
+ */
+import { sliceRows, stackRows, type TensorView } from '../../formats/index.js';
+import {
+  COMMON_ROWS,
+  type GgufLayout,
+  type GgufRow,
+  ggufScheme,
+  rotaryRow,
+  sameRow,
+} from '../convert/gguf-layout.js';
+import { pairRows, unpairRows } from '../convert/gguf-rows.js';
+import type { TelechatConfig } from './config.js';
+import { telechatRopeBase } from './model.js';
+
+export function telechatGguf(config: TelechatConfig): GgufLayout {
+  const heads = config.n_head;
+  return {
+    architecture: 'llama',
+    contextLength: config.training_seqlen,
+    embeddingLength: config.hidden_size,
+    blockCount: config.n_layer,
+    feedForwardLength: config.ffn_hidden_size,
+    headCount: heads,
+    normEpsilon: config.layer_norm_epsilon,
+    ropeBase: telechatRopeBase(config, config.training_seqlen),
+    scheme: ggufScheme([
+      ...COMMON_ROWS,
+      rotaryRow('blk.{i}.attn_q.weight', 'layers.{i}.attention.query.weight', heads),
+      keyValueRow(heads),
+      sameRow('blk.{i}.attn_output.weight', 'layers.{i}.attention.dense.weight'),
+      sameRow('blk.{i}.attn_output.bias', 'layers.{i}.attention.dense.bias'),
+      sameRow('blk.{i}.ffn_gate.weight', 'layers.{i}.mlp.gateProj.weight'),
+      sameRow('blk.{i}.ffn_up.weight', 'layers.{i}.mlp.upProj.weight'),
+      sameRow('blk.{i}.ffn_down.weight', 'layers.{i}.mlp.downProj.weight'),
+      sameRow('blk.{i}.ffn_down.bias', 'layers.{i}.mlp.downProj.bias'),
+    ]),
+  };
+}
+
+/** [H * 2 * E, D]: keys and values of each head in turns. */
+function keyValueRow(heads: number): GgufRow {
+  const block = (view: TensorView, index: number, blocks: number): TensorView => {
+    const rows = (view.shape[0] ?? 0) / blocks;
+    return sliceRows(view, index * rows, (index + 1) * rows);
+  };
+  const half = (view: TensorView, offset: 0 | 1): TensorView =>
+    stackRows(Array.from({ length: heads }, (_, head) => block(view, 2 * head + offset, 2 * heads)));
+  return {
+    own: 'layers.{i}.attention.keyValue.weight',
+    names: ['blk.{i}.attn_k.weight', 'blk.{i}.attn_v.weight'],
+    split: (view) => [pairRows(half(view, 0), heads), half(view, 1)],
+    join([keys, values]) {
+      if (keys === undefined || values === undefined) throw new TypeError('keys and values');
+      const straight = unpairRows(keys, heads);
+      return stackRows(
+        Array.from({ length: heads }, (_, head) => [
+          block(straight, head, heads),
+          block(values, head, heads),
+        ]).flat(),
+      );
+    },
+  };
+}

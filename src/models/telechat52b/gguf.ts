@@ -1,0 +1,59 @@
+/**
+ * TeleChat-52B in llama.cpp: its architecture `llama`. Conv1D's matrices are turned round, q|k|v and gate|up taken apart, and
+ * muP's factors multiplied into the embedding and the output projection. The context ends where the rotary base grows.
+ */
+import { sliceColumns, stackRows, type TensorView, transpose } from '../../formats/index.js';
+import { COMMON_ROWS, type GgufLayout, type GgufRow, ggufScheme } from '../convert/gguf-layout.js';
+import { pairOrder, unpairRows } from '../convert/gguf-rows.js';
+import type { Telechat52bConfig } from './config.js';
+import { NTK_UNIT } from './model.js';
+
+export function telechat52bGguf(config: Telechat52bConfig): GgufLayout {
+  const { n_head: heads, use_mup: useMup } = config;
+  return {
+    architecture: 'llama',
+    contextLength: NTK_UNIT,
+    embeddingLength: config.n_embd,
+    blockCount: config.n_layer,
+    feedForwardLength: config.n_inner,
+    headCount: heads,
+    normEpsilon: config.layer_norm_epsilon,
+    ropeBase: config.rotary_theta,
+    scheme: ggufScheme(
+      [
+        ...COMMON_ROWS,
+        fusedRow('attention.cAttn', ['attn_q', 'attn_k', 'attn_v'], { heads, rotary: 2 }),
+        fusedRow('attention.cProj', ['attn_output']),
+        fusedRow('mlp.cFc', ['ffn_gate', 'ffn_up']),
+        fusedRow('mlp.cProj', ['ffn_down']),
+      ],
+      {
+        factors: new Map([
+          ['embedTokens.weight', useMup ? config.input_mult : 1],
+          ['lmHead.weight', useMup ? config.output_mult / config.mup_scale_factor : 1],
+        ]),
+      },
+    ),
+  };
+}
+
+/** [D, N * O], blocks side by side -> N times [O, D]; the first `rotary` of them are queries and keys. */
+function fusedRow(
+  own: string,
+  names: readonly string[],
+  { heads, rotary }: { readonly heads: number; readonly rotary: number } = { heads: 1, rotary: 0 },
+): GgufRow {
+  return {
+    own: `layers.{i}.${own}.weight`,
+    names: names.map((name) => `blk.{i}.${name}.weight`),
+    split(view) {
+      const size = (view.shape[1] ?? 0) / names.length;
+      return names.map((_, index) => {
+        const block = sliceColumns(view, index * size, (index + 1) * size);
+        return index < rotary ? transpose(block, pairOrder(size, heads)) : transpose(block);
+      });
+    },
+    join: (views: readonly TensorView[]) =>
+      transpose(stackRows(views.map((view, index) => (index < rotary ? unpairRows(view, heads) : view)))),
+  };
+}
