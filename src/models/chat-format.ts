@@ -23,9 +23,16 @@ export interface TrainingOptions {
 }
 
 export interface TrainingIds {
-  readonly ids: number[];
+  readonly ids: readonly number[];
   /** For each id: 1 where predicting it is learned (an answer with its end token), else 0. */
-  readonly lossMask: number[];
+  readonly lossMask: readonly number[];
+  /** The same in stretches, for who copies them elsewhere. */
+  readonly pieces: readonly TrainingPiece[];
+}
+
+export interface TrainingPiece {
+  readonly ids: readonly number[];
+  readonly isLearned: boolean;
 }
 
 export interface ChatFormat {
@@ -167,13 +174,21 @@ export function requireToken(family: string, tokenizer: Tokenizer, token: string
 
 /** Gathers pieces of a training row. */
 export class TrainingRow implements TrainingIds {
-  readonly ids: number[] = [];
-  readonly lossMask: number[] = [];
+  readonly pieces: TrainingPiece[] = [];
+  #ids: readonly number[] | undefined;
+  #lossMask: readonly number[] | undefined;
+
+  get ids(): readonly number[] {
+    this.#ids ??= this.pieces.flatMap(({ ids }) => ids);
+    return this.#ids;
+  }
+
+  get lossMask(): readonly number[] {
+    this.#lossMask ??= this.pieces.flatMap(({ ids, isLearned }) => ids.map(() => (isLearned ? 1 : 0)));
+    return this.#lossMask;
+  }
 
   push(ids: readonly number[], isLearned: boolean): void {
-    for (const id of ids) {
-      this.ids.push(id);
-      this.lossMask.push(isLearned ? 1 : 0);
-    }
+    this.pieces.push({ ids, isLearned });
   }
 }

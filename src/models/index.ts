@@ -8,6 +8,7 @@ export {
   promptLimit,
   type TrainingIds,
   type TrainingOptions,
+  type TrainingPiece,
 } from './chat-format.js';
 export { blameWeights, checkFiniteLogits } from './check-finite.js';
 export {

@@ -9,6 +9,8 @@ import type { WorkerReply } from './worker-entry.js';
 /** What a worker module exports: `start` is called once on each thread, its result for each input. */
 export interface WorkerModule<Setup, Input, Output> {
   start(setup: Setup): Work<Input, Output> | Promise<Work<Input, Output>>;
+  /** Buffers of an output that the thread is done with: they are handed over instead of copied. */
+  readonly transfers?: (output: Output) => ArrayBuffer[];
 }
 
 export type Work<Input, Output> = (input: Input) => Output | Promise<Output>;

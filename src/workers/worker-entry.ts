@@ -7,7 +7,10 @@ export type WorkerReply<Output> =
   | { readonly kind: 'error'; readonly name: string; readonly message: string; readonly stack?: string };
 
 const { module, setup } = workerData as { module: string; setup: unknown };
-const started = import(module).then((loaded: WorkerModule<unknown, unknown, unknown>) => loaded.start(setup));
+const started = import(module).then(async (loaded: WorkerModule<unknown, unknown, unknown>) => ({
+  work: await loaded.start(setup),
+  transfers: loaded.transfers ?? (() => []),
+}));
 // Reported with the first input.
 started.catch(() => {});
 let queue: Promise<unknown> = Promise.resolve();
@@ -19,12 +22,15 @@ parentPort?.on('message', (input: unknown) => {
 
 async function answer(input: unknown): Promise<void> {
   let reply: WorkerReply<unknown>;
+  let handedOver: ArrayBuffer[] = [];
   try {
-    const work = await started;
-    reply = { kind: 'output', output: await work(input) };
+    const { work, transfers } = await started;
+    const output = await work(input);
+    reply = { kind: 'output', output };
+    handedOver = transfers(output);
   } catch (error) {
     const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
     reply = { kind: 'error', name, message, ...(stack !== undefined && { stack }) };
   }
-  parentPort?.postMessage(reply);
+  parentPort?.postMessage(reply, handedOver);
 }

@@ -36,10 +36,13 @@ export interface RowDocument {
   readonly offset: number;
 }
 
-/** Rows are gathered into pieces of about this many ids. */
-const PIECE_IDS = 2 ** 20;
+/** Rows are gathered into pieces of about this many ids, which fit the caches. */
+const PIECE_IDS = 2 ** 17;
 
-/** The row tensors of rows `first` up to `end`; `countLearned` hears how many ids of them are learned. */
+/**
+ * The row tensors of rows `first` up to `end`, to be written in this order; `countLearned` hears how many ids of them
+ * are learned. The mask is gathered with the ids: a byte for each id of the file is held.
+ */
 export function rowTensors(
   source: RowSource,
   first: number,
@@ -47,50 +50,44 @@ export function rowTensors(
   countLearned: (learned: number) => void,
 ): TensorInput[] {
   const shape = [end - first, source.rowLength];
+  const mask = new Uint8Array((end - first) * source.rowLength);
   return [
-    { name: 'input_ids', dtype: 'int32', shape, bytes: () => idPieces(source, first, end) },
-    { name: 'loss_mask', dtype: 'uint8', shape, bytes: () => maskPieces(source, first, end, countLearned) },
+    {
+      name: 'input_ids',
+      dtype: 'int32',
+      shape,
+      bytes: () => idPieces(source, first, end, mask, countLearned),
+    },
+    { name: 'loss_mask', dtype: 'uint8', shape, bytes: () => mask },
   ];
 }
 
-/** Ranges of rows that make pieces. */
-function* pieceRanges(source: RowSource, first: number, end: number): Generator<[number, number]> {
-  const rows = Math.max(1, Math.floor(PIECE_IDS / source.rowLength));
-  for (let row = first; row < end; row += rows) yield [row, Math.min(row + rows, end)];
-}
-
-function* wordPieces(source: RowSource, first: number, end: number): Generator<Int32Array> {
-  for (const [from, to] of pieceRanges(source, first, end)) {
-    const words = new Int32Array((to - from) * source.rowLength);
-    for (let row = from; row < to; row++) source.writeWords(row, words, (row - from) * source.rowLength);
-    yield words;
-  }
-}
-
-function* idPieces(source: RowSource, first: number, end: number): Generator<Uint8Array> {
-  for (const words of wordPieces(source, first, end)) {
-    for (let index = 0; index < words.length; index++) words[index] = words[index]! & ID_BITS;
-    yield bytesOf(words);
-  }
-}
-
-function* maskPieces(
+/** Each piece is written before the next is made, in the same memory. */
+function* idPieces(
   source: RowSource,
   first: number,
   end: number,
+  mask: Uint8Array,
   countLearned: (learned: number) => void,
 ): Generator<Uint8Array> {
-  for (const words of wordPieces(source, first, end)) {
-    const mask = new Uint8Array(words.length);
-    let learned = 0;
-    for (let index = 0; index < words.length; index++) {
-      const bit = words[index]! >>> 31;
-      mask[index] = bit;
-      learned += bit;
+  const { rowLength } = source;
+  const rows = Math.min(end - first, Math.max(1, Math.floor(PIECE_IDS / rowLength)));
+  const words = new Int32Array(rows * rowLength);
+  let learned = 0;
+  for (let from = first; from < end; from += rows) {
+    const to = Math.min(from + rows, end);
+    for (let row = from; row < to; row++) source.writeWords(row, words, (row - from) * rowLength);
+    const count = (to - from) * rowLength;
+    const at = (from - first) * rowLength;
+    for (let index = 0; index < count; index++) {
+      const word = words[index]!;
+      mask[at + index] = word >>> 31;
+      learned += word >>> 31;
+      words[index] = word & ID_BITS;
     }
-    countLearned(learned);
-    yield mask;
+    yield bytesOf(words.subarray(0, count));
   }
+  countLearned(learned);
 }
 
 /** The ragged tensors of rows `first` up to `end`. */

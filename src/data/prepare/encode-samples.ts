@@ -59,6 +59,11 @@ export function start(setup: EncodeSetup): Work<EncodeInput, EncodeOutput> {
   };
 }
 
+/** Each task's arrays are its own. */
+export function transfers({ words }: EncodeOutput): ArrayBuffer[] {
+  return words.buffer instanceof ArrayBuffer ? [words.buffer] : [];
+}
+
 type EncodeSample = (sample: EncodeInput[number], words: WordBuffer) => void;
 
 function sampleEncoder(recipe: Recipe, tokenizer: Tokenizer, answers: EncodeSetup['answers']): EncodeSample {
@@ -68,7 +73,7 @@ function sampleEncoder(recipe: Recipe, tokenizer: Tokenizer, answers: EncodeSetu
     return (sample, words) => {
       const ids = tokenizer.encode(clean(learnedText(sample)));
       ids.push(end);
-      words.append(ids, undefined);
+      words.append(ids, true);
     };
   }
   const chat = chatFormatOf(recipe, tokenizer);
@@ -76,8 +81,8 @@ function sampleEncoder(recipe: Recipe, tokenizer: Tokenizer, answers: EncodeSetu
     if (typeof sample === 'string')
       throw new InputError('a text has no answer to learn; give dialogues, or take a pretrain recipe.');
     const messages = sample.map(({ role, content }) => ({ role, content: clean(content) }));
-    const { ids, lossMask } = chat.renderTraining(messages, tokenizer, { answers });
-    words.append(ids, lossMask);
+    const { pieces } = chat.renderTraining(messages, tokenizer, { answers });
+    for (const { ids, isLearned } of pieces) words.append(ids, isLearned);
   };
 }
 
@@ -105,14 +110,13 @@ class WordBuffer {
   length = 0;
   #words = new Int32Array(2 ** 16);
 
-  /** @param lossMask undefined: every id is learned */
-  append(ids: readonly number[], lossMask: readonly number[] | undefined): void {
+  append(ids: readonly number[], isLearned: boolean): void {
     const end = this.length + ids.length;
     if (end > this.#words.length) this.#grow(end);
     const words = this.#words;
+    const bit = isLearned ? LEARNED : 0;
     let at = this.length;
-    for (let index = 0; index < ids.length; index++)
-      words[at++] = lossMask?.[index] === 0 ? ids[index]! : ids[index]! | LEARNED;
+    for (let index = 0; index < ids.length; index++) words[at++] = ids[index]! | bit;
     this.length = end;
   }
 
