@@ -32,7 +32,8 @@ export function chooseAlphabet(words: WordCounts, coverage: number): Alphabet {
   total -= counts[0]!;
   counts[0] = 0;
   const found: number[] = [];
-  for (const [codePoint, count] of counts.entries()) if (count > 0) found.push(codePoint);
+  for (let codePoint = 0; codePoint < CODE_POINTS; codePoint++)
+    if (counts[codePoint]! > 0) found.push(codePoint);
   found.sort((a, b) => counts[b]! - counts[a]! || a - b);
   const byFrequency: number[] = [];
   const enough = Math.fround(coverage);

@@ -42,7 +42,7 @@ export class PairMerger {
   readonly #rules: MergeRules;
   readonly #symbols: Int32Array;
   readonly #weights: Uint32Array;
-  readonly #index = new PairTable(2 ** 16);
+  readonly #index: PairTable;
   readonly #levels: PairLevels;
   #lengths: Int32Array;
   #numPairs = 0;
@@ -65,6 +65,8 @@ export class PairMerger {
   /** @param pool is used up. @param maxSymbols bounds the symbols that `rules` makes, 0 and the base ones included. */
   constructor(pool: WordPool, rules: MergeRules, maxSymbols: number) {
     this.#rules = rules;
+    // Room enough from the start: a text has a new pair at every few places, up to a million or so.
+    this.#index = new PairTable(Math.min(2 ** 20, pool.symbols.length >> 2));
     this.#symbols = pool.symbols;
     this.#weights = pool.counts;
     this.#lengths = new Int32Array(maxSymbols + 1).fill(1);
