@@ -26,6 +26,11 @@ export class GrowingArray<Values extends Growable> {
     this.#values[this.#length++] = value;
   }
 
+  at(index: number): number {
+    if (!(index >= 0 && index < this.#length)) throw new RangeError(`index ${index} of ${this.#length}`);
+    return this.#values[index]!;
+  }
+
   /** What was pushed; later pushes may not show in it. */
   view(): Values {
     // subarray of a Values is a Values; TypeScript widens it to the union's common signature.

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { goldenFolder, goldenJson } from '../../../tests/golden.js';
 import { sharedData } from '../../../tests/shared-data.js';
+import { loadTokenizer, type Tokenizer } from '../../tokenizers/index.js';
 import { openDataset } from '../dataset/open-dataset.js';
 import type { PrepareReport } from '../report.js';
 import { prepareDataset } from './prepare-dataset.js';
@@ -133,4 +134,67 @@ describe.each([1024, 4096])('TeleChat-52B, rows of %i', (seqLength) => {
       expect(text).toContain(`has ${golden.line_token_lengths[record]} tokens`);
     }
   });
+});
+
+/** deepspeed-telechat's process(): one row after the other, each by one pass over the lines not yet used. */
+function publishedRows(
+  dialogues: readonly { input: string; output: string }[],
+  tokenizer: Tokenizer,
+  length: number,
+) {
+  const id = (token: string): number => tokenizer.tokenToId(token) ?? -1;
+  const samples = dialogues.map(({ input, output }) => {
+    const turns = input.replace(/^<_user>/, '').split('<_user>');
+    const rounds = turns.map((turn, index) => {
+      const [question = '', answer = output] = turn.split('<_bot>');
+      return [question, index === turns.length - 1 ? output : answer] as const;
+    });
+    const line = rounds.map(([question, answer]) => `<_user>${question}<_bot>${answer}<_end>`).join('');
+    const ids = rounds.flatMap(([question, answer]) => [
+      ...[id('<_user>'), ...tokenizer.encode(question)],
+      ...[id('<_bot>'), ...tokenizer.encode(answer), id('<_end>')],
+    ]);
+    return { size: tokenizer.encode(line).length, ids };
+  });
+  let pool = samples.filter(({ size }) => size < length - 10);
+  const rows: number[][] = [];
+  while (pool.length > 0) {
+    let used = 0;
+    const row = pool.filter(({ size }) => {
+      if (used + size >= length - 10) return false;
+      used += size;
+      return true;
+    });
+    pool = pool.filter((sample) => !row.includes(sample));
+    const ids = row.flatMap((sample) => sample.ids);
+    rows.push([...new Array<number>(Math.max(0, length - ids.length)).fill(3), ...ids]);
+  }
+  return rows;
+}
+
+describe('TeleChat-12B', () => {
+  const tokenizer = sharedData('tokenizers/telechat-12b');
+  const dialogues = sharedData('sft/telechat_multi_turn.jsonl');
+  test.skipIf(tokenizer === undefined || dialogues === undefined)(
+    'rows of 2048 by the published loop',
+    async () => {
+      const seqLength = 2048;
+      const inputs = [dialogues ?? ''];
+      const options = {
+        form: 'telechat',
+        recipe: 'telechat-sft',
+        tokenizer: tokenizer ?? '',
+        seqLength,
+        inputs,
+      } as const;
+      const { rows } = await prepare(options);
+      const records = readFileSync(inputs[0] ?? '', 'utf8')
+        .trim()
+        .split('\n');
+      const parsed = records.map((line) => JSON.parse(line) as { input: string; output: string });
+      expect(rows.map(({ ids }) => ids)).toEqual(
+        publishedRows(parsed, loadTokenizer(tokenizer ?? ''), seqLength),
+      );
+    },
+  );
 });

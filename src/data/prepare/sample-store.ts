@@ -92,13 +92,13 @@ export class SampleStore {
 
   /** Puts `length` tokens of a sample, from its token `from` on, into `target` at `at`. */
   read(sample: number, from: number, length: number, target: Int32Array, at: number): void {
-    const start = valueAt(this.#starts.view(), sample) + from;
+    const start = this.#starts.at(sample) + from;
     if (start >= this.#memoryWords && this.#spill !== undefined) {
       this.#spill.read(start - this.#memoryWords, target.subarray(at, at + length));
       return;
     }
-    const chunk = lastAtMost(this.#chunkStarts.view(), start);
-    const offset = start - valueAt(this.#chunkStarts.view(), chunk);
+    const chunk = lastAtMost(this.#chunkStarts, start);
+    const offset = start - this.#chunkStarts.at(chunk);
     const words = this.#chunks[chunk];
     if (words === undefined || offset + length > words.length)
       throw new RangeError(`tokens ${from} .. ${from + length} of sample ${sample} are not there`);
@@ -111,12 +111,12 @@ export class SampleStore {
 }
 
 /** Index of the last value that is at most `value`; the values rise. */
-function lastAtMost(values: Float64Array, value: number): number {
+function lastAtMost(values: GrowingArray<Float64Array>, value: number): number {
   let low = 0;
   let high = values.length - 1;
   while (low < high) {
     const middle = (low + high + 1) >> 1;
-    if (values[middle]! <= value) low = middle;
+    if (values.at(middle) <= value) low = middle;
     else high = middle - 1;
   }
   return low;

@@ -94,7 +94,7 @@ class FileQueue {
   }
 
   take(): number {
-    return this.#samples.view()[this.#taken++ % this.#samples.length]!;
+    return this.#samples.at(this.#taken++ % this.#samples.length);
   }
 }
 
