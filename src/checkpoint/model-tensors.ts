@@ -1,5 +1,6 @@
 /** The tensors of a checkpoint by what they are to a model: weights, adapters, optimiser states, the rest. */
-import { type FileDtype, type TensorView, transpose } from '../formats/index.js';
+import { InputError } from '../errors/index.js';
+import { type FileDtype, fileOfView, type TensorView, transpose } from '../formats/index.js';
 import { parseAdapterName } from './adapter-names.js';
 import type { NameScheme } from './name-scheme.js';
 import { NAME_DIALECTS, type NameDialect, type WeightTables } from './weight-tables.js';
@@ -107,6 +108,10 @@ function adapterHalf(
   const parsed = parseAdapterName(name);
   if (parsed === undefined) return undefined;
   const { module, part, transposed } = parsed;
+  if (view.shape.length !== 2)
+    throw new InputError(
+      `${fileOfView(view)}: tensor "${name}" has shape [${view.shape.join(', ')}]; half an adapter is a matrix.`,
+    );
   const [layer] = scheme.toOwn(new Map([[`${module}.weight`, view]])).tensors.keys();
   if (layer === undefined) return undefined;
   return {

@@ -1,6 +1,10 @@
 /** The adapter that a conversion merges into the weights or takes out of them again. */
-import { join } from 'node:path';
-import { type AdapterUpdates, readAdapterScale } from '../../checkpoint/index.js';
+import {
+  type AdapterUpdates,
+  adapterFile,
+  type ModelTensors,
+  readAdapterScale,
+} from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
 import { fileStatus, type TensorView } from '../../formats/index.js';
 import { type ConversionSource, openSource } from './source.js';
@@ -17,7 +21,8 @@ export interface AdapterOptions {
 /** By our own path of the layer. @throws InputError for an adapter that does not fit or whose alpha nobody tells */
 export function adapterUpdates(source: ConversionSource, options: AdapterOptions): AdapterUpdates {
   const { adapter, alpha, sign } = options;
-  const from = adapter === undefined ? source : openSource(adapterFile(adapter));
+  const isFolder = adapter !== undefined && fileStatus(adapter)?.isDirectory() === true;
+  const from = adapter === undefined ? source : openSource(isFolder ? adapterFile(adapter) : adapter);
   const where = adapter ?? source.checkpoint.path;
   const halves = new Map<string, { a?: TensorView; b?: TensorView }>();
   for (const [path, view] of from.model.weights) {
@@ -25,6 +30,7 @@ export function adapterUpdates(source: ConversionSource, options: AdapterOptions
     if (layer === undefined) continue;
     halves.set(layer, { ...halves.get(layer), ...(part === 'A' ? { a: view } : { b: view }) });
   }
+  refuseRest(where, from.model);
   if (halves.size === 0) throw new InputError(`${where} holds no LoRA matrices to merge.`);
   const updates = new Map<string, { a: TensorView; b: TensorView; scale: number }>();
   for (const [layer, { a, b }] of halves) {
@@ -41,19 +47,20 @@ export function adapterUpdates(source: ConversionSource, options: AdapterOptions
   return updates;
 }
 
-function adapterFile(path: string): string {
-  const folder = fileStatus(path)?.isDirectory() === true;
-  if (!folder) return path;
-  for (const name of ['adapter_model.safetensors', 'adapter_model.bin'])
-    if (fileStatus(join(path, name)) !== undefined) return join(path, name);
-  return path;
+/** What belongs to the adapter, but is no LoRA matrix of a layer that we know: merging would silently lose it. */
+function refuseRest(where: string, { weights, others }: ModelTensors): void {
+  const rest = [...weights.keys(), ...others.keys()].find((name) => name.startsWith('base_model.model.'));
+  if (rest === undefined) return;
+  throw new InputError(
+    `${where} holds "${rest}", which is no LoRA matrix of a layer of this model; it belongs to another model or another method.`,
+  );
 }
 
 function checkShapes(where: string, layer: string, weight: TensorView, a: TensorView, b: TensorView): void {
   const [rank, input] = a.shape;
   const [output, other] = b.shape;
   const sizes = new Set([`${output},${input}`, `${input},${output}`]);
-  if (rank === other && sizes.has(weight.shape.join())) return;
+  if (rank !== undefined && rank > 0 && rank === other && sizes.has(weight.shape.join())) return;
   throw new InputError(
     `${where}: layer ${layer} is [${weight.shape.join(', ')}], the adapter's A [${a.shape.join(', ')}] and B ` +
       `[${b.shape.join(', ')}] do not fit it; it belongs to another model.`,

@@ -2,6 +2,7 @@
 import { mkdirSync, readdirSync, realpathSync, rmSync, statfsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import {
+  ADAPTER_CONFIG_FILE,
   type AdapterSpelling,
   type ContainerFormat,
   container,
@@ -29,12 +30,16 @@ import {
   writeFileAtomic,
   writeFileStaged,
   writeFolderAtomic,
+  writeGgufFile,
 } from '../../formats/index.js';
 import { Progress } from '../../log/index.js';
 import type { FloatDType } from '../../tensor/index.js';
 import { copySideFiles } from '../side-files.js';
 import { adapterUpdates } from './adapter-source.js';
 import { compareLogits, type LogitsComparison } from './compare-logits.js';
+import { ggufMetadata, targetDialect } from './gguf-export.js';
+import type { GgufMetadata } from './gguf-tokenizer.js';
+import { planPeftConfig } from './peft-config.js';
 import { type ConversionSource, openSource } from './source.js';
 
 export interface ConvertOptions {
@@ -70,8 +75,12 @@ export interface ConversionPlan {
   readonly source: ConversionSource;
   readonly format: ContainerFormat;
   readonly files: readonly PlannedFile[];
+  /** Of a GGUF for llama.cpp. */
+  readonly metadata: GgufMetadata | undefined;
   /** Names of the source that are not written, with the reason. */
   readonly leftOut: readonly { readonly name: string; readonly reason: string }[];
+  /** Written beside an adapter in PEFT's form. */
+  readonly peftConfig: object | undefined;
 }
 
 export interface ConversionResult {
@@ -120,7 +129,7 @@ async function writeConversion(
 ): Promise<Omit<ConversionResult, 'to' | 'seconds'>> {
   const straightened = join(folder, '.straightened');
   const plan = makePlan(options, (tensor) => straighten(tensor, straightened, options.to));
-  const { files, format, source, leftOut } = plan;
+  const { files, format, source, metadata, leftOut } = plan;
   const bytes = files
     .flatMap(({ tensors }) => tensors)
     .reduce((sum, tensor) => sum + plannedBytes(tensor), 0);
@@ -132,7 +141,12 @@ async function writeConversion(
     done += count;
     progress.update(done);
   };
-  const checksums = writePlan(folder, files, writeFile, onBytes);
+  const checksums = writePlan(
+    folder,
+    files,
+    metadata === undefined ? writeFile : (path, tensors) => writeGgufFile(path, metadata, tensors),
+    onBytes,
+  );
   const readViews = (path: string) =>
     new Map([...readFile(path)].map(([name, tensor]) => [name, viewOf(tensor)] as const));
   verifyPlan(folder, files, checksums, readViews, onBytes);
@@ -141,6 +155,8 @@ async function writeConversion(
   if (fileName === undefined) {
     writeIndexes(folder, plan, options);
     copySideFiles(options.from, folder, options.configPath);
+    if (plan.peftConfig !== undefined)
+      writeFileAtomic(join(folder, ADAPTER_CONFIG_FILE), `${JSON.stringify(plan.peftConfig, null, 2)}\n`);
   }
   const target = fileName === undefined ? folder : join(folder, fileName);
   const logits = options.checkLogits === true ? compareLogits(options, source, target) : undefined;
@@ -184,8 +200,9 @@ function makePlan(
           sign: merge === 'merge' ? 1 : -1,
         });
   const states = options.states ?? (layout !== undefined || format === 'ckpt' ? 'keep' : 'drop');
+  const dialect = targetDialect(options, source, format);
   const rules: TensorRules = {
-    dialect: options.names,
+    dialect,
     dtype: options.dtype,
     castEmbedding: options.castEmbedding ?? false,
     castNorm: options.castNorm ?? false,
@@ -217,7 +234,11 @@ function makePlan(
       ? planRanks(kept, tables, rules, layout, container(format).endings[0] ?? '')
       : planWhole(planTensors(kept, tables, rules), options, format, to);
   refuseEmpty(files, from);
-  return { source, format, files, leftOut };
+  const peftConfig = isFileTarget(options)
+    ? undefined
+    : planPeftConfig(source, format, files, { ...options, isAskedFor: options.adapterSpelling === 'peft' });
+  const metadata = dialect === 'gguf' ? ggufMetadata(from, source, files) : undefined;
+  return { source, format, files, metadata, leftOut, peftConfig };
 }
 
 function planWhole(

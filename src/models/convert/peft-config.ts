@@ -1,0 +1,84 @@
+/** adapter_config.json beside an adapter that is written in PEFT's form: without it PEFT does not load the folder. */
+import { dirname, join } from 'node:path';
+import {
+  ADAPTER_CONFIG_FILE,
+  type ContainerFormat,
+  type PlannedFile,
+  parseAdapterName,
+  peftConfig,
+  readPeftConfig,
+} from '../../checkpoint/index.js';
+import { readConfigFile } from '../../config/index.js';
+import { InputError } from '../../errors/index.js';
+import { fileStatus } from '../../formats/index.js';
+import { findConfigIn } from '../registry.js';
+import type { ConversionSource } from './source.js';
+
+export interface PeftConfigOptions {
+  readonly from: string;
+  readonly configPath?: string | undefined;
+  readonly loraAlpha?: number | undefined;
+  /** Was PEFT's spelling asked for? Then alpha must be known. */
+  readonly isAskedFor: boolean;
+}
+
+/**
+ * undefined where the files are no adapter in PEFT's form, or where nobody tells alpha and nobody asked for that form.
+ * @throws InputError if alpha is not known, or the layers have different ranks
+ */
+export function planPeftConfig(
+  { tables }: ConversionSource,
+  format: ContainerFormat,
+  files: readonly PlannedFile[],
+  options: PeftConfigOptions,
+): ReturnType<typeof peftConfig> | undefined {
+  const tensors = files.flatMap((file) => file.tensors);
+  const halves = tensors.map(({ name }) => parseAdapterName(name));
+  const isPeft = tensors.every(
+    ({ name }, index) => halves[index] !== undefined && name.startsWith('base_model.model.'),
+  );
+  if (!isPeft || (format !== 'safetensors' && format !== 'bin')) return undefined;
+  const ranks = new Set(tensors.map(({ shape }, index) => shape[halves[index]?.part === 'loraA' ? 0 : 1]));
+  const [rank] = ranks;
+  if (rank === undefined || ranks.size > 1)
+    throw new InputError(
+      `${options.from}: its layers have the ranks ${[...ranks].join(', ')}; an adapter of PEFT has one.`,
+    );
+  const { alpha, dropout } = alphaOf(options) ?? {};
+  if (alpha === undefined) {
+    if (!options.isAskedFor) return undefined;
+    throw new InputError(
+      `${options.from}: no config beside it tells lora_alpha, which ${ADAPTER_CONFIG_FILE} needs; give it with --lora-alpha.`,
+    );
+  }
+  const modules = halves.flatMap((half) => half?.module ?? []);
+  return peftConfig({ rank, alpha, dropout: dropout ?? 0, modules, layout: tables.sharding.linearLayout });
+}
+
+/** Of the command line, of PEFT's config beside the source, or of the model's config (Spark's has a section for it). */
+function alphaOf({
+  from,
+  configPath,
+  loraAlpha,
+}: PeftConfigOptions): { alpha: number; dropout?: number } | undefined {
+  if (loraAlpha !== undefined) return { alpha: loraAlpha };
+  const folder = fileStatus(from)?.isDirectory() === true ? from : dirname(from);
+  const peft = join(folder, ADAPTER_CONFIG_FILE);
+  if (fileStatus(peft) !== undefined) {
+    const { alpha, dropout = 0 } = readPeftConfig(peft);
+    return { alpha, dropout };
+  }
+  const path = configPath ?? findConfigIn(folder);
+  const alpha = path === undefined ? undefined : findNumber(readConfigFile(path), 'lora_alpha');
+  return alpha === undefined ? undefined : { alpha };
+}
+
+/** The first number of that name, in any section. */
+function findNumber(value: unknown, key: string): number | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const [name, inner] of Object.entries(value)) {
+    const found = name === key && typeof inner === 'number' ? inner : findNumber(inner, key);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
