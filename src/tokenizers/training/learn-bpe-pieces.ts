@@ -1,5 +1,5 @@
 import type { Piece } from '../sentencepiece/model-file.js';
-import { type Alphabet, poolWords } from './alphabet.js';
+import { type Alphabet, poolWords, type WordPool } from './alphabet.js';
 import { type MergeRules, PairMerger } from './pair-merger.js';
 import { type PieceRuleOptions, PieceRules } from './piece-rules.js';
 import type { WordCounts } from './word-counts.js';
@@ -22,11 +22,35 @@ const PROGRESS_STEP = 256;
  * different pairs spell is learned once; the second pair never merges. Fewer pieces come back if no pair is left.
  */
 export function learnBpePieces(options: LearnPiecesOptions): Piece[] {
-  const { words, alphabet, numPieces } = options;
+  const numCharacters = options.alphabet.codePoints.length - 1;
+  const pool = poolWords(options.words, options.alphabet, 2);
+  // Long before the rare pairs' turn comes the vocabulary is full, mostly; if it is not, all pairs are needed.
+  const leastCount = expectedLeastCount(pool, options.numPieces - numCharacters);
+  if (leastCount > 1) {
+    const pieces = mergePieces(options, pool, leastCount);
+    if (pieces.length === options.numPieces) return pieces;
+  }
+  return mergePieces(options, leastCount > 1 ? poolWords(options.words, options.alphabet, 2) : pool, 1);
+}
+
+/**
+ * A frequency that no merge is likely to fall below. The text's share of one merge is the yardstick: frequencies fall
+ * about as the inverse of the rank, so the last of N merges occurs some (places / N / ln N) times; a safe part of it.
+ */
+function expectedLeastCount(pool: WordPool, numMerges: number): number {
+  if (numMerges < 2) return 1;
+  let places = 0;
+  for (const count of pool.counts) places += count;
+  return Math.max(1, Math.floor(places / numMerges / Math.log(numMerges) / SAFETY));
+}
+
+const SAFETY = 4;
+
+function mergePieces(options: LearnPiecesOptions, pool: WordPool, leastCount: number): Piece[] {
+  const { alphabet, numPieces } = options;
   const numCharacters = alphabet.codePoints.length - 1;
   const maxMerges = numPieces - numCharacters;
   const rules = new PieceRules(alphabet.codePoints, options.rules);
-  const pool = poolWords(words, alphabet, 2);
   /** Symbols of one character, as they stand in the text: the text of any pair. */
   const characters = Int32Array.from(pool.symbols);
   const texts = alphabet.codePoints.map((codePoint) => String.fromCodePoint(codePoint));
@@ -51,7 +75,7 @@ export function learnBpePieces(options: LearnPiecesOptions): Piece[] {
       return texts.push(text) - 1;
     },
   };
-  const merger = new PairMerger(pool, mergeRules, numCharacters + 1 + Math.max(maxMerges, 0));
+  const merger = new PairMerger(pool, mergeRules, numCharacters + 1 + Math.max(maxMerges, 0), leastCount);
   const pieces: Piece[] = [];
   const add = (text: string): void => void pieces.push({ text, score: -pieces.length, type: 'normal' });
   while (pieces.length < maxMerges) {

@@ -58,13 +58,21 @@ export class PairMerger {
   #newPairs = new Int32Array(1024);
   #newPlaces = new Int32Array(1024);
   #numNew = 0;
+  /** Pairs that occur less often when they come up are forgotten. */
+  readonly #leastCount: number;
   /** Pairs of the present step by their other symbol: (x, left), (x, merged), (right, x), (merged, x). */
   readonly #known: readonly [Int32Array, Int32Array, Int32Array, Int32Array];
   readonly #touched: number[] = [];
 
-  /** @param pool is used up. @param maxSymbols bounds the symbols that `rules` makes, 0 and the base ones included. */
-  constructor(pool: WordPool, rules: MergeRules, maxSymbols: number) {
+  /**
+   * @param pool is used up.
+   * @param maxSymbols bounds the symbols that `rules` makes, 0 and the base ones included.
+   * @param leastCount above 1 forgets rarer pairs, which saves most of the work; `next` then must not be asked for them,
+   *   and `rules` must make a new symbol of every pair.
+   */
+  constructor(pool: WordPool, rules: MergeRules, maxSymbols: number, leastCount = 1) {
     this.#rules = rules;
+    this.#leastCount = leastCount;
     // Room enough from the start: a text has a new pair at every few places, up to a million or so.
     this.#index = new PairTable(Math.min(2 ** 20, pool.symbols.length >> 2));
     this.#symbols = pool.symbols;
@@ -81,7 +89,7 @@ export class PairMerger {
   }
 
   /** Merges the most frequent pair; undefined if none is left that occurs `minCount` times. */
-  next(minCount = 1): MergedPair | undefined {
+  next(minCount = this.#leastCount): MergedPair | undefined {
     for (;;) {
       const pair = this.#levels.pop();
       if (pair < 0) return undefined;
@@ -129,14 +137,17 @@ export class PairMerger {
     for (let pair = 0; pair < this.#numPairs; pair++) {
       this.#placeStart[pair] = start;
       this.#placeEnd[pair] = start;
-      start += sizes[pair]!;
+      if (this.#counts[pair]! >= this.#leastCount) start += sizes[pair]!;
     }
     for (let at = 0; at < pairAt.length; at++) {
       const pair = pairAt[at]!;
-      if (pair >= 0) this.#places[this.#placeEnd[pair]!++] = at;
+      if (pair < 0 || this.#counts[pair]! < this.#leastCount) continue;
+      this.#places[this.#placeEnd[pair]!++] = at;
     }
-    this.#numPlaces = total;
-    for (let pair = 0; pair < this.#numPairs; pair++) this.#levels.push(pair);
+    this.#numPlaces = start;
+    for (let pair = 0; pair < this.#numPairs; pair++) {
+      if (this.#counts[pair]! >= this.#leastCount) this.#levels.push(pair);
+    }
   }
 
   #merge(pair: number, symbol: number): void {
@@ -149,6 +160,7 @@ export class PairMerger {
     lengths[symbol] = length;
     const [beforeLeft, beforeMerged, behindRight, behindMerged] = this.#known;
     const firstNewPair = this.#numPairs;
+    const isNew = this.#leastCount > 1;
     this.#numNew = 0;
     const end = this.#placeEnd[pair]!;
     for (let index = this.#placeStart[pair]!; index < end; index++) {
@@ -157,8 +169,11 @@ export class PairMerger {
       const weight = this.#weights[at]!;
       const before = symbols[at - 1]!;
       const behind = symbols[at + length]!;
-      if (before > 0) this.#drop(beforeLeft, before, before, left, pair, weight);
-      if (behind > 0) this.#drop(behindRight, behind, right, behind, pair, weight);
+      // A neighbour that was merged in this step already has its pair in the lists of this step only.
+      if (isNew && before === symbol) this.#dropNew(behindMerged[left]!, weight);
+      else if (before > 0) this.#drop(beforeLeft, before, before, left, pair, weight);
+      if (isNew && behind === symbol) this.#dropNew(beforeMerged[right]!, weight);
+      else if (behind > 0) this.#drop(behindRight, behind, right, behind, pair, weight);
       symbols[at + leftLength] = INSIDE;
       symbols[at] = symbol;
       symbols[at + length - 1] = symbol;
@@ -168,20 +183,31 @@ export class PairMerger {
     this.#counts[pair] = 0;
     for (const other of this.#touched) for (const known of this.#known) known[other] = UNKNOWN;
     this.#touched.length = 0;
+    if (isNew) this.#forgetRarePairs(firstNewPair);
     this.#filePlaces(firstNewPair);
+  }
+
+  #dropNew(pair: number, weight: number): void {
+    if (pair >= 0) this.#counts[pair]! -= weight;
   }
 
   /** A pair is gone at one place. */
   #drop(known: Int32Array, other: number, left: number, right: number, merged: number, weight: number): void {
     let pair = known[other]!;
-    if (pair === UNKNOWN) pair = this.#remember(known, other, left, right);
+    if (pair === UNKNOWN) {
+      const handle = this.#index.find(left, right);
+      pair = this.#remember(known, other, handle < 0 ? DISALLOWED : this.#index.merged(handle));
+    }
     if (pair >= 0 && pair !== merged) this.#counts[pair]! -= weight;
   }
 
   /** A pair has come up at one place. */
   #gain(known: Int32Array, other: number, left: number, right: number, weight: number, at: number): void {
     let pair = known[other]!;
-    if (pair === UNKNOWN) pair = this.#remember(known, other, left, right);
+    if (pair === UNKNOWN) {
+      const found = this.#leastCount > 1 ? this.#newPair(left, right) : this.#pairOf(left, right);
+      pair = this.#remember(known, other, found);
+    }
     if (pair < 0) return;
     this.#counts[pair]! += weight;
     if (this.#numNew === this.#newPairs.length) {
@@ -192,8 +218,7 @@ export class PairMerger {
     this.#newPlaces[this.#numNew++] = at;
   }
 
-  #remember(known: Int32Array, other: number, left: number, right: number): number {
-    const pair = this.#pairOf(left, right);
+  #remember(known: Int32Array, other: number, pair: number): number {
     known[other] = pair;
     this.#touched.push(other);
     return pair;
@@ -203,9 +228,15 @@ export class PairMerger {
   #pairOf(left: number, right: number): number {
     const handle = this.#index.find(left, right);
     if (handle >= 0) return this.#index.merged(handle);
-    const pair = this.#rules.allows(left, right) ? this.#numPairs++ : DISALLOWED;
+    const pair = this.#newPair(left, right);
     this.#index.set(left, right, NO_MERGE, pair);
-    if (pair < 0) return pair;
+    return pair;
+  }
+
+  /** The number of a pair that has come up for the first time, not yet in the index. */
+  #newPair(left: number, right: number): number {
+    if (!this.#rules.allows(left, right)) return DISALLOWED;
+    const pair = this.#numPairs++;
     if (pair === this.#left.length) {
       this.#left = grownTo(this.#left, pair * 2);
       this.#right = grownTo(this.#right, pair * 2);
@@ -215,7 +246,34 @@ export class PairMerger {
     }
     this.#left[pair] = left;
     this.#right[pair] = right;
+    this.#counts[pair] = 0;
     return pair;
+  }
+
+  /** Keeps the new pairs that are frequent enough, numbered anew, and only their places. */
+  #forgetRarePairs(firstNewPair: number): void {
+    const renumbered = new Int32Array(this.#numPairs - firstNewPair).fill(DISALLOWED);
+    let kept = firstNewPair;
+    for (let pair = firstNewPair; pair < this.#numPairs; pair++) {
+      const count = this.#counts[pair]!;
+      if (count < this.#leastCount) continue;
+      const left = this.#left[pair]!;
+      const right = this.#right[pair]!;
+      this.#left[kept] = left;
+      this.#right[kept] = right;
+      this.#counts[kept] = count;
+      this.#index.set(left, right, NO_MERGE, kept);
+      renumbered[pair - firstNewPair] = kept++;
+    }
+    this.#numPairs = kept;
+    let numNew = 0;
+    for (let index = 0; index < this.#numNew; index++) {
+      const pair = renumbered[this.#newPairs[index]! - firstNewPair]!;
+      if (pair < 0) continue;
+      this.#newPairs[numNew] = pair;
+      this.#newPlaces[numNew++] = this.#newPlaces[index]!;
+    }
+    this.#numNew = numNew;
   }
 
   /** Sorts the new places by pair, behind all others; lists the pairs by count. */
@@ -223,6 +281,7 @@ export class PairMerger {
     const total = this.#numNew;
     const pairs = this.#newPairs;
     const older = new Set<number>();
+    this.#placeEnd.fill(0, firstNewPair, this.#numPairs);
     for (let index = 0; index < total; index++) {
       const pair = pairs[index]!;
       if (pair < firstNewPair) older.add(pair);
