@@ -9,6 +9,7 @@ export {
 export { type CkptFile, type ReadCkptOptions, readCkptFile } from './ckpt-reader.js';
 export { type WriteCkptOptions, writeCkptFile } from './ckpt-writer.js';
 export { dtypeBytes, elementCount, type FileDtype } from './file-dtype.js';
+export { sha256OfFile } from './file-hash.js';
 export type { GgufArray, GgufScalar, GgufScalarType, GgufValue } from './gguf-metadata.js';
 export { type GgufFile, type GgufQuantizedTensor, readGgufFile } from './gguf-reader.js';
 export type { GgufQuantization } from './gguf-types.js';
@@ -35,6 +36,7 @@ export {
 } from './pickle-value.js';
 export type { FloatInput, PickleInput, TupleInput } from './pickle-writer.js';
 export { type ProtobufField, protobufFloat, readProtobuf } from './protobuf.js';
+export { bytesField, doubleField, floatField, varintField } from './protobuf-writer.js';
 export {
   type JsonLine,
   type ParseJsonOptions,

@@ -24,3 +24,17 @@ export function bytesField(number: number, content: Uint8Array | string): Buffer
   const bytes = Buffer.from(content);
   return Buffer.concat([lengthPrefix(number, bytes.length), bytes]);
 }
+
+/** A field of eight bytes: a double. */
+export function doubleField(number: number, value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleLE(value);
+  return Buffer.concat([encodeVarint(number * 8 + 1), bytes]);
+}
+
+/** A field of four bytes: a float. */
+export function floatField(number: number, value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeFloatLE(value);
+  return Buffer.concat([encodeVarint(number * 8 + 5), bytes]);
+}
