@@ -4,11 +4,12 @@ import { type LoadWeightsOptions, loadWeights } from '../checkpoint/index.js';
 import { InputError } from '../errors/index.js';
 import { fileStatus } from '../formats/index.js';
 import type { CausalLm } from './causal-lm.js';
+import { embeddedConfig } from './convert/gguf-config.js';
 import type { Architecture } from './family.js';
-import { findConfig, loadArchitecture } from './registry.js';
+import { findConfig, loadArchitecture, parseArchitecture } from './registry.js';
 
 export interface LoadModelOptions extends LoadWeightsOptions {
-  /** A config that lies elsewhere; default: the one beside the weights. */
+  /** A config that lies elsewhere; default: the one in a GGUF of ours, or beside the weights. */
   readonly configPath?: string | undefined;
 }
 
@@ -25,7 +26,11 @@ export function loadModel(path: string, { configPath, ...options }: LoadModelOpt
   const status = fileStatus(path);
   if (status === undefined) throw new InputError(`${path}: no such model folder or weight file.`);
   const folder = status.isDirectory() ? path : dirname(path);
-  const architecture = loadArchitecture(configPath ?? findConfig(folder));
+  const embedded = configPath === undefined ? embeddedConfig(path) : undefined;
+  const architecture =
+    embedded === undefined
+      ? loadArchitecture(configPath ?? findConfig(folder))
+      : parseArchitecture(embedded.config, embedded.source);
   const model = architecture.createModel();
   loadWeights(model, architecture.tables, path, options);
   return { model, architecture };

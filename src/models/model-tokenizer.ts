@@ -22,7 +22,7 @@ export function loadModelTokenizer(architecture: Architecture, path: string): To
 
 /** The folder of a weight file; every other path is itself. */
 export function tokenizerSource(path: string): string {
-  const isWeights = /\.safetensors(\.index\.json)?$/.test(path);
+  const isWeights = /\.(gguf|safetensors(\.index\.json)?)$/.test(path);
   if (fileStatus(path) === undefined) throw new InputError(`${path} does not exist; check the path.`);
   return isWeights ? dirname(path) : path;
 }

@@ -1,5 +1,18 @@
 /** Text to token ids and back: SentencePiece models and byte-pair tokenizer.json files. No chat formats. */
-export { type LoadTokenizerOptions, loadTokenizer, parseTokenizer } from './load-tokenizer.js';
+export { type FolderTokens, readFolderTokens } from './folder-tokens.js';
+export {
+  findTokenizerFile,
+  type LoadTokenizerOptions,
+  loadTokenizer,
+  looksLikeJson,
+  parseTokenizer,
+} from './load-tokenizer.js';
+export {
+  type Piece,
+  type PieceType,
+  parseSentencePieceModel,
+  type SentencePieceModel,
+} from './sentencepiece/model-file.js';
 export type { DecodeOptions, DecodeStream, EncodeOptions, Tokenizer } from './tokenizer.js';
 export { readTexts } from './training/chunk-texts.js';
 export { type FertilityCounts, FertilityMeter, fertilityRates, WRITINGS } from './training/fertility.js';

@@ -55,7 +55,8 @@ export function parseTokenizer(
   return new HuggingFaceTokenizer(json, source, folderTokens.roles);
 }
 
-function findTokenizerFile(folder: string): string {
+/** The tokenizer of a folder. @throws InputError if it has none, or several */
+export function findTokenizerFile(folder: string): string {
   for (const name of ['tokenizer.json', 'tokenizer.model']) {
     if (existsSync(join(folder, name))) return join(folder, name);
   }
@@ -75,7 +76,7 @@ function readBytes(path: string): Uint8Array {
 }
 
 /** JSON objects begin with `{` and then a key or `}`; a SentencePiece model with a field tag and a length. */
-function looksLikeJson(bytes: Uint8Array): boolean {
+export function looksLikeJson(bytes: Uint8Array): boolean {
   const head = Buffer.from(bytes.subarray(0, 64)).toString('latin1');
   return /^(?:\u00ef\u00bb\u00bf)?\s*\{\s*(?:["}]|$)/.test(head);
 }

@@ -18,6 +18,7 @@ import { InputError } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
 import type { Architecture, ModelFamily } from '../family.js';
 import { families, findConfigIn, parseArchitecture } from '../registry.js';
+import { embeddedConfig } from './gguf-config.js';
 
 export interface ConversionSource {
   readonly checkpoint: Checkpoint;
@@ -39,8 +40,7 @@ export interface SourceOptions extends OpenCheckpointOptions {
 export function openSource(path: string, options: SourceOptions = {}): ConversionSource {
   const checkpoint = openCheckpoint(path, options);
   const folder = fileStatus(path)?.isDirectory() === true ? path : dirname(path);
-  const configPath = options.configPath ?? findConfigIn(folder);
-  const architecture = configPath === undefined ? undefined : architectureOf(configPath);
+  const architecture = architectureOf(path, folder, options.configPath);
   const family =
     architecture === undefined
       ? recogniseFamily(checkpoint)
@@ -50,14 +50,24 @@ export function openSource(path: string, options: SourceOptions = {}): Conversio
       `${path} holds ${checkpoint.ranks.length} ranks of a model that no family here knows, so that nobody can tell how to join ` +
         'them; join them where they were written, or give the config with --config.',
     );
-  const tables: WeightTables = family?.tables ?? NO_TABLES;
+  const tables: WeightTables = architecture?.tables ?? family?.tables ?? NO_TABLES;
   return { checkpoint, family, tables, architecture, model: wholeModel(checkpoint, tables, options.layout) };
 }
 
-/** undefined for the config of a family that is not ours. @throws InputError for a faulty config of one that is */
-function architectureOf(path: string): Architecture | undefined {
-  const config = readConfigFile(path);
-  return families.some((family) => family.recognises(config)) ? parseArchitecture(config, path) : undefined;
+/**
+ * By the config given, that in a GGUF of ours, or that beside the weights; undefined without any, and for the config of a
+ * family that is not ours. @throws InputError for a faulty config of one that is
+ */
+function architectureOf(
+  path: string,
+  folder: string,
+  configPath: string | undefined,
+): Architecture | undefined {
+  const embedded = configPath === undefined ? embeddedConfig(path) : undefined;
+  const file = configPath ?? findConfigIn(folder);
+  if (embedded === undefined && file === undefined) return undefined;
+  const { config, source } = embedded ?? { config: readConfigFile(file!), source: file! };
+  return families.some((family) => family.recognises(config)) ? parseArchitecture(config, source) : undefined;
 }
 
 /** Tensors of other models are carried over under their own names. */

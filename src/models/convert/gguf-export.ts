@@ -1,0 +1,107 @@
+/** What a GGUF for llama.cpp says beside its tensors, and which conversions cannot make one. */
+import { basename, dirname, resolve } from 'node:path';
+import type { ContainerFormat, NameDialect, PlannedFile } from '../../checkpoint/index.js';
+import { InputError } from '../../errors/index.js';
+import { fileStatus, type GgufValue } from '../../formats/index.js';
+import { GGUF_CONFIG_KEY } from './gguf-config.js';
+import { type GgufMetadata, tokenizerMetadata } from './gguf-tokenizer.js';
+import type { ConversionSource } from './source.js';
+
+interface GgufRequest {
+  readonly from: string;
+  readonly names?: NameDialect | undefined;
+  readonly dtype?: string | undefined;
+  readonly layout?: unknown;
+  readonly merge?: unknown;
+  readonly states?: 'keep' | 'drop' | undefined;
+}
+
+/**
+ * The spelling to write. In a GGUF it is llama.cpp's, unless `--names` asks for another: then the file is a container and
+ * nothing more. undefined: the source's.
+ * @throws InputError where llama.cpp's cannot be written
+ */
+export function targetDialect(
+  request: GgufRequest,
+  source: ConversionSource,
+  format: ContainerFormat,
+): NameDialect | undefined {
+  const { names } = request;
+  if (names === 'gguf' && format !== 'gguf')
+    throw new InputError(
+      `--names gguf is llama.cpp's layout, which belongs into a .gguf, not into ${format}.`,
+    );
+  if (names !== 'gguf' && (names !== undefined || format !== 'gguf'))
+    return names ?? (source.model.dialect === 'gguf' ? 'published' : undefined);
+  refuseRequest(request, source);
+  return 'gguf';
+}
+
+const WAY_OUT = 'For a GGUF that is a container and nothing more, give --names published.';
+
+function refuseRequest({ from, layout, merge, states, dtype }: GgufRequest, source: ConversionSource): void {
+  const refuse = (problem: string): never => {
+    throw new InputError(`${from}: ${problem}. ${WAY_OUT}`);
+  };
+  const { architecture, family, model } = source;
+  if (family === undefined)
+    refuse("no family here knows these tensors, so that nobody can tell llama.cpp's names and rows of them");
+  if (architecture === undefined) {
+    refuse(
+      "llama.cpp's layout depends on the model's config, which does not lie beside the weights; give it with --config",
+    );
+    return;
+  }
+  if ('unsupported' in architecture.gguf) refuse(architecture.gguf.unsupported);
+  if (layout !== undefined) refuse('llama.cpp reads whole models, no ranks');
+  if (states === 'keep') refuse("llama.cpp's layout has no place for optimiser states");
+  if (merge !== undefined)
+    refuse('merge the adapter first (--merge into safetensors), then write the GGUF of the result');
+  if ([...model.weights.keys()].some((path) => /\.lora[AB]$/.test(path)))
+    refuse('it holds LoRA matrices; merge them first (--merge into safetensors)');
+  const isDouble = [...model.weights.values()].some((view) => view.dtype === 'float64');
+  if (dtype === 'float64' || (dtype === undefined && isDouble))
+    refuse('llama.cpp does not compute in float64; give another --dtype');
+}
+
+/** ggml's number of a file's dtype. */
+const FILE_TYPES = new Map([
+  ['float32', 0],
+  ['float16', 1],
+  ['bfloat16', 32],
+]);
+
+/** The keys of a file whose dialect is `gguf`. */
+export function ggufMetadata(
+  from: string,
+  { architecture }: ConversionSource,
+  files: readonly PlannedFile[],
+): GgufMetadata {
+  if (architecture === undefined || !('scheme' in architecture.gguf))
+    throw new TypeError('targetDialect allows the layout only where it is known');
+  const layout = architecture.gguf;
+  const folder = fileStatus(from)?.isDirectory() === true ? from : dirname(from);
+  const matrix = files.flatMap(({ tensors }) => tensors).find(({ shape }) => shape.length === 2);
+  const text = (value: string): GgufValue => ({ type: 'string', value });
+  const count = (value: number): GgufValue => ({ type: 'uint32', value });
+  const real = (value: number): GgufValue => ({ type: 'float32', value });
+  const prefix = layout.architecture;
+  return new Map<string, GgufValue>([
+    ['general.architecture', text(prefix)],
+    ['general.type', text('model')],
+    ['general.name', text(basename(resolve(folder)))],
+    ['general.file_type', count(FILE_TYPES.get(matrix?.dtype ?? 'float32') ?? 0)],
+    [`${prefix}.vocab_size`, count(architecture.vocabSize)],
+    [`${prefix}.context_length`, count(layout.contextLength)],
+    [`${prefix}.embedding_length`, count(layout.embeddingLength)],
+    [`${prefix}.block_count`, count(layout.blockCount)],
+    [`${prefix}.feed_forward_length`, count(layout.feedForwardLength)],
+    [`${prefix}.rope.dimension_count`, count(layout.embeddingLength / layout.headCount)],
+    [`${prefix}.rope.freq_base`, real(layout.ropeBase)],
+    [`${prefix}.attention.head_count`, count(layout.headCount)],
+    [`${prefix}.attention.head_count_kv`, count(layout.headCount)],
+    [`${prefix}.attention.layer_norm_rms_epsilon`, real(layout.normEpsilon)],
+    ...tokenizerMetadata(folder, architecture),
+    [GGUF_CONFIG_KEY, text(JSON.stringify(architecture.publishedConfig))],
+  ]);
+}

@@ -1,0 +1,95 @@
+/** The tokenizer beside a model as the keys from which llama.cpp builds its own. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type GgufValue, listFolder, readJsonFile } from '../../formats/index.js';
+import { log } from '../../log/index.js';
+import {
+  findTokenizerFile,
+  looksLikeJson,
+  readFolderTokens,
+  type Tokenizer,
+} from '../../tokenizers/index.js';
+import { type Architecture, configValue } from '../family.js';
+import { loadModelTokenizer } from '../model-tokenizer.js';
+import { jsonVocabulary } from './gguf-bpe.js';
+import { sentencePieceVocabulary } from './gguf-sentencepiece.js';
+import { type GgufVocabulary, TOKEN_TYPES } from './gguf-vocabulary.js';
+
+export type GgufMetadata = Map<string, GgufValue>;
+
+/**
+ * Keys of the tokenizer in `folder`. Without one, or with one that llama.cpp has no counterpart of, the file says so
+ * (`no_vocab`), stderr too, and llama.cpp takes ids only.
+ */
+export function tokenizerMetadata(folder: string, architecture: Architecture): GgufMetadata {
+  if (!listFolder(folder).some((name) => name === 'tokenizer.json' || name.endsWith('.model')))
+    return withoutVocabulary(`${folder} holds no tokenizer`);
+  const file = findTokenizerFile(folder);
+  const tokenizer = loadModelTokenizer(architecture, folder);
+  const bytes = readFileSync(file);
+  const added = readFolderTokens(folder)?.added ?? new Map();
+  const vocabulary = looksLikeJson(bytes)
+    ? jsonVocabulary(bytes, file, tokenizer)
+    : sentencePieceVocabulary(bytes, file, tokenizer, added);
+  if ('unsupported' in vocabulary) return withoutVocabulary(`${file} ${vocabulary.unsupported}`);
+  for (const difference of vocabulary.differences) log(`${file}: ${difference}`);
+  const metadata = vocabularyKeys(vocabulary, architecture.vocabSize);
+  addRoles(metadata, tokenizer, architecture);
+  const template = chatTemplate(folder);
+  if (template !== undefined) metadata.set('tokenizer.chat_template', { type: 'string', value: template });
+  return metadata;
+}
+
+function withoutVocabulary(reason: string): GgufMetadata {
+  log(`${reason}: the file gets none, and llama.cpp takes token ids only, no text`);
+  return new Map([['tokenizer.ggml.model', { type: 'string', value: 'no_vocab' }]]);
+}
+
+/** Tables have as many rows as the embedding. */
+function vocabularyKeys(vocabulary: GgufVocabulary, vocabSize: number): GgufMetadata {
+  const tokens = [...vocabulary.tokens];
+  for (let id = tokens.length; id < vocabSize; id++)
+    tokens.push({ text: `[PAD${id}]`, type: TOKEN_TYPES.unused, score: 0 });
+  const { model, pre, merges, addSpacePrefix } = vocabulary;
+  const list = <Type extends 'string' | 'float32' | 'int32'>(itemType: Type) => ({
+    type: 'array' as const,
+    itemType,
+  });
+  return new Map<string, GgufValue>([
+    ['tokenizer.ggml.model', { type: 'string', value: model }],
+    ['tokenizer.ggml.pre', { type: 'string', value: pre }],
+    ['tokenizer.ggml.tokens', { ...list('string'), value: tokens.map(({ text }) => text) }],
+    ['tokenizer.ggml.token_type', { ...list('int32'), value: tokens.map(({ type }) => type) }],
+    merges === undefined
+      ? ['tokenizer.ggml.scores', { ...list('float32'), value: tokens.map(({ score }) => score) }]
+      : ['tokenizer.ggml.merges', { ...list('string'), value: merges }],
+    ['tokenizer.ggml.add_space_prefix', { type: 'bool', value: addSpacePrefix }],
+  ]);
+}
+
+function addRoles(metadata: GgufMetadata, tokenizer: Tokenizer, architecture: Architecture): void {
+  const roles = [
+    ['bos', architecture.bosTokenId ?? tokenizer.bosTokenId],
+    ['eos', architecture.eosTokenId ?? tokenizer.eosTokenId],
+    ['unknown', tokenizer.unkTokenId],
+    ['padding', architecture.padTokenId ?? tokenizer.padTokenId],
+  ] as const;
+  for (const [role, id] of roles)
+    if (id !== undefined && id < architecture.vocabSize)
+      metadata.set(`tokenizer.ggml.${role}_token_id`, { type: 'uint32', value: id });
+  const [bare, framed] = [false, true].map((addSpecialTokens) => tokenizer.encode('a', { addSpecialTokens }));
+  const isAdded = (id: number | undefined, at: number): boolean =>
+    id !== undefined && framed?.at(at) === id && bare?.at(at) !== id;
+  metadata.set('tokenizer.ggml.add_bos_token', { type: 'bool', value: isAdded(tokenizer.bosTokenId, 0) });
+  metadata.set('tokenizer.ggml.add_eos_token', { type: 'bool', value: isAdded(tokenizer.eosTokenId, -1) });
+}
+
+/** The Jinja template that a model folder brings along. */
+function chatTemplate(folder: string): string | undefined {
+  const file = join(folder, 'chat_template.jinja');
+  if (existsSync(file)) return readFileSync(file, 'utf8');
+  const config = join(folder, 'tokenizer_config.json');
+  if (!existsSync(config)) return undefined;
+  const template = configValue(readJsonFile(config), 'chat_template');
+  return typeof template === 'string' ? template : undefined;
+}
