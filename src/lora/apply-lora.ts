@@ -1,7 +1,9 @@
 /** Puts adapters into a model and takes them out again. */
 import { InputError } from '../errors/index.js';
 import { Linear, type Module } from '../nn/index.js';
-import { LoraLinear, type LoraOptions } from './lora-linear.js';
+import { scope } from '../tensor/index.js';
+import { LoraLinear } from './lora-linear.js';
+import type { LoraOptions } from './lora-options.js';
 
 /** Wraps every linear layer whose own path `matches`; gives them by path. @throws InputError if there is none. */
 export function applyLora(
@@ -10,8 +12,9 @@ export function applyLora(
   options: LoraOptions,
 ): Map<string, LoraLinear> {
   const adapted = new Map<string, LoraLinear>();
+  const already = loraLayers(model);
   for (const [path, module] of [...model.namedModules()]) {
-    if (!(module instanceof Linear) || module instanceof LoraLinear || !matches(path)) continue;
+    if (!(module instanceof Linear) || already.has(path) || !matches(path)) continue;
     const layer = new LoraLinear(module, options);
     model.replaceModule(path, layer);
     adapted.set(path, layer);
@@ -29,18 +32,15 @@ export function loraLayers(model: Module): Map<string, LoraLinear> {
   return layers;
 }
 
-/** Adds every adapter to its weight and puts plain linear layers back. */
+/** Works every adapter into its weight and puts plain linear layers in their places, in place of quantised ones too. */
 export function mergeLora(model: Module): void {
   for (const [path, layer] of loraLayers(model)) {
-    const plain = new Linear(layer.inFeatures, layer.outFeatures, {
-      bias: layer.bias !== undefined,
-      layout: layer.layout,
-    });
-    plain.assign('weight', layer.mergedWeight());
-    plain.bias = layer.bias;
-    layer.weight.dispose();
-    layer.loraA.dispose();
-    layer.loraB.dispose();
+    const { bias, layout } = layer;
+    const plain = new Linear(layer.inFeatures, layer.outFeatures, { layout });
+    scope(() => plain.assign('weight', layer.mergedWeight()));
+    plain.bias = bias;
+    layer.base.bias = undefined; // It lives on in the plain layer.
     model.replaceModule(path, plain);
+    layer.dispose();
   }
 }

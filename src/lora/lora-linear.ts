@@ -1,51 +1,61 @@
 /**
- * A linear layer with a low-rank update beside its frozen weight: y = x W^T + b + (x A^T) B^T * alpha / rank
- * (Hu et al. 2021, arXiv 2106.09685).
+ * A linear layer with a low-rank update beside its frozen weight: y = x W^T + b + scale * (x A^T) B^T
+ * (Hu et al. 2021, arXiv 2106.09685). With a magnitude m (DoRA, arXiv 2402.09353) each output is rescaled,
  *
- * Shapes: I input features, O output features, R rank.
+ *   y = g * (x W^T + scale * (x A^T) B^T) + b,  g = m / ||W + scale * B A|| by rows,
+ *
+ * the norm standing outside of the graph (section 4.3 there). Where dropout zeroes inputs, PEFT lets it zero those of the
+ * correction (g - 1) * x W^T too, and so do we.
+ *
+ * Shapes: I input features, O output features, R rank, … any leading dimensions.
  */
-import { Linear, parameter } from '../nn/index.js';
-import {
-  empty,
-  type FloatDType,
-  type Generator,
-  noGrad,
-  operator,
-  rand,
-  type Tensor,
-  zeros,
-} from '../tensor/index.js';
+import { type Linear, Module, parameter } from '../nn/index.js';
+import { empty, type Generator, noGrad, operator, type Tensor } from '../tensor/index.js';
+import { type LoraOptions, loraScale } from './lora-options.js';
+import { rowNorms, wideDType } from './row-norms.js';
 
 const linear = operator('xinghe::linear');
 const bernoulli = operator('aten::bernoulli_.float');
+const version = operator('aten::_version');
 
-export interface LoraOptions {
-  readonly rank: number;
-  readonly alpha: number;
-  /** Probability that an input of the update is zeroed in training. Default 0. */
-  readonly dropout?: number;
+interface CachedNorms {
+  readonly norms: Tensor;
+  /** What they were computed from, and how often that had been written to. */
+  readonly sources: readonly (readonly [tensor: Tensor, version: number])[];
 }
 
-export class LoraLinear extends Linear {
+/** Stands in the tree where its base stood: the base's parameters keep their paths. */
+export class LoraLinear extends Module implements Linear {
+  readonly base: Linear;
   loraA: Tensor; // [R, I]
   loraB: Tensor; // [O, R]
+  loraMagnitude: Tensor | undefined; // [O], of DoRA
   readonly options: LoraOptions;
   /** Draws the dropout in training; undefined in evaluation and generation: no dropout. */
   dropoutGenerator: Generator | undefined;
+  #cached: CachedNorms | undefined;
 
-  /** Takes over the parameters of `base`, which must not be used any more. A and B have no values yet. */
+  /** Takes `base` over, which may be quantised. The adapter has no values yet. */
   constructor(base: Linear, options: LoraOptions) {
-    super(base.inFeatures, base.outFeatures, { bias: base.bias !== undefined, layout: base.layout });
-    this.weight = base.weight;
-    this.bias = base.bias;
+    super();
+    this.base = base;
     this.options = options;
     this.loraA = parameter(options.rank, base.inFeatures);
     this.loraB = parameter(base.outFeatures, options.rank);
+    this.loraMagnitude = options.dora === true ? parameter(base.outFeatures) : undefined;
   }
 
-  override forward(x: Tensor): Tensor {
-    const update = linear(linear(this.#dropOut(x), this.loraA.to(x.dtype)), this.loraB.to(x.dtype));
-    return super.forward(x).add(update.mul(this.scale));
+  forward(x: Tensor): Tensor {
+    const { base, loraMagnitude: magnitude } = this;
+    const dropped = this.#dropOut(x);
+    const update = linear(linear(dropped, this.loraA.to(x.dtype)), this.loraB.to(x.dtype)).mul(this.scale);
+    const result = base.forward(x);
+    if (magnitude === undefined) return result.add(update);
+    const biased = dropped === x ? result : base.forward(dropped);
+    const direction = base.bias === undefined ? biased : biased.sub(base.bias);
+    const norms = this.#norms();
+    const factor = magnitude.to(norms.dtype).div(norms);
+    return result.add(direction.mul(factor.sub(1).to(x.dtype))).add(update.mul(factor.to(x.dtype)));
   }
 
   #dropOut(x: Tensor): Tensor {
@@ -56,29 +66,86 @@ export class LoraLinear extends Linear {
     return x.mul(kept.mul(1 / (1 - dropout)));
   }
 
-  get scale(): number {
-    return this.options.alpha / this.options.rank;
+  /** Row lengths of the adapted weight [O]: computed anew while the matrices are trained, remembered while they are not. */
+  #norms(): Tensor {
+    const { loraA, loraB, scale } = this;
+    const sources = [loraA, loraB, this.base.weight].map((tensor) => [tensor, version(tensor)] as const);
+    const isTrained = loraA.requiresGrad || loraB.requiresGrad;
+    const known = this.#cached;
+    const isValid = known?.sources.every(
+      ([tensor, count], index) => tensor === sources[index]?.[0] && count === sources[index][1],
+    );
+    if (known !== undefined && isValid === true && !isTrained) return known.norms;
+    this.#forgetNorms();
+    const norms = rowNorms(this.base.dequantizedWeight(), { loraA, loraB, scale });
+    if (!isTrained) this.#cached = { norms: norms.keep(), sources };
+    return norms;
   }
 
-  /** The weight with the update added, in the weight's layout and dtype. */
+  #forgetNorms(): void {
+    this.#cached?.norms.dispose();
+    this.#cached = undefined;
+  }
+
+  get scale(): number {
+    return loraScale(this.options);
+  }
+
+  /** The parameters of the adapter, without those of the base. */
+  get adapterParameters(): Tensor[] {
+    const { loraA, loraB, loraMagnitude } = this;
+    return loraMagnitude === undefined ? [loraA, loraB] : [loraA, loraB, loraMagnitude];
+  }
+
+  /** The weight with the adapter worked in, in the base's layout and the dtype of its dense weight. */
   mergedWeight(): Tensor {
     return noGrad(() => {
-      const wide = this.weight.dtype === 'float64' ? 'float64' : 'float32';
-      const update = this.loraB.to(wide).matmul(this.loraA.to(wide)).mul(this.scale); // [O, I]
-      const placed = this.layout === 'out-in' ? update : update.transpose(0, 1);
-      return this.weight.to(wide).add(placed).to(this.weight.dtype);
+      const weight = this.base.dequantizedWeight(); // [O, I]
+      const wide = wideDType(weight);
+      const update = this.loraB.to(wide).matmul(this.loraA.to(wide)).mul(this.scale);
+      let merged = weight.to(wide).add(update);
+      if (this.loraMagnitude !== undefined)
+        merged = merged.mul(this.loraMagnitude.to(wide).div(this.#norms()).unsqueeze(1));
+      const placed = this.layout === 'out-in' ? merged : merged.transpose(0, 1).contiguous();
+      return placed.to(weight.dtype);
     });
   }
-}
 
-/**
- * Values of a new adapter: A uniform in ±1/sqrt(I) (Kaiming with a = sqrt 5, as MindPet and PEFT draw it), B zero,
- * so that the model starts unchanged.
- */
-export function initializeLora(layer: LoraLinear, generator: Generator, dtype: FloatDType = 'float32'): void {
-  const bound = 1 / Math.sqrt(layer.inFeatures);
-  const device = layer.weight.device;
-  const values = rand(layer.loraA.shape, generator, { low: -bound, high: bound });
-  layer.assign('loraA', values.to(dtype).toDevice(device));
-  layer.assign('loraB', zeros(layer.loraB.shape, { dtype, device }));
+  dequantizedWeight(): Tensor {
+    return this.base.dequantizedWeight();
+  }
+
+  get weight(): Tensor {
+    return this.base.weight;
+  }
+
+  get bias(): Tensor | undefined {
+    return this.base.bias;
+  }
+
+  get inFeatures(): number {
+    return this.base.inFeatures;
+  }
+
+  get outFeatures(): number {
+    return this.base.outFeatures;
+  }
+
+  get layout(): 'out-in' | 'in-out' {
+    return this.base.layout;
+  }
+
+  override *namedModules(prefix = ''): ReturnType<Module['namedModules']> {
+    yield [prefix, this];
+    yield* this.base.namedModules(prefix);
+  }
+
+  protected override ownerOf(key: string): Module {
+    return Object.hasOwn(this, key) ? this : this.base;
+  }
+
+  override dispose(): void {
+    this.#forgetNorms();
+    super.dispose();
+  }
 }

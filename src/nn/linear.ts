@@ -40,4 +40,9 @@ export class Linear extends Module {
   forward(x: Tensor): Tensor {
     return linear(x, this.layout === 'out-in' ? this.weight : this.weight.transpose(0, 1), this.bias);
   }
+
+  /** The weight as a dense float matrix [O, I]; a layer that stores it otherwise computes it. */
+  dequantizedWeight(): Tensor {
+    return this.layout === 'out-in' ? this.weight : this.weight.transpose(0, 1);
+  }
 }

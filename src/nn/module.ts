@@ -73,7 +73,13 @@ export abstract class Module {
       if (typeof next !== 'object' || next === null) throw new TypeError(`${path}: no ${key} there`);
       owner = next;
     }
-    return { owner, key: keys.at(-1) ?? '' };
+    const key = keys.at(-1) ?? '';
+    return { owner: owner instanceof Module ? owner.ownerOf(key) : owner, key };
+  }
+
+  /** Who holds the field `key` under this module's path: a wrapper whose inner module shares its path says that one. */
+  protected ownerOf(_key: string): Module {
+    return this;
   }
 
   *#walk(prefix: string): Generator<{ path: string; parameter: Tensor }> {
