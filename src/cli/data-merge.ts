@@ -15,13 +15,15 @@ const specs = {
 } as const;
 
 export async function dataMerge(args: readonly string[]): Promise<number> {
+  // Folders may also come first, without a word before them.
+  const named = args[0] === undefined || args[0].startsWith('-') ? args : ['--input', ...args];
   const { input, output, overwrite, json } = parseOptions(
     {
       command: 'xinghe data merge',
       summary: 'the parts of a job array, or several datasets of one kind, as one',
     },
     specs,
-    args,
+    named,
   );
   const report = await mergeDatasets(input, output, { overwrite });
   if (json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);

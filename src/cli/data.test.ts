@@ -103,7 +103,7 @@ test('shards and merge', async () => {
     expect(await prepare(part, '--shard', `${index + 1}/2`)).toBe(0);
   const merged = newPath();
   out = '';
-  expect(await main(['data', 'merge', '--input', ...parts, '--output', merged])).toBe(0);
+  expect(await main(['data', 'merge', ...parts, '--output', merged])).toBe(0);
   expect(out).toMatch(/\(1\/2\): \d+ rows\n.*\(2\/2\): \d+ rows\n.*: \d+ rows, 12 records left out\n$/);
 });
 
