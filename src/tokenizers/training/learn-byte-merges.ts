@@ -31,8 +31,11 @@ export function learnByteMerges(options: LearnByteMergesOptions): {
   const symbols = new Map(names.map((name, symbol) => [name, symbol]));
   const merges: Merge[] = [];
   // The merger's symbols are one higher, since its 0 is no symbol.
+  const pool = poolBytes(options.words);
+  // Each merge uses up a place at least, so more symbols than places are never made.
+  const maxSymbols = Math.min(options.maxSymbols, NUM_BYTES + pool.symbols.length);
   const merger = new PairMerger(
-    poolBytes(options.words),
+    pool,
     {
       allows: () => true,
       precedes: (a, b) => a.left < b.left || (a.left === b.left && a.right < b.right),
@@ -44,7 +47,7 @@ export function learnByteMerges(options: LearnByteMergesOptions): {
         return names.push(name);
       },
     },
-    Math.max(options.maxSymbols, NUM_BYTES) + 1,
+    Math.max(maxSymbols, NUM_BYTES) + 1,
   );
   while (names.length < options.maxSymbols) {
     const merged = merger.next(options.minFrequency);

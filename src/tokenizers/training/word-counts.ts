@@ -1,3 +1,5 @@
+import { InputError } from '../../errors/index.js';
+
 /** How often each word occurs, in order of first occurrence. */
 export type WordCounts = Map<string, number>;
 
@@ -21,6 +23,10 @@ export function packWordCounts(words: WordCounts): PackedWordCounts {
   return { text: texts.join(''), lengths, counts };
 }
 
+/** JavaScript's own limit for a map is a little above. */
+const MAX_WORDS = 2 ** 24 - 2 ** 20;
+
+/** Throws InputError for more different words than a map can hold. */
 export function addPackedCounts(words: WordCounts, { text, lengths, counts }: PackedWordCounts): void {
   let start = 0;
   for (let index = 0; index < lengths.length; index++) {
@@ -28,5 +34,10 @@ export function addPackedCounts(words: WordCounts, { text, lengths, counts }: Pa
     const word = text.slice(start, end);
     words.set(word, (words.get(word) ?? 0) + counts[index]!);
     start = end;
+  }
+  if (words.size > MAX_WORDS) {
+    throw new InputError(
+      `The texts have more than ${MAX_WORDS} different words; learn from a part of them with --input-sentence-size.`,
+    );
   }
 }
