@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { parseConfig } from '../config/index.js';
 import { InputError } from '../errors/index.js';
 import { fileStatus, readJsonFile } from '../formats/index.js';
-import type { LoraOptions } from '../lora/index.js';
+import { type LoraOptions, loraScale } from '../lora/index.js';
 
 export const ADAPTER_CONFIG_FILE = 'adapter_config.json';
 
@@ -24,7 +24,7 @@ const peftConfigSchema = z.object({
   // One value only: the others are a different method.
   peft_type: z.literal('LORA').default('LORA'),
   bias: z.literal('none').default('none'),
-  use_dora: z.literal(false).default(false),
+  use_dora: z.boolean().default(false),
   alpha_pattern: unset('layers with a rank or alpha of their own are not supported'),
   rank_pattern: unset('layers with a rank or alpha of their own are not supported'),
   lora_bias: unset('a bias of the adapter is not supported'),
@@ -34,16 +34,19 @@ const peftConfigSchema = z.object({
   layer_replication: unset('repeated layers are not supported'),
 });
 
-/** @throws InputError for a config that is none, or of a method that is not plain LoRA */
+/** @throws InputError for a config that is none, or of a method that is not LoRA, rsLoRA or DoRA */
 export function readPeftConfig(path: string): LoraOptions {
-  const { r, lora_alpha, lora_dropout, use_rslora } = parseConfig(peftConfigSchema, readJsonFile(path), {
-    source: path,
-  });
-  // rsLoRA (arXiv 2312.03732) scales by alpha / sqrt(r).
-  return { rank: r, alpha: use_rslora ? lora_alpha * Math.sqrt(r) : lora_alpha, dropout: lora_dropout };
+  const config = parseConfig(peftConfigSchema, readJsonFile(path), { source: path });
+  return {
+    rank: config.r,
+    alpha: config.lora_alpha,
+    dropout: config.lora_dropout,
+    rankStabilized: config.use_rslora,
+    dora: config.use_dora,
+  };
 }
 
-/** alpha / rank of an adapter folder or file, by the adapter_config.json there. */
+/** The factor of the update of an adapter folder or file, by the adapter_config.json there. */
 export function readAdapterScale(path: string, rank: number): number {
   const folder = fileStatus(path)?.isDirectory() === true ? path : join(path, '..');
   const config = join(folder, ADAPTER_CONFIG_FILE);
@@ -51,12 +54,14 @@ export function readAdapterScale(path: string, rank: number): number {
     throw new InputError(
       `${config} does not exist; it would tell the adapter's alpha: give it with --lora-alpha.`,
     );
-  const { alpha, rank: stated } = readPeftConfig(config);
-  if (stated !== rank)
+  const lora = readPeftConfig(config);
+  if (lora.dora === true)
+    throw new InputError(`${config}: use_dora: the magnitudes of DoRA cannot be merged by a conversion.`);
+  if (lora.rank !== rank)
     throw new InputError(
-      `${config}: r is ${stated}, but the matrices have rank ${rank}; they do not belong together.`,
+      `${config}: r is ${lora.rank}, but the matrices have rank ${rank}; they do not belong together.`,
     );
-  return alpha / rank;
+  return loraScale(lora);
 }
 
 export interface PeftAdapter extends LoraOptions {
@@ -69,14 +74,16 @@ export interface PeftAdapter extends LoraOptions {
 }
 
 /** What PEFT needs to load an adapter. */
-export function peftConfig({ modules, layout, baseModel = '', rank, alpha, dropout = 0 }: PeftAdapter) {
+export function peftConfig({ modules, layout, baseModel = '', ...lora }: PeftAdapter) {
   return {
     peft_type: 'LORA',
     task_type: 'CAUSAL_LM',
     base_model_name_or_path: baseModel,
-    r: rank,
-    lora_alpha: alpha,
-    lora_dropout: dropout,
+    r: lora.rank,
+    lora_alpha: lora.alpha,
+    lora_dropout: lora.dropout ?? 0,
+    use_rslora: lora.rankStabilized ?? false,
+    use_dora: lora.dora ?? false,
     bias: 'none',
     fan_in_fan_out: layout === 'in-out',
     // All behind the layer's number: the last word alone may name several layers of a block.

@@ -44,16 +44,25 @@ test("PEFT's adapter: logits without, with and merged, and the merged weights", 
   }
 });
 
-describe.each(goldenModels)('%s', (name) => {
+const variants = [
+  { method: 'LoRA', options: {}, config: { use_rslora: false, use_dora: false } },
+  { method: 'rsLoRA', options: { rankStabilized: true }, config: { use_rslora: true, use_dora: false } },
+  { method: 'DoRA', options: { dora: true }, config: { use_rslora: false, use_dora: true } },
+] as const;
+const cases = goldenModels.flatMap((name) => variants.map((variant) => ({ name, ...variant })));
+
+describe.each(cases)('$name, $method', ({ name, options, config: expected }) => {
   /** A model with adapters on the projections of attention and MLP that change something. */
   function adapted(): LoadedModel {
     const loaded = golden(name, 'float64');
-    const adapters = applyLora(loaded.model, (path) => /layers\.\d+\./.test(path), { rank: 3, alpha: 12 });
+    const lora = { rank: 3, alpha: 12, ...options };
+    const adapters = applyLora(loaded.model, (path) => /layers\.\d+\./.test(path), lora);
     const generator = new Generator(5);
     scope(() => {
       for (const layer of adapters.values()) {
         initializeLora(layer, generator, 'float64');
         layer.loraB.add_(0.02);
+        layer.loraMagnitude?.mul_(1.1);
       }
     });
     generator.dispose();
@@ -77,6 +86,7 @@ describe.each(goldenModels)('%s', (name) => {
       r: 3,
       lora_alpha: 12,
       base_model_name_or_path: 'base',
+      ...expected,
     });
     expect(config.fan_in_fan_out).toBe(name === 'telechat-52b');
     // PEFT adapts every module whose name ends in one of these.
@@ -117,7 +127,8 @@ describe('a faulty adapter is refused', () => {
 
   test.each<[string, () => void, RegExp]>([
     ['another rank', config({ r: 8 }), /lora_[AB]\.weight" has shape .*rank 8 on this layer needs/],
-    ['DoRA', config({ use_dora: true }), /adapter_config\.json: use_dora: expected false, got true/],
+    ['DoRA without magnitudes', config({ use_dora: true }), /layer layers\.\d\..* has no magnitude/],
+    ['another method', config({ peft_type: 'OFT' }), /adapter_config\.json: peft_type: /],
     ['an alpha of its own', config({ alpha_pattern: { q_proj: 2 } }), /alpha_pattern: .*not supported/],
     [
       'no config',
@@ -131,6 +142,20 @@ describe('a faulty adapter is refused', () => {
     ],
   ])('%s', (_, load, message) => {
     expect(load).toThrow(message);
+  });
+
+  test('magnitudes without use_dora', () => {
+    const { model, architecture } = golden('xverse');
+    const target = mkdtempSync(join(folder, 'dora-'));
+    const adapters = applyLora(model, (path) => path.endsWith('qProj'), { rank: 2, alpha: 4, dora: true });
+    const generator = new Generator(1);
+    for (const layer of adapters.values()) initializeLora(layer, generator);
+    generator.dispose();
+    saveAdapter(model, architecture.names, target);
+    const plain = golden('xverse');
+    expect(() => loadAdapter(plain.model, architecture.names, target, { rank: 2, alpha: 4 })).toThrow(
+      /lora_magnitude_vector" is DoRA's, but the adapter's config does not say use_dora/,
+    );
   });
 
   test('an adapter of another model', () => {

@@ -1,4 +1,4 @@
-export { adapterFile, loadAdapter, saveAdapter } from './adapter.js';
+export { type AdapterContent, adapterContent, adapterFile, loadAdapter, saveAdapter } from './adapter.js';
 export { ADAPTER_CONFIG_FILE, peftConfig, readAdapterScale, readPeftConfig } from './adapter-config.js';
 export { parseAdapterName } from './adapter-names.js';
 export { CONTAINER_FORMATS, type ContainerFormat, container, formatByEnding } from './containers.js';

@@ -7,12 +7,16 @@ import type { NameTable } from './name-table.js';
 export function publishedParameters(module: Module, names: NameTable): Map<string, Tensor> {
   return new Map(
     module.namedParameters().map(([own, parameter]) => {
-      const [, layer, part] = /^(.*)\.(loraA|loraB)$/.exec(own) ?? [];
-      if (layer === undefined || (part !== 'loraA' && part !== 'loraB'))
+      const [, layer, part] = /^(.*)\.(\w+)$/.exec(own) ?? [];
+      if (layer === undefined || part === undefined || !isAdapterPart(part))
         return [names.toPublished(own), parameter];
       return [`${publishedLayer(names, layer)}.${LORA_NAMES[part]}`, parameter];
     }),
   );
+}
+
+function isAdapterPart(part: string): part is keyof typeof LORA_NAMES {
+  return Object.hasOwn(LORA_NAMES, part);
 }
 
 /** The published name of a linear layer, given its own path. */

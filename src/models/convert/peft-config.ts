@@ -11,6 +11,7 @@ import {
 import { readConfigFile } from '../../config/index.js';
 import { InputError } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
+import type { LoraOptions } from '../../lora/index.js';
 import { findConfigIn } from '../registry.js';
 import type { ConversionSource } from './source.js';
 
@@ -44,29 +45,26 @@ export function planPeftConfig(
     throw new InputError(
       `${options.from}: its layers have the ranks ${[...ranks].join(', ')}; an adapter of PEFT has one.`,
     );
-  const { alpha, dropout } = alphaOf(options) ?? {};
-  if (alpha === undefined) {
+  const lora = loraOf(options);
+  if (lora === undefined) {
     if (!options.isAskedFor) return undefined;
     throw new InputError(
       `${options.from}: no config beside it tells lora_alpha, which ${ADAPTER_CONFIG_FILE} needs; give it with --lora-alpha.`,
     );
   }
   const modules = halves.flatMap((half) => half?.module ?? []);
-  return peftConfig({ rank, alpha, dropout: dropout ?? 0, modules, layout: tables.sharding.linearLayout });
+  return peftConfig({ ...lora, rank, modules, layout: tables.sharding.linearLayout });
 }
 
 /** Of the command line, of PEFT's config beside the source, or of the model's config (Spark's has a section for it). */
-function alphaOf({
-  from,
-  configPath,
-  loraAlpha,
-}: PeftConfigOptions): { alpha: number; dropout?: number } | undefined {
+function loraOf({ from, configPath, loraAlpha }: PeftConfigOptions): Omit<LoraOptions, 'rank'> | undefined {
   if (loraAlpha !== undefined) return { alpha: loraAlpha };
   const folder = fileStatus(from)?.isDirectory() === true ? from : dirname(from);
   const peft = join(folder, ADAPTER_CONFIG_FILE);
   if (fileStatus(peft) !== undefined) {
-    const { alpha, dropout = 0 } = readPeftConfig(peft);
-    return { alpha, dropout };
+    const lora = readPeftConfig(peft);
+    if (lora.dora !== true) return lora;
+    throw new InputError(`${peft}: use_dora: a conversion does not carry the magnitudes of DoRA.`);
   }
   const path = configPath ?? findConfigIn(folder);
   const alpha = path === undefined ? undefined : findNumber(readConfigFile(path), 'lora_alpha');
