@@ -234,33 +234,26 @@ function refuseForeignOptions(options: TrainOptions): void {
 /** Reading, then learning, each with its own line. */
 class TrainProgress {
   readonly #started = performance.now();
-  readonly #bytes: number;
-  #stage: 'read' | 'learn' | undefined;
-  #progress: Progress | undefined;
+  #stage: 'read' | 'learn' = 'read';
+  #progress: Progress;
 
+  /** Throws InputError for files that are missing. */
   constructor(files: readonly string[]) {
-    this.#bytes = sizeOfFiles(files);
+    this.#progress = new Progress({ label: 'reading', total: sizeOfFiles(files), unit: 'byte' });
   }
 
   readonly show: TrainingProgress = ({ stage, done, total }) => {
     if (stage !== this.#stage) {
-      this.#progress?.finish();
+      this.#progress.finish();
       this.#stage = stage;
-      this.#progress = new Progress(
-        stage === 'read'
-          ? { label: 'reading', total: this.#bytes, unit: 'byte' }
-          : {
-              label: 'learning',
-              unit: total === undefined ? 'round' : 'piece',
-              ...(total !== undefined && { total }),
-            },
-      );
+      const unit = total === undefined ? 'round' : 'piece';
+      this.#progress = new Progress({ label: 'learning', unit, ...(total !== undefined && { total }) });
     }
-    this.#progress?.update(done);
+    this.#progress.update(done);
   };
 
   finish(): void {
-    this.#progress?.finish();
+    this.#progress.finish();
   }
 
   get seconds(): number {

@@ -123,6 +123,7 @@ function tokenizerJson(
 ): ByteLevelBpeJson {
   const specialTokens = options.specialTokens ?? [];
   const total = options.vocabSize - specialTokens.length;
+  onProgress?.({ stage: 'learn', done: 0, total });
   const { names, merges } = learnByteMerges({
     words,
     maxSymbols: total,

@@ -95,12 +95,14 @@ function learnPieces(
 ): readonly Piece[] {
   switch (options.algorithm) {
     case 'bpe':
+      onProgress?.({ stage: 'learn', done: 0, total: text.numPieces });
       return learnBpePieces({
         ...text,
         rules: options,
         onProgress: (done) => onProgress?.({ stage: 'learn', done, total: text.numPieces }),
       });
     case 'unigram':
+      onProgress?.({ stage: 'learn', done: 0 });
       return learnUnigramPieces({
         ...text,
         ...options,
