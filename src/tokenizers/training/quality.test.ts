@@ -1,4 +1,4 @@
-/** On real text: as few tokens for it as with sentencepiece's and Hugging Face's own training, at equal vocabulary. */
+/** On real text: as few tokens for it as with sentencepiece's own training, at equal vocabulary. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
