@@ -76,7 +76,8 @@ function gradients(
   source: string,
 ): { loss: number; outputs: TensorInput[] } {
   const dtype = model.computeDType === 'float64' ? 'float64' : 'float32';
-  const { divisor, ...batch } = trainingBatch(inputIds, lossMask.to(dtype));
+  const batch = trainingBatch(inputIds, lossMask.to(dtype));
+  const divisor = batch.weights.sum().item();
   if (!(divisor > 0)) throw new InputError(`${source}: loss_mask leaves no token to learn.`);
   const parameters = publishedParameters(model, architecture.names);
   const store = new GradientStore(parameters.values());

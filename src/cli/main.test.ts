@@ -391,7 +391,7 @@ describe('train', () => {
     [
       'another form of record',
       () => train(base, '--set', 'data.form=messages'),
-      /texts\.jsonl:1: messages: missing/,
+      /texts\.jsonl:1: missing `messages`; keys found: text/,
     ],
     [
       'a target module that is not there',
@@ -406,7 +406,7 @@ describe('train', () => {
     ],
     [
       'a rate that explodes',
-      () => train(base, '--set', 'model.config.initializer_range=1e30'),
+      () => train(base, '--set', 'model.config.initializer_range=1e30', `output=${join(folder, 'exploded')}`),
       /not finite; lower the learning rate/,
     ],
   ])('%s', async (_, make, message) => {
@@ -447,7 +447,13 @@ describe('train', () => {
   test('LoRA saves adapters as checkpoints, and the merged model at the end', async () => {
     const target = join(folder, 'lora');
     const lora = { rank: 2, alpha: 4, dropout: 0.1, target_modules: ['q_proj'] };
-    const config = { ...base, output: target, lora, training: { ...base.training, steps: 3, save_every: 2 } };
+    const config = {
+      ...base,
+      output: target,
+      lora,
+      training: { ...base.training, steps: 3 },
+      checkpoints: { every: 2 },
+    };
     expect(await main(train(config)), stderr).toBe(0);
     expect(readdirSync(target).sort()).toEqual([
       'adapter',
@@ -460,6 +466,7 @@ describe('train', () => {
       expect(readdirSync(join(target, path)).sort()).toEqual([
         'adapter_config.json',
         'adapter_model.safetensors',
+        ...(path === 'adapter' ? [] : ['optimizer.safetensors', 'training-state.json']),
       ]);
     expect(openSafetensorsModel(join(target, 'final')).tensors.size).toBe(12);
   });

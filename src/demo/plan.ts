@@ -1,9 +1,9 @@
 /** Sizes of the demo: chosen so that the whole run stays under 5 minutes on 2 cores, 60 seconds with --quick. */
-import type { TrainRowsOptions } from '../training/index.js';
+import { type TrainRowsOptions, trainingSettings } from '../training/index.js';
 import type { DialogueOptions } from './world/dialogues.js';
 import type { PretrainingOptions } from './world/pretraining.js';
 
-type Stage = Omit<TrainRowsOptions, 'output' | 'seed' | 'shuffle' | 'label'>;
+type Stage = Pick<TrainRowsOptions, 'training' | 'documentAttention'>;
 
 export interface DemoPlan {
   readonly vocabSize: number;
@@ -22,21 +22,7 @@ export interface DemoPlan {
   readonly fineTuning: Stage;
 }
 
-const stage = {
-  gradient_accumulation_steps: 1,
-  min_learning_rate: 0,
-  warmup_steps: 20,
-  schedule: 'hf',
-  adamw: 'torch',
-  beta1: 0.9,
-  beta2: 0.98,
-  eps: 1e-8,
-  weight_decay: 0.01,
-  max_grad_norm: 1,
-  recompute: 'none',
-  loss_alignment: 'target',
-  save_every: 0,
-} as const;
+const stage = { warmup_steps: 20, beta1: 0.9, beta2: 0.98, weight_decay: 0.01, micro_batch_size: 8 } as const;
 
 /** Wider than usual: these models are narrow, and few steps are there to grow out of small values. */
 const INITIALIZER_RANGE = 0.05;
@@ -56,18 +42,12 @@ export function demoPlan(quick: boolean): DemoPlan {
           initializer_range: INITIALIZER_RANGE,
         },
         pretraining: {
-          ...stage,
-          document_attention: false,
-          epochs: 2,
-          micro_batch_size: 8,
-          learning_rate: 3e-3,
+          training: trainingSettings({ ...stage, epochs: 2, learning_rate: 3e-3 }),
+          documentAttention: false,
         },
         fineTuning: {
-          ...stage,
-          document_attention: true,
-          epochs: 3,
-          micro_batch_size: 8,
-          learning_rate: 2e-3,
+          training: trainingSettings({ ...stage, epochs: 3, learning_rate: 2e-3 }),
+          documentAttention: true,
         },
       }
     : {
@@ -83,18 +63,12 @@ export function demoPlan(quick: boolean): DemoPlan {
           initializer_range: INITIALIZER_RANGE,
         },
         pretraining: {
-          ...stage,
-          document_attention: false,
-          epochs: 2,
-          micro_batch_size: 8,
-          learning_rate: 2.5e-3,
+          training: trainingSettings({ ...stage, epochs: 2, learning_rate: 2.5e-3 }),
+          documentAttention: false,
         },
         fineTuning: {
-          ...stage,
-          document_attention: true,
-          epochs: 2,
-          micro_batch_size: 8,
-          learning_rate: 1.5e-3,
+          training: trainingSettings({ ...stage, epochs: 2, learning_rate: 1.5e-3 }),
+          documentAttention: true,
         },
       };
 }

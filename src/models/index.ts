@@ -22,7 +22,7 @@ export type { Architecture, FamilyName, ModelFamily } from './family.js';
 export { type LoadedModel, type LoadModelOptions, loadModel } from './load-model.js';
 export { loadModelTokenizer, tokenizerSource } from './model-tokenizer.js';
 export { families, findConfig, loadArchitecture, parseArchitecture } from './registry.js';
-export { saveModel } from './save-model.js';
+export { modelSideFiles, type SideFile, saveModel } from './save-model.js';
 export { sparkChat } from './spark/chat-format.js';
 export { telechatChat } from './telechat/chat-format.js';
 export { telechat52bChat } from './telechat52b/chat-format.js';

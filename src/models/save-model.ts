@@ -10,27 +10,41 @@ import type { LoadedModel } from './load-model.js';
 const TOKENIZER_FILES =
   /^(tokenizer\.json|.*\.model|tokenizer_config\.json|special_tokens_map\.json|added_tokens\.json|generation_config\.json)$/;
 
+/** What lies beside the weights: the config as text, tokenizer files by their place. */
+export interface SideFile {
+  readonly name: string;
+  readonly content: string | { readonly file: string };
+}
+
+/** @param tokenizerPath a tokenizer file or folder to copy beside the weights */
+export function modelSideFiles({ architecture }: LoadedModel, tokenizerPath?: string): SideFile[] {
+  const { configFile, publishedConfig } = architecture;
+  const config =
+    configFile === 'config.json'
+      ? `${JSON.stringify(publishedConfig, null, 2)}\n`
+      : stringify(publishedConfig);
+  return [
+    { name: configFile, content: config },
+    ...(tokenizerPath === undefined ? [] : tokenizerFiles(tokenizerPath)).map(([name, file]) => ({
+      name,
+      content: { file },
+    })),
+  ];
+}
+
 /**
  * Writes the whole folder or nothing.
  * @param tokenizerPath a tokenizer file or folder to copy beside the weights
  */
-export async function saveModel(
-  folder: string,
-  { model, architecture }: LoadedModel,
-  tokenizerPath?: string,
-): Promise<void> {
-  const { configFile, publishedConfig, names } = architecture;
+export async function saveModel(folder: string, loaded: LoadedModel, tokenizerPath?: string): Promise<void> {
+  const { model, architecture } = loaded;
   await writeFolderAtomic(
     folder,
     (temporary) => {
-      saveWeights(model, names, temporary);
-      const text =
-        configFile === 'config.json'
-          ? `${JSON.stringify(publishedConfig, null, 2)}\n`
-          : stringify(publishedConfig);
-      writeFileAtomic(join(temporary, configFile), text);
-      for (const [name, file] of tokenizerPath === undefined ? [] : tokenizerFiles(tokenizerPath))
-        copyFileSync(file, join(temporary, name));
+      saveWeights(model, architecture.names, temporary);
+      for (const { name, content } of modelSideFiles(loaded, tokenizerPath))
+        if (typeof content === 'string') writeFileAtomic(join(temporary, name), content);
+        else copyFileSync(content.file, join(temporary, name));
     },
     { replace: true },
   );

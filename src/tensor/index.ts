@@ -15,7 +15,7 @@ export { byteWidth, type DType, dtypes, type FloatDType, isDType, isFloatDType }
 export { type EngineBuild, type EngineOptions, engineBuild, prepareEngine, torchVersion } from './engine.js';
 export type { Operators, Scalar } from './generated/operators.js';
 export { Generator } from './generator.js';
-export { chooseLinearRoute, type LinearRoute, linearRoute } from './linear-route.js';
+export { chooseLinearRoute, type LinearRoute, linearRoute, setLinearRoute } from './linear-route.js';
 export { MappedFile } from './mapped-file.js';
 export { measureGemm, measureReadBandwidth } from './measure.js';
 export { liveTensorCount, scope } from './scope.js';

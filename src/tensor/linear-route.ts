@@ -36,6 +36,11 @@ export function chooseLinearRoute(): LinearRoute {
   return route;
 }
 
+/** Sets the route of this process, as it was saved with numbers that must come out again. */
+export function setLinearRoute({ forward, gradInput, gradWeight }: LinearRoute): void {
+  native().setLinearRoutes(forward, gradInput, gradWeight);
+}
+
 /** The route in force. */
 export function linearRoute(): LinearRoute {
   const [forward, gradInput, gradWeight] = native().linearRoutes();

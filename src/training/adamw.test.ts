@@ -26,7 +26,7 @@ describe.each(['torch', 'spark'] as const)('AdamW in the form of %s', (form) => 
   test.each([0, 0.1])('with weight decay %s', (weightDecay) => {
     const parameter = floatTensor([1.5], [1], { dtype: 'float64' });
     const gradients = [0.3, -0.002, 0.0001, 2];
-    const optimizer = new AdamW([{ parameters: [parameter], weightDecay }], { ...hyper, form });
+    const optimizer = new AdamW([{ name: 'p', parameter, weightDecay }], { ...hyper, form });
     const store = new GradientStore([parameter]);
     for (const value of gradients) {
       scope(() => store.add(parameter, floatTensor([value], [1], { dtype: 'float64' })));
@@ -40,7 +40,10 @@ describe.each(['torch', 'spark'] as const)('AdamW in the form of %s', (form) => 
 
 test('a parameter without a gradient is not touched, not even by weight decay', () => {
   const parameters: [Tensor, Tensor] = [floatTensor([1]), floatTensor([1])];
-  const optimizer = new AdamW([{ parameters, weightDecay: 0.5 }], { ...hyper, form: 'torch' });
+  const optimizer = new AdamW(
+    parameters.map((parameter, index) => ({ name: `p${index}`, parameter, weightDecay: 0.5 })),
+    { ...hyper, form: 'torch' },
+  );
   const store = new GradientStore(parameters);
   scope(() => store.add(parameters[0], floatTensor([1])));
   optimizer.step(store, 0.1);

@@ -13,8 +13,8 @@ import { type CausalLm, type LoadedModel, loadModel } from '../models/index.js';
 import { type FloatDType, noGrad, scope, type Tensor } from '../tensor/index.js';
 import { AdamW } from './adamw.js';
 import { GradientStore } from './gradient-store.js';
-import { type LossAlignment, trainingBatch } from './loss-weights.js';
-import { cosineLearningRate } from './schedule.js';
+import { type LossAlignment, lossDivisor, trainingBatch } from './loss-weights.js';
+import { learningRateAt } from './schedule.js';
 import { accumulateGradients, type Recompute } from './segments.js';
 
 interface Hyper {
@@ -123,7 +123,10 @@ for (const folder of goldenModels) {
       recompute: Recompute = 'none',
     ): number =>
       scope(() => {
-        const { divisor, ...micro } = batch(step, dtype, alignment);
+        const micro = batch(step, dtype, alignment);
+        const mask = Float32Array.from(tensors(`${kind}.loss_mask`).select(0, step).to('float32').toArray());
+        const [rows = 0, predictions = 0] = micro.inputIds.shape;
+        const divisor = lossDivisor(mask, [rows, predictions + 1], alignment);
         return accumulateGradients(model, micro, 1 / divisor, gradients, { recompute });
       });
 
@@ -202,17 +205,18 @@ for (const folder of goldenModels) {
             const gradients = new GradientStore(trained.values());
             const spared = (name: string): boolean =>
               (hyper.no_decay_if_name_contains ?? []).some((part) => name.includes(part));
-            const group = (weightDecay: number, chosen: (name: string) => boolean) => ({
-              weightDecay,
-              parameters: [...trained].filter(([name]) => chosen(name)).map(([, parameter]) => parameter),
-            });
             const optimizer = new AdamW(
-              [group(hyper.weight_decay, (name) => !spared(name)), group(0, spared)],
+              [...trained].map(([name, parameter]) => ({
+                name,
+                parameter,
+                weightDecay: spared(name) ? 0 : hyper.weight_decay,
+              })),
               { beta1: hyper.beta1, beta2: hyper.beta2, eps: hyper.eps, form: hyper.adamw },
             );
             const wanted = dtype === 'float64' ? steps_fp64 : steps;
             for (const [step, golden] of wanted.entries()) {
-              const learningRate = cosineLearningRate(step, {
+              const learningRate = learningRateAt(step, {
+                kind: 'cosine',
                 learningRate: hyper.lr * factor,
                 minLearningRate: hyper.schedule === 'spark' ? hyper.lr_end * factor : 0,
                 warmupSteps: hyper.warmup_steps,
@@ -233,8 +237,7 @@ for (const folder of goldenModels) {
                 Math.abs(norm / golden.grad_norm - 1),
                 `step ${step}: gradient norm ${norm}`,
               ).toBeLessThanOrEqual(dtype === 'float64' ? 1e-9 : 1e-5);
-              gradients.scale(Math.min(1, hyper.max_grad_norm / (norm + 1e-6)));
-              optimizer.step(gradients, learningRate);
+              optimizer.step(gradients, learningRate, Math.min(1, hyper.max_grad_norm / (norm + 1e-6)));
               gradients.clear();
             }
             for (const [name, checksum] of Object.entries(final_checksums)) {

@@ -1,14 +1,19 @@
 /** The gradients of the trained parameters, gathered over segments and micro-batches. */
 import { operator, stack, type Tensor } from '../tensor/index.js';
 
-const foreachMul = operator('aten::_foreach_mul_.Scalar');
 const foreachNorm = operator('aten::_foreach_norm.Scalar');
 
 export class GradientStore {
   readonly #gradients = new Map<Tensor, Tensor | undefined>();
 
-  /** Marks the parameters as leaves that want a gradient. */
-  constructor(parameters: Iterable<Tensor>) {
+  readonly #isWide: boolean;
+
+  /**
+   * Marks the parameters as leaves that want a gradient.
+   * @param isWide sum gradients of 16 bit in float32; for more than one micro-batch. Default false: as they come
+   */
+  constructor(parameters: Iterable<Tensor>, isWide = false) {
+    this.#isWide = isWide;
     for (const parameter of parameters) this.#gradients.set(parameter.setRequiresGrad(true), undefined);
   }
 
@@ -20,8 +25,11 @@ export class GradientStore {
   add(parameter: Tensor, gradient: Tensor): void {
     const sum = this.#gradients.get(parameter);
     if (sum === undefined) {
+      const isNarrow = gradient.dtype === 'bfloat16' || gradient.dtype === 'float16';
+      const wide = this.#isWide && isNarrow ? gradient.to('float32') : gradient;
       // The gradient of a transposed weight comes transposed; libtorch's fused optimiser reads plain memory.
-      this.#gradients.set(parameter, gradient.contiguous().keep());
+      this.#gradients.set(parameter, wide.contiguous().keep());
+      if (wide !== gradient) wide.dispose();
     } else sum.add_(gradient);
     gradient.dispose();
   }
@@ -37,11 +45,6 @@ export class GradientStore {
     return stack(foreachNorm(gradients, 2, wide))
       .norm()
       .item();
-  }
-
-  /** Multiplies every gradient in place. */
-  scale(factor: number): void {
-    foreachMul(this.#present(), factor);
   }
 
   /** Frees all gradients. */

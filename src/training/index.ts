@@ -1,11 +1,11 @@
-export { AdamW, type AdamWOptions, type ParameterGroup } from './adamw.js';
+export { AdamW, type AdamWOptions, type OptimizedParameter } from './adamw.js';
 export { GradientStore } from './gradient-store.js';
 export { type LossPlotOptions, plotLossTerminal } from './loss-plot.js';
 export { type LossSeries, type LossSvgOptions, renderLossSvg } from './loss-svg.js';
 export { type LossAlignment, trainingBatch } from './loss-weights.js';
-export { runTraining } from './run.js';
-export { type TrainConfig, trainConfigSchema } from './run-config.js';
-export { type CosineSchedule, cosineLearningRate } from './schedule.js';
+export { type RunOptions, runTraining } from './run.js';
+export { type TrainConfig, trainConfigSchema, trainingSettings } from './run-config.js';
+export { learningRateAt, type Schedule } from './schedule.js';
 export { accumulateGradients, type Recompute, type TrainingBatch } from './segments.js';
 export { type LossPoint, type TrainingResult, type TrainRowsOptions, trainRows } from './train-rows.js';
 export { type StepResult, Trainer, type TrainerOptions } from './trainer.js';

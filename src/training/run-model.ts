@@ -4,11 +4,12 @@ import { InputError } from '../errors/index.js';
 import { applyLora, initializeLora, type LoraLinear } from '../lora/index.js';
 import { type LoadedModel, loadArchitecture, loadModel, parseArchitecture } from '../models/index.js';
 import { initializeModule, Linear } from '../nn/index.js';
-import { Generator, scope, selectDevice } from '../tensor/index.js';
+import { type FloatDType, Generator, scope, selectDevice } from '../tensor/index.js';
 import type { TrainConfig } from './run-config.js';
 
-export function createRunModel({ model: source, seed, device }: TrainConfig): LoadedModel {
-  const { path, config, dtype } = source;
+export function createRunModel({ model: source, seed, device, training }: TrainConfig): LoadedModel {
+  const { path, config } = source;
+  const dtype = dtypeOf(training.precision);
   const selected = selectDevice(device);
   if (path !== undefined) return loadModel(path, { dtype, device: selected });
   const architecture =
@@ -25,10 +26,26 @@ export function createRunModel({ model: source, seed, device }: TrainConfig): Lo
   return { model, architecture };
 }
 
+/** What the model computes in; undefined: in what its weights are. */
+function dtypeOf(precision: TrainConfig['training']['precision']): FloatDType | undefined {
+  switch (precision) {
+    case undefined:
+      return undefined;
+    case 'float32':
+    case 'float64':
+    case 'bfloat16':
+      return precision;
+    case 'bfloat16-mixed':
+      return 'bfloat16';
+    case 'float16-mixed':
+      return 'float16';
+  }
+}
+
 /** @throws InputError for a target module that no linear layer has in its published name */
 export function addAdapters(
   { model, architecture }: LoadedModel,
-  { target_modules: targets, ...options }: NonNullable<TrainConfig['lora']>,
+  { target_modules: targets, ...lora }: NonNullable<TrainConfig['lora']>,
   seed: number,
 ): Map<string, LoraLinear> {
   const published = (own: string): string => publishedLayer(architecture.names, own);
@@ -41,7 +58,13 @@ export function addAdapters(
       `lora.target_modules: no linear layer has "${unknown}" in its name; there are ` +
         `${[...new Set(layers.map((layer) => layer.split('.').at(-1)))].join(', ')}.`,
     );
-  const adapters = applyLora(model, (own) => targets.some((part) => published(own).includes(part)), options);
+  const adapters = applyLora(model, (own) => targets.some((part) => published(own).includes(part)), {
+    rank: lora.rank,
+    alpha: lora.alpha,
+    dropout: lora.dropout,
+    rankStabilized: lora.rank_stabilized,
+    dora: lora.dora,
+  });
   withGenerator(seed, (generator) => {
     for (const layer of adapters.values()) initializeLora(layer, generator);
   });

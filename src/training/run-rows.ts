@@ -16,6 +16,9 @@ import type { Architecture } from '../models/index.js';
 import type { Tokenizer } from '../tokenizers/index.js';
 import type { TrainConfig } from './run-config.js';
 
+/** Where rows come from; the same for training and for evaluation. */
+type RowsConfig = Omit<TrainConfig['data'], 'shuffle'>;
+
 export interface RunRows {
   readonly rows: RowSource;
   /** Is each text of a row read on its own? */
@@ -26,7 +29,7 @@ const DEFAULT_SEQUENCE_LENGTH = 1024;
 
 /** @throws InputError for faulty records (with file and line), and if there is nothing to learn */
 export async function readRunRows(
-  data: TrainConfig['data'],
+  data: RowsConfig,
   architecture: Architecture,
   tokenizer: Tokenizer,
 ): Promise<RunRows> {
@@ -35,7 +38,7 @@ export async function readRunRows(
 }
 
 function datasetRows(
-  { document_attention: wanted }: TrainConfig['data'],
+  { document_attention: wanted }: RowsConfig,
   dataset: Dataset,
   { vocabSize }: Architecture,
 ): RunRows {
@@ -83,7 +86,7 @@ function runLengths(values: Int32Array): number[] {
 }
 
 async function fileRows(
-  data: TrainConfig['data'],
+  data: RowsConfig,
   architecture: Architecture,
   tokenizer: Tokenizer,
 ): Promise<RunRows> {

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { type CosineSchedule, cosineLearningRate } from './schedule.js';
+import { learningRateAt, type Schedule } from './schedule.js';
 
-const schedule: CosineSchedule = {
+const schedule: Schedule = {
+  kind: 'cosine',
   learningRate: 1,
   minLearningRate: 0.1,
   warmupSteps: 10,
@@ -10,7 +11,7 @@ const schedule: CosineSchedule = {
 };
 
 test('warms up in a line, falls in a half cosine, stays at the minimum', () => {
-  const at = (step: number): number => cosineLearningRate(step, schedule);
+  const at = (step: number): number => learningRateAt(step, schedule);
   expect([0, 5, 10].map(at)).toEqual([0, 0.5, 1]);
   expect(at(60)).toBeCloseTo(0.55, 12);
   expect(at(110)).toBeCloseTo(0.1, 12);
@@ -20,11 +21,22 @@ test('warms up in a line, falls in a half cosine, stays at the minimum', () => {
 
 test('without warm-up the first step has the full rate, but none in the form of Spark', () => {
   const bare = { ...schedule, warmupSteps: 0 };
-  expect(cosineLearningRate(0, bare)).toBe(1);
-  expect(cosineLearningRate(0, { ...bare, form: 'spark' })).toBe(0);
-  expect(cosineLearningRate(1, { ...bare, form: 'spark' })).toBe(1);
+  expect(learningRateAt(0, bare)).toBe(1);
+  expect(learningRateAt(0, { ...bare, form: 'spark' })).toBe(0);
+  expect(learningRateAt(1, { ...bare, form: 'spark' })).toBe(1);
 });
 
 test('a run that is all warm-up does not divide by 0', () => {
-  expect(cosineLearningRate(9, { ...schedule, totalSteps: 10 })).toBe(0.9);
+  expect(learningRateAt(9, { ...schedule, totalSteps: 10 })).toBe(0.9);
+});
+
+test('linear, constant, and stable with a decay at the end', () => {
+  const at = (kind: Schedule['kind']) => (step: number) =>
+    learningRateAt(step, { ...schedule, kind, decaySteps: 20 });
+  expect([5, 10, 60, 110, 200].map(at('linear'))).toEqual([0.5, 1, 0.55, 0.1, 0.1]);
+  expect([5, 10, 60, 110, 200].map(at('constant'))).toEqual([0.5, 1, 1, 1, 1]);
+  expect([5, 10, 90, 100, 110, 200].map(at('wsd'))).toEqual([0.5, 1, 1, 0.55, 0.1, 0.1]);
+  // Without a length of its own the decay takes a tenth of the steps.
+  expect(learningRateAt(99, { ...schedule, kind: 'wsd' })).toBe(1);
+  expect(learningRateAt(105, { ...schedule, kind: 'wsd' })).toBeLessThan(1);
 });

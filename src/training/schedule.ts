@@ -1,11 +1,20 @@
-/** Learning rate by step: linear warm-up, then a half cosine down to the minimum. */
+/** Learning rate by step: linear warm-up, then a curve down to the minimum, or none. */
 
-export interface CosineSchedule {
+export interface Schedule {
+  /**
+   * - cosine: half a cosine down to the minimum
+   * - linear: a straight line down to it
+   * - constant: stays
+   * - wsd: stays, then falls in a straight line over the last `decaySteps` (warm-up, stable, decay)
+   */
+  readonly kind: 'cosine' | 'linear' | 'constant' | 'wsd';
   readonly learningRate: number;
   /** Reached after the last step. Default 0. */
   readonly minLearningRate?: number;
   readonly warmupSteps: number;
   readonly totalSteps: number;
+  /** Of wsd. Default: a tenth of the steps. */
+  readonly decaySteps?: number | undefined;
   /**
    * - hf: warm-up lr * s / w for s < w (transformers' get_cosine_schedule_with_warmup)
    * - spark: the same with w at least 1, so that step 0 always has rate 0 (MindFormers' CosineWithWarmUpLR)
@@ -14,13 +23,27 @@ export interface CosineSchedule {
 }
 
 /** @param step from 0 */
-export function cosineLearningRate(step: number, schedule: CosineSchedule): number {
-  const { learningRate, minLearningRate = 0, warmupSteps, totalSteps, form } = schedule;
-  const cosineSteps = Math.max(1, totalSteps - warmupSteps);
+export function learningRateAt(step: number, schedule: Schedule): number {
+  const { kind, learningRate, minLearningRate = 0, warmupSteps, totalSteps, form } = schedule;
+  const steps = Math.max(1, totalSteps - warmupSteps);
   const warmup = form === 'spark' ? Math.max(1, warmupSteps) : warmupSteps;
   if (step < warmup) return (learningRate * step) / warmup;
-  const progress = (step - warmup) / cosineSteps;
-  return (
-    minLearningRate + (learningRate - minLearningRate) * 0.5 * (1 + Math.cos(Math.PI * Math.min(progress, 1)))
-  );
+  const progress = Math.min(1, (step - warmupSteps) / steps);
+  const fall = learningRate - minLearningRate;
+  switch (kind) {
+    case 'cosine': {
+      // The spark form counts from its longer warm-up.
+      const past = Math.min(1, (step - warmup) / steps);
+      return minLearningRate + fall * 0.5 * (1 + Math.cos(Math.PI * past));
+    }
+    case 'linear':
+      return minLearningRate + fall * (1 - progress);
+    case 'constant':
+      return learningRate;
+    case 'wsd': {
+      const decay = Math.max(1, schedule.decaySteps ?? Math.ceil(totalSteps / 10));
+      const into = Math.min(1, Math.max(0, step - (totalSteps - decay)) / decay);
+      return minLearningRate + fall * (1 - into);
+    }
+  }
 }

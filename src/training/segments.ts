@@ -17,6 +17,7 @@ import {
   type Tensor,
 } from '../tensor/index.js';
 import type { GradientStore } from './gradient-store.js';
+import type { PhaseClock } from './phase-clock.js';
 
 /** One micro-batch. */
 export interface TrainingBatch {
@@ -27,14 +28,21 @@ export interface TrainingBatch {
   readonly documents?: readonly (readonly number[])[] | undefined;
 }
 
-/** What a segment keeps for its backward pass: all of its graph, or only its input to compute it again. */
-export type Recompute = 'none' | 'full';
+/**
+ * What a segment keeps for its backward pass: all of its graph, or only its input to compute it again. full: every segment
+ * but the last; or every n-th block, or the blocks of these numbers.
+ */
+export type Recompute = 'none' | 'full' | { readonly every: number } | { readonly layers: readonly number[] };
 
 export interface GradientOptions {
   /** Default none. */
   readonly recompute?: Recompute;
   /** Draws what the segments leave to chance; a segment that is computed again draws the same. */
   readonly generator?: Generator | undefined;
+  /** Keep the borders between segments on the CPU while other segments compute. Default false. */
+  readonly offloadBorders?: boolean;
+  /** Told what the time goes to. */
+  readonly clock?: PhaseClock | undefined;
 }
 
 interface Segment {
@@ -87,38 +95,54 @@ export function accumulateGradients(
   batch: TrainingBatch,
   scale: number,
   gradients: GradientStore,
-  { recompute = 'none', generator }: GradientOptions = {},
+  { recompute = 'none', generator, offloadBorders = false, clock }: GradientOptions = {},
 ): number {
+  clock?.enter('forward');
   return scope(() => {
     const segments = segmentsOf(model, batch, scale, (parameter) => gradients.isTrained(parameter));
     // A border needs a gradient only behind the first segment that has something to train.
     const firstTrained = segments.findIndex((segment) => segment.parameters.length > 0);
     if (firstTrained < 0) throw new TypeError('no parameter to train');
 
+    const { device } = model;
+    const isRecomputed = segments.map((_, index) => mustRecompute(recompute, index, segments.length));
     const inputs: (Tensor | undefined)[] = [];
     const outputs: Tensor[] = [];
-    const states: Tensor[] = []; // of the generator, before each segment
+    const states = new Map<number, Tensor>(); // of the generator, before a segment that is computed again
     for (const [index, segment] of segments.entries()) {
       const border = outputs.at(-1);
       const input = border?.detach().setRequiresGrad(index > firstTrained);
       inputs.push(input);
-      const forget = index < firstTrained || (recompute === 'full' && index < segments.length - 1);
-      if (recompute === 'full' && generator !== undefined) states.push(generatorState(generator));
+      const again = isRecomputed[index] === true;
+      if (again && generator !== undefined) states.set(index, generatorState(generator));
       const run = (): Tensor => scope(() => segment.run(input));
-      outputs.push(forget ? noGrad(run) : run());
+      outputs.push(index < firstTrained || again ? noGrad(run) : run());
+      // Both segments have used this border; from here on it waits for the backward pass.
+      const waits = again && isRecomputed[index - 1] === true;
+      if (offloadBorders && device !== 'cpu' && waits && input !== undefined) {
+        inputs[index] = input.toDevice('cpu');
+        input.dispose();
+        border?.dispose();
+      }
     }
     const loss = outputs.at(-1)?.item() ?? Number.NaN;
 
-    const endState = states.length > 0 && generator !== undefined ? generatorState(generator) : undefined;
+    clock?.enter('backward');
+    const endState = states.size > 0 && generator !== undefined ? generatorState(generator) : undefined;
     let gradOutput: Tensor | undefined;
     for (let index = segments.length - 1; index >= firstTrained; index--) {
       const segment = segments[index];
       let output = outputs[index];
       if (segment === undefined || output === undefined) throw new TypeError('segment without output');
+      const stored = inputs[index];
+      if (stored !== undefined && stored.device !== device) {
+        inputs[index] = stored.toDevice(device).setRequiresGrad(index > firstTrained);
+        stored.dispose();
+      }
       const input = index > firstTrained ? inputs[index] : undefined;
-      if (recompute === 'full' && index < segments.length - 1) {
+      if (isRecomputed[index] === true) {
         output.dispose();
-        const state = states[index];
+        const state = states.get(index);
         if (state !== undefined && generator !== undefined) restoreGenerator(generator, state);
         output = scope(() => segment.run(inputs[index]));
       }
@@ -134,6 +158,29 @@ export function accumulateGradients(
       inputs[index]?.dispose();
     }
     if (endState !== undefined && generator !== undefined) restoreGenerator(generator, endState);
+    clock?.enter(undefined);
     return loss;
+  });
+}
+
+function mustRecompute(recompute: Recompute, index: number, count: number): boolean {
+  // The last segment's backward pass comes at once.
+  if (index === count - 1) return false;
+  if (recompute === 'none' || recompute === 'full') return recompute === 'full';
+  const layer = index - 1;
+  if (layer < 0) return false;
+  return 'every' in recompute ? layer % recompute.every === 0 : recompute.layers.includes(layer);
+}
+
+/** The weighted sum of the losses of a batch, without gradients. */
+export function batchLoss(model: CausalLm, batch: TrainingBatch): number {
+  return scope(() => {
+    let hidden: Tensor | undefined;
+    for (const segment of segmentsOf(model, batch, 1, () => false)) {
+      const input = hidden;
+      hidden = scope(() => segment.run(input));
+      input?.dispose();
+    }
+    return hidden?.item() ?? Number.NaN;
   });
 }

@@ -1,21 +1,23 @@
-/** The loop over the steps: rows in order, metrics, progress, checkpoints, signals, the loss plot. */
+/** The loop over the steps: rows in order, metrics, evaluation, checkpoints, signals, the loss plot. */
 import { appendFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { publishedParameters } from '../checkpoint/index.js';
 import { type Row, RowOrder, type RowSource } from '../data/index.js';
-import { InterruptedError } from '../errors/index.js';
+import { InterruptedError, messageOf, NonFiniteError } from '../errors/index.js';
 import { writeFileAtomic } from '../formats/index.js';
 import { formatCount, log, Progress } from '../log/index.js';
 import type { LoraLinear } from '../lora/index.js';
 import { blameWeights, type LoadedModel } from '../models/index.js';
 import { Generator, type Tensor } from '../tensor/index.js';
 import { renderLossSvg } from './loss-svg.js';
+import { PhaseClock } from './phase-clock.js';
 import type { TrainConfig } from './run-config.js';
-import { cosineLearningRate } from './schedule.js';
+import { RUN_START, type RunProgress } from './run-state.js';
+import { learningRateAt, type Schedule } from './schedule.js';
+import { SignalWatch } from './signal-watch.js';
 import { type StepResult, Trainer } from './trainer.js';
-
-export const METRICS_FILE = 'metrics.jsonl';
+import type { EvaluationRecord, RunObserver, StepRecord } from './watch/observer.js';
 
 export interface LossPoint {
   readonly step: number;
@@ -24,182 +26,403 @@ export interface LossPoint {
 
 export interface TrainingResult {
   readonly losses: readonly LossPoint[];
+  readonly evaluations: readonly EvaluationRecord[];
   readonly seconds: number;
   /** Tokens read, padding apart. */
   readonly tokens: number;
+  /** Steps that were left out because they were not finite. */
+  readonly skippedSteps: number;
+  readonly progress: RunProgress;
 }
 
-type OptionalKey = 'warmup_steps' | 'warmup_ratio' | 'steps' | 'epochs' | 'no_weight_decay';
+type TrainingConfig = TrainConfig['training'];
 
-export interface TrainRowsOptions extends Omit<TrainConfig['training'], OptionalKey> {
-  readonly warmup_steps?: number | undefined;
-  readonly warmup_ratio?: number | undefined;
-  readonly steps?: number | undefined;
-  readonly epochs?: number | undefined;
-  readonly no_weight_decay?: readonly string[] | undefined;
-  /** Existing folder for metrics.jsonl, loss.svg, checkpoints/. */
+export interface TrainRowsOptions {
+  readonly training: TrainingConfig;
+  /** Existing folder for loss.svg and bad-rows.jsonl. */
   readonly output: string;
   readonly seed: number;
   readonly shuffle: boolean;
   /** Read each text of a packed row on its own. */
-  readonly document_attention: boolean;
+  readonly documentAttention: boolean;
   /** Shown in the progress line. */
   readonly label: string;
   /** Trained instead of the weights. */
   readonly adapters?: ReadonlyMap<string, LoraLinear> | undefined;
-  /** Fills a folder of its own; called every `save_every` steps and when a signal ends the run. */
-  readonly saveCheckpoint?: (folder: string) => Promise<void>;
+  /** Learning rate of a parameter as a multiple of the schedule's. Default 1. */
+  readonly learningRateFactors?: ReadonlyMap<Tensor, number> | undefined;
+  readonly observers?: readonly RunObserver[];
+  readonly evaluation?:
+    | { readonly rows: RowSource; readonly every: number; readonly maxRows?: number | undefined }
+    | undefined;
+  readonly checkpoints?: RunCheckpoints | undefined;
+  /** Arithmetic of one token in the forward and backward pass, and the device's peak, for the utilisation. */
+  readonly flops?: { readonly perToken: number; readonly peakPerSecond: number } | undefined;
+  /** Called after each evaluation. */
+  readonly onEvaluation?: (record: EvaluationRecord) => void;
+}
+
+/** What the loop asks of the keeper of its checkpoints. */
+export interface RunCheckpoints {
+  /** Steps between checkpoints; 0: only when a signal ends the run. */
+  readonly every: number;
+  save(progress: RunProgress, parts: RunParts, reason: 'due' | 'best' | 'interrupted'): Promise<void>;
+  /** Puts back the state of a checkpoint: the one to resume from, or the newest. undefined: there is none. */
+  restore(parts: RunParts, which: 'start' | 'newest'): Promise<RunProgress | undefined>;
+}
+
+export interface RunParts {
+  readonly trainer: Trainer;
+  readonly dropout: Generator;
+  /** What is trained, by published name. */
+  readonly parameters: ReadonlyMap<string, Tensor>;
+  readonly totalSteps: number;
+  readonly rowsPerStep: number;
 }
 
 /**
  * Trains a model in memory on rows that are read as they are needed.
- * @throws InterruptedError after SIGINT or SIGTERM, the checkpoint being written
+ * @throws InterruptedError after SIGINT, SIGTERM or SIGUSR1, the checkpoint being written; NonFiniteError for a step that
+ *   is not finite, where such steps end the run
  */
 export async function trainRows(
   loaded: LoadedModel,
   rows: RowSource,
   options: TrainRowsOptions,
 ): Promise<TrainingResult> {
-  const { output, label, save_every, saveCheckpoint } = options;
-  const { model } = loaded;
-  const rowsPerStep = options.micro_batch_size * options.gradient_accumulation_steps;
-  const totalSteps =
-    options.steps ?? Math.max(1, Math.ceil(((options.epochs ?? 1) * rows.rowCount) / rowsPerStep));
-  const schedule = {
-    learningRate: options.learning_rate,
-    minLearningRate: options.min_learning_rate,
-    warmupSteps: options.warmup_steps ?? Math.round((options.warmup_ratio ?? 0) * totalSteps),
-    totalSteps,
-    form: options.schedule,
-  };
-  const order = new RowOrder(rows.rowCount, options);
-  const dropout = new Generator(options.seed, model.device);
-  const trainer = createTrainer(loaded, options, dropout);
-  log(`${label}: ${rows.rowCount} rows, ${totalSteps} steps of ${rowsPerStep} rows`);
-  const progress = new Progress({ label, total: totalSteps });
-  const losses: LossPoint[] = [];
-  let tokens = 0;
-  const signals = new SignalWatch(label);
+  const run = new Run(loaded, rows, options);
   try {
-    for (let step = 0; step < totalSteps; step++) {
-      const started = performance.now();
-      const learningRate = cosineLearningRate(step, schedule);
-      const microBatches = stepRows(rows, order, step, options);
-      const result = blameWeights(loaded, label, () => trainer.step(microBatches, learningRate));
-      tokens += result.tokens;
-      losses.push({ step, loss: result.loss });
-      const rate = (1000 * result.tokens) / (performance.now() - started);
-      appendFileSync(
-        join(output, METRICS_FILE),
-        metricsLine(step, result, { learningRate, tokens, rate, elapsed: progress.seconds }),
-      );
-      progress.update(step + 1, `loss ${result.loss.toFixed(4)}, ${formatCount(rate)} tokens/s`);
-      await setImmediate(); // Lets signals in.
-      if (step === totalSteps - 1) break; // The final model is written next, interrupted or not.
-      const isDue = save_every > 0 && (step + 1) % save_every === 0;
-      const folder = join(output, 'checkpoints', `step-${step + 1}`);
-      if (saveCheckpoint !== undefined && (isDue || signals.received !== undefined))
-        await saveCheckpoint(folder);
-      if (signals.received !== undefined) {
-        const saved = saveCheckpoint === undefined ? '' : `; checkpoint: ${folder}`;
-        throw new InterruptedError(
-          `${label}: stopped by ${signals.received} after step ${step + 1} of ${totalSteps}${saved}`,
-        );
-      }
-    }
+    return await run.train();
   } finally {
-    signals.dispose();
-    trainer.dispose();
-    dropout.dispose();
-    for (const layer of options.adapters?.values() ?? []) layer.dropoutGenerator = undefined;
-    for (const [, parameter] of model.namedParameters()) parameter.setRequiresGrad(false);
-    if (losses.length > 0) {
-      progress.finish(`loss ${losses.at(-1)?.loss.toFixed(4)}`);
-      const svg = renderLossSvg([{ name: label, points: losses }], { title: basename(output) });
-      writeFileAtomic(join(output, 'loss.svg'), svg);
+    await run.dispose();
+  }
+}
+
+class Run {
+  readonly #loaded: LoadedModel;
+  readonly #rows: RowSource;
+  readonly #options: TrainRowsOptions;
+  readonly #parts: RunParts;
+  readonly #schedule: Schedule;
+  readonly #order: RowOrder;
+  readonly #clock = new PhaseClock();
+  readonly #signals: SignalWatch;
+  readonly #progressLine: Progress;
+  readonly #losses: LossPoint[] = [];
+  readonly #evaluations: EvaluationRecord[] = [];
+  #progress: RunProgress = RUN_START;
+  #skippedSteps = 0;
+  #peakMemory = 0;
+
+  constructor(loaded: LoadedModel, rows: RowSource, options: TrainRowsOptions) {
+    this.#loaded = loaded;
+    this.#rows = rows;
+    this.#options = options;
+    const { training, label, seed } = options;
+    const rowsPerStep = training.micro_batch_size * training.gradient_accumulation_steps;
+    const totalSteps =
+      training.steps ?? Math.max(1, Math.ceil(((training.epochs ?? 1) * rows.rowCount) / rowsPerStep));
+    this.#schedule = scheduleOf(training, totalSteps);
+    this.#order = new RowOrder(rows.rowCount, options);
+    const dropout = new Generator(seed, loaded.model.device);
+    const parameters = trainedParameters(loaded, options, dropout);
+    const trainer = createTrainer(loaded, parameters, options, dropout, this.#clock);
+    this.#parts = { trainer, dropout, parameters, totalSteps, rowsPerStep };
+    log(`${label}: ${rows.rowCount} rows, ${totalSteps} steps of ${rowsPerStep} rows`);
+    this.#signals = new SignalWatch(label);
+    this.#progressLine = new Progress({ label, total: totalSteps });
+  }
+
+  async train(): Promise<TrainingResult> {
+    const { evaluation, checkpoints } = this.#options;
+    const { totalSteps } = this.#parts;
+    const resumed = await checkpoints?.restore(this.#parts, 'start');
+    if (resumed !== undefined) this.#progress = resumed;
+    while (this.#progress.step < totalSteps) {
+      await this.#takeStep();
+      const { step } = this.#progress;
+      const isLast = step >= totalSteps;
+      if (evaluation !== undefined && (isLast || step % evaluation.every === 0)) await this.#evaluate();
+      await setImmediate();
+      // The final model is written next, interrupted or not.
+      if (isLast) break;
+      const isDue = checkpoints !== undefined && checkpoints.every > 0 && step % checkpoints.every === 0;
+      if (isDue) await this.#save('due');
+      await this.#endIfAsked();
+    }
+    const { tokens } = this.#progress;
+    return {
+      losses: this.#losses,
+      evaluations: this.#evaluations,
+      tokens,
+      seconds: this.#progressLine.seconds,
+      skippedSteps: this.#skippedSteps,
+      progress: this.#progress,
+    };
+  }
+
+  async #takeStep(): Promise<void> {
+    const { training } = this.#options;
+    const { trainer, rowsPerStep } = this.#parts;
+    const { step } = this.#progress;
+    const started = performance.now();
+    const learningRate = learningRateAt(step, this.#schedule);
+    this.#clock.enter('data');
+    const places = Array.from({ length: rowsPerStep }, (_, index) =>
+      this.#order.rowAt(this.#progress.rows + index),
+    );
+    const microBatches = inGroups(
+      places.map((place) => this.#rows.row(place)),
+      training.micro_batch_size,
+    );
+    const parts = trainer.microSteps(microBatches, learningRate);
+    let result: StepResult;
+    try {
+      result = await this.#runParts(parts);
+    } catch (error) {
+      if (!(error instanceof NonFiniteError)) throw error;
+      await this.#refuseOrRollBack(error, places);
+      return;
+    }
+    this.#progress = {
+      ...this.#progress,
+      step: step + 1,
+      tokens: this.#progress.tokens + result.tokens,
+      rows: this.#progress.rows + rowsPerStep,
+    };
+    if (result.skipped) this.#noteSkipped(result, places);
+    this.#report(result, learningRate, (performance.now() - started) / 1000);
+  }
+
+  /** The micro-batches of a step; a signal in between gives the step up. */
+  async #runParts(parts: globalThis.Generator<undefined, StepResult>): Promise<StepResult> {
+    for (;;) {
+      const next = blameWeights(this.#loaded, this.#options.label, () => parts.next());
+      if (next.done === true) return next.value;
+      await setImmediate();
+      if (this.#signals.received === undefined) continue;
+      parts.return(neverUsed());
+      await this.#endIfAsked();
     }
   }
-  return { losses, tokens, seconds: progress.seconds };
+
+  async #endIfAsked(): Promise<void> {
+    const { received } = this.#signals;
+    if (received === undefined) return;
+    const { label, checkpoints } = this.#options;
+    const { step } = this.#progress;
+    if (checkpoints !== undefined) await this.#save('interrupted');
+    const saved = checkpoints === undefined ? '' : '; a checkpoint is written, go on with --resume';
+    throw new InterruptedError(
+      `${label}: stopped by ${received} after step ${step} of ${this.#parts.totalSteps}${saved}`,
+    );
+  }
+
+  async #save(reason: 'due' | 'best' | 'interrupted'): Promise<void> {
+    this.#clock.enter('save');
+    await this.#options.checkpoints?.save(this.#progress, this.#parts, reason);
+    this.#clock.enter(undefined);
+  }
+
+  async #evaluate(): Promise<void> {
+    const { evaluation, training, observers = [], onEvaluation } = this.#options;
+    if (evaluation === undefined) return;
+    const { rows, maxRows = rows.rowCount } = evaluation;
+    const started = performance.now();
+    this.#clock.enter('evaluation');
+    let lossSum = 0;
+    let tokens = 0;
+    const count = Math.min(rows.rowCount, maxRows);
+    for (let start = 0; start < count; start += training.micro_batch_size) {
+      const size = Math.min(training.micro_batch_size, count - start);
+      const batch = Array.from({ length: size }, (_, index) => rows.row(start + index));
+      const measured = this.#parts.trainer.measure(batch);
+      lossSum += measured.lossSum;
+      tokens += measured.learnedTokens;
+      await setImmediate();
+      // The state of the last step is whole: it is saved, and the evaluation is made again after resuming.
+      await this.#endIfAsked();
+    }
+    this.#clock.enter(undefined);
+    const loss = lossSum / tokens;
+    const { step, best } = this.#progress;
+    const isBest = best === undefined || loss < best.loss;
+    if (isBest) this.#progress = { ...this.#progress, best: { step, loss } };
+    const seconds = (performance.now() - started) / 1000;
+    const record = { step, loss, perplexity: Math.exp(loss), tokens, seconds, isBest };
+    this.#evaluations.push(record);
+    for (const observer of observers) observer.evaluation?.(record);
+    log(`evaluation after step ${step}: loss ${loss.toFixed(4)}${isBest ? ', the lowest so far' : ''}`);
+    onEvaluation?.(record);
+    if (isBest) await this.#save('best');
+  }
+
+  #noteSkipped({ loss, gradNorm, lossScale }: StepResult, places: readonly number[]): void {
+    this.#skippedSteps += 1;
+    // An overflow under a dynamic loss scale is how the scale is found.
+    if (lossScale !== undefined && this.#options.training.non_finite !== 'skip') return;
+    this.#dumpRows('skipped', `loss ${loss}, gradient norm ${gradNorm}`, places);
+  }
+
+  async #refuseOrRollBack(error: NonFiniteError, places: readonly number[]): Promise<void> {
+    const { training, checkpoints } = this.#options;
+    const { step, rows } = this.#progress;
+    this.#dumpRows(training.non_finite, error.message, places);
+    if (training.non_finite !== 'rollback') throw error;
+    const restored = await checkpoints?.restore(this.#parts, 'newest');
+    if (restored === undefined)
+      throw new NonFiniteError(`${error.message} There is no checkpoint to go back to yet.`);
+    log(
+      `step ${step + 1} was not finite: back to the checkpoint of step ${restored.step}; the data goes on behind the rows ` +
+        'of that step',
+    );
+    this.#progress = { ...restored, rows: rows + this.#parts.rowsPerStep };
+  }
+
+  #dumpRows(policy: string, problem: string, places: readonly number[]): void {
+    const { step } = this.#progress;
+    const line = { step: step + (policy === 'skipped' ? 0 : 1), policy, problem, rows: places };
+    log(`${problem} (${policy}); the rows of the step: ${places.slice(0, 8).join(', ')} (bad-rows.jsonl)`);
+    try {
+      appendFileSync(join(this.#options.output, 'bad-rows.jsonl'), `${JSON.stringify(line)}\n`);
+    } catch (error) {
+      log(`warning: bad-rows.jsonl could not be written: ${messageOf(error)}`);
+    }
+  }
+
+  #report(result: StepResult, learningRate: number, seconds: number): void {
+    const { observers = [], flops } = this.#options;
+    const { step, tokens, rows } = this.#progress;
+    const tokensPerSecond = result.tokens / seconds;
+    const memoryBytes = process.memoryUsage.rss();
+    this.#peakMemory = Math.max(this.#peakMemory, memoryBytes);
+    this.#losses.push({ step, loss: result.loss });
+    const record: StepRecord = {
+      step,
+      totalSteps: this.#parts.totalSteps,
+      loss: result.loss,
+      gradNorm: result.gradNorm,
+      learningRate,
+      tokens,
+      learnedTokens: result.learnedTokens,
+      rows,
+      tokensPerSecond,
+      modelFlopsUtilisation:
+        flops === undefined ? undefined : (flops.perToken * tokensPerSecond) / flops.peakPerSecond,
+      memoryBytes,
+      peakMemoryBytes: this.#peakMemory,
+      phaseSeconds: this.#clock.take(),
+      elapsedSeconds: this.#progressLine.seconds,
+      lossScale: result.lossScale,
+      skipped: result.skipped,
+    };
+    for (const observer of observers) observer.step(record);
+    this.#progressLine.update(
+      step,
+      `loss ${result.loss.toFixed(4)}, ${formatCount(tokensPerSecond)} tokens/s`,
+    );
+  }
+
+  async dispose(): Promise<void> {
+    const { adapters, label, output, observers = [] } = this.#options;
+    this.#signals.dispose();
+    this.#parts.trainer.dispose();
+    this.#parts.dropout.dispose();
+    for (const layer of adapters?.values() ?? []) layer.dropoutGenerator = undefined;
+    for (const [, parameter] of this.#loaded.model.namedParameters()) parameter.setRequiresGrad(false);
+    for (const observer of observers) await observer.close();
+    const last = this.#losses.at(-1);
+    if (last === undefined) return;
+    this.#progressLine.finish(`loss ${last.loss.toFixed(4)}`);
+    const series = [{ name: label, points: this.#losses }];
+    const measured = this.#evaluations.map(({ step, loss }) => ({ step, loss }));
+    if (measured.length > 0) series.push({ name: 'held out', points: measured });
+    const svg = renderLossSvg(series, { title: basename(output) });
+    try {
+      writeFileAtomic(join(output, 'loss.svg'), svg);
+    } catch (error) {
+      log(`warning: loss.svg could not be written: ${messageOf(error)}`);
+    }
+  }
 }
 
-/** Remembers the first signal, so that the step is finished and saved; a second one ends the process at once. */
-class SignalWatch {
-  received: NodeJS.Signals | undefined;
-  readonly #listener = (signal: NodeJS.Signals): void => {
-    this.received = signal;
-    this.dispose();
-    log(`${this.label}: ${signal}: stopping after this step; once more to stop at once`);
+/** The value of a step that was given up; its caller throws before it is looked at. */
+function neverUsed(): StepResult {
+  return {
+    loss: Number.NaN,
+    gradNorm: Number.NaN,
+    tokens: 0,
+    learnedTokens: 0,
+    skipped: true,
+    lossScale: undefined,
   };
-
-  constructor(private readonly label: string) {
-    process.on('SIGINT', this.#listener);
-    process.on('SIGTERM', this.#listener);
-  }
-
-  dispose(): void {
-    process.off('SIGINT', this.#listener);
-    process.off('SIGTERM', this.#listener);
-  }
 }
 
-/** The rows of each micro-batch of a step. */
-function stepRows(
-  rows: RowSource,
-  order: RowOrder,
-  step: number,
-  { micro_batch_size: size, gradient_accumulation_steps: parts }: TrainRowsOptions,
-): Row[][] {
-  return Array.from({ length: parts }, (_, part) =>
-    Array.from({ length: size }, (_, index) => rows.row(order.rowAt((step * parts + part) * size + index))),
+function inGroups(rows: readonly Row[], size: number): Row[][] {
+  return Array.from({ length: Math.ceil(rows.length / size) }, (_, group) =>
+    rows.slice(group * size, (group + 1) * size),
   );
 }
 
-function metricsLine(
-  step: number,
-  result: StepResult,
-  run: { learningRate: number; tokens: number; rate: number; elapsed: number },
-): string {
-  return `${JSON.stringify({
-    step: step + 1,
-    loss: result.loss,
-    grad_norm: result.gradNorm,
-    learning_rate: run.learningRate,
-    tokens: run.tokens,
-    learned_tokens: result.learnedTokens,
-    tokens_per_second: run.rate,
-    elapsed_seconds: run.elapsed,
-  })}\n`;
+function scheduleOf(training: TrainingConfig, totalSteps: number): Schedule {
+  return {
+    kind: training.schedule,
+    learningRate: training.learning_rate,
+    minLearningRate: training.min_learning_rate,
+    warmupSteps: training.warmup_steps ?? Math.round((training.warmup_ratio ?? 0) * totalSteps),
+    totalSteps,
+    decaySteps: training.decay_steps,
+    form: training.schedule_form,
+  };
 }
 
-function createTrainer(
+/** What is trained, by published name: all parameters, or the adapters' alone. */
+function trainedParameters(
   { model, architecture }: LoadedModel,
-  options: TrainRowsOptions,
+  { adapters, label }: TrainRowsOptions,
   dropout: Generator,
-): Trainer {
-  const { adapters } = options;
+): Map<string, Tensor> {
   const parameters = publishedParameters(model, architecture.names);
   if (adapters !== undefined) {
     const trained = new Set([...adapters.values()].flatMap(({ loraA, loraB }) => [loraA, loraB]));
     for (const [name, parameter] of parameters) if (!trained.has(parameter)) parameters.delete(name);
     for (const layer of adapters.values()) layer.dropoutGenerator = dropout;
   }
-  const trainedCount = [...parameters.values()].reduce((sum, parameter) => sum + parameter.numElements, 0);
-  log(
-    `${options.label}: ${formatCount(trainedCount)} of ${formatCount(model.parameterCount())} parameters are trained`,
-  );
+  const count = [...parameters.values()].reduce((sum, parameter) => sum + parameter.numElements, 0);
+  log(`${label}: ${formatCount(count)} of ${formatCount(model.parameterCount())} parameters are trained`);
+  return parameters;
+}
+
+function createTrainer(
+  { model, architecture }: LoadedModel,
+  parameters: ReadonlyMap<string, Tensor>,
+  { training, documentAttention, learningRateFactors }: TrainRowsOptions,
+  dropout: Generator,
+  clock: PhaseClock,
+): Trainer {
+  const isMixed = training.precision === 'bfloat16-mixed' || training.precision === 'float16-mixed';
+  const isHalf = training.precision === 'float16-mixed';
   return new Trainer(model, parameters, {
-    beta1: options.beta1,
-    beta2: options.beta2,
-    eps: options.eps,
-    form: options.adamw,
-    weightDecay: options.weight_decay,
-    isSparedFromDecay: sparedFromDecay(options.no_weight_decay),
-    maxGradNorm: options.max_grad_norm,
-    recompute: options.recompute,
-    lossAlignment: options.loss_alignment,
-    documentAttention: options.document_attention,
+    beta1: training.beta1,
+    beta2: training.beta2,
+    eps: training.eps,
+    form: training.adamw,
+    masterWeights: isMixed,
+    stateDevice: training.offload.optimizer ? 'cpu' : undefined,
+    learningRateFactors,
+    weightDecay: training.weight_decay,
+    isSparedFromDecay: sparedFromDecay(training.no_weight_decay),
+    maxGradNorm: training.max_grad_norm,
+    recompute: training.recompute,
+    lossAlignment: training.loss_alignment,
+    documentAttention,
     padTokenId: architecture.padTokenId ?? 0,
     generator: dropout,
+    lossScale: training.loss_scale ?? (isHalf ? { kind: 'dynamic' } : undefined),
+    skipNonFinite: training.non_finite === 'skip',
+    offloadBorders: training.offload.borders,
+    accumulates: training.gradient_accumulation_steps > 1,
+    clock,
   });
 }
 

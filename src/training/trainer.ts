@@ -6,6 +6,7 @@ import type { CausalLm } from '../models/index.js';
 import {
   type Generator,
   keepFreedMemory,
+  noGrad,
   returnFreedMemory,
   scope,
   type Tensor,
@@ -13,8 +14,10 @@ import {
 } from '../tensor/index.js';
 import { AdamW, type AdamWOptions } from './adamw.js';
 import { GradientStore } from './gradient-store.js';
-import { type LossAlignment, trainingBatch } from './loss-weights.js';
-import { accumulateGradients, type Recompute, type TrainingBatch } from './segments.js';
+import { LossScale, type LossScaleOptions, type LossScaleState } from './loss-scale.js';
+import { type LossAlignment, lossDivisor, trainingBatch } from './loss-weights.js';
+import type { PhaseClock } from './phase-clock.js';
+import { accumulateGradients, batchLoss, type Recompute, type TrainingBatch } from './segments.js';
 
 export interface TrainerOptions extends AdamWOptions {
   readonly weightDecay: number;
@@ -24,12 +27,22 @@ export interface TrainerOptions extends AdamWOptions {
   readonly maxGradNorm: number;
   readonly recompute: Recompute;
   readonly lossAlignment: LossAlignment;
+  /** Learning rate of a parameter as a multiple of the step's. Default 1. */
+  readonly learningRateFactors?: ReadonlyMap<Tensor, number> | undefined;
   /** Read each text of a packed row on its own, as if it were alone in it. Default false: attention spans the row. */
   readonly documentAttention?: boolean;
   /** Fills the rows of a batch to one length; its targets never count. */
   readonly padTokenId: number;
   /** Draws what the forward pass leaves to chance (dropout). */
   readonly generator?: Generator | undefined;
+  /** For float16. Default: the loss is not scaled. */
+  readonly lossScale?: LossScaleOptions | undefined;
+  /** Leave a step out whose loss or gradients are not finite. Default: it is a NonFiniteError. */
+  readonly skipNonFinite?: boolean;
+  readonly offloadBorders?: boolean;
+  /** Several micro-batches make a step: their gradients of 16 bit are summed in float32. Default true. */
+  readonly accumulates?: boolean;
+  readonly clock?: PhaseClock | undefined;
 }
 
 export interface StepResult {
@@ -41,6 +54,17 @@ export interface StepResult {
   readonly tokens: number;
   /** Tokens learned. */
   readonly learnedTokens: number;
+  /** The parameters were left as they were: loss or gradients were not finite. */
+  readonly skipped: boolean;
+  /** The factor under which the step was computed; undefined where the loss is not scaled. */
+  readonly lossScale: number | undefined;
+}
+
+/** What a resumed run needs beside the parameters. The tensors stay the trainer's. */
+export interface TrainerState {
+  readonly optimizerSteps: number;
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  readonly lossScale: LossScaleState | undefined;
 }
 
 export class Trainer {
@@ -48,6 +72,7 @@ export class Trainer {
   readonly #options: TrainerOptions;
   readonly #gradients: GradientStore;
   readonly #optimizer: AdamW;
+  readonly #lossScale: LossScale | undefined;
 
   /** @param parameters what is trained, by published name; all else is frozen */
   constructor(model: CausalLm, parameters: ReadonlyMap<string, Tensor>, options: TrainerOptions) {
@@ -55,51 +80,111 @@ export class Trainer {
     this.#options = options;
     keepFreedMemory();
     for (const [, parameter] of model.namedParameters()) parameter.setRequiresGrad(false);
-    this.#gradients = new GradientStore(parameters.values());
-    const spared = [...parameters].filter(([name, parameter]) => options.isSparedFromDecay(name, parameter));
-    const sparedSet = new Set(spared.map(([, parameter]) => parameter));
+    this.#gradients = new GradientStore(parameters.values(), options.accumulates ?? true);
     this.#optimizer = new AdamW(
-      [
-        {
-          weightDecay: options.weightDecay,
-          parameters: [...parameters.values()].filter((parameter) => !sparedSet.has(parameter)),
-        },
-        { weightDecay: 0, parameters: [...sparedSet] },
-      ],
+      [...parameters].map(([name, parameter]) => ({
+        name,
+        parameter,
+        weightDecay: options.isSparedFromDecay(name, parameter) ? 0 : options.weightDecay,
+        learningRateFactor: options.learningRateFactors?.get(parameter) ?? 1,
+      })),
       options,
     );
+    this.#lossScale = options.lossScale === undefined ? undefined : new LossScale(options.lossScale);
   }
 
   /**
    * One update from several micro-batches, as if they were one batch: the loss is divided by the number of learned
    * tokens of all of them.
-   * @throws InputError if nothing is learned, NonFiniteError if loss or gradients are not finite; the parameters are
-   *   untouched then
+   * @throws InputError if nothing is learned; NonFiniteError if loss or gradients are not finite and such steps are not
+   *   to be left out; the parameters are untouched then
    */
   step(microBatches: readonly (readonly Row[])[], learningRate: number): StepResult {
-    return scope(() => {
-      const batches = microBatches.map((rows) => this.#toTensors(rows));
-      const divisor = batches.reduce((sum, batch) => sum + batch.divisor, 0);
-      if (!(divisor > 0))
-        throw new InputError('training: the batch has no token to learn; check the loss masks.');
-      let loss = 0;
-      for (const batch of batches)
-        loss += accumulateGradients(this.#model, batch, 1 / divisor, this.#gradients, this.#options);
-      const gradNorm = this.#gradients.norm();
-      if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
-        this.#gradients.clear();
-        throw new NonFiniteError(
-          `training: loss ${loss}, gradient norm ${gradNorm}: the step is not finite; lower the learning rate or ` +
-            'look at the rows of this step.',
+    const parts = this.microSteps(microBatches, learningRate);
+    for (;;) {
+      const { done, value } = parts.next();
+      if (done === true) return value;
+    }
+  }
+
+  /** The same with a pause after each micro-batch. Left in a pause, nothing has happened. */
+  *microSteps(
+    microBatches: readonly (readonly Row[])[],
+    learningRate: number,
+  ): globalThis.Generator<undefined, StepResult> {
+    const { clock, maxGradNorm } = this.#options;
+    clock?.enter('data');
+    const batches = microBatches.map((rows) => this.#arrange(rows));
+    const divisor = batches.reduce((sum, batch) => sum + batch.divisor, 0);
+    if (!(divisor > 0))
+      throw new InputError('training: the batch has no token to learn; check the loss masks.');
+    const scale = this.#lossScale?.value ?? 1;
+    try {
+      let scaledLoss = 0;
+      for (const batch of batches) {
+        scaledLoss += scope(() =>
+          accumulateGradients(
+            this.#model,
+            this.#toTensors(batch),
+            scale / divisor,
+            this.#gradients,
+            this.#options,
+          ),
         );
+        yield undefined;
       }
-      const factor = this.#options.maxGradNorm / (gradNorm + 1e-6);
-      if (factor < 1) this.#gradients.scale(factor);
-      this.#optimizer.step(this.#gradients, learningRate);
+      clock?.enter('optimizer');
+      const loss = scaledLoss / scale;
+      const gradNorm = scope(() => this.#gradients.norm()) / scale;
+      const result = {
+        loss,
+        gradNorm,
+        tokens: microBatches.flat().reduce((sum, { ids }) => sum + ids.length, 0),
+        learnedTokens: Math.round(divisor),
+        lossScale: this.#lossScale?.value,
+      };
+      const skipped = !(Number.isFinite(loss) && Number.isFinite(gradNorm));
+      if (skipped) this.#refuseOrSkip(loss, gradNorm);
+      else {
+        const clipping = Math.min(1, maxGradNorm / (gradNorm + 1e-6));
+        scope(() => this.#optimizer.step(this.#gradients, learningRate, clipping / scale));
+        this.#lossScale?.succeeded();
+      }
+      return { ...result, skipped };
+    } finally {
       this.#gradients.clear();
-      const tokens = microBatches.flat().reduce((sum, { ids }) => sum + ids.length, 0);
-      return { loss, gradNorm, tokens, learnedTokens: Math.round(divisor) };
-    });
+      clock?.enter(undefined);
+    }
+  }
+
+  /** Sum of the weighted losses and of the weights over rows that are only measured. */
+  measure(rows: readonly Row[]): { readonly lossSum: number; readonly learnedTokens: number } {
+    const batch = this.#arrange(rows);
+    const lossSum = scope(() => noGrad(() => batchLoss(this.#model, this.#toTensors(batch))));
+    return { lossSum, learnedTokens: batch.divisor };
+  }
+
+  /** A smaller loss scale is the usual way out of an overflow; other steps are skipped only on request. */
+  #refuseOrSkip(loss: number, gradNorm: number): void {
+    if (this.#lossScale?.overflowed() === true || this.#options.skipNonFinite === true) return;
+    throw new NonFiniteError(
+      `training: loss ${loss}, gradient norm ${gradNorm}: the step is not finite; lower the learning rate or ` +
+        'look at the rows of this step.',
+    );
+  }
+
+  state(): TrainerState {
+    const { step, tensors } = this.#optimizer.state();
+    return { optimizerSteps: step, tensors, lossScale: this.#lossScale?.state() };
+  }
+
+  /** @param read gives the saved tensor of a name, undefined if there is none */
+  restore(
+    { optimizerSteps, lossScale }: Omit<TrainerState, 'tensors'>,
+    read: (name: string) => Tensor | undefined,
+  ): void {
+    this.#optimizer.restore(optimizerSteps, read);
+    if (lossScale !== undefined) this.#lossScale?.restore(lossScale);
   }
 
   dispose(): void {
@@ -108,22 +193,28 @@ export class Trainer {
     returnFreedMemory();
   }
 
-  #toTensors(rows: readonly Row[]): TrainingBatch & { readonly divisor: number } {
+  #arrange(rows: readonly Row[]): ArrangedBatch {
+    const { padTokenId, lossAlignment } = this.#options;
     const length = Math.max(...rows.map(({ ids }) => ids.length));
-    const { device, computeDType } = this.#model;
-    const ids = new Int32Array(rows.length * length).fill(this.#options.padTokenId);
+    const ids = new Int32Array(rows.length * length).fill(padTokenId);
     const mask = new Float32Array(rows.length * length);
     for (const [index, row] of rows.entries()) {
       ids.set(row.ids, index * length);
       mask.set(row.lossMask, index * length);
     }
-    const shape = [rows.length, length];
     const documents =
       this.#options.documentAttention === true ? rows.map((row) => documentsOf(row, length)) : undefined;
     // The first token of a text is not predicted from the text before it.
-    const offset = this.#options.lossAlignment === 'target' ? 0 : -1;
+    const offset = lossAlignment === 'target' ? 0 : -1;
     for (const [index, starts] of documents?.map(startsOf).entries() ?? [])
       for (const start of starts) mask[index * length + start + offset] = 0;
+    const shape: [number, number] = [rows.length, length];
+    const divisor = lossDivisor(mask, shape, lossAlignment);
+    return { ids, mask, shape, divisor, documents: documents?.map(withoutLast) };
+  }
+
+  #toTensors({ ids, mask, shape, documents }: ArrangedBatch): TrainingBatch {
+    const { device, computeDType } = this.#model;
     const batch = trainingBatch(
       tensorFromBytes(ids, shape, 'int32').to('int64').toDevice(device),
       tensorFromBytes(mask, shape, 'float32')
@@ -131,8 +222,17 @@ export class Trainer {
         .toDevice(device),
       this.#options.lossAlignment,
     );
-    return { ...batch, documents: documents?.map(withoutLast) };
+    return { ...batch, documents };
   }
+}
+
+/** A micro-batch in plain arrays. Shapes: B rows, L ids in the longest. */
+interface ArrangedBatch {
+  readonly ids: Int32Array; // [B, L]
+  readonly mask: Float32Array; // [B, L]
+  readonly shape: [number, number];
+  readonly divisor: number;
+  readonly documents: number[][] | undefined;
 }
 
 /** Lengths of the texts of a row that is filled up to `length`; the padding is a text of its own. */

@@ -1,0 +1,81 @@
+/** A checkpoint as plain bytes and texts: what it writes can be handed to another thread. */
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import {
+  sha256OfFile,
+  type TensorInput,
+  tensorBytes,
+  writeFileAtomic,
+  writeFolderAtomic,
+  writeSafetensors,
+} from '../../formats/index.js';
+
+export interface SnapshotTensor extends Omit<TensorInput, 'bytes'> {
+  /** Bytes that nobody changes any more, or how to get them while nobody does. */
+  readonly bytes: Uint8Array | (() => Uint8Array);
+}
+
+export interface SnapshotFile {
+  /** Inside the folder. */
+  readonly path: string;
+  readonly content:
+    | { readonly kind: 'tensors'; readonly tensors: readonly SnapshotTensor[] }
+    | { readonly kind: 'bytes'; readonly bytes: Uint8Array };
+}
+
+export interface Snapshot {
+  readonly files: readonly SnapshotFile[];
+  /** Becomes MANIFEST_FILE, with the SHA-256 of every file added as `files`. */
+  readonly manifest: Readonly<Record<string, unknown>>;
+}
+
+/** Written last: a folder without it is no checkpoint. */
+export const MANIFEST_FILE = 'training-state.json';
+
+/** Writes the whole folder or nothing. */
+export async function writeSnapshot(folder: string, { files, manifest }: Snapshot): Promise<void> {
+  await writeFolderAtomic(
+    folder,
+    (temporary) => {
+      const hashes: Record<string, string> = {};
+      for (const { path, content } of files) {
+        const target = join(temporary, path);
+        mkdirSync(dirname(target), { recursive: true });
+        if (content.kind === 'bytes') writeFileAtomic(target, content.bytes);
+        else
+          writeSafetensors(
+            target,
+            content.tensors.map(({ bytes, ...tensor }) => ({
+              ...tensor,
+              bytes: () => (typeof bytes === 'function' ? bytes() : bytes),
+            })),
+            { format: 'pt' },
+          );
+        hashes[path] = sha256OfFile(target);
+      }
+      const text = `${JSON.stringify({ ...manifest, files: hashes }, null, 2)}\n`;
+      writeFileAtomic(join(temporary, MANIFEST_FILE), text);
+    },
+    { replace: true },
+  );
+}
+
+/** With every tensor copied: training may go on while it is written. */
+export function copySnapshot(snapshot: Snapshot): Snapshot {
+  const files = snapshot.files.map(({ path, content }): SnapshotFile => {
+    if (content.kind === 'bytes') return { path, content };
+    const tensors = content.tensors.map((tensor) => ({
+      ...tensor,
+      bytes: typeof tensor.bytes === 'function' ? tensor.bytes() : tensor.bytes,
+    }));
+    return { path, content: { kind: 'tensors', tensors } };
+  });
+  return { ...snapshot, files };
+}
+
+export function snapshotBytes({ files }: Snapshot): number {
+  return files.reduce((sum, { content }) => {
+    if (content.kind === 'bytes') return sum + content.bytes.byteLength;
+    return sum + content.tensors.reduce((total, tensor) => total + tensorBytes(tensor), 0);
+  }, 0);
+}
