@@ -102,6 +102,8 @@ export async function convert(args: readonly string[]): Promise<number> {
     throw new InputError('xinghe convert: give --shards or --max-shard-size, not both.');
   if (options.layout !== undefined && options.shards !== undefined)
     throw new InputError('xinghe convert: give --layout (ranks) or --shards (files), not both.');
+  if (options.layout !== undefined && options['max-shard-size'] !== undefined)
+    throw new InputError('xinghe convert: give --layout (ranks) or --max-shard-size (files), not both.');
   const request: ConvertOptions = {
     from: options.from,
     to: options.to,

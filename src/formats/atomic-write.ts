@@ -51,7 +51,7 @@ export function writeFileAtomic(
     renameSync(temporary, path);
     syncFolder(dirname(path));
   } catch (error) {
-    if (made) rmSync(temporary, { force: true });
+    if (made) removeTemporary(temporary);
     throw writeError(path, error, target !== undefined);
   }
 }
@@ -87,7 +87,7 @@ export async function writeFolderAtomic<T>(
     syncFolder(dirname(target));
     return result;
   } catch (error) {
-    rmSync(temporary, { recursive: true, force: true });
+    removeTemporary(temporary);
     if (firstMade !== undefined) removeEmptyParents(dirname(target), firstMade);
     if (error instanceof InputError) throw new InputError(error.message.replaceAll(temporary, target));
     throw writeError(path, error, exists);
@@ -121,7 +121,16 @@ export async function writeFileStaged<T>(
     if (error instanceof InputError) throw new InputError(error.message.replaceAll(file, path));
     throw writeError(path, error, status !== undefined);
   } finally {
-    rmSync(temporary, { recursive: true, force: true });
+    removeTemporary(temporary);
+  }
+}
+
+/** Where it cannot be removed (or made: a part of the path is a file), what happened before is what counts. */
+function removeTemporary(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch {
+    // The next run sweeps it.
   }
 }
 
@@ -155,11 +164,7 @@ function exchangeFolder(temporary: string, target: string, replace: boolean): vo
     renameSync(old, target);
     throw error;
   }
-  try {
-    rmSync(old, { recursive: true, force: true });
-  } catch {
-    // The new folder stands; the next run sweeps the old one.
-  }
+  removeTemporary(old);
 }
 
 function removeEmptyParents(from: string, last: string): void {

@@ -173,6 +173,9 @@ function schemeOf(model: ModelTensors, { schemes }: WeightTables, { dialect }: T
   return scheme;
 }
 
+/** A slip of the pen is not to fill memory. */
+const MOST_RANKS = 8192;
+
 /** One file for each rank of the layout, `rank_{i}/checkpoint_{i}` and the ending of the container. */
 export function planRanks(
   model: ModelTensors,
@@ -184,6 +187,10 @@ export function planRanks(
   if (rules.updates !== undefined && layout.optimizerShard)
     throw new InputError(
       'merge the adapter first, then cut the result with a sharded optimiser: two conversions.',
+    );
+  if (rankCount(layout) > MOST_RANKS)
+    throw new InputError(
+      `${rankCount(layout)} ranks are more than the ${MOST_RANKS} that are written at most.`,
     );
   return Array.from({ length: rankCount(layout) }, (_, rank) => {
     const cut = (tensors: ReadonlyMap<string, TensorView>): Map<string, TensorView> =>
