@@ -1,0 +1,217 @@
+import { createHash } from 'node:crypto';
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { ggufModels as models, withTokenizer } from '../../../tests/gguf-models.js';
+import { goldenFolder, maxAbsDifference } from '../../../tests/golden.js';
+import { referencePython, runReference } from '../../../tests/reference.js';
+import { openCheckpoint } from '../../checkpoint/index.js';
+import { readGgufFile, readView, type TensorView } from '../../formats/index.js';
+import { intTensor, noGrad } from '../../tensor/index.js';
+import { loadModel } from '../load-model.js';
+import { type ConvertOptions, convertModel } from './convert-model.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'xinghe-gguf-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+let count = 0;
+function fresh(ending = ''): string {
+  count += 1;
+  return join(folder, `out-${count}${ending}`);
+}
+
+async function convert(from: string, to: string, options: Partial<ConvertOptions> = {}): Promise<string> {
+  await convertModel({ from, to, ...options });
+  return to;
+}
+
+function digests(path: string): Map<string, string> {
+  const tensors = openCheckpoint(path).ranks[0] ?? new Map<string, TensorView>();
+  return new Map([...tensors].map(([name, view]): [string, string] => [name, digest(view)]).sort());
+}
+
+function digest(view: TensorView): string {
+  const hash = createHash('sha256');
+  for (const piece of readView(view)) hash.update(piece);
+  return `${view.dtype} [${view.shape}] ${hash.digest('hex')}`;
+}
+
+const ids = [5, 9, 300, 17, 42, 8, 250, 3];
+
+describe.each(models)('%s', (name) => {
+  const source = `${goldenFolder}${name}`;
+
+  test('one file is a whole model: it loads without a config beside it and answers the same', async () => {
+    const gguf = await convert(source, fresh('.gguf'));
+    const tokens = intTensor(ids, [1, ids.length]);
+    const logits = (path: string) => noGrad(() => loadModel(path).model.forward(tokens));
+    expect(maxAbsDifference(logits(gguf), logits(source))).toBe(0);
+  });
+
+  test('back to published names, every byte is there', async () => {
+    const gguf = await convert(source, fresh('.gguf'));
+    const back = await convert(gguf, fresh('.safetensors'));
+    // The 7B files leave the prefix away; written anew they have it.
+    const expected = [...digests(`${source}/model.safetensors`)].map(([key, value]) => [
+      name === 'telechat-7b' ? `transformer.${key}` : key,
+      value,
+    ]);
+    expect(Object.fromEntries(digests(back))).toEqual(Object.fromEntries(expected));
+  });
+
+  test('a config that lies elsewhere or beside the file does as well', async () => {
+    const gguf = await convert(source, fresh(), { format: 'gguf' });
+    expect(existsSync(join(gguf, 'config.json'))).toBe(true);
+    const back = await convert(gguf, fresh('.safetensors'), { configPath: `${source}/config.json` });
+    expect(digests(back).size).toBe(digests(`${source}/model.safetensors`).size);
+  });
+});
+
+describe("what llama.cpp's own package reads", () => {
+  const python = referencePython();
+
+  /** Rows of queries and keys as llama.cpp's converters turn them, and the fields of the file. */
+  const program = `
+import sys, json, numpy
+from gguf import GGUFReader
+from safetensors.numpy import load_file
+path, source, name, heads = sys.argv[1], load_file(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+reader = GGUFReader(path)
+theirs = {t.name: numpy.array(t.data) for t in reader.tensors}
+def turn(w):
+    return w.reshape(heads, 2, w.shape[0] // heads // 2, *w.shape[1:]).swapaxes(1, 2).reshape(w.shape)
+expected = {}
+def put(key, w): expected[key] = w
+for key, w in source.items():
+    key = key.removeprefix('transformer.').removeprefix('model.').replace('layers.', 'blk.').replace('h.', 'blk.', 1)
+    block = '.'.join(key.split('.')[:2]) if key.startswith('blk.') else ''
+    rest = key[len(block) + 1:] if block else key
+    plain = {'embed_tokens.weight': 'token_embd.weight', 'word_embeddings.weight': 'token_embd.weight', 'wte.weight': 'token_embd.weight',
+      'norm.weight': 'output_norm.weight', 'ln_f.weight': 'output_norm.weight', 'lm_head.weight': 'output.weight',
+      'input_layernorm.weight': 'attn_norm.weight', 'ln_1.weight': 'attn_norm.weight', 'post_attention_layernorm.weight': 'ffn_norm.weight', 'ln_2.weight': 'ffn_norm.weight',
+      'self_attn.v_proj.weight': 'attn_v.weight', 'self_attn.o_proj.weight': 'attn_output.weight', 'self_attention.dense.weight': 'attn_output.weight', 'self_attention.dense.bias': 'attn_output.bias',
+      'mlp.gate_proj.weight': 'ffn_gate.weight', 'mlp.up_proj.weight': 'ffn_up.weight', 'mlp.down_proj.weight': 'ffn_down.weight', 'mlp.down_proj.bias': 'ffn_down.bias'}
+    at = block + '.' if block else ''
+    if rest in plain: put(at + plain[rest], w / 32 if name == 'telechat-52b' and rest == 'lm_head.weight' else w)
+    elif rest in ('self_attn.q_proj.weight', 'self_attention.query.weight'): put(at + 'attn_q.weight', turn(w))
+    elif rest == 'self_attn.k_proj.weight': put(at + 'attn_k.weight', turn(w))
+    elif rest == 'self_attention.key_value.weight':
+        both = w.reshape(heads, 2, -1, w.shape[1])
+        put(at + 'attn_k.weight', turn(both[:, 0].reshape(-1, w.shape[1])))
+        put(at + 'attn_v.weight', both[:, 1].reshape(-1, w.shape[1]))
+    elif rest == 'attn.c_attn.weight':
+        q, k, v = numpy.split(w.T, 3)
+        put(at + 'attn_q.weight', turn(q)); put(at + 'attn_k.weight', turn(k)); put(at + 'attn_v.weight', v)
+    elif rest == 'attn.c_proj.weight': put(at + 'attn_output.weight', w.T)
+    elif rest == 'mlp.c_fc.weight':
+        gate, up = numpy.split(w.T, 2)
+        put(at + 'ffn_gate.weight', gate); put(at + 'ffn_up.weight', up)
+    elif rest == 'mlp.c_proj.weight': put(at + 'ffn_down.weight', w.T)
+    else: raise KeyError(key)
+wrong = [k for k in expected if k not in theirs or not numpy.array_equal(expected[k], theirs[k])]
+fields = {k: f.contents() for k, f in reader.fields.items() if not k.startswith('GGUF.')}
+print(json.dumps({'wrong': wrong, 'surplus': [k for k in theirs if k not in expected], 'count': len(theirs), 'fields': fields}))
+`;
+
+  interface Read {
+    readonly wrong: string[];
+    readonly surplus: string[];
+    readonly count: number;
+    readonly fields: Readonly<Record<string, unknown>>;
+  }
+
+  test.skipIf(python === undefined).each(models)('%s: names, rows and sizes', async (name) => {
+    const from = withTokenizer(name, fresh());
+    const gguf = await convert(from, fresh('.gguf'));
+    const weights = `${goldenFolder}${name}/model.safetensors`;
+    const read = runReference<Read>(python ?? '', program, [gguf, weights, name, '4']);
+    expect(read.wrong).toEqual([]);
+    expect(read.surplus).toEqual([]);
+    expect(read.count).toBeGreaterThan(20);
+    const architecture = name === 'xverse' ? 'xverse' : 'llama';
+    const wanted: Record<string, unknown> = {
+      'general.architecture': architecture,
+      'general.file_type': 0,
+      [`${architecture}.vocab_size`]: 320,
+      [`${architecture}.context_length`]: name === 'telechat-52b' ? 4096 : 8192,
+      [`${architecture}.embedding_length`]: 64,
+      [`${architecture}.block_count`]: name === 'telechat-7b' ? 2 : 3,
+      [`${architecture}.attention.head_count`]: 4,
+      [`${architecture}.attention.head_count_kv`]: 4,
+      [`${architecture}.rope.dimension_count`]: 16,
+      [`${architecture}.rope.freq_base`]: 10000,
+      'tokenizer.ggml.model': 'llama',
+      'tokenizer.ggml.pre': 'default',
+      'tokenizer.ggml.add_space_prefix': true,
+      'tokenizer.ggml.add_bos_token': false,
+      'tokenizer.ggml.eos_token_id': name === 'xverse' ? 3 : 2,
+      'tokenizer.ggml.unknown_token_id': 0,
+    };
+    expect(read.fields).toMatchObject(wanted);
+    const tokens = read.fields['tokenizer.ggml.tokens'] as string[];
+    const types = read.fields['tokenizer.ggml.token_type'] as number[];
+    expect([tokens.length, types.length]).toEqual([320, 320]);
+    expect(tokens.slice(-1)).toEqual(['[PAD319]']);
+    const typeOf = (token: string): number | undefined => types[tokens.indexOf(token)];
+    // "7" is user-defined for SentencePiece; merging finds it as well.
+    expect(['<unk>', '<s>', '<0x41>', '7', '<_user>', 'ab', '[PAD319]'].map(typeOf)).toEqual([
+      2, 3, 6, 1, 4, 1, 5,
+    ]);
+  });
+});
+
+describe('dtypes', () => {
+  test('norms are float32 in the file, and bfloat16 again in what it becomes', async () => {
+    const bf16 = await convert(`${goldenFolder}xverse`, fresh(), { dtype: 'bfloat16' });
+    const gguf = await convert(bf16, fresh('.gguf'));
+    const { tensors, metadata } = readGgufFile(gguf);
+    expect(metadata.get('general.file_type')).toEqual({ type: 'uint32', value: 32 });
+    expect(tensors.get('blk.0.attn_norm.weight')?.dtype).toBe('float32');
+    expect(tensors.get('blk.0.attn_q.weight')?.dtype).toBe('bfloat16');
+    expect(digests(await convert(gguf, fresh('.safetensors')))).toEqual(
+      digests(join(bf16, 'model.safetensors')),
+    );
+    expect(loadModel(gguf).model.computeDType).toBe('bfloat16');
+  });
+});
+
+describe('what is refused, and what it says', () => {
+  test.each<[string, string, Partial<ConvertOptions>, RegExp]>([
+    ['Spark', 'spark', {}, /LayerNorm.*--names published/],
+    ['ranks', 'xverse', { format: 'gguf', layout: oneRank() }, /whole models, no ranks/],
+    ['optimiser states', 'xverse', { states: 'keep' }, /no place for optimiser states/],
+    [
+      'merging on the way',
+      'xverse',
+      { merge: 'merge', adapter: `${goldenFolder}xverse/peft_adapter` },
+      /merge the adapter first/,
+    ],
+    ['float64', 'xverse', { dtype: 'float64' }, /float64; give another --dtype/],
+  ])('%s', async (_, name, options, message) => {
+    const to = options.layout === undefined ? fresh('.gguf') : fresh();
+    await expect(convert(`${goldenFolder}${name}`, to, options)).rejects.toThrow(message);
+    expect(existsSync(to)).toBe(false);
+  });
+
+  test("llama.cpp's names outside a GGUF, tensors without a config, tensors that nobody knows", async () => {
+    await expect(convert(`${goldenFolder}xverse`, fresh('.safetensors'), { names: 'gguf' })).rejects.toThrow(
+      /belongs into a \.gguf/,
+    );
+    const bare = fresh('.safetensors');
+    copyFileSync(`${goldenFolder}xverse/model.safetensors`, bare);
+    await expect(convert(bare, fresh('.gguf'))).rejects.toThrow(/give it with --config/);
+    const gguf = await convert(bare, fresh('.gguf'), { configPath: `${goldenFolder}xverse/config.json` });
+    expect(readGgufFile(gguf).metadata.get('general.architecture')?.value).toBe('xverse');
+  });
+});
+
+function oneRank() {
+  return {
+    dataParallel: 1,
+    modelParallel: 1,
+    pipelineStages: 1,
+    optimizerShard: false,
+    shardThreshold: 0,
+  };
+}
