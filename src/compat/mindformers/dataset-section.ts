@@ -1,0 +1,45 @@
+/** train_dataset and eval_dataset: MindRecord files, whose rows we read as they are. */
+import { join } from 'node:path';
+import { InputError } from '../../errors/index.js';
+import { fileStatus, listFolder } from '../../formats/index.js';
+import type { FamilyName } from '../../models/index.js';
+import type { PublishedDataset, PublishedRunFile } from './published-schema.js';
+
+/** The path of the data, undefined where the file leaves it to its user. @throws InputError for several files */
+export function datasetPath(dataset: PublishedDataset): string | undefined {
+  const { dataset_dir: folder, dataset_files: files } =
+    typeof dataset === 'string' ? { dataset_dir: dataset, dataset_files: undefined } : dataset.data_loader;
+  if (Array.isArray(files) && files.length > 1)
+    throw new InputError(
+      `data_loader.dataset_files names ${files.length} files; a run reads one: prepare the data as one data set.`,
+    );
+  const path = folder || (typeof files === 'string' ? files : files?.[0]);
+  return path === undefined || path === null || path === '' ? undefined : onlyRecordFile(path);
+}
+
+/** A folder with one MindRecord file in it stands for that file, as published; any other path for itself. */
+function onlyRecordFile(path: string): string {
+  if (fileStatus(path)?.isDirectory() !== true) return path;
+  const records = listFolder(path).filter((name) => name.endsWith('.mindrecord'));
+  const [only] = records;
+  return only !== undefined && records.length === 1 ? join(path, only) : path;
+}
+
+/** Sentences on what of the data is read otherwise than published. */
+export function datasetWarnings({ train_dataset: dataset }: PublishedRunFile, family: FamilyName): string[] {
+  const columns = typeof dataset === 'string' ? [] : (dataset.input_columns ?? []);
+  return [
+    ...(columns.includes('labels')
+      ? [
+          'train_dataset.input_columns names labels; rows here have a column loss_mask instead (xinghe data prepare ' +
+            `--recipe ${family}-sft writes it), and without it every token is learned.`,
+        ]
+      : []),
+    ...(family === 'spark' && columns.includes('loss_mask')
+      ? [
+          'the published loss weights a prediction by the mask of its input; this run weights it by that of its target ' +
+            '(xinghe.training.loss_alignment=input for the published one).',
+        ]
+      : []),
+  ];
+}

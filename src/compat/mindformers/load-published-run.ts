@@ -1,0 +1,255 @@
+/**
+ * The run files of iFlytekSpark and of TeleChat's MindFormers release as our configuration. What has a meaning here is mapped,
+ * the rest is listed with its reason (published-keys.ts), and an unknown key is an error.
+ */
+import { applyOverrides, parseConfig, readConfigFile } from '../../config/index.js';
+import { InputError } from '../../errors/index.js';
+import type { FamilyName } from '../../models/index.js';
+import {
+  type ForeignRun,
+  type MissingValue,
+  overlayOwnKeys,
+  refuseOwnKeys,
+  type TrainInput,
+  valueAt,
+} from '../foreign-run.js';
+import { type IgnoredKey, isMapping, sortKeys } from '../key-tree.js';
+import { datasetPath, datasetWarnings } from './dataset-section.js';
+import { type PublishedGeneration, readGeneration } from './generation-section.js';
+import { dropoutsOf, readModelSection } from './model-section.js';
+import { layoutWarnings, type PublishedLayout, readLayout } from './parallel-layout.js';
+import { callbackKeys, datasetKeys, publishedKeys } from './published-keys.js';
+import {
+  type PublishedRunFile,
+  publishedRunSchema,
+  type RunMode,
+  type RuntimeModelSection,
+  runtimeModelSchema,
+} from './published-schema.js';
+import { readTraining } from './training-section.js';
+
+export interface PublishedRun extends ForeignRun {
+  readonly runMode: RunMode;
+  readonly model: {
+    readonly family: FamilyName;
+    /** trainer.model_name. */
+    readonly name: string | undefined;
+    /** As parseArchitecture takes it. */
+    readonly config: unknown;
+    /** load_checkpoint, else checkpoint_name_or_path. */
+    readonly weights: string | undefined;
+    readonly tokenizer: string | undefined;
+  };
+  readonly generation: PublishedGeneration;
+  readonly parallel: PublishedLayout;
+  /** Steps of the published schedule where they are not the run's. */
+  readonly scheduleSteps: number | undefined;
+  /** resume_training: go on from the last checkpoint, or from the named one. */
+  readonly resume: boolean | string;
+}
+
+/** Keys that only such files have. */
+const MARKS = ['runner_config', 'run_mode', 'lr_schedule', 'parallel_config', 'train_dataset', 'trainer'];
+
+/** True for a configuration of the published kind. */
+export function isPublishedRun(value: unknown): boolean {
+  return (
+    isMapping(value) && MARKS.some((key) => Object.hasOwn(value, key)) && !Object.hasOwn(value, 'training')
+  );
+}
+
+/**
+ * @param from path of a .yaml or .json file, or what is in it
+ * @param overrides key=value with published keys; keys of ours with `xinghe.` before them
+ * @throws InputError naming file and key
+ */
+export function loadPublishedRun(from: unknown, overrides: readonly string[] = []): PublishedRun {
+  const source = typeof from === 'string' ? from : 'the published run';
+  refuseOwnKeys(overrides, Object.keys(publishedKeys));
+  const value = applyOverrides(typeof from === 'string' ? readConfigFile(from) : from, overrides);
+  const ignored = sortAllKeys(value, source);
+  const file = parseConfig(publishedRunSchema, value, { source });
+  const section = file.model.model_config;
+  const runtime = parseConfig(runtimeModelSchema, section, { source: `${source}: model.model_config` });
+  const model = readModelSection(section, source);
+  const layout = readLayout(file, runtime);
+  const training = readTraining(file, runtime, layout);
+  const weights = filled(file.load_checkpoint) ?? filled(runtime.checkpoint_name_or_path);
+  const { tokenizer: files } = file.processor;
+  const tokenizer = filled(file.tokenizer_file) ?? filled(files.vocab_file) ?? filled(files.tokenizer_file);
+  const lora = loraOf(runtime, source);
+  const train: TrainInput = {
+    output: file.output_dir,
+    seed: file.seed,
+    device: file.context.device_target === 'GPU' ? 'cuda' : 'cpu',
+    model: {
+      ...(weights === undefined ? { config: model.config } : { path: weights }),
+      ...(tokenizer !== undefined && { tokenizer }),
+    },
+    data: {
+      ...definedDataset(file.train_dataset),
+      shuffle: typeof file.train_dataset === 'string' ? true : file.train_dataset.data_loader.shuffle,
+      document_attention: runtime.eod_reset,
+    },
+    ...(lora !== undefined && { lora }),
+    ...evaluationOf(file, runtime),
+    training: training.training,
+    ...checkpointsOf(file),
+  };
+  const overlaid = overlayOwnKeys(train, file.xinghe);
+  const total = file.lr_schedule?.total_steps ?? -1;
+  return {
+    runMode: file.run_mode,
+    train: overlaid,
+    model: {
+      family: model.architecture.family,
+      name: file.trainer.model_name,
+      config: model.config,
+      weights,
+      tokenizer,
+    },
+    generation: readGeneration(file, runtime, model.architecture.family),
+    parallel: layout,
+    scheduleSteps: total > 0 ? total : undefined,
+    resume: file.resume ?? (file.resume_training === '' ? false : file.resume_training),
+    ignored: [...ignored, ...model.ignored],
+    warnings: [
+      ...layoutWarnings(layout),
+      ...training.warnings,
+      ...datasetWarnings(file, model.architecture.family),
+      ...dropoutsOf(section).map((key) => `model.model_config.${key}: the models here have no dropout.`),
+    ],
+    missing: missingValues(
+      file.run_mode,
+      overlaid,
+      model.architecture.family,
+      valueAt(file.xinghe, 'model', 'config') !== undefined,
+    ),
+  };
+}
+
+/** All sections, those that go by their type too. */
+function sortAllKeys(value: unknown, source: string): IgnoredKey[] {
+  const ignored = sortKeys(value, publishedKeys, source);
+  for (const key of ['train_dataset', 'eval_dataset']) {
+    const dataset = valueAt(value, key);
+    if (isMapping(dataset))
+      ignored.push(...prefixed(key, sortKeys(dataset, datasetKeys, `${source}: ${key}`)));
+  }
+  const callbacks = valueAt(value, 'callbacks');
+  if (!Array.isArray(callbacks)) return ignored;
+  for (const [index, callback] of callbacks.entries()) {
+    const type = valueAt(callback, 'type');
+    const keys =
+      typeof type === 'string' && Object.hasOwn(callbackKeys, type) ? callbackKeys[type] : undefined;
+    // A type that nobody knows is the schema's to tell.
+    if (keys === undefined) continue;
+    const place = `callbacks.${index}`;
+    ignored.push(...prefixed(place, sortKeys(callback, keys, `${source}: ${place}`)));
+  }
+  return ignored;
+}
+
+function prefixed(section: string, ignored: readonly IgnoredKey[]): IgnoredKey[] {
+  return ignored.map(({ key, reason }) => ({ key: `${section}.${key}`, reason }));
+}
+
+/** The text, unless it is empty: published files leave values to their users so. */
+function filled(value: string | null | undefined): string | undefined {
+  return value === null || value === '' ? undefined : value;
+}
+
+function definedDataset(dataset: PublishedRunFile['train_dataset']): { dataset?: string } {
+  const path = datasetPath(dataset);
+  return path === undefined ? {} : { dataset: path };
+}
+
+function evaluationOf(
+  file: PublishedRunFile,
+  { eod_reset }: RuntimeModelSection,
+): Pick<TrainInput, 'evaluation'> {
+  if (!file.do_eval) return {};
+  const every = file.eval_step_interval;
+  return {
+    evaluation: {
+      ...definedDataset(file.eval_dataset),
+      document_attention: eod_reset,
+      ...(every > 0 && { every }),
+    },
+  };
+}
+
+/** @throws InputError for patterns that are no list of names */
+function loraOf({ pet_config: pet }: RuntimeModelSection, source: string): TrainInput['lora'] {
+  if (pet === null || pet === undefined) return undefined;
+  const modules = pet.target_modules.split('|').map((part) => part.replace(/^\.\*/, '').replace(/^\./, ''));
+  const odd = modules.find((module) => !/^[\w.]+$/.test(module));
+  if (odd !== undefined)
+    throw new InputError(
+      `${source}: model.model_config.pet_config.target_modules: "${odd}" is no name of a layer; give names with | ` +
+        'between them, such as q_proj|v_proj.',
+    );
+  return { rank: pet.lora_rank, alpha: pet.lora_alpha, dropout: pet.lora_dropout, target_modules: modules };
+}
+
+function checkpointsOf({ callbacks }: PublishedRunFile): Pick<TrainInput, 'checkpoints' | 'watch'> {
+  let found: Pick<TrainInput, 'checkpoints' | 'watch'> = {};
+  for (const callback of callbacks) {
+    switch (callback.type) {
+      case 'CheckpointMointor':
+      case 'CheckpointMonitor':
+        found = {
+          ...found,
+          checkpoints: {
+            every: callback.save_checkpoint_steps,
+            keep_last: callback.keep_checkpoint_max,
+            async: callback.async_save,
+          },
+        };
+        break;
+      case 'SummaryMonitor':
+        found = { ...found, watch: { tensorboard: true } };
+        break;
+      case 'MFLossMonitor':
+      case 'ObsMonitor':
+      case 'EvalCallBack':
+      case 'ProfileMonitor':
+        break;
+    }
+  }
+  return found;
+}
+
+/** What must be set before the run can start; each published file leaves some to its user. */
+function missingValues(mode: RunMode, train: unknown, family: FamilyName, ownModel: boolean): MissingValue[] {
+  const has = (...path: readonly string[]): boolean => valueAt(train, ...path) !== undefined;
+  const missing: MissingValue[] = [];
+  if (mode !== 'train' && mode !== 'finetune') return missing;
+  const recipe = `${family}-${mode === 'train' ? 'pretrain' : 'sft'}`;
+  if (!has('data', 'dataset') && !has('data', 'files'))
+    missing.push({
+      key: 'train_dataset.data_loader.dataset_dir',
+      message:
+        `is empty; prepare the data with xinghe data prepare --recipe ${recipe} --format mindrecord, and give its path: ` +
+        '--set train_dataset.data_loader.dataset_dir=PATH.',
+    });
+  if (has('evaluation') && !has('evaluation', 'dataset') && !has('evaluation', 'files'))
+    missing.push({
+      key: 'eval_dataset.data_loader.dataset_dir',
+      message:
+        'is empty and do_eval is true: --set eval_dataset.data_loader.dataset_dir=PATH, or do_eval=false.',
+    });
+  if (mode === 'finetune' && !has('model', 'path') && !ownModel)
+    missing.push({
+      key: 'load_checkpoint',
+      message:
+        'is empty and run_mode is finetune: --set load_checkpoint=PATH (a model folder, or a weight file with its config ' +
+        'beside it); run_mode=train begins with random weights.',
+    });
+  if (!has('model', 'path') && !has('model', 'tokenizer'))
+    missing.push({
+      key: 'tokenizer_file',
+      message: 'published files do not name the tokenizer: --set tokenizer_file=PATH.',
+    });
+  return missing;
+}

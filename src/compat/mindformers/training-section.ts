@@ -1,0 +1,129 @@
+/** Optimizer, schedule, batches, precision and scales of a published run as our training section. */
+import type { TrainInput } from '../foreign-run.js';
+import type { PublishedLayout } from './parallel-layout.js';
+import type { PublishedLossScale, PublishedRunFile, RuntimeModelSection } from './published-schema.js';
+
+type Training = TrainInput['training'];
+
+/** Stands for no clipping: no finite gradient is this long. */
+const UNCLIPPED = 1e30;
+
+export interface TrainingSection {
+  readonly training: Training;
+  readonly warnings: readonly string[];
+}
+
+export function readTraining(
+  file: PublishedRunFile,
+  model: RuntimeModelSection,
+  layout: PublishedLayout,
+): TrainingSection {
+  const { runner_config: runner, optimizer, runner_wrapper: wrapper, recompute_config: recompute } = file;
+  const warnings: string[] = [];
+  const trainDataset = typeof file.train_dataset === 'string' ? undefined : file.train_dataset;
+  const [beta1, beta2] = optimizer.betas ?? [optimizer.beta1 ?? 0.9, optimizer.beta2 ?? 0.999];
+  const isSpark = optimizer.type === 'AdamWeightDecayX';
+  if (optimizer.type === 'FP32StateAdamWeightDecay' || optimizer.type === 'AdamWeightDecay')
+    warnings.push(
+      `optimizer.type ${optimizer.type} does not correct the bias of its moments; this run's AdamW does, so the first ` +
+        'steps are not the published ones.',
+    );
+  if (recompute.select_recompute && !recompute.recompute)
+    warnings.push('recompute_config.select_recompute picks operators; this run recomputes whole blocks.');
+  const lossScale = wrapper.scale_sense;
+  const rate = readSchedule(file);
+  return {
+    training: {
+      epochs: runner.epochs * (trainDataset?.repeat ?? 1),
+      micro_batch_size: runner.batch_size ?? trainDataset?.batch_size ?? 1,
+      gradient_accumulation_steps:
+        runner.gradient_accumulation_steps * layout.microBatches * (layout.enabled ? layout.dataParallel : 1),
+      precision: precisionOf(model.compute_type ?? model.compute_dtype),
+      ...(lossScale !== undefined && { loss_scale: lossScaleOf(lossScale) }),
+      ...rate.training,
+      adamw: isSpark ? 'spark' : 'torch',
+      beta1,
+      beta2,
+      eps: optimizer.eps,
+      weight_decay: optimizer.weight_decay,
+      max_grad_norm: wrapper.use_clip_grad ? wrapper.max_grad_norm : UNCLIPPED,
+      recompute: recompute.recompute || recompute.select_recompute ? 'full' : 'none',
+      ...(model.enable_offload && { offload: { optimizer: true } }),
+    },
+    warnings: [...warnings, ...rate.warnings],
+  };
+}
+
+/** What the matrices are multiplied in; weights and optimiser state stay float32. */
+function precisionOf(compute: 'float32' | 'float16' | 'bfloat16' | undefined): Training['precision'] {
+  switch (compute) {
+    case undefined:
+    case 'float32':
+      return 'float32';
+    case 'float16':
+      return 'float16-mixed';
+    case 'bfloat16':
+      return 'bfloat16-mixed';
+  }
+}
+
+function lossScaleOf(scale: PublishedLossScale): NonNullable<Training['loss_scale']> {
+  if (typeof scale === 'number') return { kind: 'fixed', initial: scale };
+  if (scale.type === 'FixedLossScaleUpdateCell') return { kind: 'fixed', initial: scale.loss_scale_value };
+  return {
+    kind: 'dynamic',
+    initial: scale.loss_scale_value,
+    factor: scale.scale_factor,
+    window: scale.scale_window,
+  };
+}
+
+/** lr_schedule counts; without one the optimizer's rate stays as it is. */
+function readSchedule({ lr_schedule: schedule, optimizer }: PublishedRunFile): {
+  training: Partial<Training>;
+  warnings: string[];
+} {
+  if (schedule === null || schedule === undefined)
+    return {
+      training: { learning_rate: optimizer.learning_rate ?? 1e-3, schedule: 'constant' },
+      warnings: [],
+    };
+  const warnings: string[] = [];
+  if (schedule.total_steps > 0)
+    warnings.push(
+      `lr_schedule.total_steps: ${schedule.total_steps} is the length of the published schedule, whatever that of the run; ` +
+        'here the schedule is as long as the run.',
+    );
+  return {
+    training: {
+      learning_rate: schedule.learning_rate,
+      min_learning_rate: schedule.lr_end,
+      schedule: scheduleKind(schedule.type),
+      schedule_form: 'spark',
+      ...warmupOf(schedule),
+    },
+    warnings,
+  };
+}
+
+function scheduleKind(type: NonNullable<PublishedRunFile['lr_schedule']>['type']): Training['schedule'] {
+  switch (type) {
+    case 'CosineWithWarmUpLR':
+      return 'cosine';
+    case 'LinearWithWarmUpLR':
+      return 'linear';
+    case 'ConstantWarmUpLR':
+      return 'constant';
+  }
+}
+
+/** The ratio counts where both are given, as published. */
+function warmupOf({
+  warmup_steps: steps,
+  warmup_ratio: ratio,
+  total_steps: total,
+}: NonNullable<PublishedRunFile['lr_schedule']>): Partial<Training> {
+  if (ratio !== null && ratio !== undefined)
+    return total > 0 ? { warmup_steps: Math.floor(ratio * total) } : { warmup_ratio: ratio };
+  return { warmup_steps: steps ?? 0 };
+}
