@@ -78,6 +78,16 @@ const specs = {
     choices: ['keep', 'drop'],
     help: 'Adam moments and counters; default: keep in ranks and .ckpt, else drop',
   },
+  'vocabulary-from': {
+    kind: 'string',
+    value: 'FILE',
+    help: 'with --vocabulary-to: the tokenizer file that the model was trained with',
+  },
+  'vocabulary-to': {
+    kind: 'string',
+    value: 'FILE',
+    help: 'one that extends it (xinghe tokenizer merge): the embedding gets rows for its new pieces',
+  },
   'check-logits': { kind: 'flag', help: 'compute both sides in float32 on a few ids and compare' },
   'dry-run': { kind: 'flag', help: 'list every tensor with its source, and write nothing' },
   overwrite: { kind: 'flag', help: 'exchange what stands at --to, once the new one is whole and proven' },
@@ -126,6 +136,7 @@ export async function convert(args: readonly string[]): Promise<number> {
     loraAlpha: options['lora-alpha'],
     adapterSpelling: options['adapter-names'],
     states: options['optimizer-states'],
+    vocabulary: vocabularyOf(options['vocabulary-from'], options['vocabulary-to']),
     checkLogits: options['check-logits'],
     replace: options.overwrite,
   };
@@ -178,6 +189,12 @@ function printPlan({ files, format, source, leftOut }: ConversionPlan, json: boo
     );
   }
   for (const { name, reason } of leftOut) process.stdout.write(`left out  ${name} (${reason})\n`);
+}
+
+function vocabularyOf(from: string | undefined, to: string | undefined) {
+  if (from === undefined && to === undefined) return undefined;
+  if (from !== undefined && to !== undefined) return { from, to };
+  throw new InputError('xinghe convert: --vocabulary-from and --vocabulary-to belong together; give both.');
 }
 
 /** "dp=2,mp=4,pp=1,optimizer-shard" */

@@ -37,6 +37,13 @@ import type { FloatDType } from '../../tensor/index.js';
 import { copySideFiles } from '../side-files.js';
 import { adapterUpdates } from './adapter-source.js';
 import { compareLogits, type LogitsComparison } from './compare-logits.js';
+import {
+  extendRows,
+  type NewRows,
+  planNewRows,
+  replaceTokenizer,
+  type VocabularyExtension,
+} from './extend-vocabulary.js';
 import { ggufMetadata, targetDialect } from './gguf-export.js';
 import type { GgufMetadata } from './gguf-tokenizer.js';
 import { planPeftConfig } from './peft-config.js';
@@ -67,6 +74,7 @@ export interface ConvertOptions {
   readonly adapterSpelling?: AdapterSpelling | undefined;
   /** Optimiser states and counters. Default: kept in ranks and .ckpt, else left out. */
   readonly states?: 'keep' | 'drop' | undefined;
+  readonly vocabulary?: VocabularyExtension | undefined;
   readonly checkLogits?: boolean;
   readonly replace?: boolean;
 }
@@ -78,6 +86,8 @@ export interface ConversionPlan {
   /** Of a GGUF for llama.cpp. */
   readonly metadata: GgufMetadata | undefined;
   /** Names of the source that are not written, with the reason. */
+  /** Of a vocabulary that was extended. */
+  readonly newRows: NewRows | undefined;
   readonly leftOut: readonly { readonly name: string; readonly reason: string }[];
   /** Written beside an adapter in PEFT's form. */
   readonly peftConfig: object | undefined;
@@ -97,7 +107,7 @@ export interface ConversionResult {
 
 /** What would be written; nothing is read but headers, nothing is written. */
 export function planConversion(options: ConvertOptions): ConversionPlan {
-  return makePlan(options, (tensor) => ({
+  return makePlan(options, undefined, (tensor) => ({
     name: tensor.name,
     dtype: tensor.dtype,
     shape: tensor.shape,
@@ -128,7 +138,7 @@ async function writeConversion(
   fileName: string | undefined,
 ): Promise<Omit<ConversionResult, 'to' | 'seconds'>> {
   const straightened = join(folder, '.straightened');
-  const plan = makePlan(options, (tensor) => straighten(tensor, straightened, options.to));
+  const plan = makePlan(options, straightened, (tensor) => straighten(tensor, straightened, options.to));
   const { files, format, source, metadata, leftOut } = plan;
   const bytes = files
     .flatMap(({ tensors }) => tensors)
@@ -155,6 +165,8 @@ async function writeConversion(
   if (fileName === undefined) {
     writeIndexes(folder, plan, options);
     copySideFiles(options.from, folder, options.configPath);
+    if (options.vocabulary !== undefined && plan.newRows !== undefined)
+      replaceTokenizer(folder, options.vocabulary, plan.newRows);
     if (plan.peftConfig !== undefined)
       writeFileAtomic(join(folder, ADAPTER_CONFIG_FILE), `${JSON.stringify(plan.peftConfig, null, 2)}\n`);
   }
@@ -171,8 +183,10 @@ async function writeConversion(
   };
 }
 
+/** @param folder for pieces that have to be written before they can be read; undefined: nothing may be written */
 function makePlan(
   options: ConvertOptions,
+  folder: string | undefined,
   straightenTensor: (tensor: StoredTensor) => StoredTensor,
 ): ConversionPlan {
   const { from, to, configPath, layout, merge } = options;
@@ -182,7 +196,10 @@ function makePlan(
     straighten: straightenTensor,
     zeroWeights: options.zeroWeights,
   });
-  const { tables, model } = source;
+  const { tables } = source;
+  const newRows =
+    options.vocabulary === undefined ? undefined : planNewRows(source.model, options.vocabulary);
+  const model = newRows === undefined ? source.model : extendRows(source.model, newRows, folder);
   const format = targetFormat(options);
   if (layout !== undefined && source.family === undefined)
     throw new InputError(
@@ -238,7 +255,7 @@ function makePlan(
     ? undefined
     : planPeftConfig(source, format, files, { ...options, isAskedFor: options.adapterSpelling === 'peft' });
   const metadata = dialect === 'gguf' ? ggufMetadata(from, source, files) : undefined;
-  return { source, format, files, metadata, leftOut, peftConfig };
+  return { source, format, files, metadata, leftOut, peftConfig, newRows };
 }
 
 function planWhole(
