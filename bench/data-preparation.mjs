@@ -4,8 +4,8 @@
 //     [--megabytes 50] [--seq-length 2047] [--rounds 3]
 //
 // RECORDS.jsonl (Alpaca's or TeleChat's keys) is repeated, each copy with a number of its own before the instruction, to the
-// size wanted. PYTHON has the packages datasets and tokenizers. Ours is the whole program from its start to its end, theirs
-// from after its imports (data-preparation-reference.py), both with 1 and with 2 workers.
+// size wanted. PYTHON has the packages datasets and tokenizers (data-preparation-reference.py). Times are of whole programs,
+// from start to end, with 1 and with 2 workers; the imports of the Python program are also given apart.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
@@ -28,6 +28,8 @@ if (values.python === undefined || values.records === undefined)
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-bench-'));
 const reference = fileURLToPath(new URL('./data-preparation-reference.py', import.meta.url));
+/** Of the Python program: seconds before its work begins. @type {number[]} */
+const importSeconds = [];
 const program = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 
 try {
@@ -59,6 +61,7 @@ try {
       `| ${key} | ${best.toFixed(2)} (${median.toFixed(2)}) | ${(bytes / 1e6 / best).toFixed(1)} | ${rows.get(key)} |`,
     );
   }
+  console.log(`\nimports of the Python program: ${Math.min(...importSeconds).toFixed(2)} s at least`);
 } finally {
   rmSync(folder, { recursive: true });
 }
@@ -105,6 +108,7 @@ function measureOurs(input, workers) {
 /** @param {string} input @param {number} workers */
 function measureTheirs(input, workers) {
   const output = join(folder, 'theirs');
+  const started = performance.now();
   const rowLength = String(Number(values['seq-length']) + 1);
   const result = run(String(values.python), [
     reference,
@@ -114,8 +118,10 @@ function measureTheirs(input, workers) {
     String(workers),
     output,
   ]);
+  const seconds = (performance.now() - started) / 1000;
   rmSync(output, { recursive: true });
-  return result;
+  importSeconds.push(seconds - result.seconds);
+  return { seconds, rows: result.rows };
 }
 
 /** @param {string} command @param {string[]} args */
