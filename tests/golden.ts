@@ -10,11 +10,15 @@ export const goldenModels = ['spark', 'telechat-7b', 'telechat-12b', 'telechat-5
 
 /** The tensors of one golden file. */
 export function goldenTensors(path: string): (name: string) => Tensor {
-  const file = `${goldenFolder}${path}`;
+  return safetensorsOf(`${goldenFolder}${path}`);
+}
+
+/** The tensors of any safetensors file. */
+export function safetensorsOf(file: string): (name: string) => Tensor {
   const { tensors } = openSafetensorsModel(file);
   return (name) => {
     const entry = tensors.get(name);
-    if (entry === undefined || !isDType(entry.dtype)) throw new Error(`${path} has no tensor ${name}`);
+    if (entry === undefined || !isDType(entry.dtype)) throw new Error(`${file} has no tensor ${name}`);
     const mapped = new MappedFile(file);
     const tensor = mapped.tensor(entry.byteStart, entry.shape, entry.dtype);
     mapped.dispose();
