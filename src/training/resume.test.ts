@@ -41,15 +41,8 @@ function config(output: string, changes: Record<string, Section> = {}): TrainCon
   );
 }
 
-interface Line {
-  step: number;
-  loss?: number;
-  grad_norm?: number;
-  learning_rate?: number;
-  tokens?: number;
-  loss_scale?: number;
-  eval_loss?: number;
-}
+type Key = 'loss' | 'grad_norm' | 'learning_rate' | 'tokens' | 'loss_scale' | 'eval_loss';
+type Line = { step: number } & { [key in Key]: number | undefined };
 
 /** What of the metrics does not depend on time. */
 function numbers(output: string): Line[] {

@@ -197,7 +197,7 @@ class Run {
   /** The micro-batches of a step; a signal in between gives the step up. */
   async #runParts(parts: globalThis.Generator<undefined, StepResult>): Promise<StepResult> {
     for (;;) {
-      const next = blameWeights(this.#loaded, this.#options.label, () => parts.next());
+      const next = parts.next();
       if (next.done === true) return next.value;
       await setImmediate();
       if (this.#signals.received === undefined) continue;
@@ -268,7 +268,10 @@ class Run {
     const { training, checkpoints } = this.#options;
     const { step, rows } = this.#progress;
     this.#dumpRows(training.non_finite, error.message, places);
-    if (training.non_finite !== 'rollback') throw error;
+    if (training.non_finite !== 'rollback')
+      blameWeights(this.#loaded, this.#options.label, () => {
+        throw error;
+      });
     const restored = await checkpoints?.restore(this.#parts, 'newest');
     if (restored === undefined)
       throw new NonFiniteError(`${error.message} There is no checkpoint to go back to yet.`);
