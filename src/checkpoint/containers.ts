@@ -12,6 +12,7 @@ import {
   readSafetensorsHeader,
   readTorchFile,
   type StoredTensor,
+  showValue,
   type TensorInput,
   writeCkptFile,
   writeGgufFile,
@@ -90,7 +91,7 @@ const CONTAINERS: Readonly<Record<ContainerFormat, Container>> = {
     endings: ['.gguf'],
     recognises: (start) => start.subarray(0, 4).toString('latin1') === 'GGUF',
     open: (path) => openOnly(path, 'gguf'),
-    readFile: (path) => readGgufFile(path).tensors,
+    readFile: readPlainGguf,
     writeFile: (path, tensors) => writeGgufFile(path, new Map(), tensors),
     fileName: numbered('model', '.gguf'),
   },
@@ -151,6 +152,17 @@ function formatOfFolder(folder: string): ContainerFormat {
   if (found !== undefined) return found;
   throw new InputError(
     `${folder} holds no weights: no ${CONTAINER_FORMATS.flatMap((format) => CONTAINERS[format].endings).join(', ')} file.`,
+  );
+}
+
+/** @throws InputError for a file with packed blocks */
+function readPlainGguf(path: string): ReadonlyMap<string, StoredTensor> {
+  const { tensors, quantized } = readGgufFile(path);
+  const [packed] = quantized.values();
+  if (packed === undefined) return tensors;
+  throw new InputError(
+    `${path}: tensor ${showValue(packed.name)} is quantised (${packed.quantization}, as are ${quantized.size} in all), which ` +
+      'cannot be turned into plain weights here; take the file in F32, F16 or BF16.',
   );
 }
 

@@ -30,7 +30,11 @@ const specs = {
     choices: CONTAINER_FORMATS,
     help: 'default: by the ending, else safetensors (ranks: ckpt)',
   },
-  names: { kind: 'string', choices: NAME_DIALECTS, help: "spelling of the tensors; default: the source's" },
+  names: {
+    kind: 'string',
+    choices: NAME_DIALECTS,
+    help: "spelling of the tensors; default: the source's, in a .gguf llama.cpp's (gguf)",
+  },
   dtype: {
     kind: 'string',
     choices: ['float32', 'float64', 'bfloat16', 'float16'],

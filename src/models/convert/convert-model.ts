@@ -44,6 +44,7 @@ import {
   replaceTokenizer,
   type VocabularyExtension,
 } from './extend-vocabulary.js';
+import { embeddedConfig } from './gguf-config.js';
 import { ggufMetadata, targetDialect } from './gguf-export.js';
 import type { GgufMetadata } from './gguf-tokenizer.js';
 import { planPeftConfig } from './peft-config.js';
@@ -165,6 +166,7 @@ async function writeConversion(
   if (fileName === undefined) {
     writeIndexes(folder, plan, options);
     copySideFiles(options.from, folder, options.configPath);
+    writeEmbeddedConfig(folder, options, source);
     if (options.vocabulary !== undefined && plan.newRows !== undefined)
       replaceTokenizer(folder, options.vocabulary, plan.newRows);
     if (plan.peftConfig !== undefined)
@@ -335,6 +337,19 @@ function straighten(tensor: StoredTensor, folder: string, to: string): StoredTen
   });
   const { name, dtype, shape } = tensor;
   return { name, dtype, shape, ranges: [{ path, start: 0, end: tensorBytes(tensor) }] };
+}
+
+/** A model that came with its config inside a GGUF has no file of it to copy. */
+function writeEmbeddedConfig(
+  folder: string,
+  { from, configPath }: ConvertOptions,
+  { architecture }: ConversionSource,
+): void {
+  if (architecture === undefined || configPath !== undefined || embeddedConfig(from) === undefined) return;
+  writeFileAtomic(
+    join(folder, architecture.configFile),
+    `${JSON.stringify(architecture.publishedConfig, null, 2)}\n`,
+  );
 }
 
 function writeIndexes(folder: string, { files, format }: ConversionPlan, { layout }: ConvertOptions): void {

@@ -38,9 +38,14 @@ export function jsonVocabulary(
   const merges = json.model.merges.map((merge) => (typeof merge === 'string' ? merge : merge.join(' ')));
   if (steps.at(-1)?.type === 'ByteLevel') return byteLevel(json, steps, merges, tokenizer);
   const bytePieces = Object.keys(json.model.vocab).filter((text) => BYTE_PIECE.test(text)).length;
-  if (json.model.byte_fallback === true && bytePieces === 256 && steps.length === 0)
+  if (json.model.byte_fallback === true && bytePieces === 256 && steps.length === 0 && marksSpaces(json))
     return characters(json, merges, tokenizer);
   return { unsupported: 'cuts text in a way that llama.cpp does not have' };
+}
+
+/** llama.cpp writes every space as ▁, and so must the tokenizer. */
+function marksSpaces({ normalizer }: TokenizerJson): boolean {
+  return JSON.stringify(normalizer ?? null).includes('\u2581');
 }
 
 type Step = z.output<typeof stepSchema>;

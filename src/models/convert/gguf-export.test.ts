@@ -7,7 +7,7 @@ import { ggufModels as models, withTokenizer } from '../../../tests/gguf-models.
 import { goldenFolder, maxAbsDifference } from '../../../tests/golden.js';
 import { referencePython, runReference } from '../../../tests/reference.js';
 import { openCheckpoint } from '../../checkpoint/index.js';
-import { readGgufFile, readView, type TensorView } from '../../formats/index.js';
+import { copyOf, readGgufFile, readView, type TensorView, writeGgufFile } from '../../formats/index.js';
 import { intTensor, noGrad } from '../../tensor/index.js';
 import { loadModel } from '../load-model.js';
 import { type ConvertOptions, convertModel } from './convert-model.js';
@@ -158,6 +158,45 @@ print(json.dumps({'wrong': wrong, 'surplus': [k for k in theirs if k not in expe
     expect(['<unk>', '<s>', '<0x41>', '7', '<_user>', 'ab', '[PAD319]'].map(typeOf)).toEqual([
       2, 3, 6, 1, 4, 1, 5,
     ]);
+  });
+});
+
+describe('reading', () => {
+  test('a folder made of one file has its config', async () => {
+    const gguf = await convert(`${goldenFolder}xverse`, fresh('.gguf'));
+    const back = await convert(gguf, fresh());
+    const tokens = intTensor(ids, [1, ids.length]);
+    const logits = (path: string) => noGrad(() => loadModel(path).model.forward(tokens));
+    expect(maxAbsDifference(logits(back), logits(`${goldenFolder}xverse`))).toBe(0);
+  });
+
+  test("llama.cpp's names without a config stay; with one that lies elsewhere they become the published", async () => {
+    const source = readGgufFile(await convert(`${goldenFolder}xverse`, fresh('.gguf')));
+    const bare = fresh('.gguf');
+    const tensors = [...source.tensors.values()].map((tensor) => copyOf(tensor));
+    writeGgufFile(bare, new Map([...source.metadata].filter(([key]) => key !== 'xinghe.config')), tensors);
+    const kept = digests(await convert(bare, fresh('.safetensors')));
+    expect([...kept.keys()]).toContain('blk.0.attn_q.weight');
+    const configPath = `${goldenFolder}xverse/config.json`;
+    const named = digests(await convert(bare, fresh('.safetensors'), { configPath }));
+    expect(named).toEqual(digests(`${goldenFolder}xverse/model.safetensors`));
+  });
+
+  test('packed blocks are no weights', async () => {
+    const path = fresh('.gguf');
+    const bytes = (): Uint8Array => new Uint8Array(34);
+    writeGgufFile(path, new Map(), [{ name: 'a', quantization: 'Q8_0', shape: [1, 32], bytes }]);
+    await expect(convert(path, fresh('.safetensors'))).rejects.toThrow(/"a" is quantised \(Q8_0/);
+  });
+
+  test('a damaged config inside a file is told apart from the file', async () => {
+    const path = fresh('.gguf');
+    const metadata = new Map([
+      ['xinghe.config', { type: 'string', value: '{"model_type": "xverse"' } as const],
+    ]);
+    const bytes = (): Uint8Array => new Uint8Array(4);
+    writeGgufFile(path, metadata, [{ name: 'a', dtype: 'float32', shape: [1], bytes }]);
+    expect(() => loadModel(path)).toThrow(/\(xinghe\.config\)/);
   });
 });
 

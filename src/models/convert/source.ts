@@ -16,6 +16,7 @@ import {
 import { readConfigFile } from '../../config/index.js';
 import { InputError } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
+import { log } from '../../log/index.js';
 import type { Architecture, ModelFamily } from '../family.js';
 import { families, findConfigIn, parseArchitecture } from '../registry.js';
 import { embeddedConfig } from './gguf-config.js';
@@ -45,6 +46,11 @@ export function openSource(path: string, options: SourceOptions = {}): Conversio
     architecture === undefined
       ? recogniseFamily(checkpoint)
       : families.find(({ name }) => name === architecture.family);
+  if (family === undefined && checkpoint.ranks.some((tensors) => tensors.has('token_embd.weight')))
+    log(
+      `${path}: tensors in llama.cpp's layout and no config to tell whose; they keep these names. Give the config with ` +
+        '--config.',
+    );
   if (family === undefined && checkpoint.ranks.length > 1)
     throw new InputError(
       `${path} holds ${checkpoint.ranks.length} ranks of a model that no family here knows, so that nobody can tell how to join ` +
