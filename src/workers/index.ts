@@ -1,4 +1,5 @@
 export {
+  compiledModule,
   type MapOrderedOptions,
   mapOrdered,
   type Work,

@@ -72,8 +72,8 @@ class Thread<Input, Output> {
   #failure: Error | undefined;
 
   constructor(module: URL, setup: unknown) {
-    const entry = compiled(new URL('./worker-entry.js', import.meta.url));
-    this.#worker = new Worker(entry, { workerData: { module: compiled(module).href, setup } });
+    const entry = compiledModule(new URL('./worker-entry.js', import.meta.url));
+    this.#worker = new Worker(entry, { workerData: { module: compiledModule(module).href, setup } });
     this.#worker.on('message', (reply: WorkerReply<Output>) => {
       const task = this.#waiting.shift();
       if (reply.kind === 'output') task?.resolve(reply.output);
@@ -109,7 +109,7 @@ function revive({ name, message, stack }: Extract<WorkerReply<unknown>, { kind: 
 }
 
 /** Threads run compiled modules only; where the sources run as they are (tests), the compiled one lies in dist/. */
-function compiled(url: URL): URL {
+export function compiledModule(url: URL): URL {
   const path = fileURLToPath(url);
   return existsSync(path)
     ? url

@@ -6,11 +6,13 @@ import { SetupError, say, since } from './report.mjs';
 import { lastLines, runProgram } from './run-program.mjs';
 
 const recordName = 'build.json';
+const browserFolder = join('src', 'training', 'watch', 'page', 'client');
 
 export async function buildProgram() {
   const key = fingerprintFiles([
     ...filesBelow(join(root, 'src')).filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts')),
     ...['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'].map((name) => join(root, name)),
+    join(root, browserFolder, 'tsconfig.json'),
   ]);
   if (readJson(join(distFolder, recordName))?.key === key) return;
   say('compiling src/ to dist/');
@@ -18,8 +20,13 @@ export async function buildProgram() {
   const fresh = join(root, 'dist.tmp');
   rmSync(fresh, { recursive: true, force: true });
   const tsc = join(root, 'node_modules', '.bin', 'tsc');
-  const result = await runProgram(tsc, ['-p', 'tsconfig.build.json', '--outDir', fresh], { cwd: root });
-  if (result.code !== 0) {
+  // The second project runs in browsers and has their types.
+  for (const [project, folder] of [
+    ['tsconfig.build.json', fresh],
+    [join(browserFolder, 'tsconfig.json'), join(fresh, 'training', 'watch', 'page', 'client')],
+  ]) {
+    const result = await runProgram(tsc, ['-p', project, '--outDir', folder], { cwd: root });
+    if (result.code === 0) continue;
     rmSync(fresh, { recursive: true, force: true });
     throw new SetupError(`src/ does not compile:\n${lastLines(result.output, 40)}`);
   }

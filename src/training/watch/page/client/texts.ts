@@ -1,0 +1,112 @@
+/** What the page says, in English and Chinese. */
+export type Language = 'en' | 'zh';
+
+const en = {
+  loss: 'Loss',
+  lossRaw: 'each step',
+  lossSmooth: 'smoothed',
+  evaluation: 'held-out rows',
+  best: 'best',
+  learningRate: 'Learning rate',
+  gradNorm: 'Gradient norm (before clipping)',
+  gradNormShort: 'Gradient norm',
+  speed: 'Tokens per second',
+  mfu: 'Share of peak arithmetic (MFU)',
+  mfuShort: 'MFU',
+  memory: 'Memory',
+  memoryNow: 'now',
+  memoryPeak: 'peak',
+  phases: 'Seconds per step, by phase',
+  samples: 'Written by the model',
+  noSamples: 'No samples so far.',
+  noData: 'No values so far',
+  logX: 'log steps',
+  logY: 'log loss',
+  smoothing: 'smoothing',
+  step: 'step',
+  steps: 'steps',
+  of: 'of',
+  left: 'left',
+  elapsed: 'elapsed',
+  timeLeft: 'Time left',
+  tokens: 'tokens',
+  connecting: 'connecting …',
+  live: 'live',
+  lost: 'connection lost, trying again …',
+  ended: 'the run has ended',
+  themeAuto: 'Theme: system',
+  themeLight: 'Theme: light',
+  themeDark: 'Theme: dark',
+  otherLanguage: '中文',
+  data: 'data',
+  forward: 'forward',
+  backward: 'backward',
+  optimizer: 'optimizer',
+  save: 'save',
+  chartHelp: 'Arrow keys read the values.',
+};
+
+const zh: typeof en = {
+  loss: '损失',
+  lossRaw: '每步',
+  lossSmooth: '平滑后',
+  evaluation: '验证集',
+  best: '最优',
+  learningRate: '学习率',
+  gradNorm: '梯度范数（裁剪前）',
+  gradNormShort: '梯度范数',
+  speed: '每秒词元数',
+  mfu: '算力利用率（MFU）',
+  mfuShort: '算力利用率',
+  memory: '内存',
+  memoryNow: '当前',
+  memoryPeak: '峰值',
+  phases: '每步各阶段耗时（秒）',
+  samples: '模型生成的样例',
+  noSamples: '暂无样例。',
+  noData: '暂无数据',
+  logX: '步数取对数',
+  logY: '损失取对数',
+  smoothing: '平滑',
+  step: '步',
+  steps: '步',
+  of: '/',
+  left: '剩余',
+  elapsed: '已用',
+  timeLeft: '剩余时间',
+  tokens: '词元',
+  connecting: '正在连接……',
+  live: '实时',
+  lost: '连接中断，正在重连……',
+  ended: '训练已结束',
+  themeAuto: '主题：跟随系统',
+  themeLight: '主题：浅色',
+  themeDark: '主题：深色',
+  otherLanguage: 'English',
+  data: '数据',
+  forward: '前向',
+  backward: '反向',
+  optimizer: '优化器',
+  save: '保存',
+  chartHelp: '方向键读取数值。',
+};
+
+export type TextKey = keyof typeof en;
+export type Texts = Readonly<Record<TextKey, string>>;
+
+export const texts: Readonly<Record<Language, Texts>> = { en, zh };
+
+/** The name of a phase; one that is not known is shown as it is. */
+export function phaseName(name: string, say: Texts): string {
+  switch (name) {
+    case 'data':
+    case 'forward':
+    case 'backward':
+    case 'optimizer':
+    case 'save':
+    case 'evaluation':
+      return say[name];
+    default:
+      return name;
+  }
+}

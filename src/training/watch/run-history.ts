@@ -1,0 +1,122 @@
+/** All steps of a run in bounded memory, and as few points as a picture needs of them. */
+import type { StepRecord } from './observer.js';
+
+/** What is kept of a step; a point that stands for several steps has their means. */
+export const HISTORY_COLUMNS = [
+  'step',
+  'loss',
+  'grad_norm',
+  'learning_rate',
+  'tokens_per_second',
+  'mfu',
+  'memory_bytes',
+  'peak_memory_bytes',
+  'elapsed_seconds',
+] as const;
+
+export type HistoryColumn = (typeof HISTORY_COLUMNS)[number];
+
+export interface HistoryPoints {
+  /** NaN, null in JSON, where a value is not known or not finite. */
+  readonly columns: Record<HistoryColumn | 'loss_low' | 'loss_high', number[]>;
+  readonly phases: Record<string, number[]>;
+}
+
+/** Beyond so many entries, neighbours are joined in pairs: 100 000 steps are kept singly, in 20 MB. */
+const MAX_ENTRIES = 200_000;
+/** A run has a handful; a caller who makes up new names all the time must not fill the memory. */
+const MAX_PHASES = 16;
+
+type Entry = Float64Array;
+
+export class RunHistory {
+  /** Each with the values of HISTORY_COLUMNS, lowest and highest loss, and the phases. */
+  #entries: Entry[] = [];
+  readonly #phases: string[] = [];
+
+  /** A step that is not behind the last one begins anew there: what was known of it and later ones is dropped. */
+  append(record: StepRecord): void {
+    while ((this.#entries.at(-1)?.[0] ?? 0) >= record.step) this.#entries.pop();
+    for (const name of Object.keys(record.phaseSeconds))
+      if (!this.#phases.includes(name) && this.#phases.length < MAX_PHASES) this.#phases.push(name);
+    this.#entries.push(
+      Float64Array.of(
+        record.step,
+        record.loss,
+        record.gradNorm,
+        record.learningRate,
+        record.tokensPerSecond,
+        record.modelFlopsUtilisation ?? Number.NaN,
+        record.memoryBytes,
+        record.peakMemoryBytes,
+        record.elapsedSeconds,
+        record.loss,
+        record.loss,
+        ...this.#phases.map((name) => record.phaseSeconds[name] ?? 0),
+      ),
+    );
+    if (this.#entries.length > MAX_ENTRIES) this.#entries = joined(this.#entries, 2);
+  }
+
+  get length(): number {
+    return this.#entries.length;
+  }
+
+  /** At most `count` points for the steps behind `from`, each for equally many of them. */
+  points(from: number, count: number): HistoryPoints {
+    let first = this.#entries.findIndex((entry) => (entry[0] ?? 0) > from);
+    if (first < 0) first = this.#entries.length;
+    const chosen = this.#entries.slice(first);
+    const entries = joined(chosen, Math.max(Math.ceil(chosen.length / Math.max(count, 1)), 1));
+    const column = (place: number): number[] => entries.map((entry) => entry[place] ?? Number.NaN);
+    const own = HISTORY_COLUMNS.length;
+    return {
+      columns: {
+        step: column(0),
+        loss: column(1),
+        grad_norm: column(2),
+        learning_rate: column(3),
+        tokens_per_second: column(4),
+        mfu: column(5),
+        memory_bytes: column(6),
+        peak_memory_bytes: column(7),
+        elapsed_seconds: column(8),
+        loss_low: column(own),
+        loss_high: column(own + 1),
+      },
+      phases: Object.fromEntries(this.#phases.map((name, index) => [name, column(own + 2 + index)])),
+    };
+  }
+}
+
+function joined(entries: readonly Entry[], size: number): Entry[] {
+  if (size <= 1) return [...entries];
+  const result: Entry[] = [];
+  for (let start = 0; start < entries.length; start += size)
+    result.push(join(entries.slice(start, start + size)));
+  return result;
+}
+
+function join(group: readonly Entry[]): Entry {
+  const last = group.at(-1) ?? new Float64Array();
+  const lowest = HISTORY_COLUMNS.length;
+  return last.map((value, place) => {
+    // The step, and what only grows, as they are at the end.
+    if (place === 0 || place === 7 || place === 8) return value;
+    let sum = 0;
+    let count = 0;
+    let low = Number.POSITIVE_INFINITY;
+    let high = Number.NEGATIVE_INFINITY;
+    for (const entry of group) {
+      const found = entry[place] ?? Number.NaN;
+      if (!Number.isFinite(found)) continue;
+      sum += found;
+      count += 1;
+      low = Math.min(low, found);
+      high = Math.max(high, found);
+    }
+    if (count === 0) return Number.NaN;
+    if (place === lowest) return low;
+    return place === lowest + 1 ? high : sum / count;
+  });
+}

@@ -1,0 +1,216 @@
+/** The live page of a run in a real browser. */
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type WatchServer, watchServer } from '../src/training/watch/watch-server.js';
+import { evaluationRecord, stepRecord } from './run-records.js';
+
+/** XINGHE_CHROMIUM, or where systems put it; undefined, the reason printed, where there is none. */
+function browserPath(): string | undefined {
+  const candidates = [process.env.XINGHE_CHROMIUM ?? '', '/usr/bin/chromium', '/usr/bin/google-chrome'];
+  const found = candidates.find((path) => path !== '' && existsSync(path));
+  if (found === undefined)
+    console.warn('skipped: no browser; install chromium, or name one in XINGHE_CHROMIUM');
+  return found;
+}
+
+const executablePath = browserPath();
+const LOSS_LINE = '#chart-loss path[stroke-width="2"]';
+const LOSS_POINTS = '#chart-loss .evaluation-point';
+
+describe.skipIf(executablePath === undefined)('the page of a watched run', () => {
+  let browser: Browser;
+  let server: WatchServer;
+
+  beforeAll(async () => {
+    browser = await chromium.launch({
+      ...(executablePath !== undefined && { executablePath }),
+      args: ['--no-sandbox', '--disable-gpu'],
+    });
+    server = await watchServer({ port: 0, label: 'xverse-33m · 预训练' });
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  /** A page, and what went wrong in it. */
+  async function openPage(
+    options: Parameters<Browser['newPage']>[0] = {},
+  ): Promise<{ page: Page; faults: string[] }> {
+    const page = await browser.newPage({
+      locale: 'en-GB',
+      viewport: { width: 1280, height: 1100 },
+      ...options,
+    });
+    const faults: string[] = [];
+    page.on('pageerror', (error) => faults.push(error.message));
+    page.on('console', (message) => {
+      if (message.type() === 'error') faults.push(message.text());
+    });
+    await page.goto(server.url);
+    return { page, faults };
+  }
+
+  /** Kept where XINGHE_SCREENSHOTS names a folder. */
+  async function picture(page: Page, name: string): Promise<void> {
+    const folder = process.env.XINGHE_SCREENSHOTS;
+    if (folder === undefined) return;
+    mkdirSync(folder, { recursive: true });
+    await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+  }
+
+  const text = async (page: Page, selector: string): Promise<string> =>
+    (await page.textContent(selector)) ?? '';
+
+  it('shows an empty run, and then its steps as they come', async () => {
+    const { page, faults } = await openPage();
+    await page.waitForSelector('[data-state=live]');
+    expect(await text(page, '#title')).toBe('xverse-33m · 预训练');
+    expect(await text(page, '#chart-loss')).toContain('No values so far');
+    await picture(page, 'empty');
+    feed(1, 300);
+    await page.getByText(/^300 of 1,000/).waitFor();
+    expect(await page.locator(LOSS_POINTS).count()).toBe(6);
+    expect(await page.getAttribute('#bar', 'aria-valuenow')).toBe('30.0');
+    expect(await text(page, '.figures')).toMatch(/MFU42\.\d %/);
+    expect(await text(page, '#samples')).toContain('<b>从前有座山</b>');
+    expect(await page.locator('#samples b').count()).toBe(0);
+    await picture(page, 'light');
+    feed(301, 301);
+    await page.getByText(/^301 of/).waitFor();
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
+  it('catches up on steps that it missed while it was cut off', async () => {
+    const { page } = await openPage();
+    await page.getByText(/^301 of/).waitFor();
+    await page.context().setOffline(true);
+    feed(302, 320);
+    await setTimeout(300);
+    await page.context().setOffline(false);
+    await page.reload();
+    await page.getByText(/^320 of/).waitFor();
+    await page.close();
+  });
+
+  it('speaks Chinese, and remembers it; is dark where it is told so', async () => {
+    const { page, faults } = await openPage({ locale: 'zh-CN', colorScheme: 'dark' });
+    await page.waitForSelector('[data-state=live]');
+    expect(await text(page, '#loss-title')).toBe('损失');
+    expect(await page.getAttribute('html', 'lang')).toBe('zh-CN');
+    expect(await text(page, '#time-text')).toMatch(/已用 .*分.*剩余/);
+    expect(await page.evaluate('getComputedStyle(document.body).backgroundColor')).toBe('rgb(16, 20, 28)');
+    await picture(page, 'dark-chinese');
+    await page.click('#language');
+    expect(await text(page, '#loss-title')).toBe('Loss');
+    await page.click('#theme'); // light
+    expect(await page.evaluate('getComputedStyle(document.body).backgroundColor')).toBe('rgb(245, 246, 248)');
+    await page.reload();
+    await page.waitForSelector('[data-state=live]');
+    expect(await text(page, '#loss-title')).toBe('Loss');
+    expect(await page.getAttribute('html', 'data-theme')).toBe('light');
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
+  it('is read by mouse and by keyboard', async () => {
+    const { page } = await openPage();
+    await page.waitForSelector(LOSS_LINE, { state: 'attached' });
+    await page.hover('#chart-loss > svg');
+    expect(await text(page, '#chart-loss .tip')).toMatch(/each step\d.*smoothed\d/);
+    await picture(page, 'hover');
+    const svg = page.locator('#chart-loss > svg');
+    await svg.focus();
+    await page.keyboard.press('Home');
+    expect(await svg.getAttribute('aria-label')).toMatch(/^1: each step/);
+    await page.keyboard.press('ArrowRight');
+    expect(await svg.getAttribute('aria-label')).toMatch(/^2: each step/);
+    const shape = (): Promise<string | null> => page.locator(LOSS_LINE).getAttribute('d');
+    const before = await shape();
+    await page.focus('#log-x');
+    await page.keyboard.press('Space');
+    await expect.poll(shape).not.toBe(before);
+    await page.check('#log-y');
+    await picture(page, 'log');
+    // Every control and every chart has a name.
+    for (const role of ['button', 'checkbox', 'slider', 'img', 'progressbar'] as const)
+      for (const found of await page.getByRole(role).all()) {
+        const snapshot = await found.ariaSnapshot();
+        expect(snapshot, role).toMatch(/"[^"]+"/);
+      }
+    await page.close();
+  });
+
+  it('fits a telephone', async () => {
+    const { page } = await openPage({ viewport: { width: 375, height: 800 } });
+    await page.waitForSelector(LOSS_LINE, { state: 'attached' });
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(375);
+    await picture(page, 'narrow');
+    await page.close();
+  });
+
+  it('stays quick in a run of 100 000 steps', async () => {
+    const long = await watchServer({ port: 0, label: 'long' });
+    for (let step = 1; step <= 100_000; step++) long.step(stepRecord(step, { totalSteps: 200_000 }));
+    const page = await browser.newPage({ locale: 'en-GB' });
+    await page.goto(long.url);
+    await page.getByText(/^100,000 of/).waitFor();
+    const { length } = (await page.locator(LOSS_LINE).getAttribute('d')) ?? '';
+    expect(length).toBeGreaterThan(1000);
+    expect(length).toBeLessThan(50_000);
+    long.step(stepRecord(100_001, { totalSteps: 200_000 }));
+    await page.getByText(/^100,001 of/).waitFor();
+    await page.close();
+    await long.close();
+  });
+
+  it('says that the run has ended', async () => {
+    const { page } = await openPage();
+    await page.waitForSelector('[data-state=live]');
+    await server.close();
+    await page.waitForSelector('[data-state=ended]');
+    expect(await text(page, '#status')).toBe('the run has ended');
+    await page.close();
+  });
+
+  /** Steps of a run that could be. */
+  function feed(from: number, to: number): void {
+    for (let step = from; step <= to; step++) {
+      const noise = Math.sin(step * 12.9898) * 0.16 + Math.sin(step * 78.233) * 0.1;
+      const loss = 2.1 + 6.8 * Math.exp(-step / 55) + 0.9 * Math.exp(-step / 400) + noise;
+      server.step(
+        stepRecord(step, {
+          totalSteps: 1000,
+          loss,
+          gradNorm: 0.8 + 4 * Math.exp(-step / 30) + Math.abs(noise),
+          learningRate:
+            step < 50 ? (3e-4 * step) / 50 : 1.5e-4 * (1 + Math.cos((Math.PI * (step - 50)) / 950)),
+          tokensPerSecond: 1024 + 40 * noise,
+          modelFlopsUtilisation: 0.415 + 0.02 * noise,
+          memoryBytes: 1.31e9 + 1e7 * noise,
+          peakMemoryBytes: 1.34e9,
+          phaseSeconds: {
+            data: 0.02,
+            forward: 0.6 + 0.05 * noise,
+            backward: 1.25,
+            optimizer: 0.1,
+            save: step % 100 === 0 ? 0.9 : 0,
+          },
+          elapsedSeconds: 2 * step,
+        }),
+      );
+      if (step % 50 === 0)
+        server.evaluation?.(evaluationRecord(step, { loss: loss - noise + 0.12, isBest: step !== 250 }));
+      if (step % 100 === 0)
+        server.sample?.({
+          step,
+          prompt: '讲一个故事',
+          text: `<b>从前有座山</b>，山里有座庙，庙里有个老和尚（第 ${step} 步）。`,
+        });
+    }
+  }
+});
