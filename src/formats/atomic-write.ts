@@ -89,7 +89,7 @@ export async function writeFolderAtomic<T>(
   } catch (error) {
     removeTemporary(temporary);
     if (firstMade !== undefined) removeEmptyParents(dirname(target), firstMade);
-    if (error instanceof InputError) throw new InputError(error.message.replaceAll(temporary, target));
+    if (error instanceof InputError) throw outerError(error, temporary, target, exists);
     throw writeError(path, error, exists);
   }
 }
@@ -118,11 +118,17 @@ export async function writeFileStaged<T>(
     syncFolder(dirname(path));
     return result;
   } catch (error) {
-    if (error instanceof InputError) throw new InputError(error.message.replaceAll(file, path));
+    if (error instanceof InputError) throw outerError(error, file, path, status !== undefined);
     throw writeError(path, error, status !== undefined);
   } finally {
     removeTemporary(temporary);
   }
+}
+
+/** Of a file inside the temporary place, said of the place that was asked for. */
+function outerError(error: InputError, temporary: string, path: string, existed: boolean): InputError {
+  const message = error.message.replaceAll(temporary, path);
+  return new InputError(existed ? message.replace(NOTHING_LEFT, UNCHANGED) : message);
 }
 
 /** Where it cannot be removed (or made: a part of the path is a file), what happened before is what counts. */
@@ -248,6 +254,9 @@ export function syncFolder(path: string): void {
   }
 }
 
+const UNCHANGED = 'What stood there before is unchanged.';
+const NOTHING_LEFT = 'Nothing was left behind.';
+
 const WRITE_PROBLEMS = new Map<unknown, string>([
   ['ENOSPC', 'the disk is full; free some space'],
   ['EDQUOT', 'the disk quota is used up; free some space'],
@@ -257,6 +266,7 @@ const WRITE_PROBLEMS = new Map<unknown, string>([
   ['EROFS', 'the file system is read-only; choose another place'],
   ['ENOENT', 'its folder does not exist; create it first'],
   ['ENOTDIR', 'a part of the path is a file; choose another place'],
+  ['EEXIST', 'a part of the path is a file; choose another place'],
   ['EBUSY', 'it is a mount point; name a folder inside it'],
   ['EXDEV', 'it is a mount point; name a folder inside it'],
   ['ENOTEMPTY', 'other files were written there meanwhile; choose another place'],
@@ -268,6 +278,5 @@ export function writeError(path: string, error: unknown, existed: boolean): unkn
   if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return error;
   if ('path' in error && !resolve(String(error.path)).startsWith(dirname(resolve(path)))) return error;
   const problem = WRITE_PROBLEMS.get(error.code) ?? messageOf(error);
-  const intact = existed ? 'What stood there before is unchanged.' : 'Nothing was left behind.';
-  return new InputError(`${path} could not be written: ${problem}. ${intact}`);
+  return new InputError(`${path} could not be written: ${problem}. ${existed ? UNCHANGED : NOTHING_LEFT}`);
 }
