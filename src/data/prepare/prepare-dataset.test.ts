@@ -386,6 +386,11 @@ describe('refusals leave nothing behind', () => {
     ['a missing file', { inputs: ['nowhere.jsonl'] }, /nowhere\.jsonl does not exist/],
     ['a file twice', { inputs: [input, input] }, /is named twice; .*weight of 2/],
     ['answers of texts', { recipe: 'spark-pretrain', answers: 'all' }, /--answers is for dialogues/],
+    [
+      'dialogues as texts',
+      { recipe: 'spark-pretrain', form: 'messages' },
+      /learns texts: .*--form is messages/,
+    ],
     ['texts for answers', { form: 'text' }, /--form text has no answers/],
     ['cut answers', { packing: 'joined' }, /--packing joined cuts samples/],
     ['a wrong share', { validation: 1 }, /--validation is 1/],

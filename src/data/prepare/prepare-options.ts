@@ -97,6 +97,10 @@ export function checkPrepareOptions(options: PrepareOptions): PrepareJob {
     );
   if (answers !== undefined && recipe.kind === 'pretrain')
     throw new InputError(`--answers is for dialogues; ${options.recipe} learns every token.`);
+  if (recipe.kind === 'pretrain' && form !== 'text' && form !== 'alpaca')
+    throw new InputError(
+      `${options.recipe} learns texts: of \`text\`, or the outputs of \`alpaca\`; --form is ${form}. Take one of them, or an sft recipe.`,
+    );
   if (form === 'text' && recipe.kind === 'sft')
     throw new InputError(
       `--form text has no answers for ${options.recipe} to learn; take a pretrain recipe or another form.`,
