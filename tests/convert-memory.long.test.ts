@@ -15,7 +15,7 @@ const at = (name: string): string => join(folder, name);
 const MB = 2 ** 20;
 /** Of the biggest tensor; XINGHE_CONVERT_MB makes it another. */
 const BIGGEST = Number(process.env.XINGHE_CONVERT_MB ?? 200) * MB;
-/** Measured 83 to 115 MB, whether the biggest tensor has 200 or 512 MB; 249 MB where a cast loads libtorch. */
+/** Measured 83 to 117 MB, whether the biggest tensor has 200 or 512 MB; 249 MB where a cast loads libtorch. */
 const bound = (options: readonly string[]): number => (options.includes('--dtype') ? 350 : 200) * MB;
 
 /** VmHWM of a conversion, bytes. */
