@@ -79,9 +79,10 @@ test('segments that nothing is trained in are run without a graph', () => {
   model.dispose();
 });
 
-test('full recompute draws the same LoRA dropout again', () => {
+test.each([false, true])('full recompute draws the same LoRA dropout again (DoRA: %s)', (dora) => {
   const { model } = load('xverse');
-  const adapters = applyLora(model, (path) => path.endsWith('Proj'), { rank: 4, alpha: 8, dropout: 0.3 });
+  const lora = { rank: 4, alpha: 8, dropout: 0.3, dora };
+  const adapters = applyLora(model, (path) => path.endsWith('Proj'), lora);
   scope(() => {
     const initial = new Generator(1);
     for (const layer of adapters.values()) {
@@ -90,7 +91,7 @@ test('full recompute draws the same LoRA dropout again', () => {
     }
     const batch = someBatch(model.vocabSize, [2, 9]);
     for (const [, parameter] of model.namedParameters()) parameter.setRequiresGrad(false);
-    const matrices = [...adapters.values()].flatMap(({ loraA, loraB }) => [loraA, loraB]);
+    const matrices = [...adapters.values()].flatMap((layer) => layer.adapterParameters);
     const run = (recompute: 'none' | 'full') => {
       const generator = new Generator(7);
       for (const layer of adapters.values()) layer.dropoutGenerator = generator;
