@@ -79,7 +79,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     }
     if (error instanceof InterruptedError) {
       process.stderr.write(`xinghe: ${error.message}\n`);
-      return EXIT_INTERRUPTED;
+      return error.isHandedOver ? 0 : EXIT_INTERRUPTED;
     }
     if (isFileError(error)) {
       process.stderr.write(`xinghe: ${error.path}: ${error.message}\n`);

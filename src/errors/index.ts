@@ -20,6 +20,13 @@ export class NonFiniteError extends InputError {
 /** The user (or a signal) ended the work. Exit code 130. */
 export class InterruptedError extends Error {
   override readonly name = 'InterruptedError';
+  /** All work is saved and can be taken up again: to a scheduler that asked for the end (SIGTERM) this is success. */
+  readonly isHandedOver: boolean;
+
+  constructor(message: string, { isHandedOver = false }: { readonly isHandedOver?: boolean } = {}) {
+    super(message);
+    this.isHandedOver = isHandedOver;
+  }
 }
 
 /** The message of anything that was thrown. */

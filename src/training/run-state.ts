@@ -30,9 +30,17 @@ export interface RunProgress {
   readonly rows: number;
   /** The lowest evaluation loss so far. */
   readonly best: { readonly step: number; readonly loss: number } | undefined;
+  /** The step after which held-out rows were measured last. */
+  readonly evaluatedStep: number | undefined;
 }
 
-export const RUN_START: RunProgress = { step: 0, tokens: 0, rows: 0, best: undefined };
+export const RUN_START: RunProgress = {
+  step: 0,
+  tokens: 0,
+  rows: 0,
+  best: undefined,
+  evaluatedStep: undefined,
+};
 
 /** What of a run decides which numbers come out. */
 export interface RunIdentity {
@@ -69,6 +77,7 @@ export function takeSnapshot(
     lossScale: lossScale ?? null,
     generator: scope(() => Buffer.from(generatorState(dropout).toBytes()).toString('base64')),
     best: progress.best ?? null,
+    evaluatedStep: progress.evaluatedStep ?? null,
     engine: {
       xinghe: XINGHE_VERSION,
       libtorch: torchVersion(),
@@ -138,8 +147,8 @@ export function restoreRun(
       restoreGenerator(parts.dropout, tensorFromBytes(bytes, [bytes.length], 'uint8'));
     });
   }
-  const { step, tokens, rows, best } = manifest;
-  return { step, tokens, rows, best: best ?? undefined };
+  const { step, tokens, rows, best, evaluatedStep } = manifest;
+  return { step, tokens, rows, best: best ?? undefined, evaluatedStep: evaluatedStep ?? undefined };
 }
 
 function refuseOtherData(

@@ -138,6 +138,10 @@ class Run {
     const { totalSteps } = this.#parts;
     const resumed = await checkpoints?.restore(this.#parts, 'start');
     if (resumed !== undefined) this.#progress = resumed;
+    // A signal may have ended the run in the middle of an evaluation.
+    const { step: start, evaluatedStep } = this.#progress;
+    if (evaluation !== undefined && start > 0 && start % evaluation.every === 0 && evaluatedStep !== start)
+      await this.#evaluate();
     while (this.#progress.step < totalSteps) {
       await this.#takeStep();
       const { step } = this.#progress;
@@ -215,6 +219,7 @@ class Run {
     const saved = checkpoints === undefined ? '' : '; a checkpoint is written, go on with --resume';
     throw new InterruptedError(
       `${label}: stopped by ${received} after step ${step} of ${this.#parts.totalSteps}${saved}`,
+      { isHandedOver: checkpoints !== undefined && received !== 'SIGINT' },
     );
   }
 
@@ -247,7 +252,7 @@ class Run {
     const loss = lossSum / tokens;
     const { step, best } = this.#progress;
     const isBest = best === undefined || loss < best.loss;
-    if (isBest) this.#progress = { ...this.#progress, best: { step, loss } };
+    this.#progress = { ...this.#progress, evaluatedStep: step, best: isBest ? { step, loss } : best };
     const seconds = (performance.now() - started) / 1000;
     const record = { step, loss, perplexity: Math.exp(loss), tokens, seconds, isBest };
     this.#evaluations.push(record);

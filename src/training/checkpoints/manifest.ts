@@ -24,6 +24,7 @@ const manifestSchema = z.object({
   /** State of the generator of dropout, base64. */
   generator: z.string(),
   best: z.object({ step: z.int(), loss: z.number() }).nullable(),
+  evaluatedStep: z.int().nullable(),
   /** What the numbers depend on. */
   engine: z.object({
     xinghe: z.string(),
