@@ -56,7 +56,9 @@ export function readAdapterScale(path: string, rank: number): number {
     );
   const lora = readPeftConfig(config);
   if (lora.dora === true)
-    throw new InputError(`${config}: use_dora: the magnitudes of DoRA cannot be merged by a conversion.`);
+    throw new InputError(
+      `${config}: use_dora is true, but the adapter has no magnitudes beside its matrices.`,
+    );
   if (lora.rank !== rank)
     throw new InputError(
       `${config}: r is ${lora.rank}, but the matrices have rank ${rank}; they do not belong together.`,

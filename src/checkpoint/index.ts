@@ -1,6 +1,6 @@
 export { type AdapterContent, adapterContent, adapterFile, loadAdapter, saveAdapter } from './adapter.js';
 export { ADAPTER_CONFIG_FILE, peftConfig, readAdapterScale, readPeftConfig } from './adapter-config.js';
-export { parseAdapterName } from './adapter-names.js';
+export { parseAdapterName, parseMagnitudeName } from './adapter-names.js';
 export { CONTAINER_FORMATS, type ContainerFormat, container, formatByEnding } from './containers.js';
 export {
   type AdapterSpelling,

@@ -3,6 +3,7 @@ import {
   type AdapterUpdates,
   adapterFile,
   type ModelTensors,
+  parseMagnitudeName,
   readAdapterScale,
 } from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
@@ -30,6 +31,7 @@ export function adapterUpdates(source: ConversionSource, options: AdapterOptions
     if (layer === undefined) continue;
     halves.set(layer, { ...halves.get(layer), ...(part === 'A' ? { a: view } : { b: view }) });
   }
+  refuseMagnitudes(where, from.model);
   refuseRest(where, from.model);
   if (halves.size === 0) throw new InputError(`${where} holds no LoRA matrices to merge.`);
   const updates = new Map<string, { a: TensorView; b: TensorView; scale: number }>();
@@ -45,6 +47,16 @@ export function adapterUpdates(source: ConversionSource, options: AdapterOptions
     updates.set(layer, { a, b, scale: sign * scale });
   }
   return updates;
+}
+
+/** @throws InputError for the magnitudes of a DoRA adapter: without them its matrices are worth nothing */
+export function refuseMagnitudes(where: string, { others }: ModelTensors): void {
+  const magnitude = [...others.keys()].find((name) => parseMagnitudeName(name) !== undefined);
+  if (magnitude === undefined) return;
+  throw new InputError(
+    `${where} holds "${magnitude}": an adapter of DoRA, which is neither converted nor merged by a conversion; load it beside ` +
+      'its model with --adapter.',
+  );
 }
 
 /** What belongs to the adapter, but is no LoRA matrix of a layer that we know: merging would silently lose it. */

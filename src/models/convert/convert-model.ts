@@ -35,7 +35,7 @@ import {
 import { Progress } from '../../log/index.js';
 import type { FloatDType } from '../../tensor/index.js';
 import { copySideFiles } from '../side-files.js';
-import { adapterUpdates } from './adapter-source.js';
+import { adapterUpdates, refuseMagnitudes } from './adapter-source.js';
 import { compareLogits, type LogitsComparison } from './compare-logits.js';
 import {
   extendRows,
@@ -198,6 +198,7 @@ function makePlan(
     straighten: straightenTensor,
     zeroWeights: options.zeroWeights,
   });
+  refuseMagnitudes(from, source.model);
   const { tables } = source;
   const newRows =
     options.vocabulary === undefined ? undefined : planNewRows(source.model, options.vocabulary);

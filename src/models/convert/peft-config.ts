@@ -61,11 +61,7 @@ function loraOf({ from, configPath, loraAlpha }: PeftConfigOptions): Omit<LoraOp
   if (loraAlpha !== undefined) return { alpha: loraAlpha };
   const folder = fileStatus(from)?.isDirectory() === true ? from : dirname(from);
   const peft = join(folder, ADAPTER_CONFIG_FILE);
-  if (fileStatus(peft) !== undefined) {
-    const lora = readPeftConfig(peft);
-    if (lora.dora !== true) return lora;
-    throw new InputError(`${peft}: use_dora: a conversion does not carry the magnitudes of DoRA.`);
-  }
+  if (fileStatus(peft) !== undefined) return readPeftConfig(peft);
   const path = configPath ?? findConfigIn(folder);
   const alpha = path === undefined ? undefined : findNumber(readConfigFile(path), 'lora_alpha');
   return alpha === undefined ? undefined : { alpha };
