@@ -1,6 +1,7 @@
 /** `xinghe train`: a run by its configuration file. */
-import { applyOverrides, parseConfig, readConfigFile } from '../config/index.js';
-import { runTraining, trainConfigSchema } from '../training/index.js';
+import { loadTrainingConfig } from '../compat/index.js';
+import { log } from '../log/index.js';
+import { runTraining } from '../training/index.js';
 import { parseOptions } from './options.js';
 
 const specs = {
@@ -8,13 +9,19 @@ const specs = {
     kind: 'string',
     value: 'FILE',
     required: true,
-    help: 'YAML or JSON; see recipes/ and docs/training.md',
+    help: 'YAML, JSON or a published launch script; see recipes/, docs/training.md, docs/migration.md',
   },
   set: { kind: 'strings', value: 'key=value…', help: 'override any key, e.g. --set training.steps=100' },
   resume: {
     kind: 'string',
     value: 'auto|PATH',
     help: 'go on from the newest checkpoint in the output folder, or from this one',
+  },
+  watch: {
+    kind: 'integer',
+    min: 0,
+    value: 'PORT',
+    help: 'serve a live page of the run on this port of 127.0.0.1; 0 takes a free one',
   },
   json: { kind: 'flag', help: 'print a summary as JSON on stdout' },
 } as const;
@@ -25,11 +32,13 @@ export async function train(args: readonly string[]): Promise<number> {
     specs,
     args,
   );
-  const config = parseConfig(trainConfigSchema, applyOverrides(readConfigFile(options.config), options.set), {
-    source: options.config,
-  });
+  const { config, notes, resume } = loadTrainingConfig(options.config, [
+    ...options.set,
+    ...(options.watch === undefined ? [] : [`watch.port=${options.watch}`]),
+  ]);
+  for (const note of notes) log(note);
   const { losses, tokens, seconds, evaluations, skippedSteps } = await runTraining(config, {
-    resume: options.resume,
+    resume: options.resume ?? (resume === true ? 'auto' : resume || undefined),
   });
   if (options.json)
     process.stdout.write(

@@ -1,11 +1,12 @@
 /** A training run from its configuration to `final/`. */
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { adapterContent, publishedParameters, saveAdapter } from '../checkpoint/index.js';
 import { InputError, messageOf } from '../errors/index.js';
 import { fileStatus, writeFolderAtomic } from '../formats/index.js';
+import { generateText } from '../generation/index.js';
 import { log } from '../log/index.js';
-import { type LoraLinear, mergeLora } from '../lora/index.js';
+import { type LoraLinear, learningRateFactors, mergeLora } from '../lora/index.js';
 import {
   type LoadedModel,
   loadModelTokenizer,
@@ -14,6 +15,7 @@ import {
   tokenizerSource,
 } from '../models/index.js';
 import { prepareEngine, setLinearRoute } from '../tensor/index.js';
+import type { Tokenizer } from '../tokenizers/index.js';
 import { CheckpointStore, openCheckpointFolder } from './checkpoints/checkpoint-store.js';
 import type { CheckpointManifest } from './checkpoints/manifest.js';
 import type { SnapshotFile } from './checkpoints/snapshot.js';
@@ -25,6 +27,7 @@ import { type RunCheckpoints, type RunParts, type TrainingResult, trainRows } fr
 import { metricsFile } from './watch/metrics-file.js';
 import type { RunObserver } from './watch/observer.js';
 import { tensorBoard } from './watch/tensor-board.js';
+import { watchServer } from './watch/watch-server.js';
 
 const METRICS_FILE = 'metrics.jsonl';
 const CHECKPOINTS = 'checkpoints';
@@ -69,9 +72,18 @@ export async function runTraining(config: TrainConfig, { resume }: RunOptions = 
   const keeper = new RunKeeper({ config, loaded, adapters: added, data, store, tokenizerPath, start });
 
   const made = makeFolder(output);
+  const watch = await openWatch(config);
   try {
-    return await trainAndSave(config, loaded, keeper, { data, held, adapters: added, start });
+    return await trainAndSave(config, loaded, keeper, {
+      data,
+      held,
+      adapters: added,
+      start,
+      tokenizer,
+      watch,
+    });
   } catch (error) {
+    await watch?.close();
     removeIfEmpty(output, made);
     throw error;
   } finally {
@@ -88,16 +100,21 @@ async function trainAndSave(
     held,
     adapters,
     start,
+    tokenizer,
+    watch,
   }: {
     data: RunRows;
     held: RunRows | undefined;
     adapters: Map<string, LoraLinear> | undefined;
     start: RunStart | undefined;
+    tokenizer: Tokenizer;
+    watch: RunObserver | undefined;
   },
 ): Promise<TrainingResult> {
   const { output } = config;
   const observers: RunObserver[] = [
     metricsFile(join(output, METRICS_FILE), { resumedAfter: start?.manifest.step }),
+    ...(watch === undefined ? [] : [watch]),
   ];
   if (config.watch.tensorboard)
     observers.push(tensorBoard(join(output, 'tensorboard'), { resumedAfter: start?.manifest.step }));
@@ -109,7 +126,12 @@ async function trainAndSave(
     documentAttention: data.documentAttention,
     label: 'training',
     adapters,
+    learningRateFactors:
+      adapters === undefined || config.lora === undefined
+        ? undefined
+        : learningRateFactors(adapters, config.lora.plus_ratio),
     observers,
+    onEvaluation: ({ step }) => writeSamples(config, loaded, tokenizer, step, observers),
     evaluation:
       held === undefined || config.evaluation === undefined
         ? undefined
@@ -124,6 +146,33 @@ async function trainAndSave(
   await saveModel(join(output, FINAL), loaded, tokenizerSource(keeper.tokenizerPath));
   log(`final model: ${join(output, FINAL)}`);
   return result;
+}
+
+async function openWatch({ watch, output }: TrainConfig): Promise<RunObserver | undefined> {
+  if (watch.port === undefined) return undefined;
+  const server = await watchServer({ port: watch.port, label: basename(output) });
+  log(`watch this run at ${server.url}`);
+  return server;
+}
+
+/** New tokens of a sample that is written during a run. */
+const SAMPLE_TOKENS = 48;
+
+/** Lets the model continue the prompts of the configuration, for those who watch. */
+function writeSamples(
+  { watch: { prompts = [] } }: TrainConfig,
+  { model }: LoadedModel,
+  tokenizer: Tokenizer,
+  step: number,
+  observers: readonly RunObserver[],
+): void {
+  for (const prompt of prompts) {
+    const promptIds = tokenizer.encode(prompt);
+    const [result] = generateText(model, tokenizer, [{ promptIds, maxNewTokens: SAMPLE_TOKENS }]);
+    const text = result?.text ?? '';
+    log(`sample after step ${step}: ${prompt}${text}`);
+    for (const observer of observers) observer.sample?.({ step, prompt, text });
+  }
 }
 
 interface RunStart {
