@@ -86,9 +86,22 @@ describe.each<[string, Record<string, Section>]>([
     'LoRA with dropout',
     { lora: { rank: 2, alpha: 4, dropout: 0.2, target_modules: ['q_proj', 'down_proj'] } },
   ],
+  [
+    'DoRA, rsLoRA and LoRA+',
+    {
+      lora: {
+        rank: 2,
+        alpha: 4,
+        target_modules: ['v_proj'],
+        dora: true,
+        rank_stabilized: true,
+        plus_ratio: 4,
+      },
+    },
+  ],
   ['written behind the training', { checkpoints: { async: true } }],
 ])('%s', (name, changes) => {
-  const whole = name.replaceAll(' ', '-');
+  const whole = name.replaceAll(/[ ,+]+/g, '-');
   test('5 steps, then 7 more, equal 12 at once, bit by bit', async () => {
     await runTraining(config(whole, changes));
     expect(readdirSync(join(folder, whole, 'checkpoints'))).toEqual(['step-10', 'step-5']);
@@ -145,7 +158,7 @@ describe('what cannot be resumed is refused', () => {
       /is \[.*\] there, \[.*\] here/,
     ],
   ])('%s', async (name, changes, message) => {
-    const output = `refused-${name.replaceAll(' ', '-')}`;
+    const output = `refused-${name.replaceAll(/[ ,+]+/g, '-')}`;
     killedAfter(5, 'float32', output);
     await expect(runTraining(config(output, changes), { resume: 'auto' })).rejects.toThrow(message);
   });

@@ -392,7 +392,7 @@ function trainedParameters(
 ): Map<string, Tensor> {
   const parameters = publishedParameters(model, architecture.names);
   if (adapters !== undefined) {
-    const trained = new Set([...adapters.values()].flatMap(({ loraA, loraB }) => [loraA, loraB]));
+    const trained = new Set([...adapters.values()].flatMap((layer) => layer.adapterParameters));
     for (const [name, parameter] of parameters) if (!trained.has(parameter)) parameters.delete(name);
     for (const layer of adapters.values()) layer.dropoutGenerator = dropout;
   }
