@@ -253,12 +253,12 @@ describe('remembered row lengths are never stale', () => {
 });
 
 test('row lengths: strip by strip as at once, and 1 for a row of zeros', () => {
-  const weight = randn([130, 50_000], random); // 6.5 million elements: more than a strip
-  const [loraA, loraB] = [randn([2, 50_000], random), randn([130, 2], random)];
+  const weight = randn([130, 5000], random); // strips of 52 rows, the last one of 26
+  const [loraA, loraB] = [randn([2, 5000], random), randn([130, 2], random)];
   const whole = weight.add(loraB.matmul(loraA).mul(3));
   const expected = whole.mul(whole).sum([1]).sqrt();
-  expect(difference(rowNorms(weight, { loraA, loraB, scale: 3 }), expected)).toBeLessThan(1e-2);
-  expect(expected.min().item()).toBeGreaterThan(200);
+  expect(difference(rowNorms(weight, { loraA, loraB, scale: 3 }), expected)).toBeLessThan(1e-3);
+  expect(expected.min().item()).toBeGreaterThan(50);
   const zeros = floatTensor([3, 4, 0, 0], [2, 2]);
   expect([rowNorms(zeros).narrow(0, 0, 1).item(), rowNorms(zeros).narrow(0, 1, 1).item()]).toEqual([5, 1]);
 });

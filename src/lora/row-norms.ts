@@ -1,10 +1,11 @@
 /** Lengths of the rows of an adapted weight, which DoRA divides by. */
 import { cat, type FloatDType, noGrad, operator, scope, type Tensor } from '../tensor/index.js';
 
+const addmm = operator('aten::addmm');
 const vectorNorm = operator('aten::linalg_vector_norm');
 
-/** Elements of the weight that are widened at one time: 16 MB in float32. */
-const STRIP_ELEMENTS = 2 ** 22;
+/** Elements of the weight that are widened at one time: 1 MB in float32, which stays in the processor's cache. */
+const STRIP_ELEMENTS = 2 ** 18;
 
 /** Rows of a dense weight [O, I] that move by scale * B A; undefined: they do not. */
 export interface RowUpdate {
@@ -31,8 +32,8 @@ export function rowNorms(weight: Tensor, update?: RowUpdate): Tensor {
           scope(() => {
             const strip = weight.narrow(0, start, count).to(dtype);
             if (update === undefined || a === undefined) return vectorNorm(strip, 2, [1]);
-            const move = update.loraB.narrow(0, start, count).to(dtype).matmul(a).mul(update.scale);
-            return vectorNorm(strip.add(move), 2, [1]);
+            const b = update.loraB.narrow(0, start, count).to(dtype);
+            return vectorNorm(addmm(strip, b, a, 1, update.scale), 2, [1]);
           }),
         );
       }
