@@ -1,2 +1,14 @@
+/** Configurations of the published suites as ours. */
+export {
+  type DeepspeedArguments,
+  type DeepspeedConfig,
+  loadDeepspeedConfig,
+} from './deepspeed/load-deepspeed-config.js';
+export { checkTrainInput, type ForeignRun, type MissingValue } from './foreign-run.js';
 export { describeIgnored, type IgnoredKey } from './key-tree.js';
+export { loadTrainingConfig, type TrainingConfig } from './load-training-config.js';
+export type { PublishedGeneration } from './mindformers/generation-section.js';
 export { isPublishedRun, loadPublishedRun, type PublishedRun } from './mindformers/load-published-run.js';
+export type { PublishedLayout } from './mindformers/parallel-layout.js';
+export type { RunMode } from './mindformers/published-schema.js';
+export { loadScript, readScript, type ScriptRun } from './scripts/load-script.js';

@@ -18,7 +18,7 @@ import { datasetPath, datasetWarnings } from './dataset-section.js';
 import { type PublishedGeneration, readGeneration } from './generation-section.js';
 import { dropoutsOf, readModelSection } from './model-section.js';
 import { layoutWarnings, type PublishedLayout, readLayout } from './parallel-layout.js';
-import { callbackKeys, datasetKeys, publishedKeys } from './published-keys.js';
+import { callbackKeys, datasetKeys, evaluationKeys, publishedKeys } from './published-keys.js';
 import {
   type PublishedRunFile,
   publishedRunSchema,
@@ -131,10 +131,12 @@ export function loadPublishedRun(from: unknown, overrides: readonly string[] = [
 /** All sections, those that go by their type too. */
 function sortAllKeys(value: unknown, source: string): IgnoredKey[] {
   const ignored = sortKeys(value, publishedKeys, source);
-  for (const key of ['train_dataset', 'eval_dataset']) {
+  for (const [key, tree] of [
+    ['train_dataset', datasetKeys],
+    ['eval_dataset', evaluationKeys],
+  ] as const) {
     const dataset = valueAt(value, key);
-    if (isMapping(dataset))
-      ignored.push(...prefixed(key, sortKeys(dataset, datasetKeys, `${source}: ${key}`)));
+    if (isMapping(dataset)) ignored.push(...prefixed(key, sortKeys(dataset, tree, `${source}: ${key}`)));
   }
   const callbacks = valueAt(value, 'callbacks');
   if (!Array.isArray(callbacks)) return ignored;

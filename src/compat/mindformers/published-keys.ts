@@ -17,6 +17,7 @@ const PERPLEXITY = 'the evaluation always gives loss and perplexity';
 const SAME_DATA = 'says the same as the data section';
 const RANKS = 'checkpoints are one set of files, whatever the layout';
 const SAFE_LOAD = 'ranks of any layout are joined when weights are loaded';
+const MASTER = 'master weights are float32, whatever the dtype of the computing';
 const RECOMPUTED_COMMUNICATION = 'recomputing of messages between devices; one device sends none';
 
 export const datasetKeys: KeyTree = {
@@ -36,6 +37,16 @@ export const datasetKeys: KeyTree = {
   prefetch_size: READING,
   do_eval: SAME_DATA,
   seed: SAME_DATA,
+};
+
+export const evaluationKeys: KeyTree = {
+  ...datasetKeys,
+  data_loader: {
+    type: mapped,
+    dataset_dir: mapped,
+    dataset_files: mapped,
+    shuffle: 'an evaluation reads its rows in order',
+  },
 };
 
 const taskKeys: KeyTree = { type: REGISTRY, dataset_config: SAME_DATA };
@@ -85,8 +96,8 @@ export const sparkModelKeys: KeyTree = {
   layernorm_epsilon: mapped,
   sparse_local_size: mapped,
   compute_type: mapped,
-  embedding_init_type: mapped,
-  param_init_type: mapped,
+  embedding_init_type: MASTER,
+  param_init_type: MASTER,
   dropout_rate: mapped,
   hidden_act: mapped,
   seq_parallel: mapped,
@@ -106,7 +117,7 @@ export const telechatModelKeys: KeyTree = {
   intermediate_size: mapped,
   rms_norm_eps: mapped,
   compute_dtype: mapped,
-  param_init_type: mapped,
+  param_init_type: MASTER,
   embed_dropout_prob: mapped,
   hidden_dropout_prob: mapped,
   attention_dropout_prob: mapped,

@@ -1,0 +1,316 @@
+/**
+ * DeepSpeed's JSON as part of our configuration. "auto" stands for what the launching program's arguments say, as in the
+ * published recipes; ours take their place.
+ */
+import { z } from 'zod';
+import { parseConfig, readConfigFile } from '../../config/index.js';
+import { InputError } from '../../errors/index.js';
+import type { TrainInput } from '../foreign-run.js';
+import { type IgnoredKey, type KeyTree, mapped, sortKeys } from '../key-tree.js';
+
+type Training = TrainInput['training'];
+
+/** Values that "auto" stands for; what is left out stays out. */
+export interface DeepspeedArguments {
+  readonly microBatchSize?: number | undefined;
+  readonly gradientAccumulationSteps?: number | undefined;
+  readonly maxGradNorm?: number | undefined;
+  readonly learningRate?: number | undefined;
+  readonly warmupSteps?: number | undefined;
+  readonly totalSteps?: number | undefined;
+  readonly precision?: 'fp16' | 'bf16' | 'fp32' | undefined;
+}
+
+export interface DeepspeedConfig {
+  /** Only what the file decides. */
+  readonly training: Partial<Training>;
+  readonly zero: {
+    readonly stage: 0 | 1 | 2 | 3;
+    readonly offloadOptimizer: boolean;
+    readonly offloadParameters: boolean;
+  };
+  /** Rows of a step on all devices, where the file says so. */
+  readonly globalBatch: number | undefined;
+  readonly ignored: readonly IgnoredKey[];
+  readonly warnings: readonly string[];
+}
+
+const COMMUNICATION = 'sizes and order of messages between devices; one device sends none';
+const REPORTS = 'reports of DeepSpeed; metrics.jsonl, TensorBoard files and a live page are ours';
+const FILES = "layout of DeepSpeed's checkpoint files";
+const CHECKS = "checks of DeepSpeed's own optimisers";
+
+const offloadKeys: KeyTree = {
+  device: mapped,
+  nvme_path: mapped,
+  pin_memory: COMMUNICATION,
+  buffer_count: COMMUNICATION,
+  buffer_size: COMMUNICATION,
+  max_in_cpu: COMMUNICATION,
+  fast_init: COMMUNICATION,
+  pipeline_read: COMMUNICATION,
+  pipeline_write: COMMUNICATION,
+  ratio: COMMUNICATION,
+};
+
+const zeroKeys: KeyTree = {
+  stage: mapped,
+  offload_optimizer: offloadKeys,
+  offload_param: offloadKeys,
+  cpu_offload: mapped,
+  ...Object.fromEntries(
+    [
+      'allgather_partitions',
+      'allgather_bucket_size',
+      'overlap_comm',
+      'reduce_scatter',
+      'reduce_bucket_size',
+      'contiguous_gradients',
+      'round_robin_gradients',
+      'sub_group_size',
+      'ignore_unused_parameters',
+      'stage3_max_live_parameters',
+      'stage3_max_reuse_distance',
+      'stage3_prefetch_bucket_size',
+      'stage3_param_persistence_threshold',
+      'zero_hpz_partition_size',
+      'zero_quantized_weights',
+      'zero_quantized_gradients',
+      'memory_efficient_linear',
+    ].map((key) => [key, COMMUNICATION]),
+  ),
+  stage3_gather_16bit_weights_on_model_save: FILES,
+  stage3_gather_fp16_weights_on_model_save: FILES,
+  elastic_checkpoint: FILES,
+  load_from_fp32_weights: FILES,
+};
+
+const parameterBlock: KeyTree = { type: mapped, params: mapped };
+
+const keys: KeyTree = {
+  train_batch_size: mapped,
+  train_micro_batch_size_per_gpu: mapped,
+  gradient_accumulation_steps: mapped,
+  gradient_clipping: mapped,
+  optimizer: parameterBlock,
+  scheduler: parameterBlock,
+  fp16: {
+    enabled: mapped,
+    loss_scale: mapped,
+    initial_scale_power: mapped,
+    loss_scale_window: mapped,
+    min_loss_scale: 'the loss scale may fall as far as it must',
+    hysteresis: 'the loss scale falls at each overflow',
+    consecutive_hysteresis: 'the loss scale falls at each overflow',
+    auto_cast: 'inputs are ids',
+    fp16_master_weights_and_grads: mapped,
+  },
+  bf16: { enabled: mapped },
+  zero_optimization: zeroKeys,
+  zero_allow_untested_optimizer: CHECKS,
+  zero_force_ds_cpu_optimizer: CHECKS,
+  prescale_gradients: COMMUNICATION,
+  gradient_predivide_factor: COMMUNICATION,
+  communication_data_type: COMMUNICATION,
+  sparse_gradients: COMMUNICATION,
+  disable_allgather: COMMUNICATION,
+  activation_checkpointing: 'recomputing is chosen by the arguments',
+  aio: COMMUNICATION,
+  checkpoint: FILES,
+  data_types: COMMUNICATION,
+  steps_per_print: REPORTS,
+  wall_clock_breakdown: REPORTS,
+  dump_state: REPORTS,
+  flops_profiler: REPORTS,
+  comms_logger: REPORTS,
+  tensorboard: REPORTS,
+  wandb: REPORTS,
+  csv_monitor: REPORTS,
+};
+
+const auto = z.literal('auto');
+const positive = z.int().positive();
+const orAuto = <Schema extends z.ZodType>(schema: Schema) => z.union([auto, schema]).optional();
+const offload = z.object({ device: z.enum(['none', 'cpu']).default('none') }).nullish();
+
+const schema = z.object({
+  train_batch_size: orAuto(positive),
+  train_micro_batch_size_per_gpu: orAuto(positive),
+  gradient_accumulation_steps: orAuto(positive),
+  gradient_clipping: orAuto(z.number().nonnegative()),
+  optimizer: z
+    .object({
+      type: z.enum(['Adam', 'AdamW', 'FusedAdam', 'DeepSpeedCPUAdam']),
+      params: z
+        .strictObject({
+          lr: orAuto(z.number().positive()),
+          betas: orAuto(z.tuple([z.number(), z.number()])),
+          eps: orAuto(z.number().positive()),
+          weight_decay: orAuto(z.number().nonnegative()),
+          torch_adam: z.boolean().optional(),
+          adam_w_mode: z.literal(true).optional(),
+          bias_correction: z.literal(true).optional(),
+        })
+        .prefault({}),
+    })
+    .nullish(),
+  scheduler: z
+    .object({
+      type: z.enum(['WarmupLR', 'WarmupDecayLR', 'WarmupCosineLR']),
+      params: z
+        .strictObject({
+          warmup_min_lr: orAuto(z.number().nonnegative()),
+          warmup_max_lr: orAuto(z.number().positive()),
+          warmup_num_steps: orAuto(z.int().nonnegative()),
+          total_num_steps: orAuto(positive),
+          warmup_type: z.literal('linear').optional(),
+          warmup_min_ratio: z.number().optional(),
+          cos_min_ratio: z.number().optional(),
+        })
+        .prefault({}),
+    })
+    .nullish(),
+  fp16: z
+    .object({
+      enabled: z.union([auto, z.boolean()]).default(false),
+      /** 0: dynamic. */
+      loss_scale: z.number().nonnegative().default(0),
+      initial_scale_power: z.int().min(0).max(64).default(16),
+      loss_scale_window: positive.default(1000),
+      fp16_master_weights_and_grads: z.literal(false).optional(),
+    })
+    .nullish(),
+  bf16: z.object({ enabled: z.union([auto, z.boolean()]).default(false) }).nullish(),
+  zero_optimization: z
+    .object({
+      stage: z.union([z.literal(0), z.literal(1), z.literal(2), z.literal(3)]).default(0),
+      offload_optimizer: offload,
+      offload_param: offload,
+      cpu_offload: z.boolean().default(false),
+    })
+    .prefault({}),
+});
+
+/**
+ * @param from path of the JSON file, or what is in it
+ * @throws InputError for unknown keys, values out of range, and numbers that contradict each other
+ */
+export function loadDeepspeedConfig(from: unknown, args: DeepspeedArguments = {}): DeepspeedConfig {
+  const source = typeof from === 'string' ? from : 'the DeepSpeed configuration';
+  const value = typeof from === 'string' ? readConfigFile(from) : from;
+  const ignored = sortKeys(value, keys, source);
+  const file = parseConfig(schema, value, { source });
+  const zero = file.zero_optimization;
+  const offloadOptimizer = zero.cpu_offload || zero.offload_optimizer?.device === 'cpu';
+  const offloadParameters = zero.offload_param?.device === 'cpu';
+  const micro = chosen(file.train_micro_batch_size_per_gpu, args.microBatchSize);
+  const accumulation = chosen(file.gradient_accumulation_steps, args.gradientAccumulationSteps);
+  const globalBatch = chosen(file.train_batch_size, undefined);
+  if (globalBatch !== undefined && globalBatch % ((micro ?? 1) * (accumulation ?? 1)) !== 0)
+    throw new InputError(
+      `${source}: train_batch_size is ${globalBatch}, no multiple of ${micro ?? 1} rows in ${accumulation ?? 1} micro-batches.`,
+    );
+  // 0 means that nothing is clipped, which is what leaving it out means too.
+  const clipping = chosen(file.gradient_clipping, args.maxGradNorm);
+  return {
+    training: {
+      ...(micro !== undefined && { micro_batch_size: micro }),
+      ...(accumulation !== undefined && { gradient_accumulation_steps: accumulation }),
+      ...(clipping !== undefined && { max_grad_norm: clipping === 0 ? 1e30 : clipping }),
+      ...precisionOf(file, args, source),
+      ...optimizerOf(file, args),
+      ...schedulerOf(file, args, source),
+      ...(offloadOptimizer && { offload: { optimizer: true } }),
+    },
+    zero: { stage: zero.stage, offloadOptimizer, offloadParameters },
+    globalBatch,
+    ignored,
+    warnings: [
+      ...(zero.stage > 0
+        ? [
+            `zero_optimization.stage ${zero.stage} shares state between devices; this run uses one, which holds all of it.`,
+          ]
+        : []),
+      ...(offloadParameters
+        ? ['zero_optimization.offload_param: weights stay on the device of this run.']
+        : []),
+    ],
+  };
+}
+
+function chosen<Value>(written: Value | 'auto' | undefined, argument: Value | undefined): Value | undefined {
+  return written === 'auto' || written === undefined ? argument : written;
+}
+
+type DeepspeedFile = z.output<typeof schema>;
+
+function precisionOf(
+  { fp16, bf16 }: DeepspeedFile,
+  { precision }: DeepspeedArguments,
+  source: string,
+): Partial<Training> {
+  const isOn = (enabled: boolean | 'auto' | undefined, name: 'fp16' | 'bf16'): boolean =>
+    enabled === 'auto' ? precision === name : enabled === true;
+  const half = isOn(fp16?.enabled, 'fp16');
+  const brain = isOn(bf16?.enabled, 'bf16');
+  if (half && brain) throw new InputError(`${source}: fp16 and bf16 are both enabled; choose one.`);
+  if (brain) return { precision: 'bfloat16-mixed' };
+  if (!half || fp16 === null || fp16 === undefined)
+    return precision === 'fp32' ? { precision: 'float32' } : {};
+  return {
+    precision: 'float16-mixed',
+    loss_scale:
+      fp16.loss_scale > 0
+        ? { kind: 'fixed', initial: fp16.loss_scale }
+        : {
+            kind: 'dynamic',
+            initial: 2 ** fp16.initial_scale_power,
+            factor: 2,
+            window: fp16.loss_scale_window,
+          },
+  };
+}
+
+function optimizerOf({ optimizer }: DeepspeedFile, args: DeepspeedArguments): Partial<Training> {
+  if (optimizer === null || optimizer === undefined) return {};
+  const { lr, betas, eps, weight_decay: decay } = optimizer.params;
+  const rate = chosen(lr, args.learningRate);
+  const moments = chosen(betas, undefined);
+  const floor = chosen(eps, undefined);
+  const shrink = chosen(decay, undefined);
+  return {
+    ...(rate !== undefined && { learning_rate: rate }),
+    ...(moments !== undefined && { beta1: moments[0], beta2: moments[1] }),
+    ...(floor !== undefined && { eps: floor }),
+    ...(shrink !== undefined && { weight_decay: shrink }),
+  };
+}
+
+function schedulerOf(
+  { scheduler }: DeepspeedFile,
+  args: DeepspeedArguments,
+  source: string,
+): Partial<Training> {
+  if (scheduler === null || scheduler === undefined) return {};
+  const { params } = scheduler;
+  const rate = chosen(params.warmup_max_lr, args.learningRate);
+  const warmup = chosen(params.warmup_num_steps, args.warmupSteps);
+  const steps = chosen(params.total_num_steps, args.totalSteps);
+  const least = chosen(params.warmup_min_lr, undefined) ?? 0;
+  if (least !== 0)
+    throw new InputError(
+      `${source}: scheduler.params.warmup_min_lr is ${least}; the warm-up begins at 0 here.`,
+    );
+  const common = {
+    ...(rate !== undefined && { learning_rate: rate }),
+    ...(warmup !== undefined && { warmup_steps: warmup }),
+  };
+  switch (scheduler.type) {
+    case 'WarmupLR':
+      return { ...common, schedule: 'constant' };
+    case 'WarmupDecayLR':
+      return { ...common, schedule: 'linear', ...(steps !== undefined && { steps }) };
+    case 'WarmupCosineLR':
+      return { ...common, schedule: 'cosine', ...(steps !== undefined && { steps }) };
+  }
+}

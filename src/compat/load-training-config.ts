@@ -1,0 +1,70 @@
+/** A training configuration of any kind that is understood here, told apart by what is in it. */
+import { applyOverrides, parseConfig, readConfigFile } from '../config/index.js';
+import { InputError } from '../errors/index.js';
+import { type TrainConfig, trainConfigSchema } from '../training/index.js';
+import { checkTrainInput, type ForeignRun } from './foreign-run.js';
+import { describeIgnored, isMapping } from './key-tree.js';
+import { isPublishedRun, loadPublishedRun, type PublishedRun } from './mindformers/load-published-run.js';
+import { loadScript } from './scripts/load-script.js';
+
+export interface TrainingConfig {
+  readonly config: TrainConfig;
+  /** What a user should know of a foreign configuration: differences first, then keys without effect. */
+  readonly notes: readonly string[];
+  /** A published file says so: go on from the last checkpoint, or from the named one. */
+  readonly resume: boolean | string;
+}
+
+/**
+ * @param path our own YAML or JSON, a published run file (.yaml), or a published launch script or its arguments (.sh, .txt)
+ * @param overrides key=value with the keys of the file's own kind
+ * @throws InputError naming file and key
+ */
+export function loadTrainingConfig(path: string, overrides: readonly string[] = []): TrainingConfig {
+  if (/\.(?:sh|bash|txt|args)$/i.test(path)) {
+    const run = loadScript(path, overrides);
+    return { config: checkTrainInput(run, path), notes: notesOf(run), resume: false };
+  }
+  const value = readConfigFile(path);
+  if (isPublishedRun(value)) {
+    const run = loadPublishedRun(path, overrides);
+    refuseOtherModes(run, path);
+    return { config: checkTrainInput(run, path), notes: notesOf(run), resume: run.resume };
+  }
+  if (isMapping(value) && Object.hasOwn(value, 'zero_optimization'))
+    throw new InputError(
+      `${path}: is a DeepSpeed file, which says nothing of model and data; give the launch script that names it (--config run.sh).`,
+    );
+  const config = parseConfig(trainConfigSchema, applyOverrides(value, overrides), { source: path });
+  return { config, notes: [], resume: false };
+}
+
+function notesOf(run: ForeignRun): string[] {
+  return [...run.warnings.map((text) => `note: ${text}`), ...describeIgnored(run.ignored)];
+}
+
+function refuseOtherModes({ runMode }: PublishedRun, path: string): void {
+  switch (runMode) {
+    case 'train':
+    case 'finetune':
+      return;
+    case 'eval':
+    case 'predict':
+    case 'export':
+      throw new InputError(
+        `${path}: run_mode is ${runMode}; xinghe train takes train and finetune (--set run_mode=finetune), ` +
+          `${commandOf(runMode)} does what the file asks for.`,
+      );
+  }
+}
+
+function commandOf(mode: 'eval' | 'predict' | 'export'): string {
+  switch (mode) {
+    case 'eval':
+      return 'the evaluation section of a training run';
+    case 'predict':
+      return 'xinghe generate';
+    case 'export':
+      return 'xinghe convert';
+  }
+}

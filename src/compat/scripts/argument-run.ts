@@ -1,0 +1,9 @@
+/** What the arguments of a training program come to, before our own keys are laid over. */
+import type { ForeignRun, TrainInput } from '../foreign-run.js';
+
+export interface ArgumentRun extends Omit<ForeignRun, 'train'> {
+  readonly train: TrainInput;
+  /** Keys of ours among the overrides. */
+  readonly own: Readonly<Record<string, unknown>> | undefined;
+  readonly zeroStage: 0 | 1 | 2 | 3;
+}

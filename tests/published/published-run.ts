@@ -1,0 +1,68 @@
+/** A run file with the published keys and a small model, for tests that do without the published files. */
+export function publishedRun(): Record<string, unknown> {
+  return {
+    seed: 0,
+    output_dir: './output',
+    load_checkpoint: '',
+    auto_trans_ckpt: true,
+    resume_training: false,
+    use_parallel: true,
+    run_mode: 'finetune',
+    trainer: { type: 'CausalLanguageModelingTrainer', model_name: 'small' },
+    runner_config: { epochs: 3, batch_size: 2, sink_mode: true, sink_size: 2 },
+    optimizer: { type: 'AdamWeightDecayX', beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0 },
+    lr_schedule: {
+      type: 'CosineWithWarmUpLR',
+      learning_rate: 3e-3,
+      lr_end: 3e-4,
+      warmup_ratio: 0.1,
+      total_steps: -1,
+    },
+    train_dataset: {
+      data_loader: { type: 'MindDataset', dataset_dir: '', shuffle: false },
+      input_columns: ['input_ids', 'loss_mask'],
+      num_parallel_workers: 8,
+    },
+    do_eval: false,
+    eval_dataset: { data_loader: { type: 'MindDataset', dataset_dir: '', shuffle: false } },
+    parallel_config: { data_parallel: 2, model_parallel: 4, pipeline_stage: 1, optimizer_shard: true },
+    recompute_config: { recompute: true, mp_comm_recompute: true },
+    callbacks: [
+      { type: 'MFLossMonitor' },
+      { type: 'CheckpointMointor', prefix: 'small', save_checkpoint_steps: 10, async_save: false },
+    ],
+    context: { mode: 0, device_target: 'CPU', max_call_depth: 10000 },
+    parallel: { parallel_mode: 1, enable_parallel_optimizer: true },
+    runner_wrapper: {
+      type: 'MFTrainOneStepCell',
+      scale_sense: { type: 'FixedLossScaleUpdateCell', loss_scale_value: 1 },
+      use_clip_grad: true,
+    },
+    model: {
+      model_config: {
+        type: 'IFlytekSparkConfig',
+        seq_length: 64,
+        hidden_size: 32,
+        ffn_hidden_size: 96,
+        num_layers: 2,
+        num_heads: 4,
+        vocab_size: 320,
+        eos_token_id: 5,
+        pad_token_id: 0,
+        compute_type: 'float32',
+        pet_config: {
+          pet_type: 'lora',
+          lora_rank: 3,
+          lora_alpha: 128,
+          lora_dropout: 0,
+          target_modules: '.*q_proj|.*v_proj',
+        },
+        repetition_penalty: 1.2,
+        top_k: 3,
+        top_p: 0.8,
+        do_sample: true,
+      },
+      arch: { type: 'IFlytekSparkModelForCasualLM' },
+    },
+  };
+}
