@@ -6,6 +6,7 @@
  */
 import {
   type AttentionMask,
+  documentMask,
   GrowingKvCache,
   type KvCache,
   Linear,
@@ -33,7 +34,7 @@ export interface ForwardOptions {
   /** 1 where a token is real, 0 where it is padding; over the cached and the new tokens. */
   readonly attentionMask?: Tensor | undefined; // [B, past + T]
   readonly cache?: KvCache | undefined;
-  /** Lengths of the documents in each row, where each is to be read on its own (see AttentionMask). */
+  /** Lengths of the documents in each row, where each is to be read on its own. */
   readonly documents?: readonly (readonly number[])[] | undefined;
   /** Give logits for the last K tokens only. */
   readonly lastPositions?: number | undefined;
@@ -99,7 +100,13 @@ export abstract class CausalLm extends Module {
             .ne(0);
     return {
       ...this.rotations(start, length, start + length, longest),
-      mask: { queryStart: start, keyPositions, window: this.window, keyValid, documents },
+      mask: {
+        queryStart: start,
+        keyPositions,
+        window: this.window,
+        keyValid,
+        documents: documents === undefined ? undefined : documentMask(documents, this.window, this.device),
+      },
       cache,
     };
   }

@@ -3,9 +3,10 @@
  *
  * Shapes: B batch, H heads, T queries, S keys, E head_dim.
  */
-import { cat, intTensor, operator, type Tensor } from '../tensor/index.js';
+import { cat, intTensor, operator, scope, type Tensor } from '../tensor/index.js';
 
 const scaledDotProductAttention = operator('aten::scaled_dot_product_attention');
+const equal = operator('aten::eq.Tensor');
 
 /** Queries of one slice of a long windowed attention: large enough for full speed, small enough for its mask. */
 const WINDOW_SLICE = 1024;
@@ -21,10 +22,44 @@ export interface AttentionMask {
   /** False where a key is padding; undefined where none is. */
   readonly keyValid: Tensor | undefined; // bool [B, S]
   /**
-   * Lengths of the documents that lie one after the other in each row, T together: a query sees those of its own document
-   * only. For whole rows without a cache and without padded keys. undefined: a row is one document.
+   * The documents that lie one after the other in each row: a query sees its own document only. For whole rows without a
+   * cache and without padded keys. undefined: a row is one document.
    */
-  readonly documents?: readonly (readonly number[])[] | undefined; // [B][…]
+  readonly documents?: DocumentMask | undefined;
+}
+
+/** Which texts lie in each row; made once for a forward pass. */
+export interface DocumentMask {
+  readonly lengths: readonly (readonly number[])[]; // [B][…]
+  /** True where a query may see a key; undefined where the rows are so long that each text goes on its own. */
+  readonly visible: Tensor | undefined; // bool [B, 1, T, T]
+}
+
+/** Up to this length one call with a mask is faster than a call for each text; beyond it wasted pairs cost more. */
+const MASKED_LENGTH = 512;
+
+/** @param lengths of the texts in each row, T together */
+export function documentMask(
+  lengths: readonly (readonly number[])[],
+  window: number | undefined,
+  device: string,
+): DocumentMask {
+  const tokens = (lengths[0] ?? []).reduce((sum, length) => sum + length, 0);
+  if (tokens > MASKED_LENGTH) return { lengths, visible: undefined };
+  const texts = lengths.flatMap((row) => row.flatMap((length, text) => new Array<number>(length).fill(text)));
+  const visible = scope(() => {
+    const text = intTensor(texts, [lengths.length, tokens], { device });
+    const place = intTensor(
+      Array.from({ length: tokens }, (_, index) => index),
+      [tokens],
+      { device },
+    );
+    const [i, j] = [place.unsqueeze(1), place.unsqueeze(0)];
+    let seen = equal(text.unsqueeze(2), text.unsqueeze(1)).logicalAnd(j.le(i)); // [B, T, T]
+    if (window !== undefined) seen = seen.logicalAnd(j.gt(i.sub(window)));
+    return seen.unsqueeze(1);
+  });
+  return { lengths, visible };
 }
 
 /**
@@ -35,7 +70,8 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, mask: AttentionMask):
   const queries = q.size(2);
   const keys = k.size(2);
   const { window, keyValid, queryStart, keyPositions, documents } = mask;
-  if (documents !== undefined) return attentionByDocument(q, k, v, documents, window);
+  if (documents?.visible !== undefined) return scaledDotProductAttention(q, k, v, documents.visible);
+  if (documents !== undefined) return attentionByDocument(q, k, v, documents.lengths, window);
   const first = keyPositions[0] ?? 0;
   const spansWindow = window !== undefined && queryStart + queries - first > window;
   if (keyValid === undefined && !spansWindow) {

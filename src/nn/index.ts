@@ -1,4 +1,4 @@
-export { type AttentionMask, attention } from './attention.js';
+export { type AttentionMask, attention, type DocumentMask, documentMask } from './attention.js';
 export { Embedding } from './embedding.js';
 export { gatedActivation } from './gated-activation.js';
 export { type InitOptions, type InitRule, initializeModule } from './init.js';

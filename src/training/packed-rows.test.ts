@@ -47,6 +47,17 @@ describe.each(goldenModels)('%s', (folder) => {
     expect(Math.abs(packed.gradNorm - alone.gradNorm)).toBeLessThan(1e-10 * alone.gradNorm);
   });
 
+  test('packed equals unpacked in rows longer than one masked call takes', () => {
+    const long: Row[] = [300, 411, 90].map((length, text) => {
+      const ids = Array.from({ length }, (_, index) => 3 + ((text * 37 + index * 11) % 90));
+      return { ids, lossMask: ids.map(() => 1) };
+    });
+    const alone = firstStep(folder, long);
+    const packed = firstStep(folder, packSamples(long, 900).rows);
+    expect(Math.abs(packed.loss - alone.loss)).toBeLessThan(1e-12 * alone.loss);
+    expect(Math.abs(packed.gradNorm - alone.gradNorm)).toBeLessThan(1e-10 * alone.gradNorm);
+  });
+
   test('without document attention they differ: the texts see each other', () => {
     const rows = packSamples(texts, 19).rows;
     const alone = firstStep(folder, texts);
