@@ -1,5 +1,6 @@
 // What there is to compute on: threads, the CPU's abilities, accelerators, and libraries that bring more of them.
 #include "cpu/linear.h"
+#include "memory.h"
 #include "napi.h"
 
 #include <ATen/Context.h>
@@ -8,9 +9,6 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <dlfcn.h>
 #include <torch/version.h>
-#if defined(__linux__)
-#include <malloc.h>
-#endif
 
 namespace xinghe {
 
@@ -87,26 +85,16 @@ napi_value setDeterministic(napi_env env, napi_callback_info info) {
   });
 }
 
-// Tensors that are freed stay with the process for those to come. glibc else gives large ones back to the kernel, and
-// each step of a training pays for fresh pages (100,000 and more faults in a step of 33 million parameters).
 napi_value keepFreedMemory(napi_env env, napi_callback_info) {
   return guarded(env, [&]() -> napi_value {
-#if defined(__GLIBC__)
-    mallopt(M_MMAP_MAX, 0);
-    mallopt(M_TRIM_THRESHOLD, -1);  // never
-#endif
+    keepFreedTensorMemory();
     return nullptr;
   });
 }
 
-// Gives back what keepFreedMemory kept, and goes on with glibc's defaults.
 napi_value returnFreedMemory(napi_env env, napi_callback_info) {
   return guarded(env, [&]() -> napi_value {
-#if defined(__GLIBC__)
-    mallopt(M_MMAP_MAX, 65536);
-    mallopt(M_TRIM_THRESHOLD, 128 * 1024);
-    malloc_trim(0);
-#endif
+    returnFreedTensorMemory();
     return nullptr;
   });
 }
