@@ -20,6 +20,7 @@ import { CheckpointStore, openCheckpointFolder } from './checkpoints/checkpoint-
 import type { CheckpointManifest } from './checkpoints/manifest.js';
 import type { SnapshotFile } from './checkpoints/snapshot.js';
 import type { TrainConfig } from './run-config.js';
+import { lockRun } from './run-lock.js';
 import { addAdapters, createRunModel } from './run-model.js';
 import { type RunRows, readRunRows } from './run-rows.js';
 import { type RunIdentity, type RunProgress, restoreRun, snapshotTensor, takeSnapshot } from './run-state.js';
@@ -72,8 +73,10 @@ export async function runTraining(config: TrainConfig, { resume }: RunOptions = 
   const keeper = new RunKeeper({ config, loaded, adapters: added, data, store, tokenizerPath, start });
 
   const made = makeFolder(output);
-  const watch = await openWatch(config);
+  const unlock = lockRun(output);
+  let watch: RunObserver | undefined;
   try {
+    watch = await openWatch(config);
     return await trainAndSave(config, loaded, keeper, {
       data,
       held,
@@ -84,9 +87,11 @@ export async function runTraining(config: TrainConfig, { resume }: RunOptions = 
     });
   } catch (error) {
     await watch?.close();
+    unlock();
     removeIfEmpty(output, made);
     throw error;
   } finally {
+    unlock();
     loaded.model.dispose();
   }
 }
