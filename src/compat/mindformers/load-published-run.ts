@@ -16,6 +16,7 @@ import {
 import { type IgnoredKey, isMapping, sortKeys } from '../key-tree.js';
 import { datasetPath, datasetWarnings } from './dataset-section.js';
 import { type PublishedGeneration, readGeneration } from './generation-section.js';
+import { idleKeys } from './idle-keys.js';
 import { dropoutsOf, readModelSection } from './model-section.js';
 import { layoutWarnings, type PublishedLayout, readLayout } from './parallel-layout.js';
 import { callbackKeys, datasetKeys, evaluationKeys, publishedKeys } from './published-keys.js';
@@ -112,12 +113,17 @@ export function loadPublishedRun(from: unknown, overrides: readonly string[] = [
     parallel: layout,
     scheduleSteps: total > 0 ? total : undefined,
     resume: file.resume ?? (file.resume_training === '' ? false : file.resume_training),
-    ignored: [...ignored, ...model.ignored],
+    ignored: [...ignored, ...model.ignored, ...idleKeys(value, file, runtime)],
     warnings: [
       ...layoutWarnings(layout),
       ...training.warnings,
+      ...(file.do_eval && file.eval_step_interval < 0
+        ? [
+            `eval_epoch_interval ${file.eval_epoch_interval}: evaluations go by steps here, 200 apart; --set eval_step_interval=N.`,
+          ]
+        : []),
       ...datasetWarnings(file, model.architecture.family),
-      ...dropoutsOf(section).map((key) => `model.model_config.${key}: the models here have no dropout.`),
+      ...dropoutsOf(section),
     ],
     missing: missingValues(
       file.run_mode,

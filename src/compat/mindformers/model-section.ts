@@ -38,7 +38,10 @@ const telechatSchema = z.object({
   wo_has_bias: z.boolean().optional(),
   pretrain_seqlen: positive.optional(),
   extend_method: z
-    .enum(['None', 'NTK'], { error: 'expected "None" or "NTK"; there is no model with PI here' })
+    .string()
+    .refine((method) => method === 'None' || method === 'NTK', {
+      message: 'expected "None" or "NTK"; there is no model with other ways to longer contexts',
+    })
     .default('None'),
 });
 
@@ -122,9 +125,9 @@ function telechatConfig(model: z.output<typeof telechatSchema>): Record<string, 
   return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
 }
 
-/** Names of the dropout rates of a section that are not 0; the models here have none. */
+/** A sentence for each dropout rate that is not 0: the models here have none. */
 export function dropoutsOf(section: Readonly<Record<string, unknown>>): string[] {
-  return ['embed_dropout_prob', 'hidden_dropout_prob', 'attention_dropout_prob'].filter(
-    (key) => typeof section[key] === 'number' && section[key] !== 0,
-  );
+  return ['embed_dropout_prob', 'hidden_dropout_prob', 'attention_dropout_prob']
+    .filter((key) => typeof section[key] === 'number' && section[key] !== 0)
+    .map((key) => `model.model_config.${key} is ${String(section[key])}: the models here have no dropout.`);
 }

@@ -47,6 +47,9 @@ export const evaluationKeys: KeyTree = {
     dataset_files: mapped,
     shuffle: 'an evaluation reads its rows in order',
   },
+  repeat: 'an evaluation reads its rows once',
+  batch_size: 'an evaluation takes rows as training does',
+  input_columns: 'the columns of the file are known by their names',
 };
 
 const taskKeys: KeyTree = { type: REGISTRY, dataset_config: SAME_DATA };

@@ -338,23 +338,29 @@ function leaves(value: unknown, path: readonly string[] = []): string[][] {
   return Object.entries(value).flatMap(([key, item]) => leaves(item, [...path, key]));
 }
 
-/** True if some other value at `path` changes the outcome or is refused. */
+/** True if another value at `path` changes the outcome, or if every other one is refused. */
 function hasEffect(value: unknown, path: readonly string[], before: PublishedRun): boolean {
   const old = path.reduce<unknown>((here, key) => Object(here)[key] as unknown, value);
-  return othersThan(old).some((other) => {
-    try {
-      return JSON.stringify(loadPublishedRun(replaceAt(value, path, other))) !== JSON.stringify(before);
-    } catch (error) {
-      if (error instanceof InputError) return true;
-      throw error;
-    }
-  });
+  const outcomes = othersThan(old).map((other) => outcomeOf(replaceAt(value, path, other)));
+  const accepted = outcomes.filter((outcome) => outcome !== undefined);
+  return accepted.length === 0 || accepted.some((outcome) => outcome !== JSON.stringify(before));
+}
+
+/** undefined: refused. */
+function outcomeOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(loadPublishedRun(value));
+  } catch (error) {
+    if (error instanceof InputError) return undefined;
+    throw error;
+  }
 }
 
 function othersThan(old: unknown): unknown[] {
   if (typeof old === 'boolean') return [!old];
-  if (typeof old === 'number') return [old + 1, old / 2, 'x'];
-  return ['x', 3];
+  if (typeof old === 'number')
+    return [old + 1, 2 * old + 1, old / 2, old + 1001].filter((other) => other !== old);
+  return ['x'];
 }
 
 function replaceAt(value: unknown, [key, ...rest]: readonly string[], leaf: unknown): unknown {

@@ -90,7 +90,8 @@ export const publishedRunSchema = z.object({
   output_dir: z.string().min(1).default('./output'),
   load_checkpoint: text,
   only_save_strategy: z
-    .literal(false, { error: 'only_save_strategy: true would train nothing; set it to false' })
+    .boolean()
+    .refine((wanted) => !wanted, { message: 'true would train nothing; set it to false' })
     .default(false),
   /** Or the name of the checkpoint to go on from. */
   resume_training: z.union([z.boolean(), z.string()]).default(false),

@@ -78,7 +78,8 @@ const schema = z.object({
   stage: z.enum(['sft', 'pt']).default('sft'),
   model_name_or_path: text,
   do_train: z
-    .literal(true, { error: 'expected --do_train; other work has commands of its own' })
+    .boolean()
+    .refine((wanted) => wanted, { message: 'must be given; other work has commands of its own' })
     .default(true),
   do_eval: z.boolean().default(false),
   dataset: text,

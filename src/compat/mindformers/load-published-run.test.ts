@@ -1,0 +1,155 @@
+/** One published run file with a small model (tests/published): mapping, overrides, refusals. */
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { publishedRun } from '../../../tests/published/published-run.js';
+import { InputError } from '../../errors/index.js';
+import { checkTrainInput, valueAt } from '../foreign-run.js';
+import { describeIgnored } from '../key-tree.js';
+import { loadPublishedRun } from './load-published-run.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'xinghe-published-run-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const SET = ['train_dataset.data_loader.dataset_dir=rows', 'load_checkpoint=weights'];
+const load = (...overrides: string[]) => loadPublishedRun(publishedRun(), overrides);
+const config = (...overrides: string[]) => checkTrainInput(load(...SET, ...overrides), 'run.yaml');
+
+test('everything with a meaning is mapped', () => {
+  expect(config()).toMatchObject({
+    output: './output',
+    seed: 0,
+    device: 'cpu',
+    model: { path: 'weights' },
+    data: { dataset: 'rows', shuffle: false, document_attention: false },
+    lora: { rank: 3, alpha: 128, target_modules: ['q_proj', 'v_proj'] },
+    training: {
+      epochs: 3,
+      micro_batch_size: 2,
+      gradient_accumulation_steps: 2,
+      precision: 'float32',
+      loss_scale: { kind: 'fixed', initial: 1 },
+      learning_rate: 3e-3,
+      min_learning_rate: 3e-4,
+      warmup_ratio: 0.1,
+      adamw: 'spark',
+      max_grad_norm: 1,
+      recompute: 'full',
+    },
+    checkpoints: { every: 10, keep_last: 5, async: false },
+  });
+});
+
+test('what has none is listed once, by reason', () => {
+  const { ignored, warnings } = load();
+  const keys = ignored.map(({ key }) => key);
+  expect(keys).toContain('context.max_call_depth');
+  expect(new Set(keys).size).toBe(keys.length);
+  expect(describeIgnored(ignored).join('\n')).toContain('callbacks.1.prefix');
+  expect(warnings[0]).toContain('parallel_config asks for 8 devices');
+});
+
+test('generation, predict_data and the layout', () => {
+  const run = load('predict_data=[who##what]', 'predict_length=100', 'prompt=Q: {}', 'use_parallel=false');
+  expect(run.generation).toMatchObject({
+    sampling: {
+      temperature: 1,
+      topK: 3,
+      topP: 0.8,
+      repetitionPenalty: 1.2,
+      repetitionPenaltyKind: 'subtractive',
+      repetitionPenaltyIncrease: 0.1,
+    },
+    questions: ['who', 'what'],
+    maxNewTokens: 100,
+    template: 'Q: {}',
+  });
+  expect(load('predict_data=q.jsonl').generation.questionFile).toBe('q.jsonl');
+  expect(run.parallel).toMatchObject({ enabled: false, devices: 8, optimizerShard: true });
+  expect(run.warnings.join(' ')).not.toContain('devices');
+  expect(valueAt(run.train, 'training', 'gradient_accumulation_steps')).toBe(1);
+});
+
+test.each<[string[], object]>([
+  [['runner_wrapper.use_clip_grad=false'], { training: { max_grad_norm: 1e30 } }],
+  [['runner_wrapper.scale_sense=8'], { training: { loss_scale: { kind: 'fixed', initial: 8 } } }],
+  [['recompute_config.recompute=false'], { training: { recompute: 'none' } }],
+  [['train_dataset.repeat=4'], { training: { epochs: 12 } }],
+  [['lr_schedule.total_steps=1000'], { training: { warmup_steps: 100 } }],
+  [['lr_schedule.type=LinearWithWarmUpLR'], { training: { schedule: 'linear' } }],
+  [['optimizer.betas=[0.8, 0.99]'], { training: { beta1: 0.8, beta2: 0.99 } }],
+  [
+    ['parallel_config.pipeline_stage=2', 'parallel_config.micro_batch_num=4'],
+    { training: { gradient_accumulation_steps: 8 } },
+  ],
+  [
+    ['do_eval=true', 'eval_dataset=held', 'eval_step_interval=7'],
+    { evaluation: { dataset: 'held', every: 7 } },
+  ],
+  [['context.device_target=GPU'], { device: 'cuda' }],
+  [['model.model_config.eod_reset=true'], { data: { document_attention: true } }],
+  [['xinghe.training.steps=5', 'xinghe.seed=7', 'xinghe.lora=null'], { seed: 7, training: { steps: 5 } }],
+  [['xinghe.data.files=[a.jsonl]', 'xinghe.data.form=messages'], { data: { files: ['a.jsonl'] } }],
+  [['callbacks.0.type=SummaryMonitor'], { watch: { tensorboard: true } }],
+])('%j', (overrides, expected) => {
+  expect(config(...overrides)).toMatchObject(expected);
+});
+
+test('resume_training, and the optimizer without a schedule', () => {
+  expect(load('resume_training=true').resume).toBe(true);
+  expect(load('resume_training=step-5').resume).toBe('step-5');
+  expect(load('resume=true').resume).toBe(true);
+  expect(config('lr_schedule=null', 'optimizer.learning_rate=1e-4').training).toMatchObject({
+    learning_rate: 1e-4,
+    schedule: 'constant',
+  });
+});
+
+test('a folder with one MindRecord file stands for it', () => {
+  writeFileSync(join(folder, 'train.mindrecord'), '');
+  copyFileSync(join(folder, 'train.mindrecord'), join(folder, 'train.mindrecord.db'));
+  const run = load(`train_dataset=${folder}`);
+  expect(valueAt(run.train, 'data', 'dataset')).toBe(join(folder, 'train.mindrecord'));
+});
+
+test('anchors of the file are followed', () => {
+  const path = join(folder, 'run.yaml');
+  const { train_dataset: _, ...rest } = publishedRun();
+  writeFileSync(
+    path,
+    `train_dataset: &train\n  data_loader: {dataset_dir: rows}\ntrain_dataset_task: {type: X, dataset_config: *train}\n` +
+      Object.entries(rest)
+        .map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`)
+        .join(''),
+  );
+  expect(valueAt(loadPublishedRun(path).train, 'data', 'dataset')).toBe('rows');
+});
+
+describe('refusals', () => {
+  test.each([
+    ['optimizer.bta1=0.9', 'optimizer.bta1: unknown key. Did you mean `beta1`?'],
+    ['lerning_rate=1', 'lerning_rate: unknown key'],
+    ['train_dataset.data_loader.dataset_dri=x', 'dataset_dri: unknown key. Did you mean `dataset_dir`?'],
+    ['model.model_config.hiden_size=64', 'hiden_size: unknown key. Did you mean `hidden_size`?'],
+    ['callbacks.1.save_checkpoint_step=3', 'Did you mean `save_checkpoint_steps`?'],
+    ['optimizer.type=Lion', 'optimizer.type: expected one of'],
+    ['run_mode=fintune', 'run_mode: expected one of "train", "finetune"'],
+    ['only_save_strategy=true', 'would train nothing'],
+    ['model.model_config.type=LlamaConfig', 'expected "IFlytekSparkConfig" or "TelechatConfig"'],
+    ['model.model_config.dropout_rate=0.1', 'dropout_rate'],
+    ['model.model_config.pet_config.target_modules=q_[ab]', '"q_[ab]" is no name of a layer'],
+    ['train_dataset.data_loader.dataset_files=[a, b]', 'names 2 files'],
+    ['training.steps=3', 'write --set xinghe.training.steps=3'],
+    ['optimizer=3', 'optimizer: expected a mapping, got 3'],
+  ])('%s', (override, problem) => {
+    expect(() => load(override)).toThrow(InputError);
+    expect(() => load(override)).toThrow(problem);
+  });
+
+  test('wrong keys of ours are told as ours', () => {
+    expect(() => config('xinghe.training.stpes=3')).toThrow(
+      'training.stpes: unknown key. Did you mean `steps`?',
+    );
+  });
+});
