@@ -3,30 +3,18 @@
  * the rest is listed with its reason (published-keys.ts), and an unknown key is an error.
  */
 import { applyOverrides, parseConfig, readConfigFile } from '../../config/index.js';
-import { InputError } from '../../errors/index.js';
 import type { FamilyName } from '../../models/index.js';
-import {
-  type ForeignRun,
-  type MissingValue,
-  overlayOwnKeys,
-  refuseOwnKeys,
-  type TrainInput,
-  valueAt,
-} from '../foreign-run.js';
+import { type ForeignRun, overlayOwnKeys, refuseOwnKeys, type TrainInput, valueAt } from '../foreign-run.js';
 import { type IgnoredKey, isMapping, sortKeys } from '../key-tree.js';
-import { datasetPath, datasetWarnings } from './dataset-section.js';
+import { datasetWarnings } from './dataset-section.js';
 import { type PublishedGeneration, readGeneration } from './generation-section.js';
 import { idleKeys } from './idle-keys.js';
+import { missingValues } from './missing-values.js';
 import { dropoutsOf, readModelSection } from './model-section.js';
 import { layoutWarnings, type PublishedLayout, readLayout } from './parallel-layout.js';
 import { callbackKeys, datasetKeys, evaluationKeys, publishedKeys } from './published-keys.js';
-import {
-  type PublishedRunFile,
-  publishedRunSchema,
-  type RunMode,
-  type RuntimeModelSection,
-  runtimeModelSchema,
-} from './published-schema.js';
+import { publishedRunSchema, type RunMode, runtimeModelSchema } from './published-schema.js';
+import { checkpointsOf, definedDataset, evaluationOf, loraOf } from './run-sections.js';
 import { readTraining } from './training-section.js';
 
 export interface PublishedRun extends ForeignRun {
@@ -165,99 +153,4 @@ function prefixed(section: string, ignored: readonly IgnoredKey[]): IgnoredKey[]
 /** The text, unless it is empty: published files leave values to their users so. */
 function filled(value: string | null | undefined): string | undefined {
   return value === null || value === '' ? undefined : value;
-}
-
-function definedDataset(dataset: PublishedRunFile['train_dataset']): { dataset?: string } {
-  const path = datasetPath(dataset);
-  return path === undefined ? {} : { dataset: path };
-}
-
-function evaluationOf(
-  file: PublishedRunFile,
-  { eod_reset }: RuntimeModelSection,
-): Pick<TrainInput, 'evaluation'> {
-  if (!file.do_eval) return {};
-  const every = file.eval_step_interval;
-  return {
-    evaluation: {
-      ...definedDataset(file.eval_dataset),
-      document_attention: eod_reset,
-      ...(every > 0 && { every }),
-    },
-  };
-}
-
-/** @throws InputError for patterns that are no list of names */
-function loraOf({ pet_config: pet }: RuntimeModelSection, source: string): TrainInput['lora'] {
-  if (pet === null || pet === undefined) return undefined;
-  const modules = pet.target_modules.split('|').map((part) => part.replace(/^\.\*/, '').replace(/^\./, ''));
-  const odd = modules.find((module) => !/^[\w.]+$/.test(module));
-  if (odd !== undefined)
-    throw new InputError(
-      `${source}: model.model_config.pet_config.target_modules: "${odd}" is no name of a layer; give names with | ` +
-        'between them, such as q_proj|v_proj.',
-    );
-  return { rank: pet.lora_rank, alpha: pet.lora_alpha, dropout: pet.lora_dropout, target_modules: modules };
-}
-
-function checkpointsOf({ callbacks }: PublishedRunFile): Pick<TrainInput, 'checkpoints' | 'watch'> {
-  let found: Pick<TrainInput, 'checkpoints' | 'watch'> = {};
-  for (const callback of callbacks) {
-    switch (callback.type) {
-      case 'CheckpointMointor':
-      case 'CheckpointMonitor':
-        found = {
-          ...found,
-          checkpoints: {
-            every: callback.save_checkpoint_steps,
-            keep_last: callback.keep_checkpoint_max,
-            async: callback.async_save,
-          },
-        };
-        break;
-      case 'SummaryMonitor':
-        found = { ...found, watch: { tensorboard: true } };
-        break;
-      case 'MFLossMonitor':
-      case 'ObsMonitor':
-      case 'EvalCallBack':
-      case 'ProfileMonitor':
-        break;
-    }
-  }
-  return found;
-}
-
-/** What must be set before the run can start; each published file leaves some to its user. */
-function missingValues(mode: RunMode, train: unknown, family: FamilyName, ownModel: boolean): MissingValue[] {
-  const has = (...path: readonly string[]): boolean => valueAt(train, ...path) !== undefined;
-  const missing: MissingValue[] = [];
-  if (mode !== 'train' && mode !== 'finetune') return missing;
-  const recipe = `${family}-${mode === 'train' ? 'pretrain' : 'sft'}`;
-  if (!has('data', 'dataset') && !has('data', 'files'))
-    missing.push({
-      key: 'train_dataset.data_loader.dataset_dir',
-      message:
-        `is empty; prepare the data with xinghe data prepare --recipe ${recipe} --format mindrecord, and give its path: ` +
-        '--set train_dataset.data_loader.dataset_dir=PATH.',
-    });
-  if (has('evaluation') && !has('evaluation', 'dataset') && !has('evaluation', 'files'))
-    missing.push({
-      key: 'eval_dataset.data_loader.dataset_dir',
-      message:
-        'is empty and do_eval is true: --set eval_dataset.data_loader.dataset_dir=PATH, or do_eval=false.',
-    });
-  if (mode === 'finetune' && !has('model', 'path') && !ownModel)
-    missing.push({
-      key: 'load_checkpoint',
-      message:
-        'is empty and run_mode is finetune: --set load_checkpoint=PATH (a model folder, or a weight file with its config ' +
-        'beside it); run_mode=train begins with random weights.',
-    });
-  if (!has('model', 'path') && !has('model', 'tokenizer'))
-    missing.push({
-      key: 'tokenizer_file',
-      message: 'published files do not name the tokenizer: --set tokenizer_file=PATH.',
-    });
-  return missing;
 }

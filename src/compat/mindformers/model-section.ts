@@ -4,7 +4,7 @@ import { parseConfig } from '../../config/index.js';
 import { InputError } from '../../errors/index.js';
 import { type Architecture, parseArchitecture } from '../../models/index.js';
 import { type IgnoredKey, sortKeys } from '../key-tree.js';
-import { sparkModelKeys, telechatModelKeys } from './published-keys.js';
+import { sparkModelKeys, telechatModelKeys } from './model-keys.js';
 
 export interface PublishedModel {
   readonly architecture: Architecture;

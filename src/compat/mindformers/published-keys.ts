@@ -1,23 +1,18 @@
 /** Every key of the published run files (Spark's, MindFormers r1.0 and r1.5), and what becomes of it. */
 import { type KeyTree, mapped } from '../key-tree.js';
+import { GRAPH, PARALLEL, REGISTRY } from './reasons.js';
 
-const GRAPH = 'compiling and scheduling of graphs by MindSpore; kernels run one by one here';
 const SINK = 'sinking of data to the device; rows are read as they are needed';
 const READING = 'threads of the data reader; rows are mapped from the file';
 const ROWS = 'rows of one epoch run on into the next, none is dropped';
-const PARALLEL = 'hints for the parallel compiler; the layout itself is taken over';
-const REGISTRY = 'classes of the published program; the family is known by its config';
 const PROFILE = 'MindSpore profiler; metrics.jsonl has the time of every phase';
 const TUNING = 'search for a parallel strategy by MindSpore';
 const CLOUD = 'upload to a cloud service; copy the output folder';
 const LAYERWISE = 'rates by layer for pictures; no published recipe switches them on';
-const ACCUMULATION = 'accumulations, softmax and norms are float32 inside the kernels';
-const SERVING = 'a matter of the published inference engine; the cache grows as it is needed';
-const PERPLEXITY = 'the evaluation always gives loss and perplexity';
+const PERPLEXITY = 'the evaluation gives the loss, of which perplexity is the exponential';
 const SAME_DATA = 'says the same as the data section';
 const RANKS = 'checkpoints are one set of files, whatever the layout';
 const SAFE_LOAD = 'ranks of any layout are joined when weights are loaded';
-const MASTER = 'master weights are float32, whatever the dtype of the computing';
 const RECOMPUTED_COMMUNICATION = 'recomputing of messages between devices; one device sends none';
 
 export const datasetKeys: KeyTree = {
@@ -53,94 +48,6 @@ export const evaluationKeys: KeyTree = {
 };
 
 const taskKeys: KeyTree = { type: REGISTRY, dataset_config: SAME_DATA };
-
-/** Of a model of either family. */
-const commonModelKeys: KeyTree = {
-  type: mapped,
-  seq_length: mapped,
-  hidden_size: mapped,
-  num_layers: mapped,
-  num_heads: mapped,
-  vocab_size: mapped,
-  bos_token_id: mapped,
-  eos_token_id: mapped,
-  pad_token_id: mapped,
-  checkpoint_name_or_path: mapped,
-  pet_config: {
-    pet_type: mapped,
-    lora_rank: mapped,
-    lora_alpha: mapped,
-    lora_dropout: mapped,
-    target_modules: mapped,
-    param_init_type: 'adapters are float32',
-    compute_dtype: 'adapters are float32',
-  },
-  do_sample: mapped,
-  temperature: mapped,
-  top_k: mapped,
-  top_p: mapped,
-  repetition_penalty: mapped,
-  max_length: mapped,
-  max_decode_length: mapped,
-  batch_size: 'the model takes batches of any size',
-  ignore_token_id: 'what is not learned has weight 0 in the loss mask',
-  softmax_compute_type: ACCUMULATION,
-  layernorm_compute_type: ACCUMULATION,
-  is_dynamic: GRAPH,
-  use_past: SERVING,
-  offset: PARALLEL,
-  auto_register: REGISTRY,
-  auto_map: REGISTRY,
-};
-
-export const sparkModelKeys: KeyTree = {
-  ...commonModelKeys,
-  ffn_hidden_size: mapped,
-  layernorm_epsilon: mapped,
-  sparse_local_size: mapped,
-  compute_type: mapped,
-  embedding_init_type: MASTER,
-  param_init_type: MASTER,
-  dropout_rate: mapped,
-  hidden_act: mapped,
-  seq_parallel: mapped,
-  eod_reset: mapped,
-  repetition_penalty_increase: mapped,
-  is_reward_model: mapped,
-  post_layernorm_residual: mapped,
-  apply_residual_connection_post_layernorm: mapped,
-  enable_offload: mapped,
-  flash_attention_recompute: 'attention is never kept for the backward pass',
-  is_lite_infer: SERVING,
-};
-
-export const telechatModelKeys: KeyTree = {
-  ...commonModelKeys,
-  net_name: mapped,
-  intermediate_size: mapped,
-  rms_norm_eps: mapped,
-  compute_dtype: mapped,
-  param_init_type: MASTER,
-  embed_dropout_prob: mapped,
-  hidden_dropout_prob: mapped,
-  attention_dropout_prob: mapped,
-  use_mup: mapped,
-  output_mult: mapped,
-  mup_scale_factor: mapped,
-  wo_has_bias: mapped,
-  pretrain_seqlen: mapped,
-  extend_method: mapped,
-  scaling_factor: 'of extend_method PI, which is not accepted',
-  rotary_dtype: 'rotary angles are computed in float64 and rounded once',
-  res_dtype: 'residuals have the dtype of the weights',
-  parallel_optimizer: PARALLEL,
-  use_flash_attention: 'attention is always computed in blocks where that is faster',
-  use_rope_slice: SERVING,
-  use_past_shard: SERVING,
-  block_size: SERVING,
-  num_blocks: SERVING,
-  run_mode: 'the run_mode of the file counts',
-};
 
 const checkpointKeys: KeyTree = {
   type: mapped,
