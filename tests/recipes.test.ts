@@ -64,4 +64,44 @@ describe.skipIf(sharedData('recipes') === undefined)('recipes equal the publishe
   });
 });
 
+describe('recipes equal the published scripts', () => {
+  test('telechat-7b-lora, telechat-12b-lora', () => {
+    const script = loadTrainingConfig('tests/published/telechat-lora.sh', ['model_name_or_path=m']).config;
+    for (const name of ['telechat-7b-lora', 'telechat-12b-lora']) {
+      const { config } = loadTrainingConfig(`recipes/${name}.yaml`);
+      expect([config.training, config.lora, config.checkpoints, config.seed]).toEqual([
+        script.training,
+        script.lora,
+        script.checkpoints,
+        script.seed,
+      ]);
+    }
+  });
+
+  test.each([
+    ['telechat-7b-sft', ['lora_dim=0']],
+    ['telechat-12b-sft', ['lora_dim=0']],
+    ['telechat-52b-sft', ['lora_dim=0', 'precision=bf16', 'num_gpus=1', 'gradient_accumulation_steps=1']],
+    ['telechat-52b-lora', ['precision=bf16', 'num_gpus=1', 'lora_module_name=attn.c_attn']],
+  ])('%s', (name, overrides) => {
+    const path = 'tests/published/telechat-lora.sh';
+    const script = loadTrainingConfig(path, ['model_name_or_path=m', ...overrides]).config;
+    const { config } = loadTrainingConfig(`recipes/${name}.yaml`);
+    expect([config.training, config.lora]).toEqual([script.training, script.lora]);
+  });
+
+  test('xverse-13b-full', () => {
+    const { config } = loadTrainingConfig('recipes/xverse-13b-full.yaml');
+    const script = loadTrainingConfig('tests/published/xverse.sh', [
+      'model_name_or_path=weights/xverse-13b',
+      'dataset=data/alpaca_gpt4_en.json',
+      'eval_dataset=data/held-out.json',
+      'output_dir=out/xverse-13b-full',
+    ]).config;
+    const { warmup_steps: none, ...training } = script.training;
+    expect(none).toBe(0);
+    expect({ ...config }).toEqual({ ...script, training });
+  });
+});
+
 test('a small recipe trains', () => trainSmallRecipe('spark-sft.yaml', folder));
