@@ -30,6 +30,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'pre-train or fine-tune (full, LoRA) by a configuration file',
     load: async () => (await import('./train.js')).train,
   },
+  plan: {
+    summary: 'memory and time of a training run before it is started',
+    load: async () => (await import('./plan.js')).plan,
+  },
   convert: {
     summary: 'weights and optimiser states to another container, spelling, dtype, number of files or ranks',
     load: async () => (await import('./convert.js')).convert,

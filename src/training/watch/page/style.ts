@@ -32,10 +32,10 @@ button:hover{border-color:var(--accent)}
 .bar{height:6px;border-radius:3px;background:var(--line);overflow:hidden}
 #bar-fill{height:100%;width:0;background:var(--accent);border-radius:3px;transition:width .3s}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(132px,1fr));gap:12px;margin-bottom:12px}
-.figure{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:10px 14px;box-shadow:var(--shade);min-width:0}
-.figure dt{font-size:12.5px;color:var(--soft)}
-.figure dd{margin:0;font-size:21px;font-weight:600;letter-spacing:-.01em;font-variant-numeric:tabular-nums;white-space:nowrap}
-.figure small{display:block;font-size:12px;color:var(--soft);font-variant-numeric:tabular-nums;min-height:1.5em}
+.figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:12px;padding:10px 14px;box-shadow:var(--shade);min-width:0}
+.figure dt{font-size:12.5px;color:var(--soft);white-space:nowrap}
+.figure dd{margin:0;font-size:20px;font-weight:600;letter-spacing:-.01em;font-variant-numeric:tabular-nums;white-space:nowrap}
+.figure small{display:block;font-weight:400;letter-spacing:0;font-size:12px;color:var(--soft);font-variant-numeric:tabular-nums;min-height:1.5em}
 .card{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:12px 14px 10px;box-shadow:var(--shade);margin-bottom:12px;min-width:0}
 .card-head{display:flex;flex-wrap:wrap;gap:6px 20px;justify-content:space-between;align-items:center;margin-bottom:4px}
 .controls{display:flex;flex-wrap:wrap;gap:4px 18px;font-size:13px;color:var(--soft)}

@@ -155,7 +155,7 @@ function drawFigures(say: Texts): void {
       loss(evaluation?.eval_loss ?? Number.NaN),
       best === undefined ? '' : `${say.best} ${loss(best.eval_loss ?? Number.NaN)} (${short(best.step)})`,
     ],
-    ['speed', short(last(columns.tokens_per_second)), ''],
+    ['speedShort', short(last(columns.tokens_per_second)), ''],
     ['mfuShort', percent(last(columns.mfu)), ''],
     [
       'memory',

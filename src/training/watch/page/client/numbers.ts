@@ -54,7 +54,8 @@ export function duration(seconds: number, language: Language): string {
   const whole = Math.max(0, Math.round(seconds));
   if (whole < 60) return `${whole}${second}`;
   const minutes = Math.floor(whole / 60);
-  if (minutes < 60) return `${minutes}${minute} ${whole % 60}${second}`;
+  if (minutes < 10) return `${minutes}${minute} ${whole % 60}${second}`;
+  if (minutes < 60) return `${minutes}${minute}`;
   const hours = Math.floor(minutes / 60);
   if (hours < 48) return `${hours}${hour} ${minutes % 60}${minute}`;
   return `${Math.floor(hours / 24)}${day} ${hours % 24}${hour}`;

@@ -5,12 +5,13 @@ const en = {
   loss: 'Loss',
   lossRaw: 'each step',
   lossSmooth: 'smoothed',
-  evaluation: 'held-out rows',
+  evaluation: 'Held-out loss',
   best: 'best',
   learningRate: 'Learning rate',
   gradNorm: 'Gradient norm (before clipping)',
   gradNormShort: 'Gradient norm',
   speed: 'Tokens per second',
+  speedShort: 'Tokens/s',
   mfu: 'Share of peak arithmetic (MFU)',
   mfuShort: 'MFU',
   memory: 'Memory',
@@ -40,6 +41,7 @@ const en = {
   otherLanguage: '中文',
   data: 'data',
   forward: 'forward',
+  evaluationPhase: 'evaluation',
   backward: 'backward',
   optimizer: 'optimizer',
   save: 'save',
@@ -50,12 +52,13 @@ const zh: typeof en = {
   loss: '损失',
   lossRaw: '每步',
   lossSmooth: '平滑后',
-  evaluation: '验证集',
+  evaluation: '验证损失',
   best: '最优',
   learningRate: '学习率',
   gradNorm: '梯度范数（裁剪前）',
   gradNormShort: '梯度范数',
   speed: '每秒词元数',
+  speedShort: '词元/秒',
   mfu: '算力利用率（MFU）',
   mfuShort: '算力利用率',
   memory: '内存',
@@ -85,6 +88,7 @@ const zh: typeof en = {
   otherLanguage: 'English',
   data: '数据',
   forward: '前向',
+  evaluationPhase: '验证',
   backward: '反向',
   optimizer: '优化器',
   save: '保存',
@@ -104,8 +108,9 @@ export function phaseName(name: string, say: Texts): string {
     case 'backward':
     case 'optimizer':
     case 'save':
-    case 'evaluation':
       return say[name];
+    case 'evaluation':
+      return say.evaluationPhase;
     default:
       return name;
   }

@@ -1,0 +1,228 @@
+/** `xinghe plan`: memory and time of a run before it is started. */
+import { loadTrainingConfig } from '../compat/index.js';
+import { openDataset } from '../data/index.js';
+import { InputError } from '../errors/index.js';
+import { formatBytes, formatCount, formatDuration, log } from '../log/index.js';
+import { type Architecture, findConfig, loadArchitecture, parseArchitecture } from '../models/index.js';
+import { linearRoute, measureGemm, prepareEngine } from '../tensor/index.js';
+import {
+  availableBytes,
+  EFFICIENCY,
+  type PlanOptions,
+  PRECISIONS,
+  type Precision,
+  planRun,
+  type RunPlan,
+  residentBytes,
+  type TrainConfig,
+} from '../training/index.js';
+import { type OptionValues, parseOptions } from './options.js';
+
+const specs = {
+  config: { kind: 'string', value: 'FILE', help: 'the configuration of a run, as xinghe train takes it' },
+  set: { kind: 'strings', value: 'key=value…', help: 'override any key of it' },
+  model: { kind: 'string', value: 'DIR', help: 'or a model folder; only its config is read' },
+  'config-json': { kind: 'string', value: 'FILE', help: "or a model's config file alone" },
+  'sequence-length': { kind: 'integer', min: 1, help: 'predictions in a row; default 1024' },
+  'micro-batch-size': { kind: 'integer', min: 1, help: 'rows; default 4' },
+  'gradient-accumulation-steps': { kind: 'integer', min: 1, help: 'micro-batches of a step; default 1' },
+  precision: { kind: 'string', choices: PRECISIONS, help: 'default float32' },
+  recompute: { kind: 'string', value: 'none|full|N', help: 'all blocks again, or every N-th; default none' },
+  'lora-rank': { kind: 'integer', min: 1, help: 'train adapters of this rank instead of the weights' },
+  'lora-target': {
+    kind: 'strings',
+    value: 'NAME…',
+    help: 'parts of names of the adapted layers; default: all of the blocks',
+  },
+  'offload-optimizer': { kind: 'flag', help: 'masters and moments in host memory beside an accelerator' },
+  'cache-tokens': {
+    kind: 'integer',
+    min: 1,
+    help: 'tokens of the KV cache in generation; default: the length',
+  },
+  'peak-gflops': { kind: 'number', min: 0, help: 'speed of matrix products; default: measured here' },
+  'memory-gb': { kind: 'number', min: 0, help: 'memory to fit into; default: what is free here' },
+  threads: { kind: 'integer', min: 1, help: 'CPU threads; default: all cores' },
+  json: { kind: 'flag', help: 'print the plan as JSON on stdout' },
+} as const;
+
+type Options = OptionValues<typeof specs>;
+type Run = Omit<PlanOptions, 'startBytes' | 'peakFlopsPerSecond' | 'copiesTransposed' | 'cacheTokens'>;
+
+export async function plan(args: readonly string[]): Promise<number> {
+  const options = parseOptions(
+    { command: 'xinghe plan', summary: 'memory and time of a training run before it is started' },
+    specs,
+    args,
+  );
+  const { architecture, run } = readSource(options);
+  prepareEngine(options.threads === undefined ? {} : { threads: options.threads });
+  const startBytes = residentBytes();
+  const peak = options['peak-gflops'] ?? measureGemm(computeDType(run.precision));
+  const found = planRun(architecture, {
+    ...run,
+    cacheTokens: options['cache-tokens'],
+    copiesTransposed: run.precision === 'float32' && linearRoute().gradWeight,
+    peakFlopsPerSecond: peak * 1e9,
+    startBytes,
+  });
+  const available = options['memory-gb'] === undefined ? availableBytes() : options['memory-gb'] * 1e9;
+  process.stdout.write(
+    options.json
+      ? `${JSON.stringify(asJson(found, available, peak))}\n`
+      : describe(architecture, found, run, available, peak),
+  );
+  return 0;
+}
+
+/** Model and settings: of a run's configuration, or of a model with the options; an option given overrides. */
+function readSource(options: Options): { architecture: Architecture; run: Run } {
+  const { config, model, 'config-json': configJson } = options;
+  const given = [config, model, configJson].filter((value) => value !== undefined);
+  if (given.length !== 1)
+    throw new InputError(
+      `xinghe plan: give one of --config, --model and --config-json, got ${given.length} (see xinghe plan --help)`,
+    );
+  if (config === undefined) {
+    if (options.set.length > 0)
+      throw new InputError('xinghe plan: --set overrides keys of --config; none is given');
+    const path = model === undefined ? (configJson ?? '') : findConfig(model);
+    return { architecture: loadArchitecture(path), run: withOptions(DEFAULTS, options) };
+  }
+  const { config: parsed, notes } = loadTrainingConfig(config, options.set);
+  for (const note of notes) log(note);
+  return { architecture: architectureOf(parsed), run: withOptions(runOf(parsed), options) };
+}
+
+const DEFAULTS: Run = {
+  precision: 'float32',
+  length: 1024,
+  microBatchSize: 4,
+  accumulation: 1,
+  recompute: 'none',
+};
+
+function architectureOf({ model: { path, config } }: TrainConfig): Architecture {
+  if (path !== undefined) return loadArchitecture(findConfig(path));
+  return typeof config === 'string' ? loadArchitecture(config) : parseArchitecture(config, 'model.config');
+}
+
+function runOf({ data, training, lora }: TrainConfig): Run {
+  return {
+    precision: training.precision ?? 'float32',
+    // A row of a prepared dataset has one id more than it has predictions.
+    length:
+      data.dataset === undefined
+        ? (data.sequence_length ?? DEFAULTS.length)
+        : openDataset(data.dataset).rowLength - 1,
+    microBatchSize: training.micro_batch_size,
+    accumulation: training.gradient_accumulation_steps,
+    recompute: training.recompute,
+    lora: lora === undefined ? undefined : { rank: lora.rank, targets: lora.target_modules },
+    offloadOptimizer: training.offload.optimizer,
+  };
+}
+
+function withOptions(run: Run, options: Options): Run {
+  const rank = options['lora-rank'] ?? run.lora?.rank;
+  const targets = options['lora-target'].length > 0 ? options['lora-target'] : (run.lora?.targets ?? ['']);
+  return {
+    ...run,
+    precision: options.precision ?? run.precision,
+    length: options['sequence-length'] ?? run.length,
+    microBatchSize: options['micro-batch-size'] ?? run.microBatchSize,
+    accumulation: options['gradient-accumulation-steps'] ?? run.accumulation ?? 1,
+    recompute: options.recompute === undefined ? run.recompute : readRecompute(options.recompute),
+    lora: rank === undefined ? undefined : { rank, targets },
+    offloadOptimizer: options['offload-optimizer'] || run.offloadOptimizer === true,
+  };
+}
+
+function readRecompute(text: string): Run['recompute'] {
+  if (text === 'none' || text === 'full') return text;
+  if (/^[1-9]\d{0,5}$/.test(text)) return { every: Number(text) };
+  throw new InputError(`xinghe plan: --recompute is "${text}"; give none, full or a number of blocks`);
+}
+
+function computeDType(precision: Precision): 'float32' | 'float64' | 'bfloat16' | 'float16' {
+  switch (precision) {
+    case 'float32':
+    case 'float64':
+    case 'bfloat16':
+      return precision;
+    case 'bfloat16-mixed':
+      return 'bfloat16';
+    case 'float16-mixed':
+      return 'float16';
+  }
+}
+
+function asJson(found: RunPlan, available: number, peakGflops: number): unknown {
+  const { shape, memory, secondsPerStep, tokensPerStep } = found;
+  return {
+    parameters: shape.elements,
+    trained_parameters: found.trainedElements,
+    peak_bytes: found.peakBytes,
+    tensor_bytes: memory.total,
+    weights: memory.weights,
+    master_weights: memory.masters,
+    optimizer_state: memory.moments,
+    gradients: memory.gradients,
+    activations: memory.activations,
+    working: memory.working,
+    inputs: memory.inputs,
+    process: found.processBytes,
+    host_bytes: memory.host,
+    fullest_moment: memory.moment,
+    kv_cache: found.cacheBytes,
+    available_bytes: available,
+    fits: found.peakBytes <= available,
+    flops_per_token: found.flopsPerToken,
+    peak_gflops: peakGflops,
+    tokens_per_step: tokensPerStep,
+    seconds_per_step: secondsPerStep,
+    tokens_per_second: secondsPerStep === undefined ? undefined : tokensPerStep / secondsPerStep,
+  };
+}
+
+function describe(
+  { family }: Architecture,
+  found: RunPlan,
+  run: Run,
+  available: number,
+  peakGflops: number,
+): string {
+  const { shape, memory, secondsPerStep = 0, tokensPerStep } = found;
+  const offloaded = memory.host > 0;
+  const rows: [string, number, string?][] = [
+    ['weights', memory.weights],
+    ...(memory.masters > 0 && !offloaded ? [['master weights', memory.masters] as [string, number]] : []),
+    ...(offloaded ? [] : [['optimiser state', memory.moments] as [string, number]]),
+    ['gradients', memory.gradients],
+    ['activations', memory.activations, 'kept for the backward pass'],
+    ['working', memory.working, `${memory.moment}, the fullest moment`],
+    ['inputs', memory.inputs, 'ids, masks, rotary tables'],
+    ['program', found.processBytes, 'libraries and their buffers'],
+    ['peak', found.peakBytes, fitText(found.peakBytes, available)],
+  ];
+  const table = rows.map(
+    ([name, bytes, note]) =>
+      `  ${name.padEnd(16)} ${formatBytes(bytes).padStart(9)}${note === undefined ? '' : `  ${note}`}`,
+  );
+  const perBillion = memory.total / shape.elements;
+  return [
+    `${family}, ${formatCount(shape.elements)} parameters, ${formatCount(found.trainedElements)} trained, ${run.precision}; ` +
+      `${run.microBatchSize} rows of ${run.length} tokens, ${run.accumulation ?? 1} micro-batch${(run.accumulation ?? 1) === 1 ? '' : 'es'} a step`,
+    ...table,
+    ...(offloaded ? [`  on the host: ${formatBytes(memory.host)} of masters and optimiser state`] : []),
+    `  ${perBillion.toPrecision(3)} GB for each billion parameters; KV cache of one sequence in generation: ${formatBytes(found.cacheBytes)}`,
+    `${formatCount(found.flopsPerToken)} operations a token; at ${Math.round(100 * EFFICIENCY[run.precision])} % of ${formatCount(peakGflops * 1e9)} FLOP/s: ` +
+      `${secondsPerStep < 10 ? `${secondsPerStep.toPrecision(3)} s` : formatDuration(secondsPerStep)} a step of ${tokensPerStep} tokens, ${formatCount(tokensPerStep / Math.max(secondsPerStep, 1e-9))} tokens/s`,
+    '',
+  ].join('\n');
+}
+
+function fitText(peak: number, available: number): string {
+  if (peak <= available) return `fits into the ${formatBytes(available)} that are free`;
+  return `DOES NOT FIT into the ${formatBytes(available)} that are free: try --recompute full, a smaller micro-batch, bfloat16-mixed or LoRA`;
+}

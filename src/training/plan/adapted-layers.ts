@@ -1,0 +1,20 @@
+/** Which layers the target modules of a LoRA mean. */
+import { publishedLayer } from '../../checkpoint/index.js';
+import { InputError } from '../../errors/index.js';
+import type { Architecture } from '../../models/index.js';
+import { Linear } from '../../nn/index.js';
+
+/** True for own paths whose published name contains one of the targets. @throws InputError if one is in no name */
+export function adaptedBy(architecture: Architecture, targets: readonly string[]): (path: string) => boolean {
+  const { names } = architecture;
+  const layers = [...architecture.createModel().namedModules()].flatMap(([path, module]) =>
+    module instanceof Linear ? [publishedLayer(names, path)] : [],
+  );
+  const unknown = targets.find((part) => !layers.some((layer) => layer.includes(part)));
+  if (unknown !== undefined)
+    throw new InputError(
+      `target module "${unknown}": no linear layer has it in its name; there are ` +
+        `${[...new Set(layers.map((layer) => layer.split('.').at(-1)))].join(', ')}.`,
+    );
+  return (path) => targets.some((part) => publishedLayer(names, path).includes(part));
+}

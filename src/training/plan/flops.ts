@@ -1,0 +1,34 @@
+/**
+ * Arithmetic of training. A matrix of P elements costs a token 2 P operations forward and 4 P backward: 2 P for the
+ * gradient of its input and 2 P for its own (Kaplan et al., arXiv 2001.08361, section 2.1). Attention costs 4 hidden length
+ * a layer forward (scores and mixing, 2 hidden length each) and twice that backward, not halved for causality (Chowdhery et
+ * al., PaLM, arXiv 2204.02311, appendix B).
+ */
+import type { ModelShape } from './model-shape.js';
+
+export interface FlopsOptions {
+  /** Tokens in a row. */
+  readonly length: number;
+  /** Parameters of the adapters, where only they are trained. */
+  readonly adapterElements?: number | undefined;
+}
+
+/**
+ * Operations that the model's arithmetic takes for each token of training; what recompute does again is not counted, so
+ * that a share of the peak compares runs.
+ *
+ * - full training: 6 x elements that are not the embedding + 12 x layers x hidden x length. A tied table counts once,
+ *   as the output projection that it is.
+ * - LoRA: the frozen matrices lack the third of their own gradients: 4 x elements + 12 x layers x hidden x length
+ *   + 6 x adapter elements
+ *
+ * A window bounds the length that attention sees.
+ */
+export function flopsPerToken(shape: ModelShape, { length, adapterElements }: FlopsOptions): number {
+  const { elements, embeddingElements, isTied, blocks, hiddenSize, window } = shape;
+  const multiplied = isTied ? elements : elements - embeddingElements;
+  const attention = 12 * blocks.length * hiddenSize * Math.min(length, window ?? length);
+  return adapterElements === undefined
+    ? 6 * multiplied + attention
+    : 4 * multiplied + 6 * adapterElements + attention;
+}

@@ -1,0 +1,202 @@
+/** The most memory that a training run holds at once, from its shapes: a walk through one step, segment by segment. */
+import type { Recompute } from '../segments.js';
+import { BYTES, type Precision, type PrecisionBytes, UPDATE_CHUNK_ELEMENTS } from './byte-table.js';
+import type { LinearShape, ModelShape } from './model-shape.js';
+import { blockMemory, headMemory, type SegmentMemory, type SegmentOptions } from './segment-memory.js';
+
+export interface PeakMemoryOptions {
+  readonly precision: Precision;
+  /** Predictions in a row. */
+  readonly length: number;
+  /** Rows. */
+  readonly microBatchSize: number;
+  /** Micro-batches of a step. Default 1. */
+  readonly accumulation?: number;
+  readonly recompute: Recompute;
+  readonly lora?: LoraPlan | undefined;
+  /** Masters and moments lie in host memory beside an accelerator. Default false. */
+  readonly offloadOptimizer?: boolean;
+  /** As linearRoute() of src/tensor says of the CPU. Default false. */
+  readonly copiesTransposed?: boolean;
+}
+
+export interface LoraPlan {
+  readonly rank: number;
+  readonly adapts: (path: string) => boolean;
+}
+
+/** Bytes that exist at the fullest moment. */
+export interface PeakMemory {
+  readonly weights: number;
+  readonly masters: number;
+  readonly moments: number;
+  readonly gradients: number;
+  /** Saved for the backward pass, by all segments. */
+  readonly activations: number;
+  /** What the segment at hand needs for a moment, logits and their gradient included. */
+  readonly working: number;
+  /** Ids, masks, rotary tables. */
+  readonly inputs: number;
+  /** All of these that lie on the device. */
+  readonly total: number;
+  /** Masters and moments on the host, where they are offloaded. */
+  readonly host: number;
+  /** When it is: "forward of block 3", "backward of the head", "optimiser". */
+  readonly moment: string;
+}
+
+/** One moment of a step, without what is always there. */
+interface Moment {
+  readonly name: string;
+  readonly gradients: number;
+  readonly activations: number;
+  readonly working: number;
+}
+
+/** Bytes of memory and of its parts. For what the process needs beside its tensors see process-memory.ts. */
+export function estimatePeakMemory(shape: ModelShape, options: PeakMemoryOptions): PeakMemory {
+  const { precision, lora, offloadOptimizer = false } = options;
+  const bytes = BYTES[precision];
+  const adapters = lora === undefined ? 0 : adapterElements(shape, lora);
+  const trained = lora === undefined ? shape.elements : adapters;
+  // Adapters are float32 beside weights of 16 bit, and need no masters.
+  const adapterBytes = Math.max(bytes.compute, 4);
+  const weights = shape.elements * bytes.compute + adapters * adapterBytes;
+  const masters = lora === undefined ? trained * bytes.master : 0;
+  const moments = trained * (lora === undefined ? bytes.moments : 2 * adapterBytes);
+  const state = masters + moments;
+  const inputs = inputBytes(shape, options, bytes);
+  const fullest = momentsOf(shape, options, bytes).reduce((best, moment) =>
+    sizeOf(moment) > sizeOf(best) ? moment : best,
+  );
+  return {
+    weights,
+    masters,
+    moments,
+    gradients: fullest.gradients,
+    activations: fullest.activations,
+    working: fullest.working,
+    inputs,
+    total: weights + (offloadOptimizer ? 0 : state) + inputs + sizeOf(fullest),
+    host: offloadOptimizer ? state : 0,
+    moment: fullest.name,
+  };
+}
+
+/** Elements of the two matrices of every adapter. */
+export function adapterElements(shape: ModelShape, { rank, adapts }: LoraPlan): number {
+  return shape.blocks
+    .flatMap(({ attentionIn, attentionOut, mlpIn, mlpOut }) => [
+      ...attentionIn,
+      attentionOut,
+      ...mlpIn,
+      mlpOut,
+    ])
+    .filter(({ path }) => adapts(path))
+    .reduce((sum, { inFeatures, outFeatures }) => sum + rank * (inFeatures + outFeatures), 0);
+}
+
+function sizeOf({ gradients, activations, working }: Moment): number {
+  return gradients + activations + working;
+}
+
+function momentsOf(shape: ModelShape, options: PeakMemoryOptions, bytes: PrecisionBytes): Moment[] {
+  const { length, microBatchSize, recompute, lora, accumulation = 1, copiesTransposed = false } = options;
+  const tokens = length * microBatchSize;
+  const rank = (linear: LinearShape): number => (lora?.adapts(linear.path) === true ? lora.rank : 0);
+  const segmentOptions: SegmentOptions = {
+    bytes,
+    tokens,
+    rank,
+    trainedElements: (linear) =>
+      lora === undefined ? linear.elements : rank(linear) * (linear.inFeatures + linear.outFeatures),
+    trainsAll: lora === undefined,
+    copiesTransposed,
+  };
+  const blocks = shape.blocks.map((block) => blockMemory(shape, block, segmentOptions));
+  const head = headMemory(shape, segmentOptions);
+  const border = tokens * shape.hiddenSize * bytes.compute;
+  const isAgain = (layer: number): boolean => isRecomputed(recompute, layer);
+  const sum = (part: readonly SegmentMemory[], of: (segment: SegmentMemory) => number): number =>
+    part.reduce((total, segment) => total + of(segment), 0);
+
+  // From the second micro-batch on, the sums of all gradients are there; each segment's own are added to them.
+  const embeddingGradient = lora === undefined ? shape.embeddingElements * bytes.compute : 0;
+  const all =
+    sum(blocks, ({ gradients }) => gradients) + head.gradients + (shape.isTied ? 0 : embeddingGradient);
+  const summed = accumulation > 1 ? (all / bytes.compute) * bytes.summedGradient : 0;
+  const behind = (layer: number): number =>
+    accumulation > 1 ? summed : head.gradients + sum(blocks.slice(layer + 1), ({ gradients }) => gradients);
+
+  const moments: Moment[] = [];
+  let kept = border; // What the embedding gives.
+  for (const [layer, block] of blocks.entries()) {
+    moments.push({
+      name: `forward of block ${layer + 1}`,
+      gradients: summed,
+      activations: kept,
+      working: block.forward,
+    });
+    kept += isAgain(layer) ? border : block.kept;
+  }
+  moments.push(
+    { name: 'forward of the head', gradients: summed, activations: kept, working: head.forward },
+    {
+      name: 'backward of the head',
+      gradients: summed,
+      activations: kept,
+      working: head.kept + head.backward,
+    },
+  );
+  for (const [layer, block] of [...blocks.entries()].reverse()) {
+    // The gradient of its output is there; the output itself is not kept for a block that is computed again.
+    if (isAgain(layer)) {
+      kept -= border;
+      moments.push({
+        name: `second forward of block ${layer + 1}`,
+        gradients: behind(layer),
+        activations: kept,
+        working: block.forward + border,
+      });
+    } else kept -= block.kept;
+    moments.push({
+      name: `backward of block ${layer + 1}`,
+      gradients: behind(layer),
+      activations: kept,
+      working: block.kept + block.backward + border,
+    });
+  }
+  moments.push({
+    name: 'backward of the embedding',
+    gradients: accumulation > 1 ? summed : sum(blocks, ({ gradients }) => gradients) + head.gradients,
+    activations: 2 * border,
+    working: embeddingGradient,
+  });
+  const widened =
+    bytes.master > 0 ? 4 * Math.min(shape.elements, Math.max(UPDATE_CHUNK_ELEMENTS, shape.largest)) : 0;
+  moments.push({
+    name: 'optimiser',
+    gradients: accumulation > 1 ? summed : all,
+    activations: 0,
+    working: lora === undefined ? widened : 0,
+  });
+  return moments;
+}
+
+function isRecomputed(recompute: Recompute, layer: number): boolean {
+  if (recompute === 'none') return false;
+  if (recompute === 'full') return true;
+  return 'every' in recompute ? layer % recompute.every === 0 : recompute.layers.includes(layer);
+}
+
+/** int32 and int64 ids, targets, masks; the rotary tables and the float64 angles that they are made from. */
+function inputBytes(
+  { hiddenSize, numHeads }: ModelShape,
+  { length, microBatchSize }: PeakMemoryOptions,
+  { compute, wide }: PrecisionBytes,
+): number {
+  const perToken = 4 + 8 + 8 + 2 * wide;
+  const headDim = hiddenSize / numHeads;
+  const rotary = length * headDim * (3 * 4 + 2 * (8 + 8 + compute));
+  return microBatchSize * (length + 1) * perToken + rotary;
+}

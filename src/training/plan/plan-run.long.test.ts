@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import { measureTraining, sparkConfig, telechatConfig, xverseConfig } from '../../../tests/plan-configs.js';
+import type { PlanOptions } from './plan-run.js';
+
+const sizes = { layers: 8, hidden: 512, intermediate: 1376, heads: 8, vocab: 8000 };
+
+describe('the planned peak of memory, 33M parameters, 8 x 256 tokens', () => {
+  it.each<[string, Record<string, unknown>, Partial<PlanOptions>]>([
+    ['xverse float32', xverseConfig(sizes), {}],
+    ['xverse float32, recompute', xverseConfig(sizes), { recompute: 'full' }],
+    ['xverse float32, LoRA', xverseConfig(sizes), { lora: { rank: 8, targets: [''] } }],
+    [
+      'xverse float32, LoRA, recompute',
+      xverseConfig(sizes),
+      { recompute: 'full', lora: { rank: 8, targets: [''] } },
+    ],
+    ['xverse float32, two micro-batches', xverseConfig(sizes), { accumulation: 2 }],
+    ['xverse bfloat16', xverseConfig(sizes), { precision: 'bfloat16' }],
+    ['xverse bfloat16 with masters', xverseConfig(sizes), { precision: 'bfloat16-mixed' }],
+    [
+      'telechat float32',
+      telechatConfig({ ...sizes, hidden: 640, intermediate: 1600, heads: 4, vocab: 12_000 }),
+      {},
+    ],
+    ['spark float32', sparkConfig(sizes), {}],
+    ['spark bfloat16 with masters', sparkConfig(sizes), { precision: 'bfloat16-mixed' }],
+    ['spark float32, recompute', sparkConfig(sizes), { recompute: 'full' }],
+  ])('is right within five percent: %s', (_, config, options) => {
+    const { planned, measured, moment } = measureTraining(config, {
+      precision: 'float32',
+      length: 256,
+      microBatchSize: 8,
+      recompute: 'none',
+      ...options,
+    });
+    const error = (100 * (measured - planned)) / planned;
+    console.log(
+      `planned ${(planned / 2 ** 20).toFixed(0)} MiB (${moment}), measured ${(measured / 2 ** 20).toFixed(0)} MiB, ${error.toFixed(1)} %`,
+    );
+    expect(Math.abs(error), `${error.toFixed(1)} %`).toBeLessThan(5);
+  });
+});

@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest';
+import {
+  measureTraining,
+  type Sizes,
+  sparkConfig,
+  telechat52bConfig,
+  telechatConfig,
+  xverseConfig,
+} from '../../../tests/plan-configs.js';
+import { parseArchitecture } from '../../models/index.js';
+import { flopsPerToken } from './flops.js';
+import { modelShape } from './model-shape.js';
+import { type PlanOptions, planRun } from './plan-run.js';
+
+const small: Sizes = { layers: 4, hidden: 512, intermediate: 1376, heads: 8, vocab: 8000 };
+const run = { precision: 'float32', length: 128, microBatchSize: 8, recompute: 'none' } as const;
+const allLayers = { rank: 8, targets: [''] };
+
+describe('the planned peak of memory', () => {
+  it.each<[string, Record<string, unknown>, Partial<PlanOptions>]>([
+    ['xverse', xverseConfig(small), {}],
+    ['xverse, LoRA', xverseConfig(small), { lora: allLayers }],
+    ['telechat, recompute', telechatConfig(small), { recompute: 'full' }],
+    ['telechat52b, bfloat16 with masters', telechat52bConfig(small), { precision: 'bfloat16-mixed' }],
+    [
+      'spark, every second block recomputed, two micro-batches',
+      sparkConfig(small),
+      { recompute: { every: 2 }, accumulation: 2 },
+    ],
+  ])('is right within five percent: %s', (_, config, options) => {
+    const { planned, measured, moment } = measureTraining(config, { ...run, ...options });
+    const error = (100 * (measured - planned)) / planned;
+    console.log(
+      `planned ${(planned / 2 ** 20).toFixed(0)} MiB (${moment}), measured ${(measured / 2 ** 20).toFixed(0)} MiB`,
+    );
+    expect(Math.abs(error), `${error.toFixed(1)} %`).toBeLessThan(5);
+  });
+});
+
+const published: Sizes = { layers: 40, hidden: 5120, intermediate: 13824, heads: 40, vocab: 100534 };
+/** GB for each billion parameters at a length where activations hardly count. */
+function perBillion(options: Partial<PlanOptions>): number {
+  const { memory, shape } = planRun(parseArchitecture(xverseConfig(published), 'test'), {
+    precision: 'bfloat16-mixed',
+    length: 16,
+    microBatchSize: 1,
+    recompute: 'full',
+    startBytes: 0,
+    ...options,
+  });
+  return memory.total / shape.elements;
+}
+
+describe('a plan of the published 13B shape', () => {
+  it('agrees with the rule of thumb: 16 to 18 GB, 8 GB, 2 GB for each billion parameters', () => {
+    expect(perBillion({})).toBeGreaterThan(15.9);
+    expect(perBillion({})).toBeLessThan(18);
+    expect(perBillion({ accumulation: 2 })).toBeGreaterThan(17.9);
+    expect(perBillion({ precision: 'bfloat16' })).toBeCloseTo(8, 0);
+    expect(perBillion({ lora: allLayers })).toBeGreaterThan(2);
+    expect(perBillion({ lora: allLayers })).toBeLessThan(2.2);
+    expect(perBillion({ precision: 'float32' })).toBeCloseTo(16, 0);
+  });
+
+  it('needs less with recompute, offload and adapters, more with longer rows', () => {
+    const rows = { length: 4096, microBatchSize: 4, recompute: 'none' } as const;
+    const base = perBillion(rows);
+    const every = perBillion({ ...rows, recompute: { every: 2 } });
+    expect(every).toBeLessThan(base);
+    expect(perBillion({ ...rows, recompute: 'full' })).toBeLessThan(every);
+    expect(perBillion({ ...rows, offloadOptimizer: true })).toBeCloseTo(base - 12);
+    expect(perBillion({ ...rows, length: 8192 })).toBeGreaterThan(base);
+  });
+
+  it('has 819 KB of keys and values a token', () => {
+    const { cacheBytes } = planRun(parseArchitecture(xverseConfig(published), 'test'), {
+      precision: 'bfloat16',
+      length: 1,
+      microBatchSize: 1,
+      recompute: 'none',
+      startBytes: 0,
+    });
+    expect(cacheBytes).toBe(819_200);
+  });
+});
+
+describe('flopsPerToken', () => {
+  const shape = modelShape(parseArchitecture(xverseConfig({ ...small, layers: 8 }), 'test').createModel());
+
+  it('is 6 x elements without the embedding + 12 x layers x hidden x length', () => {
+    const perLayer = 4 * 512 ** 2 + 3 * 512 * 1376 + 2 * 512;
+    const multiplied = 8 * perLayer + 512 + 8000 * 512;
+    expect(flopsPerToken(shape, { length: 256 })).toBe(6 * multiplied + 12 * 8 * 512 * 256);
+    expect(flopsPerToken(shape, { length: 256, adapterElements: 1000 })).toBe(
+      4 * multiplied + 6000 + 12 * 8 * 512 * 256,
+    );
+  });
+
+  it('counts a tied table as the output projection that it is, and a window as the length', () => {
+    const tied = modelShape(parseArchitecture(telechatConfig(small), 'test').createModel());
+    const spark = modelShape(parseArchitecture(sparkConfig(small), 'test').createModel());
+    expect(flopsPerToken(tied, { length: 1 }) - 12 * 4 * 512).toBe(6 * tied.elements);
+    const long = flopsPerToken(spark, { length: 32_768 });
+    expect(long).toBe(flopsPerToken(spark, { length: 8192 }));
+  });
+});

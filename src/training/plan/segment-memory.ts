@@ -1,0 +1,130 @@
+/**
+ * What a segment of a model holds while it is computed forward and backward, tensor by tensor. The lists follow
+ * src/models (forward), what the operators of native/cpu save for their gradients, and the order in which autograd runs
+ * and frees them: the last operator first, what an operator saved after it ran.
+ *
+ * Shapes: N tokens of a micro-batch, D hidden, F intermediate, V vocabulary, H heads.
+ */
+import type { PrecisionBytes } from './byte-table.js';
+import type { BlockShape, LinearShape, ModelShape } from './model-shape.js';
+
+/** Bytes. */
+export interface SegmentMemory {
+  /** Saved for the backward pass, the segment's output included. */
+  readonly kept: number;
+  /** All that exists at the end of the forward pass, before the scope of the segment frees what is not saved. */
+  readonly forward: number;
+  /** The most that the backward pass holds beyond `kept` and the gradient that it is given. */
+  readonly backward: number;
+  /** Of the trained parameters. */
+  readonly gradients: number;
+}
+
+export interface SegmentOptions {
+  readonly bytes: PrecisionBytes;
+  /** N: rows times length. */
+  readonly tokens: number;
+  /** Elements that are trained of a linear layer: all, none, or those of its adapter. */
+  readonly trainedElements: (linear: LinearShape) => number;
+  /** R where the layer has an adapter, else 0. */
+  readonly rank: (linear: LinearShape) => number;
+  /** Everything else is trained, too: norms, the embedding, the head. */
+  readonly trainsAll: boolean;
+  /** The gradient of a weight is multiplied by oneDNN, which copies the transposed gradient of its output. */
+  readonly copiesTransposed: boolean;
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+const widths = (linears: readonly LinearShape[]): number =>
+  sum(linears.map(({ outFeatures }) => outFeatures));
+
+export function blockMemory(shape: ModelShape, block: BlockShape, options: SegmentOptions): SegmentMemory {
+  const { bytes, tokens, trainedElements, rank, copiesTransposed } = options;
+  const { hiddenSize, numHeads } = shape;
+  const { attentionIn, attentionOut, mlpIn, mlpOut } = block;
+  const values = (width: number): number => tokens * width * bytes.compute;
+  const hidden = values(hiddenSize);
+  const linears = [...attentionIn, attentionOut, ...mlpIn, mlpOut];
+  const gradientOf = (linear: LinearShape): number => trainedElements(linear) * bytes.compute;
+  /** A layer keeps its input only where something of it is trained. */
+  const keepsInput = (own: readonly LinearShape[]): boolean =>
+    own.some((linear) => trainedElements(linear) > 0);
+
+  const norm = normMemory(shape, options);
+  let kept = 0;
+  let passing = 0; // Not saved.
+  const put = (size: number, isKept: boolean): void => {
+    if (isKept) kept += size;
+    else passing += size;
+  };
+  put(norm.statistics, true);
+  put(hidden, keepsInput(attentionIn)); // normed
+  for (const [index, linear] of attentionIn.entries())
+    put(values(linear.outFeatures), index === attentionIn.length - 1);
+  put(2 * hidden, true); // turned queries and keys
+  put(hidden + tokens * numHeads * bytes.wide, true); // what attention gives, and the logarithms of its sums
+  put(hidden, false); // output projection
+  put(hidden, true); // the first sum
+  put(norm.statistics, true);
+  put(hidden, keepsInput(mlpIn)); // normed
+  put(values(widths(mlpIn)), true);
+  put(values(mlpOut.inFeatures), keepsInput([mlpOut])); // gate times up
+  put(hidden, false);
+  put(hidden, true); // the second sum, the segment's output
+  passing += 2 * norm.passing;
+  for (const linear of linears) {
+    if (rank(linear) === 0) continue;
+    put(values(rank(linear)), true);
+    put(3 * values(linear.outFeatures), false); // the update, the same scaled, and the layer's own product
+  }
+
+  // Backward, as the sum of what is there beyond `kept` at the three fullest places.
+  const normGradients = options.trainsAll ? 2 * hiddenSize * bytes.compute : 0;
+  const mlpGradients = sum(mlpIn.map(gradientOf)) + gradientOf(mlpOut);
+  const inner = values(mlpOut.inFeatures);
+  const pair = values(widths(mlpIn));
+  const isInnerKept = keepsInput([mlpOut]);
+  const atDown = inner + gradientOf(mlpOut) + (copiesTransposed && isInnerKept ? hidden : 0);
+  const atGate = pair + gradientOf(mlpOut) + (isInnerKept ? 0 : inner);
+  const freedByMlp = pair + (isInnerKept ? inner : 0) + (keepsInput(mlpIn) ? 2 : 1) * hidden;
+  const split = attentionIn.length < 3 ? 2 * values(attentionIn.at(-1)?.outFeatures ?? 0) : 0;
+  const atAttention = mlpGradients + gradientOf(attentionOut) + 5 * hidden + split - freedByMlp;
+  const gradients = sum(linears.map(gradientOf)) + normGradients;
+  const atEnd = gradients + 2 * hidden - kept + hidden;
+  return {
+    kept,
+    forward: kept + passing,
+    backward: Math.max(atDown, atGate, atAttention, atEnd, 0),
+    gradients,
+  };
+}
+
+/** Final norm, logits, loss. The loss writes its gradient beside the logits. */
+export function headMemory(shape: ModelShape, options: SegmentOptions): SegmentMemory {
+  const { bytes, tokens, trainsAll, copiesTransposed } = options;
+  const { hiddenSize, vocabSize } = shape;
+  const hidden = tokens * hiddenSize * bytes.compute;
+  const logits = tokens * vocabSize * bytes.compute;
+  const norm = normMemory(shape, options);
+  const kept = norm.statistics + (trainsAll ? hidden : 0) + logits + tokens * bytes.wide;
+  const weightGradient = trainsAll ? vocabSize * hiddenSize * bytes.compute : 0;
+  const copied = trainsAll && copiesTransposed ? logits : 0;
+  return {
+    kept,
+    forward: kept + norm.passing + (trainsAll ? 0 : hidden),
+    // The logits are free once their gradient is there.
+    backward: Math.max(logits, hidden + weightGradient + copied),
+    gradients: weightGradient + (trainsAll ? hiddenSize * bytes.compute : 0),
+  };
+}
+
+/** A fused RMSNorm saves its input and a number a row; LayerNorm in 16 bit saves its input widened. */
+function normMemory(
+  { norm, hiddenSize }: ModelShape,
+  { bytes, tokens }: SegmentOptions,
+): { readonly statistics: number; readonly passing: number } {
+  const wide = bytes.wide > bytes.compute ? tokens * hiddenSize * bytes.wide : 0;
+  return norm === 'rms'
+    ? { statistics: tokens * bytes.wide, passing: 0 }
+    : { statistics: 2 * tokens * bytes.wide + wide, passing: wide };
+}
