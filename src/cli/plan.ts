@@ -203,7 +203,7 @@ function describe(
     ['working', memory.working, `${memory.moment}, the fullest moment`],
     ['inputs', memory.inputs, 'ids, masks, rotary tables'],
     ['program', found.processBytes, 'libraries and their buffers'],
-    ['peak', found.peakBytes, fitText(found.peakBytes, available)],
+    ['peak', found.peakBytes, fitText(found.peakBytes, available, run)],
   ];
   const table = rows.map(
     ([name, bytes, note]) =>
@@ -216,13 +216,27 @@ function describe(
     ...table,
     ...(offloaded ? [`  on the host: ${formatBytes(memory.host)} of masters and optimiser state`] : []),
     `  ${perBillion.toPrecision(3)} GB for each billion parameters; KV cache of one sequence in generation: ${formatBytes(found.cacheBytes)}`,
-    `${formatCount(found.flopsPerToken)} operations a token; at ${Math.round(100 * EFFICIENCY[run.precision])} % of ${formatCount(peakGflops * 1e9)} FLOP/s: ` +
+    `${formatCount(found.flopsPerToken)} operations a token; at ${Math.round(100 * EFFICIENCY[run.precision])} % of ${formatSpeed(peakGflops)}: ` +
       `${secondsPerStep < 10 ? `${secondsPerStep.toPrecision(3)} s` : formatDuration(secondsPerStep)} a step of ${tokensPerStep} tokens, ${formatCount(tokensPerStep / Math.max(secondsPerStep, 1e-9))} tokens/s`,
     '',
   ].join('\n');
 }
 
-function fitText(peak: number, available: number): string {
+function fitText(peak: number, available: number, run: Run): string {
   if (peak <= available) return `fits into the ${formatBytes(available)} that are free`;
-  return `DOES NOT FIT into the ${formatBytes(available)} that are free: try --recompute full, a smaller micro-batch, bfloat16-mixed or LoRA`;
+  const ways = [
+    ...(run.recompute === 'full' ? [] : ['--recompute full']),
+    ...(run.microBatchSize > 1 ? ['a smaller --micro-batch-size'] : []),
+    ...(run.lora === undefined ? ['--lora-rank 8'] : []),
+    ...(run.precision === 'bfloat16' ? [] : ['--precision bfloat16']),
+  ];
+  const hint = ways.length === 0 ? 'take a shorter --sequence-length' : `try ${ways.join(', ')}`;
+  return `DOES NOT FIT into the ${formatBytes(available)} that are free; ${hint}`;
+}
+
+/** 4.0e5 GFLOP/s -> "400 TFLOP/s". */
+function formatSpeed(gflops: number): string {
+  return gflops >= 1000
+    ? `${Number((gflops / 1000).toPrecision(3))} TFLOP/s`
+    : `${Number(gflops.toPrecision(3))} GFLOP/s`;
 }
