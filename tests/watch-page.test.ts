@@ -1,7 +1,7 @@
 /** The live page of a run in a real browser. */
 import { existsSync, mkdirSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type WatchServer, watchServer } from '../src/training/watch/watch-server.js';
@@ -85,16 +85,40 @@ describe.skipIf(executablePath === undefined)('the page of a watched run', () =>
     await page.close();
   });
 
-  it('catches up on steps that it missed while it was cut off', async () => {
-    const { page } = await openPage();
-    await page.getByText(/^301 of/).waitFor();
-    await page.context().setOffline(true);
+  it('catches up on steps that it missed while its connection was cut', async () => {
+    // The page goes through a relay that can be cut.
+    const { hostname, port } = new URL(server.url);
+    const sockets = new Set<Socket>();
+    const relay = createServer((client) => {
+      const upstream = connect(Number(port), hostname);
+      for (const socket of [client, upstream]) {
+        sockets.add(socket);
+        socket.on('error', () => {}); // Cut on purpose.
+        socket.on('close', () => sockets.delete(socket));
+      }
+      client.pipe(upstream).pipe(client);
+    });
+    const listen = (at: number): Promise<number> =>
+      new Promise((resolve) => {
+        relay.listen(at, '127.0.0.1', () => {
+          const address = relay.address();
+          resolve(typeof address === 'object' && address !== null ? address.port : at);
+        });
+      });
+    const relayPort = await listen(0);
+    const page = await browser.newPage({ locale: 'en-GB' });
+    await page.goto(`http://127.0.0.1:${relayPort}/`);
+    await page.waitForSelector('[data-state=live]');
+    relay.close();
+    for (const socket of sockets) socket.destroy();
+    await page.waitForSelector('[data-state=lost]');
     feed(302, 320);
-    await setTimeout(300);
-    await page.context().setOffline(false);
-    await page.reload();
+    await listen(relayPort);
     await page.getByText(/^320 of/).waitFor();
+    await page.waitForSelector('[data-state=live]');
     await page.close();
+    relay.close();
+    for (const socket of sockets) socket.destroy();
   });
 
   it('speaks Chinese, and remembers it; is dark where it is told so', async () => {
