@@ -15,7 +15,13 @@ import { type LoadedModel, parseArchitecture, saveModel } from '../models/index.
 import { initializeModule } from '../nn/index.js';
 import { Generator, prepareEngine, scope } from '../tensor/index.js';
 import { loadTokenizer, type Tokenizer, trainByteLevelBpe } from '../tokenizers/index.js';
-import { plotLossTerminal, renderLossSvg, type TrainingResult, trainRows } from '../training/index.js';
+import {
+  metricsFile,
+  plotLossTerminal,
+  renderLossSvg,
+  type TrainingResult,
+  trainRows,
+} from '../training/index.js';
 import { type DemoPlan, demoPlan } from './plan.js';
 import { trainingDialogues } from './world/dialogues.js';
 import { pretrainingDocuments } from './world/pretraining.js';
@@ -107,6 +113,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   const pretraining = await trainRows(loaded, rowsInMemory(rows), {
     ...plan.pretraining,
     output: folder('pretraining'),
+    observers: [metricsFile(join(folder('pretraining'), 'metrics.jsonl'))],
     seed: options.seed,
     shuffle: true,
     label: 'pre-training',
@@ -120,6 +127,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   const fineTuning = await trainRows(loaded, rowsInMemory(packSamples(samples, plan.rowLength + 1).rows), {
     ...plan.fineTuning,
     output: folder('fine-tuning'),
+    observers: [metricsFile(join(folder('fine-tuning'), 'metrics.jsonl'))],
     seed: options.seed,
     shuffle: true,
     label: 'fine-tuning',

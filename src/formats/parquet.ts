@@ -1,5 +1,6 @@
 /** Rows of Apache Parquet files, row group by row group; decoding and codecs are the libraries'. */
 import { closeSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import {
   type AsyncBuffer,
   type ColumnMetaData,
@@ -40,13 +41,19 @@ export async function* readParquetRecords(
 ): AsyncGenerator<RecordItem[], void> {
   const size = withInputFile(path, (file) => file.size);
   const descriptor = openInputFile(path);
+  // The library decodes all columns at once and looks at the first failure only; a second one would be an unhandled
+  // rejection. So each column gets its bytes when the one before is decoded, and none after a failure.
+  let turn: Promise<void> = Promise.resolve();
+  let hasFailed = false;
   const file: AsyncBuffer = {
     byteLength: size,
     slice: (start, end = size) => {
       if (!(start >= 0 && end >= start && end <= size))
         throw new Error(`bytes ${start} to ${end} are asked for, the file has ${size}`);
-      const bytes = readFully(descriptor, start, end - start);
-      return new Uint8Array(bytes).buffer;
+      turn = turn.then(() => setImmediate());
+      return turn.then(() =>
+        hasFailed ? never() : new Uint8Array(readFully(descriptor, start, end - start)).buffer,
+      );
     },
   };
   try {
@@ -73,6 +80,9 @@ export async function* readParquetRecords(
             stringFromBytes: (bytes: Uint8Array | undefined) => bytes && decodeUtf8(bytes, 'a text'),
           },
         });
+      }).catch((error: unknown) => {
+        hasFailed = true;
+        throw error;
       });
       if (rows.length !== rowEnd - row) throw damaged(row + 1, `${place} gave ${rows.length} rows`);
       yield rows.map((value, index) => toItem(path, row + index + 1, value, maxBytes));
@@ -81,6 +91,11 @@ export async function* readParquetRecords(
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** A promise that stays open; whoever waits for it is forgotten with it. */
+function never<T>(): Promise<T> {
+  return new Promise(() => undefined);
 }
 
 /** @throws Error for a column chunk whose place, sizes or counts cannot be true */

@@ -16,3 +16,4 @@ export { learningRateAt, type Schedule } from './schedule.js';
 export { accumulateGradients, type Recompute, type TrainingBatch } from './segments.js';
 export { type LossPoint, type TrainingResult, type TrainRowsOptions, trainRows } from './train-rows.js';
 export { type StepResult, Trainer, type TrainerOptions } from './trainer.js';
+export { metricsFile } from './watch/metrics-file.js';
