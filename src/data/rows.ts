@@ -13,6 +13,8 @@ export interface Row {
 /** Rows that are read when they are asked for. */
 export interface RowSource {
   readonly rowCount: number;
+  /** Rows of each phase of a curriculum, in order; undefined: there is none. */
+  readonly phases?: readonly number[] | undefined;
   row(index: number): Row;
 }
 

@@ -18,6 +18,7 @@ import { loadTokenizer, type Tokenizer, trainByteLevelBpe } from '../tokenizers/
 import {
   metricsFile,
   plotLossTerminal,
+  progress,
   renderLossSvg,
   type TrainingResult,
   trainRows,
@@ -113,7 +114,10 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   const pretraining = await trainRows(loaded, rowsInMemory(rows), {
     ...plan.pretraining,
     output: folder('pretraining'),
-    observers: [metricsFile(join(folder('pretraining'), 'metrics.jsonl'))],
+    observers: [
+      metricsFile(join(folder('pretraining'), 'metrics.jsonl')),
+      progress({ label: 'pre-training' }),
+    ],
     seed: options.seed,
     shuffle: true,
     label: 'pre-training',
@@ -127,7 +131,10 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   const fineTuning = await trainRows(loaded, rowsInMemory(packSamples(samples, plan.rowLength + 1).rows), {
     ...plan.fineTuning,
     output: folder('fine-tuning'),
-    observers: [metricsFile(join(folder('fine-tuning'), 'metrics.jsonl'))],
+    observers: [
+      metricsFile(join(folder('fine-tuning'), 'metrics.jsonl')),
+      progress({ label: 'fine-tuning' }),
+    ],
     seed: options.seed,
     shuffle: true,
     label: 'fine-tuning',

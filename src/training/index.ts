@@ -17,3 +17,4 @@ export { accumulateGradients, type Recompute, type TrainingBatch } from './segme
 export { type LossPoint, type TrainingResult, type TrainRowsOptions, trainRows } from './train-rows.js';
 export { type StepResult, Trainer, type TrainerOptions } from './trainer.js';
 export { metricsFile } from './watch/metrics-file.js';
+export { progress } from './watch/progress.js';

@@ -33,7 +33,8 @@ export async function readRunRows(
   architecture: Architecture,
   tokenizer: Tokenizer,
 ): Promise<RunRows> {
-  if (data.dataset !== undefined) return datasetRows(data, openDataset(data.dataset), architecture);
+  if (data.dataset !== undefined)
+    return datasetRows(data, openDataset(data.dataset), architecture, tokenizer);
   return fileRows(data, architecture, tokenizer);
 }
 
@@ -41,6 +42,7 @@ function datasetRows(
   { document_attention: wanted }: RowsConfig,
   dataset: Dataset,
   { vocabSize }: Architecture,
+  tokenizer: Tokenizer,
 ): RunRows {
   const { path, rowCount, rowLength, index } = dataset;
   if (rowCount === 0) throw new InputError(`${path} has no rows to train on.`);
@@ -48,6 +50,11 @@ function datasetRows(
     throw new InputError(
       `${path} was prepared with a tokenizer of ${index.tokenizer.vocab_size} ids, the model has ${vocabSize}; prepare it with ` +
         "the model's tokenizer.",
+    );
+  if (index !== undefined && index.tokenizer.vocab_size !== tokenizer.vocabSize)
+    throw new InputError(
+      `${path} was prepared with ${index.tokenizer.path} (${index.tokenizer.vocab_size} ids), the run's tokenizer has ` +
+        `${tokenizer.vocabSize}; prepare it with the model's tokenizer.`,
     );
   const first = dataset.row(0);
   const hasDocuments = first.documentIds !== undefined;
@@ -59,6 +66,7 @@ function datasetRows(
   return {
     rows: {
       rowCount,
+      phases: dataset.phases,
       row(place) {
         const { ids, lossMask, documentIds } = dataset.row(place);
         const beyond = ids.findIndex((id) => id >= vocabSize);

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { InputError } from '../errors/index.js';
 import { openSafetensorsModel, readTensorBytes } from '../formats/index.js';
+import { log } from '../log/index.js';
 import {
   type Generator,
   generatorState,
@@ -123,6 +124,7 @@ export function restoreRun(
   },
 ): RunProgress {
   refuseOtherData(path, manifest, identity);
+  if (parts.what !== 'weights') noteChanges(manifest, identity.config);
   setLinearRoute(manifest.engine.linearRoute);
   const weights = readerOf(join(path, parts.weights));
   noGrad(() => {
@@ -149,6 +151,32 @@ export function restoreRun(
   }
   const { step, tokens, rows, best, evaluatedStep } = manifest;
   return { step, tokens, rows, best: best ?? undefined, evaluatedStep: evaluatedStep ?? undefined };
+}
+
+/** Sections that decide nothing about the numbers. */
+const FREE_SECTIONS = new Set(['output', 'checkpoints', 'watch', 'evaluation']);
+
+/** Says which settings are others than when the checkpoint was written: they are allowed, but hardly meant silently. */
+function noteChanges({ config: saved, engine }: CheckpointManifest, config: TrainConfig): void {
+  const changes: string[] = [];
+  const compare = (before: unknown, now: unknown, path: string): void => {
+    if (FREE_SECTIONS.has(path) || JSON.stringify(before) === JSON.stringify(now)) return;
+    if (isMapping(before) && isMapping(now)) {
+      for (const key of new Set([...Object.keys(before), ...Object.keys(now)]))
+        compare(before[key], now[key], path === '' ? key : `${path}.${key}`);
+      return;
+    }
+    changes.push(`${path}: ${JSON.stringify(before) ?? 'unset'} -> ${JSON.stringify(now) ?? 'unset'}`);
+  };
+  compare(saved, config, '');
+  if (engine.threads !== getThreads()) changes.push(`threads: ${engine.threads} -> ${getThreads()}`);
+  if (engine.libtorch !== torchVersion()) changes.push(`libtorch: ${engine.libtorch} -> ${torchVersion()}`);
+  if (changes.length > 0)
+    log(`changed since the checkpoint (the numbers will differ): ${changes.slice(0, 8).join('; ')}`);
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function refuseOtherData(

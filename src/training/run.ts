@@ -1,32 +1,28 @@
 /** A training run from its configuration to `final/`. */
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { adapterContent, publishedParameters, saveAdapter } from '../checkpoint/index.js';
+import { loadAdapter } from '../checkpoint/index.js';
 import { InputError, messageOf } from '../errors/index.js';
-import { fileStatus, writeFolderAtomic } from '../formats/index.js';
+import { fileStatus } from '../formats/index.js';
 import { generateText } from '../generation/index.js';
 import { log } from '../log/index.js';
 import { type LoraLinear, learningRateFactors, mergeLora } from '../lora/index.js';
-import {
-  type LoadedModel,
-  loadModelTokenizer,
-  modelSideFiles,
-  saveModel,
-  tokenizerSource,
-} from '../models/index.js';
+import { type LoadedModel, loadModelTokenizer, saveModel, tokenizerSource } from '../models/index.js';
 import { prepareEngine, setLinearRoute } from '../tensor/index.js';
 import type { Tokenizer } from '../tokenizers/index.js';
-import { CheckpointStore, openCheckpointFolder } from './checkpoints/checkpoint-store.js';
-import type { CheckpointManifest } from './checkpoints/manifest.js';
-import type { SnapshotFile } from './checkpoints/snapshot.js';
+import { CheckpointStore } from './checkpoints/checkpoint-store.js';
+import { residentBytes } from './plan/process-memory.js';
+import { checkRun } from './run-checks.js';
 import type { TrainConfig } from './run-config.js';
+import { findStart, RunKeeper, type RunStart } from './run-keeper.js';
 import { lockRun } from './run-lock.js';
 import { addAdapters, createRunModel } from './run-model.js';
+import { outlook, type RunOutlook } from './run-outlook.js';
 import { type RunRows, readRunRows } from './run-rows.js';
-import { type RunIdentity, type RunProgress, restoreRun, snapshotTensor, takeSnapshot } from './run-state.js';
-import { type RunCheckpoints, type RunParts, type TrainingResult, trainRows } from './train-rows.js';
+import { type TrainingResult, trainRows } from './train-rows.js';
 import { metricsFile } from './watch/metrics-file.js';
 import type { RunObserver } from './watch/observer.js';
+import { progress } from './watch/progress.js';
 import { tensorBoard } from './watch/tensor-board.js';
 import { watchServer } from './watch/watch-server.js';
 
@@ -61,14 +57,18 @@ export async function runTraining(config: TrainConfig, { resume }: RunOptions = 
     throw new InputError('model.tokenizer is missing; a new model needs a tokenizer file or folder.');
   prepareEngine(config.threads === undefined ? {} : { threads: config.threads });
   if (config.deterministic) setLinearRoute({ forward: false, gradInput: false, gradWeight: false });
+  const startBytes = residentBytes();
   const loaded = createRunModel(config);
   const { architecture } = loaded;
+  mergeFirst(config, loaded);
   const tokenizer = loadModelTokenizer(architecture, tokenizerPath);
   const data = await readRunRows(config.data, architecture, tokenizer);
   const held =
     config.evaluation === undefined
       ? undefined
       : await readRunRows(config.evaluation, architecture, tokenizer);
+  checkRun(config, loaded, data.rows);
+  const expected = outlook(config, loaded, data.rows, startBytes);
   const added = config.lora === undefined ? undefined : addAdapters(loaded, config.lora, config.seed);
   const keeper = new RunKeeper({ config, loaded, adapters: added, data, store, tokenizerPath, start });
 
@@ -84,6 +84,7 @@ export async function runTraining(config: TrainConfig, { resume }: RunOptions = 
       start,
       tokenizer,
       watch,
+      expected,
     });
   } catch (error) {
     await watch?.close();
@@ -107,6 +108,7 @@ async function trainAndSave(
     start,
     tokenizer,
     watch,
+    expected,
   }: {
     data: RunRows;
     held: RunRows | undefined;
@@ -114,12 +116,14 @@ async function trainAndSave(
     start: RunStart | undefined;
     tokenizer: Tokenizer;
     watch: RunObserver | undefined;
+    expected: RunOutlook;
   },
 ): Promise<TrainingResult> {
   const { output } = config;
   const observers: RunObserver[] = [
     metricsFile(join(output, METRICS_FILE), { resumedAfter: start?.manifest.step }),
     ...(watch === undefined ? [] : [watch]),
+    progress({ label: 'training' }),
   ];
   if (config.watch.tensorboard)
     observers.push(tensorBoard(join(output, 'tensorboard'), { resumedAfter: start?.manifest.step }));
@@ -136,6 +140,7 @@ async function trainAndSave(
         ? undefined
         : learningRateFactors(adapters, config.lora.plus_ratio),
     observers,
+    flops: expected.flops,
     onEvaluation: ({ step }) => writeSamples(config, loaded, tokenizer, step, observers),
     evaluation:
       held === undefined || config.evaluation === undefined
@@ -143,6 +148,7 @@ async function trainAndSave(
         : { rows: held.rows, every: config.evaluation.every, maxRows: config.evaluation.max_rows },
     checkpoints: keeper,
   });
+  expected.report();
   await keeper.finish(result.progress);
   if (adapters !== undefined) {
     await keeper.writeAdapter(join(output, ADAPTER));
@@ -151,6 +157,14 @@ async function trainAndSave(
   await saveModel(join(output, FINAL), loaded, tokenizerSource(keeper.tokenizerPath));
   log(`final model: ${join(output, FINAL)}`);
   return result;
+}
+
+/** An adapter that becomes part of the weights before training. */
+function mergeFirst({ model: { adapter } }: TrainConfig, { model, architecture }: LoadedModel): void {
+  if (adapter === undefined) return;
+  loadAdapter(model, architecture.names, adapter);
+  mergeLora(model);
+  log(`merged ${adapter} into the weights`);
 }
 
 async function openWatch({ watch, output }: TrainConfig): Promise<RunObserver | undefined> {
@@ -178,154 +192,6 @@ function writeSamples(
     log(`sample after step ${step}: ${prompt}${text}`);
     for (const observer of observers) observer.sample?.({ step, prompt, text });
   }
-}
-
-interface RunStart {
-  readonly path: string;
-  readonly manifest: CheckpointManifest;
-}
-
-/** The checkpoints of one run: weights or adapter, optimiser, everything that a resumed run needs. */
-class RunKeeper implements RunCheckpoints {
-  readonly every: number;
-  readonly tokenizerPath: string;
-  readonly #config: TrainConfig;
-  readonly #loaded: LoadedModel;
-  readonly #adapters: Map<string, LoraLinear> | undefined;
-  readonly #data: RunRows;
-  readonly #store: CheckpointStore;
-  #start: RunStart | undefined;
-  #parts: RunParts | undefined;
-
-  constructor(run: {
-    config: TrainConfig;
-    loaded: LoadedModel;
-    adapters: Map<string, LoraLinear> | undefined;
-    data: RunRows;
-    store: CheckpointStore;
-    tokenizerPath: string;
-    start: RunStart | undefined;
-  }) {
-    this.#config = run.config;
-    this.#loaded = run.loaded;
-    this.#adapters = run.adapters;
-    this.#data = run.data;
-    this.#store = run.store;
-    this.#start = run.start;
-    this.every = run.config.checkpoints.every;
-    this.tokenizerPath = run.tokenizerPath;
-  }
-
-  async save(progress: RunProgress, parts: RunParts, reason: 'due' | 'best' | 'interrupted'): Promise<void> {
-    this.#parts = parts;
-    const { keep_best: keepBest } = this.#config.checkpoints;
-    if (reason === 'best' && !keepBest) return;
-    if (reason === 'best') this.#store.markBest(progress.step);
-    const snapshot = takeSnapshot(
-      progress,
-      this.#identity(parts),
-      parts.trainer,
-      parts.dropout,
-      this.#files(),
-    );
-    await this.#store.save(progress.step, snapshot, reason === 'interrupted');
-  }
-
-  async restore(parts: RunParts, which: 'start' | 'newest'): Promise<RunProgress | undefined> {
-    this.#parts = parts;
-    await this.#store.wait();
-    const from = which === 'start' ? this.#start : this.#newestOrNone();
-    if (from === undefined) return undefined;
-    return this.#restoreFrom(from, parts);
-  }
-
-  /** After the last step: with keep_best, back to the weights of the best evaluation. */
-  async finish({ best, step }: RunProgress): Promise<void> {
-    await this.#store.wait();
-    const parts = this.#parts;
-    if (
-      !this.#config.checkpoints.keep_best ||
-      best === undefined ||
-      best.step === step ||
-      parts === undefined
-    )
-      return;
-    const path = this.#store.pathOf(best.step);
-    if (fileStatus(path) === undefined) {
-      log(`warning: the best checkpoint, ${path}, is gone; the final model is that of the last step`);
-      return;
-    }
-    log(`final model: the weights of step ${best.step}, whose evaluation loss was the lowest`);
-    this.#restoreFrom({ path, manifest: openCheckpointFolder(path) }, parts, 'weights');
-  }
-
-  async writeAdapter(folder: string): Promise<void> {
-    const { model, architecture } = this.#loaded;
-    await writeFolderAtomic(
-      folder,
-      (temporary) => saveAdapter(model, architecture.names, temporary, this.#config.model.path),
-      { replace: true },
-    );
-  }
-
-  #restoreFrom({ path, manifest }: RunStart, parts: RunParts, what: 'all' | 'weights' = 'all'): RunProgress {
-    const isAdapter = this.#adapters !== undefined;
-    const progress = restoreRun(path, manifest, this.#identity(parts), {
-      trainer: parts.trainer,
-      dropout: parts.dropout,
-      parameters: parts.parameters,
-      weights: isAdapter ? 'adapter_model.safetensors' : '.',
-      nameIn: (name) => (isAdapter ? `base_model.model.${name}` : name),
-      what,
-    });
-    if (progress.best !== undefined) this.#store.markBest(progress.best.step);
-    log(`${what === 'all' ? 'resumed' : 'took the weights'} from ${path} (step ${progress.step})`);
-    return progress;
-  }
-
-  #newestOrNone(): RunStart | undefined {
-    return this.#store.steps().length === 0 ? undefined : this.#store.newest();
-  }
-
-  #identity({ totalSteps, rowsPerStep }: RunParts): RunIdentity {
-    return { config: this.#config, totalSteps, dataRows: this.#data.rows.rowCount, rowsPerStep };
-  }
-
-  #files(): SnapshotFile[] {
-    const { model, architecture } = this.#loaded;
-    if (this.#adapters !== undefined) {
-      const { weightFile, tensors, configFile, config } = adapterContent(
-        model,
-        architecture.names,
-        this.#config.model.path,
-      );
-      const saved = tensors.map(([name, tensor]) => snapshotTensor(name, tensor));
-      return [
-        { path: weightFile, content: { kind: 'tensors', tensors: saved } },
-        { path: configFile, content: { kind: 'bytes', bytes: Buffer.from(config) } },
-      ];
-    }
-    const tensors = [...publishedParameters(model, architecture.names)].map(([name, parameter]) =>
-      snapshotTensor(name, parameter),
-    );
-    return [
-      { path: 'model.safetensors', content: { kind: 'tensors', tensors } },
-      ...modelSideFiles(this.#loaded, tokenizerSource(this.tokenizerPath)).map(
-        ({ name, content }): SnapshotFile => ({
-          path: name,
-          content: {
-            kind: 'bytes',
-            bytes: typeof content === 'string' ? Buffer.from(content) : readFileSync(content.file),
-          },
-        }),
-      ),
-    ];
-  }
-}
-
-function findStart(store: CheckpointStore, resume: string): RunStart {
-  if (resume === 'auto') return store.newest();
-  return { path: resume, manifest: openCheckpointFolder(resume) };
 }
 
 function refuseOtherRun(output: string): undefined {

@@ -60,17 +60,21 @@ function segmentsOf(
   const inLayers = new Set(
     model.layers.flatMap((layer) => layer.namedParameters().map(([, parameter]) => parameter)),
   );
-  // Embedding and head together: a tied table belongs to both, and autograd tells which of them it reached.
+  // The head may use the embedding, where it is tied: autograd tells whether it did.
   const outer = model
     .namedParameters()
     .map(([, parameter]) => parameter)
     .filter((parameter) => !inLayers.has(parameter) && isTrained(parameter));
+  const embedding = model
+    .namedParameters()
+    .filter(([path, parameter]) => path.startsWith('embedTokens.') && outer.includes(parameter))
+    .map(([, parameter]) => parameter);
   const required = (input: Tensor | undefined): Tensor => {
     if (input === undefined) throw new TypeError('only the first segment has no input');
     return input;
   };
   return [
-    { parameters: outer, run: () => model.embed(batch.inputIds) },
+    { parameters: embedding, run: () => model.embed(batch.inputIds) },
     ...model.layers.map((layer, index) => ({
       parameters: layer
         .namedParameters()

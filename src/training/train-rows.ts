@@ -6,7 +6,7 @@ import { publishedParameters } from '../checkpoint/index.js';
 import { type Row, RowOrder, type RowSource } from '../data/index.js';
 import { InterruptedError, messageOf, NonFiniteError } from '../errors/index.js';
 import { writeFileAtomic } from '../formats/index.js';
-import { formatCount, log, Progress } from '../log/index.js';
+import { formatCount, log } from '../log/index.js';
 import type { LoraLinear } from '../lora/index.js';
 import { blameWeights, type LoadedModel } from '../models/index.js';
 import { Generator, type Tensor } from '../tensor/index.js';
@@ -107,7 +107,7 @@ class Run {
   readonly #order: RowOrder;
   readonly #clock = new PhaseClock();
   readonly #signals: SignalWatch;
-  readonly #progressLine: Progress;
+  readonly #started = performance.now();
   readonly #losses: LossPoint[] = [];
   readonly #evaluations: EvaluationRecord[] = [];
   #progress: RunProgress = RUN_START;
@@ -123,14 +123,13 @@ class Run {
     const totalSteps =
       training.steps ?? Math.max(1, Math.ceil(((training.epochs ?? 1) * rows.rowCount) / rowsPerStep));
     this.#schedule = scheduleOf(training, totalSteps);
-    this.#order = new RowOrder(rows.rowCount, options);
+    this.#order = new RowOrder(rows.rowCount, { ...options, phases: rows.phases });
     const dropout = new Generator(seed, loaded.model.device);
     const parameters = trainedParameters(loaded, options, dropout);
     const trainer = createTrainer(loaded, parameters, options, dropout, this.#clock);
     this.#parts = { trainer, dropout, parameters, totalSteps, rowsPerStep };
     log(`${label}: ${rows.rowCount} rows, ${totalSteps} steps of ${rowsPerStep} rows`);
     this.#signals = new SignalWatch(label);
-    this.#progressLine = new Progress({ label, total: totalSteps });
   }
 
   async train(): Promise<TrainingResult> {
@@ -159,7 +158,7 @@ class Run {
       losses: this.#losses,
       evaluations: this.#evaluations,
       tokens,
-      seconds: this.#progressLine.seconds,
+      seconds: (performance.now() - this.#started) / 1000,
       skippedSteps: this.#skippedSteps,
       progress: this.#progress,
     };
@@ -241,7 +240,7 @@ class Run {
     for (let start = 0; start < count; start += training.micro_batch_size) {
       const size = Math.min(training.micro_batch_size, count - start);
       const batch = Array.from({ length: size }, (_, index) => rows.row(start + index));
-      const measured = this.#parts.trainer.measure(batch);
+      const measured = this.#withoutDropout(() => this.#parts.trainer.measure(batch));
       lossSum += measured.lossSum;
       tokens += measured.learnedTokens;
       await setImmediate();
@@ -257,9 +256,19 @@ class Run {
     const record = { step, loss, perplexity: Math.exp(loss), tokens, seconds, isBest };
     this.#evaluations.push(record);
     for (const observer of observers) observer.evaluation?.(record);
-    log(`evaluation after step ${step}: loss ${loss.toFixed(4)}${isBest ? ', the lowest so far' : ''}`);
-    onEvaluation?.(record);
+    this.#withoutDropout(() => onEvaluation?.(record));
     if (isBest) await this.#save('best');
+  }
+
+  /** Held-out rows and samples are the model as it will be used. */
+  #withoutDropout<T>(body: () => T): T {
+    const layers = [...(this.#options.adapters?.values() ?? [])];
+    for (const layer of layers) layer.dropoutGenerator = undefined;
+    try {
+      return body();
+    } finally {
+      for (const layer of layers) layer.dropoutGenerator = this.#parts.dropout;
+    }
   }
 
   #noteSkipped({ loss, gradNorm, lossScale }: StepResult, places: readonly number[]): void {
@@ -320,15 +329,11 @@ class Run {
       memoryBytes,
       peakMemoryBytes: this.#peakMemory,
       phaseSeconds: this.#clock.take(),
-      elapsedSeconds: this.#progressLine.seconds,
+      elapsedSeconds: (performance.now() - this.#started) / 1000,
       lossScale: result.lossScale,
       skipped: result.skipped,
     };
     for (const observer of observers) observer.step(record);
-    this.#progressLine.update(
-      step,
-      `loss ${result.loss.toFixed(4)}, ${formatCount(tokensPerSecond)} tokens/s`,
-    );
   }
 
   async dispose(): Promise<void> {
@@ -341,7 +346,6 @@ class Run {
     for (const observer of observers) await observer.close();
     const last = this.#losses.at(-1);
     if (last === undefined) return;
-    this.#progressLine.finish(`loss ${last.loss.toFixed(4)}`);
     const series = [{ name: label, points: this.#losses }];
     const measured = this.#evaluations.map(({ step, loss }) => ({ step, loss }));
     if (measured.length > 0) series.push({ name: 'held out', points: measured });
