@@ -35,7 +35,9 @@ export function loadTrainingConfig(path: string, overrides: readonly string[] = 
     throw new InputError(
       `${path}: is a DeepSpeed file, which says nothing of model and data; give the launch script that names it (--config run.sh).`,
     );
-  const config = parseConfig(trainConfigSchema, applyOverrides(value, overrides), { source: path });
+  const config = parseConfig(trainConfigSchema, applyOverrides(value, overrides, { nullRemoves: true }), {
+    source: path,
+  });
   return { config, notes: [], resume: false };
 }
 

@@ -33,6 +33,15 @@ describe('applyOverrides', () => {
     expect(original).toEqual(copy);
   });
 
+  it('takes a key out with null where that is asked for', () => {
+    const original = { a: { b: 1, c: 2 }, list: [1], lora: { rank: 8 } };
+    const removed = applyOverrides(original, ['lora=null', 'a.b=', 'list.0=null', 'none.x=null'], {
+      nullRemoves: true,
+    });
+    expect(removed).toEqual({ a: { c: 2 }, list: [null], none: {} });
+    expect(Object.keys(Object(removed))).toEqual(['a', 'list', 'none']);
+  });
+
   it('cannot reach a prototype', () => {
     const value = applyOverrides({}, ['__proto__.polluted=1', 'constructor.prototype.polluted=1']);
     expect(Object.getOwnPropertyNames(value)).toEqual(['__proto__', 'constructor']);

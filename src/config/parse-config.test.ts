@@ -28,6 +28,15 @@ function problems(value: unknown): string[] {
 }
 
 describe('parseConfig', () => {
+  it('says what a rule found, but not of a whole mapping', () => {
+    const rules = z.strictObject({
+      size: z.number().refine((size) => size % 2 === 0, { message: 'must be even' }),
+      pair: z.strictObject({ a: z.number() }).refine(({ a }) => a > 0, { message: 'a must win' }),
+    });
+    const parse = () => parseConfig(rules, { size: 3, pair: { a: 0 } }, { source: 'run.yaml' });
+    expect(parse).toThrow(/^run\.yaml: size: must be even \(got 3\)\nrun\.yaml: pair: a must win$/);
+  });
+
   it('fills in defaults', () => {
     expect(parseConfig(schema, { hiddenSize: 64 }, { source: 'run.yaml' })).toEqual({
       hiddenSize: 64,

@@ -38,7 +38,7 @@ function explain(issue: Issue, base: readonly PropertyKey[], schema: z.ZodType, 
   }
   if (issue.code === 'invalid_union' && issue.errors.length > 0)
     return explainUnion(issue.errors, path, schema, root);
-  if (issue.code === 'custom') return [{ path, text: `${issue.message}${got(root, path, ' (got ', ')')}` }];
+  if (issue.code === 'custom') return [{ path, text: `${issue.message}${gotByRule(root, path)}` }];
   const expected = expectation(issue);
   const isMissing = valueAt(root, path) === undefined;
   return [
@@ -140,6 +140,13 @@ function got(root: unknown, path: readonly PropertyKey[], before = ', got ', aft
   const value = valueAt(root, path);
   if (value === undefined) return '';
   return `${before}${showValue(value)}${after}`;
+}
+
+/** Of a rule about keys of one mapping that the message names, the mapping itself tells nothing. */
+function gotByRule(root: unknown, path: readonly PropertyKey[]): string {
+  const value = valueAt(root, path);
+  const isMapping = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isMapping ? '' : got(root, path, ' (got ', ')');
 }
 
 function showValue(value: unknown): string {
