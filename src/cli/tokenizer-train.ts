@@ -1,6 +1,6 @@
 /** `xinghe tokenizer train`: a vocabulary from text files. */
 import { InputError } from '../errors/index.js';
-import { writeFileAtomic } from '../formats/index.js';
+import { checkWritable, writeFileAtomic } from '../formats/index.js';
 import { log, Progress } from '../log/index.js';
 import {
   BYTE_LEVEL_NORMALIZATIONS,
@@ -134,6 +134,7 @@ export async function tokenizerTrain(args: readonly string[]): Promise<number> {
   );
   refuseForeignOptions(options);
   const { type, output } = options;
+  checkWritable(output);
   const progress = new TrainProgress(options.input);
   const sampleTexts = options['input-sentence-size'];
   const input: TrainingInput = {

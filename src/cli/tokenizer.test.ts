@@ -76,6 +76,19 @@ test.each([
   expect(stdout).toMatch(/\nall .* %\n$/);
 });
 
+test('the folder of the output is made', async () => {
+  const made = join(folder, 'new', 'deep');
+  const file = join(made, 't.json');
+  expect(await main(train('byte-level-bpe', 300).with(-3, file)), stderr).toBe(0);
+  const merged = ['tokenizer', 'merge', '--base', file, '--add', file, '--output', join(made, 'm', 'm.json')];
+  expect(await main(merged), stderr).toBe(0);
+  const encoded = ['tokenizer', 'encode', '--tokenizer', file, '--input', join(folder, 'texts.jsonl')];
+  writeFileSync(join(folder, 'texts.jsonl'), '{"text": "good"}\n');
+  expect(await main([...encoded, '--output', join(made, 'e', 'e.jsonl')]), stderr).toBe(0);
+  expect(readdirSync(made).sort()).toEqual(['e', 'm', 't.json']);
+  rmSync(join(folder, 'new'), { recursive: true });
+});
+
 test('options reach the trainer', async () => {
   const symbols = ['--user-defined-symbols', '<a>', '<b>', '--special-tokens', '<c>'];
   const ids = ['--pad-id', '0', '--bos-id', '1', '--unk-id', '2', '--eos-id', '-1'];
@@ -142,9 +155,12 @@ describe('refusals', () => {
     ['no file', () => train('byte-level-bpe', 300).with(7, join(folder, 'no.txt')), /no\.txt does not exist/],
     ['a folder', () => train('byte-level-bpe', 300).with(7, folder), /is a folder, not a file of text/],
     [
-      'an output folder that is not there',
-      () => train('byte-level-bpe', 300).with(-3, join(folder, 'no', 'o.json')),
-      /its folder does not exist/,
+      'an output below a file, found before learning',
+      () =>
+        train('byte-level-bpe', 300)
+          .with(-3, join(lines, 'no', 'o.json'))
+          .with(7, join(folder, 'no.txt')),
+      /o\.json could not be written: a part of the path is a file/,
     ],
     [
       'no field',

@@ -11,7 +11,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { InputError } from '../errors/index.js';
-import { writeFileAtomic, writeFileStaged, writeFolderAtomic } from './index.js';
+import { checkWritable, writeFileAtomic, writeFileStaged, writeFolderAtomic } from './index.js';
 
 let folder = '';
 beforeEach(() => {
@@ -57,10 +57,22 @@ describe('writeFileAtomic', () => {
   it('explains places that cannot be written', () => {
     writeFileSync(join(folder, 'file'), '');
     expect(() => writeFileAtomic(folder, '')).toThrow(InputError);
-    expect(() => writeFileAtomic(join(folder, 'none', 'x'), '')).toThrow(
-      'its folder does not exist; create it first',
-    );
     expect(() => writeFileAtomic(join(folder, 'file', 'x'), '')).toThrow('a part of the path is a file');
+  });
+
+  it('makes missing folders, and removes them if nothing was written', () => {
+    const path = join(folder, 'a', 'b', 'x');
+    const fault = () =>
+      writeFileAtomic(path, () => {
+        throw new RangeError('fault');
+      });
+    checkWritable(path);
+    expect(fault).toThrow(RangeError);
+    expect(readdirSync(folder)).toEqual([]);
+    writeFileAtomic(path, 'new');
+    expect(readFileSync(path, 'utf8')).toBe('new');
+    expect(() => checkWritable(join(path, 'below', 'y'))).toThrow('a part of the path is a file');
+    expect(() => checkWritable(folder)).toThrow('is a folder; name a file');
   });
 
   it('writes into devices instead of replacing them; a full one is an InputError', () => {

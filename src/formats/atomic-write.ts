@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import {
+  accessSync,
   closeSync,
+  constants,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -21,7 +23,8 @@ export type WriteChunk = (chunk: Uint8Array | string) => void;
 
 /**
  * Writes a whole file or nothing: into a temporary file beside the target, synced, then renamed over it. Until
- * the rename an older file at `path` stays as it was; after a failure the temporary file is gone.
+ * the rename an older file at `path` stays as it was; after a failure the temporary file is gone. Missing parents are made
+ * (and removed again after a failure).
  * A device or pipe at `path` (/dev/stdout) is written directly.
  * @param content the bytes, a text (UTF-8), or a function that hands over the pieces in order.
  * @throws InputError if the disk is full or the place cannot be written; whatever `content` throws.
@@ -36,7 +39,9 @@ export function writeFileAtomic(
   if (!direct) sweepLeftovers(path);
   const temporary = direct ? path : temporaryBeside(path);
   let made = false;
+  let firstMade: string | undefined;
   try {
+    if (!direct) firstMade = mkdirSync(dirname(resolve(path)), { recursive: true });
     const descriptor = openSync(temporary, direct ? 'w' : 'wx');
     made = !direct;
     try {
@@ -52,7 +57,27 @@ export function writeFileAtomic(
     syncFolder(dirname(path));
   } catch (error) {
     if (made) removeTemporary(temporary);
+    if (firstMade !== undefined) removeEmptyParents(dirname(resolve(path)), firstMade);
     throw writeError(path, error, target !== undefined);
+  }
+}
+
+/**
+ * Whether a file can be written at `path`, asked before long work: no folder stands there, and the nearest folder above
+ * that exists may be written. What happens meanwhile, the writing itself finds.
+ * @throws InputError if not
+ */
+export function checkWritable(path: string): void {
+  const status = fileStatus(path);
+  if (status?.isDirectory()) throw new InputError(`${path} is a folder; name a file to write.`);
+  if (status !== undefined && !status.isFile()) return;
+  let folder = dirname(resolve(path));
+  while (fileStatus(folder) === undefined) folder = dirname(folder);
+  try {
+    // The slash: a file in the folder's place is an error.
+    accessSync(`${folder}/`, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw writeError(path, error, status !== undefined);
   }
 }
 
@@ -96,7 +121,7 @@ export async function writeFolderAtomic<T>(
 
 /**
  * As writeFileAtomic, for a file that other functions write and check: `write` gets an empty temporary folder beside
- * `path` and the path in it to write to; that file is then renamed to `path`, over an older one only with `replace`.
+ * `path` and the path in it to write to; that file is then renamed to `path`, over an older one only with `replace`. Missing parents as there.
  * @returns what `write` returned.
  */
 export async function writeFileStaged<T>(
@@ -111,13 +136,17 @@ export async function writeFileStaged<T>(
   sweepLeftovers(path);
   const temporary = temporaryBeside(path);
   const file = join(temporary, basename(path));
+  let firstMade: string | undefined;
   try {
+    firstMade = mkdirSync(dirname(resolve(path)), { recursive: true });
     mkdirSync(temporary);
     const result = await write(temporary, file);
     renameSync(file, path);
     syncFolder(dirname(path));
     return result;
   } catch (error) {
+    removeTemporary(temporary);
+    if (firstMade !== undefined) removeEmptyParents(dirname(resolve(path)), firstMade);
     if (error instanceof InputError) throw outerError(error, file, path, status !== undefined);
     throw writeError(path, error, status !== undefined);
   } finally {
@@ -273,10 +302,15 @@ const WRITE_PROBLEMS = new Map<unknown, string>([
   ['ENAMETOOLONG', 'the name is too long'],
 ]);
 
+/** Beside or below the target, or a folder above it that could not be made. */
+function isOnTheWay(place: string, folder: string): boolean {
+  return place.startsWith(folder) || `${folder}/`.startsWith(`${place}/`);
+}
+
 /** An InputError for what the user can put right about the place; an error about another place as it is. */
 export function writeError(path: string, error: unknown, existed: boolean): unknown {
   if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return error;
-  if ('path' in error && !resolve(String(error.path)).startsWith(dirname(resolve(path)))) return error;
+  if ('path' in error && !isOnTheWay(resolve(String(error.path)), dirname(resolve(path)))) return error;
   const problem = WRITE_PROBLEMS.get(error.code) ?? messageOf(error);
   return new InputError(`${path} could not be written: ${problem}. ${existed ? UNCHANGED : NOTHING_LEFT}`);
 }

@@ -1,5 +1,6 @@
 /** Byte formats: files to plain values and back. No tensors, no names of model families. */
 export {
+  checkWritable,
   type WriteChunk,
   type WriteFolderOptions,
   writeFileAtomic,
