@@ -140,6 +140,12 @@ describe('usage', () => {
     await refuses(argv, message);
   });
 
+  test.each(['data', 'tokenizer'])('%s alone lists its subcommands', async (command) => {
+    expect(await main([command])).toBe(2);
+    expect(stdout).toMatch(/--help[\s\S]*merge/);
+    expect(stderr).toBe('');
+  });
+
   test('help is on stdout, with exit code 0', async () => {
     for (const argv of [['--help'], ['forward', '--help'], ['tokenizer', '-h']]) {
       expect(await main(argv)).toBe(0);
@@ -265,9 +271,16 @@ describe('models', () => {
     );
   });
 
-  test('an output in a folder that is not there', async () => {
-    const argv = forward(xverse).with(-1, join(folder, 'nowhere', 'out.safetensors'));
-    await refuses(argv, /its folder does not exist; create it first/);
+  test('an output in a folder that cannot be there, and in one that is made', async () => {
+    const nowhere = join(folder, 'nowhere');
+    writeFileSync(nowhere, 'a file');
+    const argv = forward(xverse).with(-1, join(nowhere, 'out.safetensors'));
+    await refuses(argv, /a part of the path is a file/);
+    rmSync(nowhere);
+    stderr = '';
+    expect(await main(argv), stderr).toBe(0);
+    expect(readdirSync(nowhere)).toEqual(['out.safetensors']);
+    rmSync(nowhere, { recursive: true });
   });
 
   test('gradients of padding, and of nothing', async () => {

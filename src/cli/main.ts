@@ -1,7 +1,7 @@
 /** The command line: finds the command, and turns what it throws into an exit code and a message. */
 import { didYouMeanHint } from '../config/index.js';
 import { InputError, InterruptedError } from '../errors/index.js';
-import { HelpRequest } from './options.js';
+import { EXIT_BAD_INPUT, HelpRequest } from './options.js';
 
 export interface Command {
   readonly summary: string;
@@ -53,7 +53,6 @@ const commands: Readonly<Record<string, Command>> = {
 };
 
 const EXIT_FAILURE = 1;
-const EXIT_BAD_INPUT = 2;
 const EXIT_INTERRUPTED = 130;
 
 /** Runs one command. @returns the exit code: 0 done, 1 failure, 2 bad input or usage, 130 interrupted */

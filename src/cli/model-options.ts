@@ -1,7 +1,8 @@
 /** What `forward`, `generate` and `chat` share: which model, in which dtype, on which device, with which adapter. */
 import { loadAdapter } from '../checkpoint/index.js';
+import type { LoraLinear } from '../lora/index.js';
 import { type LoadedModel, loadModel } from '../models/index.js';
-import { prepareEngine, selectDevice } from '../tensor/index.js';
+import { type DType, prepareEngine, selectDevice } from '../tensor/index.js';
 import type { OptionSpec, OptionValues } from './options.js';
 
 export const modelOptions = {
@@ -27,7 +28,15 @@ export function loadModelByOptions(options: OptionValues<typeof modelOptions>): 
   if (options.adapter !== undefined) {
     const { model, architecture } = loaded;
     for (const layer of loadAdapter(model, architecture.names, options.adapter).values())
-      if (options.dtype !== undefined) layer.to({ dtype: options.dtype });
+      if (options.dtype !== undefined) castAdapter(layer, options.dtype);
   }
   return loaded;
+}
+
+/** The base has its dtype from loading. */
+function castAdapter(layer: LoraLinear, dtype: DType): void {
+  for (const part of ['loraA', 'loraB', 'loraMagnitude'] as const) {
+    const parameter = layer[part];
+    if (parameter !== undefined) layer.assign(part, parameter.to(dtype));
+  }
 }

@@ -43,6 +43,8 @@ export interface CommandHelp {
 }
 
 /** Thrown by parseOptions after `--help`: the caller prints the text and ends with 0. */
+export const EXIT_BAD_INPUT = 2;
+
 export class HelpRequest extends Error {
   override readonly name = 'HelpRequest';
 }

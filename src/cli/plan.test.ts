@@ -39,6 +39,7 @@ describe('xinghe plan', () => {
     const text = await run('--config-json', file('config.json', config), '--peak-gflops', '100');
     expect(text).toMatch(new RegExp(`^${family}, `));
     expect(text).toMatch(/ peak +\S+ MB {2}fits into/);
+    expect(text).not.toContain('each billion');
     expect(text).toMatch(/at 85 % of 100 GFLOP\/s: .* a step of 4096 tokens/);
   });
 
@@ -58,6 +59,19 @@ describe('xinghe plan', () => {
       tokens_per_step: 64,
       fits: false,
     });
+  });
+
+  it('takes a section out of the configuration', async () => {
+    const config = file('run.json', {
+      output: join(folder, 'run'),
+      model: { config: xverseConfig(sizes), tokenizer: 'none' },
+      data: { files: ['none.jsonl'], form: 'text', sequence_length: 64 },
+      lora: { rank: 4, target_modules: ['q_proj'] },
+      training: { steps: 3, micro_batch_size: 2 },
+    });
+    const text = await run('--config', config, '--json', '--peak-gflops', '100', '--set', 'lora=null');
+    const { parameters, trained_parameters } = JSON.parse(text);
+    expect(trained_parameters).toBe(parameters);
   });
 
   it('refuses what contradicts itself or is not there', async () => {

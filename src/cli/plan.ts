@@ -185,6 +185,9 @@ function asJson(found: RunPlan, available: number, peakGflops: number): unknown 
   };
 }
 
+/** In a smaller model activations outweigh the rest, and its figure for a billion parameters holds for no large one. */
+const LEAST_RATED_PARAMETERS = 1e8;
+
 function describe(
   { family }: Architecture,
   found: RunPlan,
@@ -209,13 +212,15 @@ function describe(
     ([name, bytes, note]) =>
       `  ${name.padEnd(16)} ${formatBytes(bytes).padStart(9)}${note === undefined ? '' : `  ${note}`}`,
   );
-  const perBillion = memory.total / shape.elements;
   return [
     `${family}, ${formatCount(shape.elements)} parameters, ${formatCount(found.trainedElements)} trained, ${run.precision}; ` +
       `${run.microBatchSize} rows of ${run.length} tokens, ${run.accumulation ?? 1} micro-batch${(run.accumulation ?? 1) === 1 ? '' : 'es'} a step`,
     ...table,
     ...(offloaded ? [`  on the host: ${formatBytes(memory.host)} of masters and optimiser state`] : []),
-    `  ${perBillion.toPrecision(3)} GB for each billion parameters; KV cache of one sequence in generation: ${formatBytes(found.cacheBytes)}`,
+    ...(shape.elements < LEAST_RATED_PARAMETERS
+      ? []
+      : [`  ${(memory.total / shape.elements).toPrecision(3)} GB for each billion parameters`]),
+    `  KV cache of one sequence in generation: ${formatBytes(found.cacheBytes)}`,
     `${formatCount(found.flopsPerToken)} operations a token; at ${Math.round(100 * EFFICIENCY[run.precision])} % of ${formatSpeed(peakGflops)}: ` +
       `${secondsPerStep < 10 ? `${secondsPerStep.toPrecision(3)} s` : formatDuration(secondsPerStep)} a step of ${tokensPerStep} tokens, ${formatCount(tokensPerStep / Math.max(secondsPerStep, 1e-9))} tokens/s`,
     '',

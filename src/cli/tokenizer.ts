@@ -5,7 +5,7 @@ import { InputError, messageOf } from '../errors/index.js';
 import { readJsonLines, writeFileAtomic } from '../formats/index.js';
 import { log } from '../log/index.js';
 import { loadTokenizer, type Tokenizer } from '../tokenizers/index.js';
-import { HelpRequest, parseOptions } from './options.js';
+import { EXIT_BAD_INPUT, HelpRequest, parseOptions } from './options.js';
 import { tokenizerMerge } from './tokenizer-merge.js';
 import { tokenizerReport } from './tokenizer-report.js';
 import { tokenizerTrain } from './tokenizer-train.js';
@@ -55,9 +55,12 @@ export async function tokenizer(args: readonly string[]): Promise<number> {
     case '--help':
     case '-h':
       throw new HelpRequest(HELP);
+    case undefined:
+      process.stdout.write(HELP);
+      return EXIT_BAD_INPUT;
     default:
       throw new InputError(
-        `xinghe tokenizer: "${verb ?? ''}" is no subcommand; there are encode, decode, train, report and merge`,
+        `xinghe tokenizer: "${verb}" is no subcommand; there are encode, decode, train, report and merge`,
       );
   }
 }
