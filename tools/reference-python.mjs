@@ -1,5 +1,5 @@
 // Makes a Python environment with the programs whose files we must read and that must read ours: MindSpore, torch,
-// safetensors, sentencepiece, tokenizers, peft, gguf. Only tests use it (tests/reference.ts); about 4 GB under the cache
+// safetensors, sentencepiece, tokenizers, peft, gguf, tensorboard. Only tests use it (tests/reference.ts); about 4 GB under the cache
 // folder. Prints its interpreter.
 //
 //   node tools/reference-python.mjs
@@ -16,6 +16,7 @@ const PACKAGES = [
   'tokenizers==0.23.3',
   'peft==0.21.2',
   'gguf==0.19.0',
+  'tensorboard==2.21.0',
 ];
 const folder = join(cacheFolder(), `reference-python-${fingerprint(PACKAGES)}`);
 const python = join(folder, 'bin', 'python');
