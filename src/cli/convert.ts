@@ -92,7 +92,10 @@ const specs = {
     value: 'FILE',
     help: 'one that extends it (xinghe tokenizer merge): the embedding gets rows for its new pieces',
   },
-  'check-logits': { kind: 'flag', help: 'compute both sides in float32 on a few ids and compare' },
+  'check-logits': {
+    kind: 'flag',
+    help: 'compute both sides in float32 on a few ids and compare; a merged adapter stands beside the layers of the other side',
+  },
   'dry-run': { kind: 'flag', help: 'list every tensor with its source, and write nothing' },
   overwrite: { kind: 'flag', help: 'exchange what stands at --to, once the new one is whole and proven' },
   json: { kind: 'flag', help: 'print the result as JSON on stdout' },

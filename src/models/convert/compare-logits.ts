@@ -1,8 +1,19 @@
 /** Both sides of a conversion on the same ids: what they answer must not have changed. */
+import { type AdapterUpdates, loadWeights, type ParallelLayout } from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
-import { intTensor, noGrad, prepareEngine, scope } from '../../tensor/index.js';
-import { loadModel } from '../load-model.js';
-import type { ConversionSource } from './source.js';
+import { readView, type TensorView } from '../../formats/index.js';
+import { applyLora, type LoraLinear } from '../../lora/index.js';
+import {
+  intTensor,
+  isFloatDType,
+  noGrad,
+  prepareEngine,
+  scope,
+  type Tensor,
+  tensorFromBytes,
+} from '../../tensor/index.js';
+import type { CausalLm } from '../causal-lm.js';
+import type { Architecture } from '../family.js';
 
 export interface LogitsComparison {
   /** Largest |a - b| over all logits, both computed in float32. */
@@ -13,38 +24,105 @@ export interface LogitsComparison {
 
 interface Compared {
   readonly from: string;
-  readonly configPath?: string | undefined;
+  readonly sourceLayout?: ParallelLayout | undefined;
   readonly merge?: 'merge' | 'unmerge' | undefined;
+  /** undefined: the matrices are in the source. */
+  readonly adapter?: string | undefined;
+  readonly vocabulary?: object | undefined;
 }
 
 const IDS = 16;
 
-/** @throws InputError if there is no config to compute by, or where weights were merged on purpose */
-export function compareLogits(
-  { from, configPath, merge }: Compared,
-  { architecture }: ConversionSource,
-  target: string,
-): LogitsComparison {
+/**
+ * Computes the source's logits at once, before anything is written, and gives what compares a target with them. The side
+ * whose weights do not contain an adapter that is merged or taken out is computed with it beside its layers.
+ * @param updates what the conversion adds to the weights
+ * @throws InputError if there is no config to compute by, the source lacks weights or a vocabulary is to be extended
+ */
+export function logitsComparison(
+  { from, sourceLayout, merge, adapter, vocabulary }: Compared,
+  architecture: Architecture | undefined,
+  updates: AdapterUpdates | undefined,
+): (target: string) => LogitsComparison {
   if (architecture === undefined)
     throw new InputError(`${from}: comparing logits needs the model's config; give it with --config.`);
-  if (merge !== undefined)
+  if (vocabulary !== undefined)
     throw new InputError(
-      '--check-logits compares equal models; merging an adapter changes what they answer.',
+      '--check-logits compares models of one vocabulary; leave it away where one is extended.',
     );
   prepareEngine();
-  const { vocabSize } = architecture;
-  // Ids spread over the whole vocabulary.
-  const ids = Array.from({ length: IDS }, (_, index) => Math.floor(((index + 0.5) * vocabSize) / IDS));
-  const logitsOf = (path: string) =>
+  const compute = (path: string, isAdapted: boolean, layout?: ParallelLayout): Tensor =>
+    logitsOf(architecture, path, layout, {
+      updates: updates ?? new Map(),
+      // Matrices inside that must not count still have to be loaded.
+      isInside: updates !== undefined && adapter === undefined && (path === from || merge === 'unmerge'),
+      isAdapted,
+    });
+  const source = compute(from, merge === 'merge', sourceLayout).keep();
+  return (target) =>
     scope(() => {
-      const { model } = loadModel(path, { configPath, dtype: 'float32' });
+      const converted = compute(target, merge === 'unmerge');
+      const comparison = {
+        largestDifference: source.sub(converted).abs().max().item(),
+        deviation: source.sub(source.mean()).pow(2).mean().sqrt().item(),
+      };
+      source.dispose();
+      return comparison;
+    });
+}
+
+interface AdapterBeside {
+  readonly updates: AdapterUpdates;
+  /** The matrices lie among the weights at the path. */
+  readonly isInside: boolean;
+  /** They count: y = x W^T + scale * (x A^T) B^T. */
+  readonly isAdapted: boolean;
+}
+
+/** [1, 16, V] of ids spread over the whole vocabulary, in float32. */
+function logitsOf(
+  { createModel, tables, vocabSize }: Architecture,
+  path: string,
+  layout: ParallelLayout | undefined,
+  { updates, isInside, isAdapted }: AdapterBeside,
+): Tensor {
+  const ids = Array.from({ length: IDS }, (_, index) => Math.floor(((index + 0.5) * vocabSize) / IDS));
+  const model = createModel();
+  try {
+    return scope(() => {
+      if (isInside) addAdapters(model, updates, isAdapted);
+      loadWeights(model, tables, path, { dtype: 'float32', layout });
+      if (!isInside && isAdapted)
+        for (const [layer, { a, b }] of addAdapters(model, updates, true)) {
+          layer.assign('loraA', readMatrix(a));
+          layer.assign('loraB', readMatrix(b));
+        }
       return noGrad(() => model.forward(intTensor(ids, [1, IDS])));
     });
-  return scope(() => {
-    const [source, converted] = [logitsOf(from), logitsOf(target)];
-    return {
-      largestDifference: source.sub(converted).abs().max().item(),
-      deviation: source.sub(source.mean()).pow(2).mean().sqrt().item(),
-    };
+  } finally {
+    model.dispose();
+  }
+}
+
+/** Adapters without values, layer by layer: their ranks may differ. */
+function addAdapters(
+  model: CausalLm,
+  updates: AdapterUpdates,
+  isAdapted: boolean,
+): [layer: LoraLinear, matrices: { a: TensorView; b: TensorView }][] {
+  return [...updates].flatMap(([path, { a, b, scale }]) => {
+    const rank = a.shape[0] ?? 1;
+    const alpha = isAdapted ? Math.abs(scale) * rank : 0;
+    const layers = applyLora(model, (candidate) => candidate === path, { rank, alpha });
+    return [...layers.values()].map((layer): [LoraLinear, { a: TensorView; b: TensorView }] => [
+      layer,
+      { a, b },
+    ]);
   });
+}
+
+function readMatrix(view: TensorView): Tensor {
+  const { dtype, shape } = view;
+  if (!isFloatDType(dtype)) throw new InputError(`${view.source} has dtype ${dtype}, not a float one.`);
+  return tensorFromBytes(Buffer.concat([...readView(view)]), shape, dtype).to('float32');
 }

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { goldenFolder, goldenModels, goldenTensors, maxAbsDifference } from '../../../tests/golden.js';
 import {
   type ContainerFormat,
@@ -20,7 +20,7 @@ import {
   openCheckpoint,
   type ParallelLayout,
 } from '../../checkpoint/index.js';
-import { readView, type TensorView } from '../../formats/index.js';
+import { readView, type TensorView, writeSafetensors } from '../../formats/index.js';
 import { intTensor, noGrad } from '../../tensor/index.js';
 import { loadModel } from '../load-model.js';
 import { type ConvertOptions, convertModel, planConversion } from './convert-model.js';
@@ -311,6 +311,65 @@ describe('adapters', () => {
       expect(maxAbsDifference(parameter, original.get(name)!), name).toBeLessThan(1e-6);
   });
 
+  test('both sides of a merge answer alike, one of them with the adapter beside its layers', async () => {
+    const from = `${goldenFolder}xverse`;
+    const merged = fresh();
+    const forth = await convertModel({ from, to: merged, merge: 'merge', adapter, checkLogits: true });
+    const back = await convertModel({
+      from: merged,
+      to: fresh(),
+      merge: 'unmerge',
+      adapter,
+      checkLogits: true,
+    });
+    const none = await convertModel({ from, to: fresh(), checkLogits: true });
+    for (const { logits } of [forth, back]) {
+      expect(logits?.deviation).toBeGreaterThan(0.1);
+      expect(logits?.largestDifference).toBeLessThan(1e-4 * (logits?.deviation ?? 0));
+    }
+    expect(forth.logits?.deviation).not.toBe(none.logits?.deviation);
+  });
+
+  test('so do they where the matrices lie in the source', async () => {
+    const from = inOneFile();
+    const request = {
+      from,
+      configPath: `${goldenFolder}xverse/config.json`,
+      loraAlpha: 16,
+      checkLogits: true,
+    };
+    for (const merge of ['merge', 'unmerge'] as const) {
+      const { logits } = await convertModel({ ...request, to: fresh('.safetensors'), merge });
+      expect(logits?.largestDifference, merge).toBeLessThan(1e-4 * (logits?.deviation ?? 0));
+    }
+  });
+
+  test('what cannot be compared is refused before anything is written', async () => {
+    const to = fresh('.safetensors');
+    const from = `${spark}/training_state.ckpt`;
+    await expect(convert(from, to, { checkLogits: true })).rejects.toThrow(
+      /training_state\.ckpt: the tensors do not fit.*asks for 57/,
+    );
+    expect(existsSync(to)).toBe(false);
+  });
+
+  /** The golden model and its adapter as one file. */
+  function inOneFile(): string {
+    const path = fresh('.safetensors');
+    const parts = [`${goldenFolder}xverse/model.safetensors`, `${adapter}/adapter_model.safetensors`];
+    const tensors = parts.flatMap((part) => [...(openCheckpoint(part).ranks[0] ?? [])]);
+    writeSafetensors(
+      path,
+      tensors.map(([name, view]) => ({
+        name,
+        dtype: view.dtype,
+        shape: view.shape,
+        bytes: () => Buffer.concat([...readView(view)]),
+      })),
+    );
+    return path;
+  }
+
   test('merged while the model is cut over ranks', async () => {
     const layout = {
       dataParallel: 1,
@@ -369,12 +428,29 @@ describe('adapters', () => {
 });
 
 describe('training states', () => {
+  test('weights that are not there are counted', () => {
+    const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    planConversion({ from: `${spark}/training_state.ckpt`, to: fresh() });
+    planConversion({ from: sparkWhole, to: fresh() });
+    planConversion({
+      from: `${goldenFolder}xverse/peft_adapter`,
+      to: fresh(),
+      configPath: `${goldenFolder}xverse/config.json`,
+    });
+    const lines = written.mock.calls.map(([line]) => String(line));
+    written.mockRestore();
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatch(/training_state\.ckpt: only 2 of the model's 57 tensors are there/);
+  });
+
   test('counters and moments go along, or are named as left out', async () => {
     const state = `${spark}/training_state.ckpt`;
     expect(digests(await convert(state, fresh('.ckpt')))).toEqual(digests(state));
     const result = await convertModel({ from: state, to: fresh('.safetensors') });
     expect(result.tensors).toBe(2);
-    expect(result.leftOut.map(({ name }) => name)).toContain('global_step');
+    const leftOut = result.leftOut.map(({ name }) => name);
+    expect(leftOut).toContain('global_step');
+    expect(leftOut.filter((name) => !openCheckpoint(state).ranks[0]?.has(name))).toEqual([]);
     expect(result.leftOut.length).toBe(11);
   });
 });

@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import {
   ADAPTER_CONFIG_FILE,
   type AdapterSpelling,
+  type AdapterUpdates,
   type ContainerFormat,
   container,
   formatByEnding,
@@ -36,7 +37,7 @@ import { Progress } from '../../log/index.js';
 import type { FloatDType } from '../../tensor/index.js';
 import { copySideFiles } from '../side-files.js';
 import { adapterUpdates, refuseMagnitudes } from './adapter-source.js';
-import { compareLogits, type LogitsComparison } from './compare-logits.js';
+import { type LogitsComparison, logitsComparison } from './compare-logits.js';
 import {
   extendRows,
   type NewRows,
@@ -48,7 +49,7 @@ import { embeddedConfig } from './gguf-config.js';
 import { ggufMetadata, targetDialect } from './gguf-export.js';
 import type { GgufMetadata } from './gguf-tokenizer.js';
 import { planPeftConfig } from './peft-config.js';
-import { type ConversionSource, openSource } from './source.js';
+import { type ConversionSource, openSource, warnOfMissing } from './source.js';
 
 export interface ConvertOptions {
   readonly from: string;
@@ -86,9 +87,11 @@ export interface ConversionPlan {
   readonly files: readonly PlannedFile[];
   /** Of a GGUF for llama.cpp. */
   readonly metadata: GgufMetadata | undefined;
-  /** Names of the source that are not written, with the reason. */
+  /** Of an adapter that is merged or taken out. */
+  readonly updates: AdapterUpdates | undefined;
   /** Of a vocabulary that was extended. */
   readonly newRows: NewRows | undefined;
+  /** Names of the source that are not written, with the reason. */
   readonly leftOut: readonly { readonly name: string; readonly reason: string }[];
   /** Written beside an adapter in PEFT's form. */
   readonly peftConfig: object | undefined;
@@ -141,6 +144,8 @@ async function writeConversion(
   const straightened = join(folder, '.straightened');
   const plan = makePlan(options, straightened, (tensor) => straighten(tensor, straightened, options.to));
   const { files, format, source, metadata, leftOut } = plan;
+  const compare =
+    options.checkLogits === true ? logitsComparison(options, source.architecture, plan.updates) : undefined;
   const bytes = files
     .flatMap(({ tensors }) => tensors)
     .reduce((sum, tensor) => sum + plannedBytes(tensor), 0);
@@ -173,7 +178,7 @@ async function writeConversion(
       writeFileAtomic(join(folder, ADAPTER_CONFIG_FILE), `${JSON.stringify(plan.peftConfig, null, 2)}\n`);
   }
   const target = fileName === undefined ? folder : join(folder, fileName);
-  const logits = options.checkLogits === true ? compareLogits(options, source, target) : undefined;
+  const logits = compare?.(target);
   return {
     format,
     family: source.family?.name,
@@ -199,6 +204,7 @@ function makePlan(
     zeroWeights: options.zeroWeights,
   });
   refuseMagnitudes(from, source.model);
+  warnOfMissing(from, source);
   const { tables } = source;
   const newRows =
     options.vocabulary === undefined ? undefined : planNewRows(source.model, options.vocabulary);
@@ -242,7 +248,7 @@ function makePlan(
       : [
           ...[...model.states].flatMap(([prefix, state]) =>
             [...state.values()].map(({ source: name }) => ({
-              name: prefix + name,
+              name: name.startsWith(prefix) ? name : prefix + name,
               reason: 'optimiser state',
             })),
           ),
@@ -258,7 +264,7 @@ function makePlan(
     ? undefined
     : planPeftConfig(source, format, files, { ...options, isAskedFor: options.adapterSpelling === 'peft' });
   const metadata = dialect === 'gguf' ? ggufMetadata(from, source, files) : undefined;
-  return { source, format, files, metadata, leftOut, peftConfig, newRows };
+  return { source, format, files, metadata, leftOut, peftConfig, updates, newRows };
 }
 
 function planWhole(

@@ -76,6 +76,16 @@ function architectureOf(
   return families.some((family) => family.recognises(config)) ? parseArchitecture(config, source) : undefined;
 }
 
+/** Says so where weights of the model are not there; of an adapter alone none is expected. */
+export function warnOfMissing(path: string, { architecture, model }: ConversionSource): void {
+  const own = [...model.weights.keys()].filter((name) => !/\.lora[AB]$/.test(name));
+  if (architecture === undefined || own.length === 0) return;
+  const wanted = architecture.createModel().namedParameters();
+  const present = wanted.filter(([name]) => model.weights.has(name)).length;
+  if (present < wanted.length)
+    log(`${path}: only ${present} of the model's ${wanted.length} tensors are there`);
+}
+
 /** Tensors of other models are carried over under their own names. */
 const NO_TABLES: WeightTables = {
   names: new NameTable([]),
