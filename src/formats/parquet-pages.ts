@@ -51,6 +51,8 @@ export function checkPages(bytes: Uint8Array, shape: ColumnShape, unpack: Unpack
 
 const RLE = 3;
 const DICTIONARY = new Set([2, 8]);
+const DELTA_BINARY_PACKED = 5;
+const DELTA_BYTE_ARRAY = 7;
 
 /** Levels with their length before them, then the values, all packed together. */
 function checkVersion1(page: Uint8Array, { scalars }: Struct, count: number, shape: ColumnShape): void {
@@ -87,11 +89,17 @@ function checkVersion2(
   checkValues(isPacked ? unpack(values, unpacked - levels) : values, encoding, count, shape);
 }
 
-/** Of the encodings of values only two are runs. */
+/** Plain values and split bytes end with the page; runs, deltas and prefixes can claim more than they hold. */
 function checkValues(bytes: Uint8Array, encoding: number, count: number, { isBoolean }: ColumnShape): void {
   if (encoding === RLE) {
     if (!isBoolean) throw new Error('has run lengths for values that are not truth values');
-    checkRuns(bytes.subarray(4, 4 + lengthBefore(bytes)), 1, count);
+    lengthBefore(bytes);
+    // The library reads on beyond that length.
+    checkRuns(bytes.subarray(4), 1, count);
+  } else if (encoding === DELTA_BINARY_PACKED && bytes.length > 0) {
+    checkDeltas(bytes, count);
+  } else if (encoding === DELTA_BYTE_ARRAY) {
+    throw new Error('is encoded as DELTA_BYTE_ARRAY, which is not read. Write it as PLAIN or RLE_DICTIONARY');
   } else if (DICTIONARY.has(encoding) && bytes.length > 0) {
     checkRuns(bytes.subarray(1), bytes[0]!, count);
   }
@@ -128,6 +136,31 @@ function checkRuns(bytes: Uint8Array, width: number, count: number): number {
     seen += run;
   }
   return seen;
+}
+
+const MAX_BLOCK_VALUES = 65_536;
+
+/** Blocks of miniblocks: a smallest delta, the miniblocks' bit widths, their packed bits. The last may be cut off. */
+function checkDeltas(bytes: Uint8Array, count: number): void {
+  const reader = new CompactReader(bytes);
+  const blockValues = reader.readVarint();
+  const miniblocks = reader.readVarint();
+  const miniblockValues = blockValues / miniblocks;
+  if (!(blockValues > 0 && blockValues <= MAX_BLOCK_VALUES && miniblocks > 0 && miniblockValues % 32 === 0))
+    throw new Error(`claims blocks of ${blockValues} deltas in ${miniblocks} miniblocks`);
+  reader.readVarint();
+  reader.readVarint();
+  for (let seen = 1; seen < count && reader.at < bytes.length; seen += blockValues) {
+    reader.readVarint();
+    const widths = bytes.subarray(reader.at, reader.at + miniblocks);
+    reader.at += miniblocks;
+    for (const width of widths) {
+      // Miniblocks after the last value have a width and no bits.
+      if (reader.at >= bytes.length) break;
+      if (width > 64) throw new Error(`claims deltas of ${width} bits`);
+      reader.at += (miniblockValues / 8) * width;
+    }
+  }
 }
 
 interface Struct {

@@ -165,9 +165,26 @@ async function readFooter(path: string, file: AsyncBuffer): Promise<FileMetaData
   const footer = tail.readUInt32LE(0);
   if (footer > MAX_FOOTER_BYTES || footer + 12 > file.byteLength)
     throw damaged(1, `${path}: the parquet footer claims ${footer} bytes, the file has ${file.byteLength}`);
-  const metadata = await attemptRead(1, `${path}: the parquet footer`, () => parquetMetadataAsync(file));
+  // Marking geographic columns steps through the schema by its counts of children, in circles if one is below zero.
+  const metadata = await attemptRead(1, `${path}: the parquet footer`, async () => {
+    const parsed = await parquetMetadataAsync(file, { geoparquet: false });
+    checkSchema(parsed.schema);
+    return parsed;
+  });
   checkCounts(path, metadata);
   return metadata;
+}
+
+/** @throws Error if the elements' counts of children do not make one tree of all elements */
+function checkSchema(schema: readonly SchemaElement[]): void {
+  // Elements that the ones so far still call for; the root calls for itself.
+  let open = 1;
+  for (const [index, { num_children: children = 0 }] of schema.entries()) {
+    if (!(Number.isInteger(children) && children >= 0 && children < schema.length && open > 0))
+      throw new Error(`element ${index} of the schema claims ${children} children`);
+    open += children - 1;
+  }
+  if (open !== 0) throw new Error(`the schema lacks ${open} elements`);
 }
 
 /** The library takes a damaged footer as it is: its types are a promise that is not kept. */
