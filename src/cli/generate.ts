@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { readIdsFile } from '../data/index.js';
 import { InputError } from '../errors/index.js';
 import { type GenerationRequest, generateIds, generateText } from '../generation/index.js';
-import { blameWeights, type LoadedModel, loadModelTokenizer } from '../models/index.js';
+import { blameWeights, holdsTokenizer, type LoadedModel, loadModelTokenizer } from '../models/index.js';
 import type { Tokenizer } from '../tokenizers/index.js';
 import { loadModelByOptions, modelOptions } from './model-options.js';
 import { type OptionValues, parseOptions } from './options.js';
@@ -62,7 +62,9 @@ function findTokenizer(
   { input, model, tokenizer }: GenerateOptions,
   { architecture }: LoadedModel,
 ): Tokenizer | undefined {
-  const isThere = ['tokenizer.json', 'tokenizer.model'].some((name) => existsSync(join(model, name)));
+  const isThere =
+    ['tokenizer.json', 'tokenizer.model'].some((name) => existsSync(join(model, name))) ||
+    holdsTokenizer(model);
   if (tokenizer === undefined && input !== undefined && !isThere) return undefined;
   return loadModelTokenizer(architecture, tokenizer ?? model);
 }

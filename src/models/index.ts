@@ -20,7 +20,7 @@ export {
 } from './convert/index.js';
 export type { Architecture, FamilyName, ModelFamily } from './family.js';
 export { type LoadedModel, type LoadModelOptions, loadModel } from './load-model.js';
-export { loadModelTokenizer, tokenizerSource } from './model-tokenizer.js';
+export { holdsTokenizer, loadModelTokenizer, tokenizerSource } from './model-tokenizer.js';
 export { families, findConfig, loadArchitecture, parseArchitecture } from './registry.js';
 export { modelSideFiles, type SideFile, saveModel } from './save-model.js';
 export { sparkChat } from './spark/chat-format.js';

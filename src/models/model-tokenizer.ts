@@ -1,17 +1,20 @@
 /** The tokenizer that belongs to a model. */
 import { dirname } from 'node:path';
 import { InputError } from '../errors/index.js';
-import { fileStatus } from '../formats/index.js';
-import { loadTokenizer, type Tokenizer } from '../tokenizers/index.js';
+import { fileStatus, parseJson } from '../formats/index.js';
+import { loadTokenizer, parseFolderTokens, parseTokenizer, type Tokenizer } from '../tokenizers/index.js';
+import { embeddedFiles, isTokenizerFile } from './convert/gguf-files.js';
 import type { Architecture } from './family.js';
 
 /**
- * @param path a tokenizer file or folder, or a model folder that holds one, or the weight file beside it
+ * @param path a tokenizer file or folder, or a model folder that holds one, or the weight file beside it, or a GGUF of ours with
+ *   one inside
  * @throws InputError for a missing or faulty tokenizer, or one with more ids than the model's vocabulary
  */
 export function loadModelTokenizer(architecture: Architecture, path: string): Tokenizer {
   const source = tokenizerSource(path);
-  const tokenizer = loadTokenizer(source, architecture.tokenizerOptions);
+  const tokenizer =
+    embeddedTokenizer(architecture, source) ?? loadTokenizer(source, architecture.tokenizerOptions);
   if (tokenizer.vocabSize > architecture.vocabSize)
     throw new InputError(
       `${source}: the tokenizer has ${tokenizer.vocabSize} ids, the model's vocabulary only ` +
@@ -20,9 +23,29 @@ export function loadModelTokenizer(architecture: Architecture, path: string): To
   return tokenizer;
 }
 
-/** The folder of a weight file; every other path is itself. */
+/** The folder of a weight file without a tokenizer inside; every other path is itself. */
 export function tokenizerSource(path: string): string {
   const isWeights = /\.(gguf|safetensors(\.index\.json)?)$/.test(path);
   if (fileStatus(path) === undefined) throw new InputError(`${path} does not exist; check the path.`);
-  return isWeights ? dirname(path) : path;
+  return isWeights && !holdsTokenizer(path) ? dirname(path) : path;
+}
+
+/** Is it a GGUF of ours with a tokenizer inside? */
+export function holdsTokenizer(path: string): boolean {
+  return [...embeddedFiles(path).keys()].some(isTokenizerFile);
+}
+
+/** That inside the GGUF at `path`; undefined for everything else. */
+function embeddedTokenizer({ tokenizerOptions }: Architecture, path: string): Tokenizer | undefined {
+  const files = embeddedFiles(path);
+  const [name, bytes] = [...files].find(([file]) => isTokenizerFile(file)) ?? [];
+  if (name === undefined || bytes === undefined) return undefined;
+  const sourceOf = (file: string): string => `${path} (${file})`;
+  const tokens = parseFolderTokens((file) => {
+    const content = files.get(file);
+    if (content === undefined) return undefined;
+    const source = sourceOf(file);
+    return { json: parseJson(content.toString('utf8'), source), source };
+  });
+  return parseTokenizer(bytes, sourceOf(name), tokenizerOptions, tokens);
 }

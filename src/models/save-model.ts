@@ -4,6 +4,7 @@ import { basename, extname, join } from 'node:path';
 import { stringify } from 'yaml';
 import { saveWeights } from '../checkpoint/index.js';
 import { fileStatus, writeFileAtomic, writeFolderAtomic } from '../formats/index.js';
+import { embeddedFiles } from './convert/gguf-files.js';
 import type { LoadedModel } from './load-model.js';
 
 /** Files that a tokenizer folder may hold beside each other. */
@@ -13,7 +14,7 @@ const TOKENIZER_FILES =
 /** What lies beside the weights: the config as text, tokenizer files by their place. */
 export interface SideFile {
   readonly name: string;
-  readonly content: string | { readonly file: string };
+  readonly content: string | Uint8Array | { readonly file: string };
 }
 
 /** @param tokenizerPath a tokenizer file or folder to copy beside the weights */
@@ -25,10 +26,7 @@ export function modelSideFiles({ architecture }: LoadedModel, tokenizerPath?: st
       : stringify(publishedConfig);
   return [
     { name: configFile, content: config },
-    ...(tokenizerPath === undefined ? [] : tokenizerFiles(tokenizerPath)).map(([name, file]) => ({
-      name,
-      content: { file },
-    })),
+    ...(tokenizerPath === undefined ? [] : tokenizerFiles(tokenizerPath)),
   ];
 }
 
@@ -43,19 +41,22 @@ export async function saveModel(folder: string, loaded: LoadedModel, tokenizerPa
     (temporary) => {
       saveWeights(model, architecture.names, temporary);
       for (const { name, content } of modelSideFiles(loaded, tokenizerPath))
-        if (typeof content === 'string') writeFileAtomic(join(temporary, name), content);
+        if (typeof content === 'string' || content instanceof Uint8Array)
+          writeFileAtomic(join(temporary, name), content);
         else copyFileSync(content.file, join(temporary, name));
     },
     { replace: true },
   );
 }
 
-/** Names in the new folder, and the files to copy. */
-function tokenizerFiles(path: string): [name: string, file: string][] {
+/** Of a tokenizer file or folder, or of a GGUF that holds one. */
+function tokenizerFiles(path: string): SideFile[] {
+  const inside = embeddedFiles(path);
+  if (inside.size > 0) return [...inside].map(([name, content]) => ({ name, content }));
   if (fileStatus(path)?.isDirectory() === true)
     return readdirSync(path)
       .filter((name) => TOKENIZER_FILES.test(name))
-      .map((name) => [name, join(path, name)]);
+      .map((name) => ({ name, content: { file: join(path, name) } }));
   // A folder is searched for this name.
-  return [[extname(path) === '.json' ? 'tokenizer.json' : basename(path), path]];
+  return [{ name: extname(path) === '.json' ? 'tokenizer.json' : basename(path), content: { file: path } }];
 }

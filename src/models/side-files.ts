@@ -1,15 +1,19 @@
 /** What lies beside the weights in a model folder and goes with them: config, tokenizer, generation settings. */
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileStatus, listFolder } from '../formats/index.js';
+import { embeddedFiles } from './convert/gguf-files.js';
 
 const SIDE_FILES =
   /^(config\.json|model_config[^/]*\.ya?ml|adapter_config\.json|tokenizer\.json|.*\.model|.*\.vocab|tokenizer_config\.json|special_tokens_map\.json|added_tokens\.json|generation_config\.json|chat_template\.jinja)$/;
 
-/** Copies them from the folder of the weights at `from`. @param configPath a config that lies elsewhere */
+/** Copies them from the folder of the weights at `from`, or out of a GGUF that holds its tokenizer. @param configPath a config that lies elsewhere */
 export function copySideFiles(from: string, folder: string, configPath?: string): void {
   const source = fileStatus(from)?.isDirectory() === true ? from : dirname(from);
-  for (const name of listFolder(source))
+  const inside = embeddedFiles(from);
+  for (const [name, bytes] of inside) writeFileSync(join(folder, name), bytes);
+  // What lies beside such a file may be another model's.
+  for (const name of inside.size > 0 ? [] : listFolder(source))
     if (SIDE_FILES.test(name) && fileStatus(join(source, name))?.isFile() === true)
       copyFileSync(join(source, name), join(folder, name));
   if (configPath === undefined) return;

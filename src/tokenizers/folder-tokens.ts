@@ -26,10 +26,20 @@ const MAX_ID = 2 ** 22 - 1;
  * undefined if none is. Other keys of these files are for other purposes and are not looked at.
  */
 export function readFolderTokens(folder: string): FolderTokens | undefined {
+  return parseFolderTokens((name) => {
+    const source = join(folder, name);
+    return existsSync(source) ? { json: readJsonFile(source), source } : undefined;
+  });
+}
+
+/** The same of files that lie elsewhere. @param read the content of the file of a name, and its name for messages */
+export function parseFolderTokens(
+  read: (name: string) => { readonly json: unknown; readonly source: string } | undefined,
+): FolderTokens | undefined {
   const [config, map, ids] = ['tokenizer_config.json', 'special_tokens_map.json', 'added_tokens.json'].map(
     (name) => {
-      const path = join(folder, name);
-      return existsSync(path) ? new JsonFields(readJsonFile(path), `${path}:`) : undefined;
+      const file = read(name);
+      return file === undefined ? undefined : new JsonFields(file.json, `${file.source}:`);
     },
   );
   if (!config && !map && !ids) return undefined;

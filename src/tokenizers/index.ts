@@ -1,5 +1,5 @@
 /** Text to token ids and back: SentencePiece models and byte-pair tokenizer.json files. No chat formats. */
-export { type FolderTokens, readFolderTokens } from './folder-tokens.js';
+export { type FolderTokens, parseFolderTokens, readFolderTokens } from './folder-tokens.js';
 export {
   findTokenizerFile,
   type LoadTokenizerOptions,

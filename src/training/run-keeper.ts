@@ -4,7 +4,7 @@ import { adapterContent, publishedParameters, saveAdapter } from '../checkpoint/
 import { fileStatus, writeFolderAtomic } from '../formats/index.js';
 import { log } from '../log/index.js';
 import type { LoraLinear } from '../lora/index.js';
-import { type LoadedModel, modelSideFiles, tokenizerSource } from '../models/index.js';
+import { type LoadedModel, modelSideFiles, type SideFile, tokenizerSource } from '../models/index.js';
 import { type CheckpointStore, openCheckpointFolder } from './checkpoints/checkpoint-store.js';
 import type { CheckpointManifest } from './checkpoints/manifest.js';
 import type { SnapshotFile } from './checkpoints/snapshot.js';
@@ -155,10 +155,15 @@ export class RunKeeper implements RunCheckpoints {
           path: name,
           content: {
             kind: 'bytes',
-            bytes: typeof content === 'string' ? Buffer.from(content) : readFileSync(content.file),
+            bytes: sideFileBytes(content),
           },
         }),
       ),
     ];
   }
+}
+
+function sideFileBytes(content: SideFile['content']): Uint8Array {
+  if (typeof content === 'string') return Buffer.from(content);
+  return content instanceof Uint8Array ? content : readFileSync(content.file);
 }

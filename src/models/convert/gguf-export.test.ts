@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -7,9 +15,12 @@ import { ggufModels as models, withTokenizer } from '../../../tests/gguf-models.
 import { goldenFolder, maxAbsDifference } from '../../../tests/golden.js';
 import { referencePython, runReference } from '../../../tests/reference.js';
 import { openCheckpoint } from '../../checkpoint/index.js';
+import { InputError } from '../../errors/index.js';
 import { copyOf, readGgufFile, readView, type TensorView, writeGgufFile } from '../../formats/index.js';
 import { intTensor, noGrad } from '../../tensor/index.js';
 import { loadModel } from '../load-model.js';
+import { loadModelTokenizer, tokenizerSource } from '../model-tokenizer.js';
+import { saveModel } from '../save-model.js';
 import { type ConvertOptions, convertModel } from './convert-model.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-gguf-'));
@@ -65,6 +76,47 @@ describe.each(models)('%s', (name) => {
     expect(existsSync(join(gguf, 'config.json'))).toBe(true);
     const back = await convert(gguf, fresh('.safetensors'), { configPath: `${source}/config.json` });
     expect(digests(back).size).toBe(digests(`${source}/model.safetensors`).size);
+  });
+});
+
+describe.each(models)('the tokenizer of %s', (name) => {
+  const texts = ['ab 7', 'ca\\nb 星', '<_user>a'];
+  /** As far as they say: an id that is not there, or a piece that is none, does not change with the place of the file. */
+  const encoded = (path: string) => {
+    const tokenizer = loadModelTokenizer(loadModel(path).architecture, path);
+    return texts.map((text) => tokenizer.encode(text, { addSpecialTokens: true }));
+  };
+
+  test('lies in the file: read there, copied out of it, and kept in another', async () => {
+    const from = withTokenizer(name, fresh());
+    writeFileSync(join(from, 'tokenizer_config.json'), '{"add_bos_token": true, "bos_token": "<s>"}');
+    const alone = fresh();
+    const gguf = await convert(from, join(alone, 'x.gguf'));
+    expect(readdirSync(alone)).toEqual(['x.gguf']);
+    expect(encoded(gguf)).toEqual(encoded(from));
+    const again = await convert(gguf, join(alone, 'y.gguf'), { dtype: 'float16' });
+    expect(encoded(again)).toEqual(encoded(from));
+    writeFileSync(join(alone, 'tokenizer.json'), "another model's");
+    const back = await convert(again, fresh());
+    for (const file of ['tokenizer.model', 'tokenizer_config.json'])
+      expect(readFileSync(join(back, file))).toEqual(readFileSync(join(from, file)));
+    expect(readdirSync(back)).not.toContain('tokenizer.json');
+    const saved = fresh();
+    await saveModel(saved, loadModel(gguf), tokenizerSource(gguf));
+    expect(encoded(saved)).toEqual(encoded(from));
+  });
+
+  test.each([
+    ['xinghe.file.../evil.model', 'AAAA', /names no file of a tokenizer/],
+    ['xinghe.file./tmp/x.model', 'AAAA', /names no file of a tokenizer/],
+    ['xinghe.file.tokenizer.model', '*', /is no text in base64/],
+    ['xinghe.file.tokenizer.model', 'AAAA', /\(tokenizer\.model\)/],
+  ])('%s: %s is refused', async (key, value, message) => {
+    const { architecture } = loadModel(`${goldenFolder}${name}`);
+    const path = fresh('.gguf');
+    writeGgufFile(path, new Map([[key, { type: 'string', value }]]), []);
+    expect(() => loadModelTokenizer(architecture, path)).toThrow(message);
+    expect(() => loadModelTokenizer(architecture, path)).toThrow(InputError);
   });
 });
 

@@ -2,7 +2,8 @@
 import { basename, dirname, resolve } from 'node:path';
 import type { ContainerFormat, NameDialect, PlannedFile } from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
-import { fileStatus, type GgufValue } from '../../formats/index.js';
+import { fileStatus, type GgufValue, readGgufFile } from '../../formats/index.js';
+import { holdsTokenizer } from '../model-tokenizer.js';
 import { GGUF_CONFIG_KEY } from './gguf-config.js';
 import { type GgufMetadata, tokenizerMetadata } from './gguf-tokenizer.js';
 import type { ConversionSource } from './source.js';
@@ -80,6 +81,9 @@ export function ggufMetadata(
   if (architecture === undefined || !('scheme' in architecture.gguf))
     throw new TypeError('targetDialect allows the layout only where it is known');
   const layout = architecture.gguf;
+  const inside = holdsTokenizer(from)
+    ? [...readGgufFile(from).metadata].filter(([key]) => /^(?:tokenizer|xinghe\.file)\./.test(key))
+    : [];
   const folder = fileStatus(from)?.isDirectory() === true ? from : dirname(from);
   const matrix = files.flatMap(({ tensors }) => tensors).find(({ shape }) => shape.length === 2);
   const text = (value: string): GgufValue => ({ type: 'string', value });
@@ -101,7 +105,7 @@ export function ggufMetadata(
     [`${prefix}.attention.head_count`, count(layout.headCount)],
     [`${prefix}.attention.head_count_kv`, count(layout.headCount)],
     [`${prefix}.attention.layer_norm_rms_epsilon`, real(layout.normEpsilon)],
-    ...tokenizerMetadata(folder, architecture),
+    ...(inside.length > 0 ? inside : tokenizerMetadata(folder, architecture)),
     [GGUF_CONFIG_KEY, text(JSON.stringify(architecture.publishedConfig))],
   ]);
 }

@@ -93,17 +93,19 @@ describe('SentencePiece', () => {
     expect(value(metadata, 'ggml.add_space_prefix')).toBe(true);
   });
 
-  test('what llama.cpp has no counterpart of is left out: unigram; no tokenizer at all', () => {
+  test('what llama.cpp has no counterpart of is there for us alone: unigram; no tokenizer at all', () => {
     const bare = join(folder, 'bare');
     mkdirSync(bare);
     for (const path of [
       tokenizerFolder('spm_unigram_bytefallback'),
       tokenizerFolder('spm_unigram_plain'),
       bare,
-    ])
-      expect([...tokenizerMetadata(path, architecture(1024))]).toEqual([
-        ['tokenizer.ggml.model', { type: 'string', value: 'no_vocab' }],
-      ]);
+    ]) {
+      const metadata = tokenizerMetadata(path, architecture(1024));
+      expect(value(metadata, 'ggml.model')).toBe('no_vocab');
+      const others = [...metadata.keys()].slice(1);
+      expect(others).toEqual(path === bare ? [] : ['xinghe.file.tokenizer.model']);
+    }
   });
 
   test('one with more ids than the model has rows is refused', () => {

@@ -12,6 +12,7 @@ import {
 import { type Architecture, configValue } from '../family.js';
 import { loadModelTokenizer } from '../model-tokenizer.js';
 import { jsonVocabulary } from './gguf-bpe.js';
+import { tokenizerFileKeys } from './gguf-files.js';
 import { sentencePieceVocabulary } from './gguf-sentencepiece.js';
 import { type GgufVocabulary, TOKEN_TYPES } from './gguf-vocabulary.js';
 
@@ -31,17 +32,19 @@ export function tokenizerMetadata(folder: string, architecture: Architecture): G
   const vocabulary = looksLikeJson(bytes)
     ? jsonVocabulary(bytes, file, tokenizer)
     : sentencePieceVocabulary(bytes, file, tokenizer, added);
-  if ('unsupported' in vocabulary) return withoutVocabulary(`${file} ${vocabulary.unsupported}`);
+  const files = tokenizerFileKeys(folder);
+  if ('unsupported' in vocabulary)
+    return new Map([...withoutVocabulary(`${file} ${vocabulary.unsupported}`), ...files]);
   for (const difference of vocabulary.differences) log(`${file}: ${difference}`);
   const metadata = vocabularyKeys(vocabulary, architecture.vocabSize);
   addRoles(metadata, tokenizer, architecture);
   const template = chatTemplate(folder);
   if (template !== undefined) metadata.set('tokenizer.chat_template', { type: 'string', value: template });
-  return metadata;
+  return new Map([...metadata, ...files]);
 }
 
 function withoutVocabulary(reason: string): GgufMetadata {
-  log(`${reason}: the file gets none, and llama.cpp takes token ids only, no text`);
+  log(`${reason}: llama.cpp gets none and takes token ids only, no text`);
   return new Map([['tokenizer.ggml.model', { type: 'string', value: 'no_vocab' }]]);
 }
 
