@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { stringify } from 'yaml';
+import { withTokenizer } from '../../tests/gguf-models.js';
 import { goldenFolder } from '../../tests/golden.js';
 import { openSafetensorsModel, readJsonFile, writeSafetensors } from '../formats/index.js';
 import { main } from './main.js';
@@ -300,6 +301,21 @@ test('forward with an adapter writes the gradients of its matrices', async () =>
   expect(tensors.get('grad.model.layers.0.self_attn.q_proj.lora_A.weight')?.shape).toEqual([4, 64]);
   expect(tensors.get('grad.model.layers.0.self_attn.q_proj.weight')?.shape).toEqual([64, 64]);
   rmSync(output);
+});
+
+test('generate reads the tokenizer inside a GGUF of ours', async () => {
+  const model = withTokenizer('xverse', join(folder, 'with-tokenizer'));
+  const gguf = join(folder, 'alone', 'x.gguf');
+  expect(await main(['convert', '--from', model, '--to', gguf]), stderr).toBe(0);
+  const outputs: string[] = [];
+  for (const path of [model, gguf]) {
+    stdout = '';
+    const asked = ['--prompt', 'ab 7', '--max-new-tokens', '3', '--json'];
+    expect(await main(['generate', '--model', path, ...asked]), stderr).toBe(0);
+    outputs.push(stdout);
+  }
+  expect(outputs[1]).toBe(outputs[0]);
+  for (const path of ['with-tokenizer', 'alone']) rmSync(join(folder, path), { recursive: true });
 });
 
 test('generate answers with one JSON document, and stops at the context by itself', async () => {
