@@ -98,7 +98,10 @@ test.each(validFiles.map((valid, index) => [index + 1, valid] as const))(
   'damaged parquet files, %i',
   async (_index, valid) => {
     await readsOrRefuses(valid);
-    await fc.assert(fc.asyncProperty(damaged(valid), readsOrRefuses), { numRuns: 2000, seed });
+    await fc.assert(fc.asyncProperty(damaged(valid), readsOrRefuses), {
+      numRuns: process.env.XINGHE_TEST_LONG === '1' ? 10_000 : 2000,
+      seed,
+    });
   },
   60_000,
 );
