@@ -227,6 +227,10 @@ function makePlan(
         });
   const states = options.states ?? (layout !== undefined || format === 'ckpt' ? 'keep' : 'drop');
   const dialect = targetDialect(options, source, format);
+  if (dialect === 'gguf' && newRows !== undefined)
+    throw new InputError(
+      'extend the vocabulary into a folder first, then convert that to GGUF: two conversions.',
+    );
   const rules: TensorRules = {
     dialect,
     dtype: options.dtype,
