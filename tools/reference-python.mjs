@@ -18,6 +18,8 @@ const PACKAGES = [
   'gguf==0.19.0',
   'tensorboard==2.21.0',
 ];
+// A slow network must not hold the tests up for ever.
+const INSTALL_MILLISECONDS = 300_000;
 const folder = join(cacheFolder(), `reference-python-${fingerprint(PACKAGES)}`);
 const python = join(folder, 'bin', 'python');
 // Written last: an environment without it was interrupted.
@@ -31,6 +33,7 @@ if (!existsSync(complete)) {
     execFileSync('python3', ['-m', 'venv', folder], { stdio: ['ignore', 'inherit', 'inherit'] });
     execFileSync(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PACKAGES], {
       stdio: ['ignore', 'ignore', 'inherit'],
+      timeout: INSTALL_MILLISECONDS,
     });
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
