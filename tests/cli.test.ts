@@ -88,7 +88,7 @@ test('an interrupted training saves a checkpoint that loads, says so, and exits 
   );
   let sent = false;
   const { code, stdout, stderr } = await xinghe(['train', '--config', config], (text, child) => {
-    if (sent || !/steps\/s/.test(text)) return;
+    if (sent || !/\/100000 steps/.test(text)) return;
     sent = true;
     child.kill('SIGINT');
   });

@@ -287,12 +287,6 @@ describe('options', () => {
       /none does not exist|no such/,
     ],
     ['a config that is not there', xverse, ['--config', at('none.json')], /none\.json does not exist/],
-    [
-      'logits of merged weights',
-      xverse,
-      ['--merge', '--adapter', adapter, '--check-logits'],
-      /--check-logits compares equal models/,
-    ],
     ['an unknown option', spark, ['--shard', '2'], /unknown option --shard.*Did you mean `shards`/],
   ])('%s', (_, from, options, message) => refuses(from, options, message));
 
@@ -333,7 +327,6 @@ describe('targets', () => {
     await refuses(spark, [], /already holds files/, at('full'));
     await refuses(spark, [], /is not a folder|already/, at('full', 'a'));
     await refuses(spark, [], /a part of the path is a file|not a folder/, at('full', 'a', 'b'));
-    await refuses(spark, [], /its folder does not exist; create it first/, at('no', 'such', 'x.ckpt'));
     await refuses(
       spark,
       ['--format', 'bin'],
