@@ -7,10 +7,10 @@ import { type Architecture, findConfig, loadArchitecture, parseArchitecture } fr
 import { linearRoute, measureGemm, prepareEngine } from '../tensor/index.js';
 import {
   availableBytes,
+  computeDType,
   EFFICIENCY,
   type PlanOptions,
   PRECISIONS,
-  type Precision,
   planRun,
   type RunPlan,
   residentBytes,
@@ -142,19 +142,6 @@ function readRecompute(text: string): Run['recompute'] {
   if (text === 'none' || text === 'full') return text;
   if (/^[1-9]\d{0,5}$/.test(text)) return { every: Number(text) };
   throw new InputError(`xinghe plan: --recompute is "${text}"; give none, full or a number of blocks`);
-}
-
-function computeDType(precision: Precision): 'float32' | 'float64' | 'bfloat16' | 'float16' {
-  switch (precision) {
-    case 'float32':
-    case 'float64':
-    case 'bfloat16':
-      return precision;
-    case 'bfloat16-mixed':
-      return 'bfloat16';
-    case 'float16-mixed':
-      return 'float16';
-  }
 }
 
 function asJson(found: RunPlan, available: number, peakGflops: number): unknown {

@@ -10,6 +10,7 @@ export { estimatePeakMemory, type PeakMemory } from './plan/peak-memory.js';
 export { type PlanOptions, planRun, type RunPlan } from './plan/plan-run.js';
 export { availableBytes, comparePeak, peakResidentBytes, residentBytes } from './plan/process-memory.js';
 export { EFFICIENCY } from './plan/step-time.js';
+export { computeDType } from './precision.js';
 export { type RunOptions, runTraining } from './run.js';
 export { type TrainConfig, trainConfigSchema, trainingSettings } from './run-config.js';
 export { learningRateAt, type Schedule } from './schedule.js';

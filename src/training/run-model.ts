@@ -4,12 +4,13 @@ import { InputError } from '../errors/index.js';
 import { applyLora, initializeLora, type LoraLinear } from '../lora/index.js';
 import { type LoadedModel, loadArchitecture, loadModel, parseArchitecture } from '../models/index.js';
 import { initializeModule, Linear } from '../nn/index.js';
-import { type FloatDType, Generator, scope, selectDevice } from '../tensor/index.js';
+import { Generator, scope, selectDevice } from '../tensor/index.js';
+import { computeDType } from './precision.js';
 import type { TrainConfig } from './run-config.js';
 
 export function createRunModel({ model: source, seed, device, training }: TrainConfig): LoadedModel {
   const { path, config } = source;
-  const dtype = dtypeOf(training.precision);
+  const dtype = training.precision === undefined ? undefined : computeDType(training.precision);
   const selected = selectDevice(device);
   if (path !== undefined) return loadModel(path, { dtype, device: selected });
   const architecture =
@@ -24,22 +25,6 @@ export function createRunModel({ model: source, seed, device, training }: TrainC
     }),
   );
   return { model, architecture };
-}
-
-/** What the model computes in; undefined: in what its weights are. */
-function dtypeOf(precision: TrainConfig['training']['precision']): FloatDType | undefined {
-  switch (precision) {
-    case undefined:
-      return undefined;
-    case 'float32':
-    case 'float64':
-    case 'bfloat16':
-      return precision;
-    case 'bfloat16-mixed':
-      return 'bfloat16';
-    case 'float16-mixed':
-      return 'float16';
-  }
 }
 
 /** @throws InputError for a target module that no linear layer has in its published name */
