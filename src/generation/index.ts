@@ -15,6 +15,16 @@ export {
   SubtractivePenalty,
 } from './penalties.js';
 export { Random, type RandomState } from './random.js';
+export type {
+  BeamChoice,
+  BeamParameters,
+  EngineStats,
+  SequenceEnd,
+  TextEvent,
+  TextRequest,
+} from './requests.js';
 export { greedyToken, Sampler, type TokenProbabilities, tokenProbabilities } from './sampler.js';
 export { checkSamplingParameters, type LogitsRow, type SamplingParameters } from './sampling-parameters.js';
 export { StopStringMatcher, type StopStringResult } from './stop-strings.js';
+export type { GrammarSpec } from './structured/grammar-spec.js';
+export type { TokenConstraint } from './structured/token-constraint.js';
