@@ -19,10 +19,11 @@ export {
   planConversion,
 } from './convert/index.js';
 export type { Architecture, FamilyName, ModelFamily } from './family.js';
-export { type LoadedModel, type LoadModelOptions, loadModel } from './load-model.js';
+export { type LoadedModel, type LoadModelOptions, loadModel, loadModelArchitecture } from './load-model.js';
 export { holdsTokenizer, loadModelTokenizer, tokenizerSource } from './model-tokenizer.js';
 export { families, findConfig, loadArchitecture, parseArchitecture } from './registry.js';
 export { modelSideFiles, type SideFile, saveModel } from './save-model.js';
+export { readSideFile } from './side-files.js';
 export { sparkChat } from './spark/chat-format.js';
 export { telechatChat } from './telechat/chat-format.js';
 export { telechat52bChat } from './telechat52b/chat-format.js';

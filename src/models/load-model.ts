@@ -23,15 +23,19 @@ export interface LoadedModel {
  * @throws InputError for a missing path, and as the config and the weights demand
  */
 export function loadModel(path: string, { configPath, ...options }: LoadModelOptions = {}): LoadedModel {
+  const architecture = loadModelArchitecture(path, configPath);
+  const model = architecture.createModel();
+  loadWeights(model, architecture.tables, path, options);
+  return { model, architecture };
+}
+
+/** The architecture alone, by the config that `loadModel` would take. @throws InputError as there */
+export function loadModelArchitecture(path: string, configPath?: string): Architecture {
   const status = fileStatus(path);
   if (status === undefined) throw new InputError(`${path}: no such model folder or weight file.`);
   const folder = status.isDirectory() ? path : dirname(path);
   const embedded = configPath === undefined ? embeddedConfig(path) : undefined;
-  const architecture =
-    embedded === undefined
-      ? loadArchitecture(configPath ?? findConfig(folder))
-      : parseArchitecture(embedded.config, embedded.source);
-  const model = architecture.createModel();
-  loadWeights(model, architecture.tables, path, options);
-  return { model, architecture };
+  return embedded === undefined
+    ? loadArchitecture(configPath ?? findConfig(folder))
+    : parseArchitecture(embedded.config, embedded.source);
 }

@@ -1,5 +1,5 @@
 /** What lies beside the weights in a model folder and goes with them: config, tokenizer, generation settings. */
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileStatus, listFolder } from '../formats/index.js';
 import { embeddedFiles } from './convert/gguf-files.js';
@@ -19,4 +19,12 @@ export function copySideFiles(from: string, folder: string, configPath?: string)
   if (configPath === undefined) return;
   const name = configPath.endsWith('.json') ? 'config.json' : 'model_config.yaml';
   copyFileSync(configPath, join(folder, basename(configPath) === name ? basename(configPath) : name));
+}
+
+/** The text of a side file of the model at `path`: inside a GGUF that has its tokenizer, else in the folder; undefined without one. */
+export function readSideFile(path: string, name: string): string | undefined {
+  const inside = embeddedFiles(path);
+  if (inside.size > 0) return inside.get(name)?.toString('utf8');
+  const file = join(fileStatus(path)?.isDirectory() === true ? path : dirname(path), name);
+  return fileStatus(file)?.isFile() === true ? readFileSync(file, 'utf8') : undefined;
 }

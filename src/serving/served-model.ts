@@ -1,0 +1,179 @@
+/**
+ * What the HTTP side knows of a served model: its names, its tokenizer, its chat format, its defaults. No weights and no
+ * libtorch: the model itself is behind the EngineService.
+ */
+import { basename, resolve } from 'node:path';
+import { InputError } from '../errors/index.js';
+import { parseJson } from '../formats/index.js';
+import {
+  type Architecture,
+  loadModelArchitecture,
+  loadModelTokenizer,
+  readSideFile,
+} from '../models/index.js';
+import type { Tokenizer } from '../tokenizers/index.js';
+import { type ChatTurn, renderFamilyChat } from './chat-prompt.js';
+import { type GenerationDefaults, parseGenerationDefaults } from './generation-defaults.js';
+
+export interface LoadServedModelOptions {
+  /** Model folder or weight file. */
+  readonly path: string;
+  /** The model id of the API. Default: the name of the folder (or of the file, without its ending). */
+  readonly id?: string | undefined;
+  /** A config that lies elsewhere. */
+  readonly configPath?: string | undefined;
+  /** Default: the tokenizer in the model folder. */
+  readonly tokenizerPath?: string | undefined;
+  /** Longest prompt and answer together. Default: what the config calls the model's length. */
+  readonly maxModelLength?: number | undefined;
+  /** Seconds since 1970. Default: now. */
+  readonly created?: number | undefined;
+}
+
+export interface RenderChatOptions {
+  /** False: the conversation as it stands, without the opening of an answer. Default true. */
+  readonly addGenerationPrompt?: boolean | undefined;
+  /** The last message, the assistant's, is the beginning of the answer. Default false. */
+  readonly continueFinalMessage?: boolean | undefined;
+}
+
+export interface ServedModel {
+  /** Its name in the API. Adapters are models of their own names (EngineService.adapters). */
+  readonly id: string;
+  readonly architecture: Architecture;
+  readonly tokenizer: Tokenizer;
+  readonly defaults: GenerationDefaults;
+  /** End every answer: of the config, of generation_config.json, of the chat format. */
+  readonly stopTokenIds: readonly number[];
+  /** Why this tokenizer cannot be chatted with; undefined when it can. */
+  readonly chatFault: string | undefined;
+  /** Longest prompt and answer together, as far as the files say; the engine may allow less. */
+  readonly maxModelLength: number;
+  /** Characters (UTF-16 units) of the longest token: no text of more than n times that has n tokens or fewer. */
+  readonly longestToken: number;
+  /** Seconds since 1970. */
+  readonly created: number;
+  /** A Jinja chat template among the model's files. It is used only where the server is told to. */
+  readonly chatTemplate: string | undefined;
+  /**
+   * In the family's own format.
+   * @throws InputError for a conversation that the format cannot render, a tokenizer without the family's tokens
+   */
+  renderChat(turns: readonly ChatTurn[], options?: RenderChatOptions): number[];
+  /** Ids of a text; special tokens in it are recognised. @param addSpecialTokens default true */
+  encode(text: string, addSpecialTokens?: boolean): number[];
+}
+
+/** @throws InputError for a missing or faulty config, tokenizer or generation_config.json */
+export function loadServedModel(options: LoadServedModelOptions): ServedModel {
+  const { path, configPath, tokenizerPath } = options;
+  const architecture = loadModelArchitecture(path, configPath);
+  const tokenizer = loadModelTokenizer(architecture, tokenizerPath ?? path);
+  const defaults = parseGenerationDefaults(
+    readSideFile(path, 'generation_config.json'),
+    `${path}: generation_config.json`,
+  );
+  return createServedModel({
+    id: options.id ?? basename(resolve(path)).replace(/\.(gguf|safetensors)$/, ''),
+    architecture,
+    tokenizer,
+    defaults,
+    chatTemplate: readChatTemplate(path),
+    ...(options.maxModelLength !== undefined && { maxModelLength: options.maxModelLength }),
+    ...(options.created !== undefined && { created: options.created }),
+  });
+}
+
+export interface ServedModelParts {
+  readonly id: string;
+  readonly architecture: Architecture;
+  readonly tokenizer: Tokenizer;
+  readonly defaults?: GenerationDefaults;
+  readonly chatTemplate?: string | undefined;
+  readonly maxModelLength?: number;
+  readonly created?: number;
+}
+
+/** Out of parts that are in memory already. */
+export function createServedModel(parts: ServedModelParts): ServedModel {
+  const { id, architecture, tokenizer, defaults = { eosTokenIds: [] } } = parts;
+  const chat = chatStops(architecture, tokenizer);
+  const { eosTokenId } = architecture;
+  const stops = [...(eosTokenId === undefined ? [] : [eosTokenId]), ...defaults.eosTokenIds, ...chat.stops];
+  let longest: number | undefined;
+  return {
+    id,
+    architecture,
+    tokenizer,
+    defaults,
+    stopTokenIds: [...new Set(stops)].filter((stop) => stop < architecture.vocabSize),
+    chatFault: chat.fault,
+    maxModelLength: parts.maxModelLength ?? contextLength(architecture),
+    get longestToken() {
+      longest ??= longestToken(tokenizer);
+      return longest;
+    },
+    created: parts.created ?? Math.floor(Date.now() / 1000),
+    chatTemplate: parts.chatTemplate,
+    renderChat: (turns, renderOptions) =>
+      renderFamilyChat(architecture.chat, tokenizer, turns, renderOptions ?? {}),
+    encode: (text, addSpecialTokens = true) => tokenizer.encode(text, { addSpecialTokens }),
+  };
+}
+
+/** A model without its family's chat tokens can still continue texts. */
+function chatStops(
+  architecture: Architecture,
+  tokenizer: Tokenizer,
+): { stops: readonly number[]; fault: string | undefined } {
+  try {
+    return { stops: architecture.chat.stopTokenIds(tokenizer), fault: undefined };
+  } catch (error) {
+    if (error instanceof InputError) return { stops: [], fault: error.message };
+    throw error;
+  }
+}
+
+/** Families name it in their own ways; where the rotary scale grows on demand it is the length of training. */
+const LENGTH_KEYS = ['max_position_embeddings', 'seq_length', 'n_positions'] as const;
+const DEFAULT_LENGTH = 4096;
+
+function contextLength({ publishedConfig }: Architecture): number {
+  let level: unknown = publishedConfig;
+  // Spark's lies inside model.model_config of a run file.
+  for (const key of ['model', 'model_config']) level = configValue(level, key) ?? level;
+  for (const key of LENGTH_KEYS) {
+    const value = configValue(level, key);
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value;
+  }
+  return DEFAULT_LENGTH;
+}
+
+function readChatTemplate(path: string): string | undefined {
+  const file = readSideFile(path, 'chat_template.jinja');
+  if (file !== undefined) return file;
+  const config = readSideFile(path, 'tokenizer_config.json');
+  if (config === undefined) return undefined;
+  const template = configValue(parseJson(config, `${path}: tokenizer_config.json`), 'chat_template');
+  return typeof template === 'string' ? template : undefined;
+}
+
+function configValue(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
+}
+
+function longestToken(tokenizer: Tokenizer): number {
+  let longest = 1;
+  for (let id = 0; id < tokenizer.vocabSize; id++) longest = Math.max(longest, tokenLength(tokenizer, id));
+  return longest;
+}
+
+/** Ids between the tokens of a tokenizer.json may be unused. */
+function tokenLength(tokenizer: Tokenizer, id: number): number {
+  try {
+    return tokenizer.idToToken(id).length;
+  } catch (error) {
+    if (error instanceof InputError) return 0;
+    throw error;
+  }
+}
