@@ -1,6 +1,8 @@
-export { type AdapterContent, adapterContent, adapterFile, loadAdapter, saveAdapter } from './adapter.js';
+export { type AdapterContent, adapterContent, loadAdapter, saveAdapter } from './adapter.js';
 export { ADAPTER_CONFIG_FILE, peftConfig, readAdapterScale, readPeftConfig } from './adapter-config.js';
+export { adapterFile } from './adapter-file.js';
 export { parseAdapterName, parseMagnitudeName } from './adapter-names.js';
+export { AdapterSet } from './adapter-set.js';
 export { CONTAINER_FORMATS, type ContainerFormat, container, formatByEnding } from './containers.js';
 export {
   type AdapterSpelling,

@@ -1,4 +1,6 @@
+export { AdapterRows, type RowGroup } from './adapter-rows.js';
 export { applyLora, loraLayers, mergeLora } from './apply-lora.js';
 export { initializeLora, learningRateFactors } from './initialize-lora.js';
 export { LoraLinear } from './lora-linear.js';
 export { type LoraOptions, loraScale } from './lora-options.js';
+export { type LoraUpdate, MultiLoraLinear } from './multi-lora-linear.js';

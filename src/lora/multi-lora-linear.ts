@@ -1,0 +1,164 @@
+/**
+ * A linear layer beside which several adapters lie, each row of a batch going by its own. Every row gets the numbers that
+ * `LoraLinear` with its adapter gives it alone; a row without one gets the base's, bit for bit.
+ *
+ * Shapes: N rows (leading dimensions flattened), n rows of one adapter, I input features, O output features, R rank.
+ */
+import { type Linear, Module } from '../nn/index.js';
+import { isFloatDType, noGrad, operator, scope, Tensor } from '../tensor/index.js';
+import type { AdapterRows, RowGroup } from './adapter-rows.js';
+import { type LoraOptions, loraScale } from './lora-options.js';
+import { rowNorms } from './row-norms.js';
+
+const linear = operator('xinghe::linear');
+
+/** What one adapter is to one layer. */
+export interface LoraUpdate {
+  readonly options: LoraOptions;
+  readonly loraA: Tensor; // [R, I]
+  readonly loraB: Tensor; // [O, R]
+  /** Needed if the options say DoRA. */
+  readonly loraMagnitude?: Tensor | undefined; // [O]
+}
+
+/** In the dtype of the layer, ready to be used. */
+interface AttachedUpdate {
+  readonly scale: number;
+  readonly loraA: Tensor; // [R, I]
+  readonly loraB: Tensor; // [O, R]
+  /** m / ||W + scale * B A|| of DoRA, and that less 1. */
+  readonly direction: { readonly factor: Tensor; readonly excess: Tensor } | undefined; // [O]
+}
+
+/** Stands in the tree where its base stood. The adapters are no parameters of the model: they come and go. */
+export class MultiLoraLinear extends Module implements Linear {
+  readonly base: Linear;
+  readonly #rows: AdapterRows;
+  readonly #updates = new Map<number, AttachedUpdate>();
+
+  /** @param rows shared by all layers of the model */
+  constructor(base: Linear, rows: AdapterRows) {
+    super();
+    this.base = base;
+    this.#rows = rows;
+  }
+
+  /** Takes copies in the dtype of the base (a quantised base: in their own). The base's weight must not change afterwards. */
+  attach(adapter: number, { options, loraA, loraB, loraMagnitude }: LoraUpdate): void {
+    this.detach(adapter);
+    const scale = loraScale(options);
+    const { dtype, device } = this.weight;
+    const own = (tensor: Tensor): Tensor => {
+      const placed = tensor.toDevice(device).to(isFloatDType(dtype) ? dtype : tensor.dtype);
+      return (placed === tensor ? tensor.clone() : placed).keep();
+    };
+    noGrad(() =>
+      scope(() => {
+        let direction: AttachedUpdate['direction'];
+        if (options.dora === true) {
+          if (loraMagnitude === undefined) throw new TypeError('an adapter of DoRA without a magnitude');
+          // The norms come from the matrices as they were saved, as in LoraLinear.
+          const norms = rowNorms(this.base.dequantizedWeight(), {
+            loraA: loraA.toDevice(device),
+            loraB: loraB.toDevice(device),
+            scale,
+          });
+          const factor = loraMagnitude.toDevice(device).to(norms.dtype).div(norms);
+          direction = { factor: own(factor), excess: own(factor.sub(1)) };
+        }
+        this.#updates.set(adapter, { scale, loraA: own(loraA), loraB: own(loraB), direction });
+      }),
+    );
+  }
+
+  /** Frees what the adapter had here; nothing if it had nothing. */
+  detach(adapter: number): void {
+    const update = this.#updates.get(adapter);
+    if (update === undefined) return;
+    this.#updates.delete(adapter);
+    for (const tensor of [update.loraA, update.loraB, update.direction?.factor, update.direction?.excess])
+      tensor?.dispose();
+  }
+
+  /** Numbers of the adapters that are attached. */
+  get adapters(): number[] {
+    return [...this.#updates.keys()];
+  }
+
+  forward(x: Tensor): Tensor {
+    const result = this.base.forward(x);
+    const used = this.#rows.groups.flatMap(({ adapter, rows }) => {
+      const update = this.#updates.get(adapter);
+      return update === undefined ? [] : [{ rows, update }];
+    });
+    const [first] = used;
+    if (first === undefined) return result;
+    const count = x.numElements / this.inFeatures;
+    if (count !== this.#rows.count)
+      throw new TypeError(`${count} rows, but the adapters were told for ${this.#rows.count}`);
+    if (first.rows === 'all') return this.#adapt(x, result, first.update);
+    const inputs = x.reshape([count, this.inFeatures]); // [N, I]
+    const outputs = result.view([count, this.outFeatures]); // [N, O], the memory of `result`
+    for (const { rows, update } of used)
+      replaceRows(outputs, rows, this.#adapt(rowsOf(inputs, rows), rowsOf(outputs, rows), update));
+    return result;
+  }
+
+  /** The same steps as in LoraLinear. @param x [..., I] @param result of the base [..., O] */
+  #adapt(x: Tensor, result: Tensor, { loraA, loraB, scale, direction }: AttachedUpdate): Tensor {
+    const { dtype } = x;
+    const update = linear(linear(x, loraA.to(dtype)), loraB.to(dtype)).mul(scale);
+    if (direction === undefined) return result.add(update);
+    const unbiased = this.bias === undefined ? result : result.sub(this.bias);
+    const { factor, excess } = direction;
+    return result.add(unbiased.mul(excess.to(dtype))).add(update.mul(factor.to(dtype)));
+  }
+
+  dequantizedWeight(): Tensor {
+    return this.base.dequantizedWeight();
+  }
+
+  get weight(): Tensor {
+    return this.base.weight;
+  }
+
+  get bias(): Tensor | undefined {
+    return this.base.bias;
+  }
+
+  get inFeatures(): number {
+    return this.base.inFeatures;
+  }
+
+  get outFeatures(): number {
+    return this.base.outFeatures;
+  }
+
+  get layout(): 'out-in' | 'in-out' {
+    return this.base.layout;
+  }
+
+  override *namedModules(prefix = ''): ReturnType<Module['namedModules']> {
+    yield [prefix, this];
+    yield* this.base.namedModules(prefix);
+  }
+
+  protected override ownerOf(_key: string): Module {
+    return this.base;
+  }
+
+  override dispose(): void {
+    for (const adapter of this.adapters) this.detach(adapter);
+    super.dispose();
+  }
+}
+
+function rowsOf(tensor: Tensor, rows: RowGroup['rows']): Tensor {
+  if (rows === 'all') return tensor;
+  return rows instanceof Tensor ? tensor.indexSelect(0, rows) : tensor.narrow(0, rows.start, rows.length);
+}
+
+function replaceRows(outputs: Tensor, rows: RowGroup['rows'], values: Tensor): void {
+  if (rows instanceof Tensor) outputs.indexCopy_(0, rows, values);
+  else rowsOf(outputs, rows).copy_(values);
+}
