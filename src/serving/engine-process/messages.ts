@@ -1,0 +1,113 @@
+/** What goes between the server and the engine's process; everything survives a structured clone. */
+import { InputError } from '../../errors/index.js';
+import type { EngineStats, TextEvent, TextRequest } from '../../generation/index.js';
+import type { AdapterInfo } from '../engine-service.js';
+import type { EngineLimits, StepEvent } from './stepping-engine.js';
+
+export type ToEngine =
+  | {
+      readonly kind: 'start';
+      /** URL of an EngineModule. */
+      readonly module: string;
+      readonly setup: unknown;
+      readonly adapters: readonly AdapterInfo[];
+      /** An adapter that cannot be loaded: go without it, or do not start. */
+      readonly mayLoseAdapters: boolean;
+    }
+  | { readonly kind: 'submit'; readonly id: string; readonly request: TextRequest }
+  | { readonly kind: 'cancel' | 'pause' | 'resume'; readonly id: string }
+  | { readonly kind: 'load-adapter'; readonly call: number; readonly adapter: AdapterInfo }
+  | { readonly kind: 'unload-adapter'; readonly call: number; readonly name: string }
+  | { readonly kind: 'close' };
+
+export type FromEngine =
+  | {
+      readonly kind: 'ready';
+      readonly limits: EngineLimits;
+      readonly description: string;
+      readonly report: EngineReport;
+      readonly lostAdapters: readonly { readonly name: string; readonly reason: string }[];
+    }
+  /** It cannot start, or cannot go on; it ends itself. */
+  | { readonly kind: 'fault'; readonly error: PlainError }
+  | { readonly kind: 'step'; readonly events: PackedEvents; readonly report?: EngineReport | undefined }
+  | { readonly kind: 'report'; readonly report: EngineReport }
+  | { readonly kind: 'refused'; readonly id: string; readonly error: PlainError }
+  | { readonly kind: 'reply'; readonly call: number; readonly error?: PlainError | undefined };
+
+export interface EngineReport {
+  readonly stats: EngineStats;
+  /** Requests received so far: tells which submissions the statistics know of. */
+  readonly received: number;
+  /** Milliseconds of the longest step since the last report. */
+  readonly longestStep: number;
+}
+
+export interface PlainError {
+  readonly message: string;
+  readonly isInput: boolean;
+  readonly stack?: string | undefined;
+}
+
+export function plainError(error: unknown): PlainError {
+  if (!(error instanceof Error)) return { message: String(error), isInput: false };
+  return { message: error.message, isInput: error instanceof InputError, stack: error.stack };
+}
+
+export function reviveError({ message, isInput, stack }: PlainError): Error {
+  if (isInput) return new InputError(message);
+  const error = new Error(message);
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}
+
+/**
+ * The events of a step. The usual one, a text and its ids, goes as columns, which take a third of the time of objects to
+ * write and read; the others are whole.
+ */
+export interface PackedEvents {
+  readonly requests: readonly string[];
+  readonly texts: readonly string[];
+  /** Ids of all usual events, one after the other, and how many each has. */
+  readonly ids: readonly number[];
+  readonly counts: readonly number[];
+  readonly others: readonly (
+    | { readonly id: string; readonly event: TextEvent }
+    | { readonly id: string; readonly error: PlainError }
+  )[];
+}
+
+export function packEvents(events: readonly StepEvent[]): PackedEvents {
+  const requests: string[] = [];
+  const texts: string[] = [];
+  const ids: number[] = [];
+  const counts: number[] = [];
+  const others: PackedEvents['others'][number][] = [];
+  for (const { id, event, error } of events)
+    if (event === undefined) others.push({ id, error: plainError(error) });
+    else if (isUsual(event) && !others.some((other) => other.id === id)) {
+      requests.push(id);
+      texts.push(event.text);
+      counts.push(event.ids.length);
+      for (const token of event.ids) ids.push(token);
+    } else others.push({ id, event });
+  return { requests, texts, ids, counts, others };
+}
+
+export function* unpackEvents({ requests, texts, ids, counts, others }: PackedEvents): Generator<StepEvent> {
+  let start = 0;
+  for (const [index, id] of requests.entries()) {
+    const end = start + (counts[index] ?? 0);
+    yield { id, event: { text: texts[index] ?? '', ids: ids.slice(start, end) } };
+    start = end;
+  }
+  for (const other of others)
+    if ('event' in other) yield other;
+    else yield { id: other.id, error: new InputError(other.error.message) };
+}
+
+function isUsual(event: TextEvent): boolean {
+  return Object.entries(event).every(
+    ([field, value]) => field === 'text' || field === 'ids' || value === undefined,
+  );
+}

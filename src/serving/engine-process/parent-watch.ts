@@ -1,0 +1,24 @@
+/**
+ * A thread that ends this process when its parent has died. The channel tells so too, but only between two steps: not
+ * while weights are read, nor to a step that hangs.
+ */
+import { Worker } from 'node:worker_threads';
+
+const CHECK_MS = 1000;
+/** Until then a clean end is left to the channel. */
+const GRACE_CHECKS = 2;
+
+/** Evaluated, so that no second file has to be found; the thread shares nothing with this one. */
+const program = `
+const parent = process.ppid;
+let missing = 0;
+setInterval(() => {
+  missing = process.ppid === parent ? 0 : missing + 1;
+  if (missing > ${GRACE_CHECKS}) process.kill(process.pid, 'SIGKILL');
+}, ${CHECK_MS});
+`;
+
+export function watchParent(): void {
+  // Small: it holds one timer.
+  new Worker(program, { eval: true, resourceLimits: { maxOldGenerationSizeMb: 8, stackSizeMb: 1 } }).unref();
+}
