@@ -1,5 +1,5 @@
 /** An engine in a process of its own as a service: what kills it leaves the server standing, and it is started again. */
-import { messageOf } from '../../errors/index.js';
+import { InputError, messageOf } from '../../errors/index.js';
 import type { EngineStats, TextEvent, TextRequest } from '../../generation/index.js';
 import { log } from '../../log/index.js';
 import { compiledModule } from '../../workers/index.js';
@@ -138,11 +138,11 @@ export class EngineProcess implements EngineService {
     clearTimeout(this.#restartTimer);
     this.#heartbeat.stop();
     this.#settleReady?.reject(new EngineUnavailableError(CLOSED));
-    const wasLoading = this.#state.kind !== 'ready';
+    const isDeaf = this.#state.kind !== 'ready' || !this.#heartbeat.isAlive;
     this.#state = { kind: 'failed', detail: CLOSED };
     this.#failAll(new EngineUnavailableError(CLOSED));
     // It cannot hear while it loads, and has nothing to lose.
-    if (wasLoading) this.#child?.kill();
+    if (isDeaf) this.#child?.kill();
     await this.#child?.close();
   }
 
@@ -222,19 +222,24 @@ export class EngineProcess implements EngineService {
     this.#readySince = undefined;
     this.#stats.restart();
     // What cannot be loaded once will not be loaded another time.
-    const delay =
-      this.#limits === undefined && this.#fault !== undefined ? undefined : this.#restarts.died(readyMs);
+    const isHopeless = this.#limits === undefined && this.#fault !== undefined;
+    const delay = isHopeless ? undefined : this.#restarts.died(readyMs);
     if (delay === undefined) {
-      this.#state = { kind: 'failed', detail: `${detail}; it is not started again.` };
-      log(`error: ${this.#state.detail}${this.#fault?.stack === undefined ? '' : `\n${this.#fault.stack}`}`);
-      this.#failAll(new EngineUnavailableError(this.#state.detail, 60));
-      this.#settleReady?.reject(this.#fault ?? new Error(this.#state.detail));
+      this.#giveUp(`${detail}; it is not started again.`);
       return;
     }
     log(`error: ${detail}; it is started again in ${delay / 1000} s`);
     this.#state = { kind: 'restarting', detail: `${detail}; it is being started again.` };
     this.#failAll(new EngineUnavailableError(this.#state.detail));
     this.#restartTimer = setTimeout(() => this.#start(), delay);
+  }
+
+  #giveUp(detail: string): void {
+    this.#state = { kind: 'failed', detail };
+    log(`error: ${detail}`);
+    if (this.#fault?.stack !== undefined && !(this.#fault instanceof InputError)) log(this.#fault.stack);
+    this.#failAll(new EngineUnavailableError(detail, 60));
+    this.#settleReady?.reject(this.#fault ?? new Error(detail));
   }
 
   #failAll(error: EngineUnavailableError): void {
