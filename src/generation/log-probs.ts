@@ -28,15 +28,23 @@ export function tokenLogProbs(row: LogitsRow, chosenId: number, numTop = 0): Tok
   if (!Number.isSafeInteger(numTop) || numTop < 0 || numTop > row.length) {
     throw new InputError(`logProbs: ${numTop} alternatives; give a whole number from 0 to ${row.length}`);
   }
+  const normalizer = logNormalizer(row);
+  const logProbAt = (id: number): TokenLogProb => ({ id, logProb: row[id]! - normalizer });
+  return { chosen: logProbAt(chosenId), top: largestIds(row, numTop).map(logProbAt) };
+}
+
+/**
+ * log of the sum of the exponentials of a row: what a logit is above its log-probability.
+ * @throws NonFiniteError if the row holds NaN or no finite maximum
+ */
+export function logNormalizer(row: LogitsRow): number {
   const max = row[greedyToken(row)]!;
   let sum = 0;
   for (let id = 0; id < row.length; id++) {
     const difference = row[id]! - max;
     if (difference >= leastExponent) sum += expNonPositive(difference);
   }
-  const logNormalizer = max + Math.log(sum);
-  const logProbAt = (id: number): TokenLogProb => ({ id, logProb: row[id]! - logNormalizer });
-  return { chosen: logProbAt(chosenId), top: largestIds(row, numTop).map(logProbAt) };
+  return max + Math.log(sum);
 }
 
 /** Ids of the `count` largest values, descending, by insertion: meant for the few tens that APIs offer. */
