@@ -47,6 +47,11 @@ export class AdapterSet {
     return this.#loaded.get(name)?.path;
   }
 
+  /** Tells apart what was loaded under one name at different times. @throws InputError for an unknown name */
+  version(name: string): number {
+    return this.#indexOf(name);
+  }
+
   /**
    * Loads an adapter under a name; on an error everything is as before. Not while a forward pass runs.
    * @param path a PEFT folder, or a file in any container and spelling

@@ -1,7 +1,11 @@
-/** Token ids to text while they come: stop ids end the text and are no part of it. */
+/** A few requests from beginning to end, for who has nothing else to do meanwhile. */
 import type { CausalLm } from '../models/index.js';
-import type { DecodeStream, Tokenizer } from '../tokenizers/index.js';
-import { type FinishReason, GenerationBatch, type GenerationRequest } from './generation-batch.js';
+import { BLOCK_SIZE } from '../nn/index.js';
+import type { Tokenizer } from '../tokenizers/index.js';
+import { Engine } from './engine/engine.js';
+import type { EngineOptions } from './engine/engine-options.js';
+import { TextEngine } from './engine/text-engine.js';
+import type { BeamChoice, FinishReason, GenerationRequest, TextRequest } from './requests.js';
 
 export interface GenerationResult {
   /** All generated ids, the stop id included. */
@@ -11,28 +15,33 @@ export interface GenerationResult {
 
 export interface TextResult extends GenerationResult {
   readonly text: string;
+  /** Of a beam search, best first; `ids` and `text` are those of the best. */
+  readonly beams?: readonly BeamChoice[] | undefined;
 }
 
-/** Runs every request to its end. `onToken` sees each token as it comes. */
+/** Most texts that such a run advances together; the others wait. */
+const TOGETHER = 64;
+
+/** Runs every request to its end. `onToken` sees each token as it comes. @throws InputError */
 export function generateIds(
   model: CausalLm,
   requests: readonly GenerationRequest[],
   onToken?: (request: number, id: number) => void,
 ): GenerationResult[] {
-  if (requests.length === 0) return [];
-  const batch = new GenerationBatch(model, requests);
+  const engine = new Engine(model, roomFor(model, requests));
   const results = requests.map(() => ({ ids: [] as number[], finishReason: 'length' as FinishReason }));
   try {
-    while (!batch.isFinished)
-      for (const { request, id, finishReason } of batch.step()) {
-        const result = results[request];
+    for (const [index, request] of requests.entries()) engine.submit(String(index), request);
+    while (engine.hasWork)
+      for (const { id, ids, end } of engine.step()) {
+        const result = results[Number(id)];
         if (result === undefined) continue;
-        result.ids.push(id);
-        if (finishReason !== undefined) result.finishReason = finishReason;
-        onToken?.(request, id);
+        result.ids.push(...ids);
+        if (end !== undefined) result.finishReason = end.finishReason;
+        for (const token of ids) onToken?.(Number(id), token);
       }
   } finally {
-    batch.dispose();
+    engine.dispose();
   }
   return results;
 }
@@ -41,24 +50,48 @@ export function generateIds(
 export function generateText(
   model: CausalLm,
   tokenizer: Tokenizer,
-  requests: readonly GenerationRequest[],
+  requests: readonly TextRequest[],
   onText?: (request: number, piece: string) => void,
 ): TextResult[] {
-  const streams: DecodeStream[] = requests.map(() =>
-    tokenizer.createDecodeStream({ skipSpecialTokens: true }),
-  );
-  const texts = requests.map(() => '');
-  const emit = (request: number, piece: string | undefined): void => {
-    if (piece === undefined || piece === '') return;
-    texts[request] += piece;
-    onText?.(request, piece);
-  };
-  const limited = requests.map((request) => ({ ...request, vocabLimit: tokenizer.vocabSize }));
-  const results = generateIds(model, limited, (request, id) => {
-    if (requests[request]?.stopTokenIds?.includes(id) !== true) emit(request, streams[request]?.push(id));
-  });
-  return results.map((result, request) => {
-    emit(request, streams[request]?.end());
-    return { ...result, text: texts[request] ?? '' };
-  });
+  const engine = new TextEngine(model, tokenizer, roomFor(model, requests));
+  const results: {
+    ids: number[];
+    text: string;
+    finishReason: FinishReason;
+    beams?: readonly BeamChoice[];
+  }[] = requests.map(() => ({ ids: [], text: '', finishReason: 'length' }));
+  try {
+    for (const [index, request] of requests.entries()) engine.submit(String(index), request);
+    while (engine.hasWork)
+      for (const { id, event } of engine.step()) {
+        const result = results[Number(id)];
+        if (result === undefined) continue;
+        if ('error' in event) throw event.error;
+        const [best] = event.beams ?? [];
+        const piece = best?.text ?? event.text;
+        result.ids.push(...(best?.ids ?? event.ids));
+        result.text += piece;
+        if (event.beams !== undefined) result.beams = event.beams;
+        if (event.end !== undefined) result.finishReason = event.end.finishReason;
+        if (piece !== '') onText?.(Number(id), piece);
+      }
+  } finally {
+    engine.dispose();
+  }
+  return results;
+}
+
+/** A cache in which the longest of the requests run together without giving way. */
+function roomFor(model: CausalLm, requests: readonly (GenerationRequest | TextRequest)[]): EngineOptions {
+  const step = 512;
+  const held = requests
+    .map(({ promptIds, maxNewTokens, beams }) => {
+      const length = promptIds.length + maxNewTokens;
+      const inWindow =
+        model.window === undefined ? length : Math.min(length, model.window + step + 2 * BLOCK_SIZE);
+      return (inWindow + 2 * BLOCK_SIZE) * (beams?.count ?? 1);
+    })
+    .sort((a, b) => b - a);
+  const cacheTokens = held.slice(0, TOGETHER).reduce((sum, length) => sum + length, BLOCK_SIZE);
+  return { cacheTokens, maxSequences: TOGETHER, maxBatchTokens: step };
 }

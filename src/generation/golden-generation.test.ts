@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { goldenFolder, goldenJson, goldenModels } from '../../tests/golden.js';
 import { loadModel } from '../models/index.js';
 import { liveTensorCount, scope } from '../tensor/index.js';
+import { Engine } from './engine/engine.js';
 import { generateIds } from './generate-text.js';
-import { GenerationBatch } from './generation-batch.js';
 import type { SamplingParameters } from './sampling-parameters.js';
 
 interface GoldenGeneration {
@@ -50,12 +50,13 @@ for (const folder of goldenModels) {
 test('200 decode steps leave the number of live tensors unchanged', () => {
   scope(() => {
     const { model } = loadModel(`${goldenFolder}xverse`);
-    const batch = new GenerationBatch(model, [{ promptIds: [5, 6, 7], maxNewTokens: 300 }]);
-    for (let step = 0; step < 10; step++) batch.step();
+    const engine = new Engine(model);
+    engine.submit('a', { promptIds: [5, 6, 7], maxNewTokens: 300 });
+    for (let step = 0; step < 10; step++) engine.step();
     const before = liveTensorCount();
-    for (let step = 0; step < 200; step++) batch.step();
+    for (let step = 0; step < 200; step++) engine.step();
     expect(liveTensorCount()).toBe(before);
-    batch.dispose();
+    engine.dispose();
     model.dispose();
   });
 });

@@ -1,10 +1,14 @@
-export { type GenerationResult, generateIds, generateText, type TextResult } from './generate-text.js';
 export {
-  type FinishReason,
-  type GeneratedToken,
-  GenerationBatch,
-  type GenerationRequest,
-} from './generation-batch.js';
+  type BeamResult,
+  BeamSearch,
+  type BeamSearchOptions,
+  type BeamStep,
+  type ProcessBeamRow,
+} from './beam-search.js';
+export { Engine, type EngineEvent } from './engine/engine.js';
+export { cacheBytesPerToken, type EngineOptions } from './engine/engine-options.js';
+export { type IdentifiedEvent, TextEngine, type TextEngineOptions } from './engine/text-engine.js';
+export { type GenerationResult, generateIds, generateText, type TextResult } from './generate-text.js';
 export { type TokenLogProb, type TokenLogProbs, tokenLogProbs } from './log-probs.js';
 export {
   createPenalties,
@@ -19,6 +23,8 @@ export type {
   BeamChoice,
   BeamParameters,
   EngineStats,
+  FinishReason,
+  GenerationRequest,
   SequenceEnd,
   TextEvent,
   TextRequest,
@@ -27,4 +33,4 @@ export { greedyToken, Sampler, type TokenProbabilities, tokenProbabilities } fro
 export { checkSamplingParameters, type LogitsRow, type SamplingParameters } from './sampling-parameters.js';
 export { StopStringMatcher, type StopStringResult } from './stop-strings.js';
 export type { GrammarSpec } from './structured/grammar-spec.js';
-export type { TokenConstraint } from './structured/token-constraint.js';
+export type { ConstraintSource, TokenConstraint } from './structured/token-constraint.js';

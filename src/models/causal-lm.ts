@@ -5,24 +5,32 @@
  * Shapes: B batch, T new tokens, S tokens to attend to, D hidden, E head_dim, V vocabulary.
  */
 import {
-  type AttentionMask,
+  applyRotary,
+  attention,
   documentMask,
-  GrowingKvCache,
-  type KvCache,
   Linear,
   Module,
   type Rotary,
+  rotaryTable,
 } from '../nn/index.js';
-import { type FloatDType, intTensor, isFloatDType, type Tensor } from '../tensor/index.js';
+import { type FloatDType, isFloatDType, type Tensor } from '../tensor/index.js';
 
-/** What the blocks of one forward pass share. */
+/** What the blocks of one forward pass share: whole rows on their own, or new tokens behind those of a cache. */
 export interface ForwardContext {
-  /** Rotation of the new queries and keys. */
+  /** Rotation of the new queries, and of the new keys unless the family caches them unrotated. */
   readonly rotary: Rotary; // [T, E]
-  /** Rotation of all keys, for families that cache them unrotated. */
-  readonly keyRotary: Rotary | undefined; // [S, E]
-  readonly mask: AttentionMask;
-  readonly cache: KvCache | undefined;
+  /**
+   * softmax(q k^T / sqrt(E)) v over all keys that each query may see, those of earlier passes among them.
+   * @param q [B, H, T, E] @param k [B, H, T, E] @param v [B, H, T, E] @returns [B, H, T, E]
+   */
+  attend(layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor;
+}
+
+/** How positions turn queries and keys (see `rotaryTable`). */
+export interface RotaryRule {
+  readonly base: number;
+  /** Factor on cos and sin. Default 1. */
+  readonly scale?: number;
 }
 
 export interface Block extends Module {
@@ -31,9 +39,8 @@ export interface Block extends Module {
 }
 
 export interface ForwardOptions {
-  /** 1 where a token is real, 0 where it is padding; over the cached and the new tokens. */
-  readonly attentionMask?: Tensor | undefined; // [B, past + T]
-  readonly cache?: KvCache | undefined;
+  /** 1 where a token is real, 0 where it is padding. */
+  readonly attentionMask?: Tensor | undefined; // [B, T]
   /** Lengths of the documents in each row, where each is to be read on its own. */
   readonly documents?: readonly (readonly number[])[] | undefined;
   /** Give logits for the last K tokens only. */
@@ -48,6 +55,10 @@ export abstract class CausalLm extends Module {
   readonly window: number | undefined = undefined;
   /** A token that no other looks at in generation, wherever it stands; undefined: every token is seen. */
   readonly unseenTokenId: number | undefined = undefined;
+  /** True where `attend` is given keys that it has to turn itself, because the rule changes for all keys at once. */
+  readonly cachesUnrotatedKeys: boolean = false;
+  abstract readonly numHeads: number;
+  abstract readonly headDim: number;
   abstract readonly layers: readonly Block[];
 
   /** @param inputIds int64 [B, T] */
@@ -56,16 +67,8 @@ export abstract class CausalLm extends Module {
   /** The final norm and the output projection. @param hidden [B, T, D] */
   abstract head(hidden: Tensor): Tensor; // [B, T, V]
 
-  /**
-   * Rotations for `length` positions from `start` on, when `total` tokens are known, the longest text among them having
-   * `longest`: bases that grow with the length go by it.
-   */
-  protected abstract rotations(
-    start: number,
-    length: number,
-    total: number,
-    longest: number,
-  ): Pick<ForwardContext, 'rotary' | 'keyRotary'>;
+  /** The rotation that a text has when its length, all tokens known so far, is `length`. */
+  abstract rotaryRule(length: number): RotaryRule;
 
   /** The dtype that the blocks compute in: that of their matrices (norms may be wider). */
   get computeDType(): FloatDType {
@@ -81,43 +84,41 @@ export abstract class CausalLm extends Module {
     return first[1].device;
   }
 
-  /** An empty cache for generation. */
-  createCache(): KvCache {
-    return new GrowingKvCache();
-  }
-
-  /** Rotations and mask for `length` new tokens behind those in the cache. */
-  createContext(length: number, { attentionMask, cache, documents }: ForwardOptions = {}): ForwardContext {
-    const start = cache?.length ?? 0;
-    const keyPositions = cache?.positions(length) ?? Array.from({ length }, (_, index) => index);
+  /** For `length` tokens of whole rows. */
+  createContext(length: number, { attentionMask, documents }: ForwardOptions = {}): ForwardContext {
+    const { computeDType: dtype, device, headDim, window } = this;
     // Rotations are relative: positions may count on through the documents of a row.
-    const longest = documents === undefined ? start + length : Math.max(...documents.flat());
-    const keyValid =
-      attentionMask === undefined
-        ? undefined
-        : attentionMask
-            .indexSelect(1, intTensor(keyPositions, undefined, { device: attentionMask.device }))
-            .ne(0);
-    return {
-      ...this.rotations(start, length, start + length, longest),
-      mask: {
-        queryStart: start,
-        keyPositions,
-        window: this.window,
-        keyValid,
-        documents: documents === undefined ? undefined : documentMask(documents, this.window, this.device),
-      },
-      cache,
+    const longest = documents === undefined ? length : Math.max(...documents.flat());
+    const rotary = rotaryTable({
+      start: 0,
+      length,
+      headDim,
+      ...this.rotaryRule(longest),
+      dtype,
+      device,
+    });
+    const mask = {
+      queryStart: 0,
+      keyPositions: Array.from({ length }, (_, index) => index),
+      window,
+      keyValid: attentionMask?.ne(0),
+      documents: documents === undefined ? undefined : documentMask(documents, window, device),
     };
+    const turn = (k: Tensor): Tensor => (this.cachesUnrotatedKeys ? applyRotary(k, rotary) : k);
+    return { rotary, attend: (_layer, q, k, v) => attention(q, turn(k), v, mask) };
   }
 
-  /** @param inputIds int64 [B, T] @returns logits [B, T, V], or [B, lastPositions, V] */
-  forward(inputIds: Tensor, options: ForwardOptions = {}): Tensor {
-    const length = inputIds.size(1);
-    const context = this.createContext(length, options);
+  /** What goes into the head. @param inputIds int64 [B, T] */
+  hiddenStates(inputIds: Tensor, context: ForwardContext): Tensor {
     let hidden = this.embed(inputIds);
     for (const [index, layer] of this.layers.entries()) hidden = layer.forward(hidden, context, index);
-    options.cache?.advance(length);
+    return hidden; // [B, T, D]
+  }
+
+  /** Whole rows. @param inputIds int64 [B, T] @returns logits [B, T, V], or [B, lastPositions, V] */
+  forward(inputIds: Tensor, options: ForwardOptions = {}): Tensor {
+    const length = inputIds.size(1);
+    const hidden = this.hiddenStates(inputIds, this.createContext(length, options));
     const last = Math.min(options.lastPositions ?? length, length);
     return this.head(hidden.narrow(1, length - last, last));
   }

@@ -2,9 +2,17 @@ export { type AttentionMask, attention, type DocumentMask, documentMask } from '
 export { Embedding } from './embedding.js';
 export { gatedActivation } from './gated-activation.js';
 export { type InitOptions, type InitRule, initializeModule } from './init.js';
-export { GrowingKvCache, type KeysAndValues, type KvCache, RingKvCache } from './kv-cache.js';
 export { Linear, type LinearOptions } from './linear.js';
 export { weightedCrossEntropySum } from './loss.js';
 export { Module, parameter } from './module.js';
 export { accumulationDType, LayerNorm, RmsNorm } from './norm.js';
+export {
+  ABSENT_BLOCK,
+  BLOCK_SIZE,
+  PagedKvCache,
+  type PagedKvCacheOptions,
+  type PagedRows,
+  type PagedStep,
+  pagedBlockBytes,
+} from './paged-kv-cache.js';
 export { applyRotary, type Rotary, type RotaryOptions, rotaryTable } from './rotary.js';

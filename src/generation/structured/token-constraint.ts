@@ -1,3 +1,5 @@
+import type { GrammarSpec } from './grammar-spec.js';
+
 /** Which token may come next; one object follows one sequence. */
 export interface TokenConstraint {
   /**
@@ -8,4 +10,10 @@ export interface TokenConstraint {
   /** Takes note of the chosen token, which `allowed` has allowed, and may start on the next mask elsewhere. */
   accept(id: number): void;
   dispose(): void;
+}
+
+/** Where constraints come from: compiles a grammar off the engine's thread, or finds it compiled. */
+export interface ConstraintSource {
+  /** A constraint for one new sequence. @throws InputError for a grammar that is unsupported, too large, too slow */
+  create(spec: GrammarSpec): Promise<TokenConstraint>;
 }

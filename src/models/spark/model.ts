@@ -5,20 +5,9 @@
  * Shapes: B batch, T new tokens, D hidden, H heads, E head_dim, F intermediate (half of ffn_hidden_size),
  * V vocabulary.
  */
-import {
-  applyRotary,
-  attention,
-  Embedding,
-  gatedActivation,
-  type KvCache,
-  LayerNorm,
-  Linear,
-  Module,
-  RingKvCache,
-  rotaryTable,
-} from '../../nn/index.js';
+import { applyRotary, Embedding, gatedActivation, LayerNorm, Linear, Module } from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
-import { type Block, CausalLm, type ForwardContext } from '../causal-lm.js';
+import { type Block, CausalLm, type ForwardContext, type RotaryRule } from '../causal-lm.js';
 import type { SparkConfig } from './config.js';
 
 /** Fixed in the published code; no key of the config says it. */
@@ -45,13 +34,9 @@ class SparkAttention extends Module {
     const heads = (projected: Tensor): Tensor =>
       projected.view([batch, length, this.numHeads, -1]).transpose(1, 2);
     const q = applyRotary(heads(this.qProj.forward(x)), context.rotary); // [B, H, T, E]
-    const newKeys = applyRotary(heads(this.kProj.forward(x)), context.rotary);
-    const newValues = heads(this.vProj.forward(x));
-    const { keys, values } = context.cache?.append(layer, newKeys, newValues) ?? {
-      keys: newKeys,
-      values: newValues,
-    };
-    const mixed = attention(q, keys, values, context.mask); // [B, H, T, E]
+    const k = applyRotary(heads(this.kProj.forward(x)), context.rotary);
+    const v = heads(this.vProj.forward(x));
+    const mixed = context.attend(layer, q, k, v); // [B, H, T, E]
     return this.outProj.forward(mixed.transpose(1, 2).reshape([batch, length, hiddenSize]));
   }
 }
@@ -112,6 +97,14 @@ export class SparkModel extends CausalLm {
     this.finalNorm = new LayerNorm(config.hidden_size, config.layernorm_epsilon);
   }
 
+  get numHeads(): number {
+    return this.#config.num_heads;
+  }
+
+  get headDim(): number {
+    return this.#config.hidden_size / this.#config.num_heads;
+  }
+
   get vocabSize(): number {
     return this.#config.vocab_size;
   }
@@ -128,16 +121,7 @@ export class SparkModel extends CausalLm {
     return this.embedTokens.project(this.finalNorm.forward(hidden)); // [B, T, V]
   }
 
-  override createCache(): KvCache {
-    return new RingKvCache(this.window);
-  }
-
-  protected override rotations(start: number, length: number): Pick<ForwardContext, 'rotary' | 'keyRotary'> {
-    const headDim = this.#config.hidden_size / this.#config.num_heads;
-    const { computeDType: dtype, device } = this;
-    return {
-      rotary: rotaryTable({ start, length, headDim, base: ROPE_BASE, dtype, device }),
-      keyRotary: undefined,
-    };
+  override rotaryRule(): RotaryRule {
+    return { base: ROPE_BASE };
   }
 }

@@ -4,18 +4,9 @@
  *
  * Shapes: B batch, T new tokens, D hidden, H heads, E head_dim, F intermediate, V vocabulary.
  */
-import {
-  applyRotary,
-  attention,
-  Embedding,
-  gatedActivation,
-  Linear,
-  Module,
-  RmsNorm,
-  rotaryTable,
-} from '../../nn/index.js';
+import { applyRotary, Embedding, gatedActivation, Linear, Module, RmsNorm } from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
-import { type Block, CausalLm, type ForwardContext } from '../causal-lm.js';
+import { type Block, CausalLm, type ForwardContext, type RotaryRule } from '../causal-lm.js';
 import { ntkAlpha } from '../ntk.js';
 import type { TelechatConfig } from './config.js';
 
@@ -48,13 +39,9 @@ class TelechatAttention extends Module {
     const query = this.query.forward(x).view([batch, length, this.numHeads, -1]).transpose(1, 2);
     const keyValue = this.keyValue.forward(x).view([batch, length, this.numHeads, 2, -1]); // [B, T, H, 2, E]
     const q = applyRotary(query, context.rotary); // [B, H, T, E]
-    const newKeys = applyRotary(keyValue.select(3, 0).transpose(1, 2), context.rotary);
-    const newValues = keyValue.select(3, 1).transpose(1, 2);
-    const { keys, values } = context.cache?.append(layer, newKeys, newValues) ?? {
-      keys: newKeys,
-      values: newValues,
-    };
-    const mixed = attention(q, keys, values, context.mask); // [B, H, T, E]
+    const k = applyRotary(keyValue.select(3, 0).transpose(1, 2), context.rotary);
+    const v = keyValue.select(3, 1).transpose(1, 2);
+    const mixed = context.attend(layer, q, k, v); // [B, H, T, E]
     return this.dense.forward(mixed.transpose(1, 2).reshape([batch, length, hiddenSize]));
   }
 }
@@ -113,6 +100,14 @@ export class TelechatModel extends CausalLm {
     this.lmHead = config.tie_word_embeddings ? undefined : new Linear(config.hidden_size, config.vocab_size);
   }
 
+  get numHeads(): number {
+    return this.#config.n_head;
+  }
+
+  get headDim(): number {
+    return this.#config.hidden_size / this.#config.n_head;
+  }
+
   get vocabSize(): number {
     return this.#config.vocab_size;
   }
@@ -135,21 +130,12 @@ export class TelechatModel extends CausalLm {
    * Base and scale of the moment: cached keys keep those of the step that brought them. With L the total length,
    * base * alpha(L)^(E / (E - 2)), and cos and sin times 0.1 ln(L / training_seqlen) + 1 once L exceeds it.
    */
-  protected override rotations(
-    start: number,
-    length: number,
-    _total: number,
-    longest: number,
-  ): Pick<ForwardContext, 'rotary' | 'keyRotary'> {
-    const { hidden_size: hiddenSize, n_head: numHeads, training_seqlen: trainingLength } = this.#config;
-    const headDim = hiddenSize / numHeads;
-    const known = Math.max(longest, trainingLength);
-    const base = telechatRopeBase(this.#config, known);
-    const scale = 0.1 * Math.log(known / trainingLength) + 1;
-    const { computeDType: dtype, device } = this;
+  override rotaryRule(length: number): RotaryRule {
+    const { training_seqlen: trainingLength } = this.#config;
+    const known = Math.max(length, trainingLength);
     return {
-      rotary: rotaryTable({ start, length, headDim, base, scale, dtype, device }),
-      keyRotary: undefined,
+      base: telechatRopeBase(this.#config, known),
+      scale: 0.1 * Math.log(known / trainingLength) + 1,
     };
   }
 }

@@ -7,18 +7,9 @@
  *
  * Shapes: B batch, T new tokens, S tokens to attend to, D hidden, H heads, E head_dim, F intermediate, V vocabulary.
  */
-import {
-  applyRotary,
-  attention,
-  Embedding,
-  gatedActivation,
-  Linear,
-  Module,
-  RmsNorm,
-  rotaryTable,
-} from '../../nn/index.js';
+import { applyRotary, Embedding, gatedActivation, Linear, Module, RmsNorm } from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
-import { type Block, CausalLm, type ForwardContext } from '../causal-lm.js';
+import { type Block, CausalLm, type ForwardContext, type RotaryRule } from '../causal-lm.js';
 import { ntkAlpha } from '../ntk.js';
 import type { Telechat52bConfig } from './config.js';
 
@@ -46,14 +37,7 @@ class Telechat52bAttention extends Module {
         .view([batch, length, this.numHeads, -1])
         .transpose(1, 2);
     const q = applyRotary(heads(0), context.rotary); // [B, H, T, E]
-    const newKeys = heads(1);
-    const newValues = heads(2);
-    const { keys, values } = context.cache?.append(layer, newKeys, newValues) ?? {
-      keys: newKeys,
-      values: newValues,
-    };
-    const k = applyRotary(keys, context.keyRotary ?? context.rotary); // [B, H, S, E]
-    const mixed = attention(q, k, values, context.mask); // [B, H, T, E]
+    const mixed = context.attend(layer, q, heads(1), heads(2)); // [B, H, T, E]; keys are turned there
     return this.cProj.forward(mixed.transpose(1, 2).reshape([batch, length, hiddenSize]));
   }
 }
@@ -98,6 +82,7 @@ class Telechat52bBlock extends Module implements Block {
 }
 
 export class Telechat52bModel extends CausalLm {
+  override readonly cachesUnrotatedKeys = true;
   readonly embedTokens: Embedding;
   readonly layers: readonly Telechat52bBlock[];
   readonly finalNorm: RmsNorm;
@@ -111,6 +96,14 @@ export class Telechat52bModel extends CausalLm {
     this.layers = Array.from({ length: config.n_layer }, () => new Telechat52bBlock(config));
     this.finalNorm = new RmsNorm(config.n_embd, config.layer_norm_epsilon, 'before-weight');
     this.lmHead = new Linear(config.n_embd, config.vocab_size);
+  }
+
+  get numHeads(): number {
+    return this.#config.n_head;
+  }
+
+  get headDim(): number {
+    return this.#config.n_embd / this.#config.n_head;
   }
 
   get vocabSize(): number {
@@ -133,28 +126,8 @@ export class Telechat52bModel extends CausalLm {
     return scaled(logits, useMup ? outputMult / widthFactor : 1);
   }
 
-  protected override rotations(
-    start: number,
-    length: number,
-    total: number,
-    longest: number,
-  ): Pick<ForwardContext, 'rotary' | 'keyRotary'> {
-    const { n_embd: hiddenSize, n_head: numHeads, rotary_theta: theta } = this.#config;
-    const base = theta * ntkAlpha(longest, NTK_UNIT);
-    const { computeDType: dtype, device } = this;
-    const keyRotary = rotaryTable({
-      start: 0,
-      length: total,
-      headDim: hiddenSize / numHeads,
-      base,
-      dtype,
-      device,
-    });
-    const rotary = {
-      cos: keyRotary.cos.narrow(0, start, length),
-      sin: keyRotary.sin.narrow(0, start, length),
-    };
-    return { rotary, keyRotary };
+  override rotaryRule(length: number): RotaryRule {
+    return { base: this.#config.rotary_theta * ntkAlpha(length, NTK_UNIT) };
   }
 }
 

@@ -3,18 +3,9 @@
  *
  * Shapes: B batch, T new tokens, S tokens to attend to, D hidden, H heads, E head_dim, F intermediate, V vocabulary.
  */
-import {
-  applyRotary,
-  attention,
-  Embedding,
-  gatedActivation,
-  Linear,
-  Module,
-  RmsNorm,
-  rotaryTable,
-} from '../../nn/index.js';
+import { applyRotary, Embedding, gatedActivation, Linear, Module, RmsNorm } from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
-import { type Block, CausalLm, type ForwardContext } from '../causal-lm.js';
+import { type Block, CausalLm, type ForwardContext, type RotaryRule } from '../causal-lm.js';
 import type { XverseConfig } from './config.js';
 
 class XverseAttention extends Module {
@@ -38,13 +29,9 @@ class XverseAttention extends Module {
     const heads = (projected: Tensor): Tensor =>
       projected.view([batch, length, this.numHeads, -1]).transpose(1, 2);
     const q = applyRotary(heads(this.qProj.forward(x)), context.rotary); // [B, H, T, E]
-    const newKeys = applyRotary(heads(this.kProj.forward(x)), context.rotary);
-    const newValues = heads(this.vProj.forward(x));
-    const { keys, values } = context.cache?.append(layer, newKeys, newValues) ?? {
-      keys: newKeys,
-      values: newValues,
-    };
-    const mixed = attention(q, keys, values, context.mask); // [B, H, T, E]
+    const k = applyRotary(heads(this.kProj.forward(x)), context.rotary);
+    const v = heads(this.vProj.forward(x));
+    const mixed = context.attend(layer, q, k, v); // [B, H, T, E]
     return this.oProj.forward(mixed.transpose(1, 2).reshape([batch, length, hiddenSize]));
   }
 }
@@ -103,6 +90,14 @@ export class XverseModel extends CausalLm {
     this.lmHead = config.tie_word_embeddings ? undefined : new Linear(config.hidden_size, config.vocab_size);
   }
 
+  get numHeads(): number {
+    return this.#config.num_attention_heads;
+  }
+
+  get headDim(): number {
+    return this.#config.hidden_size / this.#config.num_attention_heads;
+  }
+
   get vocabSize(): number {
     return this.#config.vocab_size;
   }
@@ -120,10 +115,7 @@ export class XverseModel extends CausalLm {
     return this.lmHead?.forward(normed) ?? this.embedTokens.project(normed); // [B, T, V]
   }
 
-  protected override rotations(start: number, length: number): Pick<ForwardContext, 'rotary' | 'keyRotary'> {
-    const { hidden_size: hiddenSize, num_attention_heads: numHeads, rope_theta: base } = this.#config;
-    const headDim = hiddenSize / numHeads;
-    const { computeDType: dtype, device } = this;
-    return { rotary: rotaryTable({ start, length, headDim, base, dtype, device }), keyRotary: undefined };
+  override rotaryRule(): RotaryRule {
+    return { base: this.#config.rope_theta };
   }
 }

@@ -1,18 +1,19 @@
-/** Forward with a KV cache, and with left padding, against the plain forward of the whole sequence; float64. */
+/** Forward through paged blocks, and with left padding, against the plain forward of whole rows; float64. */
 import { describe, expect, test } from 'vitest';
+import { goldenFolder, goldenModels, maxAbsDifference } from '../../../tests/golden.js';
 import {
   cachedLogits,
   initialised,
   inScope,
   oneByOne,
+  PagedForward,
   someIds,
   telechatCacheDifference,
   tinyTelechat,
-} from '../../tests/cached-forward.js';
-import { goldenFolder, goldenModels, maxAbsDifference } from '../../tests/golden.js';
-import { cat, intTensor, type Tensor } from '../tensor/index.js';
-import { type CausalLm, loadModel, parseArchitecture } from './index.js';
-import { ntkAlpha } from './ntk.js';
+} from '../../../tests/paged-forward.js';
+import { type CausalLm, loadModel, parseArchitecture } from '../../models/index.js';
+import { ntkAlpha } from '../../models/ntk.js';
+import { cat, intTensor, type Tensor } from '../../tensor/index.js';
 
 /** The same sums in another order, in float64, of logits of about 10. */
 const BOUND = 1e-11;
@@ -57,7 +58,12 @@ describe.each(goldenModels)('%s', (folder) => {
       );
       const variants = {
         uncached: model.forward(inputIds, { attentionMask: mask }),
-        cached: cachedLogits(model, inputIds, [26, ...oneByOne(4)], mask),
+        cached: cachedLogits(
+          model,
+          inputIds,
+          [26, ...oneByOne(4)],
+          lengths.map((length) => Array.from({ length: width }, (_, index) => index >= width - length)),
+        ),
       };
       for (const [name, logits] of Object.entries(variants))
         for (const [row, ids] of rows.entries()) {
@@ -103,14 +109,14 @@ test('TeleChat-52B across 4096: one layer equals the full forward of each length
     };
     const model = initialised(parseArchitecture(config, 'test').createModel());
     const inputIds = someIds(1, 4100, 16);
-    const cache = model.createCache();
-    model.forward(inputIds.narrow(1, 0, 4094), { cache, lastPositions: 1 });
+    const forward = new PagedForward(model, 1, 4100);
+    forward.run(inputIds.narrow(1, 0, 4094));
     for (let total = 4095; total <= 4100; total++) {
-      const step = model.forward(inputIds.narrow(1, total - 1, 1), { cache });
+      const step = forward.run(inputIds.narrow(1, total - 1, 1));
       const whole = model.forward(inputIds.narrow(1, 0, total), { lastPositions: 1 });
       expect(maxAbsDifference(step, whole), `length ${total}`).toBeLessThanOrEqual(BOUND);
     }
-    cache.dispose();
+    forward.dispose();
   }));
 
 test('head_dim 160, as TeleChat-12B has: cached, and in every dtype', () =>

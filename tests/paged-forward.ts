@@ -1,10 +1,10 @@
-/** What the tests of cached forwards share: chunked feeding, tiny models, and TeleChat's rotation by chunks. */
-
-import type { CausalLm } from '../src/models/index.js';
+/** What the tests of paged forwards share: chunked feeding, tiny models, and TeleChat's rotation by chunks. */
+import { ModelRunner } from '../src/generation/engine/model-runner.js';
+import type { CausalLm, ForwardContext } from '../src/models/index.js';
 import { ntkAlpha } from '../src/models/ntk.js';
 import { telechatConfigSchema } from '../src/models/telechat/config.js';
 import { TelechatModel } from '../src/models/telechat/model.js';
-import { initializeModule, type Rotary, rotaryTable } from '../src/nn/index.js';
+import { BLOCK_SIZE, initializeModule, PagedKvCache, rotaryTable } from '../src/nn/index.js';
 import { cat, Generator, intTensor, noGrad, scope, type Tensor } from '../src/tensor/index.js';
 import { maxAbsDifference } from './golden.js';
 
@@ -14,22 +14,78 @@ export function someIds(batch: number, length: number, vocabSize: number): Tenso
   return intTensor(ids, [batch, length]);
 }
 
-/** Logits of all positions, fed to a cache in the given chunks. */
+/** Runs pieces of texts through pages that lie in no order, as an engine would. */
+export class PagedForward {
+  readonly #model: CausalLm;
+  readonly #cache: PagedKvCache;
+  readonly #runner: ModelRunner;
+  readonly #blocks: readonly (readonly number[])[];
+  readonly #lengths: number[];
+
+  constructor(model: CausalLm, batch: number, capacity: number) {
+    const perText = Math.ceil(capacity / BLOCK_SIZE);
+    this.#model = model;
+    this.#cache = new PagedKvCache({
+      layers: model.layers.length,
+      blocks: perText * batch,
+      heads: model.numHeads,
+      headDim: model.headDim,
+      dtype: model.computeDType,
+      device: model.device,
+      window: model.window,
+    });
+    this.#runner = new ModelRunner(model, this.#cache, undefined);
+    // From the last block down, the texts in turns.
+    this.#blocks = Array.from({ length: batch }, (_, row) =>
+      Array.from({ length: perText }, (_, block) => (perText - 1 - block) * batch + row),
+    );
+    this.#lengths = new Array<number>(batch).fill(0);
+  }
+
+  /** Logits of the next tokens of every text. @param inputIds int64 [B, T] @param seen of these tokens [B][T] */
+  run(inputIds: Tensor, seen?: readonly (readonly boolean[])[]): Tensor {
+    const [batch = 0, length = 0] = inputIds.shape;
+    const ids = inputIds.to('float64').toFloat64Array();
+    const chunks = this.#blocks.map((blocks, row) => {
+      const position = this.#lengths[row] ?? 0;
+      const marks = seen?.[row];
+      if (marks !== undefined) this.#cache.setSeen(blocks, position, marks);
+      this.#lengths[row] = position + length;
+      return {
+        ids: [...ids.subarray(row * length, (row + 1) * length)],
+        position,
+        blocks: blocks.slice(0, Math.ceil((position + length) / BLOCK_SIZE)),
+        length: position + length,
+        adapter: undefined,
+      };
+    });
+    const hidden = this.#runner.run(chunks);
+    return this.#model.head(hidden).view([batch, length, this.#model.vocabSize]);
+  }
+
+  dispose(): void {
+    this.#runner.dispose();
+    this.#cache.dispose();
+  }
+}
+
+/** Logits of all positions, fed to a cache in the given chunks. @param seen [B][T] */
 export function cachedLogits(
   model: CausalLm,
   inputIds: Tensor,
   chunks: readonly number[],
-  mask?: Tensor,
+  seen?: readonly (readonly boolean[])[],
 ): Tensor {
-  const cache = model.createCache();
+  const [batch = 0, capacity = 0] = inputIds.shape;
+  const forward = new PagedForward(model, batch, capacity);
   const logits: Tensor[] = [];
   let start = 0;
   for (const length of chunks) {
-    const attentionMask = mask?.narrow(1, 0, start + length);
-    logits.push(model.forward(inputIds.narrow(1, start, length), { cache, attentionMask }));
+    const marks = seen?.map((row) => row.slice(start, start + length));
+    logits.push(forward.run(inputIds.narrow(1, start, length), marks));
     start += length;
   }
-  cache.dispose();
+  forward.dispose();
   return cat(logits, 1);
 }
 
@@ -65,22 +121,20 @@ export function initialised<Model extends CausalLm>(model: Model, std = 1): Mode
 class TelechatByChunks extends TelechatModel {
   chunks: readonly number[] = [];
   trainingLength = 8192;
-  headDim = 8;
 
-  protected override rotations(): { rotary: Rotary; keyRotary: undefined } {
+  override createContext(): ForwardContext {
+    const { headDim } = this;
     let start = 0;
     const tables = this.chunks.map((length) => {
       const total = Math.max(start + length, this.trainingLength);
-      const base = 10000 * ntkAlpha(total, 8192) ** (this.headDim / (this.headDim - 2));
+      const base = 10000 * ntkAlpha(total, 8192) ** (headDim / (headDim - 2));
       const scale = 0.1 * Math.log(total / this.trainingLength) + 1;
-      const { headDim } = this;
       const table = rotaryTable({ start, length, headDim, base, scale, dtype: 'float64', device: 'cpu' });
       start += length;
       return table;
     });
-    const cos = cat(tables.map((table) => table.cos));
-    const sin = cat(tables.map((table) => table.sin));
-    return { rotary: { cos, sin }, keyRotary: undefined };
+    const rotary = { cos: cat(tables.map(({ cos }) => cos)), sin: cat(tables.map(({ sin }) => sin)) };
+    return { ...super.createContext(start), rotary };
   }
 }
 

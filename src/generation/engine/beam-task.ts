@@ -1,0 +1,86 @@
+/** A task whose beams advance together: each a sequence that shares its full blocks with those it came from. */
+import { BeamSearch } from '../beam-search.js';
+import { createPenalties, type Penalty } from '../penalties.js';
+import type { BeamParameters, FinishReason, GenerationRequest } from '../requests.js';
+import type { LogitsRow } from '../sampling-parameters.js';
+import type { Sequence } from './sequence.js';
+import type { CacheAccess, Task, TaskOutput } from './task.js';
+
+export class BeamTask implements Task {
+  readonly id: string;
+  readonly request: GenerationRequest;
+  finish: { readonly reason: FinishReason; readonly stopId: number | undefined } | undefined;
+  readonly #search: BeamSearch;
+  #sequences: readonly Sequence[];
+  /** Logits of the live beams, as far as their tokens have run. */
+  #rows = new Map<Sequence, LogitsRow>();
+
+  constructor(id: string, request: GenerationRequest, beams: BeamParameters, prompt: Sequence) {
+    this.id = id;
+    this.request = request;
+    this.#sequences = [prompt];
+    const { maxNewTokens, stopTokenIds } = request;
+    this.#search = new BeamSearch({
+      ...beams,
+      stopTokenIds,
+      maxNewTokens,
+    });
+  }
+
+  get sequences(): readonly Sequence[] {
+    return this.#sequences;
+  }
+
+  draft(): readonly number[] {
+    return [];
+  }
+
+  take(sequence: Sequence, _drafts: readonly number[], rows: readonly LogitsRow[]): number {
+    const [row] = rows;
+    // A copy: the step's logits are gone when the last beam has run, steps later perhaps.
+    if (row !== undefined) this.#rows.set(sequence, row.slice(0, this.request.vocabLimit));
+    return 0;
+  }
+
+  endStep({ pool, cache }: CacheAccess): TaskOutput {
+    const rows = this.#sequences.map((sequence) => this.#rows.get(sequence));
+    const ready = rows.filter((row) => row !== undefined);
+    if (ready.length < this.#sequences.length) return { ids: [], logProbs: undefined, beams: undefined };
+    this.#rows.clear();
+    const parents = this.#sequences;
+    const live = this.#search.advance(ready, (row, beam) => this.#penalise(row, parents[beam]));
+    if (this.#search.isFinished) {
+      const beams = this.#search.finish();
+      this.finish = { reason: beams[0]?.finishReason ?? 'length', stopId: undefined };
+      return { ids: beams[0]?.ids ?? [], logProbs: undefined, beams };
+    }
+    const used = new Set<Sequence>();
+    const heirs = live.map(({ parent, id }) => {
+      const sequence = parents[parent];
+      if (sequence === undefined) throw new RangeError(`beam search: no beam ${parent}`);
+      const heir = used.has(sequence) ? sequence.fork(pool, cache) : sequence;
+      used.add(sequence);
+      return { heir, id };
+    });
+    // Only now: a fork copies its parent without the new token.
+    for (const { heir, id } of heirs) heir.tokens.push(id);
+    for (const parent of parents) if (!used.has(parent)) parent.release(pool);
+    this.#sequences = heirs.map(({ heir }) => heir);
+    return { ids: [], logProbs: undefined, beams: undefined };
+  }
+
+  dispose(): void {}
+
+  #penalise(row: LogitsRow, sequence: Sequence | undefined): void {
+    if (sequence === undefined) return;
+    const { promptIds, attentionMask, sampling = {} } = this.request;
+    const penalties: Penalty[] = createPenalties(
+      sampling,
+      promptIds.filter((_, index) => attentionMask?.[index] !== 0),
+    );
+    for (const penalty of penalties) {
+      for (const id of sequence.tokens.slice(sequence.promptLength)) penalty.add(id);
+      penalty.apply(row);
+    }
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * Which blocks of the paged cache are held, by how many, and what lies in them. A block that nobody holds keeps its
+ * contents until it is needed for something else, the longest unused first, so that a later prompt with the same
+ * beginning finds it by its hash.
+ */
+export class BlockPool {
+  readonly size: number;
+  readonly #holders: Int32Array;
+  readonly #hashes: (string | undefined)[];
+  readonly #byHash = new Map<string, number>();
+  /** Blocks that nobody holds and that hold nothing: the first to be taken. */
+  readonly #empty: number[];
+  /** Blocks that nobody holds, with contents; the longest unused first (a Set keeps the order of insertion). */
+  readonly #cached = new Set<number>();
+
+  constructor(size: number) {
+    this.size = size;
+    this.#holders = new Int32Array(size);
+    this.#hashes = new Array<string | undefined>(size).fill(undefined);
+    this.#empty = Array.from({ length: size }, (_, index) => size - 1 - index);
+  }
+
+  /** Blocks that can be allocated, cached ones among them. */
+  get free(): number {
+    return this.#empty.length + this.#cached.size;
+  }
+
+  /** A block with one holder and no contents; undefined if all are held. */
+  allocate(): number | undefined {
+    const block = this.#empty.pop() ?? this.#evict();
+    if (block !== undefined) this.#holders[block] = 1;
+    return block;
+  }
+
+  retain(block: number): void {
+    const holders = this.#holders[block] ?? 0;
+    if (holders === 0) this.#cached.delete(block);
+    this.#holders[block] = holders + 1;
+  }
+
+  release(block: number): void {
+    const holders = (this.#holders[block] ?? 0) - 1;
+    if (holders < 0) throw new RangeError(`block ${block} is released more often than it was held`);
+    this.#holders[block] = holders;
+    if (holders > 0) return;
+    if (this.#hashes[block] === undefined) this.#empty.push(block);
+    else this.#cached.add(block);
+  }
+
+  /** Says what a full block holds. Of two blocks with the same contents the first stays the one to be found. */
+  register(block: number, hash: string): void {
+    if (this.#byHash.has(hash)) return;
+    this.#hashes[block] = hash;
+    this.#byHash.set(hash, block);
+  }
+
+  /** The block with these contents; not yet retained. */
+  find(hash: string): number | undefined {
+    return this.#byHash.get(hash);
+  }
+
+  /** Forgets all contents that nobody holds. */
+  dropCached(): void {
+    for (let block = this.#evict(); block !== undefined; block = this.#evict()) this.#empty.push(block);
+  }
+
+  #evict(): number | undefined {
+    const [block] = this.#cached;
+    if (block === undefined) return undefined;
+    this.#cached.delete(block);
+    const hash = this.#hashes[block];
+    this.#hashes[block] = undefined;
+    if (hash !== undefined) this.#byHash.delete(hash);
+    return block;
+  }
+}

@@ -1,0 +1,63 @@
+/** What a request must be before it is queued. */
+import { InputError } from '../../errors/index.js';
+import { BLOCK_SIZE } from '../../nn/index.js';
+import type { GenerationRequest } from '../requests.js';
+
+export interface RequestLimits {
+  readonly vocabSize: number;
+  /** Prompt and answer together. */
+  readonly maxLength: number;
+  /** Blocks of the pool. */
+  readonly blocks: number;
+  readonly adapters: readonly string[];
+}
+
+/** @throws InputError naming what is wrong, its value and the way out */
+export function checkRequest(request: GenerationRequest, limits: RequestLimits): void {
+  const { promptIds, attentionMask, maxNewTokens, adapter, beams } = request;
+  const { vocabSize, maxLength } = limits;
+  if (promptIds.length === 0)
+    throw new InputError('generation: the prompt is empty; give at least one token.');
+  const outside = promptIds.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
+  if (outside !== undefined)
+    throw new InputError(`generation: token ${outside} is outside the vocabulary of 0 to ${vocabSize - 1}.`);
+  if (attentionMask !== undefined && attentionMask.length !== promptIds.length)
+    throw new InputError(
+      `generation: attentionMask has ${attentionMask.length} entries for ${promptIds.length} tokens.`,
+    );
+  if (attentionMask !== undefined && !attentionMask.some((seen) => seen !== 0))
+    throw new InputError('generation: a prompt is nothing but padding.');
+  if (!Number.isSafeInteger(maxNewTokens) || maxNewTokens < 0)
+    throw new InputError(`generation: maxNewTokens is ${maxNewTokens}; give a whole number from 0.`);
+  if (promptIds.length + maxNewTokens > maxLength)
+    throw new InputError(
+      `generation: ${promptIds.length} prompt tokens and ${maxNewTokens} new ones are more than the ${maxLength} ` +
+        'that fit; shorten the prompt or ask for less.',
+    );
+  if (adapter !== undefined && !limits.adapters.includes(adapter))
+    throw new InputError(
+      `generation: no adapter ${JSON.stringify(adapter)}; loaded: ${limits.adapters.join(', ') || 'none'}.`,
+    );
+  if (beams !== undefined) checkBeams(request, beams.count, limits);
+}
+
+function checkBeams(
+  { promptIds, maxNewTokens, constraint, logProbs }: GenerationRequest,
+  count: number,
+  { blocks }: RequestLimits,
+): void {
+  if (!Number.isSafeInteger(count) || count < 1)
+    throw new InputError(`generation: ${count} beams; give a whole number from 1.`);
+  if (constraint !== undefined || logProbs !== undefined)
+    throw new InputError(
+      'generation: beam search has no structured output and no log-probabilities of its tokens.',
+    );
+  const prompt = Math.floor(promptIds.length / BLOCK_SIZE);
+  const own = Math.ceil((promptIds.length + maxNewTokens) / BLOCK_SIZE) - prompt;
+  // One spare block: a new beam copies an open block before the old one is given back.
+  if (prompt + (own + 1) * count > blocks)
+    throw new InputError(
+      `generation: ${count} beams of ${promptIds.length} + ${maxNewTokens} tokens need up to ` +
+        `${prompt + (own + 1) * count} blocks, the cache has ${blocks}; ask for fewer beams or tokens, or a larger cache.`,
+    );
+}

@@ -1,0 +1,92 @@
+/** What an engine is given beside its model. */
+import type { AdapterSet } from '../../checkpoint/index.js';
+import { InputError } from '../../errors/index.js';
+import type { CausalLm } from '../../models/index.js';
+import { BLOCK_SIZE, pagedBlockBytes } from '../../nn/index.js';
+import type { FloatDType } from '../../tensor/index.js';
+
+export interface EngineOptions {
+  /** Tokens that the cache holds at most. Default 8192, or as many as `cacheBytes` hold. */
+  readonly cacheTokens?: number | undefined;
+  /** The same in memory. */
+  readonly cacheBytes?: number | undefined;
+  /** Default: the dtype that the model computes in. */
+  readonly kvDType?: 'int8' | undefined;
+  /** Greatest length of prompt and answer together. Default: what the model and the cache allow. */
+  readonly maxLength?: number | undefined;
+  /** Most texts at the same time. Default 64. */
+  readonly maxSequences?: number | undefined;
+  /** Most tokens of a step. Default 512. */
+  readonly maxBatchTokens?: number | undefined;
+  /** Milliseconds that a step should take while texts wait for their next token. Default 250. */
+  readonly targetStepMs?: number | undefined;
+  /** Find the beginnings of earlier texts again. Default true. */
+  readonly prefixCache?: boolean | undefined;
+  /** Most tokens drafted from repetitions in the text, 0 for none. Default 0. */
+  readonly maxDrafts?: number | undefined;
+  /** Drafts are made while at most this many texts run. Default 8. */
+  readonly maxDraftingSequences?: number | undefined;
+  /** Adapters that requests may name; the engine does not own it. */
+  readonly adapters?: AdapterSet | undefined;
+}
+
+export interface ResolvedOptions {
+  readonly blocks: number;
+  readonly maxLength: number;
+  readonly kvDType: FloatDType | 'int8';
+  readonly maxSequences: number;
+  readonly maxBatchTokens: number;
+  readonly targetStepMs: number;
+  readonly prefixCache: boolean;
+  readonly maxDrafts: number;
+  readonly maxDraftingSequences: number;
+}
+
+const DEFAULT_CACHE_TOKENS = 8192;
+
+/** Bytes of the cache for one token. */
+export function cacheBytesPerToken(model: CausalLm, kvDType?: 'int8'): number {
+  const dtype = kvDType ?? model.computeDType;
+  return (
+    pagedBlockBytes({ layers: model.layers.length, heads: model.numHeads, headDim: model.headDim, dtype }) /
+    BLOCK_SIZE
+  );
+}
+
+/** @throws InputError for options out of range */
+export function resolveOptions(model: CausalLm, options: EngineOptions): ResolvedOptions {
+  const { cacheBytes, kvDType, prefixCache = true } = options;
+  const whole = (name: keyof EngineOptions, value: number, least: number): number => {
+    if (Number.isSafeInteger(value) && value >= least) return value;
+    throw new InputError(`engine: ${name} is ${value}; give a whole number from ${least}.`);
+  };
+  const cacheTokens =
+    options.cacheTokens ??
+    (cacheBytes === undefined
+      ? DEFAULT_CACHE_TOKENS
+      : Math.floor(cacheBytes / cacheBytesPerToken(model, kvDType)));
+  const blocks = Math.ceil(whole('cacheTokens', cacheTokens, 1) / BLOCK_SIZE);
+  // A window needs the blocks that it touches, however long the text; a step's own tokens come on top.
+  const maxBatchTokens = whole('maxBatchTokens', options.maxBatchTokens ?? 512, 1);
+  const held =
+    model.window === undefined ? Number.POSITIVE_INFINITY : model.window + maxBatchTokens + 2 * BLOCK_SIZE;
+  const byCache = held <= blocks * BLOCK_SIZE ? Number.POSITIVE_INFINITY : blocks * BLOCK_SIZE;
+  const most = Math.min(model.maxPositions ?? Number.POSITIVE_INFINITY, byCache);
+  const maxLength = whole('maxLength', options.maxLength ?? most, 1);
+  if (maxLength > most)
+    throw new InputError(
+      `engine: maxLength is ${maxLength}; the model allows ${model.maxPositions ?? 'any length'}, the cache holds ` +
+        `${blocks * BLOCK_SIZE} tokens. Give a smaller length or a larger cache.`,
+    );
+  return {
+    blocks,
+    maxLength,
+    kvDType: kvDType ?? model.computeDType,
+    maxSequences: whole('maxSequences', options.maxSequences ?? 64, 1),
+    maxBatchTokens,
+    targetStepMs: options.targetStepMs ?? 250,
+    prefixCache,
+    maxDrafts: whole('maxDrafts', options.maxDrafts ?? 0, 0),
+    maxDraftingSequences: whole('maxDraftingSequences', options.maxDraftingSequences ?? 8, 0),
+  };
+}

@@ -1,0 +1,332 @@
+/**
+ * The engine: requests in, tokens out, one forward pass a step for all of them. It knows ids only; text is the business
+ * of TextEngine. Everything is synchronous and in one thread: who calls `step` decides when.
+ *
+ * The tokens of a request do not depend on what else runs: rows of a product, of a norm and of attention do not depend
+ * on their neighbours, so the same ids come alone, in a crowd, in pieces, and out of the prefix cache.
+ */
+import type { AdapterSet } from '../../checkpoint/index.js';
+import { InputError } from '../../errors/index.js';
+import type { CausalLm } from '../../models/index.js';
+import { PagedKvCache } from '../../nn/index.js';
+import { liveTensorCount, noGrad, scope, type Tensor } from '../../tensor/index.js';
+import type { TokenLogProbs } from '../log-probs.js';
+import { NgramDrafter } from '../ngram-drafter.js';
+import type { EngineStats, GenerationRequest, SequenceEnd } from '../requests.js';
+import type { LogitsRow } from '../sampling-parameters.js';
+import { BeamTask } from './beam-task.js';
+import { BlockPool } from './block-pool.js';
+import { checkRequest } from './check-request.js';
+import { type EngineOptions, resolveOptions } from './engine-options.js';
+import { ModelRunner, rotaryKey } from './model-runner.js';
+import { promptLogProbs } from './prompt-log-probs.js';
+import { SampledTask } from './sampled-task.js';
+import { type PlannedChunk, Scheduler } from './scheduler.js';
+import { Sequence } from './sequence.js';
+import type { BeamIds, ScheduledTask, Task } from './task.js';
+
+/** What a step brought to one request, in ids. */
+export interface EngineEvent {
+  readonly id: string;
+  readonly ids: readonly number[];
+  readonly logProbs: readonly TokenLogProbs[] | undefined;
+  /** Once, when the whole prompt has run. */
+  readonly promptLogProbs: readonly (TokenLogProbs | null)[] | undefined;
+  readonly beams: readonly BeamIds[] | undefined;
+  /** Set on the last event of a request. */
+  readonly end: SequenceEnd | undefined;
+}
+
+const STEP_SIZES_KEPT = 1024;
+
+export class Engine {
+  readonly #model: CausalLm;
+  readonly #options: ReturnType<typeof resolveOptions>;
+  readonly #pool: BlockPool;
+  readonly #cache: PagedKvCache;
+  readonly #runner: ModelRunner;
+  readonly #scheduler: Scheduler;
+  readonly #adapters: AdapterSet | undefined;
+  readonly #tasks = new Map<string, ScheduledTask>();
+  readonly #promptLogProbs = new Map<ScheduledTask, (TokenLogProbs | null)[]>();
+  #arrivals = 0;
+  /** Nothing could run the last time, and nothing has changed since. */
+  #isStalled = false;
+  #steps = 0;
+  #promptTokens = 0;
+  #generatedTokens = 0;
+  #draftTokens = 0;
+  #acceptedDraftTokens = 0;
+  #stepTokens: number[] = [];
+
+  /** @throws InputError for options out of range */
+  constructor(model: CausalLm, options: EngineOptions = {}) {
+    const resolved = resolveOptions(model, options);
+    this.#model = model;
+    this.#options = resolved;
+    this.#adapters = options.adapters;
+    this.#pool = new BlockPool(resolved.blocks);
+    this.#cache = new PagedKvCache({
+      layers: model.layers.length,
+      blocks: resolved.blocks,
+      heads: model.numHeads,
+      headDim: model.headDim,
+      dtype: resolved.kvDType,
+      device: model.device,
+      window: model.window,
+    });
+    this.#runner = new ModelRunner(model, this.#cache, options.adapters);
+    this.#scheduler = new Scheduler(model, this.#pool, resolved);
+  }
+
+  /** Greatest length of prompt and answer together. */
+  get maxLength(): number {
+    return this.#options.maxLength;
+  }
+
+  /** True while a step has something to run. */
+  get hasWork(): boolean {
+    return this.#tasks.size > 0 && !this.#isStalled;
+  }
+
+  get stats(): EngineStats {
+    const { waiting, running, preemptions, prefixQueries, prefixHits } = this.#scheduler;
+    const stepTokens = this.#stepTokens;
+    this.#stepTokens = [];
+    return {
+      running: running.length,
+      waiting: waiting.length,
+      waitingTokens: waiting.reduce((sum, { task }) => sum + task.request.promptIds.length, 0),
+      blocks: this.#pool.size,
+      freeBlocks: this.#pool.free,
+      steps: this.#steps,
+      promptTokens: this.#promptTokens,
+      generatedTokens: this.#generatedTokens,
+      preemptions,
+      prefixCacheQueries: prefixQueries,
+      prefixCacheHits: prefixHits,
+      draftTokens: this.#draftTokens,
+      acceptedDraftTokens: this.#acceptedDraftTokens,
+      liveTensors: liveTensorCount(),
+      stepTokens,
+    };
+  }
+
+  /**
+   * Queues a request. @param id names it in events; not in use
+   * @throws InputError for a request that cannot be served
+   */
+  submit(id: string, request: GenerationRequest): void {
+    if (this.#tasks.has(id))
+      throw new InputError(`generation: request ${JSON.stringify(id)} is already under way.`);
+    checkRequest(request, {
+      vocabSize: this.#model.vocabSize,
+      maxLength: this.#options.maxLength,
+      blocks: this.#pool.size,
+      adapters: this.#adapters?.names ?? [],
+    });
+    const scheduled: ScheduledTask = {
+      task: this.#createTask(id, request),
+      priority: request.priority ?? 0,
+      arrival: this.#arrivals++,
+      submittedAt: performance.now(),
+      startedAt: undefined,
+      firstTokenAt: undefined,
+      cachedTokens: 0,
+      generatedTokens: 0,
+      isPaused: false,
+    };
+    this.#tasks.set(id, scheduled);
+    this.#scheduler.add(scheduled);
+    this.#isStalled = false;
+  }
+
+  /** Ends a request now; no event follows. Unknown ids are ignored: it may just have ended. */
+  cancel(id: string): void {
+    const scheduled = this.#tasks.get(id);
+    if (scheduled !== undefined) this.#remove(scheduled);
+  }
+
+  /** Ends a request whose text has reached a stop string, and reports on it. */
+  stop(id: string, stopReason: string): SequenceEnd | undefined {
+    const scheduled = this.#tasks.get(id);
+    if (scheduled === undefined) return undefined;
+    this.#remove(scheduled);
+    return report(scheduled, 'stop', stopReason);
+  }
+
+  /** Runs no more tokens for a request until `resume`. */
+  pause(id: string): void {
+    const scheduled = this.#tasks.get(id);
+    if (scheduled !== undefined) scheduled.isPaused = true;
+  }
+
+  resume(id: string): void {
+    const scheduled = this.#tasks.get(id);
+    if (scheduled === undefined) return;
+    scheduled.isPaused = false;
+    this.#isStalled = false;
+  }
+
+  /** One forward pass. Gives an event for each request that has something new. */
+  step(): EngineEvent[] {
+    const start = performance.now();
+    const chunks = this.#scheduler.plan();
+    if (chunks.length === 0) {
+      this.#isStalled = true;
+      return [];
+    }
+    for (const { scheduled } of chunks) scheduled.startedAt ??= start;
+    noGrad(() => scope(() => this.#run(chunks)));
+    const tokens = chunks.reduce((sum, { count, drafts }) => sum + count + drafts.length, 0);
+    const end = performance.now();
+    this.#scheduler.measured(tokens, end - start);
+    this.#steps += 1;
+    if (this.#stepTokens.length < STEP_SIZES_KEPT) this.#stepTokens.push(tokens);
+    return this.#events(new Set(chunks.map(({ scheduled }) => scheduled)), end);
+  }
+
+  /** Forgets cached prefixes that no running request holds, for a measurement from a cold start. */
+  dropPrefixes(): void {
+    this.#pool.dropCached();
+  }
+
+  dispose(): void {
+    for (const scheduled of [...this.#tasks.values()]) this.#remove(scheduled);
+    this.#runner.dispose();
+    this.#cache.dispose();
+  }
+
+  #createTask(id: string, request: GenerationRequest): Task {
+    const { promptIds, attentionMask, adapter, beams } = request;
+    const unseen = attentionMask?.map((seen) => seen !== 0);
+    const sequence = new Sequence({
+      promptIds,
+      promptSeen: unseen,
+      unseenTokenId: this.#model.unseenTokenId,
+      hashContext: JSON.stringify([
+        rotaryKey(this.#model, promptIds.length),
+        adapter === undefined ? '' : [adapter, this.#adapters?.version(adapter)],
+        request.cacheSalt ?? '',
+        attentionMask?.includes(0) === true ? attentionMask.join('') : '',
+      ]),
+      adapter,
+      window: this.#model.window,
+    });
+    if (beams !== undefined) return new BeamTask(id, request, beams, sequence);
+    const drafts = this.#options.maxDrafts > 0 && request.constraint === undefined;
+    const drafter = drafts ? new NgramDrafter(promptIds, { maxDraft: this.#options.maxDrafts }) : undefined;
+    return new SampledTask(id, request, sequence, drafter);
+  }
+
+  #run(chunks: readonly PlannedChunk[]): void {
+    const inputs = chunks.map(({ sequence, count, drafts, length }) => {
+      const ids = [...sequence.tokens.slice(sequence.computed, sequence.computed + count), ...drafts];
+      sequence.markSeen(ids, this.#cache);
+      return { ids, position: sequence.computed, blocks: sequence.blocks, length, adapter: sequence.adapter };
+    });
+    const hidden = this.#runner.run(inputs); // [1, T, D]
+    const rows: number[] = [];
+    let first = 0;
+    for (const [index, { sequence, count, drafts }] of chunks.entries()) {
+      if (count === sequence.pending)
+        for (let row = first + count - 1; row < first + count + drafts.length; row++) rows.push(row);
+      first += inputs[index]?.ids.length ?? 0;
+    }
+    this.#takePromptLogProbs(chunks, hidden);
+    const logits = rows.length === 0 ? undefined : this.#runner.head(hidden, rows); // [R, V]
+    this.#take(chunks, logits);
+  }
+
+  #take(chunks: readonly PlannedChunk[], logits: Tensor | undefined): void {
+    const numbers = logits?.toFloat32Array() ?? new Float32Array(0);
+    const width = logits?.size(1) ?? 0;
+    let row = 0;
+    const next = (): LogitsRow => numbers.subarray(row * width, ++row * width);
+    for (const { scheduled, sequence, count, drafts } of chunks) {
+      const fresh = Math.min(sequence.computed + count, sequence.promptLength) - sequence.computed;
+      this.#promptTokens += Math.max(0, fresh);
+      let kept = count;
+      if (count === sequence.pending) {
+        const accepted = scheduled.task.take(
+          sequence,
+          drafts,
+          Array.from({ length: drafts.length + 1 }, next),
+        );
+        kept += accepted;
+        this.#draftTokens += drafts.length;
+        this.#acceptedDraftTokens += accepted;
+      }
+      sequence.advance(kept, this.#pool);
+      this.#scheduler.settle(scheduled);
+    }
+  }
+
+  #takePromptLogProbs(chunks: readonly PlannedChunk[], hidden: Tensor): void {
+    let first = 0;
+    for (const { scheduled, sequence, count, drafts } of chunks) {
+      const numTop = scheduled.task.request.promptLogProbs;
+      const { computed, promptLength, tokens } = sequence;
+      const known = Math.min(computed + count, promptLength - 1) - computed;
+      if (numTop !== undefined && computed < promptLength) {
+        const gathered = this.#promptLogProbs.get(scheduled) ?? [null];
+        // A prompt that runs again, after it had to give way, repeats what is known.
+        const skip = Math.max(0, Math.min(known, gathered.length - 1 - computed));
+        const rows = Array.from({ length: Math.max(0, known - skip) }, (_, index) => first + skip + index);
+        const targets = rows.map((row) => tokens[computed + row - first + 1] ?? 0);
+        gathered.push(...promptLogProbs(this.#runner, hidden, rows, targets, numTop));
+        this.#promptLogProbs.set(scheduled, gathered);
+      }
+      first += count + drafts.length;
+    }
+  }
+
+  #events(stepped: ReadonlySet<ScheduledTask>, now: number): EngineEvent[] {
+    const events: EngineEvent[] = [];
+    for (const scheduled of stepped) {
+      const { task } = scheduled;
+      const { ids, logProbs, beams } = task.endStep({ pool: this.#pool, cache: this.#cache });
+      scheduled.generatedTokens += ids.length;
+      this.#generatedTokens += ids.length;
+      if (ids.length > 0) scheduled.firstTokenAt ??= now;
+      const isPromptDone = task.sequences.every(({ computed, promptLength }) => computed >= promptLength);
+      const promptLogProbs =
+        isPromptDone || task.finish !== undefined ? this.#promptLogProbs.get(scheduled) : undefined;
+      if (promptLogProbs !== undefined) this.#promptLogProbs.delete(scheduled);
+      const { finish } = task;
+      if (ids.length === 0 && promptLogProbs === undefined && finish === undefined) continue;
+      if (finish !== undefined) this.#remove(scheduled);
+      const end = finish === undefined ? undefined : report(scheduled, finish.reason, finish.stopId);
+      events.push({ id: task.id, ids, logProbs, promptLogProbs, beams, end });
+    }
+    return events;
+  }
+
+  #remove(scheduled: ScheduledTask): void {
+    this.#tasks.delete(scheduled.task.id);
+    this.#promptLogProbs.delete(scheduled);
+    this.#scheduler.remove(scheduled);
+    scheduled.task.dispose();
+    this.#isStalled = false;
+  }
+}
+
+function report(
+  { task, submittedAt, startedAt, firstTokenAt, cachedTokens, generatedTokens }: ScheduledTask,
+  finishReason: SequenceEnd['finishReason'],
+  stopReason: SequenceEnd['stopReason'],
+): SequenceEnd {
+  const now = performance.now();
+  const started = startedAt ?? now;
+  const firstToken = firstTokenAt ?? now;
+  return {
+    finishReason,
+    stopReason,
+    promptTokens: task.request.promptIds.length,
+    cachedTokens,
+    generatedTokens,
+    queueMs: started - submittedAt,
+    prefillMs: firstToken - started,
+    decodeMs: now - firstToken,
+  };
+}

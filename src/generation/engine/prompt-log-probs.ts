@@ -1,0 +1,46 @@
+/** Log-probabilities of the tokens of a prompt, in pieces, so that the logits of a long one are never held at once. */
+import { intTensor, operator, scope, type Tensor } from '../../tensor/index.js';
+import type { TokenLogProb, TokenLogProbs } from '../log-probs.js';
+import type { ModelRunner } from './model-runner.js';
+
+const topkOp = operator('aten::topk');
+
+/** Rows of logits at a time: with a vocabulary of 160,000 they hold 40 MB. */
+const ROWS = 64;
+
+/**
+ * What the model says of each target.
+ *
+ * Shapes: T tokens of the step, D hidden, R rows of a piece, V vocabulary, K alternatives.
+ * @param hidden [1, T, D] @param rows the places before the targets @param numTop most probable tokens to give
+ */
+export function promptLogProbs(
+  runner: ModelRunner,
+  hidden: Tensor,
+  rows: readonly number[],
+  targets: readonly number[],
+  numTop: number,
+): TokenLogProbs[] {
+  const results: TokenLogProbs[] = [];
+  for (let start = 0; start < rows.length; start += ROWS)
+    scope(() => {
+      const ids = targets.slice(start, start + ROWS);
+      const logits = runner.head(hidden, rows.slice(start, start + ROWS)); // [R, V]
+      const logProbs = logits.logSoftmax(-1, logits.dtype === 'float64' ? 'float64' : 'float32');
+      const index = intTensor(ids, [ids.length, 1], { device: logProbs.device });
+      const chosen = logProbs.gather(1, index).toFloat32Array(); // [R, 1]
+      const [values, places] =
+        numTop === 0 ? [] : topkOp(logProbs, Math.min(numTop, logProbs.size(1)), -1, true, true);
+      const topValues = values?.toFloat32Array() ?? new Float32Array(0); // [R, K]
+      const topIds = places === undefined ? new Float64Array(0) : places.to('float64').toFloat64Array();
+      const width = values?.size(1) ?? 0;
+      for (const [row, id] of ids.entries()) {
+        const top: TokenLogProb[] = Array.from({ length: width }, (_, rank) => ({
+          id: topIds[row * width + rank] ?? 0,
+          logProb: topValues[row * width + rank] ?? 0,
+        }));
+        results.push({ chosen: { id, logProb: chosen[row] ?? 0 }, top });
+      }
+    });
+  return results;
+}

@@ -1,0 +1,80 @@
+/** A task of one sequence whose tokens are chosen one by one, with drafts checked in advance where they are wanted. */
+import type { TokenLogProbs } from '../log-probs.js';
+import type { FinishReason, GenerationRequest } from '../requests.js';
+import type { LogitsRow } from '../sampling-parameters.js';
+import type { Sequence } from './sequence.js';
+import type { Task, TaskOutput } from './task.js';
+import { TokenChooser } from './token-chooser.js';
+
+/** Proposes how a text may go on. */
+export interface Drafter {
+  add(id: number): void;
+  draft(): readonly number[];
+}
+
+export class SampledTask implements Task {
+  readonly id: string;
+  readonly request: GenerationRequest;
+  readonly sequences: readonly [Sequence];
+  finish: { readonly reason: FinishReason; readonly stopId: number | undefined } | undefined;
+  readonly #chooser: TokenChooser;
+  readonly #drafter: Drafter | undefined;
+  readonly #stopIds: ReadonlySet<number>;
+  #ids: number[] = [];
+  #logProbs: TokenLogProbs[] = [];
+
+  /** @throws InputError if a sampling parameter is out of range */
+  constructor(id: string, request: GenerationRequest, sequence: Sequence, drafter: Drafter | undefined) {
+    this.id = id;
+    this.request = request;
+    this.sequences = [sequence];
+    this.#chooser = new TokenChooser(request);
+    this.#drafter = drafter;
+    this.#stopIds = new Set(request.stopTokenIds);
+  }
+
+  get #generated(): number {
+    const [sequence] = this.sequences;
+    return sequence.tokens.length - sequence.promptLength;
+  }
+
+  draft(_sequence: Sequence, most: number): readonly number[] {
+    // The last token of an answer is chosen without being run: no draft beyond the one before it.
+    const room = Math.min(most, this.request.maxNewTokens - this.#generated - 1);
+    return room <= 0 ? [] : (this.#drafter?.draft() ?? []).slice(0, room);
+  }
+
+  take(sequence: Sequence, drafts: readonly number[], rows: readonly LogitsRow[]): number {
+    if (this.request.maxNewTokens === 0) {
+      this.finish = { reason: 'length', stopId: undefined };
+      return 0;
+    }
+    for (const [place, row] of rows.entries()) {
+      const { id, logProbs } = this.#chooser.choose(row);
+      sequence.tokens.push(id);
+      this.#drafter?.add(id);
+      this.#ids.push(id);
+      if (logProbs !== undefined) this.#logProbs.push(logProbs);
+      if (this.#stopIds.has(id)) this.finish = { reason: 'stop', stopId: id };
+      else if (this.#generated >= this.request.maxNewTokens)
+        this.finish = { reason: 'length', stopId: undefined };
+      if (this.finish !== undefined || drafts[place] !== id) return place;
+    }
+    return drafts.length;
+  }
+
+  endStep(): TaskOutput {
+    const output = {
+      ids: this.#ids,
+      logProbs: this.request.logProbs === undefined ? undefined : this.#logProbs,
+      beams: undefined,
+    };
+    this.#ids = [];
+    this.#logProbs = [];
+    return output;
+  }
+
+  dispose(): void {
+    this.#chooser.dispose();
+  }
+}

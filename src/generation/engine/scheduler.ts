@@ -1,0 +1,292 @@
+/**
+ * Which tokens run in the next step: all running texts first, one token each (with drafts) or a piece of their prompt,
+ * then waiting ones as far as tokens, places and blocks go. When blocks run out the latest text gives its own back and
+ * waits until it can start again from what is still cached.
+ */
+import type { CausalLm } from '../../models/index.js';
+import type { BlockPool } from './block-pool.js';
+import { rotaryKey } from './model-runner.js';
+import type { Sequence } from './sequence.js';
+import type { ScheduledTask } from './task.js';
+
+export interface SchedulerOptions {
+  /** Most texts that run at the same time. */
+  readonly maxSequences: number;
+  /** Most tokens of a step. */
+  readonly maxBatchTokens: number;
+  /** Milliseconds that a step should take at most while texts wait for their next token: prompts run in smaller pieces. */
+  readonly targetStepMs: number;
+  readonly prefixCache: boolean;
+  /** Most drafts for one text; 0: none. */
+  readonly maxDrafts: number;
+  /** Drafts are made while at most this many texts run: beyond it the pass is busy enough. */
+  readonly maxDraftingSequences: number;
+}
+
+/** What one sequence runs in a step. */
+export interface PlannedChunk {
+  readonly scheduled: ScheduledTask;
+  readonly sequence: Sequence;
+  /** Pending tokens to run, from `sequence.computed` on. */
+  readonly count: number;
+  /** Ids beyond the known tokens. */
+  readonly drafts: readonly number[];
+  /** The length that the rotation goes by. */
+  readonly length: number;
+}
+
+const SMALLEST_PREFILL = 16;
+
+export class Scheduler {
+  readonly #model: CausalLm;
+  readonly #pool: BlockPool;
+  readonly #options: SchedulerOptions;
+  /** In order of priority, then arrival. */
+  readonly #waiting: ScheduledTask[] = [];
+  readonly #running: ScheduledTask[] = [];
+  /** Blocks of prompts that running texts are about to compute: others with the same beginning wait for them. */
+  readonly #underWay = new Map<string, ScheduledTask>();
+  readonly #announced = new Map<ScheduledTask, readonly string[]>();
+  #tokensPerMs: number | undefined;
+  preemptions = 0;
+  prefixQueries = 0;
+  prefixHits = 0;
+
+  constructor(model: CausalLm, pool: BlockPool, options: SchedulerOptions) {
+    this.#model = model;
+    this.#pool = pool;
+    this.#options = options;
+  }
+
+  get running(): readonly ScheduledTask[] {
+    return this.#running;
+  }
+
+  get waiting(): readonly ScheduledTask[] {
+    return this.#waiting;
+  }
+
+  add(scheduled: ScheduledTask): void {
+    let low = 0;
+    let high = this.#waiting.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (precedes(this.#waiting[middle], scheduled)) low = middle + 1;
+      else high = middle;
+    }
+    this.#waiting.splice(low, 0, scheduled);
+  }
+
+  /** Takes a task out and gives its blocks back. */
+  remove(scheduled: ScheduledTask): void {
+    for (const list of [this.#waiting, this.#running]) {
+      const index = list.indexOf(scheduled);
+      if (index >= 0) list.splice(index, 1);
+    }
+    this.#releaseBlocks(scheduled);
+  }
+
+  /** Learns how fast tokens run, for the size of the next pieces. */
+  measured(tokens: number, milliseconds: number): void {
+    if (tokens < SMALLEST_PREFILL || milliseconds <= 0) return;
+    const speed = tokens / milliseconds;
+    this.#tokensPerMs = this.#tokensPerMs === undefined ? speed : 0.7 * this.#tokensPerMs + 0.3 * speed;
+  }
+
+  plan(): PlannedChunk[] {
+    const chunks: PlannedChunk[] = [];
+    const decoding = this.#running.filter((scheduled) => !scheduled.isPaused && isDecoding(scheduled));
+    let budget =
+      this.#options.maxBatchTokens - decoding.reduce((sum, { task }) => sum + task.sequences.length, 0);
+    if (decoding.length > 0) budget = Math.min(budget, this.#gentlePrefill());
+    for (const scheduled of [...this.#running]) {
+      if (scheduled.isPaused || !this.#running.includes(scheduled)) continue;
+      const isPrefill = !isDecoding(scheduled);
+      const planned = this.#planTask(
+        scheduled,
+        isPrefill ? budget : Number.POSITIVE_INFINITY,
+        decoding.length,
+      );
+      if (planned === undefined) break; // The task itself was the last one to give way to.
+      for (const chunk of planned) if (isPrefill) budget -= chunk.count;
+      chunks.push(...planned);
+    }
+    this.#admit(budget, chunks);
+    return chunks;
+  }
+
+  /** Chunks of a running task, after as many others as needed have given way; undefined: it had to give way itself. */
+  #planTask(scheduled: ScheduledTask, budget: number, decoding: number): PlannedChunk[] | undefined {
+    const chunks: PlannedChunk[] = [];
+    let left = budget;
+    for (const sequence of scheduled.task.sequences) {
+      if (sequence.pending === 0) continue;
+      const room = Math.min(sequence.pending, left);
+      if (room <= 0) break;
+      const { count, length } = this.#sameRotation(sequence, room);
+      const mayDraft =
+        this.#options.maxDrafts > 0 &&
+        sequence.pending === 1 &&
+        decoding <= this.#options.maxDraftingSequences;
+      let drafts = mayDraft ? this.#drafts(scheduled, sequence) : [];
+      if (!sequence.reserve(count + drafts.length, this.#pool)) {
+        drafts = [];
+        while (!sequence.reserve(count, this.#pool)) if (!this.#preemptFor(scheduled)) return undefined;
+      }
+      chunks.push({ scheduled, sequence, count, drafts, length });
+      left -= count;
+    }
+    return chunks;
+  }
+
+  /** Drafts as far as they are turned as the token before them is. */
+  #drafts(scheduled: ScheduledTask, sequence: Sequence): readonly number[] {
+    const drafts = scheduled.task.draft(sequence, this.#options.maxDrafts);
+    const known = sequence.tokens.length;
+    const key = rotaryKey(this.#model, known);
+    let count = drafts.length;
+    while (count > 0 && rotaryKey(this.#model, known + count) !== key) count -= 1;
+    return drafts.slice(0, count);
+  }
+
+  /**
+   * Every token is turned by the length that was known when it came: the whole prompt for the prompt, itself for a
+   * generated one. A chunk holds tokens of one rotation only.
+   */
+  #sameRotation(sequence: Sequence, room: number): { count: number; length: number } {
+    const known = (position: number): number => Math.max(sequence.promptLength, position + 1);
+    const length = known(sequence.computed);
+    const key = rotaryKey(this.#model, length);
+    // Rotations change with the length and never back: equal at both ends is equal between.
+    let low = 1;
+    let high = room;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (rotaryKey(this.#model, known(sequence.computed + middle - 1)) === key) low = middle;
+      else high = middle - 1;
+    }
+    return { count: low, length };
+  }
+
+  /** Takes the blocks of the least entitled other task; false if there is none, and `scheduled` itself gave way. */
+  #preemptFor(scheduled: ScheduledTask): boolean {
+    const victim =
+      this.#running.findLast((other) => other.isPaused && other !== scheduled) ?? this.#running.at(-1);
+    if (victim === undefined) return false;
+    this.#running.splice(this.#running.indexOf(victim), 1);
+    this.#releaseBlocks(victim);
+    this.add(victim);
+    this.preemptions += 1;
+    return victim !== scheduled;
+  }
+
+  #admit(tokens: number, chunks: PlannedChunk[]): void {
+    let budget = tokens;
+    for (let index = 0; index < this.#waiting.length && budget > 0; ) {
+      if (this.#running.length >= this.#options.maxSequences) return;
+      const scheduled = this.#waiting[index];
+      if (scheduled === undefined) return;
+      if (scheduled.isPaused || this.#waitsForOther(scheduled)) {
+        index += 1;
+        continue;
+      }
+      this.#reusePrefix(scheduled);
+      const planned = this.#planFirst(scheduled, budget);
+      if (planned === undefined) {
+        this.#releaseBlocks(scheduled);
+        return; // In order: a smaller one behind does not overtake.
+      }
+      this.#waiting.splice(index, 1);
+      this.#insertRunning(scheduled);
+      this.#announce(scheduled);
+      for (const chunk of planned) budget -= chunk.count;
+      chunks.push(...planned);
+    }
+  }
+
+  /** The first chunks of a task, without making others give way. */
+  #planFirst(scheduled: ScheduledTask, budget: number): PlannedChunk[] | undefined {
+    const chunks: PlannedChunk[] = [];
+    let left = budget;
+    for (const sequence of scheduled.task.sequences) {
+      if (left <= 0) break;
+      const { count, length } = this.#sameRotation(sequence, Math.min(sequence.pending, left));
+      if (!sequence.reserve(count, this.#pool)) return undefined;
+      chunks.push({ scheduled, sequence, count, drafts: [], length });
+      left -= count;
+    }
+    return chunks;
+  }
+
+  /** True while a running text computes a block that this one would find cached. */
+  #waitsForOther(scheduled: ScheduledTask): boolean {
+    if (!this.#usesPrefixes(scheduled)) return false;
+    const [sequence] = scheduled.task.sequences;
+    const hash = sequence?.nextPromptHash(this.#pool);
+    const other = hash === undefined ? undefined : this.#underWay.get(hash);
+    return other !== undefined && other !== scheduled && !other.isPaused;
+  }
+
+  #usesPrefixes({ task }: ScheduledTask): boolean {
+    return this.#options.prefixCache && task.request.promptLogProbs === undefined;
+  }
+
+  #reusePrefix(scheduled: ScheduledTask): void {
+    if (!this.#usesPrefixes(scheduled)) return;
+    for (const sequence of scheduled.task.sequences) {
+      const reused = sequence.reuse(this.#pool);
+      if (scheduled.startedAt !== undefined) continue; // Started again: counted before.
+      this.prefixQueries += sequence.tokens.length;
+      this.prefixHits += reused;
+      scheduled.cachedTokens += reused;
+    }
+  }
+
+  #insertRunning(scheduled: ScheduledTask): void {
+    const place = this.#running.findLastIndex((other) => precedes(other, scheduled));
+    this.#running.splice(place + 1, 0, scheduled);
+  }
+
+  #releaseBlocks(scheduled: ScheduledTask): void {
+    for (const sequence of scheduled.task.sequences) sequence.release(this.#pool);
+    this.#withdraw(scheduled);
+  }
+
+  #announce(scheduled: ScheduledTask): void {
+    if (!this.#usesPrefixes(scheduled)) return;
+    const hashes = scheduled.task.sequences.flatMap((sequence) => [...sequence.promptHashesToCompute()]);
+    for (const hash of hashes) this.#underWay.set(hash, scheduled);
+    this.#announced.set(scheduled, hashes);
+  }
+
+  #withdraw(scheduled: ScheduledTask): void {
+    for (const hash of this.#announced.get(scheduled) ?? [])
+      if (this.#underWay.get(hash) === scheduled) this.#underWay.delete(hash);
+    this.#announced.delete(scheduled);
+  }
+
+  /** After a step: a prompt that has run is under way no longer. */
+  settle(scheduled: ScheduledTask): void {
+    if (!this.#announced.has(scheduled)) return;
+    if (scheduled.task.sequences.every(({ computed, promptLength }) => computed >= promptLength - 1))
+      this.#withdraw(scheduled);
+  }
+
+  /** Tokens of prompts beside texts that wait for their next token. */
+  #gentlePrefill(): number {
+    if (this.#tokensPerMs === undefined) return 4 * SMALLEST_PREFILL;
+    return Math.max(SMALLEST_PREFILL, Math.floor(this.#tokensPerMs * this.#options.targetStepMs));
+  }
+}
+
+/** Past its prompt: every live sequence has at most its last token to run (more after it had to give way). */
+function isDecoding({ task }: ScheduledTask): boolean {
+  return task.sequences.every(
+    ({ pending, computed, promptLength }) => pending <= 1 && computed >= promptLength - 1,
+  );
+}
+
+function precedes(one: ScheduledTask | undefined, other: ScheduledTask): boolean {
+  if (one === undefined) return false;
+  return one.priority < other.priority || (one.priority === other.priority && one.arrival < other.arrival);
+}

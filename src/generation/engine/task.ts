@@ -1,0 +1,60 @@
+/** One request in the engine: what the scheduler runs for it, and what becomes of the logits. */
+import type { PagedKvCache } from '../../nn/index.js';
+import type { TokenLogProbs } from '../log-probs.js';
+import type { FinishReason, GenerationRequest } from '../requests.js';
+import type { LogitsRow } from '../sampling-parameters.js';
+import type { BlockPool } from './block-pool.js';
+import type { Sequence } from './sequence.js';
+
+/** Ids of one finished beam. */
+export interface BeamIds {
+  readonly ids: readonly number[];
+  readonly score: number;
+  readonly finishReason: FinishReason;
+}
+
+/** What a step brought to a task. */
+export interface TaskOutput {
+  readonly ids: readonly number[];
+  readonly logProbs: readonly TokenLogProbs[] | undefined;
+  readonly beams: readonly BeamIds[] | undefined;
+}
+
+/** Where a task's sequences have their blocks. */
+export interface CacheAccess {
+  readonly pool: BlockPool;
+  readonly cache: PagedKvCache;
+}
+
+export interface Task {
+  readonly id: string;
+  readonly request: GenerationRequest;
+  /** Those that advance together: one, or the live beams. */
+  readonly sequences: readonly Sequence[];
+  /** Set once no more tokens are to come. */
+  readonly finish: { readonly reason: FinishReason; readonly stopId: number | undefined } | undefined;
+  /** Ids that may follow, to be checked in the same pass as what is pending. */
+  draft(sequence: Sequence, most: number): readonly number[];
+  /**
+   * Takes the logits behind the last pending token and behind each draft. Gives the number of drafts that turned out
+   * right; their keys stay.
+   */
+  take(sequence: Sequence, drafts: readonly number[], rows: readonly LogitsRow[]): number;
+  /** After every sequence of a step has been taken and advanced. */
+  endStep(access: CacheAccess): TaskOutput;
+  dispose(): void;
+}
+
+/** A task with the times that its report needs, in milliseconds of performance.now(). */
+export interface ScheduledTask {
+  readonly task: Task;
+  readonly priority: number;
+  /** Order of submission. */
+  readonly arrival: number;
+  readonly submittedAt: number;
+  startedAt: number | undefined;
+  firstTokenAt: number | undefined;
+  cachedTokens: number;
+  generatedTokens: number;
+  isPaused: boolean;
+}

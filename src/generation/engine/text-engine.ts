@@ -1,0 +1,229 @@
+/** The engine with text: characters that are whole, stop strings, grammars compiled while their request waits. */
+import { InputError } from '../../errors/index.js';
+import type { CausalLm } from '../../models/index.js';
+import type { DecodeStream, Tokenizer } from '../../tokenizers/index.js';
+import type { TokenLogProbs } from '../log-probs.js';
+import type {
+  BeamChoice,
+  EngineStats,
+  GenerationRequest,
+  SequenceEnd,
+  TextEvent,
+  TextRequest,
+} from '../requests.js';
+import { StopStringMatcher } from '../stop-strings.js';
+import type { ConstraintSource } from '../structured/token-constraint.js';
+import { Engine, type EngineEvent } from './engine.js';
+import type { EngineOptions } from './engine-options.js';
+
+export interface TextEngineOptions extends EngineOptions {
+  /** For requests with a grammar; without it they are refused. The engine does not own it. */
+  readonly grammars?: ConstraintSource | undefined;
+}
+
+export interface IdentifiedEvent {
+  readonly id: string;
+  /** What came, or why the request cannot go on. */
+  readonly event: TextEvent | { readonly error: Error };
+}
+
+interface OpenText {
+  readonly request: TextRequest;
+  readonly stream: DecodeStream;
+  readonly stops: StopStringMatcher | undefined;
+  readonly stopIds: ReadonlySet<number>;
+}
+
+export class TextEngine {
+  readonly #engine: Engine;
+  readonly #tokenizer: Tokenizer;
+  readonly #grammars: ConstraintSource | undefined;
+  readonly #open = new Map<string, OpenText>();
+  /** Requests whose grammar is being compiled. */
+  readonly #compiling = new Map<string, { isPaused: boolean }>();
+  readonly #failed: IdentifiedEvent[] = [];
+  /** Called when a request that waited for its grammar can go on, or has failed. */
+  onReady: (() => void) | undefined;
+
+  constructor(model: CausalLm, tokenizer: Tokenizer, { grammars, ...options }: TextEngineOptions = {}) {
+    this.#engine = new Engine(model, options);
+    this.#tokenizer = tokenizer;
+    this.#grammars = grammars;
+  }
+
+  get maxLength(): number {
+    return this.#engine.maxLength;
+  }
+
+  /** True while a step has something to do. A request whose grammar is being compiled is none: see `onReady`. */
+  get hasWork(): boolean {
+    return this.#engine.hasWork || this.#failed.length > 0;
+  }
+
+  get stats(): EngineStats {
+    const stats = this.#engine.stats;
+    return { ...stats, waiting: stats.waiting + this.#compiling.size };
+  }
+
+  /** @throws InputError for a request that cannot be served; a grammar that does not compile comes as an event */
+  submit(id: string, request: TextRequest): void {
+    if (this.#open.has(id))
+      throw new InputError(`generation: request ${JSON.stringify(id)} is already under way.`);
+    const { stopStrings = [], skipSpecialTokens = true, grammar, stopTokenIds = [] } = request;
+    const text: OpenText = {
+      request,
+      stream: this.#tokenizer.createDecodeStream({ skipSpecialTokens }),
+      stops: stopStrings.length === 0 ? undefined : new StopStringMatcher(stopStrings),
+      stopIds: new Set(stopTokenIds),
+    };
+    const limited: GenerationRequest = { vocabLimit: this.#tokenizer.vocabSize, ...request };
+    if (grammar === undefined) this.#engine.submit(id, limited);
+    else this.#submitCompiled(id, limited, grammar);
+    this.#open.set(id, text);
+  }
+
+  cancel(id: string): void {
+    this.#compiling.delete(id);
+    this.#open.delete(id);
+    this.#engine.cancel(id);
+  }
+
+  pause(id: string): void {
+    const compiling = this.#compiling.get(id);
+    if (compiling === undefined) this.#engine.pause(id);
+    else compiling.isPaused = true;
+  }
+
+  resume(id: string): void {
+    const compiling = this.#compiling.get(id);
+    if (compiling === undefined) this.#engine.resume(id);
+    else compiling.isPaused = false;
+  }
+
+  /** One forward pass. */
+  step(): IdentifiedEvent[] {
+    const events = this.#failed.splice(0);
+    for (const event of this.#engine.step()) {
+      const text = this.#open.get(event.id);
+      if (text === undefined) continue;
+      const made = this.#toText(text, event);
+      if (made.end !== undefined) this.#open.delete(event.id);
+      events.push({ id: event.id, event: made });
+    }
+    return events;
+  }
+
+  /** @see Engine.dropPrefixes */
+  dropPrefixes(): void {
+    this.#engine.dropPrefixes();
+  }
+
+  dispose(): void {
+    this.#open.clear();
+    this.#compiling.clear();
+    this.#engine.dispose();
+  }
+
+  #submitCompiled(
+    id: string,
+    request: GenerationRequest,
+    grammar: NonNullable<TextRequest['grammar']>,
+  ): void {
+    const grammars = this.#grammars;
+    if (grammars === undefined) throw new InputError('generation: structured output is not available here.');
+    const waiting = { isPaused: false };
+    this.#compiling.set(id, waiting);
+    grammars.create(grammar).then(
+      (constraint) => {
+        if (this.#compiling.get(id) !== waiting) {
+          constraint.dispose(); // Cancelled in the meantime.
+          return;
+        }
+        this.#compiling.delete(id);
+        try {
+          this.#engine.submit(id, { ...request, constraint });
+          if (waiting.isPaused) this.#engine.pause(id);
+        } catch (error) {
+          constraint.dispose();
+          this.#fail(id, error);
+        }
+        this.onReady?.();
+      },
+      (error: unknown) => {
+        if (this.#compiling.get(id) !== waiting) return;
+        this.#fail(id, error);
+        this.onReady?.();
+      },
+    );
+  }
+
+  #fail(id: string, error: unknown): void {
+    this.#compiling.delete(id);
+    this.#open.delete(id);
+    this.#failed.push({ id, event: { error: error instanceof Error ? error : new Error(String(error)) } });
+  }
+
+  #toText(text: OpenText, event: EngineEvent): TextEvent {
+    const { ids, logProbs, promptLogProbs } = event;
+    if (event.beams !== undefined)
+      return {
+        text: '',
+        ids: [],
+        promptLogProbs,
+        end: event.end,
+        beams: event.beams.map((beam): BeamChoice => ({ ...beam, text: this.#beamText(text, beam.ids) })),
+      };
+    let shown = '';
+    for (const [place, id] of ids.entries()) {
+      const isLast = place === ids.length - 1 && event.end !== undefined;
+      const { piece, stopped } = advance(text, id, isLast);
+      shown += piece;
+      if (stopped === undefined) continue;
+      const kept = place + 1;
+      const end = this.#stopReport(event, stopped, ids.length - kept);
+      return { text: shown, ids: ids.slice(0, kept), logProbs: upTo(logProbs, kept), promptLogProbs, end };
+    }
+    return { text: shown, ids, logProbs, promptLogProbs, end: event.end };
+  }
+
+  /** What the engine says of a text that a stop string has ended. @param surplus ids beyond it */
+  #stopReport({ id, end }: EngineEvent, stopString: string, surplus: number): SequenceEnd | undefined {
+    const report = end === undefined ? this.#engine.stop(id, stopString) : end;
+    if (report === undefined) return undefined;
+    return {
+      ...report,
+      finishReason: 'stop',
+      stopReason: stopString,
+      generatedTokens: report.generatedTokens - surplus,
+    };
+  }
+
+  #beamText({ request }: OpenText, ids: readonly number[]): string {
+    const stops = new Set(request.stopTokenIds);
+    const last = ids.at(-1);
+    const shown = last !== undefined && stops.has(last) ? ids.slice(0, -1) : ids;
+    return this.#tokenizer.decode(shown, { skipSpecialTokens: request.skipSpecialTokens ?? true });
+  }
+}
+
+/** The text that one more id makes certain, and the stop string that it completes. */
+function advance(
+  { request, stream, stops, stopIds }: OpenText,
+  id: number,
+  isLast: boolean,
+): { piece: string; stopped: string | undefined } {
+  let decoded = stopIds.has(id) ? '' : stream.push(id);
+  if (isLast) decoded += stream.end();
+  if (stops === undefined) return { piece: decoded, stopped: undefined };
+  const { text, stopped } = stops.push(decoded);
+  if (stopped !== undefined)
+    return { piece: request.includeStopString === true ? text + stopped : text, stopped };
+  return { piece: isLast ? text + stops.flush().text : text, stopped: undefined };
+}
+
+function upTo(
+  logProbs: readonly TokenLogProbs[] | undefined,
+  count: number,
+): readonly TokenLogProbs[] | undefined {
+  return logProbs?.slice(0, count);
+}

@@ -1,0 +1,285 @@
+import { InputError } from '../../errors/index.js';
+import { type GrammarNode, productiveNodes } from './byte-grammar.js';
+
+/** A place in the grammar and what is to come after it. */
+interface Frame {
+  readonly id: number;
+  /** Undefined at the bottom of every stack: the end of the text. */
+  readonly node: GrammarNode | undefined;
+  /** Items or bytes done; of a repetition, rounds done. */
+  readonly at: number;
+  readonly parent: Frame | undefined;
+  /** Alike for frames that no token can tell apart, because their counts differ only beyond its length. */
+  readonly horizon: number;
+  readonly children: Map<number, Frame>;
+}
+
+/** All the places where a text may be in the grammar after some bytes. */
+export interface AutomatonState {
+  /** Frames whose node takes a byte next. */
+  readonly frames: readonly Frame[];
+  readonly isAccepting: boolean;
+  /** States of equal key allow the same tokens. */
+  readonly maskKey: string;
+  /** By class of byte: the next state, null if there is none, undefined if it has not been asked for. */
+  readonly next: (AutomatonState | null | undefined)[];
+}
+
+/** Ambiguity that a sane grammar does not come near. */
+const MAX_FRAMES_PER_STATE = 4096;
+/** Work that one mask may cost, in visits of grammar nodes: about a second. */
+const MAX_VISITS_PER_MASK = 3_000_000;
+/** States that are kept for the next time; memory of some 10 MB. */
+const MAX_STATES = 20_000;
+
+/**
+ * Follows texts through a grammar byte by byte, all alternatives at once, and never goes back: the time for a byte is
+ * bounded by the number of alternatives. States are made when first reached and kept.
+ */
+export class GrammarAutomaton {
+  readonly #productive: Uint8Array;
+  readonly #classOf: Uint8Array;
+  readonly #horizonBytes: number;
+  #bottom!: Frame;
+  #numFrames = 0;
+  #horizons = new Map<string, number>();
+  #states = new Map<string, AutomatonState>();
+  #visits = 0;
+  #initial!: AutomatonState;
+  readonly #root: GrammarNode;
+
+  /**
+   * @param maxTokenBytes length of the longest token
+   * @throws InputError if no finite text matches
+   */
+  constructor(nodes: readonly GrammarNode[], root: GrammarNode, maxTokenBytes: number) {
+    this.#productive = productiveNodes(nodes);
+    this.#classOf = byteClasses(nodes);
+    this.#horizonBytes = maxTokenBytes + 1;
+    this.#root = root;
+    if (this.#productive[root.id] !== 1) {
+      throw new InputError(
+        'The grammar allows no text that ends: its parts contradict each other, or a schema requires itself within itself without an end.',
+      );
+    }
+    this.#reset();
+  }
+
+  /** Before the first byte. */
+  get initial(): AutomatonState {
+    return this.#initial;
+  }
+
+  /** Begins the work on one mask, whose cost is bounded. */
+  startMask(): void {
+    this.#visits = 0;
+    // States that sequences hold stay good; they only are no longer found.
+    if (this.#states.size > MAX_STATES) this.#reset();
+  }
+
+  /** @throws InputError if the grammar is so ambiguous that following it costs too much */
+  step(state: AutomatonState, byte: number): AutomatonState | undefined {
+    const byteClass = this.#classOf[byte]!;
+    const known = state.next[byteClass];
+    if (known !== undefined) return known ?? undefined;
+    const closure = new Closure();
+    for (const frame of state.frames) {
+      const { node, at, parent } = frame;
+      if (node?.kind === 'bytes') {
+        if (node.set[byte] === 1) closure.resume(parent!);
+      } else if (node?.kind === 'literal' && node.bytes[at] === byte) {
+        if (at + 1 < node.bytes.length) closure.frames.add(this.#frame(node, at + 1, parent!));
+        else closure.resume(parent!);
+      }
+    }
+    const next = this.#close(closure);
+    state.next[byteClass] = next ?? null;
+    return next;
+  }
+
+  #reset(): void {
+    this.#horizons = new Map();
+    this.#states = new Map();
+    this.#bottom = {
+      id: this.#numFrames++,
+      node: undefined,
+      at: 0,
+      parent: undefined,
+      horizon: 0,
+      children: new Map(),
+    };
+    const closure = new Closure();
+    closure.enter(this.#root, this.#bottom);
+    const initial = this.#close(closure);
+    if (initial === undefined) throw new Error('A productive grammar has no first state.');
+    this.#initial = initial;
+  }
+
+  /** The state of all frames that can be reached without a byte. */
+  #close(closure: Closure): AutomatonState | undefined {
+    for (let work = closure.next(); work !== undefined; work = closure.next()) {
+      if (++this.#visits > MAX_VISITS_PER_MASK || closure.frames.size > MAX_FRAMES_PER_STATE) {
+        throw new InputError(
+          'The grammar is too ambiguous: the same text can be read in too many ways. Avoid repetitions within repetitions that can match the same text.',
+        );
+      }
+      const { node, parent } = work;
+      if (node === undefined) this.#resume(parent, closure);
+      else if (this.#productive[node.id] === 1) this.#enter(node, parent, closure);
+    }
+    if (closure.frames.size === 0 && !closure.isAccepting) return undefined;
+    return this.#state([...closure.frames], closure.isAccepting);
+  }
+
+  #enter(node: GrammarNode, parent: Frame, closure: Closure): void {
+    switch (node.kind) {
+      case 'bytes':
+      case 'literal':
+        closure.frames.add(this.#frame(node, 0, parent));
+        return;
+      case 'sequence':
+        return this.#enterItem(node, 0, parent, closure);
+      case 'choice':
+        for (const option of node.options) closure.enter(option, parent);
+        return;
+      case 'repeat':
+        return this.#enterRound(node, 0, parent, closure);
+      case 'rule':
+        closure.enter(node.target!, parent);
+        return;
+    }
+    node satisfies never;
+  }
+
+  /** What comes after a frame's node is done. */
+  #resume(frame: Frame, closure: Closure): void {
+    const { node, at, parent } = frame;
+    if (node === undefined) closure.isAccepting = true;
+    else if (node.kind === 'sequence') this.#enterItem(node, at, parent!, closure);
+    else if (node.kind === 'repeat') this.#enterRound(node, at, parent!, closure);
+  }
+
+  #enterItem(
+    node: Extract<GrammarNode, { kind: 'sequence' }>,
+    at: number,
+    parent: Frame,
+    closure: Closure,
+  ): void {
+    const item = node.items[at];
+    if (item === undefined) return closure.resume(parent);
+    // The last item returns to where the sequence would: right recursion does not grow the stack.
+    const isLast = at === node.items.length - 1;
+    closure.enter(item, isLast ? parent : this.#frame(node, at + 1, parent));
+  }
+
+  #enterRound(
+    node: Extract<GrammarNode, { kind: 'repeat' }>,
+    done: number,
+    parent: Frame,
+    closure: Closure,
+  ): void {
+    // Without an upper bound, rounds beyond the lower one need not be counted.
+    const rounds = node.max === Number.POSITIVE_INFINITY ? Math.min(done + 1, node.min) : done + 1;
+    if (done < node.max) closure.enter(node.body, this.#frame(node, rounds, parent));
+    if (done >= node.min) closure.resume(parent);
+  }
+
+  #frame(node: GrammarNode, at: number, parent: Frame): Frame {
+    const key = node.id * 0x100000 + at;
+    const known = parent.children.get(key);
+    if (known !== undefined) return known;
+    const frame: Frame = {
+      id: this.#numFrames++,
+      node,
+      at,
+      parent,
+      horizon: this.#horizon(node, at, parent),
+      children: new Map(),
+    };
+    parent.children.set(key, frame);
+    return frame;
+  }
+
+  #horizon(node: GrammarNode, at: number, parent: Frame): number {
+    let place = `${at}`;
+    if (node.kind === 'repeat') {
+      const toMin = Math.min(Math.max(node.min - at, 0), this.#horizonBytes);
+      const toMax = Math.min(node.max - at, this.#horizonBytes);
+      place = `${toMin}-${toMax}`;
+    }
+    const key = `${node.id}:${place}:${parent.horizon}`;
+    let horizon = this.#horizons.get(key);
+    if (horizon === undefined) {
+      horizon = this.#horizons.size + 1;
+      this.#horizons.set(key, horizon);
+    }
+    return horizon;
+  }
+
+  #state(frames: Frame[], isAccepting: boolean): AutomatonState {
+    frames.sort((a, b) => a.id - b.id);
+    const key = `${isAccepting}${frames.map(({ id }) => id).join(',')}`;
+    const known = this.#states.get(key);
+    if (known !== undefined) return known;
+    const horizons = [...new Set(frames.map(({ horizon }) => horizon))].sort((a, b) => a - b);
+    const state = { frames, isAccepting, maskKey: `${isAccepting}${horizons.join(',')}`, next: [] };
+    this.#states.set(key, state);
+    return state;
+  }
+}
+
+/** What is still to be visited, and what has been found, on the way to one state. */
+class Closure {
+  readonly frames = new Set<Frame>();
+  isAccepting = false;
+  readonly #work: { node: GrammarNode | undefined; parent: Frame }[] = [];
+  readonly #seen = new Set<number>();
+
+  enter(node: GrammarNode, parent: Frame): void {
+    this.#add(node, node.id + 1, parent);
+  }
+
+  resume(parent: Frame): void {
+    this.#add(undefined, 0, parent);
+  }
+
+  next(): { node: GrammarNode | undefined; parent: Frame } | undefined {
+    return this.#work.pop();
+  }
+
+  #add(node: GrammarNode | undefined, nodeKey: number, parent: Frame): void {
+    const key = parent.id * 0x40000 + nodeKey;
+    if (this.#seen.has(key)) return;
+    this.#seen.add(key);
+    this.#work.push({ node, parent });
+  }
+}
+
+/** Bytes that no node of the grammar tells apart are of one class. */
+function byteClasses(nodes: readonly GrammarNode[]): Uint8Array {
+  let classOf = new Uint8Array(256);
+  const split = (set: (byte: number) => number) => {
+    const classes = new Map<number, number>();
+    const refined = new Uint8Array(256);
+    for (let byte = 0; byte < 256; byte++) {
+      const key = classOf[byte]! * 2 + set(byte);
+      if (!classes.has(key)) classes.set(key, classes.size);
+      refined[byte] = classes.get(key)!;
+    }
+    classOf = refined;
+  };
+  const inLiterals = new Uint8Array(256);
+  const sets = new Set<string>();
+  for (const node of nodes) {
+    if (node.kind === 'literal') for (const byte of node.bytes) inLiterals[byte] = 1;
+    if (node.kind !== 'bytes') continue;
+    const key = node.set.join('');
+    if (sets.has(key)) continue;
+    sets.add(key);
+    split((byte) => node.set[byte]!);
+  }
+  for (let single = 0; single < 256; single++) {
+    if (inLiterals[single] === 1) split((byte) => (byte === single ? 1 : 0));
+  }
+  return classOf;
+}

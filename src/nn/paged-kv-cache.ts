@@ -1,0 +1,192 @@
+/**
+ * Keys and values of many sequences in blocks of 16 tokens, which any sequence may hold in any order. Who holds which
+ * block is the business of the scheduler above; here are only the pages themselves.
+ *
+ * Shapes: P blocks, H heads, E head_dim, T new tokens of all sequences one after the other, N sequences, M blocks of
+ * the longest one.
+ */
+import {
+  type DType,
+  empty,
+  type FloatDType,
+  ones,
+  operator,
+  type Tensor,
+  tensorFromBytes,
+} from '../tensor/index.js';
+import type { Rotary } from './rotary.js';
+
+const pagedAttention = operator('xinghe::paged_attention');
+
+/** Tokens of a block; fixed in the kernel, whose vector lanes run over them. */
+export const BLOCK_SIZE = 16;
+
+/** A block that a sequence no longer holds: all of its tokens lie outside of the window. */
+export const ABSENT_BLOCK = -1;
+
+const SEQUENCE_COLUMNS = 4;
+
+/** New tokens of one sequence. */
+export interface PagedRows {
+  /** Number of new tokens. */
+  readonly count: number;
+  /** Position of the first of them. */
+  readonly position: number;
+  /** Block of the pool for each logical block (position / 16); ABSENT_BLOCK where none. */
+  readonly blocks: readonly number[];
+  /** Which of the step's key tables turns its keys. */
+  readonly keyTable: number;
+}
+
+/** What one forward pass does with the cache; the tensors live in the caller's scope. */
+export interface PagedStep {
+  readonly blockTables: Tensor; // int32 [N, M]
+  readonly sequences: Tensor; // int32 [N, 4]: first row, rows, first position, key table
+  /** Rotations of all keys, for families that cache them unrotated. */
+  readonly keyTables: Rotary | undefined; // [C, S, E]
+}
+
+export interface PagedKvCacheOptions {
+  readonly layers: number;
+  readonly blocks: number;
+  readonly heads: number;
+  readonly headDim: number;
+  /** int8 keeps one scale for each token and head. */
+  readonly dtype: FloatDType | 'int8';
+  readonly device: string;
+  /** Tokens that a query sees at most, itself included. */
+  readonly window?: number | undefined;
+}
+
+interface Pages {
+  readonly keys: Tensor; // [P, H, E, 16]: lanes of a vector run over keys
+  readonly values: Tensor; // [P, H, 16, E]
+  readonly keyScales: Tensor | undefined; // float32 [P, H, 16]
+  readonly valueScales: Tensor | undefined;
+}
+
+/** Bytes of one block over all layers. */
+export function pagedBlockBytes({
+  layers,
+  heads,
+  headDim,
+  dtype,
+}: Pick<PagedKvCacheOptions, 'layers' | 'heads' | 'headDim' | 'dtype'>): number {
+  const width = { float64: 8, float32: 4, bfloat16: 2, float16: 2, int8: 1 }[dtype];
+  const scales = dtype === 'int8' ? 4 : 0;
+  return 2 * layers * heads * BLOCK_SIZE * (headDim * width + scales);
+}
+
+export class PagedKvCache {
+  readonly #layers: readonly Pages[];
+  readonly #window: number;
+  readonly #seen: Tensor; // uint8 [P, 16]: 0 where no other token may look
+  /** The same as bits, to know what has to be written. */
+  readonly #seenBits: Uint16Array;
+
+  constructor({ layers, blocks, heads, headDim, dtype, device, window }: PagedKvCacheOptions) {
+    const make = (shape: readonly number[], type: DType): Tensor =>
+      empty(shape, { dtype: type, device }).keep();
+    const scales = (): Tensor | undefined =>
+      dtype === 'int8' ? make([blocks, heads, BLOCK_SIZE], 'float32') : undefined;
+    this.#layers = Array.from({ length: layers }, () => ({
+      keys: make([blocks, heads, headDim, BLOCK_SIZE], dtype),
+      values: make([blocks, heads, BLOCK_SIZE, headDim], dtype),
+      keyScales: scales(),
+      valueScales: scales(),
+    }));
+    this.#window = window ?? 0;
+    this.#seen = ones([blocks, BLOCK_SIZE], { dtype: 'uint8', device }).keep();
+    this.#seenBits = new Uint16Array(blocks).fill(0xffff);
+  }
+
+  /** The tables of a step, in the order of its rows. */
+  prepare(rows: readonly PagedRows[], keyTables?: Rotary): PagedStep {
+    const width = Math.max(1, ...rows.map(({ blocks }) => blocks.length));
+    const tables = new Int32Array(rows.length * width).fill(ABSENT_BLOCK);
+    const sequences = new Int32Array(rows.length * SEQUENCE_COLUMNS);
+    let row = 0;
+    for (const [index, { count, position, blocks, keyTable }] of rows.entries()) {
+      tables.set(blocks, index * width);
+      sequences.set([row, count, position, keyTable], index * SEQUENCE_COLUMNS);
+      row += count;
+    }
+    return {
+      blockTables: tensorFromBytes(tables, [rows.length, width], 'int32'),
+      sequences: tensorFromBytes(sequences, [rows.length, SEQUENCE_COLUMNS], 'int32'),
+      keyTables,
+    };
+  }
+
+  /**
+   * Stores the new keys and values and attends to all that each query may see.
+   * @param q [1, H, T, E] @param k [1, H, T, E] @param v [1, H, T, E] @returns [1, H, T, E]
+   */
+  attend(layer: number, q: Tensor, k: Tensor, v: Tensor, step: PagedStep): Tensor {
+    const pages = this.#layers[layer];
+    if (pages === undefined) throw new RangeError(`the cache has no layer ${layer}`);
+    return pagedAttention(
+      q,
+      k,
+      v,
+      pages.keys,
+      pages.values,
+      pages.keyScales,
+      pages.valueScales,
+      this.#seen,
+      step.blockTables,
+      step.sequences,
+      this.#window,
+      step.keyTables?.cos,
+      step.keyTables?.sin,
+    );
+  }
+
+  /** Says for tokens from `position` on which of them others may look at. */
+  setSeen(blocks: readonly number[], position: number, seen: readonly boolean[]): void {
+    const changed = new Set<number>();
+    for (const [index, isSeen] of seen.entries()) {
+      const block = blocks[Math.floor((position + index) / BLOCK_SIZE)] ?? ABSENT_BLOCK;
+      if (block === ABSENT_BLOCK) continue;
+      const bit = 1 << ((position + index) % BLOCK_SIZE);
+      const old = this.#seenBits[block] ?? 0;
+      const bits = isSeen ? old | bit : old & ~bit;
+      if (bits === old) continue;
+      this.#seenBits[block] = bits;
+      changed.add(block);
+    }
+    for (const block of changed) {
+      const bits = this.#seenBits[block] ?? 0;
+      const bytes = Uint8Array.from({ length: BLOCK_SIZE }, (_, slot) => (bits >> slot) & 1);
+      const fresh = tensorFromBytes(bytes, [BLOCK_SIZE], 'uint8');
+      this.#seen.select(0, block).copy_(fresh);
+    }
+  }
+
+  /** True while tokens of this block that are not to be seen are marked, from whatever it held before. */
+  holdsUnseen(block: number): boolean {
+    return this.#seenBits[block] !== 0xffff;
+  }
+
+  /** Copies a block, for a sequence that goes on differently from within it. */
+  copyBlock(from: number, to: number): void {
+    const copy = (pages: Tensor | undefined): void => {
+      pages?.select(0, to).copy_(pages.select(0, from));
+    };
+    for (const { keys, values, keyScales, valueScales } of this.#layers) {
+      copy(keys);
+      copy(values);
+      copy(keyScales);
+      copy(valueScales);
+    }
+    if (this.#seenBits[from] === this.#seenBits[to]) return;
+    copy(this.#seen);
+    this.#seenBits[to] = this.#seenBits[from] ?? 0xffff;
+  }
+
+  dispose(): void {
+    for (const { keys, values, keyScales, valueScales } of this.#layers)
+      for (const tensor of [keys, values, keyScales, valueScales]) tensor?.dispose();
+    this.#seen.dispose();
+  }
+}
