@@ -1,3 +1,6 @@
+export { ApiKeys, type ApiKeyTexts, readKeyFile } from './api-keys.js';
+export { isLoopbackName } from './browser-guard.js';
+export { createHttpServer, HttpService } from './create-http-server.js';
 export {
   badRequest,
   ClientGoneError,
@@ -6,6 +9,7 @@ export {
   type HttpErrorDetails,
   toHttpError,
 } from './http-error.js';
+export type { HttpObserver, HttpRequestRecord, HttpServerOptions } from './http-options.js';
 export type {
   Access,
   EventStream,
@@ -16,4 +20,5 @@ export type {
   Route,
   RouteDocs,
   RouteRequest,
+  TextStream,
 } from './route.js';

@@ -82,7 +82,7 @@ export interface EventStreamOptions {
   readonly headers?: ReplyHeaders | undefined;
 }
 
-/** One of the three, once. */
+/** One of them, once. */
 export interface Reply {
   json(status: number, value: unknown, headers?: ReplyHeaders): void;
   /** Content type: `text/plain; charset=utf-8` unless the headers have `content-type`. */
@@ -92,6 +92,8 @@ export interface Reply {
    * a status of its own. While nothing is sent for a while, `: ping` is.
    */
   eventStream(options?: EventStreamOptions): EventStream;
+  /** 200 and text as it comes, in chunks; the head goes out with the first. An error after that cuts the answer off. */
+  textStream(headers?: ReplyHeaders): TextStream;
 }
 
 /** Each waits until the client has room for more. @throws ClientGoneError */
@@ -100,5 +102,11 @@ export interface EventStream {
   send(value: unknown): Promise<void>;
   comment(text: string): Promise<void>;
   /** Sends the terminator and ends. */
+  end(): Promise<void>;
+}
+
+/** As EventStream. */
+export interface TextStream {
+  write(text: string): Promise<void>;
   end(): Promise<void>;
 }

@@ -1,0 +1,232 @@
+/** The server: listens, gives each request to its route, ends without losing what is under way. */
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { InputError, messageOf } from '../../errors/index.js';
+import { log } from '../../log/index.js';
+import { ApiKeys } from './api-keys.js';
+import { BrowserGuard, isLoopbackName } from './browser-guard.js';
+import { Exchange, type ServerParts, shuttingDown } from './exchange.js';
+import { HttpError } from './http-error.js';
+import type { HttpServerOptions, Settings } from './http-options.js';
+import type { Route } from './route.js';
+import { RouteTable } from './route-table.js';
+import { WorkGate } from './work-gate.js';
+
+/** Bytes of a request's head; more is a 431. */
+const MAX_HEAD_BYTES = 32 * 1024;
+/** After the time to drain is over, what is told to end may still say goodbye. */
+const GOODBYE_MILLISECONDS = 1000;
+
+/**
+ * @param routes as the table takes them; nothing else is answered
+ * @throws InputError for allowed origins that are none
+ */
+export function createHttpServer(routes: readonly Route[], options: HttpServerOptions = {}): HttpService {
+  return new HttpService(routes, withDefaults(options));
+}
+
+export class HttpService {
+  readonly #server: Server;
+  readonly #settings: Settings;
+  readonly #running = new Map<Exchange, Promise<void>>();
+  /** Responses under way on a connection; a broken request behind them must not write into them. */
+  readonly #open = new Map<Duplex, ServerResponse>();
+  #isDraining = false;
+
+  constructor(routes: readonly Route[], settings: Settings) {
+    this.#settings = settings;
+    const parts: ServerParts = {
+      settings,
+      table: new RouteTable(routes),
+      guard: new BrowserGuard({
+        allowedOrigins: settings.allowedOrigins,
+        allowedHosts: settings.allowedHosts,
+        isLoopback: isLoopbackName(settings.host),
+        hasKeys: settings.keys.isRequired,
+      }),
+      gate: new WorkGate(settings.maxConcurrentPerKey),
+      isDraining: () => this.#isDraining,
+    };
+    this.#server = createServer({
+      maxHeaderSize: MAX_HEAD_BYTES,
+      headersTimeout: settings.headerTimeout,
+      // The body has a timer of its own, which can still answer; this one ends what is left.
+      requestTimeout: settings.headerTimeout + settings.bodyTimeout + 5000,
+      keepAliveTimeout: settings.keepAliveTimeout,
+      connectionsCheckingInterval: Math.min(1000, settings.headerTimeout),
+      requireHostHeader: false,
+      noDelay: true,
+    });
+    // Counted by us: beyond this limit Node would leave headers out without a word.
+    this.#server.maxHeadersCount = 0;
+    this.#server.maxConnections = settings.maxConnections;
+    this.#server.on('request', (request, response) => this.#handle(parts, request, response, false));
+    this.#server.on('checkContinue', (request, response) => this.#handle(parts, request, response, true));
+    this.#server.on('checkExpectation', (request, response) => this.#handle(parts, request, response, false));
+    this.#server.on('clientError', (error, socket) => this.#refuse(error, socket));
+  }
+
+  /** @throws InputError where other machines could use it without a key, or the address cannot be listened on */
+  async listen(): Promise<void> {
+    const { host, port, keys, allowOpen } = this.#settings;
+    if (!keys.isRequired && !isLoopbackName(host) && !allowOpen)
+      throw new InputError(
+        `Listening on ${host} without API keys would let every machine that reaches it use the model; give keys, listen on 127.0.0.1, or allow it explicitly.`,
+      );
+    await new Promise<void>((resolve, reject) => {
+      const onError = (error: Error): void =>
+        reject(new InputError(`${host} port ${port} cannot be listened on: ${messageOf(error)}.`));
+      this.#server.once('error', onError);
+      this.#server.listen(port, host, () => {
+        this.#server.off('error', onError);
+        this.#server.on('error', (error) => log(`server: ${messageOf(error)}`));
+        resolve();
+      });
+    });
+  }
+
+  get address(): AddressInfo {
+    const address = this.#server.address();
+    if (address === null || typeof address === 'string') throw new Error('the server does not listen');
+    return address;
+  }
+
+  /** e.g. `http://127.0.0.1:8000`. */
+  get url(): string {
+    const { address, family, port } = this.address;
+    return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** Requests that are not answered to their end. */
+  get running(): number {
+    return this.#running.size;
+  }
+
+  /** Open connections. */
+  async connections(): Promise<number> {
+    return await new Promise((resolve, reject) =>
+      this.#server.getConnections((error, count) => (error === null ? resolve(count) : reject(error))),
+    );
+  }
+
+  /**
+   * Takes no further connections; requests on those that are open get a 503, as health does; waits for those under way,
+   * ends them after `milliseconds`, then closes everything.
+   */
+  async drain(milliseconds: number): Promise<void> {
+    this.#isDraining = true;
+    // Of net, not of http: the latter cuts idle connections at the moment when a request may be on its way.
+    const closed = new Promise<void>((resolve) => {
+      NetServer.prototype.close.call(this.#server, () => resolve());
+    });
+    await this.#settled(milliseconds);
+    for (const exchange of this.#running.keys()) exchange.abort(shuttingDown());
+    await this.#settled(GOODBYE_MILLISECONDS);
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  /** At once. */
+  async close(): Promise<void> {
+    await this.drain(0);
+  }
+
+  async #settled(milliseconds: number): Promise<void> {
+    if (this.#running.size === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, milliseconds);
+    });
+    await Promise.race([Promise.all(this.#running.values()), timeout]);
+    clearTimeout(timer);
+  }
+
+  #handle(
+    parts: ServerParts,
+    request: IncomingMessage,
+    response: ServerResponse,
+    needsContinue: boolean,
+  ): void {
+    const { socket } = request;
+    const exchange = new Exchange(parts, request, response, needsContinue);
+    this.#open.set(socket, response);
+    const sent = new Promise<void>((resolve) => response.once('close', resolve));
+    const done = Promise.all([exchange.run(), sent]).then(() => {
+      this.#running.delete(exchange);
+      if (this.#open.get(socket) === response) this.#open.delete(socket);
+    });
+    this.#running.set(exchange, done);
+  }
+
+  /** What is no HTTP, or takes too long to become a request. */
+  #refuse(error: Error & { readonly code?: string }, socket: Duplex): void {
+    const isGone = error.code === 'ECONNRESET' || error.code === 'HPE_INVALID_EOF_STATE';
+    if (!socket.writable || isGone || this.#open.get(socket)?.headersSent === true) {
+      socket.destroy();
+      return;
+    }
+    const { status, envelope } = refusal(error.code);
+    const body = JSON.stringify(envelope);
+    this.#settings.observer?.httpRequest({ handler: 'none', method: 'none', status, seconds: 0 });
+    this.#settings.accessLog?.(
+      JSON.stringify({
+        time: new Date().toISOString(),
+        remote: (socket as Socket).remoteAddress,
+        status,
+        error: error.code,
+      }),
+    );
+    socket.end(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      () => socket.destroy(),
+    );
+  }
+}
+
+function refusal(code: string | undefined): HttpError {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new HttpError(431, { message: `The request's head is larger than ${MAX_HEAD_BYTES} bytes.` });
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new HttpError(408, { message: 'The request did not arrive in time.' });
+    case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
+      return new HttpError(413, { message: "The body's chunk extensions are too large." });
+    default:
+      return new HttpError(400, { message: `The request is not valid HTTP (${code ?? 'unknown fault'}).` });
+  }
+}
+
+function withDefaults(options: HttpServerOptions): Settings {
+  return {
+    host: options.host ?? '127.0.0.1',
+    port: options.port ?? 8000,
+    keys: options.keys ?? new ApiKeys(),
+    allowOpen: options.allowOpen ?? false,
+    allowedOrigins: options.allowedOrigins ?? [],
+    allowedHosts: options.allowedHosts ?? [],
+    maxBodyBytes: options.maxBodyBytes ?? 4 * 1024 * 1024,
+    maxJsonDepth: options.maxJsonDepth ?? 64,
+    maxHeaders: options.maxHeaders ?? 256,
+    headerTimeout: options.headerTimeout ?? 10_000,
+    bodyTimeout: options.bodyTimeout ?? 30_000,
+    keepAliveTimeout: options.keepAliveTimeout ?? 75_000,
+    maxConnections: options.maxConnections ?? 1024,
+    maxConcurrentPerKey: options.maxConcurrentPerKey ?? 0,
+    pingInterval: options.pingInterval ?? 15_000,
+    stallTimeout: options.stallTimeout ?? 60_000,
+    accessLog: options.accessLog === undefined ? log : options.accessLog,
+    observer: options.observer,
+  };
+}

@@ -1,0 +1,264 @@
+/** One request on its way through the server: from its head to the last byte of its answer. */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { log } from '../../log/index.js';
+import { accessLine } from './access-log.js';
+import type { BrowserGuard } from './browser-guard.js';
+import { ClientGoneError, HttpError, toHttpError } from './http-error.js';
+import type { Settings } from './http-options.js';
+import { checkContentType, parseJsonBody, readBody } from './json-body.js';
+import type { Route } from './route.js';
+import { parseTarget, type RequestTarget, type RouteTable } from './route-table.js';
+import { ServerReply } from './server-reply.js';
+import type { WorkGate } from './work-gate.js';
+
+/** What all exchanges of a server share. */
+export interface ServerParts {
+  readonly settings: Settings;
+  readonly table: RouteTable;
+  readonly guard: BrowserGuard;
+  readonly gate: WorkGate;
+  readonly isDraining: () => boolean;
+}
+
+/** Routes that answer while the server drains: whoever watches must see what happens. */
+export const drainingNames: ReadonlySet<string> = new Set(['/health/live', '/metrics']);
+
+/** Bytes and time that a body which nobody wants may still go on. */
+const LINGER_BYTES = 16 * 1024 * 1024;
+const LINGER_MILLISECONDS = 1000;
+
+export class Exchange {
+  readonly requestId: string;
+  readonly #parts: ServerParts;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #controller = new AbortController();
+  readonly #started = performance.now();
+  readonly #bytesBefore: number;
+  readonly #reply: ServerReply;
+  #path = '';
+  #route: Route | undefined;
+  #keyName: string | undefined;
+  #needsContinue: boolean;
+
+  constructor(
+    parts: ServerParts,
+    request: IncomingMessage,
+    response: ServerResponse,
+    needsContinue: boolean,
+  ) {
+    this.#parts = parts;
+    this.#request = request;
+    this.#response = response;
+    this.#needsContinue = needsContinue;
+    this.#bytesBefore = request.socket.bytesWritten;
+    this.requestId = requestIdOf(request);
+    response.setHeader('x-request-id', this.requestId);
+    response.setHeader('x-content-type-options', 'nosniff');
+    for (const [name, value] of Object.entries(parts.guard.headersFor(request.headers.origin)))
+      response.setHeader(name, value);
+    if (parts.isDraining()) response.shouldKeepAlive = false;
+    response.once('close', () => this.#close());
+    const { pingInterval, stallTimeout } = parts.settings;
+    this.#reply = new ServerReply(response, {
+      pingMilliseconds: pingInterval,
+      stallMilliseconds: stallTimeout,
+      errorBody: (error) => this.#route?.errorBody?.(error, this) ?? error.envelope,
+      linger: hasBody(request)
+        ? () => (request.readableEnded || this.#needsContinue ? Promise.resolve() : linger(request))
+        : undefined,
+    });
+  }
+
+  /** Never throws. */
+  async run(): Promise<void> {
+    try {
+      await this.#answer();
+      if (!this.#reply.isBegun || (!this.#response.writableEnded && !this.#response.destroyed))
+        throw new Error(`route ${this.#path} ended without an answer`);
+    } catch (error) {
+      await this.#fail(this.#controller.signal.aborted ? this.#controller.signal.reason : error);
+    } finally {
+      this.#reply.stop();
+    }
+  }
+
+  /** Ends the work, e.g. because the server's time to drain is over. */
+  abort(reason: HttpError): void {
+    this.#controller.abort(reason);
+  }
+
+  async #answer(): Promise<void> {
+    const { settings, guard, isDraining } = this.#parts;
+    const request = this.#request;
+    if (request.rawHeaders.length / 2 > settings.maxHeaders)
+      throw new HttpError(431, { message: `The request has more than ${settings.maxHeaders} headers.` });
+    const target = parseTarget(request.url ?? '/');
+    this.#path = target.path;
+    guard.check(request.headers, request.httpVersion);
+    const found = this.#findRoute(target);
+    if (found === undefined) return;
+    const { route, params } = found;
+    this.#route = route;
+    if (isDraining() && !drainingNames.has(route.path)) throw shuttingDown();
+    this.#keyName = settings.keys.check(request.headers.authorization, route.access);
+    const isWork = route.isWork ?? route.body === 'json';
+    const leave = isWork ? this.#parts.gate.enter(this.#keyName) : undefined;
+    try {
+      const body = await this.#body(route);
+      await route.handler(
+        {
+          params,
+          query: target.query,
+          body,
+          headers: request.headers,
+          signal: this.#controller.signal,
+          requestId: this.requestId,
+          keyName: this.#keyName,
+        },
+        this.#reply,
+      );
+    } finally {
+      leave?.();
+    }
+  }
+
+  /** undefined: it was an OPTIONS, and is answered. @throws HttpError 401, 404, 405 */
+  #findRoute({
+    segments,
+  }: RequestTarget): { route: Route; params: Readonly<Record<string, string>> } | undefined {
+    const { table, guard, settings } = this.#parts;
+    const { headers, method = 'GET' } = this.#request;
+    const match = table.find(method, segments);
+    switch (match.kind) {
+      case 'found':
+        return match;
+      case 'unknown':
+        // Without a key nobody is told what is here and what is not.
+        settings.keys.check(headers.authorization, 'key');
+        throw new HttpError(404, { message: `There is no route ${method} ${this.#path.slice(0, 200)}.` });
+      case 'wrong-method': {
+        const allow = match.allowed.join(', ');
+        if (method === 'OPTIONS') {
+          const preflight = guard.preflightHeaders(headers, match.allowed);
+          if (preflight === undefined) settings.keys.check(headers.authorization, match.access);
+          this.#reply.text(204, '', { allow, ...preflight });
+          return undefined;
+        }
+        settings.keys.check(headers.authorization, match.access);
+        throw new HttpError(405, {
+          message: `${this.#path} does not take ${method}; it takes ${allow}.`,
+          headers: { allow },
+        });
+      }
+      default:
+        throw new Error(`unknown match ${match satisfies never}`);
+    }
+  }
+
+  async #body(route: Route): Promise<unknown> {
+    const { settings } = this.#parts;
+    if (route.body === 'none') {
+      if (hasBody(this.#request))
+        throw new HttpError(400, { message: `${route.method} ${route.path} takes no body.` });
+      return undefined;
+    }
+    checkContentType(this.#request);
+    if (
+      Number(this.#request.headers['content-length'] ?? 0) <= settings.maxBodyBytes &&
+      this.#needsContinue
+    ) {
+      this.#needsContinue = false;
+      this.#response.writeContinue();
+    }
+    const bytes = await readBody(
+      this.#request,
+      { bytes: settings.maxBodyBytes, milliseconds: settings.bodyTimeout },
+      this.#controller.signal,
+    );
+    return parseJsonBody(bytes, settings.maxJsonDepth);
+  }
+
+  async #fail(error: unknown): Promise<void> {
+    if (error instanceof ClientGoneError || this.#response.destroyed) {
+      this.#response.destroy();
+      return;
+    }
+    const answer = toHttpError(error);
+    if (answer.status === 500 && !(error instanceof HttpError))
+      log(`request ${this.requestId}: ${error instanceof Error ? error.stack : String(error)}`);
+    try {
+      await this.#reply.fail(answer);
+    } catch {
+      // The client went away while it was told.
+      this.#response.destroy();
+    }
+  }
+
+  #close(): void {
+    const isComplete = this.#response.writableFinished;
+    if (!isComplete) this.#controller.abort(new ClientGoneError());
+    this.#reply.stop();
+    const { settings } = this.#parts;
+    const status = isComplete ? this.#response.statusCode : 499;
+    const method = this.#request.method ?? 'GET';
+    const seconds = (performance.now() - this.#started) / 1000;
+    settings.observer?.httpRequest({
+      handler: this.#route?.name ?? this.#route?.path ?? 'none',
+      method,
+      status,
+      seconds,
+    });
+    settings.accessLog?.(
+      accessLine(
+        {
+          requestId: this.requestId,
+          method,
+          path: this.#path,
+          status,
+          seconds,
+          bytes: this.#request.socket.bytesWritten - this.#bytesBefore,
+          keyName: this.#keyName,
+        },
+        this.#request,
+      ),
+    );
+  }
+}
+
+export function shuttingDown(): HttpError {
+  return new HttpError(503, {
+    message: 'The server is shutting down.',
+    type: 'unavailable_error',
+    retryAfter: 10,
+  });
+}
+
+/** The client's own, where it is one that a log can hold. */
+function requestIdOf({ headers }: IncomingMessage): string {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && /^[\w.:/+=-]{1,128}$/.test(given) ? given : `req-${randomUUID()}`;
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
+/** Throws away what still comes, for a while. */
+async function linger(request: IncomingMessage): Promise<void> {
+  await new Promise<void>((resolve) => {
+    let bytes = 0;
+    const finish = (): void => {
+      clearTimeout(timer);
+      request.off('data', onData).off('end', finish).off('close', finish);
+      resolve();
+    };
+    const onData = (chunk: Buffer): void => {
+      bytes += chunk.length;
+      if (bytes > LINGER_BYTES) finish();
+    };
+    const timer = setTimeout(finish, LINGER_MILLISECONDS);
+    request.on('data', onData).on('end', finish).on('close', finish);
+  });
+}
