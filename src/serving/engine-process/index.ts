@@ -9,3 +9,4 @@ export type {
   StepEvent,
   SteppingEngine,
 } from './stepping-engine.js';
+export type { TextEngineSetup } from './text-engine-module.js';

@@ -62,8 +62,8 @@ export function reviveError({ message, isInput, stack }: PlainError): Error {
 }
 
 /**
- * The events of a step. The usual one, a text and its ids, goes as columns, which take a third of the time of objects to
- * write and read; the others are whole.
+ * The events of a step. The usual ones, a text and its ids, go as columns, written and read in two thirds of the time
+ * that objects take; the others are whole.
  */
 export interface PackedEvents {
   readonly requests: readonly string[];

@@ -13,46 +13,36 @@ export interface StepLoopHooks {
   readonly onFailure: (error: unknown) => void;
 }
 
-/** Milliseconds between looks at an engine whose requests wait for something else, a grammar that is being compiled. */
-const IDLE_POLL_MS = 2;
-
 export class StepLoop implements EngineCommands {
-  readonly engine: SteppingEngine;
+  readonly #engine: SteppingEngine;
   readonly #hooks: StepLoopHooks;
-  readonly #open = new Set<string>();
-  readonly #paused = new Set<string>();
   #next: NodeJS.Immediate | undefined;
-  #poll: NodeJS.Timeout | undefined;
   #isHeld = false;
   #isEnded = false;
 
   constructor(engine: SteppingEngine, hooks: StepLoopHooks) {
-    this.engine = engine;
+    this.#engine = engine;
     this.#hooks = hooks;
+    engine.onReady = () => this.#wake();
   }
 
   submit(id: string, request: TextRequest): void {
-    this.engine.submit(id, request);
-    this.#open.add(id);
+    this.#engine.submit(id, request);
     this.#wake();
   }
 
   cancel(id: string): void {
-    this.#open.delete(id);
-    this.#paused.delete(id);
-    this.engine.cancel(id);
-    this.#wake();
+    this.#engine.cancel(id);
+    this.#wake(); // Its blocks may be what another one waits for.
   }
 
   pause(id: string): void {
-    if (!this.#open.has(id)) return;
-    this.#paused.add(id);
-    this.engine.pause(id);
+    this.#engine.pause(id);
+    this.#wake();
   }
 
   resume(id: string): void {
-    if (!this.#paused.delete(id)) return;
-    this.engine.resume(id);
+    this.#engine.resume(id);
     this.#wake();
   }
 
@@ -69,36 +59,24 @@ export class StepLoop implements EngineCommands {
   /** No step from now on. The engine stays the caller's. */
   end(): void {
     this.#isEnded = true;
-    clearTimeout(this.#poll);
     if (this.#next !== undefined) clearImmediate(this.#next);
   }
 
   #wake(): void {
     if (this.#next !== undefined || this.#isHeld || this.#isEnded) return;
-    clearTimeout(this.#poll);
-    this.#next = setImmediate(() => this.#turn());
-  }
-
-  #turn(): void {
-    this.#next = undefined;
-    if (this.#isHeld || this.#isEnded) return;
-    if (this.engine.hasWork) {
+    this.#next = setImmediate(() => {
+      this.#next = undefined;
+      if (this.#isHeld || this.#isEnded || !this.#engine.hasWork) return;
       this.#step();
       this.#wake();
-    } else if (this.#open.size > this.#paused.size) this.#poll = setTimeout(() => this.#wake(), IDLE_POLL_MS);
+    });
   }
 
   #step(): void {
     try {
       const start = performance.now();
-      const events = this.engine.step();
-      const milliseconds = performance.now() - start;
-      for (const { id, event } of events)
-        if (event === undefined || event.end !== undefined) {
-          this.#open.delete(id);
-          this.#paused.delete(id);
-        }
-      this.#hooks.onStep(milliseconds, events);
+      const events = this.#engine.step();
+      this.#hooks.onStep(performance.now() - start, events);
     } catch (error) {
       this.end();
       this.#hooks.onFailure(error);

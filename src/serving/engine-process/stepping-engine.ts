@@ -18,6 +18,8 @@ export interface SteppingEngine {
   step(): readonly StepEvent[];
   /** Would a step compute something? False while all requests are paused, or wait for their grammar. */
   readonly hasWork: boolean;
+  /** Called when it has work again without a call from outside: a grammar is compiled. */
+  onReady: (() => void) | undefined;
   readonly stats: EngineStats;
   /** @throws InputError for a name that is taken, a folder that is no adapter of this model */
   loadAdapter(name: string, path: string): void;

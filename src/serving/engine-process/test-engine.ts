@@ -25,6 +25,7 @@ interface Running {
 }
 
 class TestEngine implements SteppingEngine {
+  onReady: (() => void) | undefined;
   readonly #setup: TestSetup;
   readonly #sequences = new Map<string, Running>();
   readonly #adapters = new Map<string, string>();

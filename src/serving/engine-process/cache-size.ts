@@ -1,0 +1,51 @@
+/** How many tokens the cache of keys and values may hold on this machine. */
+import { InputError } from '../../errors/index.js';
+import { formatBytes } from '../../log/index.js';
+
+export interface CacheWish {
+  /** At most one of the two. */
+  readonly tokens?: number | undefined;
+  readonly bytes?: number | undefined;
+}
+
+export interface CacheSituation {
+  readonly bytesPerToken: number;
+  /** What can be allocated when the weights are there; undefined where nobody knows (a device of its own). */
+  readonly freeBytes: number | undefined;
+  /** Longest text that the model is served with; undefined: as long as the cache allows. */
+  readonly maxLength: number | undefined;
+  readonly maxSequences: number;
+}
+
+/** Without a wish the cache takes at most this share of the free memory: the machine has other work too. */
+const SHARE = 0.4;
+/** And no more than this for each sequence that may run, nor than this in all. */
+const TOKENS_PER_SEQUENCE = 4096;
+const MOST_TOKENS = 262_144;
+/** Below this a server is of no use. */
+const LEAST_TOKENS = 256;
+
+/** @throws InputError with the numbers, if it does not fit */
+export function cacheTokens({ tokens, bytes }: CacheWish, situation: CacheSituation): number {
+  const { bytesPerToken, freeBytes = Number.POSITIVE_INFINITY, maxLength = 0, maxSequences } = situation;
+  const wished = tokens ?? (bytes === undefined ? undefined : Math.floor(bytes / bytesPerToken));
+  const least = Math.max(LEAST_TOKENS, maxLength);
+  const most = Math.min(MOST_TOKENS, maxSequences * TOKENS_PER_SEQUENCE);
+  const byMemory = Math.floor((freeBytes * SHARE) / bytesPerToken);
+  const chosen = wished ?? Math.max(Math.min(most, byMemory), Math.min(least, 2 * byMemory));
+  const size = (count: number): string => formatBytes(count * bytesPerToken);
+  const perToken = `${formatBytes(bytesPerToken)} for each token`;
+  if (chosen * bytesPerToken > freeBytes)
+    throw new InputError(
+      `The KV cache of ${chosen} tokens needs ${size(chosen)} (${perToken}), and ${formatBytes(freeBytes)} of memory are ` +
+        `free beside the weights. Give --kv-cache-tokens ${Math.floor((freeBytes * 0.8) / bytesPerToken)} or less, ` +
+        'or --kv-dtype int8.',
+    );
+  if (chosen < maxLength || chosen < 1 || (wished === undefined && chosen < LEAST_TOKENS))
+    throw new InputError(
+      `The KV cache would hold ${chosen} tokens (${size(chosen)}, ${perToken}), fewer than the ${least} of one text` +
+        `${freeBytes === Number.POSITIVE_INFINITY ? '' : `; ${formatBytes(freeBytes)} of memory are free`}. ` +
+        'Give more by --kv-cache-memory, or a smaller --max-model-len, or --kv-dtype int8.',
+    );
+  return chosen;
+}
