@@ -155,6 +155,23 @@ export class Engine {
     return report(scheduled, 'stop', stopReason);
   }
 
+  /** @throws InputError for a name that is taken, a folder that is no adapter of this model */
+  loadAdapter(name: string, path: string): void {
+    this.#adapterSet().load(name, path);
+  }
+
+  /** @throws InputError for an unknown name, and while requests use it */
+  unloadAdapter(name: string): void {
+    const users = [...this.#tasks.values()].filter(({ task }) => task.request.adapter === name).length;
+    if (users > 0) throw new InputError(`adapter ${JSON.stringify(name)}: ${users} requests use it.`);
+    this.#adapterSet().unload(name);
+  }
+
+  #adapterSet(): AdapterSet {
+    if (this.#adapters !== undefined) return this.#adapters;
+    throw new InputError('adapters: this engine was made without any; give it an AdapterSet.');
+  }
+
   /** Runs no more tokens for a request until `resume`. */
   pause(id: string): void {
     const scheduled = this.#tasks.get(id);

@@ -100,6 +100,21 @@ export class TextEngine {
     else compiling.isPaused = false;
   }
 
+  /** @see Engine.loadAdapter */
+  loadAdapter(name: string, path: string): void {
+    this.#engine.loadAdapter(name, path);
+  }
+
+  /** @see Engine.unloadAdapter */
+  unloadAdapter(name: string): void {
+    const compiling = [...this.#compiling.keys()].filter(
+      (id) => this.#open.get(id)?.request.adapter === name,
+    );
+    if (compiling.length > 0)
+      throw new InputError(`adapter ${JSON.stringify(name)}: requests wait that use it.`);
+    this.#engine.unloadAdapter(name);
+  }
+
   /** One forward pass. */
   step(): IdentifiedEvent[] {
     const events = this.#failed.splice(0);
