@@ -1,4 +1,5 @@
 // What there is to compute on: threads, the CPU's abilities, accelerators, and libraries that bring more of them.
+#include "cpu/invariant-linear.h"
 #include "cpu/linear.h"
 #include "memory.h"
 #include "napi.h"
@@ -72,6 +73,20 @@ napi_value linearRoutesTo(napi_env env, napi_callback_info) {
   });
 }
 
+// setInvariantLinear(on, instructions): whether xinghe::linear without a graph takes the batch-invariant kernels, and
+// which instructions these may use ("" for all that the processor has)
+napi_value setInvariantLinearFrom(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    const Arguments<2> arguments(env, info);
+    setInvariantLinear(toBool(env, arguments[0]), toString(env, arguments[1]));
+    return nullptr;
+  });
+}
+
+napi_value isInvariantLinearTo(napi_env env, napi_callback_info) {
+  return guarded(env, [&] { return fromBool(env, isInvariantLinear()); });
+}
+
 // torchVersion() -> "2.13.0"
 napi_value torchVersion(napi_env env, napi_callback_info) {
   return guarded(env, [&] { return fromString(env, TORCH_VERSION); });
@@ -110,6 +125,8 @@ void registerDevices(napi_env env, napi_value exports, Engine* engine) {
   addFunction(env, exports, engine, "cudaDeviceCount", cudaDeviceCount);
   addFunction(env, exports, engine, "setLinearRoutes", setLinearRoutesFrom);
   addFunction(env, exports, engine, "linearRoutes", linearRoutesTo);
+  addFunction(env, exports, engine, "setInvariantLinear", setInvariantLinearFrom);
+  addFunction(env, exports, engine, "isInvariantLinear", isInvariantLinearTo);
   addFunction(env, exports, engine, "torchVersion", torchVersion);
   addFunction(env, exports, engine, "setDeterministic", setDeterministic);
   addFunction(env, exports, engine, "keepFreedMemory", keepFreedMemory);

@@ -1,6 +1,7 @@
 // xinghe::linear: y = x W^T + b, forward and backward, with each float32 product on the CPU multiplied by oneDNN
 // where the caller has found it faster than the BLAS that libtorch would take. Other dtypes and devices run
-// libtorch's own linear.
+// libtorch's own linear. Without a graph, and where the caller wants it, the batch-invariant kernels of
+// invariant-linear.cpp take the place of both.
 //
 // Shapes: N rows, K input features, M output features.
 #include "cpu/linear.h"
@@ -11,6 +12,8 @@
 #include <torch/library.h>
 
 #include <atomic>
+
+#include "cpu/invariant-linear.h"
 
 namespace xinghe {
 
@@ -47,6 +50,12 @@ bool fitsOnednn(const at::Tensor& x, const at::Tensor& w, const std::optional<at
 at::Tensor forward(const at::Tensor& x, const at::Tensor& w, const std::optional<at::Tensor>& bias) {
   if (linearRoutes().forward && fitsOnednn(x, w, bias)) return multiplyOnednn(x, w, bias);
   return at::linear(x, w, bias);
+}
+
+at::Tensor forwardWithoutGraph(const at::Tensor& x, const at::Tensor& w, const std::optional<at::Tensor>& bias) {
+  if (isInvariantLinear())
+    if (auto y = invariantLinear(x, w, bias)) return *std::move(y);
+  return forward(x, w, bias);
 }
 
 at::Tensor asRows(const at::Tensor& tensor) { return tensor.dim() == 1 ? tensor.unsqueeze(0) : tensor.flatten(0, -2); }
@@ -93,7 +102,7 @@ struct Linear : torch::autograd::Function<Linear> {
 at::Tensor linearAutograd(const at::Tensor& x, const at::Tensor& w, const std::optional<at::Tensor>& bias) {
   if (!at::GradMode::is_enabled()) {
     const at::AutoDispatchBelowADInplaceOrView below;
-    return forward(x, w, bias);
+    return forwardWithoutGraph(x, w, bias);
   }
   return Linear::apply(x, w, bias);
 }
@@ -112,7 +121,7 @@ LinearRoutes linearRoutes() {
 }
 
 TORCH_LIBRARY(xinghe, library) { library.def("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor"); }
-TORCH_LIBRARY_IMPL(xinghe, CompositeExplicitAutograd, library) { library.impl("linear", forward); }
+TORCH_LIBRARY_IMPL(xinghe, CompositeExplicitAutograd, library) { library.impl("linear", forwardWithoutGraph); }
 TORCH_LIBRARY_IMPL(xinghe, Autograd, library) { library.impl("linear", linearAutograd); }
 
 }  // namespace xinghe

@@ -15,6 +15,7 @@ export { byteWidth, type DType, dtypes, type FloatDType, isDType, isFloatDType }
 export { type EngineBuild, type EngineOptions, engineBuild, prepareEngine, torchVersion } from './engine.js';
 export type { Operators, Scalar } from './generated/operators.js';
 export { Generator } from './generator.js';
+export { isInvariantLinear, setInvariantLinear } from './invariant-linear.js';
 export { chooseLinearRoute, type LinearRoute, linearRoute, setLinearRoute } from './linear-route.js';
 export { MappedFile } from './mapped-file.js';
 export { measureGemm, measureReadBandwidth } from './measure.js';

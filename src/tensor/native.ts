@@ -69,6 +69,12 @@ export interface Native {
   /** true where oneDNN multiplies the float32 matrices of xinghe::linear; holds for the whole process. */
   setLinearRoutes(forward: boolean, gradInput: boolean, gradWeight: boolean): void;
   linearRoutes(): [forward: boolean, gradInput: boolean, gradWeight: boolean];
+  /**
+   * Whether xinghe::linear without a graph takes the batch-invariant kernels; holds for the whole process.
+   * @param instructions what they may use at most: plain, avx2, avx512 or avx512bf16; empty for all there is
+   */
+  setInvariantLinear(on: boolean, instructions: string): void;
+  isInvariantLinear(): boolean;
   setDeterministic(deterministic: boolean): void;
   keepFreedMemory(): void;
   returnFreedMemory(): void;

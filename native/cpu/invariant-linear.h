@@ -1,0 +1,22 @@
+// Batch-invariant linear layers on the CPU for inference: a row of the result depends on that row of the input alone,
+// bit by bit, whatever the number of rows and threads.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <string_view>
+
+namespace xinghe {
+
+// Holds for the whole process. `instructions`: plain, avx2, avx512 or avx512bf16 limits what the kernels may use to
+// that set; empty takes all that the processor has.
+void setInvariantLinear(bool on, std::string_view instructions);
+bool isInvariantLinear();
+
+// x [..., K] times the transpose of w [M, K], plus bias [M]; nullopt if there is no kernel for these tensors. No graph
+// is recorded.
+std::optional<at::Tensor> invariantLinear(const at::Tensor& x, const at::Tensor& w,
+                                          const std::optional<at::Tensor>& bias);
+
+}  // namespace xinghe
