@@ -1,0 +1,117 @@
+/** An engine whose sequences are watched; whoever calls it need not know. */
+import type { EngineStats, SequenceEnd, TextEvent, TextRequest } from '../../generation/index.js';
+import type { AdapterInfo, EngineService, EngineState } from '../engine-service.js';
+import type { ObservedReason, RequestObserver } from './request-observer.js';
+
+export class ObservedEngine implements EngineService {
+  readonly #engine: EngineService;
+  readonly #observe: () => RequestObserver;
+
+  /** @param observe called for every sequence that the engine takes */
+  constructor(engine: EngineService, observe: () => RequestObserver) {
+    this.#engine = engine;
+    this.#observe = observe;
+  }
+
+  get state(): EngineState {
+    return this.#engine.state;
+  }
+
+  get isResponsive(): boolean {
+    return this.#engine.isResponsive;
+  }
+
+  get stats(): EngineStats {
+    return this.#engine.stats;
+  }
+
+  get maxModelLength(): number {
+    return this.#engine.maxModelLength;
+  }
+
+  get adapters(): readonly AdapterInfo[] {
+    return this.#engine.adapters;
+  }
+
+  generate(request: TextRequest, signal?: AbortSignal): AsyncIterable<TextEvent> {
+    // Refused requests are seen in the HTTP metrics; here count those that the engine took.
+    const events = this.#engine.generate(request, signal);
+    return new ObservedEvents(events, request, signal, this.#observe());
+  }
+
+  loadAdapter(adapter: AdapterInfo): Promise<void> {
+    return this.#engine.loadAdapter(adapter);
+  }
+
+  unloadAdapter(name: string): Promise<void> {
+    return this.#engine.unloadAdapter(name);
+  }
+
+  close(): Promise<void> {
+    return this.#engine.close();
+  }
+}
+
+class ObservedEvents implements AsyncIterable<TextEvent> {
+  readonly #events: AsyncIterable<TextEvent>;
+  readonly #request: TextRequest;
+  readonly #signal: AbortSignal | undefined;
+  readonly #observer: RequestObserver;
+  readonly #started = performance.now();
+  #lastToken: number | undefined;
+  #isOver = false;
+
+  constructor(
+    events: AsyncIterable<TextEvent>,
+    request: TextRequest,
+    signal: AbortSignal | undefined,
+    observer: RequestObserver,
+  ) {
+    this.#events = events;
+    this.#request = request;
+    this.#signal = signal;
+    this.#observer = observer;
+    // A sequence can be cancelled before anyone asks for its first event.
+    if (signal?.aborted === true) this.#onAbort();
+    else signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<TextEvent> {
+    try {
+      for await (const event of this.#events) {
+        this.#see(event);
+        yield event;
+      }
+      this.#finish('error', undefined);
+    } catch (error) {
+      this.#finish(this.#signal?.aborted === true ? 'abort' : 'error', undefined);
+      throw error;
+    } finally {
+      this.#finish('abort', undefined);
+    }
+  }
+
+  readonly #onAbort = (): void => this.#finish('abort', undefined);
+
+  #see({ ids, end }: TextEvent): void {
+    if (ids.length > 0) {
+      const now = performance.now();
+      if (this.#lastToken === undefined) this.#observer.firstToken((now - this.#started) / 1000);
+      else this.#observer.tokens(ids.length, (now - this.#lastToken) / 1000);
+      this.#lastToken = now;
+    }
+    if (end !== undefined) this.#finish(end.finishReason, end);
+  }
+
+  #finish(reason: ObservedReason, end: SequenceEnd | undefined): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#observer.finished(
+      reason,
+      end,
+      { maxTokens: this.#request.maxNewTokens, promptTokens: this.#request.promptIds.length },
+      (performance.now() - this.#started) / 1000,
+    );
+  }
+}

@@ -1,0 +1,25 @@
+/** What is told of a sequence while it runs; the metrics listen. */
+import type { SequenceEnd } from '../../generation/index.js';
+
+/** `abort`: cancelled, as when the client went away. `error`: refused or failed. */
+export type ObservedReason = SequenceEnd['finishReason'] | 'abort' | 'error';
+
+export interface ObservedParameters {
+  readonly maxTokens: number;
+  readonly promptTokens: number;
+}
+
+/** One sequence, from its submission on. */
+export interface RequestObserver {
+  /** @param seconds since the submission */
+  firstToken(seconds: number): void;
+  /** Further tokens that came together. @param gapSeconds since those before */
+  tokens(count: number, gapSeconds: number): void;
+  /** Once, at the end. @param end undefined where the engine gave none @param seconds since the submission */
+  finished(
+    reason: ObservedReason,
+    end: SequenceEnd | undefined,
+    parameters: ObservedParameters,
+    seconds: number,
+  ): void;
+}
