@@ -50,6 +50,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'talk with a model in the terminal',
     load: async () => (await import('./chat.js')).chat,
   },
+  serve: {
+    summary: 'a model behind an OpenAI-compatible API, with a chat page',
+    load: async () => (await import('./serve.js')).serve,
+  },
 };
 
 const EXIT_FAILURE = 1;

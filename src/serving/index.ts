@@ -1,5 +1,12 @@
 export type { ChatTurn } from './chat-prompt.js';
 export {
+  EngineProcess,
+  type EngineProcessOptions,
+  LocalEngineService,
+  type QueueLimits,
+  type TextEngineSetup,
+} from './engine-process/index.js';
+export {
   type AdapterInfo,
   type EngineService,
   type EngineState,
@@ -7,6 +14,8 @@ export {
   QueueFullError,
 } from './engine-service.js';
 export type { GenerationDefaults } from './generation-defaults.js';
+export { ApiKeys, readKeyFile } from './http/index.js';
+export { ModelServer, type ServeOptions } from './serve.js';
 export {
   createServedModel,
   type LoadServedModelOptions,

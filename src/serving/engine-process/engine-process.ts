@@ -146,6 +146,11 @@ export class EngineProcess implements EngineService {
     await this.#child?.close();
   }
 
+  /** Ends the process at once; for who ends at once too. */
+  kill(): void {
+    this.#child?.kill();
+  }
+
   #start(): void {
     const { module, setup } = this.#options;
     const child = new ChildHandle({
