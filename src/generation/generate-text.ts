@@ -33,9 +33,10 @@ export function generateIds(
   try {
     for (const [index, request] of requests.entries()) engine.submit(String(index), request);
     while (engine.hasWork)
-      for (const { id, ids, end } of engine.step()) {
+      for (const { id, ids, end, error } of engine.step()) {
         const result = results[Number(id)];
         if (result === undefined) continue;
+        if (error !== undefined) throw error;
         result.ids.push(...ids);
         if (end !== undefined) result.finishReason = end.finishReason;
         for (const token of ids) onToken?.(Number(id), token);

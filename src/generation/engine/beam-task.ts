@@ -3,6 +3,7 @@ import { BeamSearch } from '../beam-search.js';
 import { createPenalties, type Penalty } from '../penalties.js';
 import type { BeamParameters, FinishReason, GenerationRequest } from '../requests.js';
 import type { LogitsRow } from '../sampling-parameters.js';
+import { createRestrictions } from '../token-restrictions.js';
 import type { Sequence } from './sequence.js';
 import type { CacheAccess, Task, TaskOutput } from './task.js';
 
@@ -74,10 +75,11 @@ export class BeamTask implements Task {
   #penalise(row: LogitsRow, sequence: Sequence | undefined): void {
     if (sequence === undefined) return;
     const { promptIds, attentionMask, sampling = {} } = this.request;
-    const penalties: Penalty[] = createPenalties(
-      sampling,
-      promptIds.filter((_, index) => attentionMask?.[index] !== 0),
-    );
+    const seenIds = promptIds.filter((_, index) => attentionMask?.[index] !== 0);
+    const penalties: Penalty[] = [
+      ...createPenalties(sampling, seenIds),
+      ...createRestrictions(this.request, seenIds),
+    ];
     for (const penalty of penalties) {
       for (const id of sequence.tokens.slice(sequence.promptLength)) penalty.add(id);
       penalty.apply(row);

@@ -35,9 +35,19 @@ export interface EngineEvent {
   readonly beams: readonly BeamIds[] | undefined;
   /** Set on the last event of a request. */
   readonly end: SequenceEnd | undefined;
+  /** In place of `end`: why the request cannot go on. */
+  readonly error: Error | undefined;
 }
 
 const STEP_SIZES_KEPT = 1024;
+
+const nothing = {
+  ids: [],
+  logProbs: undefined,
+  promptLogProbs: undefined,
+  beams: undefined,
+  end: undefined,
+} as const;
 
 export class Engine {
   readonly #model: CausalLm;
@@ -135,6 +145,7 @@ export class Engine {
       cachedTokens: 0,
       generatedTokens: 0,
       isPaused: false,
+      error: undefined,
     };
     this.#tasks.set(id, scheduled);
     this.#scheduler.add(scheduled);
@@ -265,11 +276,8 @@ export class Engine {
       this.#promptTokens += Math.max(0, fresh);
       let kept = count;
       if (count === sequence.pending) {
-        const accepted = scheduled.task.take(
-          sequence,
-          drafts,
-          Array.from({ length: drafts.length + 1 }, next),
-        );
+        const rows = Array.from({ length: drafts.length + 1 }, next);
+        const accepted = attempt(scheduled, () => scheduled.task.take(sequence, drafts, rows)) ?? 0;
         kept += accepted;
         this.#draftTokens += drafts.length;
         this.#acceptedDraftTokens += accepted;
@@ -302,7 +310,14 @@ export class Engine {
     const events: EngineEvent[] = [];
     for (const scheduled of stepped) {
       const { task } = scheduled;
-      const { ids, logProbs, beams } = task.endStep({ pool: this.#pool, cache: this.#cache });
+      const output =
+        scheduled.error ?? attempt(scheduled, () => task.endStep({ pool: this.#pool, cache: this.#cache }));
+      if (scheduled.error !== undefined || output === undefined || output instanceof Error) {
+        this.#remove(scheduled);
+        events.push({ ...nothing, id: task.id, error: scheduled.error });
+        continue;
+      }
+      const { ids, logProbs, beams } = output;
       scheduled.generatedTokens += ids.length;
       this.#generatedTokens += ids.length;
       if (ids.length > 0) scheduled.firstTokenAt ??= now;
@@ -314,7 +329,7 @@ export class Engine {
       if (ids.length === 0 && promptLogProbs === undefined && finish === undefined) continue;
       if (finish !== undefined) this.#remove(scheduled);
       const end = finish === undefined ? undefined : report(scheduled, finish.reason, finish.stopId);
-      events.push({ id: task.id, ids, logProbs, promptLogProbs, beams, end });
+      events.push({ id: task.id, ids, logProbs, promptLogProbs, beams, end, error: undefined });
     }
     return events;
   }
@@ -325,6 +340,16 @@ export class Engine {
     this.#scheduler.remove(scheduled);
     scheduled.task.dispose();
     this.#isStalled = false;
+  }
+}
+
+/** What goes wrong with one request is that request's; undefined then. */
+function attempt<Result>(scheduled: ScheduledTask, body: () => Result): Result | undefined {
+  try {
+    return body();
+  } catch (error) {
+    scheduled.error = error instanceof Error ? error : new Error(String(error));
+    return undefined;
   }
 }
 

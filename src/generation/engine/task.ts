@@ -57,4 +57,6 @@ export interface ScheduledTask {
   cachedTokens: number;
   generatedTokens: number;
   isPaused: boolean;
+  /** Why it cannot go on: its own fault, or its own logits; the others do. */
+  error: Error | undefined;
 }

@@ -121,6 +121,11 @@ export class TextEngine {
     for (const event of this.#engine.step()) {
       const text = this.#open.get(event.id);
       if (text === undefined) continue;
+      if (event.error !== undefined) {
+        this.#open.delete(event.id);
+        events.push({ id: event.id, event: { error: event.error } });
+        continue;
+      }
       const made = this.#toText(text, event);
       if (made.end !== undefined) this.#open.delete(event.id);
       events.push({ id: event.id, event: made });

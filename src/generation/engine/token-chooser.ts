@@ -1,4 +1,4 @@
-/** From a row of logits to the next token of one sequence: penalties, constraint, sampler. */
+/** From a row of logits to the next token of one sequence: penalties, restrictions, constraint, sampler. */
 import { InputError } from '../../errors/index.js';
 import { type TokenLogProbs, tokenLogProbs } from '../log-probs.js';
 import { createPenalties, type Penalty } from '../penalties.js';
@@ -6,6 +6,7 @@ import type { GenerationRequest } from '../requests.js';
 import { Sampler } from '../sampler.js';
 import type { LogitsRow } from '../sampling-parameters.js';
 import type { TokenConstraint } from '../structured/token-constraint.js';
+import { createRestrictions } from '../token-restrictions.js';
 
 export interface ChosenToken {
   readonly id: number;
@@ -24,10 +25,8 @@ export class TokenChooser {
   constructor(request: GenerationRequest) {
     const { promptIds, attentionMask, sampling = {}, choice = 0 } = request;
     this.#sampler = new Sampler(sampling, choice);
-    this.#penalties = createPenalties(
-      sampling,
-      promptIds.filter((_, index) => attentionMask?.[index] !== 0),
-    );
+    const seenIds = promptIds.filter((_, index) => attentionMask?.[index] !== 0);
+    this.#penalties = [...createPenalties(sampling, seenIds), ...createRestrictions(request, seenIds)];
     this.#constraint = request.constraint;
     this.#vocabLimit = request.vocabLimit;
     this.#numLogProbs = request.logProbs;

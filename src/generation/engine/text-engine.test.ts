@@ -1,0 +1,170 @@
+/** Text out of the engine: whole characters, stop strings, grammars, errors of one request. */
+import { afterAll, expect, test } from 'vitest';
+import { goldenFolder } from '../../../tests/golden.js';
+import { InputError } from '../../errors/index.js';
+import { loadModel } from '../../models/index.js';
+import { loadTokenizer } from '../../tokenizers/index.js';
+import type { TextEvent, TextRequest } from '../requests.js';
+import type { ConstraintSource, TokenConstraint } from '../structured/token-constraint.js';
+import { TextEngine } from './text-engine.js';
+
+const { model } = loadModel(`${goldenFolder}xverse`);
+const tokenizer = loadTokenizer(`${goldenFolder}tokenizers/spm_bpe_bytefallback`);
+afterAll(() => model.dispose());
+
+/** Lets exactly these ids come, one after the other. */
+class Script implements TokenConstraint {
+  readonly #ids: readonly number[];
+  #next = 0;
+  isDisposed = false;
+
+  constructor(ids: readonly number[]) {
+    this.#ids = ids;
+  }
+
+  allowed(): Uint32Array {
+    const words = new Uint32Array(Math.ceil(model.vocabSize / 32));
+    const id = this.#ids[this.#next];
+    if (id !== undefined) words[id >> 5] = 1 << (id & 31);
+    return words;
+  }
+
+  accept(): void {
+    this.#next += 1;
+  }
+
+  dispose(): void {
+    this.isDisposed = true;
+  }
+}
+
+/** The UTF-8 bytes of a text as byte pieces, which every tokenizer with byte fallback has. */
+function bytePieces(text: string): number[] {
+  return [...Buffer.from(text)].map((byte) => {
+    const id = tokenizer.tokenToId(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`);
+    if (id === undefined || id >= model.vocabSize) throw new Error(`no piece for byte ${byte}`);
+    return id;
+  });
+}
+
+function scripted(ids: readonly number[]): { source: ConstraintSource; scripts: Script[] } {
+  const scripts: Script[] = [];
+  return {
+    scripts,
+    source: {
+      async create(spec) {
+        if (spec.kind === 'regex') throw new InputError('regex: refused');
+        const script = new Script(ids);
+        scripts.push(script);
+        return script;
+      },
+    },
+  };
+}
+
+async function run(ids: readonly number[], changes: Partial<TextRequest>): Promise<TextEvent[]> {
+  const { source, scripts } = scripted(ids);
+  const engine = new TextEngine(model, tokenizer, { grammars: source });
+  const events: TextEvent[] = [];
+  let error: Error | undefined;
+  engine.submit('a', { promptIds: [5, 6], maxNewTokens: ids.length, grammar: { kind: 'json' }, ...changes });
+  await new Promise<void>((resolve) => {
+    engine.onReady = resolve;
+  });
+  while (engine.hasWork)
+    for (const { event } of engine.step())
+      if ('error' in event) error = event.error;
+      else events.push(event);
+  expect(engine.stats.freeBlocks).toBe(engine.stats.blocks);
+  expect(scripts.every(({ isDisposed }) => isDisposed)).toBe(true);
+  engine.dispose();
+  if (error !== undefined) throw error;
+  return events;
+}
+
+const textOf = (events: readonly TextEvent[]): string => events.map(({ text }) => text).join('');
+
+test('a character comes when its last byte has come, and never in pieces', async () => {
+  const events = await run(bytePieces('你好，a🙂'), {});
+  expect(events.map(({ text }) => text)).toEqual([
+    '',
+    '',
+    '你',
+    '',
+    '',
+    '好',
+    '',
+    '',
+    '，',
+    'a',
+    '',
+    '',
+    '',
+    '🙂',
+  ]);
+  expect(events.at(-1)?.end).toMatchObject({
+    finishReason: 'length',
+    stopReason: undefined,
+    generatedTokens: 14,
+  });
+});
+
+test('an answer that ends within a character shows what is broken', async () => {
+  expect(textOf(await run(bytePieces('好').slice(0, 2), {}))).toMatch(/^\uFFFD+$/);
+});
+
+test.each([
+  { stopStrings: ['世界'], text: '你好，', stop: '世界', ids: 15 },
+  { stopStrings: ['世'], text: '你好，', stop: '世', ids: 12 },
+  { stopStrings: ['世界', '好，世'], text: '你', stop: '好，世', ids: 12 },
+  { stopStrings: ['界人'], text: '你好，世界', stop: undefined, ids: 15 },
+])('stop strings $stopStrings', async ({ stopStrings, text, stop, ids }) => {
+  const events = await run(bytePieces('你好，世界'), { stopStrings });
+  expect(textOf(events)).toBe(text);
+  expect(events.flatMap((event) => event.ids).length).toBe(ids);
+  expect(events.at(-1)?.end).toMatchObject({
+    finishReason: stop === undefined ? 'length' : 'stop',
+    stopReason: stop,
+    generatedTokens: ids,
+  });
+});
+
+test('a stop string is shown where that is asked for', async () => {
+  const events = await run(bytePieces('ab\n\ncd'), { stopStrings: ['\n\n'], includeStopString: true });
+  expect(textOf(events)).toBe('ab\n\n');
+});
+
+test('a stop id is no part of the text', async () => {
+  const [a = 0, stop = 0] = bytePieces('ab');
+  const events = await run([a, stop, a], { stopTokenIds: [stop] });
+  expect(textOf(events)).toBe('a');
+  expect(events.at(-1)?.end).toMatchObject({ finishReason: 'stop', stopReason: stop, generatedTokens: 2 });
+});
+
+test('log-probabilities are cut with the ids', async () => {
+  const events = await run(bytePieces('abc'), { stopStrings: ['b'], logProbs: 1 });
+  expect(events.flatMap(({ logProbs = [] }) => logProbs).length).toBe(2);
+});
+
+test('a grammar that is refused, and one that ends in nothing, are errors of their request', async () => {
+  await expect(run(bytePieces('a'), { grammar: { kind: 'regex', pattern: '(' } })).rejects.toThrow(
+    'regex: refused',
+  );
+  await expect(run([], { maxNewTokens: 1 })).rejects.toThrow('no token of this vocabulary');
+});
+
+test('an error of one request leaves the others alone', () => {
+  const engine = new TextEngine(model, tokenizer);
+  engine.submit('good', { promptIds: [5, 6], maxNewTokens: 3 });
+  engine.submit('bad', { promptIds: [5, 6], maxNewTokens: 3, allowedTokenIds: [999999] });
+  const seen: string[] = [];
+  while (engine.hasWork)
+    for (const { id, event } of engine.step()) {
+      if ('error' in event) seen.push(`${id}: ${event.error.message}`);
+      else if (event.end !== undefined) seen.push(`${id}: ${event.end.generatedTokens}`);
+    }
+  expect(seen).toContain('good: 3');
+  expect(seen.find((each) => each.startsWith('bad'))).toContain('999999');
+  expect(engine.stats.freeBlocks).toBe(engine.stats.blocks);
+  engine.dispose();
+});
