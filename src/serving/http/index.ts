@@ -1,6 +1,7 @@
 export { ApiKeys, type ApiKeyTexts, readKeyFile } from './api-keys.js';
 export { isLoopbackName } from './browser-guard.js';
 export { createHttpServer, HttpService } from './create-http-server.js';
+export { type HealthOptions, healthRoutes } from './health-routes.js';
 export {
   badRequest,
   ClientGoneError,
@@ -22,3 +23,4 @@ export type {
   RouteRequest,
   TextStream,
 } from './route.js';
+export { staticRoutes } from './static-routes.js';
