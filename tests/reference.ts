@@ -10,13 +10,16 @@ import { join } from 'node:path';
 const cache =
   process.env.XINGHE_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'xinghe');
 
-/** The interpreter with MindSpore, torch, safetensors, sentencepiece, tokenizers, peft and gguf; undefined without it. */
-export function referencePython(): string | undefined {
+/**
+ * The interpreter with a set of packages: `python` has MindSpore, torch, safetensors, sentencepiece, tokenizers, peft and gguf,
+ * `clients` the openai client and lm-evaluation-harness; undefined without it.
+ */
+export function referencePython(set: 'python' | 'clients' = 'python'): string | undefined {
   const folder = (existsSync(cache) ? readdirSync(cache) : []).find(
-    (name) => name.startsWith('reference-python-') && existsSync(join(cache, name, 'complete')),
+    (name) => name.startsWith(`reference-${set}-`) && existsSync(join(cache, name, 'complete')),
   );
   if (folder !== undefined) return join(cache, folder, 'bin', 'python');
-  console.warn('skipped: no reference Python; make it with node tools/reference-python.mjs (4 GB)');
+  console.warn(`skipped: no reference Python; make it with node tools/reference-python.mjs ${set}`);
   return undefined;
 }
 

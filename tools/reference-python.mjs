@@ -1,26 +1,36 @@
-// Makes a Python environment with the programs whose files we must read and that must read ours: MindSpore, torch,
-// safetensors, sentencepiece, tokenizers, peft, gguf, tensorboard. Only tests use it (tests/reference.ts); about 4 GB under the cache
-// folder. Prints its interpreter.
+// Makes a Python environment with programs of others, for tests alone (tests/reference.ts), under the cache folder, and
+// prints its interpreter. `python` (default, 4 GB): those whose files we must read and that must read ours: MindSpore, torch,
+// safetensors, sentencepiece, tokenizers, peft, gguf, tensorboard. `clients` (0.7 GB, no torch): those that talk with our
+// server: the openai client and lm-evaluation-harness.
 //
-//   node tools/reference-python.mjs
+//   node tools/reference-python.mjs [python|clients]
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { cacheFolder, fingerprint } from './setup/paths.mjs';
 
-const PACKAGES = [
-  'torch==2.13.0',
-  'mindspore==2.10.0',
-  'safetensors==0.8.0',
-  'sentencepiece==0.2.3',
-  'tokenizers==0.23.3',
-  'peft==0.21.2',
-  'gguf==0.19.0',
-  'tensorboard==2.21.0',
-];
+const SETS = {
+  python: [
+    'torch==2.13.0',
+    'mindspore==2.10.0',
+    'safetensors==0.8.0',
+    'sentencepiece==0.2.3',
+    'tokenizers==0.23.3',
+    'peft==0.21.2',
+    'gguf==0.19.0',
+    'tensorboard==2.21.0',
+  ],
+  clients: ['lm-eval[api]==0.4.13', 'openai==3.54.0'],
+};
 // A slow network must not hold the tests up for ever.
 const INSTALL_MILLISECONDS = 300_000;
-const folder = join(cacheFolder(), `reference-python-${fingerprint(PACKAGES)}`);
+const set = process.argv[2] ?? 'python';
+const packages = SETS[set];
+if (packages === undefined) {
+  process.stderr.write(`reference-python: no set ${set}; known: ${Object.keys(SETS).join(', ')}\n`);
+  process.exit(2);
+}
+const folder = join(cacheFolder(), `reference-${set}-${fingerprint(packages)}`);
 const python = join(folder, 'bin', 'python');
 // Written last: an environment without it was interrupted.
 const complete = join(folder, 'complete');
@@ -31,7 +41,7 @@ if (!existsSync(complete)) {
   mkdirSync(dirname(folder), { recursive: true });
   try {
     execFileSync('python3', ['-m', 'venv', folder], { stdio: ['ignore', 'inherit', 'inherit'] });
-    execFileSync(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PACKAGES], {
+    execFileSync(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages], {
       stdio: ['ignore', 'ignore', 'inherit'],
       timeout: INSTALL_MILLISECONDS,
     });
@@ -42,7 +52,7 @@ if (!existsSync(complete)) {
     );
     process.exit(1);
   }
-  writeFileSync(`${complete}.tmp`, `${PACKAGES.join('\n')}\n`);
+  writeFileSync(`${complete}.tmp`, `${packages.join('\n')}\n`);
   renameSync(`${complete}.tmp`, complete);
   process.stderr.write(`reference-python: made in ${((Date.now() - started) / 1000).toFixed(0)} s\n`);
 }

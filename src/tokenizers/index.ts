@@ -1,5 +1,6 @@
 /** Text to token ids and back: SentencePiece models and byte-pair tokenizer.json files. No chat formats. */
 export { type FolderTokens, parseFolderTokens, readFolderTokens } from './folder-tokens.js';
+export { bytesOfToken } from './huggingface/byte-alphabet.js';
 export {
   findTokenizerFile,
   type LoadTokenizerOptions,

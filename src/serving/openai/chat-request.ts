@@ -1,0 +1,66 @@
+/** A chat body to what the engine is asked. */
+import type { TextRequest } from '../../generation/index.js';
+import { badRequest } from '../http/index.js';
+import { chatIds } from './chat-ids.js';
+import type { ChatFields } from './chat-schema.js';
+import { findModel, type OpenAiContext, type RequestedModel } from './context.js';
+import { answerLength } from './context-length.js';
+import { checkSize } from './grammar.js';
+import { truncated } from './prompt-ids.js';
+import { planChoices, sharedRequestParts } from './shared-request.js';
+import { type ToolMode, toolGrammar, toolMode } from './tool-prompt.js';
+
+export interface ChatPlan {
+  readonly requested: RequestedModel;
+  readonly promptIds: readonly number[];
+  /** One for each choice, or one for all of a beam search. */
+  readonly requests: readonly TextRequest[];
+  readonly choices: number;
+  readonly mode: ToolMode;
+  readonly wantsLogProbs: boolean;
+}
+
+/** @throws HttpError 400, 404, 422 */
+export async function planChat(fields: ChatFields, context: OpenAiContext): Promise<ChatPlan> {
+  const { model, engine } = context;
+  const requested = findModel(context, fields.model);
+  if (fields.top_logprobs !== undefined && fields.logprobs !== true)
+    throw badRequest('top_logprobs: needs logprobs: true', 'top_logprobs');
+  const mode = toolMode(fields);
+  const parts = sharedRequestParts(fields, model, requested.adapter);
+  const forced = checkSize(toolGrammar(fields, mode), 'tools');
+  if (forced !== undefined && parts.grammar !== undefined)
+    throw badRequest('tool_choice: a demanded call and a response format exclude each other', 'tool_choice');
+  const promptIds = truncated(await chatIds(fields, mode, context), fields.truncate_prompt_tokens, engine);
+  const maxNewTokens = answerLength(
+    promptIds.length,
+    fields.max_completion_tokens ?? fields.max_tokens,
+    Number.POSITIVE_INFINITY,
+    engine.maxModelLength,
+    'messages',
+  );
+  checkMinTokens(fields.min_tokens, maxNewTokens);
+  const { choices, beams } = planChoices(fields);
+  const request: TextRequest = {
+    ...parts,
+    promptIds,
+    maxNewTokens,
+    grammar: forced ?? parts.grammar,
+    logProbs: fields.logprobs === true ? (fields.top_logprobs ?? 0) : undefined,
+  };
+  const requests =
+    beams === undefined
+      ? Array.from({ length: choices }, (_, choice) => ({
+          ...request,
+          choice,
+          // The same for all.
+          promptLogProbs: choice === 0 ? request.promptLogProbs : undefined,
+        }))
+      : [request];
+  return { requested, promptIds, requests, choices, mode, wantsLogProbs: fields.logprobs === true };
+}
+
+export function checkMinTokens(minTokens: number | undefined, maxTokens: number): void {
+  if (minTokens !== undefined && minTokens > maxTokens)
+    throw badRequest(`min_tokens: ${minTokens} is more than the answer may have, ${maxTokens}`, 'min_tokens');
+}

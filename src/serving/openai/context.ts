@@ -1,0 +1,40 @@
+/** What the routes of the OpenAI API work with. */
+import type { EngineService } from '../engine-service.js';
+import { HttpError } from '../http/index.js';
+import type { ServedModel } from '../served-model.js';
+import type { TemplateRenderer } from './chat-template.js';
+import type { TokenTexts } from './token-texts.js';
+
+export interface OpenAiContext {
+  readonly model: ServedModel;
+  readonly engine: EngineService;
+  readonly tokens: TokenTexts;
+  /** Renders Jinja templates; undefined: none is ever used. */
+  readonly templates: TemplateRenderer | undefined;
+  /** The template that takes the place of the family's own format. Default: none. */
+  readonly chatTemplate: string | undefined;
+  /** Whether a request may bring a template of its own. */
+  readonly allowChatTemplate: boolean;
+  /** Sequences of one request that are with the engine at the same time. */
+  readonly maxSequences: number;
+  readonly observeChoices: ((count: number) => void) | undefined;
+  /** Changes with the model and its configuration. */
+  readonly fingerprint: string;
+}
+
+/** The id that answers carry, and the adapter that it stands for. */
+export interface RequestedModel {
+  readonly id: string;
+  readonly adapter: string | undefined;
+}
+
+/** No name: the model itself. @throws HttpError 404 for a name that is neither the model's nor a loaded adapter's */
+export function findModel({ model, engine }: OpenAiContext, name: string | undefined): RequestedModel {
+  if (name === undefined || name === model.id) return { id: model.id, adapter: undefined };
+  if (engine.adapters.some((adapter) => adapter.name === name)) return { id: name, adapter: name };
+  throw new HttpError(404, {
+    message: `The model \`${name.slice(0, 256)}\` does not exist.`,
+    param: 'model',
+    code: 'model_not_found',
+  });
+}

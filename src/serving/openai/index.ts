@@ -1,0 +1,64 @@
+/** The OpenAI API, with the extensions of vLLM and llama.cpp that clients expect. */
+import { createHash } from 'node:crypto';
+import type { EngineService } from '../engine-service.js';
+import type { Route } from '../http/index.js';
+import type { ServedModel } from '../served-model.js';
+import { adapterRoutes } from './adapters.js';
+import { chatCompletionsRoute } from './chat-completions.js';
+import { TemplateRenderer } from './chat-template.js';
+import { completionsRoute } from './completions.js';
+import type { OpenAiContext } from './context.js';
+import { modelRoutes } from './models.js';
+import { propsRoute } from './props.js';
+import { TokenTexts } from './token-texts.js';
+import { tokenizeRoutes } from './tokenize.js';
+
+export interface OpenAiRoutesOptions {
+  readonly model: ServedModel;
+  readonly engine: EngineService;
+  /** A Jinja template that takes the place of the family's own chat format. Default: the family's own. */
+  readonly chatTemplate?: string | undefined;
+  /** Requests may bring templates of their own. Default false: a template is a program. */
+  readonly allowChatTemplate?: boolean | undefined;
+  /** Sequences of one request that are with the engine at the same time; the others follow. Default 64. */
+  readonly maxSequences?: number | undefined;
+  /** Told how many choices a request asks for. */
+  readonly observeChoices?: ((count: number) => void) | undefined;
+}
+
+export function openAiRoutes(options: OpenAiRoutesOptions): Route[] {
+  const {
+    model,
+    engine,
+    chatTemplate,
+    allowChatTemplate = false,
+    maxSequences = 64,
+    observeChoices,
+  } = options;
+  const needsTemplates = allowChatTemplate || chatTemplate !== undefined;
+  const context: OpenAiContext = {
+    model,
+    engine,
+    tokens: new TokenTexts(model.tokenizer),
+    templates: needsTemplates ? new TemplateRenderer() : undefined,
+    chatTemplate,
+    allowChatTemplate,
+    maxSequences,
+    observeChoices,
+    fingerprint: fingerprintOf(model),
+  };
+  return [
+    chatCompletionsRoute(context),
+    completionsRoute(context),
+    ...modelRoutes(context),
+    ...tokenizeRoutes(context),
+    propsRoute(context),
+    ...adapterRoutes(context),
+  ];
+}
+
+/** Equal for servers of the same model. */
+function fingerprintOf({ id, architecture }: ServedModel): string {
+  const hash = createHash('sha256').update(JSON.stringify([id, architecture.publishedConfig]));
+  return `fp_${hash.digest('hex').slice(0, 10)}`;
+}

@@ -1,0 +1,66 @@
+/** Prompts of POST /v1/completions, in each of their four forms, to ids. */
+import type { EngineService } from '../engine-service.js';
+import { badRequest } from '../http/index.js';
+import type { CompletionFields } from './completion-schema.js';
+import type { OpenAiContext } from './context.js';
+import { checkTextLength } from './context-length.js';
+import { checkTokenId } from './shared-request.js';
+
+export interface CompletionPrompt {
+  readonly ids: readonly number[];
+  /** As it was given; undefined where ids were. */
+  readonly text: string | undefined;
+}
+
+/** @throws HttpError 400 for ids outside the vocabulary, a text that is no token or cannot fit */
+export function completionPrompts(fields: CompletionFields, context: OpenAiContext): CompletionPrompt[] {
+  const { prompt } = fields;
+  if (typeof prompt === 'string') return [encoded(prompt, 'prompt', fields, context)];
+  return isIds(prompt)
+    ? [checked(prompt, 'prompt', fields, context)]
+    : prompt.map((item, index) => {
+        const param = `prompt.${index}`;
+        return typeof item === 'string'
+          ? encoded(item, param, fields, context)
+          : checked(item, param, fields, context);
+      });
+}
+
+function isIds(prompt: readonly (string | number | number[])[]): prompt is number[] {
+  return typeof prompt[0] === 'number';
+}
+
+/** Nothing is added to ids: they are what the client means. */
+function checked(
+  ids: readonly number[],
+  param: string,
+  fields: CompletionFields,
+  { model, engine }: OpenAiContext,
+): CompletionPrompt {
+  for (const [index, id] of ids.entries()) checkTokenId(model, id, `${param}.${index}`);
+  return { ids: truncated(ids, fields.truncate_prompt_tokens, engine), text: undefined };
+}
+
+function encoded(
+  text: string,
+  param: string,
+  fields: CompletionFields,
+  { model, engine }: OpenAiContext,
+): CompletionPrompt {
+  if (fields.truncate_prompt_tokens === undefined)
+    checkTextLength(text, { maxModelLength: engine.maxModelLength, model }, param);
+  const ids = model.encode(text, fields.add_special_tokens ?? true);
+  if (ids.length === 0)
+    throw badRequest(`${param}: the text has no tokens; give at least one character`, param);
+  return { ids: truncated(ids, fields.truncate_prompt_tokens, engine), text };
+}
+
+/** The last `count` ids; -1: as many as the context holds with one more. */
+export function truncated(
+  ids: readonly number[],
+  count: number | undefined,
+  { maxModelLength }: Pick<EngineService, 'maxModelLength'>,
+): readonly number[] {
+  if (count === undefined || count === 0) return ids;
+  return ids.slice(-(count < 0 ? maxModelLength - 1 : count));
+}

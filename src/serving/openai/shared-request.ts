@@ -1,0 +1,146 @@
+/** The fields that both completion routes share, checked against the model and put into the engine's terms. */
+import type { BeamParameters, SamplingParameters, TextRequest } from '../../generation/index.js';
+import { badRequest } from '../http/index.js';
+import type { ServedModel } from '../served-model.js';
+import type { SharedFields } from './fields.js';
+import { grammarOf } from './grammar.js';
+
+/** A TextRequest but for its prompt, its length and which choice it is. */
+export type RequestParts = Omit<TextRequest, 'promptIds' | 'maxNewTokens' | 'choice' | 'logProbs'>;
+
+/** How many requests to make of a prompt, and how many choices come out of each. */
+export interface ChoicePlan {
+  readonly choices: number;
+  readonly beams: BeamParameters | undefined;
+}
+
+/** @throws HttpError 400 naming the field */
+export function sharedRequestParts(
+  fields: SharedFields,
+  model: ServedModel,
+  adapter: string | undefined,
+): RequestParts {
+  checkCombinations(fields);
+  const { tokenizer } = model;
+  for (const field of ['stop_token_ids', 'allowed_token_ids'] as const)
+    for (const [index, id] of (fields[field] ?? []).entries()) checkTokenId(model, id, `${field}.${index}`);
+  const stops = [...(fields.ignore_eos === true ? [] : model.stopTokenIds), ...(fields.stop_token_ids ?? [])];
+  const stop = typeof fields.stop === 'string' ? [fields.stop] : fields.stop;
+  const words = fields.bad_words?.flatMap((word) => [tokenizer.encode(word), tokenizer.encode(` ${word}`)]);
+  return {
+    sampling: samplingOf(fields, model),
+    vocabLimit: tokenizer.vocabSize,
+    stopTokenIds: [...new Set(stops)],
+    stopStrings: stop === undefined || stop.length === 0 ? undefined : stop,
+    includeStopString: fields.include_stop_str_in_output,
+    skipSpecialTokens: fields.skip_special_tokens,
+    minNewTokens: fields.min_tokens,
+    allowedTokenIds: fields.allowed_token_ids,
+    forbiddenSequences: words?.filter((ids) => ids.length > 0),
+    promptLogProbs: fields.prompt_logprobs,
+    grammar: grammarOf(fields),
+    beams: planChoices(fields).beams,
+    adapter,
+    cacheSalt: fields.cache_salt,
+    priority: fields.priority,
+  };
+}
+
+export function planChoices(fields: SharedFields): ChoicePlan {
+  const choices = fields.n ?? 1;
+  if (fields.use_beam_search !== true) return { choices, beams: undefined };
+  return {
+    choices,
+    beams: {
+      count: Math.max(choices, fields.best_of ?? choices),
+      lengthPenalty: fields.length_penalty,
+      earlyStopping: fields.early_stopping,
+    },
+  };
+}
+
+/** What stopped a choice, as vLLM says it: null for the model's own ends. */
+export function publishedStopReason(
+  reason: string | number | undefined,
+  fields: SharedFields,
+  model: ServedModel,
+): string | number | null {
+  if (reason === undefined) return null;
+  if (typeof reason === 'string' || fields.stop_token_ids?.includes(reason)) return reason;
+  return model.stopTokenIds.includes(reason) ? null : reason;
+}
+
+/** @throws HttpError 400 for an id beyond the tokenizer's */
+export function checkTokenId(model: ServedModel, id: number, param: string): void {
+  const { vocabSize } = model.tokenizer;
+  if (id >= vocabSize)
+    throw badRequest(
+      `${param}: token id ${id} is outside the vocabulary; ids go from 0 to ${vocabSize - 1}`,
+      param,
+    );
+}
+
+/** Fields that are right alone and wrong together. */
+function checkCombinations(fields: SharedFields): void {
+  const isBeams = fields.use_beam_search === true;
+  if (fields.stream !== true && fields.stream_options !== undefined)
+    throw badRequest('stream_options: only with stream: true', 'stream_options');
+  if (fields.stream === true && fields.prompt_logprobs !== undefined)
+    throw badRequest('prompt_logprobs: not with stream: true', 'prompt_logprobs');
+  if (fields.stream === true && isBeams)
+    throw badRequest(
+      'use_beam_search: not with stream: true; the best beam is known at the end',
+      'use_beam_search',
+    );
+  if (!isBeams && fields.best_of !== undefined && fields.best_of !== (fields.n ?? 1))
+    throw badRequest(
+      `best_of: ${fields.best_of} with n ${fields.n ?? 1}; they must be equal unless use_beam_search is true`,
+      'best_of',
+    );
+  if (isBeams && fields.best_of !== undefined && fields.best_of < (fields.n ?? 1))
+    throw badRequest(`best_of: ${fields.best_of} beams give no ${fields.n} choices`, 'best_of');
+  if (fields.spark_penalty !== undefined && (fields.repetition_penalty ?? 1) !== 1)
+    throw badRequest('spark_penalty: not together with repetition_penalty', 'spark_penalty');
+}
+
+function samplingOf(fields: SharedFields, { defaults, tokenizer }: ServedModel): SamplingParameters {
+  const { spark_penalty: spark, logit_bias: bias, seed } = fields;
+  const given: { [Field in keyof SamplingParameters]-?: SamplingParameters[Field] | undefined } = {
+    temperature: fields.temperature ?? defaults.temperature ?? 1,
+    topP: fields.top_p ?? defaults.topP,
+    topK: Math.max(0, fields.top_k ?? defaults.topK ?? 0),
+    minP: fields.min_p ?? defaults.minP,
+    // A whole number beyond 2^53 is one of 64 bits.
+    seed: seed === undefined || Number.isSafeInteger(seed) ? seed : BigInt(seed),
+    repetitionPenalty: spark?.value ?? fields.repetition_penalty ?? defaults.repetitionPenalty,
+    repetitionPenaltyKind: spark === undefined ? undefined : 'subtractive',
+    repetitionPenaltyIncrease: spark?.increase,
+    presencePenalty: fields.presence_penalty,
+    frequencyPenalty: fields.frequency_penalty,
+    logitBias: bias === undefined ? undefined : biasOf(bias, tokenizer.vocabSize),
+  };
+  return withoutUndefined(given);
+}
+
+function biasOf(bias: Readonly<Record<string, number>>, vocabSize: number): Map<number, number> {
+  return new Map(
+    Object.entries(bias).map(([key, value]) => {
+      const id = Number(key);
+      if (id < vocabSize) return [id, value];
+      const param = `logit_bias.${key}`;
+      throw badRequest(
+        `${param}: token id ${id} is outside the vocabulary; ids go from 0 to ${vocabSize - 1}`,
+        param,
+      );
+    }),
+  );
+}
+
+/** Absent and undefined are told apart by the types of those who read the parameters. */
+function withoutUndefined(
+  given: {
+    [Field in keyof SamplingParameters]-?: SamplingParameters[Field] | undefined;
+  },
+): SamplingParameters {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,246 @@
+/** Finds tool calls in an answer while it comes, so that they can be streamed in pieces. */
+import { randomUUID } from 'node:crypto';
+import { CALL_END, CALL_START, type ToolMode } from './tool-prompt.js';
+
+export type AnswerPiece =
+  | { readonly kind: 'content'; readonly text: string }
+  /** `index` counts the calls of an answer from 0. */
+  | { readonly kind: 'call'; readonly index: number; readonly id: string; readonly name: string }
+  | { readonly kind: 'arguments'; readonly index: number; readonly text: string };
+
+export interface ToolCallReaderOptions {
+  readonly mode: ToolMode;
+  /** Names of the tools; a call of any other is no call. */
+  readonly names: ReadonlySet<string>;
+  /** Further calls of an answer are left out. Default 16. */
+  readonly maxCalls?: number;
+}
+
+/** Where in a call the reader stands. */
+type State = 'undecided' | 'content' | 'between' | 'object' | 'arguments' | 'after-arguments' | 'ended';
+
+/** A call whose name comes first, as the schema has it: its arguments can be streamed. */
+const HEAD = /^\{\s*"name"\s*:\s*"((?:[^"\\]|\\.){1,256})"\s*,\s*"arguments"\s*:\s*(?=\{)/;
+const LONGEST_HEAD = 1024;
+
+export class ToolCallReader {
+  readonly #options: ToolCallReaderOptions;
+  readonly #maxCalls: number;
+  #state: State;
+  #text = '';
+  #at = 0;
+  /** Where the object of the current call begins. */
+  #objectAt = 0;
+  #nesting = new Nesting();
+  #calls = 0;
+
+  constructor(options: ToolCallReaderOptions) {
+    this.#options = options;
+    this.#maxCalls = options.maxCalls ?? 16;
+    this.#state = startOf(options.mode);
+  }
+
+  /** Calls that have begun. */
+  get calls(): number {
+    return this.#calls;
+  }
+
+  push(piece: string): AnswerPiece[] {
+    if (piece === '') return [];
+    const { mode } = this.#options;
+    if (this.#state === 'content') return [{ kind: 'content', text: piece }];
+    if (mode.kind === 'arguments') {
+      const begin = this.#calls === 0 ? [this.#begin(mode.name)] : [];
+      return [...begin, { kind: 'arguments', index: 0, text: piece }];
+    }
+    this.#text += piece;
+    const pieces: AnswerPiece[] = [];
+    while (this.#step(pieces));
+    return pieces;
+  }
+
+  /** What was held back and became no call. */
+  end(): AnswerPiece[] {
+    if (this.#state === 'content' || this.#calls > 0 || this.#text === '') return [];
+    return this.#giveUp();
+  }
+
+  /** One step on; false when more text is needed. */
+  #step(pieces: AnswerPiece[]): boolean {
+    switch (this.#state) {
+      case 'undecided':
+        return this.#decide(pieces);
+      case 'between':
+        return this.#findObject();
+      case 'object':
+        return this.#readObject(pieces);
+      case 'arguments':
+        return this.#readArguments(pieces);
+      case 'after-arguments':
+        return this.#closeObject();
+      case 'content':
+      case 'ended':
+        return false;
+      default:
+        return this.#state satisfies never;
+    }
+  }
+
+  #decide(pieces: AnswerPiece[]): boolean {
+    const begun = this.#text.trimStart();
+    if (begun.startsWith(CALL_START)) {
+      this.#state = 'between';
+      return true;
+    }
+    if (!CALL_START.startsWith(begun)) pieces.push(...this.#giveUp());
+    return false;
+  }
+
+  /** Over white space, the marks around calls and the commas and brackets of a list. */
+  #findObject(): boolean {
+    while (this.#at < this.#text.length) {
+      const rest = this.#text.slice(this.#at, this.#at + CALL_END.length);
+      const mark = [CALL_START, CALL_END].find((candidate) => rest.startsWith(candidate));
+      const character = this.#text[this.#at] ?? '';
+      if (mark !== undefined) this.#at += mark.length;
+      else if (/[\s,[\]]/.test(character)) this.#at += 1;
+      else if (character === '{') {
+        this.#state = 'object';
+        this.#objectAt = this.#at;
+        this.#nesting = new Nesting();
+        return true;
+      } else if (CALL_START.startsWith(rest) || CALL_END.startsWith(rest)) return false;
+      else {
+        this.#state = 'ended';
+        return false;
+      }
+    }
+    return false;
+  }
+
+  #readObject(pieces: AnswerPiece[]): boolean {
+    const head = HEAD.exec(this.#text.slice(this.#objectAt, this.#objectAt + LONGEST_HEAD));
+    const name = head === null ? undefined : stringOf(`"${head[1]}"`);
+    if (head !== null && name !== undefined) {
+      if (!this.#accepts(name)) return this.#refuse(pieces);
+      pieces.push(this.#begin(name));
+      this.#at = this.#objectAt + head[0].length;
+      this.#nesting = new Nesting();
+      this.#state = 'arguments';
+      return true;
+    }
+    // Keys in another order: the whole object is needed.
+    this.#at = this.#nesting.advance(this.#text, this.#at);
+    if (!this.#nesting.isClosed) return false;
+    const call = callOf(this.#text.slice(this.#objectAt, this.#at));
+    if (call === undefined || !this.#accepts(call.name)) return this.#refuse(pieces);
+    pieces.push(this.#begin(call.name), { kind: 'arguments', index: this.#calls - 1, text: call.args });
+    return this.#next();
+  }
+
+  #readArguments(pieces: AnswerPiece[]): boolean {
+    const from = this.#at;
+    this.#at = this.#nesting.advance(this.#text, from);
+    if (this.#at > from)
+      pieces.push({ kind: 'arguments', index: this.#calls - 1, text: this.#text.slice(from, this.#at) });
+    if (!this.#nesting.isClosed) return false;
+    this.#state = 'after-arguments';
+    return true;
+  }
+
+  #closeObject(): boolean {
+    const close = this.#text.indexOf('}', this.#at);
+    if (close < 0) return false;
+    this.#at = close + 1;
+    return this.#next();
+  }
+
+  #next(): boolean {
+    this.#state = this.#calls < this.#maxCalls ? 'between' : 'ended';
+    return true;
+  }
+
+  #accepts(name: string): boolean {
+    return this.#options.names.has(name);
+  }
+
+  #begin(name: string): AnswerPiece {
+    const id = `call_${randomUUID().replaceAll('-', '').slice(0, 24)}`;
+    return { kind: 'call', index: this.#calls++, id, name };
+  }
+
+  /** Looks like a call and is none: text if it is the first, left out behind others. */
+  #refuse(pieces: AnswerPiece[]): boolean {
+    if (this.#calls > 0) this.#state = 'ended';
+    else pieces.push(...this.#giveUp());
+    return false;
+  }
+
+  #giveUp(): AnswerPiece[] {
+    this.#state = 'content';
+    return [{ kind: 'content', text: this.#text }];
+  }
+}
+
+function startOf(mode: ToolMode): State {
+  switch (mode.kind) {
+    case 'none':
+      return 'content';
+    case 'auto':
+      return 'undecided';
+    case 'calls':
+    case 'arguments':
+      return 'between';
+    default:
+      return mode satisfies never;
+  }
+}
+
+/** Counts the brackets of a JSON value outside of its strings. */
+class Nesting {
+  #depth = 0;
+  #inString = false;
+  #isEscaped = false;
+  isClosed = false;
+
+  /** @returns the index behind the value, or the end of the text */
+  advance(text: string, from: number): number {
+    let at = from;
+    while (at < text.length && !this.isClosed) this.#take(text[at++] ?? '');
+    return at;
+  }
+
+  #take(character: string): void {
+    if (this.#isEscaped) this.#isEscaped = false;
+    else if (this.#inString) {
+      if (character === '\\') this.#isEscaped = true;
+      else if (character === '"') this.#inString = false;
+    } else if (character === '"') this.#inString = true;
+    else if (character === '{' || character === '[') this.#depth += 1;
+    else if (character === '}' || character === ']') {
+      this.#depth -= 1;
+      this.isClosed = this.#depth <= 0;
+    }
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function stringOf(json: string): string | undefined {
+  const value = parsed(json);
+  return typeof value === 'string' ? value : undefined;
+}
+
+function callOf(json: string): { readonly name: string; readonly args: string } | undefined {
+  const value = parsed(json);
+  if (typeof value !== 'object' || value === null || !('name' in value) || typeof value.name !== 'string')
+    return undefined;
+  const args: unknown = 'arguments' in value ? value.arguments : {};
+  return { name: value.name, args: typeof args === 'string' ? args : JSON.stringify(args) };
+}
