@@ -1,5 +1,5 @@
 /** The options of `xinghe serve`, and what they mean to the server. */
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { InputError } from '../errors/index.js';
 import { log } from '../log/index.js';
 import { type AdapterInfo, ApiKeys, readKeyFile, type ServeOptions } from '../serving/index.js';
@@ -25,6 +25,8 @@ export const serveSpecs = {
   adapter: { kind: 'strings', value: 'NAME=PATH…', help: 'LoRA adapters, each a model of its own name' },
   'served-model-name': { kind: 'string', value: 'NAME', help: 'default: name of the model folder' },
   tokenizer: { kind: 'string', value: 'PATH', help: 'default: the one in the model folder' },
+  'chat-template': { kind: 'string', value: 'FILE|model', help: "Jinja; default: the family's own format" },
+  'allow-chat-template': { kind: 'flag', help: 'requests may bring templates of their own' },
   config,
   dtype,
   device,
@@ -50,6 +52,7 @@ export const serveSpecs = {
     min: 0.1,
     help: 'seconds without a step until health fails; default 30',
   },
+  'open-metrics': { kind: 'flag', help: '/metrics needs no key' },
   quiet: { kind: 'flag', help: 'no line for each request on stderr' },
 } as const satisfies Record<string, OptionSpec>;
 
@@ -100,6 +103,9 @@ export function readServeOptions(options: ServeCommandOptions, version: string):
       maxTokens: options['max-queued-tokens'] ?? DEFAULT_QUEUE.maxTokens,
     },
     stallSeconds: options['stall-timeout'],
+    chatTemplate: readChatTemplate(options['chat-template']),
+    allowChatTemplate: options['allow-chat-template'],
+    openMetrics: options['open-metrics'],
     http: {
       host: options.host,
       port,
@@ -111,6 +117,11 @@ export function readServeOptions(options: ServeCommandOptions, version: string):
       ...(options.quiet && { accessLog: null }),
     },
   };
+}
+
+function readChatTemplate(given: string | undefined): ServeOptions['chatTemplate'] {
+  if (given === undefined) return undefined;
+  return given === 'model' ? 'fromModel' : { text: readFileSync(given, 'utf8') };
 }
 
 function readAdapters(given: readonly string[]): AdapterInfo[] {

@@ -1,8 +1,11 @@
 /** A model behind HTTP: the engine's process, the routes, and the end of both. */
+import { InputError } from '../errors/index.js';
 import { EngineProcess, type QueueLimits, type TextEngineSetup } from './engine-process/index.js';
-import type { AdapterInfo, EngineService } from './engine-service.js';
+import type { AdapterInfo } from './engine-service.js';
 import { healthRoutes } from './http/health-routes.js';
 import { createHttpServer, type HttpServerOptions, type HttpService, type Route } from './http/index.js';
+import { metricsRoute, ObservedEngine, ServingMetrics } from './metrics/index.js';
+import { openAiRoutes } from './openai/index.js';
 import { pageFolder, pageRoutes } from './page-routes.js';
 import { type LoadServedModelOptions, loadServedModel, type ServedModel } from './served-model.js';
 
@@ -15,7 +18,13 @@ export interface ServeOptions {
   readonly queue: QueueLimits;
   /** Seconds of silence after which the engine counts as stalled. Default 30. */
   readonly stallSeconds?: number | undefined;
-  readonly http?: HttpServerOptions | undefined;
+  readonly http?: Omit<HttpServerOptions, 'observer'> | undefined;
+  /** A Jinja template in place of the family's own chat format. `fromModel`: the one in the model folder. */
+  readonly chatTemplate?: { readonly text: string } | 'fromModel' | undefined;
+  /** Requests may bring templates of their own. Default false. */
+  readonly allowChatTemplate?: boolean | undefined;
+  /** /metrics answers without a key. Default false. */
+  readonly openMetrics?: boolean | undefined;
 }
 
 export class ModelServer {
@@ -47,8 +56,17 @@ export class ModelServer {
       stallSeconds: options.stallSeconds,
     });
     try {
-      const routes = [...apiRoutes(model, engine, options), ...(page === undefined ? [] : pageRoutes(page))];
-      const http = createHttpServer(routes, options.http);
+      const metrics = new ServingMetrics({
+        modelName: model.id,
+        maxModelLength: model.maxModelLength,
+        engine,
+        cacheConfig: { cache_dtype: options.engine.kvDType ?? 'auto' },
+      });
+      const routes = [
+        ...apiRoutes(model, engine, metrics, options),
+        ...(page === undefined ? [] : pageRoutes(page)),
+      ];
+      const http = createHttpServer(routes, { ...options.http, observer: metrics });
       await http.listen();
       return new ModelServer(model, engine, http, page !== undefined);
     } catch (error) {
@@ -64,6 +82,35 @@ export class ModelServer {
   }
 }
 
-function apiRoutes(_model: ServedModel, engine: EngineService, { version }: ServeOptions): Route[] {
-  return [...healthRoutes({ engine, version })];
+function apiRoutes(
+  model: ServedModel,
+  engine: EngineProcess,
+  metrics: ServingMetrics,
+  options: ServeOptions,
+): Route[] {
+  return [
+    ...healthRoutes({ engine, version: options.version }),
+    metricsRoute(metrics, options.openMetrics === true ? 'open' : 'key'),
+    ...openAiRoutes({
+      model,
+      engine: new ObservedEngine(engine, metrics.observe),
+      chatTemplate: chatTemplate(model, options),
+      allowChatTemplate: options.allowChatTemplate,
+      maxSequences: options.engine.maxSequences,
+      observeChoices: (count) => metrics.requested(count),
+    }),
+  ];
+}
+
+/** @throws InputError if the model has no template */
+function chatTemplate(
+  model: ServedModel,
+  { chatTemplate: wish, model: { path } }: ServeOptions,
+): string | undefined {
+  if (wish !== 'fromModel') return wish?.text;
+  if (model.chatTemplate !== undefined) return model.chatTemplate;
+  throw new InputError(
+    `${path}: no chat template there (chat_template.jinja, or chat_template in tokenizer_config.json); the format of ` +
+      'its family is used where none is asked for.',
+  );
 }

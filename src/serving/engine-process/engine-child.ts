@@ -85,7 +85,9 @@ class EngineChild {
 
   #onStep(milliseconds: number, events: readonly StepEvent[]): void {
     this.#longestStep = Math.max(this.#longestStep, milliseconds);
-    const report = performance.now() - this.#lastReport >= REPORT_MS ? this.report() : undefined;
+    const isDue = performance.now() - this.#lastReport >= REPORT_MS;
+    // Whoever looks when everything has ended finds the last numbers.
+    const report = isDue || !this.#engine.hasWork ? this.report() : undefined;
     if (events.length > 0) this.#send({ kind: 'step', events: packEvents(events), report });
     else if (report !== undefined) this.#send({ kind: 'report', report });
   }
