@@ -65,19 +65,25 @@ print(json.dumps(results))
 const random = new Random(71n, 0);
 const pick = <Item>(...items: readonly Item[]): Item => items[Math.floor(random.uniform() * items.length)]!;
 
-function randomCase(): Case {
+function randomCase(fixed: Partial<Case> = {}): Case {
   // So many tokens that every continuation that is weighed has one: see beam-search.ts for what differs otherwise.
   const vocabulary = pick(32, 50);
-  const spread = pick(2, 6, 12);
+  const spread = pick(2, 6, 12, 40);
+  const stopTokenIds = pick<readonly number[]>([], [3], [3, 5, 11], [1, 2, 3, 4]);
+  // Likely ends, so that beams end early and late.
+  const bonus = pick(0, spread / 4, spread / 2);
   const row = (): number[] =>
-    Array.from({ length: vocabulary }, () => Math.fround((random.uniform() - 0.5) * spread));
+    Array.from({ length: vocabulary }, (_, id) =>
+      Math.fround((random.uniform() - 0.5) * spread + (stopTokenIds.includes(id) ? bonus : 0)),
+    );
   return {
     table: Array.from({ length: pick(1, 2, 5, 9, 14) }, () => Array.from({ length: vocabulary }, row)),
     count: pick(2, 3, 4, 6),
-    lengthPenalty: pick(-1, 0, 0.3, 1, 2),
+    lengthPenalty: pick(-1, -0.3, 0, 0.3, 1, 2),
     earlyStopping: pick<boolean | 'never'>(true, false, 'never'),
-    stopTokenIds: pick<readonly number[]>([], [3], [3, 5, 11], [1, 2, 3, 4]),
+    stopTokenIds,
     repetitionPenalty: pick(1, 1, 1.4),
+    ...fixed,
   };
 }
 
@@ -100,7 +106,13 @@ function search(the: Case): Choice[] {
 
 describe.skipIf(python === undefined)('beam search as transformers does it', () => {
   test('choices and scores for random logits, length penalties, ways to stop, ends and a repetition penalty', () => {
-    const cases = Array.from({ length: 400 }, randomCase);
+    const cases = [
+      ...Array.from({ length: 300 }, () => randomCase()),
+      // Where another bound on what a live beam may reach would show most seldom.
+      ...Array.from({ length: 100 }, () =>
+        randomCase({ earlyStopping: 'never', lengthPenalty: pick(-1, -0.5) }),
+      ),
+    ];
     const file = join(folder, 'cases.json');
     writeFileSync(file, JSON.stringify(cases));
     const theirs = runReference<Choice[][]>(python ?? '', TRANSFORMERS, [file]);
