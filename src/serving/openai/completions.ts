@@ -1,7 +1,7 @@
 /** POST /v1/completions, whole and as a stream. Choice k of prompt p has the index p * n + k. */
-import type { SequenceEnd, TextEvent } from '../../generation/index.js';
 import type { EventStream, Reply, Route, RouteRequest } from '../http/index.js';
 import { answerHead } from './answer-head.js';
+import { ChoiceRun } from './choice-run.js';
 import { CompletionChoice } from './completion-choice.js';
 import { type CompletionPlan, planCompletion } from './completion-request.js';
 import { type CompletionFields, completionSchema } from './completion-schema.js';
@@ -9,9 +9,6 @@ import type { OpenAiContext } from './context.js';
 import { promptLogProbs } from './log-probs.js';
 import { parseBody } from './parse-body.js';
 import type { CompletionPrompt } from './prompt-ids.js';
-import { runSequences } from './run-sequences.js';
-import { publishedStopReason } from './shared-request.js';
-import { UsageMeter } from './usage.js';
 
 const PATH = '/v1/completions';
 
@@ -49,8 +46,7 @@ class CompletionAnswer {
   readonly #plan: CompletionPlan;
   readonly #context: OpenAiContext;
   readonly #choices: readonly CompletionChoice[];
-  readonly #ends: (SequenceEnd | undefined)[];
-  readonly #meter: UsageMeter;
+  readonly #run: ChoiceRun;
 
   constructor(fields: CompletionFields, plan: CompletionPlan, context: OpenAiContext) {
     this.#fields = fields;
@@ -69,15 +65,12 @@ class CompletionAnswer {
         asTokenIds: fields.return_tokens_as_token_ids ?? false,
       });
     this.#choices = prompts.flatMap((prompt) => Array.from({ length: choices }, () => choice(prompt)));
-    this.#ends = this.#choices.map(() => undefined);
-    this.#meter = new UsageMeter(
-      prompts.map(({ ids }) => ids.length),
-      choices,
-    );
+    const promptTokens = prompts.map(({ ids }) => ids.length);
+    this.#run = new ChoiceRun({ requests: plan.requests, choices, promptTokens }, fields, context);
   }
 
-  async whole(request: RouteRequest, reply: Reply): Promise<void> {
-    await this.#run(request, (index, event) => {
+  async whole({ signal }: RouteRequest, reply: Reply): Promise<void> {
+    await this.#run.run(signal, (index, event) => {
       this.#choices[index]?.push(event);
     });
     const wantsIds = this.#fields.return_token_ids === true;
@@ -94,17 +87,17 @@ class CompletionAnswer {
         }),
         ...(wantsIds && { token_ids: choice.ids, prompt_token_ids: this.#prompt(index)?.ids }),
       })),
-      usage: this.#meter.usage,
-      timings: this.#meter.timings,
+      usage: this.#run.usage,
+      timings: this.#run.timings,
     });
   }
 
-  async stream(request: RouteRequest, stream: EventStream): Promise<void> {
+  async stream({ signal }: RouteRequest, stream: EventStream): Promise<void> {
     const { stream_options: options, return_token_ids: wantsIds } = this.#fields;
     const head = answerHead('cmpl', 'text_completion', this.#plan.requested, this.#context);
     const begun = new Set<number>();
-    let open = this.#choices.length;
-    await this.#run(request, async (index, event) => {
+    const run = this.#run;
+    await run.run(signal, async (index, event) => {
       const piece = this.#choices[index]?.push(event);
       if (piece === undefined) return;
       const isFirst = !begun.has(index);
@@ -112,7 +105,6 @@ class CompletionAnswer {
       const hasTokens = piece.logProbs !== null && piece.logProbs.tokens.length > 0;
       const isSilent = piece.text === '' && !hasTokens && !(wantsIds === true && event.ids.length > 0);
       if (event.end === undefined && isSilent) return;
-      if (event.end !== undefined) open -= 1;
       await stream.send({
         ...head,
         choices: [
@@ -125,48 +117,13 @@ class CompletionAnswer {
             ...(wantsIds === true && isFirst && { prompt_token_ids: this.#prompt(index)?.ids }),
           },
         ],
-        ...this.#usageField(index),
+        ...run.chunkUsage(index),
         // As llama.cpp does: with the last chunk that has a choice.
-        ...(open === 0 && { timings: this.#meter.timings }),
+        ...(run.open === 0 && { timings: run.timings }),
       });
     });
-    if (options?.include_usage === true)
-      await stream.send({ ...head, choices: [], usage: this.#meter.usage });
+    if (options?.include_usage === true) await stream.send({ ...head, choices: [], usage: run.usage });
     await stream.end();
-  }
-
-  /** Runs all choices; those of a beam search come at once, at its end. */
-  async #run(
-    { signal }: RouteRequest,
-    onEvent: (index: number, event: TextEvent) => Promise<void> | void,
-  ): Promise<void> {
-    const { engine, maxSequences } = this.#context;
-    const { requests, choices } = this.#plan;
-    await runSequences(requests, {
-      engine,
-      maxSequences,
-      signal,
-      onEvent: async (index, event) => {
-        if (event.beams === undefined) {
-          this.#note(index, event);
-          await onEvent(index, event);
-          return;
-        }
-        for (const [place, { text, ids, finishReason }] of event.beams.slice(0, choices).entries()) {
-          const end = event.end && { ...event.end, finishReason, generatedTokens: ids.length };
-          const choice: TextEvent = { text, ids, end, promptLogProbs: event.promptLogProbs };
-          this.#note(index * choices + place, choice);
-          await onEvent(index * choices + place, choice);
-        }
-      },
-    });
-  }
-
-  #note(index: number, { ids, end }: TextEvent): void {
-    this.#meter.generated(index, ids.length);
-    if (end === undefined) return;
-    this.#meter.ended(index, end);
-    this.#ends[index] = end;
   }
 
   #prompt(index: number): CompletionPrompt | undefined {
@@ -174,16 +131,6 @@ class CompletionAnswer {
   }
 
   #finish(index: number): object {
-    const end = this.#ends[index];
-    return {
-      finish_reason: end?.finishReason ?? 'length',
-      stop_reason: publishedStopReason(end?.stopReason, this.#fields, this.#context.model),
-    };
-  }
-
-  #usageField(index: number): object {
-    const options = this.#fields.stream_options;
-    if (options?.continuous_usage_stats === true) return { usage: this.#meter.usageOf(index) };
-    return options?.include_usage === true ? { usage: null } : {};
+    return { finish_reason: this.#run.finishReason(index), stop_reason: this.#run.stopReason(index) };
   }
 }
