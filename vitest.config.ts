@@ -4,7 +4,7 @@ const long = process.env.XINGHE_TEST_LONG === '1';
 
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'tests/**/*.test.ts'],
+    include: ['src/**/*.test.ts', 'web/**/*.test.ts', 'tests/**/*.test.ts'],
     exclude: long ? [] : ['**/*.long.test.ts'],
     // Each worker process loads libtorch once; more workers than cores only compete for them.
     pool: 'forks',

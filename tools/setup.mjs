@@ -11,6 +11,7 @@ import { findLibtorch } from './setup/libtorch.mjs';
 import { withLock } from './setup/lock.mjs';
 import { buildNative } from './setup/native.mjs';
 import { checkNode, installPackages } from './setup/node-packages.mjs';
+import { buildPage } from './setup/page.mjs';
 import { buildFolder } from './setup/paths.mjs';
 import { buildProgram } from './setup/program.mjs';
 import { Interrupted, SetupError, setQuiet } from './setup/report.mjs';
@@ -36,7 +37,10 @@ export async function setup(steps = allSteps) {
       // Asked for by name, the search starts anew.
       if (steps.length === 1 && steps[0] === 'libtorch') await findLibtorch({ again: true });
       if (steps.includes('native')) await buildNative(await findLibtorch());
-      if (steps.includes('build')) await buildProgram();
+      if (steps.includes('build')) {
+        await buildProgram();
+        await buildPage();
+      }
       if (steps.length === allSteps.length) writeStamp();
     });
   } catch (error) {

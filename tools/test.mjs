@@ -67,7 +67,8 @@ try {
 }
 for (const [name, command, args] of /** @type {[string, string, string[]][]} */ ([
   ['types', program('tsc'), ['--noEmit']],
-  ['types of the page', program('tsc'), ['--noEmit', '-p', 'src/training/watch/page/client']],
+  ['types of the watch page', program('tsc'), ['--noEmit', '-p', 'src/training/watch/page/client']],
+  ['types of the chat page', program('tsc'), ['--noEmit', '-p', 'web']],
   ['lint', program('biome'), ['check', '--error-on-warnings', '.']],
   ['layers', process.execPath, ['tools/check-layers.mjs']],
   ['documents', process.execPath, ['tools/check-readme.mjs']],

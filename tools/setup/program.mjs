@@ -1,6 +1,7 @@
 // Compiles src/ to dist/. The new folder takes the old one's place only when it is whole.
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { pageFolder } from './page.mjs';
 import { distFolder, filesBelow, fingerprintFiles, readJson, root, writeJson } from './paths.mjs';
 import { SetupError, say, since } from './report.mjs';
 import { lastLines, runProgram } from './run-program.mjs';
@@ -31,6 +32,8 @@ export async function buildProgram() {
     throw new SetupError(`src/ does not compile:\n${lastLines(result.output, 40)}`);
   }
   writeJson(join(fresh, recordName), { key });
+  // The chat page has a build of its own (page.mjs); it moves along.
+  if (existsSync(pageFolder)) renameSync(pageFolder, join(fresh, 'web'));
   const old = join(root, 'dist.old.tmp');
   rmSync(old, { recursive: true, force: true });
   if (existsSync(distFolder)) renameSync(distFolder, old);

@@ -14,7 +14,7 @@ import {
 } from './paths.mjs';
 
 const stampFile = join(buildFolder, 'stamp.json');
-const inputFolders = ['native', 'src', 'tools/setup'];
+const inputFolders = ['native', 'src', 'web', 'tools/setup'];
 const inputFiles = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
 
 export function writeStamp() {
@@ -31,13 +31,14 @@ function describe() {
   const inputs = [
     ...inputFolders
       .flatMap((folder) => filesBelow(join(root, folder)))
-      .filter((path) => !path.endsWith('.test.ts')),
+      .filter((path) => !/\.test\.tsx?$/.test(path)),
     ...inputFiles.map((name) => join(root, name)),
   ];
   const libtorch = readJson(join(buildFolder, 'libtorch.json'))?.libtorch?.path;
   const results = [
     addonFile,
     join(distFolder, 'build.json'),
+    join(distFolder, 'web', 'build.json'),
     join(root, 'node_modules', '.package-lock.json'),
   ];
   return {

@@ -1,0 +1,87 @@
+/** What the page knows of the server: is it there, which models it has, what their sampling is. */
+import type { ApiClient, ModelInfo } from '../api/client.js';
+import { type Failure, failureOf, ServerError } from '../api/errors.js';
+import type { Sampling } from '../api/sampling.js';
+import { Observable } from '../state/observable.js';
+
+/** `returned`: it was away, and is there again. */
+export type Connection = 'unknown' | 'ready' | 'returned' | 'loading' | 'unreachable' | 'key-needed';
+
+export interface ServerView {
+  readonly connection: Connection;
+  readonly models: readonly ModelInfo[];
+  readonly defaults: Sampling;
+}
+
+const FIRST_WAIT_MS = 1000;
+const LONGEST_WAIT_MS = 10_000;
+const RETURNED_FOR_MS = 4000;
+
+export class ServerWatch {
+  readonly view = new Observable<ServerView>({ connection: 'unknown', models: [], defaults: {} });
+  readonly #api: ApiClient;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #wait = FIRST_WAIT_MS;
+
+  constructor(api: ApiClient) {
+    this.#api = api;
+  }
+
+  /** Asks now, and goes on asking until the server answers. */
+  async refresh(): Promise<void> {
+    clearTimeout(this.#timer);
+    const before = this.view.value.connection;
+    try {
+      const models = await this.#api.models();
+      // A server without /props still chats.
+      const defaults = await this.#api.defaults().catch((): Sampling => ({}));
+      this.#wait = FIRST_WAIT_MS;
+      const isBack = before === 'unreachable' || before === 'loading';
+      this.view.set({ connection: isBack ? 'returned' : 'ready', models, defaults });
+      if (isBack) this.#timer = setTimeout(() => this.#show('ready'), RETURNED_FOR_MS);
+    } catch (error) {
+      this.#show(connectionAfter(failureOf(error)) ?? 'unreachable');
+      if (error instanceof ServerError && error.failure.kind === 'unauthorized') return;
+      this.#timer = setTimeout(() => void this.refresh(), this.#wait);
+      this.#wait = Math.min(LONGEST_WAIT_MS, this.#wait * 1.5);
+    }
+  }
+
+  /** An answer failed: perhaps for a reason that concerns the whole server. */
+  noteFailure(failure: Failure): void {
+    const connection = connectionAfter(failure);
+    if (connection === undefined) return;
+    // A broken connection may have been this one's alone; only asking tells.
+    if (failure.kind !== 'connection-lost') this.#show(connection);
+    if (connection !== 'key-needed') void this.refresh();
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #show(connection: Connection): void {
+    this.view.update((view) => (view.connection === connection ? view : { ...view, connection }));
+  }
+}
+
+function connectionAfter({ kind }: Failure): Connection | undefined {
+  switch (kind) {
+    case 'unauthorized':
+      return 'key-needed';
+    case 'loading':
+      return 'loading';
+    case 'unreachable':
+    case 'connection-lost':
+      return 'unreachable';
+    case 'forbidden':
+    case 'not-found':
+    case 'too-long':
+    case 'rejected':
+    case 'busy':
+    case 'server-fault':
+      return undefined;
+    default:
+      return kind satisfies never;
+  }
+}

@@ -1,0 +1,344 @@
+/** All that the page can do: conversations, their messages, and the answers under way. Draws nothing. */
+import type { ApiClient } from '../api/client.js';
+import type { Sampling } from '../api/sampling.js';
+import { Branches, withChoice, withMessage } from '../conversation/branches.js';
+import {
+  type Conversation,
+  type Message,
+  newId,
+  type Persona,
+  type Thread,
+  titleFrom,
+} from '../conversation/conversation.js';
+import { fromJson, toJson } from '../conversation/export-file.js';
+import type { ConversationStorage } from '../conversation/storage.js';
+import { Observable } from '../state/observable.js';
+import { Answers } from './answers.js';
+import { erase, type Preferences, read, write } from './preferences.js';
+import { promptOf } from './prompt.js';
+import { ServerWatch } from './server-watch.js';
+import type { TabLink } from './tab-link.js';
+import { readUnfinished, UNFINISHED } from './unfinished.js';
+
+export interface WorkbenchOptions {
+  readonly storage: ConversationStorage;
+  readonly api: ApiClient;
+  readonly preferences: Observable<Preferences>;
+  readonly connectTabs: (onChange: (conversationId: string) => void) => TabLink;
+}
+
+/** What a conversation may be given besides messages. */
+export type ConversationChange = Partial<
+  Pick<Conversation, 'model' | 'comparedModel' | 'system' | 'personaId' | 'sampling'>
+>;
+
+export class Workbench {
+  readonly conversations = new Observable<readonly Conversation[]>([]);
+  readonly personas = new Observable<readonly Persona[]>([]);
+  readonly thread: Observable<Thread>;
+  readonly server: ServerWatch;
+  readonly answers: Answers;
+  readonly preferences: Observable<Preferences>;
+  readonly #storage: ConversationStorage;
+  readonly #tabs: TabLink;
+
+  constructor({ storage, api, preferences, connectTabs }: WorkbenchOptions) {
+    this.#storage = storage;
+    this.preferences = preferences;
+    this.server = new ServerWatch(api);
+    this.thread = new Observable(this.#emptyThread());
+    this.#tabs = connectTabs((id) => void this.#takeOver(id));
+    this.answers = new Answers({
+      api,
+      onChange: (message, isLast) => void this.#keepAnswer(message, isLast),
+      onFailure: (failure) => this.server.noteFailure(failure),
+    });
+  }
+
+  /** Reads what is kept, and asks the server what it has. */
+  async start(conversationId: string | undefined): Promise<void> {
+    void this.server.refresh();
+    const unfinished = readUnfinished(read(UNFINISHED));
+    erase(UNFINISHED);
+    await this.#storage.save([], unfinished);
+    this.personas.set(await this.#storage.personas());
+    await this.#list();
+    if (conversationId !== undefined) await this.open(conversationId);
+  }
+
+  /** The page is being left, and storage that answers later is out of reach. */
+  leave(): void {
+    const unfinished = this.answers.unfinished();
+    if (unfinished.length > 0) write(UNFINISHED, JSON.stringify(unfinished));
+  }
+
+  openNew(): void {
+    this.thread.set(this.#emptyThread());
+  }
+
+  async open(id: string): Promise<void> {
+    const conversation = this.conversations.value.find((known) => known.id === id);
+    if (conversation === undefined) {
+      this.openNew();
+      return;
+    }
+    const messages = await this.#storage.messages(id);
+    this.thread.set({ conversation, messages: new Map(messages.map((message) => [message.id, message])) });
+    for (const { id: messageId, state } of messages)
+      if (state === 'streaming' && !this.answers.live.value.has(messageId))
+        this.#tabs.whenFree(messageId, () => void this.#markCutOff(id, messageId));
+  }
+
+  async rename(id: string, title: string): Promise<void> {
+    if (title.trim() !== '') await this.#change(id, { title: title.trim(), isTitleChosen: true });
+  }
+
+  async remove(id: string): Promise<void> {
+    for (const [messageId, { conversationId }] of this.answers.live.value)
+      if (conversationId === id) this.answers.stop(messageId);
+    // First here: an answer that ends now must not be kept any more.
+    this.conversations.update((all) => all.filter((other) => other.id !== id));
+    await this.#storage.remove(id);
+    this.#tabs.announce(id);
+    if (this.thread.value.conversation.id === id) this.openNew();
+  }
+
+  /** Settings of the open conversation; a new one begins with the same model and sampling. */
+  async configure(change: ConversationChange): Promise<void> {
+    const { conversation } = this.thread.value;
+    const { model = conversation.model, sampling = conversation.sampling } = change;
+    this.preferences.update((preferences) => ({ ...preferences, model, sampling }));
+    await this.#change(conversation.id, change);
+  }
+
+  async send(text: string): Promise<void> {
+    const path = new Branches(this.thread.value).path();
+    await this.#ask(path.at(-1)?.id ?? null, text);
+  }
+
+  /** The question in other words, as a version beside the old one. */
+  async edit(message: Message, text: string): Promise<void> {
+    await this.#ask(message.parent, text);
+  }
+
+  /** The answer in other words, as a version beside the old one. */
+  async regenerate(message: Message): Promise<void> {
+    if (message.parent === null) return;
+    this.stop();
+    const model = message.comparison === undefined ? this.model : (message.model ?? this.model);
+    await Promise.all(this.#answer(message.parent, [model]));
+  }
+
+  /** Goes on where an answer was cut off. */
+  async continueAnswer(message: Message): Promise<void> {
+    const request = {
+      model: message.model ?? this.model,
+      messages: promptOf(
+        this.thread.value.conversation.system,
+        new Branches(this.thread.value).pathTo(message.id),
+      ),
+      sampling: this.sampling,
+      isContinuation: true,
+    };
+    await this.#run({ ...message, state: 'streaming', failure: undefined }, request);
+  }
+
+  /** Shows this version; the conversation goes on with it. */
+  async choose(message: Message): Promise<void> {
+    this.thread.set(withChoice(this.thread.value, message.parent, message.id));
+    await this.#change(message.conversationId, {});
+  }
+
+  /** Every answer of the open conversation. */
+  stop(): void {
+    const { id } = this.thread.value.conversation;
+    for (const [messageId, { conversationId }] of this.answers.live.value)
+      if (conversationId === id) this.answers.stop(messageId);
+  }
+
+  /** The model that answers in the open conversation: as chosen, if the server has it. */
+  get model(): string {
+    const { models } = this.server.view.value;
+    const { model } = this.thread.value.conversation;
+    return (models.find(({ id }) => id === model) ?? models[0])?.id ?? model ?? 'default';
+  }
+
+  get sampling(): Sampling {
+    return this.thread.value.conversation.sampling;
+  }
+
+  search(text: string, signal: AbortSignal): Promise<ReadonlySet<string>> {
+    return this.#storage.search(text, signal);
+  }
+
+  async load(id: string): Promise<Thread | undefined> {
+    const conversation = this.conversations.value.find((known) => known.id === id);
+    if (conversation === undefined) return undefined;
+    const messages = await this.#storage.messages(id);
+    return { conversation, messages: new Map(messages.map((message) => [message.id, message])) };
+  }
+
+  async exportAll(): Promise<string> {
+    const threads = await Promise.all(this.conversations.value.map(({ id }) => this.load(id)));
+    return toJson(
+      threads.filter((thread) => thread !== undefined),
+      this.personas.value,
+    );
+  }
+
+  /** @returns how many conversations came in. @throws ImportError */
+  async importFile(text: string): Promise<number> {
+    const { threads, personas } = fromJson(text);
+    await this.#storage.save(
+      threads.map(({ conversation }) => conversation),
+      threads.flatMap(({ messages }) => [...messages.values()]),
+    );
+    for (const persona of personas) await this.savePersona(persona);
+    await this.#list();
+    return threads.length;
+  }
+
+  async savePersona(persona: Persona): Promise<void> {
+    await this.#storage.savePersona(persona);
+    this.personas.set(await this.#storage.personas());
+  }
+
+  async removePersona(id: string): Promise<void> {
+    await this.#storage.removePersona(id);
+    this.personas.set(await this.#storage.personas());
+  }
+
+  async removeAll(): Promise<void> {
+    for (const id of this.answers.live.value.keys()) this.answers.stop(id);
+    await this.#storage.clear();
+    this.personas.set([]);
+    await this.#list();
+    this.openNew();
+  }
+
+  async #ask(parent: string | null, text: string): Promise<void> {
+    this.stop();
+    const { conversation } = this.thread.value;
+    const question: Message = {
+      id: newId(),
+      conversationId: conversation.id,
+      parent,
+      role: 'user',
+      text,
+      createdAt: Date.now(),
+    };
+    this.thread.set(withChoice(withMessage(this.thread.value, question), parent, question.id));
+    const isUntitled = !conversation.isTitleChosen && parent === null;
+    await this.#storage.save([], [question]);
+    await this.#change(conversation.id, isUntitled ? { title: titleFrom(text) } : {});
+    const { comparedModel } = this.thread.value.conversation;
+    const models = comparedModel === null ? [this.model] : [this.model, comparedModel];
+    await Promise.all(this.#answer(question.id, models));
+  }
+
+  #answer(parent: string, models: readonly string[]): Promise<void>[] {
+    const { conversation } = this.thread.value;
+    const messages = promptOf(conversation.system, new Branches(this.thread.value).pathTo(parent));
+    const comparison = models.length > 1 ? newId() : undefined;
+    const createdAt = Date.now();
+    const answers = models.map(
+      (model, index): Message => ({
+        id: newId(),
+        conversationId: conversation.id,
+        parent,
+        role: 'assistant',
+        text: '',
+        createdAt: createdAt + index,
+        model,
+        state: 'streaming',
+        comparison,
+      }),
+    );
+    const first = answers[0];
+    if (first !== undefined) this.thread.set(withChoice(this.thread.value, parent, first.id));
+    void this.#change(conversation.id, { updatedAt: createdAt });
+    return answers.map((answer, index) =>
+      this.#run(answer, {
+        model: models[index] ?? this.model,
+        messages,
+        sampling: conversation.sampling,
+        isContinuation: false,
+      }),
+    );
+  }
+
+  async #run(message: Message, request: Parameters<Answers['run']>[1]): Promise<void> {
+    const done = this.answers.run(message, request);
+    this.#tabs.whileHolding(message.id, done);
+    // After `run` has entered it among the live ones, so that it is drawn as such.
+    this.thread.set(withMessage(this.thread.value, message));
+    await this.#storage.save([], [message]);
+    await done;
+  }
+
+  async #keepAnswer(message: Message, isLast: boolean): Promise<void> {
+    const { thread } = this;
+    // While it grows, what is shown comes from the live answer; drawing the thread for it would be waste.
+    if (isLast && thread.value.conversation.id === message.conversationId)
+      thread.set(withMessage(thread.value, message));
+    if (!this.conversations.value.some(({ id }) => id === message.conversationId)) return; // Removed meanwhile.
+    await this.#storage.save([], [message]);
+    if (isLast) this.#tabs.announce(message.conversationId);
+  }
+
+  async #markCutOff(conversationId: string, messageId: string): Promise<void> {
+    const message = (await this.#storage.messages(conversationId)).find(({ id }) => id === messageId);
+    if (message?.state !== 'streaming') return;
+    await this.#keepAnswer({ ...message, state: 'cut-off' }, true);
+  }
+
+  /** Changes the conversation where it is shown, listed and kept. One without messages is not kept. */
+  async #change(id: string, change: Partial<Conversation>): Promise<void> {
+    const open = this.thread.value;
+    const isOpen = open.conversation.id === id;
+    const before = isOpen ? open.conversation : this.conversations.value.find((known) => known.id === id);
+    if (before === undefined) return;
+    const conversation = { ...before, ...change };
+    if (isOpen) this.thread.set({ ...this.thread.value, conversation });
+    if (isOpen && open.messages.size === 0) return;
+    this.conversations.update((all) =>
+      inListOrder([conversation, ...all.filter((other) => other.id !== id)]),
+    );
+    await this.#storage.save([conversation], []);
+    this.#tabs.announce(id);
+  }
+
+  /** Another tab changed it. */
+  async #takeOver(id: string): Promise<void> {
+    await this.#list();
+    const isBusy = [...this.answers.live.value.values()].some(({ conversationId }) => conversationId === id);
+    if (this.thread.value.conversation.id === id && !isBusy) await this.open(id);
+  }
+
+  async #list(): Promise<void> {
+    this.conversations.set(inListOrder(await this.#storage.conversations()));
+  }
+
+  #emptyThread(): Thread {
+    const { model, sampling } = this.preferences.value;
+    const now = Date.now();
+    const conversation: Conversation = {
+      id: newId(),
+      title: '',
+      isTitleChosen: false,
+      createdAt: now,
+      updatedAt: now,
+      system: '',
+      personaId: null,
+      model,
+      comparedModel: null,
+      sampling,
+      selected: {},
+    };
+    return { conversation, messages: new Map() };
+  }
+}
+
+function inListOrder(conversations: readonly Conversation[]): Conversation[] {
+  return [...conversations].sort((a, b) => b.updatedAt - a.updatedAt);
+}

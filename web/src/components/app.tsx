@@ -1,0 +1,122 @@
+/** The page as a whole. */
+import type { JSX } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import { useObserved, useValue } from '../state/observable.js';
+import { languageTag } from '../texts/texts.js';
+import { Composer, MESSAGE_BOX, useIsAnswering } from './composer.js';
+import { ConfirmDialog } from './confirm-dialog.js';
+import { ConnectionBanner } from './connection-banner.js';
+import { ConversationDialog } from './conversation-dialog.js';
+import { Header } from './header.js';
+import { PersonasDialog } from './personas-dialog.js';
+import { PreferencesDialog } from './preferences-dialog.js';
+import { useSession, useTexts } from './session.js';
+import { useShortcuts } from './shortcuts.js';
+import { ShortcutsDialog } from './shortcuts-dialog.js';
+import { Sidebar, setSidebar } from './sidebar.js';
+import { ThreadView } from './thread-view.js';
+
+const NARROW = '(max-width: 760px)';
+
+export function App(): JSX.Element {
+  const { workbench, dialog } = useSession();
+  const say = useTexts();
+  const isSidebarOpen = useObserved(workbench.preferences, (preferences) => preferences.isSidebarOpen);
+  const opened = useValue(dialog);
+  useDocument();
+  useShortcuts();
+  const leaveSidebar = (): void => {
+    if (matchMedia(NARROW).matches) setSidebar(workbench, false);
+    document.getElementById(MESSAGE_BOX)?.focus();
+  };
+  return (
+    <div class="shell" data-sidebar={isSidebarOpen ? 'open' : 'closed'}>
+      <a class="skip" href={`#${MESSAGE_BOX}`} onClick={focusMessageBox}>
+        {say.skipToInput}
+      </a>
+      {isSidebarOpen && <Sidebar onLeave={leaveSidebar} />}
+      {isSidebarOpen && (
+        <button
+          type="button"
+          class="scrim"
+          tabIndex={-1}
+          aria-label={say.closeSidebar}
+          onClick={() => setSidebar(workbench, false)}
+        />
+      )}
+      <main class="main">
+        <Header />
+        <ConnectionBanner />
+        <ThreadView />
+        <Composer />
+      </main>
+      {opened === 'conversation' && <ConversationDialog />}
+      {opened === 'preferences' && <PreferencesDialog />}
+      {opened === 'personas' && <PersonasDialog />}
+      {opened === 'shortcuts' && <ShortcutsDialog />}
+      <ConfirmDialog />
+      <Notice />
+      <Announcer />
+    </div>
+  );
+}
+
+/** Not by the address: its fragment names the conversation. */
+function focusMessageBox(event: MouseEvent): void {
+  event.preventDefault();
+  document.getElementById(MESSAGE_BOX)?.focus();
+}
+
+/** The theme, the language and the title of the document follow. */
+function useDocument(): void {
+  const { workbench } = useSession();
+  const say = useTexts();
+  const { theme, language } = useValue(workbench.preferences);
+  const title = useObserved(workbench.thread, ({ conversation }) => conversation.title);
+  useEffect(() => {
+    const root = document.documentElement;
+    root.lang = languageTag[language];
+    if (theme === 'system') delete root.dataset.theme;
+    else root.dataset.theme = theme;
+    document.title = title === '' ? say.appName : `${title} · ${say.appName}`;
+  }, [theme, language, title, say]);
+}
+
+function Notice(): JSX.Element {
+  const { notice } = useSession();
+  const text = useValue(notice);
+  useEffect(() => {
+    if (text === '') return undefined;
+    const timer = setTimeout(() => notice.set(''), 3200);
+    return () => clearTimeout(timer);
+  }, [text, notice]);
+  return (
+    <div class="notice" role="status">
+      {text !== '' && <span>{text}</span>}
+    </div>
+  );
+}
+
+/** Tells screen readers when an answer begins and ends; reading every word as it comes would be noise. */
+function Announcer(): JSX.Element {
+  const { workbench, announcement } = useSession();
+  const say = useTexts();
+  const isAnswering = useIsAnswering();
+  const wasAnswering = useRef(false);
+  const text = useValue(announcement);
+  useEffect(() => {
+    if (isAnswering) announcement.set(say.answering);
+    else if (wasAnswering.current) {
+      const last = [...workbench.thread.value.messages.values()].at(-1);
+      announcement.set(
+        last?.state === 'stopped' ? say.answerStopped : say.answerDone(last?.figures?.completionTokens ?? 0),
+      );
+    }
+    wasAnswering.current = isAnswering;
+  }, [isAnswering]);
+  return (
+    <div class="off-screen" role="status" id="announcer">
+      {text}
+    </div>
+  );
+}

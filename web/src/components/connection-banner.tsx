@@ -1,0 +1,28 @@
+/** What is the matter with the server, if anything. */
+import type { JSX } from 'preact';
+import { useObserved } from '../state/observable.js';
+import { useSession, useTexts } from './session.js';
+
+export function ConnectionBanner(): JSX.Element {
+  const { workbench, dialog } = useSession();
+  const say = useTexts();
+  const connection = useObserved(workbench.server.view, (view) => view.connection);
+  const text = {
+    unknown: '',
+    ready: '',
+    returned: say.connectionReturned,
+    loading: say.connectionLoading,
+    unreachable: say.connectionUnreachable,
+    'key-needed': say.connectionKeyNeeded,
+  }[connection];
+  return (
+    <div class="connection" role="status" data-state={connection}>
+      {text !== '' && <span>{text}</span>}
+      {connection === 'key-needed' && (
+        <button type="button" class="link" onClick={() => dialog.set('preferences')}>
+          {say.enterKey}
+        </button>
+      )}
+    </div>
+  );
+}

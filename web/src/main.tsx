@@ -1,0 +1,71 @@
+/** Puts the page together and starts it. */
+import './styles/index.css';
+import { render } from 'preact';
+import { ApiClient } from './api/client.js';
+import { loadKey, loadPreferences } from './chat/preferences.js';
+import { linkTabs } from './chat/tab-link.js';
+import { Workbench } from './chat/workbench.js';
+import { App } from './components/app.js';
+import { createSession, SessionContext } from './components/session.js';
+import { openIndexedDb } from './conversation/indexed-db-storage.js';
+import { type ConversationStorage, MemoryStorage } from './conversation/storage.js';
+import { texts } from './texts/texts.js';
+
+const ADDRESS = /^#\/c\/([\w-]+)$/;
+
+async function start(): Promise<void> {
+  const root = document.getElementById('app');
+  if (root === null) throw new Error('the page has no #app');
+  const key = loadKey();
+  const preferences = loadPreferences(navigator.languages);
+  // On a narrow screen the list would cover what one came for.
+  if (matchMedia('(max-width: 760px)').matches)
+    preferences.update((all) => ({ ...all, isSidebarOpen: false }));
+  let storage: ConversationStorage;
+  let isKept = true;
+  try {
+    storage = await openIndexedDb();
+  } catch {
+    storage = new MemoryStorage();
+    isKept = false;
+  }
+  const workbench = new Workbench({
+    storage,
+    api: new ApiClient(document.baseURI, () => key.value.value),
+    preferences,
+    connectTabs: linkTabs,
+  });
+  const session = createSession(workbench, key);
+  const ready = workbench.start(ADDRESS.exec(location.hash)?.[1]);
+  followAddress(workbench);
+  addEventListener('pagehide', () => workbench.leave());
+  addEventListener('unhandledrejection', ({ reason }) => {
+    if (reason instanceof DOMException) session.notice.set(texts[preferences.value.language].storageFailed);
+  });
+  await ready;
+  render(
+    <SessionContext.Provider value={session}>
+      <App />
+    </SessionContext.Provider>,
+    root,
+  );
+  if (!isKept) session.notice.set(texts[preferences.value.language].notKept);
+  document.getElementById('message-box')?.focus();
+}
+
+/** The address names the open conversation, so that reloading, going back and bookmarks work. */
+function followAddress(workbench: Workbench): void {
+  workbench.thread.subscribe(() => {
+    const { conversation, messages } = workbench.thread.value;
+    const address = messages.size === 0 ? '' : `#/c/${conversation.id}`;
+    if (address === location.hash) return;
+    history.pushState(null, '', address === '' ? location.pathname + location.search : address);
+  });
+  addEventListener('popstate', () => {
+    const id = ADDRESS.exec(location.hash)?.[1];
+    if (id === undefined) workbench.openNew();
+    else if (id !== workbench.thread.value.conversation.id) void workbench.open(id);
+  });
+}
+
+void start();
