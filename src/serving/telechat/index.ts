@@ -1,0 +1,1 @@
+export { type TelechatOptions, telechatRoutes } from './dialog-routes.js';
