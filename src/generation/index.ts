@@ -1,3 +1,6 @@
+export { AnswerFile, type AnswerFileOptions } from './batch/answer-file.js';
+export { type Answer, type AnswerOptions, answerQuestions } from './batch/answer-questions.js';
+export { type Question, readQuestions } from './batch/questions.js';
 export {
   type BeamResult,
   BeamSearch,
@@ -32,5 +35,12 @@ export type {
 export { greedyToken, Sampler, type TokenProbabilities, tokenProbabilities } from './sampler.js';
 export { checkSamplingParameters, type LogitsRow, type SamplingParameters } from './sampling-parameters.js';
 export { StopStringMatcher, type StopStringResult } from './stop-strings.js';
+export {
+  type CompiledGrammar,
+  GrammarCompiler,
+  type GrammarCompilerOptions,
+} from './structured/grammar-compiler.js';
 export type { GrammarSpec } from './structured/grammar-spec.js';
+export { HONOURED_KEYWORDS } from './structured/schema-keywords.js';
+export { STRING_FORMATS } from './structured/string-formats.js';
 export type { ConstraintSource, TokenConstraint } from './structured/token-constraint.js';

@@ -33,6 +33,11 @@ export interface Tokenizer {
   tokenToId(token: string): number | undefined;
   /** The token as the file spells it. Throws InputError for an id outside the vocabulary. */
   idToToken(id: number): string;
+  /**
+   * UTF-8 that the id adds to a text that has begun; part of a character for a byte piece. Undefined for what is no
+   * text: special, control and unknown tokens, and unused ids. Throws InputError for an id outside the vocabulary.
+   */
+  tokenBytes(id: number): Uint8Array | undefined;
   createDecodeStream(options?: DecodeOptions): DecodeStream;
 }
 

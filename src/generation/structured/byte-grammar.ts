@@ -50,10 +50,13 @@ export interface RuleNode {
 
 /** More than any schema of 64 KB needs; bounds the time of compilation. */
 const MAX_NODES = 200_000;
+/** Compilation holds up the masks of other sequences for as long as it takes. */
+const MAX_MILLISECONDS = 1000;
 
 /** Makes the nodes of one grammar. Children are made before their parents, except the targets of rules. */
 export class GrammarBuilder {
   readonly nodes: GrammarNode[] = [];
+  readonly #deadline = performance.now() + MAX_MILLISECONDS;
   readonly empty: GrammarNode = this.sequence([]);
   /** What no text matches. */
   readonly nothing: GrammarNode = this.choice([]);
@@ -123,8 +126,16 @@ export class GrammarBuilder {
         `The grammar is too large: it needs more than ${MAX_NODES} parts. Give a smaller schema, pattern or list.`,
       );
     }
+    if (this.nodes.length % 1024 === 0) this.#checkTime();
     this.nodes.push(node);
     return node;
+  }
+
+  #checkTime(): void {
+    if (performance.now() <= this.#deadline) return;
+    throw new InputError(
+      `The grammar takes longer than ${MAX_MILLISECONDS} ms to compile. Give a smaller schema, pattern or list.`,
+    );
   }
 }
 

@@ -29,8 +29,8 @@ export interface AutomatonState {
 const MAX_FRAMES_PER_STATE = 4096;
 /** Work that one mask may cost, in visits of grammar nodes: about a second. */
 const MAX_VISITS_PER_MASK = 3_000_000;
-/** States that are kept for the next time; memory of some 10 MB. */
-const MAX_STATES = 20_000;
+/** Frames of all states that are kept for the next time; memory of some 50 MB. */
+const MAX_KEPT_FRAMES = 500_000;
 
 /**
  * Follows texts through a grammar byte by byte, all alternatives at once, and never goes back: the time for a byte is
@@ -44,6 +44,7 @@ export class GrammarAutomaton {
   #numFrames = 0;
   #horizons = new Map<string, number>();
   #states = new Map<string, AutomatonState>();
+  #keptFrames = 0;
   #visits = 0;
   #initial!: AutomatonState;
   readonly #root: GrammarNode;
@@ -74,7 +75,7 @@ export class GrammarAutomaton {
   startMask(): void {
     this.#visits = 0;
     // States that sequences hold stay good; they only are no longer found.
-    if (this.#states.size > MAX_STATES) this.#reset();
+    if (this.#keptFrames > MAX_KEPT_FRAMES) this.#reset();
   }
 
   /** @throws InputError if the grammar is so ambiguous that following it costs too much */
@@ -100,6 +101,7 @@ export class GrammarAutomaton {
   #reset(): void {
     this.#horizons = new Map();
     this.#states = new Map();
+    this.#keptFrames = 0;
     this.#bottom = {
       id: this.#numFrames++,
       node: undefined,
@@ -138,12 +140,14 @@ export class GrammarAutomaton {
         closure.frames.add(this.#frame(node, 0, parent));
         return;
       case 'sequence':
-        return this.#enterItem(node, 0, parent, closure);
+        this.#enterItem(node, 0, parent, closure);
+        return;
       case 'choice':
         for (const option of node.options) closure.enter(option, parent);
         return;
       case 'repeat':
-        return this.#enterRound(node, 0, parent, closure);
+        this.#enterRound(node, 0, parent, closure);
+        return;
       case 'rule':
         closure.enter(node.target!, parent);
         return;
@@ -166,7 +170,10 @@ export class GrammarAutomaton {
     closure: Closure,
   ): void {
     const item = node.items[at];
-    if (item === undefined) return closure.resume(parent);
+    if (item === undefined) {
+      closure.resume(parent);
+      return;
+    }
     // The last item returns to where the sequence would: right recursion does not grow the stack.
     const isLast = at === node.items.length - 1;
     closure.enter(item, isLast ? parent : this.#frame(node, at + 1, parent));
@@ -224,6 +231,8 @@ export class GrammarAutomaton {
     const horizons = [...new Set(frames.map(({ horizon }) => horizon))].sort((a, b) => a - b);
     const state = { frames, isAccepting, maskKey: `${isAccepting}${horizons.join(',')}`, next: [] };
     this.#states.set(key, state);
+    // A state itself weighs about as much as some frames.
+    this.#keptFrames += frames.length + 8;
     return state;
   }
 }

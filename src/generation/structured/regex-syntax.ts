@@ -100,7 +100,8 @@ class RegexReader {
     if (counts === undefined) return atom;
     this.#take('?'); // lazy or not, the texts are the same
     const after = this.#peek();
-    if (after === '+' || after === '*' || after === '?') throw this.#fault(`the quantifier "${after}" after another`);
+    if (after === '+' || after === '*' || after === '?')
+      throw this.#fault(`the quantifier "${after}" after another`);
     if (counts.min > counts.max) throw this.#fault('a count whose bounds are the wrong way round', '', start);
     if (counts.min > MAX_COUNT || (counts.max > MAX_COUNT && counts.max !== Number.POSITIVE_INFINITY)) {
       throw this.#fault(`a count above ${MAX_COUNT}`, '', start);
@@ -154,9 +155,11 @@ class RegexReader {
     if (!this.#take('?')) return;
     if (this.#take(':')) return;
     const rest = this.#pattern.slice(this.#at);
-    if (/^<?[=!]/.test(rest)) throw this.#fault(rest[0] === '<' ? 'a look-behind' : 'a look-ahead', '', start);
+    if (/^<?[=!]/.test(rest))
+      throw this.#fault(rest[0] === '<' ? 'a look-behind' : 'a look-ahead', '', start);
     const name = /^P?<[A-Za-z_]\w*>/.exec(rest);
-    if (name === null) throw this.#fault(`the group "(?${rest.slice(0, 1)}"`, 'Groups are (…), (?:…) and (?<name>…)', start);
+    if (name === null)
+      throw this.#fault(`the group "(?${rest.slice(0, 1)}"`, 'Groups are (…), (?:…) and (?<name>…)', start);
     this.#at += name[0].length;
   }
 
@@ -176,7 +179,8 @@ class RegexReader {
       const to = this.#classMember();
       const low = onlyMember(from);
       const high = onlyMember(to);
-      if (low === undefined || high === undefined) throw this.#fault('a range of classes', 'Write \\- for a dash', dash);
+      if (low === undefined || high === undefined)
+        throw this.#fault('a range of classes', 'Write \\- for a dash', dash);
       if (low > high) throw this.#fault('a range whose ends are the wrong way round', '', dash);
       sets.push(codePointSet([[low, high]]));
     }

@@ -21,12 +21,13 @@ export class TokenTrie {
 
   /** @param skip bytes at a token's beginning that do not count; a token with no byte left is left out */
   constructor({ offsets, bytes }: PackedTokens, skip: (id: number) => number = () => 0) {
-    const textOf = (id: number) => bytes.subarray(offsets[id]! + skip(id), offsets[id + 1]!);
-    const ids = Array.from({ length: offsets.length - 1 }, (_, id) => id).filter(
-      (id) => textOf(id).length > 0,
+    // Strings of one character a byte: they sort many times faster than arrays.
+    const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    const texts = Array.from({ length: offsets.length - 1 }, (_, id) =>
+      all.toString('latin1', offsets[id]! + skip(id), offsets[id + 1]!),
     );
-    const texts = new Map(ids.map((id) => [id, textOf(id)]));
-    ids.sort((a, b) => Buffer.compare(texts.get(a)!, texts.get(b)!) || a - b);
+    const ids = texts.flatMap((text, id) => (text === '' ? [] : [id]));
+    ids.sort((a, b) => (texts[a]! < texts[b]! ? -1 : texts[a]! > texts[b]! ? 1 : a - b));
     const nodeBytes: number[] = [];
     const depths: number[] = [];
     const firstToken: number[] = [];
@@ -35,15 +36,15 @@ export class TokenTrie {
     const close = (length: number) => {
       while (path.length > length) end[path.pop()!] = nodeBytes.length;
     };
-    let previous: Uint8Array = new Uint8Array();
+    let previous = '';
     for (const [index, id] of ids.entries()) {
-      const text = texts.get(id)!;
+      const text = texts[id]!;
       let shared = 0;
-      while (shared < previous.length && previous[shared] === text[shared]) shared += 1;
+      while (shared < previous.length && previous.charCodeAt(shared) === text.charCodeAt(shared)) shared += 1;
       close(shared);
       for (let at = shared; at < text.length; at++) {
         path.push(nodeBytes.length);
-        nodeBytes.push(text[at]!);
+        nodeBytes.push(text.charCodeAt(at));
         depths.push(at + 1);
         firstToken.push(index);
       }

@@ -125,6 +125,29 @@ export class HuggingFaceTokenizer implements Tokenizer {
     return token;
   }
 
+  tokenBytes(id: number): Uint8Array | undefined {
+    if (id < 0 || id >= this.vocabSize) throw unknownIdError(id, this.vocabSize);
+    const token = this.#tokens[id];
+    if (token === undefined || this.#specialIds.has(id) || id === this.#model.unkId) return undefined;
+    if (this.#isByteLevel) return this.#bytesOf(id);
+    const text = this.#textAfter('a', token);
+    if (text !== token && /^<0x[0-9A-Fa-f]{2}>$/.test(token)) {
+      return Uint8Array.of(Number.parseInt(token.slice(3, 5), 16));
+    }
+    // Part of a character in a chain of decoders that we cannot look into: what it stands for is unknown.
+    return text.includes('\ufffd') && !token.includes('\ufffd') ? undefined : Buffer.from(text);
+  }
+
+  /** What a token adds to a text of one other token. */
+  #textAfter(before: string, token: string): string {
+    const decode = (tokens: string[]) => {
+      const stages = this.#createStages();
+      const pushed = tokens.map((each) => runStages(stages, 0, [each])).join('');
+      return pushed + stages.map((stage, index) => runStages(stages, index + 1, stage.end())).join('');
+    };
+    return decode([before, token]).slice(decode([before]).length);
+  }
+
   createDecodeStream(options: DecodeOptions = {}): DecodeStream {
     const stages = this.#createStages();
     return {

@@ -99,6 +99,18 @@ export class SentencePieceTokenizer implements Tokenizer {
     return token;
   }
 
+  tokenBytes(id: number): Uint8Array | undefined {
+    if (id < 0 || id >= this.vocabSize) throw unknownIdError(id, this.vocabSize);
+    const added = this.#addedById.get(id);
+    const type = this.#vocabulary.model.pieces[id]?.type;
+    if (added?.special || (!added && (type === undefined || type === 'control' || type === 'unknown')))
+      return;
+    if (!added && type === 'byte') return Uint8Array.of(this.#vocabulary.byteOf[id]!);
+    const text = added?.content ?? this.#surfaces[id]!;
+    const { newlineToken } = this.#options;
+    return Buffer.from(newlineToken === undefined ? text : text.replaceAll(newlineToken, '\n'));
+  }
+
   createDecodeStream(options: DecodeOptions = {}): DecodeStream {
     const newRun = () => new PieceDecodeStream(this.#vocabulary, this.#surfaces);
     const stream =

@@ -1,0 +1,63 @@
+import { InputError, messageOf } from '../../errors/index.js';
+import { GrammarBuilder, type GrammarNode } from './byte-grammar.js';
+import { GrammarAutomaton } from './grammar-automaton.js';
+import type { GrammarSpec } from './grammar-spec.js';
+import { JsonGrammar } from './json-grammar.js';
+import { regexGrammar } from './regex-grammar.js';
+import { schemaGrammar } from './schema-grammar.js';
+
+/** Of a schema as JSON, and of all choices together. */
+const MAX_BYTES = 64 * 1024;
+const MAX_CHOICES = 10_000;
+
+/**
+ * @param maxTokenBytes length of the longest token
+ * @throws InputError for a spec that is wrong, not supported or too large
+ */
+export function compileGrammar(spec: GrammarSpec, maxTokenBytes: number): GrammarAutomaton {
+  const builder = new GrammarBuilder();
+  const root = rootOf(spec, builder);
+  return new GrammarAutomaton(builder.nodes, root, maxTokenBytes);
+}
+
+function rootOf(spec: GrammarSpec, builder: GrammarBuilder): GrammarNode {
+  switch (spec.kind) {
+    case 'json':
+      return new JsonGrammar(builder).object;
+    case 'json-schema':
+      return schemaGrammar(builder, spec.schema);
+    case 'regex':
+      return regexGrammar(builder, spec.pattern);
+    case 'choice':
+      return builder.literals(spec.choices);
+  }
+  spec satisfies never;
+  return builder.nothing;
+}
+
+/** Refuses what is too large before it goes to another thread. @throws InputError naming the limit */
+export function checkGrammarSize(spec: GrammarSpec): void {
+  if (spec.kind === 'json-schema') {
+    const bytes = sizeOf(spec.schema);
+    if (bytes <= MAX_BYTES) return;
+    throw new InputError(`The JSON schema has ${bytes} bytes; at most ${MAX_BYTES} are allowed.`);
+  }
+  if (spec.kind !== 'choice') return;
+  const { choices } = spec;
+  if (choices.length === 0) throw new InputError('The list of choices is empty; give at least one text.');
+  if (choices.length > MAX_CHOICES) {
+    throw new InputError(`There are ${choices.length} choices; at most ${MAX_CHOICES} are allowed.`);
+  }
+  const bytes = choices.reduce((sum, choice) => sum + Buffer.byteLength(choice), 0);
+  if (bytes > MAX_BYTES) {
+    throw new InputError(`The choices have ${bytes} bytes together; at most ${MAX_BYTES} are allowed.`);
+  }
+}
+
+function sizeOf(schema: unknown): number {
+  try {
+    return Buffer.byteLength(JSON.stringify(schema) ?? '');
+  } catch (error) {
+    throw new InputError(`The JSON schema cannot be written as JSON: ${messageOf(error)}.`);
+  }
+}

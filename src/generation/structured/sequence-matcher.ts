@@ -1,0 +1,122 @@
+import { InputError } from '../../errors/index.js';
+import type { AutomatonState, GrammarAutomaton } from './grammar-automaton.js';
+import { TokenTrie } from './token-trie.js';
+import type { TokenVocabulary } from './token-vocabulary.js';
+
+const SPACE = 0x20;
+
+/** The tries of one vocabulary, shared by all grammars. */
+export class VocabularyTries {
+  readonly vocabulary: TokenVocabulary;
+  readonly tokens: TokenTrie;
+  /** Tokens as they read at the beginning of a text. */
+  readonly firstTokens: TokenTrie;
+
+  /** Tokens that are one space. */
+  readonly loneSpaces: readonly number[];
+
+  constructor(vocabulary: TokenVocabulary) {
+    this.vocabulary = vocabulary;
+    this.tokens = new TokenTrie(vocabulary);
+    this.firstTokens =
+      vocabulary.leadingSpace === 'keep'
+        ? this.tokens
+        : new TokenTrie(vocabulary, (id) => (this.textOf(id)[0] === SPACE ? 1 : 0));
+    const ids = Array.from({ length: vocabulary.offsets.length - 1 }, (_, id) => id);
+    this.loneSpaces = ids.filter((id) => this.textOf(id).length === 1 && this.textOf(id)[0] === SPACE);
+  }
+
+  textOf(id: number): Uint8Array {
+    const { offsets, bytes } = this.vocabulary;
+    return id < offsets.length - 1 ? bytes.subarray(offsets[id]!, offsets[id + 1]!) : new Uint8Array();
+  }
+}
+
+/** A grammar that is ready for a vocabulary, with the masks that it has needed so far. */
+export class TokenGrammar {
+  readonly automaton: GrammarAutomaton;
+  readonly tries: VocabularyTries;
+  readonly #masks = new Map<string, Uint32Array>();
+
+  constructor(automaton: GrammarAutomaton, tries: VocabularyTries) {
+    this.automaton = automaton;
+    this.tries = tries;
+  }
+
+  /** Tokens that may follow, without stop ids. Not to be changed. */
+  maskOf(state: AutomatonState, place: 'first' | 'later'): Uint32Array {
+    const key = `${place}${state.maskKey}`;
+    let mask = this.#masks.get(key);
+    if (mask === undefined) {
+      mask = new Uint32Array((this.tries.vocabulary.size + 31) >>> 5);
+      this.automaton.startMask();
+      const trie = place === 'first' ? this.tries.firstTokens : this.tries.tokens;
+      trie.markAllowed(this.automaton, state, mask);
+      if (this.#masks.size >= MAX_MASKS) this.#masks.clear();
+      this.#masks.set(key, mask);
+    }
+    return mask;
+  }
+}
+
+/** Of 20 KB each for 160,000 tokens. */
+const MAX_MASKS = 128;
+
+/** Where the text of one sequence is. */
+export class SequenceMatcher {
+  readonly #grammar: TokenGrammar;
+  #state: AutomatonState;
+  #place: 'start' | 'after-space' | 'within' | 'ended';
+
+  constructor(grammar: TokenGrammar) {
+    this.#grammar = grammar;
+    this.#state = grammar.automaton.initial;
+    this.#place = grammar.tries.vocabulary.leadingSpace === 'keep' ? 'within' : 'start';
+  }
+
+  /**
+   * Writes the allowed tokens over `mask`, of size / 32 words.
+   * @throws InputError if no token may follow, or the grammar costs too much
+   */
+  writeMask(mask: Uint32Array): void {
+    const { stopIds } = this.#grammar.tries.vocabulary;
+    if (this.#place === 'ended') mask.fill(0);
+    else mask.set(this.#grammar.maskOf(this.#state, this.#place === 'within' ? 'later' : 'first'));
+    if (this.#place === 'start') this.#allowLoneSpaces(mask);
+    if (this.#place === 'ended' || this.#state.isAccepting)
+      for (const id of stopIds) mask[id >> 5]! |= 1 << (id & 31);
+    if (mask.every((word) => word === 0)) {
+      throw new InputError(
+        'No token can continue the text as the grammar demands: it needs characters that the vocabulary cannot spell, or it is complete and there is no stop token.',
+      );
+    }
+  }
+
+  /** @throws Error for a token that the mask does not allow */
+  accept(id: number): void {
+    const { stopIds, leadingSpace } = this.#grammar.tries.vocabulary;
+    if (stopIds.includes(id) && (this.#place === 'ended' || this.#state.isAccepting)) {
+      this.#place = 'ended';
+      return;
+    }
+    let text = this.#place === 'ended' ? new Uint8Array() : this.#grammar.tries.textOf(id);
+    if (text.length === 0) throw new Error(`Token ${id} is not allowed by the grammar here.`);
+    if (this.#place !== 'within' && text[0] === SPACE) text = text.subarray(1);
+    let state: AutomatonState | undefined = this.#state;
+    this.#grammar.automaton.startMask();
+    for (const byte of text) {
+      state = state && this.#grammar.automaton.step(state, byte);
+    }
+    if (state === undefined || (text.length === 0 && this.#place !== 'start')) {
+      throw new Error(`Token ${id} is not allowed by the grammar here.`);
+    }
+    this.#state = state;
+    const isStillStart = text.length === 0 && leadingSpace === 'drop-all';
+    this.#place = isStillStart ? 'after-space' : 'within';
+  }
+
+  /** A token that is the dropped space alone: once only, or a model could write it for ever. */
+  #allowLoneSpaces(mask: Uint32Array): void {
+    for (const id of this.#grammar.tries.loneSpaces) mask[id >> 5]! |= 1 << (id & 31);
+  }
+}
