@@ -11,6 +11,7 @@ export {
   toHttpError,
 } from './http-error.js';
 export type { HttpObserver, HttpRequestRecord, HttpServerOptions } from './http-options.js';
+export { type OpenApiInfo, openApiDocument, withOpenApi } from './openapi.js';
 export type {
   Access,
   EventStream,

@@ -54,6 +54,8 @@ export interface RouteDocs {
   readonly contentType?: string | undefined;
   /** The route can answer as an event stream as well. */
   readonly isStream?: boolean | undefined;
+  /** The body of errors, where the route has an `errorBody`. */
+  readonly error?: z.ZodType | undefined;
   /** Query parameters and what they mean. */
   readonly query?: Readonly<Record<string, string>> | undefined;
   /** Further statuses that the route answers with. */

@@ -3,17 +3,18 @@
  * a parameter comes with HTTP 200, as published: its clients look at `code`. What the published service has no word for
  * (keys, limits, a full queue, an engine that is away) keeps its HTTP status.
  */
+import { z } from 'zod';
 import { HttpError } from '../http/index.js';
 
-export interface DialogErrorBody {
-  /** The X-Request-Id. (Published: always ''.) */
-  readonly seqid: string;
-  readonly code: string;
-  readonly message: string;
-  /** '0': failed. */
-  readonly flag: '0';
-  readonly data: string;
-}
+export const dialogErrorSchema = z.object({
+  seqid: z.string().describe("The X-Request-Id. (Published: always ''.)"),
+  code: z.string().describe('10301 field missing, 10305 out of range, 10903 failed, 10904 dialog wrong'),
+  message: z.string(),
+  flag: z.literal('0').describe('Failed.'),
+  data: z.string(),
+});
+
+export type DialogErrorBody = z.output<typeof dialogErrorSchema>;
 
 const published = {
   missing: ['10301', '服务必填参数缺失'],

@@ -9,7 +9,7 @@ import { promptLimit } from '../../models/index.js';
 import type { EngineService } from '../engine-service.js';
 import type { Route, RouteDocs, RouteRequest } from '../http/index.js';
 import type { ServedModel } from '../served-model.js';
-import { dialogError, dialogErrorBody } from './dialog-error.js';
+import { dialogError, dialogErrorBody, dialogErrorSchema } from './dialog-error.js';
 import { type DialogRequest, dialogSchema, parseDialogRequest } from './dialog-request.js';
 
 export interface TelechatOptions {
@@ -20,16 +20,7 @@ export interface TelechatOptions {
 /** Kept free for the answer where the client does not say how long it may be. */
 const ANSWER_TOKENS = 1024;
 
-const answerSchema = z.union([
-  z.object({ role: z.literal('bot'), content: z.string() }),
-  z.object({
-    seqid: z.string(),
-    code: z.string().describe('10301, 10305, 10903 or 10904'),
-    message: z.string(),
-    flag: z.literal('0'),
-    data: z.string(),
-  }),
-]);
+const answerSchema = z.union([z.object({ role: z.literal('bot'), content: z.string() }), dialogErrorSchema]);
 
 const example = {
   dialog: [
@@ -47,7 +38,7 @@ export function telechatRoutes(options: TelechatOptions): Route[] {
     access: 'key',
     body: 'json',
     errorBody: dialogErrorBody,
-    docs: { summary: '', tag: 'TeleChat', request: dialogSchema, example, ...docs },
+    docs: { summary: '', tag: 'TeleChat', request: dialogSchema, error: dialogErrorSchema, example, ...docs },
     handler,
   });
   return [
