@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { parseArchitecture } from '../src/models/index.js';
-import { createHttpServer } from '../src/serving/http/index.js';
+import { ApiKeys, createHttpServer } from '../src/serving/http/index.js';
 import { type OpenAiRoutesOptions, openAiRoutes } from '../src/serving/openai/index.js';
 import { createServedModel, type ServedModel, type ServedModelParts } from '../src/serving/served-model.js';
 import { loadTokenizer } from '../src/tokenizers/index.js';
@@ -31,6 +31,9 @@ export function tokensOf(model: ServedModel, text: string, hasEnd = true): FakeT
   return hasEnd ? [...tokens, { id: end, text: stream.end() }] : tokens;
 }
 
+/** Other keys are not asked for. */
+const ADMIN_KEY = 'administrator';
+
 export interface TestServer {
   readonly url: string;
   readonly engine: FakeEngine;
@@ -58,6 +61,7 @@ export async function startOpenAiServer(options: TestServerOptions = {}): Promis
   const engine = new FakeEngine(options);
   const server = createHttpServer(openAiRoutes({ model, engine, ...options.routes }), {
     port: 0,
+    keys: new ApiKeys({ keys: [], adminKeys: [ADMIN_KEY] }),
     accessLog: null,
     pingInterval: options.pingInterval,
   });
@@ -65,7 +69,7 @@ export async function startOpenAiServer(options: TestServerOptions = {}): Promis
   const post = (path: string, body: unknown): Promise<Response> =>
     fetch(`${server.url}${path}`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${ADMIN_KEY}` },
       body: JSON.stringify(body),
     });
   const read = async (response: Response): Promise<Json> => {

@@ -47,10 +47,30 @@ function explain(issue: Issue | undefined, base: readonly PropertyKey[]): Fault 
     const text = issue.message.replace(/^Invalid input: /, '').replace(/, received .*$/, '');
     return { path, text };
   }
-  const faults = issue.errors.map((errors) => explain(errors[0], path));
-  const deepest = faults.reduce((best, fault) => (fault.path.length > best.path.length ? fault : best));
-  if (deepest.path.length > path.length) return deepest;
-  return { path, text: [...new Set(faults.map(({ text }) => text))].join(' or ') };
+  const forms = issue.errors.map((errors) => ({
+    ...explain(errors[0], path),
+    // The type is right, the value is not.
+    isNear: errors[0] !== undefined && !isTypeIssue(errors[0]),
+  }));
+  const nearest = forms.reduce((best, form) => (isFurther(form, best) ? form : best));
+  if (nearest.isNear || nearest.path.length > path.length) return nearest;
+  return { path, text: [...new Set(forms.map(({ text }) => text))].join(' or ') };
+}
+
+function isTypeIssue({ code }: Issue): boolean {
+  return code === 'invalid_type' || code === 'invalid_union' || code === 'invalid_value';
+}
+
+type Form = Fault & { readonly isNear: boolean };
+
+/** A list whose second item is wrong was followed further than one whose first is. */
+function isFurther(form: Form, best: Form): boolean {
+  if (form.isNear !== best.isNear) return form.isNear;
+  if (form.path.length !== best.path.length) return form.path.length > best.path.length;
+  return form.path.some((key, index) => {
+    const other = best.path[index];
+    return typeof key === 'number' && typeof other === 'number' && key > other;
+  });
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {

@@ -1,4 +1,5 @@
 /** Several sequences of one HTTP request through the engine, side by side. */
+import { setMaxListeners } from 'node:events';
 import type { SequenceEnd, TextEvent, TextRequest } from '../../generation/index.js';
 import { type EngineService, QueueFullError } from '../engine-service.js';
 import { ClientGoneError } from '../http/index.js';
@@ -23,6 +24,8 @@ export async function runSequences(
 ): Promise<void> {
   const failure = new AbortController();
   const either = AbortSignal.any([signal, failure.signal]);
+  // Every sequence listens.
+  setMaxListeners(0, either);
   let next = 0;
   let running = 0;
   const waiting: (() => void)[] = [];
