@@ -1,3 +1,4 @@
+export { createAnswerStream } from './answer-stream.js';
 export { AnswerFile, type AnswerFileOptions } from './batch/answer-file.js';
 export { type Answer, type AnswerOptions, answerQuestions } from './batch/answer-questions.js';
 export { type Question, readQuestions } from './batch/questions.js';

@@ -61,6 +61,8 @@ export interface TextRequest extends CommonRequest {
   /** The text ends before (or after, if included) the one that is complete first. */
   readonly stopStrings?: readonly string[] | undefined;
   readonly includeStopString?: boolean | undefined;
+  /** The answer goes on in the text of the prompt and keeps the space before its first word. Default: a text of its own. */
+  readonly continuesPrompt?: boolean | undefined;
   /** Default true. */
   readonly skipSpecialTokens?: boolean | undefined;
   readonly grammar?: GrammarSpec | undefined;

@@ -2,6 +2,7 @@
 import { InputError } from '../../errors/index.js';
 import type { CausalLm } from '../../models/index.js';
 import type { DecodeStream, Tokenizer } from '../../tokenizers/index.js';
+import { createAnswerStream } from '../answer-stream.js';
 import type { TokenLogProbs } from '../log-probs.js';
 import type {
   BeamChoice,
@@ -69,10 +70,10 @@ export class TextEngine {
   submit(id: string, request: TextRequest): void {
     if (this.#open.has(id))
       throw new InputError(`generation: request ${JSON.stringify(id)} is already under way.`);
-    const { stopStrings = [], skipSpecialTokens = true, grammar, stopTokenIds = [] } = request;
+    const { stopStrings = [], grammar, stopTokenIds = [] } = request;
     const text: OpenText = {
       request,
-      stream: this.#tokenizer.createDecodeStream({ skipSpecialTokens }),
+      stream: createAnswerStream(this.#tokenizer, request),
       stops: stopStrings.length === 0 ? undefined : new StopStringMatcher(stopStrings),
       stopIds: new Set(stopTokenIds),
     };
@@ -222,7 +223,8 @@ export class TextEngine {
     const stops = new Set(request.stopTokenIds);
     const last = ids.at(-1);
     const shown = last !== undefined && stops.has(last) ? ids.slice(0, -1) : ids;
-    return this.#tokenizer.decode(shown, { skipSpecialTokens: request.skipSpecialTokens ?? true });
+    const stream = createAnswerStream(this.#tokenizer, request);
+    return shown.map((id) => stream.push(id)).join('') + stream.end();
   }
 }
 

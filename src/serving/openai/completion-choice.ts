@@ -1,5 +1,5 @@
 /** One choice of POST /v1/completions, put together from the engine's events. */
-import type { TextEvent, TokenLogProbs } from '../../generation/index.js';
+import { createAnswerStream, type TextEvent, type TokenLogProbs } from '../../generation/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
 import { type CompletionLogProbs, CompletionLogProbsWriter } from './log-probs.js';
 import type { CompletionPrompt } from './prompt-ids.js';
@@ -37,11 +37,17 @@ export class CompletionChoice {
 
   constructor(options: CompletionChoiceOptions) {
     this.#options = options;
-    const { tokenizer, tokens, logProbs, skipSpecialTokens, asTokenIds } = options;
+    const { prompt, tokenizer, tokens, isEcho, logProbs, skipSpecialTokens, asTokenIds } = options;
     if (logProbs !== undefined)
       this.#writer = new CompletionLogProbsWriter(
         tokens,
-        tokenizer.createDecodeStream({ skipSpecialTokens }),
+        isEcho
+          ? tokenizer.createDecodeStream({ skipSpecialTokens })
+          : createAnswerStream(tokenizer, {
+              promptIds: prompt.ids,
+              skipSpecialTokens,
+              continuesPrompt: true,
+            }),
         asTokenIds,
       );
   }

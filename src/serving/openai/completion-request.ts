@@ -49,6 +49,7 @@ export function planCompletion(fields: CompletionFields, context: OpenAiContext)
     const request: TextRequest = {
       ...parts,
       promptIds: ids,
+      continuesPrompt: true,
       maxNewTokens,
       logProbs: fields.logprobs,
       promptLogProbs,
