@@ -2,12 +2,20 @@
 import { InputError } from '../errors/index.js';
 import { EngineProcess, type QueueLimits, type TextEngineSetup } from './engine-process/index.js';
 import type { AdapterInfo } from './engine-service.js';
-import { healthRoutes } from './http/health-routes.js';
-import { createHttpServer, type HttpServerOptions, type HttpService, type Route } from './http/index.js';
+import {
+  createHttpServer,
+  type HttpServerOptions,
+  type HttpService,
+  healthRoutes,
+  type Route,
+  staticRoutes,
+  withOpenApi,
+} from './http/index.js';
 import { metricsRoute, ObservedEngine, ServingMetrics } from './metrics/index.js';
 import { openAiRoutes } from './openai/index.js';
-import { pageFolder, pageRoutes } from './page-routes.js';
+import { pageFolder } from './page-folder.js';
 import { type LoadServedModelOptions, loadServedModel, type ServedModel } from './served-model.js';
+import { telechatRoutes } from './telechat/index.js';
 
 export interface ServeOptions {
   /** Of Xinghe. */
@@ -62,10 +70,10 @@ export class ModelServer {
         engine,
         cacheConfig: { cache_dtype: options.engine.kvDType ?? 'auto' },
       });
-      const routes = [
-        ...apiRoutes(model, engine, metrics, options),
-        ...(page === undefined ? [] : pageRoutes(page)),
-      ];
+      const routes = withOpenApi([...apiRoutes(model, engine, metrics, options), ...staticRoutes(page)], {
+        version: options.version,
+        hasKeys: options.http?.keys?.isRequired ?? false,
+      });
       const http = createHttpServer(routes, { ...options.http, observer: metrics });
       await http.listen();
       return new ModelServer(model, engine, http, page !== undefined);
@@ -88,12 +96,14 @@ function apiRoutes(
   metrics: ServingMetrics,
   options: ServeOptions,
 ): Route[] {
+  const observed = new ObservedEngine(engine, metrics.observe);
   return [
     ...healthRoutes({ engine, version: options.version }),
     metricsRoute(metrics, options.openMetrics === true ? 'open' : 'key'),
+    ...telechatRoutes({ model, engine: observed }),
     ...openAiRoutes({
       model,
-      engine: new ObservedEngine(engine, metrics.observe),
+      engine: observed,
       chatTemplate: chatTemplate(model, options),
       allowChatTemplate: options.allowChatTemplate,
       maxSequences: options.engine.maxSequences,

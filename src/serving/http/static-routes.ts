@@ -68,9 +68,9 @@ interface StaticFile {
  * One open GET route for each file in `folder`, `index.html` also as its folder. Names that begin with a dot are left
  * out. Without an index.html: a page at `/` that says how it is built.
  */
-export function staticRoutes(folder: string): Route[] {
-  const names = listFiles(folder, '');
-  if (!names.includes('index.html')) return [missingPage()];
+export function staticRoutes(folder: string | undefined): Route[] {
+  const names = folder === undefined ? [] : listFiles(folder, '');
+  if (folder === undefined || !names.includes('index.html')) return [missingPage()];
   return names.flatMap((name) => {
     const file = prepareFile(name, readFileSync(join(folder, name)));
     const paths = [`/${name}`];
