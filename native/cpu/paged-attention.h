@@ -3,13 +3,22 @@
 // Shapes: T rows of queries, H heads, E head_dim, P pages, N sequences, M blocks of a table, C key tables of S positions.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace xinghe {
 
 constexpr std::int64_t pageTokens = 16;
 
-// Rows of [1, H, T, E] with adjacent elements; strides in elements.
+// Keys go through the online softmax in strides of so many positions, counted from position 0: a part of the result's
+// definition, as the order of its sums follows from it.
+constexpr std::int64_t strideTokens = 64;
+constexpr std::int64_t stridePages = strideTokens / pageTokens;
+
+// The most queries that one call of a kernel takes.
+constexpr std::int64_t tileRows = 8;
+
+// A head's rows of [1, H, T, E] with adjacent elements; strides in elements.
 struct HeadRows {
   void* data;
   std::int64_t headStride, rowStride;
@@ -17,35 +26,49 @@ struct HeadRows {
 
 struct PagedSequence {
   std::int64_t firstRow, rows, position, keyTable;
-  const std::int32_t* pages;  // [M]; -1: absent
+  const std::int32_t* pages;  // [M]; below 0: absent
 };
 
 struct PagedAttention {
-  std::int64_t heads, headDim, tableBlocks, window;
+  std::int64_t heads, headDim, window;
   HeadRows q, k, v, out;
-  void* keyPages;      // [P, H, E, 16]
-  void* valuePages;    // [P, H, 16, E]
-  float* keyScales;    // [P, H, 16] where pages hold int8; else null
-  float* valueScales;  // the same
+  void* keyPages;            // [P, H, E, 16]
+  void* valuePages;          // [P, H, 16, E]
+  float* keyScales;          // [P, H, 16] where pages hold int8; else null
+  float* valueScales;        // the same
   const std::uint8_t* seen;  // [P, 16]
-  // Tables that turn keys, as lanes of 16 positions: [C, blocks, E, 16] in the type computed in; null: none.
+  // Tables that turn keys, 16 positions adjacent, in the type that is computed in: [C, turnedBlocks, E, 16]; or null.
   const void* cosLanes;
   const void* sinLanes;
-  std::int64_t turnedBlocks;  // blocks of one key table
+  std::int64_t turnedBlocks;
+  // Writes the keys [E, 16] of a block, turned, in the type that is computed in; null where keys are stored turned.
+  void (*turnKeys)(const PagedAttention& call, const PagedSequence& sequence, std::int64_t head, std::int64_t block,
+                   void* keys);
 };
 
-// Attends for `rows` queries of one head, from row `row` of the sequence on. `scratch` holds attentionScratch() bytes, aligned to 64.
-using AttendRows = void (*)(const PagedAttention& call, const PagedSequence& sequence, std::int64_t head,
-                            std::int64_t row, std::int64_t rows, void* scratch);
+// How an element is stored in pages; 16-bit floats by their bits.
+struct Bfloat16Bits {
+  std::uint16_t bits;
+};
+struct Float16Bits {
+  std::uint16_t bits;
+};
 
 enum class AttentionType { float64, float32, bfloat16, float16 };
 
-// The most rows that one call of a kernel takes.
-constexpr std::int64_t tileRows = 8;
+// Attends for `rows` <= tileRows queries of one head, from row `row` of the sequence on: q and out are [rows, E] in the
+// type that is computed in. `scratch` holds attentionScratch() elements of that type.
+using AttendTile = void (*)(const PagedAttention& call, const PagedSequence& sequence, std::int64_t head,
+                            std::int64_t row, std::int64_t rows, const void* q, void* out, void* scratch);
 
-std::int64_t attentionScratch(std::int64_t headDim, AttentionType type);
+std::int64_t attentionScratch(std::int64_t headDim);
 
-// The kernel for elements of `type` and pages of the same type or int8, for the processor at hand.
-AttendRows attendKernel(AttentionType type, bool int8);
+// The kernels for pages of `type`, or of int8, compiled for any processor, for AVX2 with FMA and F16C, for AVX-512.
+// They differ in the last bits from each other.
+AttendTile plainAttention(AttentionType type, bool int8);
+#if defined(__x86_64__)
+AttendTile avx2Attention(AttentionType type, bool int8);
+AttendTile avx512Attention(AttentionType type, bool int8);
+#endif
 
 }  // namespace xinghe

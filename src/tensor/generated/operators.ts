@@ -6641,6 +6641,8 @@ export interface Operators {
   'xinghe::linear': (input: Tensor, weight: Tensor, bias?: Tensor | null | undefined) => Tensor;
   /** xinghe::paged_attention(Tensor q, Tensor k, Tensor v, Tensor(a!) key_pages, Tensor(b!) value_pages, Tensor(c!)? key_scales, Tensor(d!)? value_scales, Tensor seen, Tensor block_tables, Tensor sequences, int window, Tensor? key_cos, Tensor? key_sin) -> Tensor */
   'xinghe::paged_attention': (q: Tensor, k: Tensor, v: Tensor, key_pages: Tensor, value_pages: Tensor, key_scales: Tensor | null | undefined, value_scales: Tensor | null | undefined, seen: Tensor, block_tables: Tensor, sequences: Tensor, window: number, key_cos?: Tensor | null | undefined, key_sin?: Tensor | null | undefined) => Tensor;
+  /** xinghe::paged_attention_composed(Tensor q, Tensor k, Tensor v, Tensor(a!) key_pages, Tensor(b!) value_pages, Tensor(c!)? key_scales, Tensor(d!)? value_scales, Tensor seen, Tensor block_tables, Tensor sequences, int window, Tensor? key_cos, Tensor? key_sin) -> Tensor */
+  'xinghe::paged_attention_composed': (q: Tensor, k: Tensor, v: Tensor, key_pages: Tensor, value_pages: Tensor, key_scales: Tensor | null | undefined, value_scales: Tensor | null | undefined, seen: Tensor, block_tables: Tensor, sequences: Tensor, window: number, key_cos?: Tensor | null | undefined, key_sin?: Tensor | null | undefined) => Tensor;
   /** xinghe::rms_norm(Tensor input, Tensor weight, float eps, bool round_before_weight) -> Tensor */
   'xinghe::rms_norm': (input: Tensor, weight: Tensor, eps: number, round_before_weight: boolean) => Tensor;
   /** xinghe::rotary(Tensor input, Tensor cos, Tensor sin) -> Tensor */

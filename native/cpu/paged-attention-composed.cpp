@@ -1,0 +1,140 @@
+// xinghe::paged_attention composed of libtorch's operators, sequence by sequence: for devices without a kernel of ours,
+// and as the formula that the kernel is compared with (xinghe::paged_attention_composed, on any device).
+//
+// Shapes: T rows, H heads, E head_dim, P pages, N sequences, M blocks, n rows of a sequence, S keys of a sequence.
+#include <ATen/ATen.h>
+#include <torch/library.h>
+
+#include <cmath>
+#include <limits>
+
+#include "cpu/paged-attention-checks.h"
+
+namespace xinghe {
+namespace {
+
+using Indices = c10::List<std::optional<at::Tensor>>;
+
+struct Places {
+  at::Tensor pages, slots;  // [n]
+};
+
+Places newPlaces(const PagedInputs& in, const PagedSequence& sequence, const at::Tensor& table) {
+  const at::Tensor positions = at::arange(sequence.position, sequence.position + sequence.rows, table.options());
+  return {table.index_select(0, positions.div(pageTokens, "trunc")), positions.remainder(pageTokens)};
+}
+
+struct Quantised {
+  at::Tensor levels, scales;  // int8 [n, H, E], float32 [n, H]
+};
+
+Quantised quantised(const at::Tensor& rows) {
+  const at::Tensor wide = rows.to(at::kFloat);
+  const at::Tensor scales = wide.abs().amax(-1).div(127);
+  const at::Tensor levels = wide.div(scales.unsqueeze(-1)).round();
+  return {levels.masked_fill(levels.abs().le(127).logical_not(), 0).to(at::kChar), scales};
+}
+
+void store(const PagedInputs& in, const PagedSequence& sequence, const at::Tensor& table) {
+  const Places places = newPlaces(in, sequence, table);
+  const auto newRows = [&](const at::Tensor& x) {
+    return x.select(0, 0).narrow(1, sequence.firstRow, sequence.rows).transpose(0, 1);  // [n, H, E]
+  };
+  at::Tensor keys = newRows(in.k), values = newRows(in.v);
+  const Indices tokens({places.pages, std::nullopt, places.slots});
+  if (given(in.keyScales)) {
+    const Quantised key = quantised(keys), value = quantised(values);
+    at::Tensor keyScales = *in.keyScales, valueScales = *in.valueScales;
+    keyScales.index_put_(tokens, key.scales);
+    valueScales.index_put_(tokens, value.scales);
+    keys = key.levels;
+    values = value.levels;
+  }
+  at::Tensor keyPages = in.keyPages, valuePages = in.valuePages;
+  keyPages.index_put_(Indices({places.pages, std::nullopt, std::nullopt, places.slots}), keys);
+  valuePages.index_put_(tokens, values);
+}
+
+at::Tensor turned(const PagedInputs& in, const PagedSequence& sequence, const at::Tensor& keys, std::int64_t first) {
+  const auto table = [&](const OptionalTensor& tables) {
+    return tables->select(0, sequence.keyTable).narrow(0, first, keys.size(1)).to(keys.scalar_type());
+  };
+  const auto halves = keys.chunk(2, -1);
+  return keys.mul(table(in.keyCos))
+      .add(at::cat({halves[1].neg(), halves[0]}, -1).mul(table(in.keySin)))
+      .to(in.q.scalar_type())
+      .to(keys.scalar_type());
+}
+
+at::Tensor attend(const PagedInputs& in, const PagedSequence& sequence, const at::Tensor& table) {
+  const auto wide = in.q.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  const std::int64_t heads = in.q.size(1), headDim = in.q.size(3), end = sequence.position + sequence.rows;
+  const std::int64_t firstSeen = in.window > 0 ? std::max<std::int64_t>(0, sequence.position - in.window + 1) : 0;
+  const std::int64_t firstBlock = firstSeen / pageTokens, first = firstBlock * pageTokens;
+  const std::int64_t blocks = (end + pageTokens - 1) / pageTokens - firstBlock, count = end - first;
+  const at::Tensor pages = table.narrow(0, firstBlock, blocks);
+  const at::Tensor chosen = pages.clamp_min(0);
+  const auto scaled = [&](const at::Tensor& levels, const OptionalTensor& scales) {
+    const at::Tensor x = levels.to(wide);  // [blocks, H, 16, E]
+    return given(scales) ? x.mul(scales->index_select(0, chosen).to(wide).unsqueeze(-1)) : x;
+  };
+  const auto inOrder = [&](const at::Tensor& x) {
+    return x.transpose(0, 1).reshape({heads, blocks * pageTokens, headDim}).narrow(1, 0, count);  // [H, S, E]
+  };
+  at::Tensor keys = inOrder(scaled(in.keyPages.index_select(0, chosen).transpose(2, 3), in.keyScales));
+  const at::Tensor values = inOrder(scaled(in.valuePages.index_select(0, chosen), in.valueScales));
+  if (given(in.keyCos)) keys = turned(in, sequence, keys, first);
+
+  const at::Tensor j = at::arange(first, end, table.options());
+  const at::Tensor i = at::arange(sequence.position, end, table.options()).unsqueeze(1);
+  const at::Tensor seen = in.seen.index_select(0, chosen).ne(0).logical_and(pages.ge(0).unsqueeze(1)).flatten();
+  at::Tensor visible = j.lt(i).logical_and(seen.narrow(0, 0, count));
+  if (in.window > 0) visible = visible.logical_and(j.gt(i.sub(in.window)));
+  visible = visible.logical_or(j.eq(i));  // [n, S]
+
+  const at::Tensor q = in.q.select(0, 0).narrow(1, sequence.firstRow, sequence.rows).to(wide);  // [H, n, E]
+  const at::Tensor scores = q.matmul(keys.transpose(1, 2)).div(std::sqrt(static_cast<double>(headDim)));
+  const at::Tensor weights =
+      scores.masked_fill(visible.logical_not(), -std::numeric_limits<double>::infinity()).softmax(-1);
+  // Weights of 0 do not hide what is not a number.
+  const at::Tensor known = values.masked_fill(visible.any(0).logical_not().unsqueeze(-1), 0);
+  return weights.matmul(known).to(in.q.scalar_type());
+}
+
+at::Tensor composed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& keyPages,
+                    const at::Tensor& valuePages, const OptionalTensor& keyScales, const OptionalTensor& valueScales,
+                    const at::Tensor& seen, const at::Tensor& blockTables, const at::Tensor& sequenceNumbers,
+                    std::int64_t window, const OptionalTensor& keyCos, const OptionalTensor& keySin) {
+  const PagedInputs in{q, k, v, keyPages, valuePages, keyScales, valueScales, seen, blockTables, sequenceNumbers,
+                       window, keyCos, keySin};
+  checkPagedAttention(in);
+  const at::Tensor numbers = sequenceNumbers.cpu(), tables = blockTables.cpu();
+  const std::vector<PagedSequence> sequences = pagedSequences(in, numbers, tables);
+  const at::Tensor wideTables = blockTables.to(at::kLong);
+  const auto tableOf = [&](const PagedSequence& sequence) {
+    return wideTables.select(0, (sequence.pages - tables.const_data_ptr<std::int32_t>()) / tables.size(1));
+  };
+  const at::Tensor out = at::zeros({1, q.size(2), q.size(1), q.size(3)}, q.options()).transpose(1, 2);
+  for (const PagedSequence& sequence : sequences) store(in, sequence, tableOf(sequence));
+  for (const PagedSequence& sequence : sequences)
+    out.select(0, 0).narrow(1, sequence.firstRow, sequence.rows).copy_(attend(in, sequence, tableOf(sequence)));
+  return out;
+}
+
+}  // namespace
+
+#define XINGHE_PAGED_SCHEMA                                                                                      \
+  "(Tensor q, Tensor k, Tensor v, Tensor(a!) key_pages, Tensor(b!) value_pages, Tensor(c!)? key_scales, "       \
+  "Tensor(d!)? value_scales, Tensor seen, Tensor block_tables, Tensor sequences, int window, Tensor? key_cos, " \
+  "Tensor? key_sin) -> Tensor"
+
+TORCH_LIBRARY_FRAGMENT(xinghe, library) {
+  library.def("paged_attention" XINGHE_PAGED_SCHEMA);
+  library.def("paged_attention_composed" XINGHE_PAGED_SCHEMA);
+}
+TORCH_LIBRARY_IMPL(xinghe, CompositeExplicitAutograd, library) {
+  library.impl("paged_attention", composed);
+  library.impl("paged_attention_composed", composed);
+}
+
+}  // namespace xinghe

@@ -1,0 +1,399 @@
+// The inner part of xinghe::paged_attention, included by one file for each kind of processor.
+//
+// For each query by itself, whatever else shares its tile: keys go by in strides of 64 positions counted from 0; the
+// products with the 64 keys are summed over e = 0 … E - 1, the largest is taken, and the values of the visible keys are
+// added in order of position. Tiles, vectors and threads change which of these sums run side by side, never a sum.
+// What a query does not see is never multiplied, not even by zero: it may be anything.
+//
+// Shapes: Q queries of a tile, E head_dim.
+#pragma once
+
+#include <type_traits>
+
+#include "cpu/lanes.h"
+
+namespace xinghe {
+namespace {
+
+// How many sums over 16 lanes stay in registers, and how many queries share a load.
+#if defined(__AVX512F__)
+constexpr int sums = 16, mostQueries = 8;
+#elif defined(__AVX2__) || defined(__aarch64__)
+constexpr int sums = 4, mostQueries = 4;
+#else
+constexpr int sums = 2, mostQueries = 2;
+#endif
+
+constexpr std::int64_t wholeLanes(std::int64_t headDim) { return (headDim + lanes - 1) / lanes * lanes; }
+
+constexpr int least(int a, int b) { return a < b ? a : b; }
+
+template <typename Number>
+constexpr Number lowest = -__builtin_huge_valf();
+
+// Asks memory for what comes next, a line for each line read, where one query alone makes reading the bottleneck.
+template <int Q>
+XINGHE_INLINE void prefetch(const void* ahead, std::int64_t bytes) {
+  if constexpr (Q <= 2) {
+    if (ahead != nullptr) __builtin_prefetch(static_cast<const char*>(ahead) + bytes, 0, 2);
+  }
+}
+
+// Products of Q queries with the keys of P pages. q [E, Q], keys [E, 16], scores [Q, 64].
+template <typename Number, typename Key, int Q, int P>
+XINGHE_INLINE void multiplyPages(const Number* q, const Key* const* keys, std::int64_t headDim, Number* scores,
+                                 const void* const* ahead) {
+  Lanes<Number> sum[Q][P];
+#pragma GCC unroll 8
+  for (int i = 0; i < Q; i++)
+#pragma GCC unroll 4
+    for (int page = 0; page < P; page++) sum[i][page] = everyLane<Number>(0);
+  constexpr std::int64_t rowBytes = lanes * sizeof(Key);
+  for (std::int64_t e = 0; e < headDim; e++) {
+#pragma GCC unroll 4
+    for (int page = 0; page < P; page++) {
+      if (e * rowBytes % 64 == 0) prefetch<Q>(ahead[page], e * rowBytes);
+      const Lanes<Number> key = loadLanes<Number>(keys[page] + e * lanes);
+#pragma GCC unroll 8
+      for (int i = 0; i < Q; i++)
+#pragma GCC unroll 16
+        for (int part = 0; part < Lanes<Number>::parts; part++)
+          sum[i][page].part[part] = fused(every<Number>(q[e * Q + i]), key.part[part], sum[i][page].part[part]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < Q; i++)
+#pragma GCC unroll 4
+    for (int page = 0; page < P; page++) storeLanes(sum[i][page], scores + i * strideTokens + page * lanes);
+}
+
+// The values of some keys of a stride, in order of position.
+template <typename Stored>
+struct Values {
+  const Stored* rows[strideTokens];
+  int places[strideTokens];  // in the stride
+  int count;
+  const void* ahead[stridePages];  // keys that are read next
+};
+
+// Adds p times value to columns of the results, C vectors of lanes. weights [Q, 64], out [Q, width].
+template <typename Number, typename Stored, int Q, int C>
+XINGHE_INLINE void addColumns(const Values<Stored>& values, const Number* weights, Number* out, std::int64_t width,
+                              std::int64_t column, std::int64_t partial) {
+  Lanes<Number> sum[Q][C];
+#pragma GCC unroll 8
+  for (int i = 0; i < Q; i++)
+#pragma GCC unroll 8
+    for (int c = 0; c < C; c++) sum[i][c] = loadLanes<Number>(out + i * width + column + c * lanes);
+  for (int n = 0; n < values.count; n++) {
+    const int place = values.places[n];
+#pragma GCC unroll 8
+    for (int c = 0; c < C; c++) {
+      const Stored* from = values.rows[n] + column + c * lanes;
+      const Lanes<Number> value = partial == 0 ? loadLanes<Number>(from) : loadFirst<Number>(from, partial);
+#pragma GCC unroll 8
+      for (int i = 0; i < Q; i++)
+#pragma GCC unroll 16
+        for (int part = 0; part < Lanes<Number>::parts; part++)
+          sum[i][c].part[part] =
+              fused(every<Number>(weights[i * strideTokens + place]), value.part[part], sum[i][c].part[part]);
+    }
+    // A row of values is as long as a sixteenth of a page of keys.
+    if (partial == 0)
+#pragma GCC unroll 8
+      for (std::int64_t byte = 0; byte < C * lanes * static_cast<std::int64_t>(sizeof(Stored)); byte += 64)
+        prefetch<Q>(values.ahead[place / pageTokens],
+                    ((place % pageTokens) * width + column) * static_cast<std::int64_t>(sizeof(Stored)) + byte);
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < Q; i++)
+#pragma GCC unroll 8
+    for (int c = 0; c < C; c++) storeLanes(sum[i][c], out + i * width + column + c * lanes);
+}
+
+template <typename Number, typename Stored, int Q, int C>
+XINGHE_INLINE std::int64_t addColumnsBy(const Values<Stored>& values, const Number* weights, Number* out,
+                                        std::int64_t headDim, std::int64_t column) {
+  for (; column + C * lanes <= headDim; column += C * lanes)
+    addColumns<Number, Stored, Q, C>(values, weights, out, wholeLanes(headDim), column, 0);
+  if constexpr (C > 1)
+    return addColumnsBy<Number, Stored, Q, C / 2>(values, weights, out, headDim, column);
+  else
+    return column;
+}
+
+template <typename Number, typename Stored, int Q>
+void addValues(const Values<Stored>& values, const Number* weights, Number* out, std::int64_t headDim) {
+  if (values.count == 0) return;
+  const std::int64_t column = addColumnsBy<Number, Stored, Q, least(8, sums / Q)>(values, weights, out, headDim, 0);
+  if (column < headDim)
+    addColumns<Number, Stored, Q, 1>(values, weights, out, wholeLanes(headDim), column, headDim - column);
+}
+
+// 64 positions of a sequence as one head has them; of these, what lies in blocks of the positions first … last.
+template <typename Stored>
+struct Stride {
+  std::int64_t base;
+  std::int64_t page[stridePages];  // below 0: absent
+  const Stored* keys[stridePages];
+  const Stored* values[stridePages];
+  std::uint64_t present, seen;  // a bit for each position
+};
+
+template <typename Stored>
+XINGHE_INLINE Stride<Stored> strideAt(const PagedAttention& call, const PagedSequence& sequence, std::int64_t head,
+                                      std::int64_t base, std::int64_t first, std::int64_t last) {
+  Stride<Stored> stride{base, {-1, -1, -1, -1}, {}, {}, 0, 0};
+  for (int i = 0; i < stridePages && base + i * pageTokens <= last; i++) {
+    // Blocks before the first position seen may have any number in the table.
+    if (base + (i + 1) * pageTokens <= first) continue;
+    const std::int64_t page = sequence.pages[base / pageTokens + i];
+    if (page < 0) continue;
+    stride.page[i] = page;
+    const std::int64_t place = (page * call.heads + head) * call.headDim * pageTokens;
+    stride.keys[i] = static_cast<const Stored*>(call.keyPages) + place;
+    stride.values[i] = static_cast<const Stored*>(call.valuePages) + place;
+    std::uint64_t seen = 0;
+    for (int slot = 0; slot < pageTokens; slot++)
+      seen |= std::uint64_t{call.seen[page * pageTokens + slot] != 0} << slot;
+    stride.present |= std::uint64_t{0xffff} << (i * pageTokens);
+    stride.seen |= seen << (i * pageTokens);
+  }
+  return stride;
+}
+
+// Bits of the positions from … to, both within, of the stride that begins at `base`.
+XINGHE_INLINE std::uint64_t positionBits(std::int64_t base, std::int64_t from, std::int64_t to) {
+  from = from < base ? 0 : from - base;
+  to -= base;
+  if (to < from || from >= strideTokens) return 0;
+  const std::uint64_t upTo = to >= strideTokens - 1 ? ~std::uint64_t{0} : (std::uint64_t{2} << to) - 1;
+  return upTo & ~((std::uint64_t{1} << from) - 1);
+}
+
+template <typename Stored>
+XINGHE_INLINE void listValues(const Stride<Stored>& stride, std::uint64_t bits, std::int64_t headDim,
+                              Values<Stored>& values) {
+  values.count = 0;
+  for (; bits != 0; bits &= bits - 1) {
+    const int place = __builtin_ctzll(bits);
+    values.rows[values.count] = stride.values[place / pageTokens] + (place % pageTokens) * headDim;
+    values.places[values.count++] = place;
+  }
+}
+
+// The softmax of a query as far as it has come.
+template <typename Number>
+struct Running {
+  Number largest;
+  Lanes<Number> sum;
+};
+
+// Scores of a query to weights; results so far are scaled to the new largest score. scores [64], out [width].
+template <typename Number>
+XINGHE_INLINE void weigh(Number* scores, std::uint64_t visible, Number scale, Running<Number>& running, Number* out,
+                         std::int64_t width) {
+  Lanes<Number> score[stridePages];
+  Lanes<Number> most = everyLane<Number>(lowest<Number>);
+#pragma GCC unroll 4
+  for (int i = 0; i < stridePages; i++) {
+    const auto bits = static_cast<unsigned>(visible >> (i * lanes)) & 0xffffu;
+    const Lanes<Number> loaded = loadLanes<Number>(static_cast<const Number*>(scores) + i * lanes);
+    score[i] = choose(bits, zip(loaded, everyLane<Number>(scale), [](auto a, auto b) { return a * b; }),
+                      lowest<Number>);
+    most = zip(most, score[i], [](auto a, auto b) { return a > b ? a : b; });
+  }
+  const Number found = largest(most);
+  const Number before = running.largest, now = found > before ? found : before;
+  if (now != before) {
+    const Number shrink = before == lowest<Number> ? Number(0) : exponentialOf(before - now);
+    const Lanes<Number> factor = everyLane<Number>(shrink);
+    running.sum = zip(running.sum, factor, [](auto a, auto b) { return a * b; });
+    for (std::int64_t e = 0; e < width; e += lanes)
+      storeLanes(zip(loadLanes<Number>(static_cast<const Number*>(out) + e), factor, [](auto a, auto b) { return a * b; }),
+                 out + e);
+    running.largest = now;
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < stridePages; i++) {
+    const auto bits = static_cast<unsigned>(visible >> (i * lanes)) & 0xffffu;
+    const Lanes<Number> weight = choose(
+        bits, zip(score[i], everyLane<Number>(now), [](auto a, auto b) { return exponentialOf(a - b); }), Number(0));
+    running.sum = zip(running.sum, weight, [](auto a, auto b) { return a + b; });
+    storeLanes(weight, scores + i * lanes);
+  }
+}
+
+// Multiplies the numbers of each token by its scale. numbers [Q, 64], scales [P, H, 16].
+template <typename Number, int Q, typename Stored>
+XINGHE_INLINE void scaleTokens(const PagedAttention& call, const Stride<Stored>& stride, std::int64_t head,
+                               const float* scales, Number* numbers) {
+  for (int i = 0; i < stridePages; i++) {
+    if (stride.page[i] < 0) continue;
+    const Lanes<Number> scale = loadLanes<Number>(scales + (stride.page[i] * call.heads + head) * lanes);
+#pragma GCC unroll 8
+    for (int query = 0; query < Q; query++) {
+      Number* at = numbers + query * strideTokens + i * lanes;
+      storeLanes(zip(loadLanes<Number>(static_cast<const Number*>(at)), scale, [](auto a, auto b) { return a * b; }),
+                 at);
+    }
+  }
+}
+
+// Scores of all pages of the stride that are there.
+template <typename Number, typename Key, int Q>
+XINGHE_INLINE void multiplyStride(const Key* const* keys, const void* const* ahead, const Number* q,
+                                  std::int64_t headDim, Number* scores) {
+  constexpr int together = least(static_cast<int>(stridePages), sums / Q < 1 ? 1 : sums / Q);
+  int page = 0;
+  while (page < stridePages) {
+    if (keys[page] == nullptr) {
+      page++;
+      continue;
+    }
+    int run = 1;
+    while (page + run < stridePages && keys[page + run] != nullptr) run++;
+    if (run >= together) {
+      multiplyPages<Number, Key, Q, together>(q, keys + page, headDim, scores + page * lanes, ahead + page);
+      page += together;
+    } else {
+      multiplyPages<Number, Key, Q, 1>(q, keys + page, headDim, scores + page * lanes, ahead + page);
+      page++;
+    }
+  }
+}
+
+template <typename Number>
+struct Scratch {
+  Number* q;        // [E, Q]
+  Number* scores;   // [Q, 64]
+  Number* results;  // [Q, width]
+  Number* turned;   // [4, E, 16]
+};
+
+template <typename Number, typename Stored, int Q>
+void attendStride(const PagedAttention& call, const PagedSequence& sequence, std::int64_t head, std::int64_t position,
+                  const Stride<Stored>& stride, const Stride<Stored>& next, const Scratch<Number>& scratch,
+                  Running<Number>* running) {
+  const std::int64_t headDim = call.headDim, width = wholeLanes(headDim);
+  const void* ahead[stridePages];
+  for (int i = 0; i < stridePages; i++) ahead[i] = stride.values[i];
+  if (call.turnKeys == nullptr) {
+    multiplyStride<Number, Stored, Q>(stride.keys, ahead, scratch.q, headDim, scratch.scores);
+    if constexpr (sizeof(Stored) == 1) scaleTokens<Number, Q>(call, stride, head, call.keyScales, scratch.scores);
+  } else {
+    const Number* turned[stridePages] = {};
+    for (int i = 0; i < stridePages; i++) {
+      if (stride.page[i] < 0) continue;
+      Number* keys = scratch.turned + i * headDim * lanes;
+      call.turnKeys(call, sequence, head, stride.base / pageTokens + i, keys);
+      turned[i] = keys;
+    }
+    multiplyStride<Number, Number, Q>(turned, ahead, scratch.q, headDim, scratch.scores);
+  }
+  const Number scale = Number(1) / static_cast<Number>(__builtin_sqrt(static_cast<double>(headDim)));
+  const auto firstSeen = [&](int query) {
+    return call.window > 0 && position + query >= call.window ? position + query - call.window + 1 : 0;
+  };
+  std::uint64_t visible[Q], all = ~std::uint64_t{0};
+  for (int query = 0; query < Q; query++) {
+    const std::int64_t i = position + query;
+    visible[query] = ((stride.seen & positionBits(stride.base, firstSeen(query), i)) | positionBits(stride.base, i, i)) &
+                     stride.present;
+    all &= visible[query];
+    if (visible[query] != 0)
+      weigh(scratch.scores + query * strideTokens, visible[query], scale, running[query],
+            scratch.results + query * width, width);
+  }
+  if constexpr (sizeof(Stored) == 1) scaleTokens<Number, Q>(call, stride, head, call.valueScales, scratch.scores);
+
+  Values<Stored> values;
+  for (int i = 0; i < stridePages; i++) values.ahead[i] = next.keys[i];
+  // What lies before and after the positions that all of them see goes query by query.
+  std::uint64_t before = 0;
+  if constexpr (Q > 1) {
+    before = positionBits(stride.base, 0, firstSeen(Q - 1) - 1);
+    all = stride.seen & stride.present & positionBits(stride.base, firstSeen(Q - 1), position - 1);
+    for (int query = 0; query < Q; query++) {
+      listValues(stride, visible[query] & before, headDim, values);
+      addValues<Number, Stored, 1>(values, scratch.scores + query * strideTokens, scratch.results + query * width,
+                                   headDim);
+    }
+  }
+  listValues(stride, all, headDim, values);
+  addValues<Number, Stored, Q>(values, scratch.scores, scratch.results, headDim);
+  if constexpr (Q > 1) {
+    for (int query = 0; query < Q; query++) {
+      listValues(stride, visible[query] & ~before & ~all, headDim, values);
+      addValues<Number, Stored, 1>(values, scratch.scores + query * strideTokens, scratch.results + query * width,
+                                   headDim);
+    }
+  }
+}
+
+template <typename Number, typename Stored, int Q>
+void attendQueries(const PagedAttention& call, const PagedSequence& sequence, std::int64_t head, std::int64_t row,
+                   const Number* q, Number* out, Number* memory) {
+  const std::int64_t headDim = call.headDim, width = wholeLanes(headDim);
+  Scratch<Number> scratch;
+  scratch.scores = memory;
+  scratch.results = scratch.scores + Q * strideTokens;
+  scratch.q = scratch.results + Q * width;
+  scratch.turned = scratch.q + Q * width;
+  for (std::int64_t e = 0; e < headDim; e++)
+    for (int query = 0; query < Q; query++) scratch.q[e * Q + query] = q[query * headDim + e];
+  for (std::int64_t i = 0; i < Q * width; i++) scratch.results[i] = 0;
+  Running<Number> running[Q];
+  for (int query = 0; query < Q; query++) running[query] = {lowest<Number>, everyLane<Number>(0)};
+
+  const std::int64_t position = sequence.position + row, last = position + Q - 1;
+  const std::int64_t first = call.window > 0 && position >= call.window ? position - call.window + 1 : 0;
+  Stride<Stored> next = strideAt<Stored>(call, sequence, head, first / strideTokens * strideTokens, first, last);
+  while (next.base <= last) {
+    const Stride<Stored> stride = next;
+    next = strideAt<Stored>(call, sequence, head, stride.base + strideTokens, first, last);
+    if (stride.present != 0)
+      attendStride<Number, Stored, Q>(call, sequence, head, position, stride, next, scratch, running);
+  }
+  for (int query = 0; query < Q; query++) {
+    alignas(64) Number parts[lanes];
+    storeLanes(running[query].sum, parts);
+    Number sum = 0;
+    for (int lane = 0; lane < lanes; lane++) sum += parts[lane];
+    for (std::int64_t e = 0; e < headDim; e++) out[query * headDim + e] = scratch.results[query * width + e] / sum;
+  }
+}
+
+template <typename Number, typename Stored>
+void attendTile(const PagedAttention& call, const PagedSequence& sequence, std::int64_t head, std::int64_t row,
+                std::int64_t rows, const void* q, void* out, void* scratch) {
+  const auto* from = static_cast<const Number*>(q);
+  auto* to = static_cast<Number*>(out);
+  auto* memory = static_cast<Number*>(scratch);
+  std::int64_t done = 0;
+  const auto take = [&](auto count) {
+    while (done + count <= rows) {
+      attendQueries<Number, Stored, count>(call, sequence, head, row + done, from + done * call.headDim,
+                                           to + done * call.headDim, memory);
+      done += count;
+    }
+  };
+  if constexpr (mostQueries >= 8) take(std::integral_constant<int, 8>{});
+  if constexpr (mostQueries >= 4) take(std::integral_constant<int, 4>{});
+  take(std::integral_constant<int, 2>{});
+  take(std::integral_constant<int, 1>{});
+}
+
+inline AttendTile attentionHere(AttentionType type, bool int8) {
+  if (int8) return type == AttentionType::float64 ? attendTile<double, std::int8_t> : attendTile<float, std::int8_t>;
+  switch (type) {
+    case AttentionType::float64: return attendTile<double, double>;
+    case AttentionType::float32: return attendTile<float, float>;
+    case AttentionType::bfloat16: return attendTile<float, Bfloat16Bits>;
+    case AttentionType::float16: return attendTile<float, Float16Bits>;
+  }
+  return nullptr;
+}
+
+}  // namespace
+}  // namespace xinghe
