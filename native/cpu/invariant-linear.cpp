@@ -134,7 +134,7 @@ void multiplyRowMajor(const ProductKernels& kernels, Products& products, const a
   products.packedInput = target;
   if (products.rows <= mostStoredRows) {
     const std::int64_t size = blockSize(products.outputs, 4, 256, threads * blocksPerThread);
-    forEachBlock(ceilDivide(products.outputs, size), products.rows * 4 * kernels.sumBytes,
+    forEachBlock(ceilDivide(products.outputs, size), products.rows * 16 * kernels.sumBytes,
                  [&](std::int64_t block, void* scratch) {
                    kernels.multiplyStored(products, block * size, std::min(block * size + size, products.outputs),
                                           scratch);

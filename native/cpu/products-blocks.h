@@ -98,23 +98,47 @@ void packInputs(const void* input, std::int64_t rowStride, std::int64_t rows, st
     }
 }
 
-// Four rows of W as they lie in memory; the next four are asked for on the way, as the processor's own prefetching
-// stops at the end of each row's page.
+// Asks for the part of W that is read next, in the order of memory and into the second cache, while the part before it
+// is multiplied: by itself the processor follows no stream past the end of its page. Addresses are numbers here, as
+// the last may lie past the end of the weight.
+class Ahead {
+ public:
+  Ahead(std::uintptr_t first, std::int64_t rowBytes, std::int64_t rowStride, std::int64_t rows, std::int64_t lines)
+      : next_(first), end_(first + static_cast<std::uintptr_t>(rowBytes)), stride_(static_cast<std::uintptr_t>(rowStride)),
+        bytes_(static_cast<std::uintptr_t>(rowBytes)), rows_(rows), lines_(lines) {}
+
+  inline void advance() {
+    for (std::int64_t i = 0; i < lines_ && rows_ > 0; i++) {
+      __builtin_prefetch(reinterpret_cast<const void*>(next_), 0, 2);
+      next_ += line;
+      if (next_ < end_) continue;
+      end_ += stride_;
+      next_ = end_ - bytes_;
+      rows_--;
+    }
+  }
+
+ private:
+  static constexpr std::uintptr_t line = 64;
+  std::uintptr_t next_, end_, stride_, bytes_;
+  std::int64_t rows_, lines_;
+};
+
+// A chunk of four rows of W as they lie in memory.
 template <typename Type>
 struct StoredWeights {
   const typename Type::Stored* rows[4];
-  std::int64_t ahead;  // elements from a row to the one that is read next at its place; 0 if none
-  std::int64_t full;   // whole steps
-  std::int64_t part;   // elements in the step after them
+  std::int64_t full;  // whole steps
+  std::int64_t part;  // elements in the step after them
+  Ahead& ahead;
 
   inline void load(std::int64_t s, int output, typename Type::Operand (&parts)[Type::parts]) const {
-    const auto* from = rows[output] + s * Type::step;
-    __builtin_prefetch(from + ahead);
-    Type::load(from, parts);
+    Type::load(rows[output] + s * Type::step, parts);
   }
   inline void loadLast(int output, typename Type::Operand (&parts)[Type::parts]) const {
     Type::loadPart(rows[output] + full * Type::step, part, parts);
   }
+  inline void advance() const { ahead.advance(); }
 };
 
 // Four rows of W as packWeights left them: [step][row][part].
@@ -129,6 +153,7 @@ struct PackedWeights {
         parts[p] = Type::fetch(packed + (s * 4 + output) * Type::parts + p);
   }
   inline void loadLast(int, typename Type::Operand (&)[Type::parts]) const {}
+  inline void advance() const {}
 };
 
 // sums[row][0 … 3] += the products of a chunk.
@@ -145,6 +170,7 @@ inline void multiplyTile(const typename Type::Operand* x, const Weights& weights
             Type::multiplyAdd(Type::fetch(x + row * Type::parts + part), w[part], sum[row][output]);
   };
   for (std::int64_t s = 0; s < weights.full; s++) {
+    weights.advance();
     XINGHE_UNROLL for (int output = 0; output < 4; output++) {
       Operand w[Type::parts];
       weights.load(s, output, w);
@@ -177,35 +203,46 @@ void writeOutputs(const Products& products, std::int64_t firstRow, std::int64_t 
     }
 }
 
-// All rows times outputs first … end, with W read once from where it lies. sums: [rows][4].
+// All rows times outputs first … first + 3; sums: [rows][16], of which four columns are added to.
 template <typename Type>
-void multiplyStored(const Products& products, std::int64_t firstOutput, std::int64_t endOutput, void* scratch) {
+void addStored(const Products& products, std::int64_t output, typename Type::Sum* sums) {
   using Stored = typename Type::Stored;
-  auto* sums = static_cast<typename Type::Sum*>(scratch);
+  constexpr std::int64_t bytes = sizeof(Stored), chunk = chunkSteps<Type> * Type::step;
   const Panels panels(products.rows, Type::rowTile);
-  const std::int64_t steps = ceilDivide(products.inputs, Type::step);
+  const std::int64_t steps = ceilDivide(products.inputs, Type::step), stride = products.weightStride;
   const auto* weight = static_cast<const Stored*>(products.weight);
   const auto* x = static_cast<const typename Type::Operand*>(products.packedInput);
-  for (std::int64_t output = firstOutput; output < endOutput; output += 4) {
-    for (std::int64_t i = 0; i < products.rows * 4; i++) sums[i] = 0;
-    for (std::int64_t start = 0; start < steps; start += chunkSteps<Type>) {
-      const std::int64_t elements = least(products.inputs - start * Type::step, chunkSteps<Type> * Type::step);
-      StoredWeights<Type> weights{{}, 0, elements / Type::step, elements % Type::step};
-      // Outputs past the end repeat the last one, and are not written.
-      for (int i = 0; i < 4; i++)
-        weights.rows[i] =
-            weight + least(output + i, products.outputs - 1) * products.weightStride + start * Type::step;
-      if (output + 8 <= products.outputs) weights.ahead = 4 * products.weightStride;
-      for (std::int64_t panel = 0; panel < panels.count; panel++) {
-        const std::int64_t first = panels.first(panel), size = panels.size(panel);
-        const auto* rows = x + (first * steps + start * size) * Type::parts;
-        withRows<Type::rowTile>(size, [&](auto constant) {
-          multiplyTile<Type, constant.value>(rows, weights, sums + first * 4, 4);
-        });
-        weights.ahead = 0;
-      }
+  // As many lines as a step of the four rows holds, spread over the panels that multiply them.
+  const std::int64_t lines = ceilDivide(4 * Type::step * bytes, 64 * panels.count);
+  for (std::int64_t start = 0; start < products.inputs; start += chunk) {
+    const std::int64_t elements = least(products.inputs - start, chunk);
+    const bool isLast = start + chunk >= products.inputs;
+    const std::int64_t nextRow = isLast ? output + 4 : output, nextStart = isLast ? 0 : start + chunk;
+    Ahead ahead(reinterpret_cast<std::uintptr_t>(weight) + static_cast<std::uintptr_t>((nextRow * stride + nextStart) * bytes),
+                least(products.inputs - nextStart, chunk) * bytes, stride * bytes, least(4, products.outputs - nextRow),
+                lines);
+    StoredWeights<Type> weights{{}, elements / Type::step, elements % Type::step, ahead};
+    // Outputs past the end repeat the last one, and are not written.
+    for (int i = 0; i < 4; i++) weights.rows[i] = weight + least(output + i, products.outputs - 1) * stride + start;
+    for (std::int64_t panel = 0; panel < panels.count; panel++) {
+      const std::int64_t first = panels.first(panel), size = panels.size(panel);
+      const auto* rows = x + (first * steps + start / Type::step * size) * Type::parts;
+      withRows<Type::rowTile>(size, [&](auto constant) {
+        multiplyTile<Type, constant.value>(rows, weights, sums + first * 16, 16);
+      });
     }
-    writeOutputs<Type>(products, 0, products.rows, output, least(4, endOutput - output), sums, 4);
+  }
+}
+
+// All rows times outputs first … end, with W read once from where it lies. sums: [rows][16].
+template <typename Type>
+void multiplyStored(const Products& products, std::int64_t firstOutput, std::int64_t endOutput, void* scratch) {
+  auto* sums = static_cast<typename Type::Sum*>(scratch);
+  for (std::int64_t output = firstOutput; output < endOutput; output += 16) {
+    const std::int64_t count = least(16, endOutput - output);
+    for (std::int64_t i = 0; i < products.rows * 16; i++) sums[i] = 0;
+    for (std::int64_t i = 0; i < count; i += 4) addStored<Type>(products, output + i, sums + i);
+    writeOutputs<Type>(products, 0, products.rows, output, count, sums, 16);
   }
 }
 

@@ -31,7 +31,7 @@ struct ProductKernels {
   std::int64_t (*packedInputBytes)(std::int64_t rows, std::int64_t inputs);
   void (*packInputs)(const void* input, std::int64_t rowStride, std::int64_t rows, std::int64_t inputs,
                      std::int64_t panel, void* packed);
-  // For few rows. scratch: rows * 4 sums.
+  // For few rows. scratch: rows * 16 sums.
   void (*multiplyStored)(const Products& products, std::int64_t firstOutput, std::int64_t endOutput, void* scratch);
   // For many rows. scratch, with the outputs of the block rounded up to 4: outputs * 4096 bytes and rows * outputs
   // sums; aligned to 64 bytes.
