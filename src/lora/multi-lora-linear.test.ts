@@ -1,7 +1,17 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Linear } from '../nn/index.js';
-import { type FloatDType, Generator, liveTensorCount, randn, scope, Tensor, zeros } from '../tensor/index.js';
+import {
+  type FloatDType,
+  Generator,
+  liveTensorCount,
+  noGrad,
+  randn,
+  scope,
+  setInvariantLinear,
+  Tensor,
+  zeros,
+} from '../tensor/index.js';
 import { AdapterRows, LoraLinear, type LoraOptions, type LoraUpdate, MultiLoraLinear } from './index.js';
 
 const random = new Generator(23);
@@ -126,6 +136,48 @@ describe.each(cases)('$layout, $dtype', ({ layout, dtype }) => {
     });
   });
 });
+
+describe.each(cases)(
+  'with products whose rows do not feel each other: $layout, $dtype',
+  ({ layout, dtype }) => {
+    beforeAll(() => setInvariantLinear(true));
+    afterAll(() => setInvariantLinear(false));
+
+    test('each row is what its adapter gives it as the only row', () =>
+      noGrad(() =>
+        scope(() => {
+          const real = (shape: readonly number[], of: FloatDType): Tensor => randn(shape, random).to(of);
+          const base = plainLinear(layout, dtype);
+          base.assign('weight', real(base.weight.shape, dtype));
+          const rows = new AdapterRows();
+          const layer = new MultiLoraLinear(base, rows);
+          const references = adapters.map((options, index) => {
+            const update = {
+              ...updateOf(options),
+              loraA: real([options.rank, I], 'float32'),
+              loraB: real([O, options.rank], 'float32'),
+            };
+            layer.attach(index, update);
+            return alone(base, update);
+          });
+          const adapterOfRow = Array.from(
+            { length: 33 },
+            (_, row) => [0, 0, 1, undefined, 3, 3, 2][(row * row) % 7],
+          );
+          rows.setRows(adapterOfRow);
+          const x = real([1, adapterOfRow.length, I], dtype);
+          const y = layer.forward(x);
+          const wrong = adapterOfRow.flatMap((adapter, row) => {
+            const only = (references[adapter ?? -1] ?? base).forward(x.narrow(1, row, 1));
+            return only.equals(y.narrow(1, row, 1)) ? [] : [row];
+          });
+          expect(wrong).toEqual([]);
+          rows.clear();
+          layer.dispose();
+        }),
+      ));
+  },
+);
 
 test('in place of its base a model sees the same parameters; adapters are freed one by one', () => {
   const base = plainLinear('out-in', 'float32');
