@@ -1,46 +1,77 @@
-/** `xinghe generate`: continues a prompt, or rows of ids. */
+/** `xinghe generate`: continues a prompt or rows of ids, or answers a file of questions. */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { readIdsFile } from '../data/index.js';
 import { InputError } from '../errors/index.js';
-import { type GenerationRequest, generateIds, generateText } from '../generation/index.js';
+import { generateIds, generateText, type TextRequest, type TextResult } from '../generation/index.js';
 import { blameWeights, holdsTokenizer, type LoadedModel, loadModelTokenizer } from '../models/index.js';
 import type { Tokenizer } from '../tokenizers/index.js';
+import { batchOptions, generateBatch } from './generate-batch.js';
 import { loadModelByOptions, modelOptions } from './model-options.js';
 import { type OptionValues, parseOptions } from './options.js';
-import { DEFAULT_MAX_NEW_TOKENS, samplingByOptions, samplingOptions } from './sampling-options.js';
+import {
+  beamsByOptions,
+  DEFAULT_MAX_NEW_TOKENS,
+  samplingByOptions,
+  samplingOptions,
+} from './sampling-options.js';
 
 const specs = {
   ...modelOptions,
   tokenizer: { kind: 'string', value: 'PATH', help: 'default: the one in the model folder' },
   prompt: { kind: 'string', value: 'TEXT', help: 'the text to continue' },
-  input: { kind: 'string', value: 'IDS.json', help: 'rows of ids to continue; needs no tokenizer' },
+  input: {
+    kind: 'string',
+    value: 'FILE',
+    help: 'ids.json: rows of ids to continue (needs no tokenizer); questions.jsonl, .csv, .parquet, or "[first##second]": questions',
+  },
+  ...batchOptions,
   ...samplingOptions,
+  beams: { kind: 'integer', min: 1, help: 'beam search with this many beams' },
+  'length-penalty': { kind: 'number', help: 'of beam search; above 0 prefers long answers; default 1' },
+  stop: { kind: 'strings', value: 'TEXT…', help: 'end an answer before any of these texts' },
   'no-eos': { kind: 'flag', help: 'do not stop at the end token' },
   json: { kind: 'flag', help: 'print {"choices": [{"ids", "text", "finish_reason"}]} on stdout' },
 } as const;
 
-type GenerateOptions = OptionValues<typeof specs>;
+export type GenerateOptions = OptionValues<typeof specs>;
 
 export async function generate(args: readonly string[]): Promise<number> {
   const options = parseOptions(
     {
       command: 'xinghe generate',
-      summary: 'continue a prompt',
-      notes: 'With --input the choices have a text only where there is a tokenizer.',
+      summary: 'continue a prompt, or answer a file of questions',
+      notes:
+        'With ids the choices have a text only where there is a tokenizer. Questions are {"input" | "prompt" | "question" | "text": "…"}\n' +
+        'or {"messages": […]}; answers come in their order as {"predict": "…"}, to --output or stdout. An interrupted batch\n' +
+        'continues when the same command is given again.',
     },
     specs,
     args,
   );
   if ((options.prompt === undefined) === (options.input === undefined))
-    throw new InputError('xinghe generate: give either --prompt TEXT or --input IDS.json');
+    throw new InputError('xinghe generate: give either --prompt TEXT or --input FILE');
   if (options.prompt === '')
     throw new InputError('xinghe generate: --prompt is empty; give at least one character');
+  if (options.input !== undefined && !isIdsFile(options.input)) return generateBatch(options, options.input);
+  if (options.output !== undefined)
+    throw new InputError(
+      'xinghe generate: --output goes with questions (--input questions.jsonl); here stdout is used',
+    );
+  return generateDirect(options);
+}
+
+/** A JSON document of rows of ids; all other files are questions. */
+function isIdsFile(input: string): boolean {
+  return extname(input) === '.json' && !(input.startsWith('[') && input.endsWith(']'));
+}
+
+function generateDirect(options: GenerateOptions): number {
   const loaded = loadModelByOptions(options);
   const tokenizer = findTokenizer(options, loaded);
   const requests = readRequests(options, loaded, tokenizer);
   const streams = options.prompt !== undefined && !options.json;
-  const choices = blameWeights(loaded, options.model, () =>
+  const choices: Omit<TextResult, 'text'>[] = blameWeights(loaded, options.model, () =>
     tokenizer === undefined
       ? generateIds(loaded.model, requests)
       : generateText(loaded.model, tokenizer, requests, (_, piece) => {
@@ -48,9 +79,12 @@ export async function generate(args: readonly string[]): Promise<number> {
         }),
   );
   if (options.json) {
-    const published = choices.map(({ finishReason, ...choice }) => ({
+    const published = choices.map(({ finishReason, beams, ...choice }) => ({
       ...choice,
       finish_reason: finishReason,
+      ...(beams !== undefined && {
+        beams: beams.map(({ finishReason: reason, ...beam }) => ({ ...beam, finish_reason: reason })),
+      }),
     }));
     process.stdout.write(`${JSON.stringify({ choices: published })}\n`);
   } else process.stdout.write(streams ? '\n' : `${choices.map(({ ids }) => ids.join(' ')).join('\n')}\n`);
@@ -73,14 +107,16 @@ function readRequests(
   options: GenerateOptions,
   { model, architecture }: LoadedModel,
   tokenizer: Tokenizer | undefined,
-): GenerationRequest[] {
+): TextRequest[] {
   const { eosTokenId, vocabSize } = architecture;
-  const rows: Pick<GenerationRequest, 'promptIds' | 'attentionMask'>[] = [];
+  const rows: Pick<TextRequest, 'promptIds' | 'attentionMask'>[] = [];
   if (options.input !== undefined) {
     const { inputIds, attentionMask } = readIdsFile(options.input, vocabSize, false);
     for (const [row, promptIds] of inputIds.entries())
       rows.push({ promptIds, attentionMask: attentionMask?.[row] });
   } else rows.push({ promptIds: tokenizer?.encode(options.prompt ?? '', { addSpecialTokens: true }) ?? [] });
+  if (tokenizer === undefined && options.stop.length > 0)
+    throw new InputError('xinghe generate: --stop needs a tokenizer; name one with --tokenizer PATH');
   const asked = options['max-new-tokens'];
   return rows.map((row) => {
     // Only a number that was asked for can be too much.
@@ -89,6 +125,8 @@ function readRequests(
       ...row,
       maxNewTokens: asked ?? Math.max(1, Math.min(DEFAULT_MAX_NEW_TOKENS, room)),
       sampling: samplingByOptions(options),
+      beams: beamsByOptions(options),
+      stopStrings: options.stop,
       stopTokenIds: options['no-eos'] || eosTokenId === undefined ? [] : [eosTokenId],
     };
   });

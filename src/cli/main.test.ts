@@ -268,7 +268,7 @@ describe('models', () => {
     writeFileSync(ids, JSON.stringify({ input_ids: [new Array<number>(9000).fill(5)] }));
     await refuses(
       ['generate', '--model', xverse, '--input', ids],
-      /9000 tokens and 1 new ones exceed .* of \d+/,
+      /9000 prompt tokens and 1 new ones are more than the \d+ that fit/,
     );
   });
 

@@ -1,5 +1,6 @@
 /** How `generate` and `chat` choose tokens. */
-import type { SamplingParameters } from '../generation/index.js';
+import { InputError } from '../errors/index.js';
+import type { BeamParameters, SamplingParameters } from '../generation/index.js';
 import type { OptionSpec, OptionValues } from './options.js';
 
 export const samplingOptions = {
@@ -16,6 +17,8 @@ export const samplingOptions = {
     help: "CTRL's (default) or Spark's",
   },
   'repetition-penalty-increase': { kind: 'number', help: 'growth of the subtractive penalty; default 0.1' },
+  'presence-penalty': { kind: 'number', help: 'subtracted from every token that has come; default 0' },
+  'frequency-penalty': { kind: 'number', help: 'subtracted for each time that a token has come; default 0' },
 } as const satisfies Record<string, OptionSpec>;
 
 export const DEFAULT_MAX_NEW_TOKENS = 256;
@@ -30,7 +33,19 @@ export function samplingByOptions(options: OptionValues<typeof samplingOptions>)
     repetitionPenalty: options['repetition-penalty'],
     repetitionPenaltyKind: options['repetition-penalty-kind'],
     repetitionPenaltyIncrease: options['repetition-penalty-increase'],
+    presencePenalty: options['presence-penalty'],
+    frequencyPenalty: options['frequency-penalty'],
   });
+}
+
+export function beamsByOptions(options: {
+  readonly beams: number | undefined;
+  readonly 'length-penalty': number | undefined;
+}): BeamParameters | undefined {
+  const { beams: count, 'length-penalty': lengthPenalty } = options;
+  if (count !== undefined) return { count, lengthPenalty };
+  if (lengthPenalty === undefined) return undefined;
+  throw new InputError('--length-penalty belongs to beam search; give --beams N too');
 }
 
 /** The entries that have a value. */

@@ -1,0 +1,211 @@
+/** `xinghe generate --input questions.jsonl`: many questions, answered together, written in order. */
+import { createHash } from 'node:crypto';
+import { InputError, InterruptedError } from '../errors/index.js';
+import {
+  type Answer,
+  AnswerFile,
+  answerQuestions,
+  type Question,
+  readQuestions,
+  TextEngine,
+  type TextRequest,
+} from '../generation/index.js';
+import { log, Progress } from '../log/index.js';
+import { type LoadedModel, loadModelTokenizer } from '../models/index.js';
+import type { Tokenizer } from '../tokenizers/index.js';
+import type { GenerateOptions } from './generate.js';
+import { loadModelByOptions } from './model-options.js';
+import type { OptionSpec } from './options.js';
+import { beamsByOptions, DEFAULT_MAX_NEW_TOKENS, samplingByOptions } from './sampling-options.js';
+
+export const batchOptions = {
+  output: { kind: 'string', value: 'FILE', help: 'where answers to questions go; default stdout' },
+  overwrite: { kind: 'flag', help: 'begin anew where the output exists' },
+  chat: { kind: 'flag', help: "ask each question in the model's chat format" },
+  template: { kind: 'string', value: 'TEXT', help: 'put each question into this text, at its {}' },
+  system: { kind: 'string', value: 'TEXT', help: 'with --chat: a system text before each question' },
+  details: { kind: 'flag', help: 'answers also say finish_reason and their numbers of tokens' },
+  parallel: { kind: 'integer', min: 1, help: 'questions at the same time; default 16' },
+  speculate: {
+    kind: 'integer',
+    min: 0,
+    help: 'tokens drafted from repetitions; exact, faster on repetitive text; default 0',
+  },
+  'kv-dtype': {
+    kind: 'string',
+    choices: ['auto', 'int8'],
+    help: 'of cached keys and values; default auto: as the model',
+  },
+} as const satisfies Record<string, OptionSpec>;
+
+const DEFAULT_PARALLEL = 16;
+
+export async function generateBatch(options: GenerateOptions, input: string): Promise<number> {
+  if (options.json)
+    throw new InputError(
+      'xinghe generate: --json prints choices of a prompt; questions give one JSON a line anyway',
+    );
+  if (options.chat && options.template !== undefined)
+    throw new InputError('xinghe generate: give --chat or --template, not both');
+  if (options.template !== undefined && options.template.split('{}').length !== 2)
+    throw new InputError(
+      `xinghe generate: --template ${JSON.stringify(options.template)} needs {} once, where the question goes`,
+    );
+  const questions = await readQuestions(input);
+  const answers =
+    options.output === undefined
+      ? undefined
+      : new AnswerFile(options.output, {
+          fingerprint: fingerprint(options, questions),
+          questions: questions.length,
+          overwrite: options.overwrite,
+        });
+  const first = answers?.written ?? 0;
+  if (first > 0) log(`${options.output}: ${first} of ${questions.length} answers are there; going on`);
+  const counts = await run(options, questions, first, answers ?? new StdoutAnswers());
+  answers?.finish();
+  const failed = counts.failed === 0 ? '' : `; ${counts.failed} without an answer (see their "error")`;
+  log(`${questions.length - first} questions, ${counts.tokens} tokens${failed}`);
+  return 0;
+}
+
+/** Answers that go to a pipe or a terminal: in order too, and gone when interrupted. */
+class StdoutAnswers {
+  readonly #early = new Map<number, unknown>();
+  #next = 0;
+
+  add(question: number, answer: unknown): void {
+    this.#early.set(question, answer);
+    for (; this.#early.has(this.#next); this.#next++) {
+      process.stdout.write(`${JSON.stringify(this.#early.get(this.#next))}\n`);
+      this.#early.delete(this.#next);
+    }
+  }
+}
+
+async function run(
+  options: GenerateOptions,
+  questions: readonly Question[],
+  first: number,
+  answers: Pick<AnswerFile, 'add'>,
+): Promise<{ tokens: number; failed: number }> {
+  const loaded = loadModelByOptions(options);
+  const tokenizer = loadModelTokenizer(loaded.architecture, options.tokenizer ?? options.model);
+  const maxNewTokens = options['max-new-tokens'] ?? DEFAULT_MAX_NEW_TOKENS;
+  const requests = questions.map((question, index) => requestOf(options, loaded, tokenizer, question, index));
+  const engine = new TextEngine(loaded.model, tokenizer, {
+    cacheTokens: cacheTokens(options, requests.slice(first), maxNewTokens),
+    maxSequences: options.parallel ?? DEFAULT_PARALLEL,
+    maxDrafts: options.speculate ?? 0,
+    kvDType: options['kv-dtype'] === 'int8' ? 'int8' : undefined,
+  });
+  const progress = new Progress({ label: 'questions', unit: 'question', total: questions.length });
+  const counts = { tokens: 0, failed: 0, done: first };
+  try {
+    await answerQuestions(engine, {
+      count: questions.length,
+      first,
+      request: (index) => given(requests[index]),
+      onAnswer(index, answer) {
+        counts.done += 1;
+        counts.tokens += answer.end?.generatedTokens ?? 0;
+        if (answer.error !== undefined) counts.failed += 1;
+        answers.add(index, published(answer, questions[index], options.details));
+      },
+      onProgress: () =>
+        progress.update(
+          counts.done,
+          `${(engine.stats.generatedTokens / progress.seconds).toFixed(1)} tokens/s`,
+        ),
+    });
+    progress.finish();
+  } catch (error) {
+    if (error instanceof InterruptedError && options.output !== undefined)
+      throw new InterruptedError(
+        `${error.message}; ${options.output} has the answers so far, the same command goes on from there`,
+      );
+    throw error;
+  } finally {
+    engine.dispose();
+  }
+  return counts;
+}
+
+function given<Value>(value: Value | undefined): Value {
+  if (value === undefined) throw new RangeError('a question that is not there');
+  return value;
+}
+
+/** As Spark's predict mode writes it; details on request. */
+function published({ text, end, error }: Answer, question: Question | undefined, details: boolean): object {
+  if (error !== undefined) return { predict: null, error: `${question?.source ?? ''}: ${error.message}` };
+  if (!details || end === undefined) return { predict: text };
+  return {
+    predict: text,
+    finish_reason: end.finishReason,
+    prompt_tokens: end.promptTokens,
+    completion_tokens: end.generatedTokens,
+  };
+}
+
+function requestOf(
+  options: GenerateOptions,
+  { model, architecture }: LoadedModel,
+  tokenizer: Tokenizer,
+  { content }: Question,
+  index: number,
+): TextRequest {
+  const isChat = options.chat || typeof content !== 'string';
+  const system = options.system === undefined ? [] : [{ role: 'system' as const, content: options.system }];
+  const promptIds =
+    typeof content !== 'string'
+      ? architecture.chat.renderPrompt(content, tokenizer)
+      : isChat
+        ? architecture.chat.renderPrompt([...system, { role: 'user', content }], tokenizer)
+        : // A function, because $& and its like mean something in a replacement text.
+          tokenizer.encode(options.template?.replace('{}', () => content) ?? content, {
+            addSpecialTokens: true,
+          });
+  const room = (model.maxPositions ?? Number.POSITIVE_INFINITY) - promptIds.length;
+  const { eosTokenId } = architecture;
+  const ends = isChat
+    ? architecture.chat.stopTokenIds(tokenizer)
+    : eosTokenId === undefined
+      ? []
+      : [eosTokenId];
+  return {
+    promptIds,
+    maxNewTokens: options['max-new-tokens'] ?? Math.max(1, Math.min(DEFAULT_MAX_NEW_TOKENS, room)),
+    sampling: samplingByOptions(options),
+    beams: beamsByOptions(options),
+    choice: index, // With one seed every question still draws from a stream of its own.
+    stopStrings: options.stop,
+    stopTokenIds: options['no-eos'] ? [] : ends,
+  };
+}
+
+/** Room for the longest questions that run together. */
+function cacheTokens(
+  options: GenerateOptions,
+  requests: readonly TextRequest[],
+  maxNewTokens: number,
+): number {
+  const lengths = requests.map(({ promptIds }) => promptIds.length + maxNewTokens + 64).sort((a, b) => b - a);
+  const together = lengths.slice(0, options.parallel ?? DEFAULT_PARALLEL);
+  return Math.max(64, together.reduce((sum, length) => sum + length, 0) * (options.beams ?? 1));
+}
+
+/** What decides the answers: changes of it must not continue an older file. */
+function fingerprint(options: GenerateOptions, questions: readonly Question[]): string {
+  const {
+    output: _output,
+    overwrite: _overwrite,
+    parallel: _parallel,
+    speculate: _speculate,
+    threads: _threads,
+    ...deciding
+  } = options;
+  return createHash('sha256')
+    .update(JSON.stringify([deciding, questions.map(({ content }) => content)]))
+    .digest('hex');
+}

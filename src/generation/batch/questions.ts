@@ -1,0 +1,80 @@
+/** The questions of a batch: files of records, and Spark's list on the command line. */
+import { InputError } from '../../errors/index.js';
+import { fileStatus, readRecords } from '../../formats/index.js';
+import type { ChatMessage } from '../../models/index.js';
+
+export interface Question {
+  /** Where it stands, for messages: "questions.jsonl:3". */
+  readonly source: string;
+  readonly content: string | readonly ChatMessage[];
+}
+
+/** Keys of a text to be continued or answered, in the order in which they are looked for. */
+const TEXT_KEYS = ['input', 'prompt', 'question', 'text'] as const;
+
+const SEPARATOR = '##';
+
+/**
+ * Questions from a file of records (.jsonl, .json, .csv, .parquet, .txt; `input`, `prompt`, `question`, `text` or `messages`
+ * in each), or from the text `[first##second]` itself.
+ * @throws InputError naming file, place and what was found there
+ */
+export async function readQuestions(input: string): Promise<Question[]> {
+  if (fileStatus(input) === undefined && input.startsWith('[') && input.endsWith(']')) return listed(input);
+  const questions: Question[] = [];
+  for await (const { line, value } of readRecords(input))
+    questions.push(toQuestion(value, `${input}:${line}`));
+  if (questions.length === 0) throw new InputError(`${input}: there is no question in it.`);
+  return questions;
+}
+
+function listed(input: string): Question[] {
+  const parts = input.slice(1, -1).split(SEPARATOR);
+  return parts.map((part, index) => {
+    const source = `question ${index + 1} of ${parts.length}`;
+    if (part.trim() === '') throw new InputError(`--input: ${source} in "[…]" is empty.`);
+    return { source, content: part };
+  });
+}
+
+function toQuestion(record: unknown, source: string): Question {
+  if (typeof record === 'string') return { source, content: nonEmpty(record, source) };
+  if (typeof record !== 'object' || record === null)
+    throw new InputError(
+      `${source}: a question is an object such as {"input": "…"}, found ${JSON.stringify(record)}.`,
+    );
+  const messages: unknown = Reflect.get(record, 'messages');
+  if (messages !== undefined) return { source, content: toMessages(messages, source) };
+  for (const key of TEXT_KEYS) {
+    const text: unknown = Reflect.get(record, key);
+    if (text === undefined) continue;
+    if (typeof text !== 'string')
+      throw new InputError(`${source}: "${key}" is ${JSON.stringify(text)}; give a text.`);
+    return { source, content: nonEmpty(text, source) };
+  }
+  throw new InputError(
+    `${source}: none of ${[...TEXT_KEYS, 'messages'].map((key) => `"${key}"`).join(', ')} in it; ` +
+      `found ${Object.keys(record).join(', ') || 'no key'}.`,
+  );
+}
+
+function nonEmpty(text: string, source: string): string {
+  if (text === '') throw new InputError(`${source}: the question is empty.`);
+  return text;
+}
+
+function toMessages(messages: unknown, source: string): ChatMessage[] {
+  if (!Array.isArray(messages)) throw new InputError(`${source}: "messages" is no list.`);
+  return messages.map((message: unknown, index) => {
+    const part = (key: string): unknown =>
+      typeof message === 'object' && message !== null ? Reflect.get(message, key) : undefined;
+    const role = part('role');
+    const content = part('content');
+    if ((role === 'system' || role === 'user' || role === 'assistant') && typeof content === 'string')
+      return { role, content };
+    throw new InputError(
+      `${source}: message ${index + 1} is ${JSON.stringify(message)}; ` +
+        'give {"role": "system" | "user" | "assistant", "content": "…"}.',
+    );
+  });
+}
