@@ -1,6 +1,6 @@
 /** The server as the page uses it: OpenAI's routes and `/props`, by fetch, with the key that the user gave. */
 import { ServerError, serverError } from './errors.js';
-import { asList, asNumber, asText, field, parseJson } from './json.js';
+import { asBoolean, asList, asNumber, asText, field, parseJson } from './json.js';
 import { readSampling, type Sampling } from './sampling.js';
 import { readServerEvents } from './sse.js';
 
@@ -9,6 +9,13 @@ export interface ModelInfo {
   /** The model that it is an adapter of. */
   readonly parent: string | undefined;
   readonly maxModelLength: number | undefined;
+}
+
+export interface ServerProperties {
+  /** Sampling where a request says nothing. */
+  readonly defaults: Sampling;
+  /** Why the model cannot chat (it has no template); undefined where it can. */
+  readonly chatFault: string | undefined;
 }
 
 export interface ChatMessage {
@@ -60,10 +67,15 @@ export class ApiClient {
     });
   }
 
-  /** Sampling as the model has it where a request says nothing. @throws ServerError */
-  async defaults(signal?: AbortSignal): Promise<Sampling> {
-    const settings = field(await this.#get('props', signal), 'default_generation_settings');
-    return { ...readSampling(settings), ...readSampling(field(settings, 'params')) };
+  /** As llama.cpp's /props, and ours, has it. @throws ServerError */
+  async properties(signal?: AbortSignal): Promise<ServerProperties> {
+    const body = await this.#get('props', signal);
+    const settings = field(body, 'default_generation_settings');
+    return {
+      defaults: { ...readSampling(settings), ...readSampling(field(settings, 'params')) },
+      chatFault:
+        asBoolean(field(body, 'can_chat')) === false ? (asText(field(body, 'chat_fault')) ?? '') : undefined,
+    };
   }
 
   /**
@@ -91,8 +103,8 @@ export class ApiClient {
         yield readUpdate(data);
       }
     } catch (error) {
-      if (signal.aborted || error instanceof ServerError) throw error;
-      throw new ServerError({ kind: 'connection-lost', detail: String(error) });
+      if (signal.aborted || error instanceof ServerError) throw error; // Else the browser's own, which says nothing more.
+      throw new ServerError({ kind: 'connection-lost', detail: '' });
     }
     throw new ServerError({ kind: 'connection-lost', detail: '' });
   }

@@ -1,24 +1,23 @@
 /** What the page knows of the server: is it there, which models it has, what their sampling is. */
-import type { ApiClient, ModelInfo } from '../api/client.js';
+import type { ApiClient, ModelInfo, ServerProperties } from '../api/client.js';
 import { type Failure, failureOf, ServerError } from '../api/errors.js';
-import type { Sampling } from '../api/sampling.js';
 import { Observable } from '../state/observable.js';
 
 /** `returned`: it was away, and is there again. */
 export type Connection = 'unknown' | 'ready' | 'returned' | 'loading' | 'unreachable' | 'key-needed';
 
-export interface ServerView {
+export interface ServerView extends ServerProperties {
   readonly connection: Connection;
   readonly models: readonly ModelInfo[];
-  readonly defaults: Sampling;
 }
 
+const UNKNOWN: ServerProperties = { defaults: {}, chatFault: undefined };
 const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 10_000;
 const RETURNED_FOR_MS = 4000;
 
 export class ServerWatch {
-  readonly view = new Observable<ServerView>({ connection: 'unknown', models: [], defaults: {} });
+  readonly view = new Observable<ServerView>({ connection: 'unknown', models: [], ...UNKNOWN });
   readonly #api: ApiClient;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #wait = FIRST_WAIT_MS;
@@ -34,10 +33,10 @@ export class ServerWatch {
     try {
       const models = await this.#api.models();
       // A server without /props still chats.
-      const defaults = await this.#api.defaults().catch((): Sampling => ({}));
+      const properties = await this.#api.properties().catch(() => UNKNOWN);
       this.#wait = FIRST_WAIT_MS;
       const isBack = before === 'unreachable' || before === 'loading';
-      this.view.set({ connection: isBack ? 'returned' : 'ready', models, defaults });
+      this.view.set({ connection: isBack ? 'returned' : 'ready', models, ...properties });
       if (isBack) this.#timer = setTimeout(() => this.#show('ready'), RETURNED_FOR_MS);
     } catch (error) {
       this.#show(connectionAfter(failureOf(error)) ?? 'unreachable');

@@ -41,11 +41,13 @@ export function AnswerView({ message, versions, isLast, isNear, choice }: Answer
           <div class={`actions ${isLast ? 'always' : ''}`}>
             {versions}
             <CopyButton text={message.text} />
-            <IconButton
-              icon="again"
-              label={say.regenerate}
-              onClick={() => void workbench.regenerate(message)}
-            />
+            {message.state === 'complete' && (
+              <IconButton
+                icon="again"
+                label={say.regenerate}
+                onClick={() => void workbench.regenerate(message)}
+              />
+            )}
             {message.figures !== undefined && <Figures figures={message.figures} />}
           </div>
         </>

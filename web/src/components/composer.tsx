@@ -3,6 +3,8 @@ import type { JSX } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Branches } from '../conversation/branches.js';
 import { useObserved, useValue } from '../state/observable.js';
+import { whole } from '../texts/numbers.js';
+import { useChosenModel } from './header.js';
 import { Icon } from './icons.js';
 import { isSendKey } from './send-key.js';
 import { useSession, useTexts } from './session.js';
@@ -70,7 +72,8 @@ export function Composer(): JSX.Element {
         />
         <div class="box-foot">
           <SystemChip />
-          <span class="enter-hint" id="enter-hint">
+          <ContextUse />
+          <span class="off-screen" id="enter-hint">
             {say.enterHint}
           </span>
           {isBusy ? (
@@ -116,6 +119,24 @@ export function useIsAnswering(): boolean {
   const id = useObserved(workbench.thread, ({ conversation }) => conversation.id);
   return useObserved(workbench.answers.live, (live) =>
     [...live.values()].some(({ conversationId }) => conversationId === id),
+  );
+}
+
+/** How full the model's memory is after the last answer; before the first one, how to send. */
+function ContextUse(): JSX.Element {
+  const { workbench } = useSession();
+  const say = useTexts();
+  const thread = useValue(workbench.thread);
+  const models = useObserved(workbench.server.view, (view) => view.models);
+  const model = useChosenModel();
+  const figures = new Branches(thread).path().findLast((message) => message.figures !== undefined)?.figures;
+  const most = models.find(({ id }) => id === model)?.maxModelLength;
+  const used = figures === undefined ? 0 : figures.promptTokens + figures.completionTokens;
+  if (most === undefined || used === 0) return <span class="foot-note">{say.enterHint}</span>;
+  return (
+    <span class={`foot-note ${used > 0.85 * most ? 'near-full' : ''}`}>
+      {say.contextUse(whole(used), whole(most))}
+    </span>
   );
 }
 

@@ -1,12 +1,12 @@
 /** What is the matter with the server, if anything. */
 import type { JSX } from 'preact';
-import { useObserved } from '../state/observable.js';
+import { useValue } from '../state/observable.js';
 import { useSession, useTexts } from './session.js';
 
 export function ConnectionBanner(): JSX.Element {
   const { workbench, dialog } = useSession();
   const say = useTexts();
-  const connection = useObserved(workbench.server.view, (view) => view.connection);
+  const { connection, chatFault } = useValue(workbench.server.view);
   const text = {
     unknown: '',
     ready: '',
@@ -18,6 +18,7 @@ export function ConnectionBanner(): JSX.Element {
   return (
     <div class="connection" role="status" data-state={connection}>
       {text !== '' && <span>{text}</span>}
+      {text === '' && chatFault !== undefined && <span>{say.cannotChat(chatFault)}</span>}
       {connection === 'key-needed' && (
         <button type="button" class="link" onClick={() => dialog.set('preferences')}>
           {say.enterKey}

@@ -22,7 +22,8 @@ export function Menu({
 
   useLayoutEffect(() => {
     if (!isOpen || button.current === null || list.current === null) return;
-    // Fixed, since the scrolling list around it would cut it off.
+    // Above everything: the scrolling list around it would cut it off.
+    list.current.showPopover();
     const place = button.current.getBoundingClientRect();
     const { offsetHeight, offsetWidth, style } = list.current;
     const below = place.bottom + 4;
@@ -69,7 +70,15 @@ export function Menu({
         onClick={() => setOpen(!isOpen)}
       />
       {isOpen && (
-        <div class="menu" role="menu" tabIndex={-1} aria-label={label} ref={list} onKeyDown={onKeyDown}>
+        <div
+          class="menu"
+          popover="manual"
+          role="menu"
+          tabIndex={-1}
+          aria-label={label}
+          ref={list}
+          onKeyDown={onKeyDown}
+        >
           {items.map(({ label: name, run, isDangerous }) => (
             <button
               type="button"

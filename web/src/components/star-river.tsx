@@ -10,7 +10,7 @@ interface Star {
 
 const WIDTH = 640;
 const HEIGHT = 150;
-const stars = scatter(110);
+const stars = scatter(190);
 
 export function StarRiver(): JSX.Element {
   return (
@@ -42,11 +42,11 @@ function scatter(count: number): Star[] {
   return Array.from({ length: count }, (_, index) => {
     const x = random() * WIDTH;
     // The sum of three is near its middle more often than not: a river with faint banks.
-    const offset = (random() + random() + random() - 1.5) * 74;
+    const offset = (random() + random() + random() - 1.5) * 66;
     return {
       x: tenth(x),
       y: tenth(course(x) + offset),
-      radius: tenth(0.4 + random() ** 3 * 1.9),
+      radius: tenth(0.5 + random() ** 4 * 2),
       kind: index % 4,
     };
   });

@@ -3,6 +3,7 @@ import type { JSX, RefObject } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Turn } from '../conversation/branches.js';
 import { AnswerView } from './answer-view.js';
+import { Icon } from './icons.js';
 import { QuestionView } from './question-view.js';
 import { useSession, useTexts } from './session.js';
 import { Versions } from './versions.js';
@@ -64,6 +65,7 @@ function Choice({ isChosen, turn, id }: { isChosen: boolean; turn: Turn; id: str
         if (answer !== undefined) void workbench.choose(answer);
       }}
     >
+      {isChosen && <Icon name="check" />}
       {say.continueWithThis}
     </button>
   );

@@ -21,10 +21,9 @@ export class Branches {
   constructor(thread: Thread) {
     this.#thread = thread;
     for (const message of thread.messages.values()) {
-      // Of a file that lost a message, what hung on it counts as first.
-      const parent = message.parent !== null && thread.messages.has(message.parent) ? message.parent : null;
-      const siblings = this.#children.get(slot(parent));
-      if (siblings === undefined) this.#children.set(slot(parent), [message]);
+      const parent = slot(this.#parentOf(message));
+      const siblings = this.#children.get(parent);
+      if (siblings === undefined) this.#children.set(parent, [message]);
       else siblings.push(message);
     }
     for (const siblings of this.#children.values()) siblings.sort(inOrder);
@@ -32,6 +31,11 @@ export class Branches {
 
   children(parent: string | null): readonly Message[] {
     return this.#children.get(slot(parent)) ?? [];
+  }
+
+  /** Of a file that lost a message, what hung on it counts as first. */
+  #parentOf({ parent }: Message): string | null {
+    return parent !== null && this.#thread.messages.has(parent) ? parent : null;
   }
 
   /** The chosen message after `parent`. */
@@ -71,7 +75,7 @@ export class Branches {
 
   turns(): Turn[] {
     return this.path().map((message) => {
-      const siblings = this.children(message.parent);
+      const siblings = this.children(this.#parentOf(message));
       const isShownWith = (other: Message): boolean =>
         other === message || (message.comparison !== undefined && other.comparison === message.comparison);
       // A comparison is one version, whichever of its answers is chosen.

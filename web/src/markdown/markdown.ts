@@ -1,6 +1,6 @@
 /** Markdown to HTML text, not sanitised yet, and the borders of its blocks. Without a browser. */
 import MarkdownIt from 'markdown-it';
-import { addMathRules } from './math-rules.js';
+import { addMathRules, CUTTING } from './math-rules.js';
 
 const markdown = new MarkdownIt('default', { html: false, linkify: true, breaks: true, typographer: false });
 addMathRules(markdown);
@@ -19,9 +19,12 @@ export function renderMarkdown(source: string): string {
   return markdown.render(source);
 }
 
+/** Two: after a list, `2` is a paragraph until its dot comes and makes it an item of that list. */
+const OPEN_BLOCKS = 2;
+
 /**
- * Cuts a growing text into its top-level blocks (paragraph, list, code, …). More text can change the last block only, so
- * the others need not be drawn again; only the tail is parsed each time.
+ * Cuts a growing text into its top-level blocks (paragraph, list, code, …). More text can change the last two only, so the
+ * others need not be drawn again, nor parsed.
  */
 export class BlockCutter {
   #settled: readonly string[] = [];
@@ -36,12 +39,12 @@ export class BlockCutter {
     }
     this.#text = text;
     const blocks = topLevelBlocks(text.slice(this.#settledLength));
-    const last = blocks.pop();
+    const open = blocks.splice(-OPEN_BLOCKS);
     if (blocks.length > 0) {
       this.#settled = [...this.#settled, ...blocks];
       for (const block of blocks) this.#settledLength += block.length;
     }
-    return last === undefined ? this.#settled : [...this.#settled, last];
+    return [...this.#settled, ...open];
   }
 }
 
@@ -60,7 +63,7 @@ function topLevelBlocks(text: string): string[] {
 }
 
 function blockTokens(text: string): ReturnType<MarkdownIt['parse']> {
-  const state = new markdown.core.State(text, markdown, {});
+  const state = new markdown.core.State(text, markdown, CUTTING);
   markdown.core.ruler
     .getRules('')
     .slice(0, 2) // normalize, block: what stands in the lines is of no interest here.

@@ -68,7 +68,12 @@ const blockMath: BlockRule = (state, startLine, endLine, silent) => {
   let end = content.indexOf(close);
   while (end < 0) {
     line++;
-    if (line >= endLine || (state.sCount[line] ?? 0) < state.blkIndent) return false;
+    if (line >= endLine || (state.sCount[line] ?? 0) < state.blkIndent) {
+      if (!isCutting(state.env) || silent) return false;
+      state.line = line;
+      pushBlock(state, content, startLine);
+      return true;
+    }
     const text = state.src.slice(lineStart(line), lineEnd(line));
     const found = text.indexOf(close);
     if (found >= 0) end = content.length + 1 + found;
@@ -77,10 +82,21 @@ const blockMath: BlockRule = (state, startLine, endLine, silent) => {
   // Something follows on the line: it is a formula within a paragraph.
   if (content.slice(end + 2).trim() !== '' || content.slice(0, end).trim() === '') return false;
   if (silent) return true;
-  const token = state.push('math_block', 'math', 0);
-  token.block = true;
-  token.content = content.slice(0, end);
-  token.map = [startLine, line + 1];
   state.line = line + 1;
+  pushBlock(state, content.slice(0, end), startLine);
   return true;
 };
+
+function pushBlock(state: Parameters<BlockRule>[0], content: string, startLine: number): void {
+  const token = state.push('math_block', 'math', 0);
+  token.block = true;
+  token.content = content;
+  token.map = [startLine, state.line];
+}
+
+/** Where a growing text is cut into blocks, a formula that has no end yet holds all that follows. */
+export const CUTTING = { isCutting: true };
+
+function isCutting(env: unknown): boolean {
+  return env === CUTTING;
+}

@@ -123,6 +123,8 @@ export const en = {
   connectionUnreachable: 'The server cannot be reached. Trying again…',
   connectionLoading: 'The server is loading the model…',
   connectionReturned: 'The server is back.',
+  cannotChat: (reason: string) => `This model cannot chat. ${reason}`,
+  contextUse: (used: string, all: string) => `Context ${used} / ${all}`,
   connectionKeyNeeded: 'This server asks for an API key.',
 
   systemText: 'System text',

@@ -111,6 +111,8 @@ export const zh: Texts = {
   connectionUnreachable: '无法连接服务器，正在重试…',
   connectionLoading: '服务器正在加载模型…',
   connectionReturned: '服务器已恢复。',
+  cannotChat: (reason) => `这个模型不能对话。${reason}`,
+  contextUse: (used, all) => `上下文 ${used} / ${all}`,
   connectionKeyNeeded: '这个服务器需要 API 密钥。',
 
   systemText: '系统提示',
