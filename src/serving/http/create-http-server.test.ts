@@ -528,6 +528,56 @@ describe('clients that go away', () => {
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({ status: 499, path: '/echo', method: 'POST' });
   });
 
+  it('with further requests behind the one that is answered', async () => {
+    const signals: AbortSignal[] = [];
+    const route: Route = {
+      ...echo,
+      handler: async (request, reply) => {
+        signals.push(request.signal);
+        await reply.eventStream().send('x');
+        await once(request.signal, 'abort');
+        throw request.signal.reason;
+      },
+    };
+    const { address } = await start([route]);
+    const socket = await openSocket(address.port);
+    const request =
+      'POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}';
+    socket.write(request.repeat(12));
+    await eventually('started', () => signals.length === 12);
+    socket.destroy();
+    await eventually('aborted', () => signals.every(({ aborted }) => aborted));
+    await eventually('over', () => service?.running === 0);
+  });
+
+  it('nonsense behind a request does not get into its answer', async () => {
+    const route: Route = {
+      ...echo,
+      handler: async (_, reply) => {
+        const out = reply.eventStream();
+        await out.send('x');
+        await sleep(100);
+        await out.end();
+      },
+    };
+    const { address } = await start([route]);
+    const socket = await openSocket(address.port);
+    let text = '';
+    socket
+      .on('error', () => undefined)
+      .on('data', (chunk) => {
+        text += String(chunk);
+      });
+    socket.write(
+      'POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}',
+    );
+    await eventually('the first event', () => text.includes('data: x'));
+    socket.write('nonsense\r\n\r\n');
+    await eventually('over', () => service?.running === 0);
+    expect(text).toContain('data: x');
+    expect(text.match(/HTTP\/1.1/g)).toHaveLength(1);
+  });
+
   it('while the body is on its way: logged, nothing else', async () => {
     const lines: string[] = [];
     const { address } = await start([echo], { accessLog: (line) => lines.push(line) });

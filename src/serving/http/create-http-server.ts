@@ -36,8 +36,8 @@ export class HttpService {
   readonly #server: Server;
   readonly #settings: Settings;
   readonly #running = new Map<Exchange, Promise<void>>();
-  /** Responses under way on a connection; a broken request behind them must not write into them. */
-  readonly #open = new Map<Duplex, ServerResponse>();
+  /** Of each connection; several where a client does not wait for answers (pipelining). */
+  readonly #exchanges = new Map<Duplex, Set<Exchange>>();
   #isDraining = false;
 
   constructor(routes: readonly Route[], settings: Settings) {
@@ -67,6 +67,7 @@ export class HttpService {
     // Counted by us: beyond this limit Node would leave headers out without a word.
     this.#server.maxHeadersCount = 0;
     this.#server.maxConnections = settings.maxConnections;
+    this.#server.on('connection', (socket) => this.#watch(socket));
     this.#server.on('request', (request, response) => this.#handle(parts, request, response, false));
     this.#server.on('checkContinue', (request, response) => this.#handle(parts, request, response, true));
     this.#server.on('checkExpectation', (request, response) => this.#handle(parts, request, response, false));
@@ -159,21 +160,31 @@ export class HttpService {
     response: ServerResponse,
     needsContinue: boolean,
   ): void {
-    const { socket } = request;
     const exchange = new Exchange(parts, request, response, needsContinue);
-    this.#open.set(socket, response);
-    const sent = new Promise<void>((resolve) => response.once('close', resolve));
-    const done = Promise.all([exchange.run(), sent]).then(() => {
+    const exchanges = this.#exchanges.get(request.socket);
+    exchanges?.add(exchange);
+    const done = Promise.all([exchange.run(), exchange.closed]).then(() => {
       this.#running.delete(exchange);
-      if (this.#open.get(socket) === response) this.#open.delete(socket);
+      exchanges?.delete(exchange);
     });
     this.#running.set(exchange, done);
+  }
+
+  /** Node tells only the answer that is being sent of the end of its connection, not those that wait behind it. */
+  #watch(socket: Socket): void {
+    const exchanges = new Set<Exchange>();
+    this.#exchanges.set(socket, exchanges);
+    socket.once('close', () => {
+      this.#exchanges.delete(socket);
+      for (const exchange of exchanges) exchange.close();
+    });
   }
 
   /** What is no HTTP, or takes too long to become a request. */
   #refuse(error: Error & { readonly code?: string }, socket: Duplex): void {
     const isGone = error.code === 'ECONNRESET' || error.code === 'HPE_INVALID_EOF_STATE';
-    if (!socket.writable || isGone || this.#open.get(socket)?.headersSent === true) {
+    const isAnswering = [...(this.#exchanges.get(socket) ?? [])].some(({ isBegun }) => isBegun);
+    if (!socket.writable || isGone || isAnswering) {
       socket.destroy();
       return;
     }

@@ -30,6 +30,9 @@ const LINGER_MILLISECONDS = 1000;
 
 export class Exchange {
   readonly requestId: string;
+  /** When the answer is sent, or the client gone. */
+  readonly closed: Promise<void>;
+  #resolveClosed: (() => void) | undefined;
   readonly #parts: ServerParts;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
@@ -59,7 +62,10 @@ export class Exchange {
     for (const [name, value] of Object.entries(parts.guard.headersFor(request.headers.origin)))
       response.setHeader(name, value);
     if (parts.isDraining()) response.shouldKeepAlive = false;
-    response.once('close', () => this.#close());
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    response.once('close', () => this.close());
     const { pingInterval, stallTimeout } = parts.settings;
     this.#reply = new ServerReply(response, {
       pingMilliseconds: pingInterval,
@@ -181,7 +187,7 @@ export class Exchange {
   }
 
   async #fail(error: unknown): Promise<void> {
-    if (error instanceof ClientGoneError || this.#response.destroyed) {
+    if (error instanceof ClientGoneError || this.#response.destroyed || this.#resolveClosed === undefined) {
       this.#response.destroy();
       return;
     }
@@ -196,7 +202,16 @@ export class Exchange {
     }
   }
 
-  #close(): void {
+  /** Bytes of the answer are on their way. */
+  get isBegun(): boolean {
+    return this.#response.headersSent;
+  }
+
+  /** The connection is closed, or the answer sent. */
+  close(): void {
+    if (this.#resolveClosed === undefined) return;
+    this.#resolveClosed();
+    this.#resolveClosed = undefined;
     const isComplete = this.#response.writableFinished;
     if (!isComplete) this.#controller.abort(new ClientGoneError());
     this.#reply.stop();
