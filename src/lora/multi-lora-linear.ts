@@ -50,7 +50,7 @@ export class MultiLoraLinear extends Module implements Linear {
     const { dtype, device } = this.weight;
     const own = (tensor: Tensor): Tensor => {
       const placed = tensor.toDevice(device).to(isFloatDType(dtype) ? dtype : tensor.dtype);
-      return (placed === tensor ? tensor.clone() : placed).keep();
+      return placed === tensor ? tensor.clone() : placed;
     };
     noGrad(() =>
       scope(() => {
@@ -66,7 +66,10 @@ export class MultiLoraLinear extends Module implements Linear {
           const factor = loraMagnitude.toDevice(device).to(norms.dtype).div(norms);
           direction = { factor: own(factor), excess: own(factor.sub(1)) };
         }
-        this.#updates.set(adapter, { scale, loraA: own(loraA), loraB: own(loraB), direction });
+        const update = { scale, loraA: own(loraA), loraB: own(loraB), direction };
+        // Kept when all are made, so that nothing stays behind when memory runs out before.
+        for (const tensor of tensorsOf(update)) tensor.keep();
+        this.#updates.set(adapter, update);
       }),
     );
   }
@@ -76,8 +79,7 @@ export class MultiLoraLinear extends Module implements Linear {
     const update = this.#updates.get(adapter);
     if (update === undefined) return;
     this.#updates.delete(adapter);
-    for (const tensor of [update.loraA, update.loraB, update.direction?.factor, update.direction?.excess])
-      tensor?.dispose();
+    for (const tensor of tensorsOf(update)) tensor.dispose();
   }
 
   /** Numbers of the adapters that are attached. */
@@ -151,6 +153,10 @@ export class MultiLoraLinear extends Module implements Linear {
     for (const adapter of this.adapters) this.detach(adapter);
     super.dispose();
   }
+}
+
+function tensorsOf({ loraA, loraB, direction }: AttachedUpdate): Tensor[] {
+  return direction === undefined ? [loraA, loraB] : [loraA, loraB, direction.factor, direction.excess];
 }
 
 function rowsOf(tensor: Tensor, rows: RowGroup['rows']): Tensor {
