@@ -9,7 +9,14 @@ import type { AdapterSet } from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
 import type { CausalLm } from '../../models/index.js';
 import { PagedKvCache } from '../../nn/index.js';
-import { liveTensorCount, noGrad, scope, type Tensor } from '../../tensor/index.js';
+import {
+  isInvariantLinear,
+  liveTensorCount,
+  noGrad,
+  scope,
+  setInvariantLinear,
+  type Tensor,
+} from '../../tensor/index.js';
 import type { TokenLogProbs } from '../log-probs.js';
 import { NgramDrafter } from '../ngram-drafter.js';
 import type { EngineStats, GenerationRequest, SequenceEnd } from '../requests.js';
@@ -205,7 +212,7 @@ export class Engine {
       return [];
     }
     for (const { scheduled } of chunks) scheduled.startedAt ??= start;
-    noGrad(() => scope(() => this.#run(chunks)));
+    withInvariantLinear(() => noGrad(() => scope(() => this.#run(chunks))));
     const tokens = chunks.reduce((sum, { count, drafts }) => sum + count + drafts.length, 0);
     const end = performance.now();
     this.#scheduler.measured(tokens, end - start);
@@ -340,6 +347,17 @@ export class Engine {
     this.#scheduler.remove(scheduled);
     scheduled.task.dispose();
     this.#isStalled = false;
+  }
+}
+
+/** Products whose rows do not feel each other, for the length of a step: training and comparison keep their own. */
+function withInvariantLinear(body: () => void): void {
+  const before = isInvariantLinear();
+  setInvariantLinear(true);
+  try {
+    body();
+  } finally {
+    setInvariantLinear(before);
   }
 }
 
