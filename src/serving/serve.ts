@@ -62,6 +62,7 @@ export class ModelServer {
       adapters: options.adapters,
       queue: options.queue,
       stallSeconds: options.stallSeconds,
+      assumedLength: model.maxModelLength,
     });
     try {
       const metrics = new ServingMetrics({

@@ -29,6 +29,8 @@ export interface EngineProcessOptions {
   readonly adapters?: readonly AdapterInfo[] | undefined;
   readonly queue: QueueLimits;
   readonly restart?: RestartOptions | undefined;
+  /** What `maxModelLength` says until the engine has told. Default 0. */
+  readonly assumedLength?: number | undefined;
   /** Seconds of silence after which the engine counts as stalled. Default 30. */
   readonly stallSeconds?: number | undefined;
 }
@@ -100,9 +102,8 @@ export class EngineProcess implements EngineService {
     return this.#stats.take();
   }
 
-  /** 0 until the engine is ready for the first time. */
   get maxModelLength(): number {
-    return this.#limits?.maxModelLength ?? 0;
+    return this.#limits?.maxModelLength ?? this.#options.assumedLength ?? 0;
   }
 
   get adapters(): readonly AdapterInfo[] {

@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest';
+import { InputError } from '../../errors/index.js';
+import { type CacheSituation, type CacheWish, cacheTokens } from './cache-size.js';
+
+/** 13B in bfloat16: 819 200 bytes for each token. */
+const large: CacheSituation = {
+  bytesPerToken: 819_200,
+  freeBytes: 30e9,
+  maxLength: undefined,
+  maxSequences: 64,
+};
+
+test.each<[string, CacheWish, Partial<CacheSituation>, number]>([
+  ['a share of the memory', {}, {}, Math.floor((30e9 * 0.4) / 819_200)],
+  ['more of it for the one text that must fit', {}, { maxLength: 20_000 }, 20_000],
+  ['a bound for each sequence', {}, { maxSequences: 2 }, 8192],
+  ['a bound for all', {}, { bytesPerToken: 1000 }, 262_144],
+  ['unknown memory', {}, { freeBytes: undefined }, 262_144],
+  ['tokens asked for', { tokens: 999 }, {}, 999],
+  ['bytes asked for', { bytes: 8.192e9 }, {}, 10_000],
+])('%s', (_, wish, change, tokens) => {
+  expect(cacheTokens(wish, { ...large, ...change })).toBe(tokens);
+});
+
+test.each<[string, CacheWish, Partial<CacheSituation>, RegExp]>([
+  ['too many', { tokens: 50_000 }, {}, /50000 tokens needs 41\.0 GB \(819 kB for each token\), and 30\.0 GB/],
+  [
+    'too few for a text',
+    { tokens: 2000 },
+    { maxLength: 4000 },
+    /2000 tokens .* fewer than the 4000 of one text/,
+  ],
+  ['no memory', {}, { freeBytes: 100e6 }, /fewer than the 256 of one text; 100 MB of memory are free/],
+  ['no memory for a text', {}, { maxLength: 40_000 }, /fewer than the 40000/],
+])('%s: refused with the numbers', (_, wish, change, message) => {
+  const ask = (): number => cacheTokens(wish, { ...large, ...change });
+  expect(ask).toThrow(InputError);
+  expect(ask).toThrow(message);
+});
