@@ -332,37 +332,54 @@ inline void multiplyColumnTile(const typename Type::Pair* x, const typename Type
           Type::addVector(sum[row][v], sums + row * sumStride + v * Type::lanes);
 }
 
+// One step of outputs first … end, groupStride vectors from one group to the next. Later steps are asked for on the
+// way: each is a page or more from the one before, where the processor follows no stream.
+template <typename Type>
+inline void packColumns(const Products& products, std::int64_t element, std::int64_t firstOutput,
+                        std::int64_t endOutput, typename Type::Operand* packed, std::int64_t groupStride) {
+  using Stored = typename Type::Stored;
+  constexpr std::int64_t stepsAhead = 8, bytes = sizeof(Stored), lanes = Type::lanes;
+  constexpr std::int64_t group = Type::columnVectors * lanes;
+  const std::int64_t stride = products.weightStride;
+  const std::int64_t depth = least(Type::depth, products.inputs - element);
+  const auto* row = static_cast<const Stored*>(products.weight) + element * stride + firstOutput;
+  const auto ahead = reinterpret_cast<std::uintptr_t>(row) +
+                     static_cast<std::uintptr_t>(stepsAhead * Type::depth * stride * bytes);
+  const std::int64_t outputs = endOutput - firstOutput;
+  for (std::int64_t output = 0; output < ceilDivide(outputs, group) * group; output += lanes) {
+    auto* target = packed + output / group * groupStride + output % group / lanes;
+    for (std::int64_t i = 0; i < Type::depth; i++)
+      __builtin_prefetch(
+          reinterpret_cast<const void*>(ahead + static_cast<std::uintptr_t>((i * stride + output) * bytes)), 0, 2);
+    if (output + lanes <= outputs && depth == Type::depth)
+      Type::keep(target, Type::loadColumns(row + output, stride, Type::depth, lanes));
+    else if (output < outputs)
+      Type::keep(target, Type::loadColumns(row + output, stride, depth, least(lanes, outputs - output)));
+    else
+      Type::keep(target, Type::nothing());
+  }
+}
+
 // Rows first … end times outputs first … end. scratch: the chunk of W [group of outputs][step][vector], then sums
 // [rows][outputs rounded up to whole groups].
 template <typename Type>
 void multiplyColumns(const Products& products, std::int64_t firstPanel, std::int64_t endPanel,
                      std::int64_t firstOutput, std::int64_t endOutput, void* scratch) {
-  using Stored = typename Type::Stored;
   using Operand = typename Type::Operand;
   constexpr std::int64_t group = Type::columnVectors * Type::lanes;
   const Panels panels(products.rows, Type::columnRowTile);
   const std::int64_t steps = ceilDivide(products.inputs, Type::depth);
   const std::int64_t groups = ceilDivide(endOutput - firstOutput, group), outputs = groups * group;
   const std::int64_t firstRow = panels.first(firstPanel), rows = panels.first(endPanel) - firstRow;
-  const auto* weight = static_cast<const Stored*>(products.weight);
   const auto* x = static_cast<const typename Type::Pair*>(products.packedInput);
   auto* packed = static_cast<Operand*>(scratch);
   auto* sums = reinterpret_cast<typename Type::Sum*>(packed + groups * columnChunkSteps * Type::columnVectors);
   for (std::int64_t i = 0; i < rows * outputs; i++) sums[i] = 0;
   for (std::int64_t start = 0; start < steps; start += columnChunkSteps) {
     const std::int64_t count = least(steps - start, columnChunkSteps);
-    for (std::int64_t s = 0; s < count; s++) {
-      const std::int64_t element = (start + s) * Type::depth;
-      const auto* row = weight + element * products.weightStride;
-      const std::int64_t depth = least(Type::depth, products.inputs - element);
-      for (std::int64_t output = 0; output < outputs; output += Type::lanes) {
-        const std::int64_t present = least(Type::lanes, endOutput - firstOutput - output);
-        auto* target = packed + (output / group * count + s) * Type::columnVectors + output % group / Type::lanes;
-        Type::keep(target, present > 0 ? Type::loadColumns(row + firstOutput + output, products.weightStride, depth,
-                                                           present)
-                                       : Type::nothing());
-      }
-    }
+    for (std::int64_t s = 0; s < count; s++)
+      packColumns<Type>(products, (start + s) * Type::depth, firstOutput, endOutput,
+                        packed + s * Type::columnVectors, count * Type::columnVectors);
     for (std::int64_t panel = firstPanel; panel < endPanel; panel++) {
       const std::int64_t first = panels.first(panel), size = panels.size(panel);
       const auto* panelX = x + first * steps + start * size;
