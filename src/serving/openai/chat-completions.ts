@@ -6,7 +6,7 @@ import { ChatChoice, type ChatChoiceOptions, type ChatDelta } from './chat-choic
 import { type ChatPlan, planChat } from './chat-request.js';
 import { type ChatFields, chatSchema } from './chat-schema.js';
 import { ChoiceRun } from './choice-run.js';
-import type { OpenAiContext } from './context.js';
+import { type OpenAiContext, requireEngine } from './context.js';
 import { type ChatLogProbs, promptLogProbs } from './log-probs.js';
 import { parseBody } from './parse-body.js';
 
@@ -32,6 +32,7 @@ export function chatCompletionsRoute(context: OpenAiContext): Route {
     },
     handler: async (request, reply) => {
       const fields = parseBody(chatSchema, request.body, PATH);
+      requireEngine(context);
       const plan = await planChat(fields, context);
       context.observeChoices?.(plan.choices);
       const answer = new ChatAnswer(fields, plan, context);

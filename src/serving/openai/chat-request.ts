@@ -27,10 +27,8 @@ export async function planChat(fields: ChatFields, context: OpenAiContext): Prom
   if (fields.top_logprobs !== undefined && fields.logprobs !== true)
     throw badRequest('top_logprobs: needs logprobs: true', 'top_logprobs');
   const mode = toolMode(fields);
-  const parts = sharedRequestParts(fields, model, requested.adapter);
-  const forced = checkSize(toolGrammar(fields, mode), 'tools');
-  if (forced !== undefined && parts.grammar !== undefined)
-    throw badRequest('tool_choice: a demanded call and a response format exclude each other', 'tool_choice');
+  const demanded = checkSize(toolGrammar(fields, mode), 'tools');
+  const parts = sharedRequestParts(fields, model, requested.adapter, demanded);
   const promptIds = truncated(await chatIds(fields, mode, context), fields.truncate_prompt_tokens, engine);
   const maxNewTokens = answerLength(
     promptIds.length,
@@ -45,7 +43,6 @@ export async function planChat(fields: ChatFields, context: OpenAiContext): Prom
     ...parts,
     promptIds,
     maxNewTokens,
-    grammar: forced ?? parts.grammar,
     logProbs: fields.logprobs === true ? (fields.top_logprobs ?? 0) : undefined,
   };
   const requests =

@@ -5,7 +5,7 @@ import { ChoiceRun } from './choice-run.js';
 import { CompletionChoice } from './completion-choice.js';
 import { type CompletionPlan, planCompletion } from './completion-request.js';
 import { type CompletionFields, completionSchema } from './completion-schema.js';
-import type { OpenAiContext } from './context.js';
+import { type OpenAiContext, requireEngine } from './context.js';
 import { promptLogProbs } from './log-probs.js';
 import { parseBody } from './parse-body.js';
 import type { CompletionPrompt } from './prompt-ids.js';
@@ -31,6 +31,7 @@ export function completionsRoute(context: OpenAiContext): Route {
     },
     handler: async (request, reply) => {
       const fields = parseBody(completionSchema, request.body, PATH);
+      requireEngine(context);
       const plan = planCompletion(fields, context);
       context.observeChoices?.(plan.choices);
       const answer = new CompletionAnswer(fields, plan, context);

@@ -1,5 +1,5 @@
 /** What the routes of the OpenAI API work with. */
-import type { EngineService } from '../engine-service.js';
+import { type EngineService, EngineUnavailableError } from '../engine-service.js';
 import { HttpError } from '../http/index.js';
 import type { ServedModel } from '../served-model.js';
 import type { TemplateRenderer } from './chat-template.js';
@@ -20,6 +20,12 @@ export interface OpenAiContext {
   readonly observeChoices: ((count: number) => void) | undefined;
   /** Changes with the model and its configuration. */
   readonly fingerprint: string;
+}
+
+/** Before anything is measured by the engine's limits, which it may not have told yet. @throws EngineUnavailableError */
+export function requireEngine({ engine: { state } }: OpenAiContext): void {
+  if (state.kind !== 'ready')
+    throw new EngineUnavailableError(state.detail, state.kind === 'failed' ? 60 : 5);
 }
 
 /** The id that answers carry, and the adapter that it stands for. */

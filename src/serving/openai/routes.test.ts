@@ -182,6 +182,53 @@ test('a client that goes away cancels all of its choices', async () => {
   await slow.close();
 });
 
+test('a client that does not read makes its sequence pause', async () => {
+  const text = 'x'.repeat(20_000);
+  const tokens = Array.from({ length: 4000 }, (_, id) => ({ id: 10 + (id % 800), text }));
+  const endless = await startOpenAiServer({ model, maxModelLength: 5000, answer: () => ({ tokens }) });
+  const response = await fetch(`${endless.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ messages, stream: true }),
+  });
+  const generated = (): number => endless.engine.stats.generatedTokens;
+  let before = -1;
+  await expect
+    .poll(
+      () => {
+        const isStill = generated() === before;
+        before = generated();
+        return isStill;
+      },
+      { interval: 200, timeout: 10_000 },
+    )
+    .toBe(true);
+  // Of 80 MB: what the sockets and the client's stream hold.
+  expect(before * text.length).toBeLessThan(20e6);
+  await response.body?.cancel();
+  await expect.poll(() => endless.engine.running).toBe(0);
+  await endless.close();
+});
+
+test('while the engine is not there: 503 with a time to come back', async () => {
+  const other = await startOpenAiServer({ model });
+  other.engine.state = { kind: 'loading', detail: 'Loading model' };
+  for (const path of ['/v1/chat/completions', '/v1/completions']) {
+    const { status, headers, json } = await other.post(path, { messages, prompt: 'a', max_tokens: 9999 });
+    expect([status, headers.get('retry-after'), json.error.message]).toEqual([503, '5', 'Loading model']);
+  }
+  await other.close();
+});
+
+test('the end of a grammar ends the answer, ignore_eos or not', async () => {
+  const body = { messages, ignore_eos: true, structured_outputs: { choice: ['a', 'b'] } };
+  await server.post('/v1/chat/completions', body);
+  expect(server.engine.requests.at(-1)).toMatchObject({
+    stopTokenIds: model.stopTokenIds,
+    grammar: { kind: 'choice', choices: ['a', 'b'] },
+  });
+});
+
 test('a failing choice cancels the others', async () => {
   const slow = await startOpenAiServer({
     model,

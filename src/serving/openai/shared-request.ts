@@ -1,5 +1,5 @@
 /** The fields that both completion routes share, checked against the model and put into the engine's terms. */
-import type { BeamParameters, SamplingParameters, TextRequest } from '../../generation/index.js';
+import type { BeamParameters, GrammarSpec, SamplingParameters, TextRequest } from '../../generation/index.js';
 import { badRequest } from '../http/index.js';
 import type { ServedModel } from '../served-model.js';
 import type { SharedFields } from './fields.js';
@@ -14,17 +14,27 @@ export interface ChoicePlan {
   readonly beams: BeamParameters | undefined;
 }
 
-/** @throws HttpError 400 naming the field */
+/**
+ * @param demanded what an answer that calls a tool must follow
+ * @throws HttpError 400 naming the field
+ */
 export function sharedRequestParts(
   fields: SharedFields,
   model: ServedModel,
   adapter: string | undefined,
+  demanded?: GrammarSpec,
 ): RequestParts {
   checkCombinations(fields);
+  const formatted = grammarOf(fields);
+  if (demanded !== undefined && formatted !== undefined)
+    throw badRequest('tool_choice: a demanded call and a response format exclude each other', 'tool_choice');
+  const grammar = demanded ?? formatted;
   const { tokenizer } = model;
   for (const field of ['stop_token_ids', 'allowed_token_ids'] as const)
     for (const [index, id] of (fields[field] ?? []).entries()) checkTokenId(model, id, `${field}.${index}`);
-  const stops = [...(fields.ignore_eos === true ? [] : model.stopTokenIds), ...(fields.stop_token_ids ?? [])];
+  // Behind the end of a grammar nothing else is allowed: it cannot be passed over.
+  const ownStops = fields.ignore_eos === true && grammar === undefined ? [] : model.stopTokenIds;
+  const stops = [...ownStops, ...(fields.stop_token_ids ?? [])];
   const stop = typeof fields.stop === 'string' ? [fields.stop] : fields.stop;
   const words = fields.bad_words?.flatMap((word) => [tokenizer.encode(word), tokenizer.encode(` ${word}`)]);
   return {
@@ -38,7 +48,7 @@ export function sharedRequestParts(
     allowedTokenIds: fields.allowed_token_ids,
     forbiddenSequences: words?.filter((ids) => ids.length > 0),
     promptLogProbs: fields.prompt_logprobs,
-    grammar: grammarOf(fields),
+    grammar,
     beams: planChoices(fields).beams,
     adapter,
     cacheSalt: fields.cache_salt,
