@@ -1,0 +1,496 @@
+/** The chat page in a real browser, before a server without a model, under the policy that the page must work with. */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { longHistory } from './chat-page/long-history.js';
+import { MockServer } from './chat-page/mock-server.js';
+
+/** XINGHE_CHROMIUM, or where systems put it; undefined, the reason printed, where there is none. */
+function browserPath(): string | undefined {
+  const candidates = [process.env.XINGHE_CHROMIUM ?? '', '/usr/bin/chromium', '/usr/bin/google-chrome'];
+  const found = candidates.find((path) => path !== '' && existsSync(path));
+  if (found === undefined)
+    console.warn('skipped: no browser; install chromium, or name one in XINGHE_CHROMIUM');
+  return found;
+}
+
+const executablePath = browserPath();
+const folder = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist', 'web');
+
+/** Machines are slow at times; nothing here waits this long on a good day. */
+const poll = <T>(value: () => T): ReturnType<typeof expect.poll<T>> =>
+  expect.poll(value, { timeout: 15_000 });
+
+const BOX = '#message-box';
+const SKY = '为什么天空是蓝的？';
+
+describe.skipIf(executablePath === undefined)('the chat page', () => {
+  let browser: Browser;
+  let server: MockServer;
+  const contexts: BrowserContext[] = [];
+
+  beforeAll(async () => {
+    if (!existsSync(join(folder, 'index.html')))
+      throw new Error('dist/web is not built: run `npm run build` first');
+    browser = await chromium.launch({
+      ...(executablePath !== undefined && { executablePath }),
+      args: ['--no-sandbox', '--disable-gpu'],
+    });
+  });
+  afterAll(() => browser?.close());
+  beforeEach(async () => {
+    server = new MockServer({ folder, pace: 2 });
+    await server.start();
+  });
+  afterEach(async () => {
+    await Promise.all(contexts.splice(0).map((context) => context.close()));
+    await server.stop();
+  });
+
+  /** A page, and what went wrong in it: exceptions, breaches of the policy, requests to elsewhere. */
+  async function openPage(
+    options: Parameters<Browser['newContext']>[0] = {},
+  ): Promise<{ page: Page; faults: string[] }> {
+    const context = await browser.newContext({
+      locale: 'zh-CN',
+      viewport: { width: 1280, height: 860 },
+      ...options,
+    });
+    contexts.push(context);
+    const page = await context.newPage();
+    const faults: string[] = [];
+    page.on('pageerror', (error) => faults.push(error.message));
+    page.on('console', (message) => {
+      // A refused or broken request is told by the browser itself; the tests that cause one look at the page.
+      if (message.type() === 'error' && !/Failed to load resource/.test(message.text()))
+        faults.push(message.text());
+    });
+    page.on('request', (request) => {
+      if (!/^(?:blob:)?http:\/\/127\.0\.0\.1/.test(request.url())) faults.push(`asked ${request.url()}`);
+    });
+    await page.goto(server.url);
+    await page.waitForSelector(BOX);
+    return { page, faults };
+  }
+
+  /** Kept where XINGHE_SCREENSHOTS names a folder. */
+  async function picture(page: Page, name: string): Promise<void> {
+    const shots = process.env.XINGHE_SCREENSHOTS;
+    if (shots === undefined) return;
+    mkdirSync(shots, { recursive: true });
+    await page.screenshot({ path: join(shots, `chat-${name}.png`) });
+  }
+
+  async function send(page: Page, text: string): Promise<void> {
+    await page.fill(BOX, text);
+    await page.press(BOX, 'Enter');
+  }
+
+  /** Sends and waits for the whole answer. */
+  async function ask(page: Page, text: string): Promise<void> {
+    const before = server.asked.length;
+    await send(page, text);
+    await poll(() => server.asked.length).toBeGreaterThan(before);
+    await poll(() => server.asked.slice(before).every(({ isFinished }) => isFinished)).toBe(true);
+    await page.waitForSelector('.send[type=submit]');
+  }
+
+  const button = (page: Page, name: string): ReturnType<Page['locator']> =>
+    page.getByRole('button', { name, exact: true });
+  const answers = (page: Page): ReturnType<Page['locator']> => page.locator('.answer .markdown');
+  const answerText = async (page: Page): Promise<string> =>
+    ((await answers(page).last().textContent()) ?? '').trim();
+
+  it('streams Chinese as it comes, and says what it cost', async () => {
+    server.pace = 25;
+    const { page, faults } = await openPage();
+    await send(page, SKY);
+    await page.waitForSelector('.answer .markdown .block');
+    const early = await answerText(page);
+    await poll(() => answerText(page)).not.toBe(early);
+    expect(await page.locator('.progress .figures').textContent()).toMatch(/\d+ 词元/);
+    await page.waitForSelector('.send[type=submit]');
+    const whole = await answerText(page);
+    expect(whole.startsWith(early)).toBe(true);
+    expect(whole).toMatch(/天空之所以是蓝的.*这就是晚霞。$/s);
+    expect(whole).not.toContain('\uFFFD');
+    expect(await page.locator('.answer .figures').textContent()).toMatch(/77 词元 · 提示 9 .* 词元\/秒/);
+    expect(await page.title()).toBe(`${SKY} · 星河`);
+    expect(await page.textContent('#announcer')).toBe('回答完毕，共 77 个词元');
+    expect(faults).toEqual([]);
+  });
+
+  it('stops: by button and by Escape, and the server sees it', async () => {
+    server.pace = 30;
+    const { page } = await openPage();
+    for (const stop of [() => button(page, '停止').click(), () => page.keyboard.press('Escape')]) {
+      await send(page, '写一篇长文');
+      await poll(() => answerText(page)).toContain('第1段');
+      await stop();
+      await poll(() => server.asked.at(-1)?.isAborted).toBe(true);
+      await page.getByText('你停止了这个回答。').last().waitFor();
+      expect(await answerText(page)).toContain('第1段');
+    }
+  });
+
+  it('answers again, edits and branches, and shows every version', async () => {
+    const { page } = await openPage();
+    await ask(page, SKY);
+    await button(page, '重新回答').click();
+    await page.locator('.version-count', { hasText: '2 / 2' }).waitFor();
+    await poll(() => server.asked.at(-1)?.isFinished).toBe(true);
+    await button(page, '上一版本').click();
+    await page.locator('.version-count', { hasText: '1 / 2' }).waitFor();
+    await page.locator('.question').hover();
+    await button(page, '编辑').click();
+    await page.getByLabel('编辑消息').fill('Why is the sky blue?');
+    await button(page, '重新发送').click();
+    await page.getByText('what is left').waitFor();
+    expect(await page.locator('.question .version-count').textContent()).toBe('2 / 2');
+    await page.locator('.question').getByRole('button', { name: '上一版本' }).click();
+    await page.getByText('这就是晚霞').waitFor();
+    expect(server.asked.map(({ messages }) => messages.length)).toEqual([1, 1, 1]);
+    await picture(page, 'versions');
+  });
+
+  it('keeps what had come when the page is loaded anew in mid-answer', async () => {
+    server.pace = 25;
+    const { page } = await openPage();
+    await send(page, '写一篇长文');
+    await poll(() => answerText(page)).toContain('晚霞');
+    const before = await answerText(page);
+    await page.reload();
+    await page.getByText('这个回答中断了。').waitFor();
+    const after = await answerText(page);
+    expect(after.startsWith(before.slice(0, before.length - 4))).toBe(true);
+    await poll(() => server.asked[0]?.isAborted).toBe(true);
+    server.pace = 2;
+    await button(page, '继续').click();
+    await page.getByText('这就是全部。').waitFor();
+    expect((await answerText(page)).startsWith(after)).toBe(true);
+    expect(server.asked.at(-1)?.body).toMatchObject({ continue_final_message: true });
+    await page.reload();
+    await page.getByText('这就是全部。').waitFor();
+    expect(await page.getByText('这个回答中断了。').count()).toBe(0);
+  });
+
+  it('outlives its server, and goes on when that is back', async () => {
+    const { page } = await openPage();
+    server.breakAfter = 20;
+    await send(page, SKY);
+    await page.getByText('连接中断了').waitFor();
+    expect(await answerText(page)).toMatch(/^天空之所以是蓝的/);
+    await server.stop();
+    await button(page, '重新回答').click();
+    await page.getByText('无法连接服务器。').waitFor();
+    await page.locator('.connection[data-state=unreachable]').waitFor();
+    await picture(page, 'unreachable');
+    await server.start();
+    await page.getByText('服务器已恢复。').waitFor({ timeout: 15_000 });
+    await button(page, '重新回答').click();
+    await page.getByText('这就是晚霞').waitFor();
+    expect(await page.locator('.version-count').textContent()).toBe('3 / 3');
+  });
+
+  it('waits for a busy server as long as that asks', async () => {
+    server.refusals = { status: 429, retryAfter: 1, times: 2 };
+    const { page } = await openPage();
+    await send(page, SKY);
+    await page.getByText(/服务器正忙。\d 秒后重试。/).waitFor();
+    await page.getByText('这就是晚霞').waitFor();
+    expect(server.asked).toHaveLength(1);
+  });
+
+  it('asks for a key, and keeps it only where it is told to', async () => {
+    await server.stop();
+    server = new MockServer({ folder, key: 'xinghe-secret' });
+    await server.start();
+    const { page } = await openPage();
+    await button(page, '输入密钥').click();
+    await page.fill('#api-key', 'xinghe-secret');
+    await page.locator('dialog').getByRole('button', { name: '保存' }).click();
+    await page.locator('.connection[data-state=ready]').waitFor({ state: 'attached' });
+    await button(page, '关闭').click();
+    await ask(page, SKY);
+    const kept = (): Promise<unknown> => page.evaluate('JSON.stringify({...localStorage})');
+    expect(await kept()).not.toContain('xinghe-secret');
+    await page.reload();
+    await page.getByText('这个服务器需要 API 密钥。').waitFor();
+    await button(page, '输入密钥').click();
+    await page.check('dialog input[type=checkbox]');
+    await page.fill('#api-key', 'xinghe-secret');
+    await page.locator('dialog').getByRole('button', { name: '保存' }).click();
+    await page.reload();
+    await page.locator('.connection[data-state=ready]').waitFor({ state: 'attached' });
+    expect(await kept()).toContain('xinghe-secret');
+  });
+
+  it('lets nothing of an answer run', async () => {
+    const { page, faults } = await openPage();
+    await ask(page, '攻击');
+    expect(await page.evaluate('window.broken')).toBe(undefined);
+    expect(
+      await page.locator('.markdown :is(script, img, iframe, style, [onclick], [onerror])').count(),
+    ).toBe(0);
+    expect(await page.locator('.markdown a[href^="javascript:"]').count()).toBe(0);
+    expect(await answerText(page)).toContain('<script>');
+    expect(await page.locator('.markdown a').first().getAttribute('rel')).toContain('noopener');
+    expect(faults).toEqual([]);
+  });
+
+  it('sets formulas, code and tables', async () => {
+    const { page, faults } = await openPage({ permissions: ['clipboard-read', 'clipboard-write'] });
+    await ask(page, '推导平方和公式');
+    await poll(() => page.locator('.markdown .katex').count()).toBe(7);
+    expect(await page.locator('.markdown .katex-error').count()).toBe(0);
+    // KaTeX places by style: under the policy it must have got through.
+    expect(await page.locator('.katex .vlist > span').first().getAttribute('style')).toContain('top');
+    await ask(page, '用 Python 写一个函数');
+    await page.waitForSelector('.hljs-keyword');
+    await page.locator('.copy-code').click();
+    expect(await page.evaluate('navigator.clipboard.readText()')).toMatch(/^def longest_common_prefix/);
+    await ask(page, '用表格比较三种茶');
+    expect(await page.locator('.markdown td').count()).toBe(16);
+    expect(faults).toEqual([]);
+  });
+
+  it('compares two models side by side', async () => {
+    const { page } = await openPage();
+    await button(page, '对比').click();
+    expect(await page.getByLabel('第二个模型').inputValue()).toBe('poet');
+    await ask(page, SKY);
+    expect(server.asked.map(({ model }) => model).sort()).toEqual(['poet', 'telechat-7b']);
+    const columns = page.locator('.column');
+    expect(await columns.nth(0).textContent()).toContain('这就是晚霞');
+    expect(await columns.nth(1).textContent()).toContain('秋水长天一色');
+    await picture(page, 'compare');
+    await columns.nth(1).getByRole('button', { name: '采用这个回答' }).click();
+    await button(page, '结束对比').click();
+    await ask(page, '再来一首');
+    expect(server.asked.at(-1)?.messages[1]?.content).toContain('秋水长天一色');
+  });
+
+  it('takes a persona, and the settings of the conversation, with the defaults of the model in sight', async () => {
+    const { page } = await openPage();
+    await button(page, '人设库').click();
+    await button(page, '新建人设').click();
+    await page.fill('#persona-name', '猫');
+    await page.fill('#persona-system', '你是一只猫');
+    await button(page, '保存').click();
+    await button(page, '使用').click();
+    await button(page, '本次对话的设置').click();
+    expect(await page.getAttribute('#sampling-temperature', 'placeholder')).toBe('0.3');
+    await page.fill('#sampling-temperature', '0.8');
+    await page.fill('#sampling-max_tokens', '3');
+    await button(page, '关闭').click();
+    await ask(page, '你好');
+    expect(await answerText(page)).toContain('喵');
+    expect(server.asked[0]?.messages[0]).toEqual({ role: 'system', content: '你是一只猫' });
+    expect(server.asked[0]?.body).toMatchObject({ temperature: 0.8, max_tokens: 3, stream: true });
+    expect(server.asked[0]?.body).not.toHaveProperty('top_p');
+    await page.getByText('回答达到了长度上限。').waitFor();
+  });
+
+  it('finds, renames, exports, deletes and imports conversations', async () => {
+    const { page } = await openPage();
+    await ask(page, SKY);
+    await button(page, '新对话').click();
+    await ask(page, '用表格比较三种茶');
+    await page.keyboard.press('Control+k');
+    await page.fill('#search', '晚霞');
+    await poll(() => page.locator('.entry-text').allTextContents()).toEqual([SKY]);
+    await page.fill('#search', '');
+    await page.locator('.entry').first().hover();
+    await button(page, '“用表格比较三种茶”的操作').click();
+    await page.getByRole('menuitem', { name: '重命名' }).click();
+    await page.getByLabel('新标题').fill('茶');
+    await page.keyboard.press('Enter');
+    await poll(() => page.locator('.entry-text').first().textContent()).toBe('茶');
+
+    const exported = async (item: string): Promise<string> => {
+      await button(page, '“茶”的操作').click();
+      const downloading = page.waitForEvent('download');
+      await page.getByRole('menuitem', { name: item }).click();
+      const download = await downloading;
+      expect(download.suggestedFilename()).toMatch(/^茶\.(md|json)$/);
+      return readFileSync(await download.path(), 'utf8');
+    };
+    expect(await exported('导出为 Markdown')).toMatch(
+      /^# 茶\n\n## 你\n\n用表格比较三种茶\n\n## 星河 · telechat-7b\n/,
+    );
+    const json = await exported('导出为 JSON');
+    expect(JSON.parse(json)).toMatchObject({ format: 'xinghe-conversations', version: 1 });
+
+    await button(page, '“茶”的操作').click();
+    await page.getByRole('menuitem', { name: '删除' }).click();
+    await page.locator('.confirm .danger').click();
+    await poll(() => page.locator('.entry-text').allTextContents()).toEqual([SKY]);
+    await button(page, '偏好设置').click();
+    const choosing = page.waitForEvent('filechooser');
+    await button(page, '导入文件').click();
+    await (await choosing).setFiles({
+      name: '茶.json',
+      mimeType: 'application/json',
+      buffer: Buffer.from(json),
+    });
+    await page.getByText('已导入 1 个对话').waitFor();
+    expect(await page.locator('.entry-text').allTextContents()).toEqual(['茶', SKY]);
+  });
+
+  it('does not take the Enter of an input method for its own', async () => {
+    const { page } = await openPage();
+    await page.focus(BOX);
+    const devtools = await page.context().newCDPSession(page);
+    await devtools.send('Input.imeSetComposition', { text: 'tiankong', selectionStart: 8, selectionEnd: 8 });
+    await page.keyboard.press('Enter');
+    await devtools.send('Input.insertText', { text: '天空' });
+    await page.waitForTimeout(100);
+    expect(server.asked).toEqual([]);
+    expect(await page.inputValue(BOX)).toContain('天空');
+    await page.fill(BOX, '第一行');
+    await page.press(BOX, 'Shift+Enter');
+    await page.keyboard.type('x');
+    expect(await page.inputValue(BOX)).toBe('第一行\nx');
+    await page.press(BOX, 'Enter');
+    await poll(() => server.asked.length).toBe(1);
+  });
+
+  it('speaks English, remembers what is chosen, and is dark where the system is', async () => {
+    const { page, faults } = await openPage({ locale: 'en-GB', colorScheme: 'dark' });
+    const ground = (): Promise<unknown> => page.evaluate('getComputedStyle(document.body).backgroundColor');
+    expect(await ground()).toBe('rgb(16, 20, 28)');
+    expect(await page.getAttribute('html', 'lang')).toBe('en');
+    await ask(page, 'Why is the sky blue?');
+    await picture(page, 'english-dark');
+    await button(page, 'Preferences').click();
+    await page.getByLabel('中文').check();
+    await page.getByLabel('浅色').check();
+    expect(await ground()).toBe('rgb(245, 246, 248)');
+    await page.reload();
+    await page.waitForSelector(BOX);
+    expect(await page.getAttribute('html', 'lang')).toBe('zh-CN');
+    expect(await ground()).toBe('rgb(245, 246, 248)');
+    expect(faults).toEqual([]);
+  });
+
+  it('fits a telephone', async () => {
+    const { page } = await openPage({
+      viewport: { width: 390, height: 844 },
+      hasTouch: true,
+      isMobile: true,
+    });
+    const width = (): Promise<unknown> => page.evaluate('document.documentElement.scrollWidth');
+    expect(await width()).toBe(390);
+    for (const question of ['用 Python 写一个函数', '用表格比较三种茶', '推导平方和公式']) {
+      await ask(page, question);
+      expect(await width(), question).toBe(390);
+    }
+    expect(await page.evaluate("document.querySelector('.thread').scrollWidth <= 390")).toBe(true);
+    await button(page, '显示对话列表').click();
+    await picture(page, 'phone-list');
+    await page.locator('.new-conversation').click();
+    expect(await page.locator('.sidebar').count()).toBe(0);
+    await button(page, '对比').click();
+    await ask(page, SKY);
+    expect(await width()).toBe(390);
+    await button(page, '本次对话的设置').click();
+    expect(await width()).toBe(390);
+    await picture(page, 'phone-settings');
+  });
+
+  it('names every control, and keeps the keyboard where it is', async () => {
+    const { page } = await openPage();
+    await ask(page, SKY);
+    const unnamed = async (): Promise<string[]> => {
+      const found: string[] = [];
+      for (const role of [
+        'button',
+        'textbox',
+        'searchbox',
+        'combobox',
+        'checkbox',
+        'radio',
+        'slider',
+        'spinbutton',
+        'dialog',
+        'log',
+        'navigation',
+      ] as const)
+        for (const control of await page.getByRole(role).all()) {
+          const snapshot = await control.ariaSnapshot();
+          if (!/"[^"]+"/.test(snapshot.split('\n')[0] ?? '')) found.push(`${role}: ${snapshot}`);
+        }
+      return found;
+    };
+    expect(await unnamed()).toEqual([]);
+    for (const name of ['本次对话的设置', '人设库', '偏好设置', '键盘快捷键']) {
+      const opener = button(page, name);
+      await opener.click();
+      expect(await unnamed(), name).toEqual([]);
+      for (let press = 0; press < 30; press++) await page.keyboard.press('Tab');
+      expect(
+        await page.evaluate(
+          "document.activeElement.closest('dialog') !== null || document.activeElement === document.body",
+        ),
+      ).toBe(true);
+      await page.keyboard.press('Escape');
+      await page.locator('dialog').waitFor({ state: 'detached' });
+      expect(
+        await page.evaluate('document.activeElement.ariaLabel ?? document.activeElement.textContent'),
+      ).toBe(name);
+    }
+    expect(await page.locator('#announcer').getAttribute('role')).toBe('status');
+    await page.evaluate('document.activeElement.blur()');
+    await page.focus('.skip');
+    await page.keyboard.press('Enter');
+    expect(await page.evaluate('document.activeElement.id')).toBe('message-box');
+  });
+
+  it('stays quick in a conversation of 500 messages', async () => {
+    const { page } = await openPage();
+    await button(page, '偏好设置').click();
+    const choosing = page.waitForEvent('filechooser');
+    await button(page, '导入文件').click();
+    await (await choosing).setFiles({
+      name: 'long.json',
+      mimeType: 'application/json',
+      buffer: Buffer.from(longHistory(500)),
+    });
+    await page.getByText('已导入 1 个对话').waitFor();
+    await button(page, '关闭').click();
+    const opened = await page.evaluate(`new Promise((resolve) => {
+      const start = performance.now();
+      document.querySelector('.entry-title').click();
+      const wait = () => document.querySelectorAll('.turn').length === 500
+        ? requestAnimationFrame(() => resolve(performance.now() - start)) : requestAnimationFrame(wait);
+      wait();
+    })`);
+    // Half a second on one core of a slow machine; a page that draws all of it at once needs several.
+    expect(opened).toBeLessThan(2500);
+    expect(await page.locator('.turn .markdown').count()).toBeLessThan(60);
+    const frames = await page.evaluate(`new Promise((resolve) => {
+      const scroller = document.querySelector('.scroller');
+      const gaps = [];
+      let last = performance.now();
+      const step = () => {
+        const now = performance.now();
+        gaps.push(now - last);
+        last = now;
+        scroller.scrollTop -= 400;
+        if (gaps.length < 120) requestAnimationFrame(step);
+        else resolve(gaps.sort((a, b) => a - b));
+      };
+      requestAnimationFrame(step);
+    })`);
+    if (!Array.isArray(frames)) throw new Error('no frames were measured');
+    console.log(
+      `500 messages: opened in ${opened} ms; frames while scrolling: median ${frames[60]} ms, worst ${frames[119]} ms`,
+    );
+    expect(frames[60]).toBeLessThan(50);
+    // Typing and answering are not slowed by what lies above.
+    await ask(page, SKY);
+    expect(await answerText(page)).toContain('这就是晚霞');
+  });
+});
