@@ -503,6 +503,21 @@ describe('event streams', () => {
   });
 });
 
+describe('answers that nobody reads', () => {
+  it('end with their connection', async () => {
+    const large = 'x'.repeat(50_000_000);
+    const { address } = await start([{ ...open, handler: (_, reply) => reply.text(200, large) }], {
+      stallTimeout: 200,
+    });
+    const socket = await openSocket(address.port);
+    socket.on('error', () => undefined).pause();
+    socket.write('GET /open HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await eventually('begun', () => service?.running === 1);
+    await eventually('given up', () => service?.running === 0);
+    socket.destroy();
+  });
+});
+
 describe('clients that go away', () => {
   it.each(['before an answer', 'within a stream'])('abort the signal %s', async (when) => {
     const lines: string[] = [];

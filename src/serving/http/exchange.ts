@@ -87,6 +87,9 @@ export class Exchange {
       await this.#fail(this.#controller.signal.aborted ? this.#controller.signal.reason : error);
     } finally {
       this.#reply.stop();
+      // What is not sent yet must keep moving; Node ends connections on which nothing does.
+      if (!this.#response.writableFinished)
+        this.#response.socket?.setTimeout(this.#parts.settings.stallTimeout);
     }
   }
 
