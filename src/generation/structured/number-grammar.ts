@@ -13,7 +13,7 @@ export interface Bound {
   readonly isExclusive: boolean;
 }
 
-/** Bounds beyond this are refused: more digits than a double tells apart. */
+/** Lower bounds from this on, and upper ones to its negative, are refused: doubles there tell too few numbers apart. */
 export const MAX_BOUND = 1e15;
 /** Doubles keep the order of decimal numbers of so many digits: what is written within bounds is read within them. */
 const EXACT_DIGITS = 15;
@@ -29,10 +29,11 @@ export function integerGrammar(builder: GrammarBuilder, { min, max }: NumberBoun
       builder.sequence([builder.optional(builder.literal('-')), positive]),
     ]);
   }
-  let from = min === undefined ? -NINES : BigInt(Math.ceil(min.value));
-  let to = max === undefined ? NINES : BigInt(Math.floor(max.value));
-  if (min?.isExclusive && Number.isInteger(min.value)) from += 1n;
-  if (max?.isExclusive && Number.isInteger(max.value)) to -= 1n;
+  const limit = Number.MAX_SAFE_INTEGER;
+  let from = BigInt(Math.max(-limit, Math.ceil(min?.value ?? -limit)));
+  let to = BigInt(Math.min(limit, Math.floor(max?.value ?? limit)));
+  if (min?.isExclusive && Number(from) === min.value) from += 1n;
+  if (max?.isExclusive && Number(to) === max.value) to -= 1n;
   const options: GrammarNode[] = [];
   if (to >= 0n && from <= to) options.push(naturalRange(builder, from > 0n ? from : 0n, to));
   if (from < 0n && from <= to) {
@@ -42,8 +43,10 @@ export function integerGrammar(builder: GrammarBuilder, { min, max }: NumberBoun
 }
 
 /** Without bounds: every double in the form that JSON.stringify gives it. With bounds: no exponent, 15 digits. */
-export function numberGrammar(builder: GrammarBuilder, { min, max }: NumberBounds): GrammarNode {
-  if (min === undefined && max === undefined) return unboundedNumber(builder);
+export function numberGrammar(builder: GrammarBuilder, bounds: NumberBounds): GrammarNode {
+  if (bounds.min === undefined && bounds.max === undefined) return unboundedNumber(builder);
+  const min = bounds.min && bounds.min.value > -Number(NINES) ? bounds.min : undefined;
+  const max = bounds.max && bounds.max.value < Number(NINES) ? bounds.max : undefined;
   const options: GrammarNode[] = [];
   const none = { value: 0, isExclusive: false };
   const farthest = { value: Number(NINES), isExclusive: false };

@@ -168,15 +168,14 @@ class RegexReader {
     const negated = this.#take('^');
     const sets: CodePointSet[] = [];
     while (!this.#take(']')) {
-      if (this.#peek() === undefined) throw this.#fault('a "[" that is not closed', '', start);
-      const from = this.#classMember();
+      const from = this.#classMember(start);
       const isRange = this.#peek() === '-' && this.#pattern[this.#at + 1] !== ']';
       if (!isRange) {
         sets.push(from);
         continue;
       }
       const dash = this.#at++;
-      const to = this.#classMember();
+      const to = this.#classMember(start);
       const low = onlyMember(from);
       const high = onlyMember(to);
       if (low === undefined || high === undefined)
@@ -187,8 +186,9 @@ class RegexReader {
     return negated ? complement(union(...sets)) : union(...sets);
   }
 
-  #classMember(): CodePointSet {
+  #classMember(opening: number): CodePointSet {
     const start = this.#at;
+    if (this.#peek() === undefined) throw this.#fault('a "[" that is not closed', '', opening);
     const character = this.#next();
     return character === '\\' ? this.#escape(true) : this.#characterSet(character, start);
   }

@@ -46,6 +46,7 @@ class SchemaReader {
   }
 
   read(): GrammarNode {
+    if (this.#root === undefined) throw schemaError('#', 'expected a schema, found undefined');
     const root = this.#reference('#', '#');
     for (let next = this.#pending.pop(); next !== undefined; next = this.#pending.pop()) {
       next.rule.target = this.#schema(next.schema, next.path, 0);
@@ -279,15 +280,14 @@ class SchemaReader {
   }
 
   #bounds(fields: SchemaFields): { min?: Bound; max?: Bound } {
-    const read = (keyword: string, isExclusive: boolean): Bound[] => {
+    const read = (keyword: string, isExclusive: boolean, sign: 1 | -1): Bound[] => {
       const value = fields.number(keyword);
-      if (value !== undefined && Math.abs(value) > MAX_BOUND) {
-        throw fields.fault(keyword, `bounds go to ${MAX_BOUND}, found ${value}`);
-      }
-      return value === undefined ? [] : [{ value, isExclusive }];
+      if (value === undefined) return [];
+      if (value * sign < MAX_BOUND) return [{ value, isExclusive }];
+      throw fields.fault(keyword, `numbers this far from 0 are not supported, found ${value}`);
     };
-    const lows = [...read('exclusiveMinimum', true), ...read('minimum', false)];
-    const highs = [...read('exclusiveMaximum', true), ...read('maximum', false)];
+    const lows = [...read('exclusiveMinimum', true, 1), ...read('minimum', false, 1)];
+    const highs = [...read('exclusiveMaximum', true, -1), ...read('maximum', false, -1)];
     // The exclusive one comes first: of equal bounds it is the stricter.
     const [min] = lows.sort((a, b) => b.value - a.value);
     const [max] = highs.sort((a, b) => a.value - b.value);

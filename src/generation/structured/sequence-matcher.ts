@@ -11,19 +11,26 @@ export class VocabularyTries {
   readonly tokens: TokenTrie;
   /** Tokens as they read at the beginning of a text. */
   readonly firstTokens: TokenTrie;
-
-  /** Tokens that are one space. */
-  readonly loneSpaces: readonly number[];
+  readonly #loneSpaces: ReadonlySet<number>;
 
   constructor(vocabulary: TokenVocabulary) {
     this.vocabulary = vocabulary;
+    this.#loneSpaces = new Set(vocabulary.loneSpaces);
     this.tokens = new TokenTrie(vocabulary);
     this.firstTokens =
       vocabulary.leadingSpace === 'keep'
         ? this.tokens
-        : new TokenTrie(vocabulary, (id) => (this.textOf(id)[0] === SPACE ? 1 : 0));
-    const ids = Array.from({ length: vocabulary.offsets.length - 1 }, (_, id) => id);
-    this.loneSpaces = ids.filter((id) => this.textOf(id).length === 1 && this.textOf(id)[0] === SPACE);
+        : new TokenTrie(vocabulary, (id) => this.#droppedBytes(id));
+  }
+
+  /** The text as it reads at the beginning. */
+  firstTextOf(id: number): Uint8Array {
+    return this.textOf(id).subarray(this.#droppedBytes(id));
+  }
+
+  #droppedBytes(id: number): number {
+    const text = this.textOf(id);
+    return text[0] === SPACE && (text.length > 1 || this.#loneSpaces.has(id)) ? 1 : 0;
   }
 
   textOf(id: number): Uint8Array {
@@ -99,17 +106,15 @@ export class SequenceMatcher {
       this.#place = 'ended';
       return;
     }
-    let text = this.#place === 'ended' ? new Uint8Array() : this.#grammar.tries.textOf(id);
-    if (text.length === 0) throw new Error(`Token ${id} is not allowed by the grammar here.`);
-    if (this.#place !== 'within' && text[0] === SPACE) text = text.subarray(1);
-    let state: AutomatonState | undefined = this.#state;
+    const { tries } = this.#grammar;
+    const text = this.#place === 'within' ? tries.textOf(id) : tries.firstTextOf(id);
+    const isText = text.length > 0 || (this.#place === 'start' && tries.vocabulary.loneSpaces.includes(id));
+    let state: AutomatonState | undefined = isText && this.#place !== 'ended' ? this.#state : undefined;
     this.#grammar.automaton.startMask();
     for (const byte of text) {
       state = state && this.#grammar.automaton.step(state, byte);
     }
-    if (state === undefined || (text.length === 0 && this.#place !== 'start')) {
-      throw new Error(`Token ${id} is not allowed by the grammar here.`);
-    }
+    if (state === undefined) throw new Error(`Token ${id} is not allowed by the grammar here.`);
     this.#state = state;
     const isStillStart = text.length === 0 && leadingSpace === 'drop-all';
     this.#place = isStillStart ? 'after-space' : 'within';
@@ -117,6 +122,6 @@ export class SequenceMatcher {
 
   /** A token that is the dropped space alone: once only, or a model could write it for ever. */
   #allowLoneSpaces(mask: Uint32Array): void {
-    for (const id of this.#grammar.tries.loneSpaces) mask[id >> 5]! |= 1 << (id & 31);
+    for (const id of this.#grammar.tries.vocabulary.loneSpaces) mask[id >> 5]! |= 1 << (id & 31);
   }
 }

@@ -7,6 +7,8 @@ export interface TokenVocabulary extends PackedTokens {
   readonly size: number;
   readonly stopIds: readonly number[];
   readonly leadingSpace: LeadingSpace;
+  /** Tokens that are nothing but the space that is dropped; a byte piece of a space is not among them. */
+  readonly loneSpaces: readonly number[];
 }
 
 /**
@@ -35,31 +37,30 @@ export function tokenVocabulary(
   }
   const size = Math.max(modelVocabSize, tokenizer.vocabSize);
   const bytes = new Uint8Array(Buffer.concat(texts));
-  return {
-    offsets,
-    bytes,
-    size,
-    stopIds: [...stops],
-    leadingSpace: leadingSpaceOf(tokenizer, offsets, bytes),
-  };
+  const loneSpaces = Array.from({ length: tokenizer.vocabSize }, (_, id) => id).filter(
+    (id) =>
+      offsets[id + 1]! - offsets[id]! === 1 && bytes[offsets[id]!] === SPACE && tokenizer.decode([id]) === '',
+  );
+  const leadingSpace = leadingSpaceOf(tokenizer, offsets, bytes, loneSpaces[0]);
+  return { offsets, bytes, size, stopIds: [...stops], leadingSpace, loneSpaces };
 }
 
 const SPACE = 0x20;
 
 /** Found by trying: the rule lies in the files of the tokenizer in many forms. */
-function leadingSpaceOf(tokenizer: Tokenizer, offsets: Int32Array, bytes: Uint8Array): LeadingSpace {
-  const isWord = (id: number) =>
-    offsets[id + 1]! - offsets[id]! === 2 &&
-    bytes[offsets[id]!] === SPACE &&
-    bytes[offsets[id]! + 1]! > SPACE;
-  const isSpace = (id: number) => offsets[id + 1]! - offsets[id]! === 1 && bytes[offsets[id]!] === SPACE;
-  const ids = Array.from({ length: offsets.length - 1 }, (_, id) => id);
-  const word = ids.find(isWord);
-  // A byte piece of a space is text even where a piece of a space is not.
-  const space = ids.find((id) => isSpace(id) && tokenizer.decode([id]) === '');
-  const probe = word ?? space;
+function leadingSpaceOf(
+  tokenizer: Tokenizer,
+  offsets: Int32Array,
+  bytes: Uint8Array,
+  loneSpace: number | undefined,
+): LeadingSpace {
+  let word: number | undefined;
+  for (let id = 0; id + 1 < offsets.length && word === undefined; id++) {
+    const start = offsets[id]!;
+    if (offsets[id + 1]! - start === 2 && bytes[start] === SPACE && bytes[start + 1]! > SPACE) word = id;
+  }
+  const probe = word ?? loneSpace;
   if (probe === undefined || tokenizer.decode([probe]).startsWith(' ')) return 'keep';
-  if (space === undefined) return 'drop-one';
-  const after = word ?? space;
-  return tokenizer.decode([space, after]).startsWith(' ') ? 'drop-one' : 'drop-all';
+  if (loneSpace === undefined) return 'drop-one';
+  return tokenizer.decode([loneSpace, probe]).startsWith(' ') ? 'drop-one' : 'drop-all';
 }
