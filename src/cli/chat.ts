@@ -1,7 +1,7 @@
 /** `xinghe chat`: a conversation in the terminal, in the model family's own chat format. */
 import { createInterface } from 'node:readline/promises';
 import { InputError } from '../errors/index.js';
-import { generateText } from '../generation/index.js';
+import { cacheBytesPerToken, TextEngine, type TextRequest } from '../generation/index.js';
 import { log } from '../log/index.js';
 import {
   blameWeights,
@@ -35,7 +35,8 @@ export async function chat(args: readonly string[]): Promise<number> {
     {
       command: 'xinghe chat',
       summary: 'talk with a model in the terminal',
-      notes: 'While talking: /reset forgets the conversation, /exit (or Ctrl-D) ends it.',
+      notes:
+        'While talking: /reset forgets the conversation, /exit (or Ctrl-D) ends it, Ctrl-C stops an answer.',
     },
     specs,
     args,
@@ -47,7 +48,7 @@ export async function chat(args: readonly string[]): Promise<number> {
   const conversation = new Conversation(loaded, tokenizer, options);
   if (options.message.length > 0) {
     for (const message of options.message)
-      conversation.answer(
+      await conversation.answer(
         message,
         (piece) => {
           if (!options.json) process.stdout.write(piece);
@@ -63,16 +64,28 @@ export async function chat(args: readonly string[]): Promise<number> {
   return 0;
 }
 
+/** Tokens of history that are kept ready between two questions, where the model has no bound of its own. */
+const HISTORY_TOKENS = 8192;
+/** Memory for them at most: a 13B model holds 5000 tokens in it, in bfloat16. */
+const HISTORY_BYTES = 4 * 2 ** 30;
+
 class Conversation {
   readonly #loaded: LoadedModel;
   readonly #tokenizer: Tokenizer;
   readonly #options: ChatOptions;
+  /** One for the whole talk: what was said before is found in its cache. */
+  readonly #engine: TextEngine;
   #messages: ChatMessage[] = [];
+  #isStopped = false;
 
   constructor(loaded: LoadedModel, tokenizer: Tokenizer, options: ChatOptions) {
     this.#loaded = loaded;
     this.#tokenizer = tokenizer;
     this.#options = options;
+    const { model } = loaded;
+    const affordable = Math.floor(HISTORY_BYTES / cacheBytesPerToken(model));
+    const cacheTokens = Math.max(256, Math.min(model.maxPositions ?? HISTORY_TOKENS, affordable));
+    this.#engine = new TextEngine(model, tokenizer, { cacheTokens });
     this.reset();
   }
 
@@ -85,32 +98,68 @@ class Conversation {
     this.#messages = system === undefined ? [] : [{ role: 'system', content: system }];
   }
 
-  answer(question: string, onText: (piece: string) => void, onEnd: () => void): void {
+  /** Ends the answer that is being given; what was said stays. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** @throws InputError for a question that cannot be asked */
+  async answer(question: string, onText: (piece: string) => void, onEnd: () => void): Promise<void> {
     if (question.trim() === '') throw new InputError('xinghe chat: the message is empty.');
-    const { model, architecture } = this.#loaded;
+    const { architecture } = this.#loaded;
+    const { maxLength } = this.#engine;
     const maxNewTokens = this.#options['max-new-tokens'] ?? DEFAULT_MAX_NEW_TOKENS;
     const messages: ChatMessage[] = [...this.#messages, { role: 'user', content: question }];
-    const maxLength =
-      model.maxPositions === undefined ? undefined : promptLimit(model.maxPositions, maxNewTokens);
-    const promptIds = architecture.chat.renderPrompt(messages, this.#tokenizer, { maxLength });
-    const room = model.maxPositions === undefined ? maxNewTokens : model.maxPositions - promptIds.length;
-    const request = {
-      promptIds,
-      maxNewTokens: Math.min(maxNewTokens, room),
-      sampling: samplingByOptions(this.#options),
-      stopTokenIds: architecture.chat.stopTokenIds(this.#tokenizer),
-    };
-    const [result] = blameWeights(this.#loaded, this.#options.model, () =>
-      generateText(model, this.#tokenizer, [request], (_, piece) => onText(piece)),
+    const promptIds = architecture.chat.renderPrompt(messages, this.#tokenizer, {
+      maxLength: promptLimit(maxLength, maxNewTokens),
+    });
+    const content = await this.#run(
+      {
+        promptIds,
+        maxNewTokens: Math.min(maxNewTokens, maxLength - promptIds.length),
+        sampling: samplingByOptions(this.#options),
+        stopTokenIds: architecture.chat.stopTokenIds(this.#tokenizer),
+      },
+      onText,
     );
     onEnd();
-    this.#messages = [...messages, { role: 'assistant', content: result?.text ?? '' }];
+    this.#messages = [...messages, { role: 'assistant', content }];
+  }
+
+  async #run(request: TextRequest, onText: (piece: string) => void): Promise<string> {
+    const id = 'answer';
+    let text = '';
+    this.#isStopped = false;
+    this.#engine.submit(id, request);
+    try {
+      while (this.#engine.hasWork && !this.#isStopped) {
+        const events = blameWeights(this.#loaded, this.#options.model, () => {
+          const made = this.#engine.step();
+          for (const { event } of made) if ('error' in event) throw event.error;
+          return made;
+        });
+        for (const { event } of events) {
+          if ('error' in event || event.text === '') continue;
+          text += event.text;
+          onText(event.text);
+        }
+        await new Promise((resolve) => setImmediate(resolve)); // Ctrl-C is heard between two steps only.
+      }
+    } finally {
+      this.#engine.cancel(id);
+    }
+    return text;
   }
 }
 
 async function talk(conversation: Conversation): Promise<void> {
   const lines = createInterface({ input: process.stdin, output: process.stderr, prompt: '你 / You> ' });
-  log('/reset forgets the conversation, /exit ends it.');
+  log('/reset forgets the conversation, /exit ends it; Ctrl-C stops an answer.');
+  let isAnswering = false;
+  lines.on('SIGINT', () => {
+    if (isAnswering) conversation.stop();
+    else lines.close();
+  });
   lines.prompt();
   for await (const line of lines) {
     const said = line.trim();
@@ -120,7 +169,8 @@ async function talk(conversation: Conversation): Promise<void> {
       log('(forgotten)');
     } else if (said !== '')
       try {
-        conversation.answer(
+        isAnswering = true;
+        await conversation.answer(
           said,
           (piece) => process.stdout.write(piece),
           () => process.stdout.write('\n'),
@@ -129,6 +179,8 @@ async function talk(conversation: Conversation): Promise<void> {
         // A message that does not fit is no reason to end the conversation.
         if (!(error instanceof InputError)) throw error;
         log(error.message);
+      } finally {
+        isAnswering = false;
       }
     lines.prompt();
   }
