@@ -76,9 +76,9 @@ class EndSignals {
   }
 }
 
-function announce({ http, model, hasPage }: ModelServer, needsKey: boolean): void {
+function announce({ http, model }: ModelServer, needsKey: boolean): void {
   log(`Xinghe 星河 serves "${model.id}" at ${http.url}/v1 (OpenAI's API)`);
-  if (hasPage) log(`chat page: ${http.url}/`);
+  log(`chat page: ${http.url}/`);
   log(needsKey ? 'callers need an API key' : 'no API key is needed');
   log('loading the model …');
 }

@@ -21,7 +21,7 @@ export interface ServeOptions {
   /** Of Xinghe. */
   readonly version: string;
   readonly model: LoadServedModelOptions;
-  readonly engine: TextEngineSetup;
+  readonly engine: Omit<TextEngineSetup, 'stopIds'>;
   readonly adapters?: readonly AdapterInfo[] | undefined;
   readonly queue: QueueLimits;
   /** Seconds of silence after which the engine counts as stalled. Default 30. */
@@ -39,14 +39,11 @@ export class ModelServer {
   readonly model: ServedModel;
   readonly engine: EngineProcess;
   readonly http: HttpService;
-  /** Is there a page at `/`? */
-  readonly hasPage: boolean;
 
-  private constructor(model: ServedModel, engine: EngineProcess, http: HttpService, hasPage: boolean) {
+  private constructor(model: ServedModel, engine: EngineProcess, http: HttpService) {
     this.model = model;
     this.engine = engine;
     this.http = http;
-    this.hasPage = hasPage;
   }
 
   /**
@@ -55,10 +52,9 @@ export class ModelServer {
    */
   static async start(options: ServeOptions): Promise<ModelServer> {
     const model = loadServedModel(options.model);
-    const page = pageFolder();
     const engine = new EngineProcess({
       module: new URL('./engine-process/text-engine-module.js', import.meta.url),
-      setup: options.engine,
+      setup: { ...options.engine, stopIds: model.stopTokenIds } satisfies TextEngineSetup,
       adapters: options.adapters,
       queue: options.queue,
       stallSeconds: options.stallSeconds,
@@ -71,13 +67,16 @@ export class ModelServer {
         engine,
         cacheConfig: { cache_dtype: options.engine.kvDType ?? 'auto' },
       });
-      const routes = withOpenApi([...apiRoutes(model, engine, metrics, options), ...staticRoutes(page)], {
-        version: options.version,
-        hasKeys: options.http?.keys?.isRequired ?? false,
-      });
+      const routes = withOpenApi(
+        [...apiRoutes(model, engine, metrics, options), ...staticRoutes(pageFolder())],
+        {
+          version: options.version,
+          hasKeys: options.http?.keys?.isRequired ?? false,
+        },
+      );
       const http = createHttpServer(routes, { ...options.http, observer: metrics });
       await http.listen();
-      return new ModelServer(model, engine, http, page !== undefined);
+      return new ModelServer(model, engine, http);
     } catch (error) {
       await engine.close();
       throw error;

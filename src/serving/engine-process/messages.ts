@@ -103,7 +103,7 @@ export function* unpackEvents({ requests, texts, ids, counts, others }: PackedEv
   }
   for (const other of others)
     if ('event' in other) yield other;
-    else yield { id: other.id, error: new InputError(other.error.message) };
+    else yield { id: other.id, error: reviveError(other.error) };
 }
 
 function isUsual(event: TextEvent): boolean {

@@ -1,11 +1,13 @@
 /** What drives itself by `step`: the engine as this folder sees it, TextEngine or a stand-in in tests. */
-import type { InputError } from '../../errors/index.js';
 import type { EngineStats, TextEvent, TextRequest } from '../../generation/index.js';
 
-/** What a step brought to a request; an error where it turned out that it cannot be served: it is over then. */
+/**
+ * What a step brought to a request; an error where it turned out that it cannot be served (InputError) or that something
+ * is wrong with it alone: it is over then.
+ */
 export type StepEvent =
   | { readonly id: string; readonly event: TextEvent; readonly error?: undefined }
-  | { readonly id: string; readonly event?: undefined; readonly error: InputError };
+  | { readonly id: string; readonly event?: undefined; readonly error: Error };
 
 export interface SteppingEngine {
   /** @throws InputError for a request that cannot be served */

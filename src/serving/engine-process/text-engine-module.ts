@@ -1,9 +1,9 @@
 /** The engine of `xinghe serve`: a model, its tokenizer and its adapters, loaded in the process that runs this module. */
 import { AdapterSet } from '../../checkpoint/index.js';
-import { InputError } from '../../errors/index.js';
 import {
   cacheBytesPerToken,
   type EngineStats,
+  GrammarCompiler,
   TextEngine,
   type TextRequest,
 } from '../../generation/index.js';
@@ -21,6 +21,8 @@ export interface TextEngineSetup {
   readonly dtype?: FloatDType | undefined;
   readonly device?: string | undefined;
   readonly threads?: number | undefined;
+  /** End every text; a structured answer may end with these only. */
+  readonly stopIds: readonly number[];
   /** Default: what the model and the cache allow. */
   readonly maxModelLength?: number | undefined;
   /** Default 64. */
@@ -37,10 +39,12 @@ export interface TextEngineSetup {
 class ServedTextEngine implements SteppingEngine {
   readonly #engine: TextEngine;
   readonly #adapters: AdapterSet;
+  readonly #grammars: GrammarCompiler;
 
-  constructor(engine: TextEngine, adapters: AdapterSet) {
+  constructor(engine: TextEngine, adapters: AdapterSet, grammars: GrammarCompiler) {
     this.#engine = engine;
     this.#adapters = adapters;
+    this.#grammars = grammars;
   }
 
   get onReady(): (() => void) | undefined {
@@ -76,12 +80,9 @@ class ServedTextEngine implements SteppingEngine {
   }
 
   step(): StepEvent[] {
-    return this.#engine.step().map(({ id, event }): StepEvent => {
-      if (!('error' in event)) return { id, event };
-      const { error } = event;
-      if (error instanceof InputError) return { id, error };
-      throw error; // A fault of ours: whoever drives us ends.
-    });
+    return this.#engine
+      .step()
+      .map(({ id, event }): StepEvent => ('error' in event ? { id, error: event.error } : { id, event }));
   }
 
   loadAdapter(name: string, path: string): void {
@@ -95,6 +96,8 @@ class ServedTextEngine implements SteppingEngine {
   dispose(): void {
     this.#engine.dispose();
     this.#adapters.dispose();
+    // Its thread ends with the process at the latest.
+    void this.#grammars.dispose();
   }
 }
 
@@ -117,6 +120,10 @@ export function startEngine(setup: TextEngineSetup): StartedEngine {
     maxSequences,
   });
   const adapters = new AdapterSet(model, architecture.names);
+  const grammars = new GrammarCompiler(tokenizer, {
+    stopIds: setup.stopIds,
+    modelVocabSize: model.vocabSize,
+  });
   const engine = new TextEngine(model, tokenizer, {
     cacheTokens: tokens,
     kvDType,
@@ -126,10 +133,11 @@ export function startEngine(setup: TextEngineSetup): StartedEngine {
     prefixCache: setup.prefixCache,
     maxDrafts: setup.speculate,
     adapters,
+    grammars: { create: async (spec) => grammars.createConstraint(await grammars.compile(spec)) },
   });
   const { maxLength } = engine;
   return {
-    engine: new ServedTextEngine(engine, adapters),
+    engine: new ServedTextEngine(engine, adapters, grammars),
     limits: { maxModelLength: maxLength, vocabSize: model.vocabSize },
     description:
       `${model.computeDType} on ${model.device}, KV cache of ${tokens} tokens (${formatBytes(tokens * bytesPerToken)}), ` +
