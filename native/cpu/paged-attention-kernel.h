@@ -8,8 +8,6 @@
 // Shapes: Q queries of a tile, E head_dim.
 #pragma once
 
-#include <type_traits>
-
 #include "cpu/lanes.h"
 
 namespace xinghe {
@@ -23,6 +21,8 @@ constexpr int sums = 4, mostQueries = 4;
 #else
 constexpr int sums = 2, mostQueries = 2;
 #endif
+
+static_assert(mostQueries <= togetherRows);
 
 constexpr std::int64_t wholeLanes(std::int64_t headDim) { return (headDim + lanes - 1) / lanes * lanes; }
 
@@ -240,148 +240,165 @@ XINGHE_INLINE void scaleTokens(const PagedAttention& call, const Stride<Stored>&
   }
 }
 
-// Scores of all pages of the stride that are there.
+// Scores of the pages of the stride in which a key is visible to one of the queries.
 template <typename Number, typename Key, int Q>
-XINGHE_INLINE void multiplyStride(const Key* const* keys, const void* const* ahead, const Number* q,
-                                  std::int64_t headDim, Number* scores) {
-  constexpr int together = least(static_cast<int>(stridePages), sums / Q < 1 ? 1 : sums / Q);
-  int page = 0;
-  while (page < stridePages) {
-    if (keys[page] == nullptr) {
-      page++;
-      continue;
-    }
-    int run = 1;
-    while (page + run < stridePages && keys[page + run] != nullptr) run++;
-    if (run >= together) {
-      multiplyPages<Number, Key, Q, together>(q, keys + page, headDim, scores + page * lanes, ahead + page);
-      page += together;
-    } else {
-      multiplyPages<Number, Key, Q, 1>(q, keys + page, headDim, scores + page * lanes, ahead + page);
-      page++;
-    }
+XINGHE_INLINE void multiplyStride(const Key* const* keys, std::uint64_t visible, const void* const* ahead,
+                                  const Number* q, std::int64_t headDim, Number* scores) {
+  constexpr int side = least(static_cast<int>(stridePages), sums / Q);
+  const auto isAsked = [&](int page) { return (visible >> (page * lanes) & 0xffff) != 0; };
+  for (int page = 0; page < stridePages;) {
+    int run = 0;
+    while (page + run < stridePages && run < side && isAsked(page + run)) run++;
+    if (run == side)
+      multiplyPages<Number, Key, Q, side>(q, keys + page, headDim, scores + page * lanes, ahead + page);
+    else
+      for (int i = 0; i < run; i++)
+        multiplyPages<Number, Key, Q, 1>(q, keys + page + i, headDim, scores + (page + i) * lanes, ahead + page + i);
+    page += run == 0 ? 1 : run;
   }
 }
 
+// Some queries at neighbouring positions, the same head's.
 template <typename Number>
-struct Scratch {
-  Number* q;        // [E, Q]
-  Number* scores;   // [Q, 64]
-  Number* results;  // [Q, width]
-  Number* turned;   // [4, E, 16]
+struct Queries {
+  std::int64_t position;     // of the first
+  const Number* q;           // [E, Q]
+  Number* results;           // [Q, width], not yet divided by the sums
+  Running<Number>* running;  // [Q]
 };
 
+// One stride for Q queries; turned: its keys [E, 16] where they are stored unturned. scores [Q, 64] is scratch.
 template <typename Number, typename Stored, int Q>
-void attendStride(const PagedAttention& call, const PagedSequence& sequence, std::int64_t head, std::int64_t position,
-                  const Stride<Stored>& stride, const Stride<Stored>& next, const Scratch<Number>& scratch,
-                  Running<Number>* running) {
+void attendStride(const PagedAttention& call, std::int64_t head, const Queries<Number>& queries,
+                  const Stride<Stored>& stride, const Stride<Stored>& next, const Number* const* turned,
+                  Number* scores) {
   const std::int64_t headDim = call.headDim, width = wholeLanes(headDim);
-  const void* ahead[stridePages];
-  for (int i = 0; i < stridePages; i++) ahead[i] = stride.values[i];
-  if (call.turnKeys == nullptr) {
-    multiplyStride<Number, Stored, Q>(stride.keys, ahead, scratch.q, headDim, scratch.scores);
-    if constexpr (sizeof(Stored) == 1) scaleTokens<Number, Q>(call, stride, head, call.keyScales, scratch.scores);
-  } else {
-    const Number* turned[stridePages] = {};
-    for (int i = 0; i < stridePages; i++) {
-      if (stride.page[i] < 0) continue;
-      Number* keys = scratch.turned + i * headDim * lanes;
-      call.turnKeys(call, sequence, head, stride.base / pageTokens + i, keys);
-      turned[i] = keys;
-    }
-    multiplyStride<Number, Number, Q>(turned, ahead, scratch.q, headDim, scratch.scores);
-  }
-  const Number scale = Number(1) / static_cast<Number>(__builtin_sqrt(static_cast<double>(headDim)));
   const auto firstSeen = [&](int query) {
-    return call.window > 0 && position + query >= call.window ? position + query - call.window + 1 : 0;
+    const std::int64_t position = queries.position + query;
+    return call.window > 0 && position >= call.window ? position - call.window + 1 : 0;
   };
-  std::uint64_t visible[Q], all = ~std::uint64_t{0};
+  std::uint64_t visible[Q], any = 0;
   for (int query = 0; query < Q; query++) {
-    const std::int64_t i = position + query;
+    const std::int64_t i = queries.position + query;
     visible[query] = ((stride.seen & positionBits(stride.base, firstSeen(query), i)) | positionBits(stride.base, i, i)) &
                      stride.present;
-    all &= visible[query];
-    if (visible[query] != 0)
-      weigh(scratch.scores + query * strideTokens, visible[query], scale, running[query],
-            scratch.results + query * width, width);
+    any |= visible[query];
   }
-  if constexpr (sizeof(Stored) == 1) scaleTokens<Number, Q>(call, stride, head, call.valueScales, scratch.scores);
+  if (any == 0) return;
+
+  const void* ahead[stridePages];
+  for (int i = 0; i < stridePages; i++) ahead[i] = stride.values[i];
+  if (turned == nullptr) {
+    multiplyStride<Number, Stored, Q>(stride.keys, any, ahead, queries.q, headDim, scores);
+    if constexpr (sizeof(Stored) == 1) scaleTokens<Number, Q>(call, stride, head, call.keyScales, scores);
+  } else {
+    multiplyStride<Number, Number, Q>(turned, any, ahead, queries.q, headDim, scores);
+  }
+  const Number scale = Number(1) / static_cast<Number>(__builtin_sqrt(static_cast<double>(headDim)));
+  for (int query = 0; query < Q; query++)
+    if (visible[query] != 0)
+      weigh(scores + query * strideTokens, visible[query], scale, queries.running[query],
+            queries.results + query * width, width);
+  if constexpr (sizeof(Stored) == 1) scaleTokens<Number, Q>(call, stride, head, call.valueScales, scores);
 
   Values<Stored> values;
   for (int i = 0; i < stridePages; i++) values.ahead[i] = next.keys[i];
-  // What lies before and after the positions that all of them see goes query by query.
-  std::uint64_t before = 0;
-  if constexpr (Q > 1) {
-    before = positionBits(stride.base, 0, firstSeen(Q - 1) - 1);
-    all = stride.seen & stride.present & positionBits(stride.base, firstSeen(Q - 1), position - 1);
+  const auto addEach = [&](std::uint64_t bits) {
     for (int query = 0; query < Q; query++) {
-      listValues(stride, visible[query] & before, headDim, values);
-      addValues<Number, Stored, 1>(values, scratch.scores + query * strideTokens, scratch.results + query * width,
-                                   headDim);
+      listValues(stride, visible[query] & bits, headDim, values);
+      addValues<Number, Stored, 1>(values, scores + query * strideTokens, queries.results + query * width, headDim);
     }
-  }
-  listValues(stride, all, headDim, values);
-  addValues<Number, Stored, Q>(values, scratch.scores, scratch.results, headDim);
-  if constexpr (Q > 1) {
-    for (int query = 0; query < Q; query++) {
-      listValues(stride, visible[query] & ~before & ~all, headDim, values);
-      addValues<Number, Stored, 1>(values, scratch.scores + query * strideTokens, scratch.results + query * width,
-                                   headDim);
-    }
+  };
+  if constexpr (Q == 1) {
+    addEach(any);
+  } else {
+    // What lies before and after the positions that all of them see goes query by query.
+    const std::uint64_t before = positionBits(stride.base, 0, firstSeen(Q - 1) - 1);
+    const std::uint64_t all =
+        stride.seen & stride.present & positionBits(stride.base, firstSeen(Q - 1), queries.position - 1);
+    if ((any & before) != 0) addEach(before);
+    listValues(stride, all, headDim, values);
+    addValues<Number, Stored, Q>(values, scores, queries.results, headDim);
+    if ((any & ~before & ~all) != 0) addEach(~before & ~all);
   }
 }
 
-template <typename Number, typename Stored, int Q>
-void attendQueries(const PagedAttention& call, const PagedSequence& sequence, std::int64_t head, std::int64_t row,
-                   const Number* q, Number* out, Number* memory) {
-  const std::int64_t headDim = call.headDim, width = wholeLanes(headDim);
-  Scratch<Number> scratch;
-  scratch.scores = memory;
-  scratch.results = scratch.scores + Q * strideTokens;
-  scratch.q = scratch.results + Q * width;
-  scratch.turned = scratch.q + Q * width;
-  for (std::int64_t e = 0; e < headDim; e++)
-    for (int query = 0; query < Q; query++) scratch.q[e * Q + query] = q[query * headDim + e];
-  for (std::int64_t i = 0; i < Q * width; i++) scratch.results[i] = 0;
-  Running<Number> running[Q];
-  for (int query = 0; query < Q; query++) running[query] = {lowest<Number>, everyLane<Number>(0)};
+template <typename Number, typename Stored>
+XINGHE_INLINE void attendStrideBy(int count, const PagedAttention& call, std::int64_t head,
+                                  const Queries<Number>& queries, const Stride<Stored>& stride,
+                                  const Stride<Stored>& next, const Number* const* turned, Number* scores) {
+  switch (count) {
+    case 1: return attendStride<Number, Stored, 1>(call, head, queries, stride, next, turned, scores);
+    case 2: return attendStride<Number, Stored, 2>(call, head, queries, stride, next, turned, scores);
+    case 4:
+      if constexpr (mostQueries >= 4)
+        attendStride<Number, Stored, 4>(call, head, queries, stride, next, turned, scores);
+      return;
+    default:
+      if constexpr (mostQueries >= 8)
+        attendStride<Number, Stored, 8>(call, head, queries, stride, next, turned, scores);
+  }
+}
 
-  const std::int64_t position = sequence.position + row, last = position + Q - 1;
-  const std::int64_t first = call.window > 0 && position >= call.window ? position - call.window + 1 : 0;
-  Stride<Stored> next = strideAt<Stored>(call, sequence, head, first / strideTokens * strideTokens, first, last);
-  while (next.base <= last) {
-    const Stride<Stored> stride = next;
-    next = strideAt<Stored>(call, sequence, head, stride.base + strideTokens, first, last);
-    if (stride.present != 0)
-      attendStride<Number, Stored, Q>(call, sequence, head, position, stride, next, scratch, running);
-  }
-  for (int query = 0; query < Q; query++) {
-    alignas(64) Number parts[lanes];
-    storeLanes(running[query].sum, parts);
-    Number sum = 0;
-    for (int lane = 0; lane < lanes; lane++) sum += parts[lane];
-    for (std::int64_t e = 0; e < headDim; e++) out[query * headDim + e] = scratch.results[query * width + e] / sum;
-  }
+// How many of the queries that are left go together.
+XINGHE_INLINE int together(std::int64_t left) {
+  int count = mostQueries;
+  while (count > left) count /= 2;
+  return count;
+}
+
+template <typename Number>
+XINGHE_INLINE void finish(const Queries<Number>& queries, int query, std::int64_t headDim, Number* out) {
+  Number parts[lanes];
+  storeLanes(queries.running[query].sum, parts);
+  Number sum = 0;
+  for (int lane = 0; lane < lanes; lane++) sum += parts[lane];
+  const Number* results = queries.results + query * wholeLanes(headDim);
+  for (std::int64_t e = 0; e < headDim; e++) out[e] = results[e] / sum;
 }
 
 template <typename Number, typename Stored>
 void attendTile(const PagedAttention& call, const PagedSequence& sequence, std::int64_t head, std::int64_t row,
                 std::int64_t rows, const void* q, void* out, void* scratch) {
-  const auto* from = static_cast<const Number*>(q);
+  const std::int64_t headDim = call.headDim, width = wholeLanes(headDim), size = headDim * lanes;
+  auto* scores = static_cast<Number*>(scratch);
+  Number* results = scores + mostQueries * strideTokens;
+  Number* arranged = results + rows * width;
+  Number* turnedKeys = arranged + rows * width;
+  Running<Number> running[tileRows];
+  Queries<Number> groups[tileRows];
+  int counts[tileRows], groupCount = 0;
+  for (std::int64_t done = 0; done < rows; done += counts[groupCount++]) {
+    const int count = counts[groupCount] = together(rows - done);
+    for (std::int64_t e = 0; e < headDim; e++)
+      for (int query = 0; query < count; query++)
+        arranged[done * width + e * count + query] = static_cast<const Number*>(q)[(done + query) * headDim + e];
+    groups[groupCount] = {sequence.position + row + done, arranged + done * width, results + done * width,
+                          running + done};
+  }
+  for (std::int64_t i = 0; i < rows * width; i++) results[i] = 0;
+  for (std::int64_t i = 0; i < rows; i++) running[i] = {lowest<Number>, everyLane<Number>(0)};
+
+  const std::int64_t position = sequence.position + row, last = position + rows - 1;
+  const std::int64_t first = call.window > 0 && position >= call.window ? position - call.window + 1 : 0;
+  Stride<Stored> next = strideAt<Stored>(call, sequence, head, first / strideTokens * strideTokens, first, last);
+  while (next.base <= last) {
+    const Stride<Stored> stride = next;
+    next = strideAt<Stored>(call, sequence, head, stride.base + strideTokens, first, last);
+    const Number* turned[stridePages] = {};
+    if (call.turnKeys != nullptr)
+      for (int i = 0; i < stridePages; i++) {
+        if (stride.page[i] < 0) continue;
+        call.turnKeys(call, sequence, head, stride.base / pageTokens + i, turnedKeys + i * size);
+        turned[i] = turnedKeys + i * size;
+      }
+    for (int group = 0; group < groupCount; group++)
+      attendStrideBy<Number, Stored>(counts[group], call, head, groups[group], stride, next,
+                                     call.turnKeys == nullptr ? nullptr : turned, scores);
+  }
   auto* to = static_cast<Number*>(out);
-  auto* memory = static_cast<Number*>(scratch);
-  std::int64_t done = 0;
-  const auto take = [&](auto count) {
-    while (done + count <= rows) {
-      attendQueries<Number, Stored, count>(call, sequence, head, row + done, from + done * call.headDim,
-                                           to + done * call.headDim, memory);
-      done += count;
-    }
-  };
-  if constexpr (mostQueries >= 8) take(std::integral_constant<int, 8>{});
-  if constexpr (mostQueries >= 4) take(std::integral_constant<int, 4>{});
-  take(std::integral_constant<int, 2>{});
-  take(std::integral_constant<int, 1>{});
+  for (int group = 0; group < groupCount; group++)
+    for (int query = 0; query < counts[group]; query++, to += headDim) finish(groups[group], query, headDim, to);
 }
 
 inline AttendTile attentionHere(AttentionType type, bool int8) {

@@ -7,8 +7,4 @@ namespace xinghe {
 
 AttendTile plainAttention(AttentionType type, bool int8) { return attentionHere(type, int8); }
 
-std::int64_t attentionScratch(std::int64_t headDim) {
-  return tileRows * strideTokens + 2 * tileRows * wholeLanes(headDim) + stridePages * headDim * lanes;
-}
-
 }  // namespace xinghe

@@ -174,16 +174,16 @@ struct Tile {
   std::int64_t head, row, rows;
 };
 
-// The longest rows first, so that the threads end together.
+// In the order in which threads take them: heads one after the other, as a head's pages stay in the cache; of each the
+// last rows, which see the most, first.
 std::vector<Tile> tilesOf(const PagedAttention& call, const std::vector<PagedSequence>& sequences) {
   std::vector<Tile> tiles;
   for (const PagedSequence& sequence : sequences)
     for (std::int64_t head = 0; head < call.heads; head++)
-      for (std::int64_t row = 0; row < sequence.rows; row += tileRows)
-        tiles.push_back({&sequence, head, row, std::min(tileRows, sequence.rows - row)});
-  std::stable_sort(tiles.begin(), tiles.end(), [](const Tile& a, const Tile& b) {
-    return a.sequence->position + a.row > b.sequence->position + b.row;
-  });
+      for (std::int64_t end = sequence.rows; end > 0; end -= tileRows) {
+        const std::int64_t row = std::max<std::int64_t>(0, end - tileRows);
+        tiles.push_back({&sequence, head, row, end - row});
+      }
   return tiles;
 }
 

@@ -15,8 +15,11 @@ constexpr std::int64_t pageTokens = 16;
 constexpr std::int64_t strideTokens = 64;
 constexpr std::int64_t stridePages = strideTokens / pageTokens;
 
-// The most queries that one call of a kernel takes.
-constexpr std::int64_t tileRows = 8;
+// The most queries that one call of a kernel takes: they share what is read of the pages.
+constexpr std::int64_t tileRows = 32;
+
+// The most of them that share a load, on any processor.
+constexpr std::int64_t togetherRows = 8;
 
 // A head's rows of [1, H, T, E] with adjacent elements; strides in elements.
 struct HeadRows {
@@ -61,7 +64,10 @@ enum class AttentionType { float64, float32, bfloat16, float16 };
 using AttendTile = void (*)(const PagedAttention& call, const PagedSequence& sequence, std::int64_t head,
                             std::int64_t row, std::int64_t rows, const void* q, void* out, void* scratch);
 
-std::int64_t attentionScratch(std::int64_t headDim);
+constexpr std::int64_t attentionScratch(std::int64_t headDim) {
+  const std::int64_t width = (headDim + pageTokens - 1) / pageTokens * pageTokens;
+  return togetherRows * strideTokens + 2 * tileRows * width + strideTokens * headDim;
+}
 
 // The kernels for pages of `type`, or of int8, compiled for any processor, for AVX2 with FMA and F16C, for AVX-512.
 // They differ in the last bits from each other.

@@ -281,7 +281,7 @@ const batches = fc.record({
       before: fc.integer({ min: 0, max: 150 }),
       rows: fc.integer({ min: 1, max: 45 }),
       unseen: fc.oneof(
-        fc.constant([]),
+        fc.constant<number[]>([]),
         fc.array(fc.nat(40), { maxLength: 5 }),
         fc
           .integer({ min: 1, max: 70 })
