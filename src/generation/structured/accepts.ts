@@ -6,11 +6,17 @@ import type { GrammarSpec } from './grammar-spec.js';
 /** A check of texts against one spec. @throws InputError as compileGrammar does */
 export function acceptor(spec: GrammarSpec): (text: string) => boolean {
   const automaton = compileGrammar(spec, 64);
-  return (text) => stateAfter(automaton, text)?.isAccepting ?? false;
+  return (text) => stateAfter(automaton, Buffer.from(text))?.isAccepting ?? false;
 }
 
-export function stateAfter(automaton: GrammarAutomaton, text: string): AutomatonState | undefined {
+/** A check whether bytes may begin a text of the spec. */
+export function acceptsPrefix(spec: GrammarSpec): (bytes: Uint8Array) => boolean {
+  const automaton = compileGrammar(spec, 64);
+  return (bytes) => stateAfter(automaton, bytes) !== undefined;
+}
+
+function stateAfter(automaton: GrammarAutomaton, bytes: Uint8Array): AutomatonState | undefined {
   let state: AutomatonState | undefined = automaton.initial;
-  for (const byte of Buffer.from(text)) state = state && automaton.step(state, byte);
+  for (const byte of bytes) state = state && automaton.step(state, byte);
   return state;
 }

@@ -12,12 +12,17 @@ const MAX_CHOICES = 10_000;
 
 /**
  * @param maxTokenBytes length of the longest token
+ * @param maxKeptFrames as GrammarAutomaton takes it
  * @throws InputError for a spec that is wrong, not supported or too large
  */
-export function compileGrammar(spec: GrammarSpec, maxTokenBytes: number): GrammarAutomaton {
+export function compileGrammar(
+  spec: GrammarSpec,
+  maxTokenBytes: number,
+  maxKeptFrames?: number,
+): GrammarAutomaton {
   const builder = new GrammarBuilder();
   const root = rootOf(spec, builder);
-  return new GrammarAutomaton(builder.nodes, root, maxTokenBytes);
+  return new GrammarAutomaton(builder.nodes, root, maxTokenBytes, maxKeptFrames);
 }
 
 function rootOf(spec: GrammarSpec, builder: GrammarBuilder): GrammarNode {

@@ -9,9 +9,9 @@ interface Frame {
   /** Items or bytes done; of a repetition, rounds done. */
   readonly at: number;
   readonly parent: Frame | undefined;
-  /** Alike for frames that no token can tell apart, because their counts differ only beyond its length. */
-  readonly horizon: number;
-  readonly children: Map<number, Frame>;
+  /** Alike for frames that no token can tell apart, because their counts differ only beyond its length. -1: not known. */
+  horizon: number;
+  children: Map<number, Frame> | undefined;
 }
 
 /** All the places where a text may be in the grammar after some bytes. */
@@ -19,8 +19,8 @@ export interface AutomatonState {
   /** Frames whose node takes a byte next. */
   readonly frames: readonly Frame[];
   readonly isAccepting: boolean;
-  /** States of equal key allow the same tokens. */
-  readonly maskKey: string;
+  /** See `GrammarAutomaton.maskKey`. */
+  maskKey: string | undefined;
   /** By class of byte: the next state, null if there is none, undefined if it has not been asked for. */
   readonly next: (AutomatonState | null | undefined)[];
 }
@@ -29,7 +29,7 @@ export interface AutomatonState {
 const MAX_FRAMES_PER_STATE = 4096;
 /** Work that one mask may cost, in visits of grammar nodes: about a second. */
 const MAX_VISITS_PER_MASK = 3_000_000;
-/** Frames of all states that are kept for the next time; memory of some 50 MB. */
+/** Memory of some 50 MB. */
 const MAX_KEPT_FRAMES = 500_000;
 
 /**
@@ -40,8 +40,10 @@ export class GrammarAutomaton {
   readonly #productive: Uint8Array;
   readonly #classOf: Uint8Array;
   readonly #horizonBytes: number;
+  readonly #maxKeptFrames: number;
   #bottom!: Frame;
   #numFrames = 0;
+  #numHorizons = 0;
   #horizons = new Map<string, number>();
   #states = new Map<string, AutomatonState>();
   #keptFrames = 0;
@@ -51,9 +53,16 @@ export class GrammarAutomaton {
 
   /**
    * @param maxTokenBytes length of the longest token
+   * @param maxKeptFrames frames of all states that are kept for the next time
    * @throws InputError if no finite text matches
    */
-  constructor(nodes: readonly GrammarNode[], root: GrammarNode, maxTokenBytes: number) {
+  constructor(
+    nodes: readonly GrammarNode[],
+    root: GrammarNode,
+    maxTokenBytes: number,
+    maxKeptFrames = MAX_KEPT_FRAMES,
+  ) {
+    this.#maxKeptFrames = maxKeptFrames;
     this.#productive = productiveNodes(nodes);
     this.#classOf = byteClasses(nodes);
     this.#horizonBytes = maxTokenBytes + 1;
@@ -75,7 +84,7 @@ export class GrammarAutomaton {
   startMask(): void {
     this.#visits = 0;
     // States that sequences hold stay good; they only are no longer found.
-    if (this.#keptFrames > MAX_KEPT_FRAMES) this.#reset();
+    if (this.#keptFrames > this.#maxKeptFrames) this.#reset();
   }
 
   /** @throws InputError if the grammar is so ambiguous that following it costs too much */
@@ -108,7 +117,7 @@ export class GrammarAutomaton {
       at: 0,
       parent: undefined,
       horizon: 0,
-      children: new Map(),
+      children: undefined,
     };
     const closure = new Closure();
     closure.enter(this.#root, this.#bottom);
@@ -193,34 +202,41 @@ export class GrammarAutomaton {
 
   #frame(node: GrammarNode, at: number, parent: Frame): Frame {
     const key = node.id * 0x100000 + at;
-    const known = parent.children.get(key);
-    if (known !== undefined) return known;
-    const frame: Frame = {
-      id: this.#numFrames++,
-      node,
-      at,
-      parent,
-      horizon: this.#horizon(node, at, parent),
-      children: new Map(),
-    };
-    parent.children.set(key, frame);
+    parent.children ??= new Map();
+    let frame = parent.children.get(key);
+    if (frame === undefined) {
+      frame = { id: this.#numFrames++, node, at, parent, horizon: -1, children: undefined };
+      parent.children.set(key, frame);
+    }
     return frame;
   }
 
-  #horizon(node: GrammarNode, at: number, parent: Frame): number {
-    let place = `${at}`;
-    if (node.kind === 'repeat') {
-      const toMin = Math.min(Math.max(node.min - at, 0), this.#horizonBytes);
-      const toMax = Math.min(node.max - at, this.#horizonBytes);
-      place = `${toMin}-${toMax}`;
+  /** States of equal key allow the same tokens. */
+  maskKey(state: AutomatonState): string {
+    if (state.maskKey === undefined) {
+      const horizons = new Set(state.frames.map((frame) => this.#horizonOf(frame)));
+      state.maskKey = `${state.isAccepting}${[...horizons].sort((a, b) => a - b).join(',')}`;
     }
-    const key = `${node.id}:${place}:${parent.horizon}`;
-    let horizon = this.#horizons.get(key);
-    if (horizon === undefined) {
-      horizon = this.#horizons.size + 1;
-      this.#horizons.set(key, horizon);
+    return state.maskKey;
+  }
+
+  #horizonOf(frame: Frame): number {
+    // Not by recursion: stacks may be many thousands deep.
+    const unknown: Frame[] = [];
+    for (let each = frame; each.horizon < 0; each = each.parent!) unknown.push(each);
+    for (const each of unknown.reverse()) {
+      const key = `${each.node!.id}:${this.#placeOf(each)}:${each.parent!.horizon}`;
+      // Numbers are never used again: frames of before a reset may still be about.
+      each.horizon = this.#horizons.get(key) ?? ++this.#numHorizons;
+      this.#horizons.set(key, each.horizon);
     }
-    return horizon;
+    return frame.horizon;
+  }
+
+  #placeOf({ node, at }: Frame): string {
+    if (node?.kind !== 'repeat') return `${at}`;
+    const toMin = Math.min(Math.max(node.min - at, 0), this.#horizonBytes);
+    return `${toMin}-${Math.min(node.max - at, this.#horizonBytes)}`;
   }
 
   #state(frames: Frame[], isAccepting: boolean): AutomatonState {
@@ -228,8 +244,7 @@ export class GrammarAutomaton {
     const key = `${isAccepting}${frames.map(({ id }) => id).join(',')}`;
     const known = this.#states.get(key);
     if (known !== undefined) return known;
-    const horizons = [...new Set(frames.map(({ horizon }) => horizon))].sort((a, b) => a - b);
-    const state = { frames, isAccepting, maskKey: `${isAccepting}${horizons.join(',')}`, next: [] };
+    const state = { frames, isAccepting, maskKey: undefined, next: [] };
     this.#states.set(key, state);
     // A state itself weighs about as much as some frames.
     this.#keptFrames += frames.length + 8;

@@ -52,7 +52,7 @@ export class TokenGrammar {
 
   /** Tokens that may follow, without stop ids. Not to be changed. */
   maskOf(state: AutomatonState, place: 'first' | 'later'): Uint32Array {
-    const key = `${place}${state.maskKey}`;
+    const key = `${place}${this.automaton.maskKey(state)}`;
     let mask = this.#masks.get(key);
     if (mask === undefined) {
       mask = new Uint32Array((this.tries.vocabulary.size + 31) >>> 5);

@@ -17,8 +17,9 @@ export class Walker {
     this.#tries = new VocabularyTries(tokenVocabulary(tokenizer, [stopId], tokenizer.vocabSize + 100));
   }
 
-  grammar(spec: GrammarSpec): TokenGrammar {
-    return new TokenGrammar(compileGrammar(spec, this.#tries.tokens.maxTokenBytes), this.#tries);
+  grammar(spec: GrammarSpec, maxKeptFrames?: number): TokenGrammar {
+    const { maxTokenBytes } = this.#tries.tokens;
+    return new TokenGrammar(compileGrammar(spec, maxTokenBytes, maxKeptFrames), this.#tries);
   }
 
   /**
@@ -54,6 +55,17 @@ export class Walker {
       matcher.accept(id);
     }
     return undefined;
+  }
+
+  /** The masks before each of these ids and after the last. */
+  masks(grammar: TokenGrammar, ids: readonly number[]): Uint32Array[] {
+    const matcher = new SequenceMatcher(grammar);
+    return [...ids, undefined].map((id) => {
+      const mask = this.#newMask();
+      matcher.writeMask(mask);
+      if (id !== undefined) matcher.accept(id);
+      return mask;
+    });
   }
 
   #newMask(): Uint32Array {
