@@ -34,16 +34,19 @@ export function tokensOf(model: ServedModel, text: string, hasEnd = true): FakeT
 /** Other keys are not asked for. */
 const ADMIN_KEY = 'administrator';
 
-export interface TestServer {
+export interface ApiServer {
   readonly url: string;
-  readonly engine: FakeEngine;
-  readonly model: ServedModel;
   /** A JSON body to a path; the answer with its parsed body. */
   post(path: string, body: unknown): Promise<{ status: number; headers: Headers; json: Json }>;
   get(path: string): Promise<{ status: number; json: Json }>;
   /** The data lines of an event stream, parsed; the last is the text "[DONE]". */
   stream(path: string, body: unknown): Promise<Json[]>;
   close(): Promise<void>;
+}
+
+export interface TestServer extends ApiServer {
+  readonly engine: FakeEngine;
+  readonly model: ServedModel;
 }
 
 /** Parsed JSON that a test looks into. */
@@ -53,17 +56,20 @@ export type Json = any;
 export interface TestServerOptions extends FakeEngineOptions {
   readonly model?: ServedModel;
   readonly routes?: Partial<OpenAiRoutesOptions>;
-  readonly pingInterval?: number;
 }
 
 export async function startOpenAiServer(options: TestServerOptions = {}): Promise<TestServer> {
   const model = options.model ?? sparkLikeModel();
   const engine = new FakeEngine(options);
-  const server = createHttpServer(openAiRoutes({ model, engine, ...options.routes }), {
+  return { ...(await serveOpenAi({ model, engine, ...options.routes })), engine, model };
+}
+
+/** Over any engine. Closing it leaves the engine alone. */
+export async function serveOpenAi(options: OpenAiRoutesOptions): Promise<ApiServer> {
+  const server = createHttpServer(openAiRoutes(options), {
     port: 0,
     keys: new ApiKeys({ keys: [], adminKeys: [ADMIN_KEY] }),
     accessLog: null,
-    pingInterval: options.pingInterval,
   });
   await server.listen();
   const post = (path: string, body: unknown): Promise<Response> =>
@@ -78,8 +84,6 @@ export async function startOpenAiServer(options: TestServerOptions = {}): Promis
   };
   return {
     url: server.url,
-    engine,
-    model,
     post: async (path, body) => {
       const response = await post(path, body);
       return { status: response.status, headers: response.headers, json: await read(response) };

@@ -10,6 +10,7 @@ export interface CompletionChoiceOptions {
   readonly tokenizer: Tokenizer;
   readonly tokens: TokenTexts;
   readonly isEcho: boolean;
+  readonly continuesPrompt: boolean;
   /** How many beside the token itself; undefined: no log-probabilities. */
   readonly logProbs: number | undefined;
   readonly skipSpecialTokens: boolean;
@@ -37,7 +38,8 @@ export class CompletionChoice {
 
   constructor(options: CompletionChoiceOptions) {
     this.#options = options;
-    const { prompt, tokenizer, tokens, isEcho, logProbs, skipSpecialTokens, asTokenIds } = options;
+    const { prompt, tokenizer, tokens, isEcho, continuesPrompt, logProbs, skipSpecialTokens, asTokenIds } =
+      options;
     if (logProbs !== undefined)
       this.#writer = new CompletionLogProbsWriter(
         tokens,
@@ -46,7 +48,7 @@ export class CompletionChoice {
           : createAnswerStream(tokenizer, {
               promptIds: prompt.ids,
               skipSpecialTokens,
-              continuesPrompt: true,
+              continuesPrompt,
             }),
         asTokenIds,
       );

@@ -49,7 +49,8 @@ export function planCompletion(fields: CompletionFields, context: OpenAiContext)
     const request: TextRequest = {
       ...parts,
       promptIds: ids,
-      continuesPrompt: true,
+      // A grammar is for a text of its own, from its first character on.
+      continuesPrompt: parts.grammar === undefined,
       maxNewTokens,
       logProbs: fields.logprobs,
       promptLogProbs,

@@ -60,6 +60,7 @@ class CompletionAnswer {
         tokenizer: context.model.tokenizer,
         tokens: context.tokens,
         isEcho: fields.echo === true,
+        continuesPrompt: plan.requests[0]?.continuesPrompt ?? false,
         // The beams of a search have none.
         logProbs: plan.isBeams ? undefined : fields.logprobs,
         skipSpecialTokens: fields.skip_special_tokens ?? true,
