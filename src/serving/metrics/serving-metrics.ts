@@ -45,6 +45,7 @@ export class ServingMetrics implements HttpObserver {
   readonly #running: Gauge<ModelLabel>;
   readonly #waiting: Gauge<ModelLabel>;
   readonly #cacheUsage: Gauge<ModelLabel>;
+  readonly #liveTensors: Gauge<ModelLabel>;
   readonly #cacheInfo: Gauge;
   readonly #cacheConfig: Readonly<Record<string, string>>;
   readonly #adapters: Gauge<'max_lora' | 'running_lora_adapters' | 'waiting_lora_adapters'>;
@@ -67,6 +68,7 @@ export class ServingMetrics implements HttpObserver {
     this.#running = this.#gauge('vllm:num_requests_running', 'Sequences in the running batch.');
     this.#waiting = this.#gauge('vllm:num_requests_waiting', 'Sequences that wait for a place.');
     this.#cacheUsage = this.#gauge('vllm:kv_cache_usage_perc', 'Share of cache blocks in use; 1 is all.');
+    this.#liveTensors = this.#gauge('xinghe:live_tensors', 'Tensors in the engine; constant between loads.');
     this.#adapters = new Gauge({
       name: 'vllm:lora_requests_info',
       help: 'Loaded LoRA adapters; the value is the time.',
@@ -168,6 +170,7 @@ export class ServingMetrics implements HttpObserver {
     this.#running.set(this.#labels, stats.running);
     this.#waiting.set(this.#labels, stats.waiting);
     this.#cacheUsage.set(this.#labels, stats.blocks > 0 ? 1 - stats.freeBlocks / stats.blocks : 0);
+    this.#liveTensors.set(this.#labels, stats.liveTensors);
     for (const tokens of stats.stepTokens) this.#stepTokens.observe(this.#labels, tokens);
     this.#cacheInfo.reset();
     this.#cacheInfo.set(

@@ -1,0 +1,10 @@
+import { expect, test } from 'vitest';
+import { runLoad } from './serving-load.js';
+
+test('a few seconds of streams, hang-ups, slow readers and malformed bodies leave nothing behind', async () => {
+  const { wrong, counts } = await runLoad(24, 3);
+  expect(wrong).toEqual([]);
+  expect(counts).not.toHaveProperty('WRONG');
+  expect(counts.stream).toBeGreaterThan(20);
+  expect(counts['hung up']).toBeGreaterThan(1);
+});
