@@ -2,7 +2,7 @@
  * Tools for models that were never trained on any: a system text says which there are and how to call one, and a schema
  * holds the answer to that form where a call is demanded. Calls and results of the history become text in the same form.
  */
-import type { GrammarSpec } from '../../generation/index.js';
+import { type GrammarSpec, relocateReferences, schemaPath } from '../../generation/index.js';
 import { badRequest } from '../http/index.js';
 import type { ApiMessage, ChatPromptFields, Tool } from './chat-schema.js';
 
@@ -54,9 +54,12 @@ export function toolGrammar(fields: ChatPromptFields, mode: ToolMode): GrammarSp
         schema: parametersOf(tools.find((tool) => tool.function.name === mode.name)),
       };
     case 'calls': {
-      const call = { anyOf: tools.map(callSchema) };
       // A list invites a small model to go on and on: only who asks for it gets one.
-      if (fields.parallel_tool_calls !== true) return { kind: 'json-schema', schema: call };
+      const isList = fields.parallel_tool_calls === true;
+      const call = {
+        anyOf: tools.map((tool, index) => callSchema(tool, [...(isList ? ['items'] : []), 'anyOf', index])),
+      };
+      if (!isList) return { kind: 'json-schema', schema: call };
       return {
         kind: 'json-schema',
         schema: { type: 'array', items: call, minItems: 1, maxItems: MAX_CALLS },
@@ -67,10 +70,12 @@ export function toolGrammar(fields: ChatPromptFields, mode: ToolMode): GrammarSp
   }
 }
 
-function callSchema(tool: Tool): unknown {
+/** @param keys where it stands in the whole schema */
+function callSchema(tool: Tool, keys: readonly (string | number)[]): unknown {
+  const parameters = relocateReferences(parametersOf(tool), schemaPath(...keys, 'properties', 'arguments'));
   return {
     type: 'object',
-    properties: { name: { const: tool.function.name }, arguments: parametersOf(tool) },
+    properties: { name: { const: tool.function.name }, arguments: parameters },
     required: ['name', 'arguments'],
     additionalProperties: false,
   };
