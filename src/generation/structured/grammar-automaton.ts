@@ -27,10 +27,10 @@ export interface AutomatonState {
 
 /** Ambiguity that a sane grammar does not come near. */
 const MAX_FRAMES_PER_STATE = 4096;
-/** Work that one mask may cost, in visits of grammar nodes: about a second. */
-const MAX_VISITS_PER_MASK = 3_000_000;
-/** Memory of some 50 MB. */
-const MAX_KEPT_FRAMES = 500_000;
+/** Work that one mask may cost, in visits of grammar nodes: some tenths of a second. */
+const MAX_VISITS_PER_MASK = 1_000_000;
+/** Memory of some 10 MB for each grammar. */
+const MAX_KEPT_FRAMES = 100_000;
 
 /**
  * Follows texts through a grammar byte by byte, all alternatives at once, and never goes back: the time for a byte is
@@ -87,6 +87,11 @@ export class GrammarAutomaton {
     if (this.#keptFrames > this.#maxKeptFrames) this.#reset();
   }
 
+  /** Work since `startMask`, in visits of grammar nodes; none where states were known. */
+  get visits(): number {
+    return this.#visits;
+  }
+
   /** @throws InputError if the grammar is so ambiguous that following it costs too much */
   step(state: AutomatonState, byte: number): AutomatonState | undefined {
     const byteClass = this.#classOf[byte]!;
@@ -130,9 +135,7 @@ export class GrammarAutomaton {
   #close(closure: Closure): AutomatonState | undefined {
     for (let work = closure.next(); work !== undefined; work = closure.next()) {
       if (++this.#visits > MAX_VISITS_PER_MASK || closure.frames.size > MAX_FRAMES_PER_STATE) {
-        throw new InputError(
-          'The grammar is too ambiguous: the same text can be read in too many ways. Avoid repetitions within repetitions that can match the same text.',
-        );
+        throw tooAmbiguous();
       }
       const { node, parent } = work;
       if (node === undefined) this.#resume(parent, closure);
@@ -250,6 +253,12 @@ export class GrammarAutomaton {
     this.#keptFrames += frames.length + 8;
     return state;
   }
+}
+
+export function tooAmbiguous(): InputError {
+  return new InputError(
+    'The grammar is too ambiguous: the same text can be read in too many ways. Avoid repetitions within repetitions that can match the same text.',
+  );
 }
 
 /** What is still to be visited, and what has been found, on the way to one state. */

@@ -1,5 +1,5 @@
 import { InputError } from '../../errors/index.js';
-import type { AutomatonState, GrammarAutomaton } from './grammar-automaton.js';
+import { type AutomatonState, type GrammarAutomaton, tooAmbiguous } from './grammar-automaton.js';
 import { TokenTrie } from './token-trie.js';
 import type { TokenVocabulary } from './token-vocabulary.js';
 
@@ -56,7 +56,6 @@ export class TokenGrammar {
     let mask = this.#masks.get(key);
     if (mask === undefined) {
       mask = new Uint32Array((this.tries.vocabulary.size + 31) >>> 5);
-      this.automaton.startMask();
       const trie = place === 'first' ? this.tries.firstTokens : this.tries.tokens;
       trie.markAllowed(this.automaton, state, mask);
       if (this.#masks.size >= MAX_MASKS) this.#masks.clear();
@@ -69,10 +68,18 @@ export class TokenGrammar {
 /** Of 20 KB each for 160,000 tokens. */
 const MAX_MASKS = 128;
 
+/**
+ * Work on new states that a sequence may cause, in visits of grammar nodes: at once, and for each token that it has.
+ * Grammars of use soon need none; one that always needs more would hold up the masks of all other sequences.
+ */
+const VISITS_AT_ONCE = 1_500_000;
+const VISITS_PER_TOKEN = 50_000;
+
 /** Where the text of one sequence is. */
 export class SequenceMatcher {
   readonly #grammar: TokenGrammar;
   #state: AutomatonState;
+  #visitsLeft = VISITS_AT_ONCE;
   #place: 'start' | 'after-space' | 'within' | 'ended';
 
   constructor(grammar: TokenGrammar) {
@@ -88,7 +95,7 @@ export class SequenceMatcher {
   writeMask(mask: Uint32Array): void {
     const { stopIds } = this.#grammar.tries.vocabulary;
     if (this.#place === 'ended') mask.fill(0);
-    else mask.set(this.#grammar.maskOf(this.#state, this.#place === 'within' ? 'later' : 'first'));
+    else mask.set(this.#tokenMask());
     if (this.#place === 'start') this.#allowLoneSpaces(mask);
     if (this.#place === 'ended' || this.#state.isAccepting)
       for (const id of stopIds) mask[id >> 5]! |= 1 << (id & 31);
@@ -118,6 +125,15 @@ export class SequenceMatcher {
     this.#state = state;
     const isStillStart = text.length === 0 && leadingSpace === 'drop-all';
     this.#place = isStillStart ? 'after-space' : 'within';
+  }
+
+  #tokenMask(): Uint32Array {
+    const { automaton } = this.#grammar;
+    automaton.startMask();
+    const mask = this.#grammar.maskOf(this.#state, this.#place === 'within' ? 'later' : 'first');
+    this.#visitsLeft = Math.min(VISITS_AT_ONCE, this.#visitsLeft + VISITS_PER_TOKEN) - automaton.visits;
+    if (this.#visitsLeft < 0) throw tooAmbiguous();
+    return mask;
   }
 
   /** A token that is the dropped space alone: once only, or a model could write it for ever. */

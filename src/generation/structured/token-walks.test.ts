@@ -211,6 +211,22 @@ describe.each(tokenizers)('$name', ({ path }) => {
     }
   });
 
+  test.each([
+    ['the last', (allowed: readonly number[]) => allowed.at(-1)!],
+    ['the first', (allowed: readonly number[]) => allowed[0]!],
+    [
+      'what is no end',
+      (allowed: readonly number[], step: number) => allowed[(step * 7919) % allowed.length]!,
+    ],
+  ])('a model that always takes %s id comes to an end of a grammar that has one', (_, choose) => {
+    const schema = { ...person, properties: { ...person.properties, next: { type: 'null' } } };
+    const grammar = walker.grammar({ kind: 'json-schema', schema });
+    // The longest of these texts has some 200 characters, each of at most 6 bytes.
+    const text = walker.walk(grammar, choose, 1200);
+    expect(text).toBeDefined();
+    checkPerson(JSON.parse(text!));
+  });
+
   test('a model that likes white space above all comes to an end', () => {
     const likes = (id: number) => {
       if (id >= walker.tokenizer.vocabSize) return false;
