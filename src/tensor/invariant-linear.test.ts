@@ -42,7 +42,7 @@ const sizes: [inputs: number, outputs: number][] = [
   [1, 1],
   [7, 3],
   [2100, 130],
-  [515, 1031],
+  [515, 262],
 ];
 const rowCounts = [...Array.from({ length: 64 }, (_, i) => i + 1), 65, 100, 256, 513];
 
