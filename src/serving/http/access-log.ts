@@ -1,8 +1,8 @@
 /** One JSON line for every request; no key, no query, no body. */
-import type { IncomingMessage } from 'node:http';
 
 export interface AccessRecord {
   readonly requestId: string;
+  readonly remote: string | undefined;
   readonly method: string;
   /** Without the query. */
   readonly path: string;
@@ -16,11 +16,11 @@ export interface AccessRecord {
 
 const MAX_PATH = 200;
 
-export function accessLine(record: AccessRecord, request: IncomingMessage): string {
+export function accessLine(record: AccessRecord): string {
   return JSON.stringify({
     time: new Date().toISOString(),
     id: record.requestId,
-    remote: request.socket.remoteAddress,
+    remote: record.remote,
     method: record.method,
     path: record.path.slice(0, MAX_PATH),
     status: record.status,

@@ -540,7 +540,12 @@ describe('clients that go away', () => {
     socket.destroy();
     await eventually('aborted', () => signal?.aborted === true);
     await eventually('over', () => service?.running === 0);
-    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ status: 499, path: '/echo', method: 'POST' });
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({
+      status: 499,
+      path: '/echo',
+      method: 'POST',
+      remote: '127.0.0.1',
+    });
   });
 
   it('with further requests behind the one that is answered', async () => {

@@ -39,6 +39,8 @@ export class Exchange {
   readonly #controller = new AbortController();
   readonly #started = performance.now();
   readonly #bytesBefore: number;
+  /** A closed connection has none. */
+  readonly #remote: string | undefined;
   readonly #reply: ServerReply;
   #path = '';
   #route: Route | undefined;
@@ -56,6 +58,7 @@ export class Exchange {
     this.#response = response;
     this.#needsContinue = needsContinue;
     this.#bytesBefore = request.socket.bytesWritten;
+    this.#remote = request.socket.remoteAddress;
     this.requestId = requestIdOf(request);
     response.setHeader('x-request-id', this.requestId);
     response.setHeader('x-content-type-options', 'nosniff');
@@ -229,18 +232,16 @@ export class Exchange {
       seconds,
     });
     settings.accessLog?.(
-      accessLine(
-        {
-          requestId: this.requestId,
-          method,
-          path: this.#path,
-          status,
-          seconds,
-          bytes: this.#request.socket.bytesWritten - this.#bytesBefore,
-          keyName: this.#keyName,
-        },
-        this.#request,
-      ),
+      accessLine({
+        requestId: this.requestId,
+        remote: this.#remote,
+        method,
+        path: this.#path,
+        status,
+        seconds,
+        bytes: this.#request.socket.bytesWritten - this.#bytesBefore,
+        keyName: this.#keyName,
+      }),
     );
   }
 }

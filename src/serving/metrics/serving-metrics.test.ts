@@ -152,6 +152,15 @@ describe('counters of the engine', () => {
     expect(sampleValue(after, 'vllm:prompt_tokens_total')).toBe(16);
   });
 
+  it('prompt tokens are whole prompts, cached or not, as vLLM counts', async () => {
+    const engine = new FakeEngine();
+    const metrics = create(engine);
+    engine.statsOverride = { promptTokens: 18, prefixCacheQueries: 34, prefixCacheHits: 16 };
+    const exposition = await read(metrics);
+    expect(sampleValue(exposition, 'vllm:prompt_tokens_total')).toBe(34);
+    expect(sampleValue(exposition, 'vllm:prefix_cache_hits_total')).toBe(16);
+  });
+
   it('gauges follow', async () => {
     const engine = new FakeEngine();
     const metrics = create(engine);

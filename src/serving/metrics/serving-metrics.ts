@@ -22,7 +22,7 @@ export interface ServingMetricsOptions {
 }
 
 const counterTexts: Readonly<Record<CounterName, readonly [name: string, help: string]>> = {
-  promptTokens: ['vllm:prompt_tokens_total', 'Prompt tokens processed.'],
+  promptTokens: ['vllm:prompt_tokens_total', 'Prompt tokens taken in, those of the prefix cache among them.'],
   generatedTokens: ['vllm:generation_tokens_total', 'Tokens generated.'],
   preemptions: ['vllm:num_preemptions_total', 'Sequences put back for want of cache blocks.'],
   prefixCacheQueries: ['vllm:prefix_cache_queries_total', 'Prompt tokens looked up in the prefix cache.'],
@@ -165,8 +165,11 @@ export class ServingMetrics implements HttpObserver {
 
   #readEngine(): void {
     const { stats, adapters } = this.#engine;
-    for (const [name, growth] of this.#deltas.take(stats))
+    for (const [name, growth] of this.#deltas.take(stats)) {
       this.#counters.get(name)?.inc(this.#labels, growth);
+      // The engine counts the prompt tokens that it ran; vLLM's counter has those found in the cache as well.
+      if (name === 'prefixCacheHits') this.#counters.get('promptTokens')?.inc(this.#labels, growth);
+    }
     this.#running.set(this.#labels, stats.running);
     this.#waiting.set(this.#labels, stats.waiting);
     this.#cacheUsage.set(this.#labels, stats.blocks > 0 ? 1 - stats.freeBlocks / stats.blocks : 0);
