@@ -1,7 +1,7 @@
 // A server under load and attack: many streams at once, clients that hang up or read slowly, bodies that are wrong or huge.
 // Tells whether every request was answered as it should be, what is left behind, and the times that readers saw.
 //
-//   node bench/serving-load.mjs [--streams 200] [--seconds 60] [--hang-up 0.1] [--layers 3 --hidden 64 --ffn 172 --heads 4]
+//   node bench/serving-load.mjs [--streams 200] [--seconds 60] [--warm-up 15] [--hang-up 0.1] [--layers 3 --hidden 64 --ffn 172 --heads 4]
 //                               [--max-sequences 64] [--json]
 //
 // Each of the clients sends one request after the other for so many seconds. Most are streams of completions; some are
@@ -20,6 +20,7 @@ const { values: options } = parseArgs({
   options: {
     streams: { type: 'string', default: '200' },
     seconds: { type: 'string', default: '60' },
+    'warm-up': { type: 'string' },
     'hang-up': { type: 'string', default: '0.1' },
     layers: { type: 'string', default: '3' },
     hidden: { type: 'string', default: '64' },
@@ -282,7 +283,7 @@ async function rest() {
 const structured = { prompt: 'a', max_tokens: 4, structured_outputs: { choice: ['yes', 'no'] } };
 await textOf((await send('POST', '/v1/completions', JSON.stringify(structured), json)).response);
 // The first wave brings every cache and pool to the size that such a load needs.
-const warmUp = Math.min(15, Math.max(2, Number(options.seconds) / 4));
+const warmUp = Number(options['warm-up'] ?? Math.min(15, Math.max(2, Number(options.seconds) / 4)));
 await wave(warmUp);
 const before = await rest();
 for (const list of [firstToken, betweenTokens]) list.length = 0;

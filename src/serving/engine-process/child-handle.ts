@@ -23,7 +23,7 @@ export class ChildHandle {
 
   constructor({ onMessage, onEnd }: ChildHooks) {
     const entry = compiledModule(new URL('./engine-child.js', import.meta.url));
-    this.#process = fork(entry, [], {
+    this.#process = fork(entry, [String(process.pid)], {
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // Options such as --inspect are for the server: two processes cannot share a debugging port.

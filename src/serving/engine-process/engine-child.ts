@@ -1,6 +1,6 @@
 /**
  * The first module of the engine's process: loads an engine and steps it, a message to the server after each step.
- * It lives as long as the server: it ends when the channel to it closes.
+ * It lives as long as the server, whose process id is its argument: it ends when the channel to it closes.
  */
 import { messageOf } from '../../errors/index.js';
 import type { AdapterInfo } from '../engine-service.js';
@@ -151,4 +151,4 @@ process.on('disconnect', () => process.exit(0));
 // Ctrl-C and `kill` of a whole group reach us too: the server ends us when its requests are done.
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
-watchParent();
+watchParent(Number(process.argv[2]));

@@ -1,7 +1,9 @@
 /** The engine's process with a scripted engine: killed, stopped, crashed, refused, overrun. */
+import { spawn } from 'node:child_process';
 import { afterEach, describe, expect, test } from 'vitest';
 import { InputError } from '../../errors/index.js';
 import type { TextEvent, TextRequest } from '../../generation/index.js';
+import { compiledModule } from '../../workers/index.js';
 import { EngineUnavailableError, QueueFullError } from '../engine-service.js';
 import { EngineProcess, type EngineProcessOptions } from './engine-process.js';
 import { LAG_LIMIT } from './event-queue.js';
@@ -85,6 +87,20 @@ test('a slow consumer pauses its own sequence only', async () => {
   expect(await collect(slow)).toMatch(/10\.5000 $/);
 });
 
+test('while this process takes no messages the engine waits', async () => {
+  const engine = await open();
+  const answer = engine.generate(request(10, 100_000))[Symbol.asyncIterator]();
+  await answer.next();
+  const before = engine.stats.generatedTokens;
+  // As long as this, tens of thousands of steps would run.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500);
+  await until(() => engine.stats.generatedTokens > before + LAG_LIMIT, 'a report');
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  // What a socket of the system holds, in messages of about 150 bytes.
+  expect(engine.stats.generatedTokens - before).toBeLessThan(6000);
+  await answer.return?.();
+});
+
 test('abort frees the sequence, running or waiting', async () => {
   const engine = await open({ maxSequences: 1, stepMs: 1 });
   const controller = new AbortController();
@@ -162,6 +178,29 @@ describe('the process dies', () => {
     await until(() => opened[0]?.pid === undefined, 'the process has gone');
     expect(opened[0]?.state.kind).toBe('failed');
   });
+});
+
+test('a server that is killed takes its engine with it, even out of a step that does not end', async () => {
+  const program = `
+    import { EngineProcess } from ${JSON.stringify(compiledModule(new URL('./engine-process.js', import.meta.url)).href)};
+    const engine = new EngineProcess({
+      module: new URL(${JSON.stringify(new URL('./test-engine.js', import.meta.url).href)}),
+      setup: { stepMs: 600_000 },
+      queue: { maxRequests: 1, maxTokens: 9 },
+    });
+    await engine.ready;
+    engine.generate({ promptIds: [10], maxNewTokens: 2 });
+    setTimeout(() => console.log(engine.pid), 100);
+  `;
+  const server = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const pid = await new Promise<number>((resolve) => {
+    server.stdout.once('data', (text) => resolve(Number(text)));
+  });
+  expect(isThere(pid)).toBe(true);
+  server.kill('SIGKILL');
+  await until(() => !isThere(pid), 'the engine is gone');
 });
 
 test('a process that is stopped is not responsive until it goes on', async () => {

@@ -10,7 +10,7 @@ const GRACE_CHECKS = 2;
 
 /** Evaluated, so that no second file has to be found; the thread shares nothing with this one. */
 const program = `
-const parent = process.ppid;
+const parent = require('node:worker_threads').workerData;
 let missing = 0;
 setInterval(() => {
   missing = process.ppid === parent ? 0 : missing + 1;
@@ -18,7 +18,9 @@ setInterval(() => {
 }, ${CHECK_MS});
 `;
 
-export function watchParent(): void {
+/** @param parent its process id, told by itself: it may be gone before this thread runs */
+export function watchParent(parent: number): void {
   // Small: it holds one timer.
-  new Worker(program, { eval: true, resourceLimits: { maxOldGenerationSizeMb: 8, stackSizeMb: 1 } }).unref();
+  const resourceLimits = { maxOldGenerationSizeMb: 8, stackSizeMb: 1 };
+  new Worker(program, { eval: true, workerData: parent, resourceLimits }).unref();
 }
