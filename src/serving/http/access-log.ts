@@ -3,6 +3,7 @@
 export interface AccessRecord {
   readonly requestId: string;
   readonly remote: string | undefined;
+  readonly remote: string | undefined;
   readonly method: string;
   /** Without the query. */
   readonly path: string;

@@ -240,6 +240,16 @@ describe('bodies', () => {
     expect(JSON.parse(answer.body)).toHaveProperty('error.type', 'RequestTimeoutError');
   });
 
+  it('a connection stays open after an error if its body was read, and only then', async () => {
+    const { address } = await start([echo]);
+    const request = (body: string): string =>
+      `POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    const text = await sendRaw(address.port, request('{') + request('{}'), 1500);
+    expect(text.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 400', 'HTTP/1.1 200']);
+    const unread = request('{}').replace('/echo', '/nowhere').replace('Length: 2', 'Length: 3');
+    expect(parseAnswer(await sendRaw(address.port, unread, 300)).headers.get('connection')).toBe('close');
+  });
+
   it('a body where none is wanted is refused', async () => {
     const { address } = await start([hello]);
     const answer = parseAnswer(

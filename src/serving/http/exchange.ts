@@ -41,6 +41,8 @@ export class Exchange {
   readonly #bytesBefore: number;
   /** A closed connection has none. */
   readonly #remote: string | undefined;
+  /** A closed connection has none. */
+  readonly #remote: string | undefined;
   readonly #reply: ServerReply;
   #path = '';
   #route: Route | undefined;
@@ -59,6 +61,7 @@ export class Exchange {
     this.#needsContinue = needsContinue;
     this.#bytesBefore = request.socket.bytesWritten;
     this.#remote = request.socket.remoteAddress;
+    this.#remote = request.socket.remoteAddress;
     this.requestId = requestIdOf(request);
     response.setHeader('x-request-id', this.requestId);
     response.setHeader('x-content-type-options', 'nosniff');
@@ -74,9 +77,10 @@ export class Exchange {
       pingMilliseconds: pingInterval,
       stallMilliseconds: stallTimeout,
       errorBody: (error) => this.#route?.errorBody?.(error, this) ?? error.envelope,
-      linger: hasBody(request)
-        ? () => (request.readableEnded || this.#needsContinue ? Promise.resolve() : linger(request))
-        : undefined,
+      linger: () => {
+        if (!hasBody(request) || request.readableEnded) return undefined;
+        return this.#needsContinue ? Promise.resolve() : linger(request);
+      },
     });
   }
 

@@ -11,10 +11,10 @@ export interface ReplySettings {
   readonly stallMilliseconds: number;
   readonly errorBody: (error: HttpError) => unknown;
   /**
-   * The request has a body that was not read to its end: called when an error has been written, before the connection is
-   * closed. A connection closed with unread bytes is reset, and the client may never see the answer.
+   * Called when an error is to be written. Where the request has a body that was not read to its end: settles when the
+   * connection may be closed. One that is closed with unread bytes is reset, and the client may never see the answer.
    */
-  readonly linger: (() => Promise<void>) | undefined;
+  readonly linger: () => Promise<void> | undefined;
 }
 
 type Form = 'none' | 'whole' | 'events' | 'text';
@@ -83,7 +83,7 @@ export class ServerReply implements Reply {
     if (!this.#response.headersSent) {
       this.#events?.stop();
       this.#form = 'whole';
-      const { linger } = this.#settings;
+      const linger = this.#settings.linger();
       const bytes = Buffer.from(JSON.stringify(this.#settings.errorBody(error)));
       this.#response.writeHead(error.status, {
         'content-type': 'application/json; charset=utf-8',
@@ -94,7 +94,7 @@ export class ServerReply implements Reply {
         ...(linger === undefined ? {} : { connection: 'close' }),
       });
       this.#response.write(bytes);
-      await linger?.();
+      await linger;
       this.#response.end();
     } else if (this.#events !== undefined && !this.#response.writableEnded) {
       await this.#events.send(this.#settings.errorBody(error));
