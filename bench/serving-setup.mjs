@@ -36,7 +36,12 @@ export async function writeModel({ layers, hidden, ffn, heads, dtype = 'float32'
   return folder;
 }
 
+/** The command, which on SIGUSR2 tells what its heap holds when it has been swept. */
 const program = `
+process.on('SIGUSR2', () => {
+  gc();
+  process.stderr.write('heap ' + process.memoryUsage().heapUsed + '\\n');
+});
 import { main } from ${JSON.stringify(new URL('../dist/cli/main.js', import.meta.url).href)};
 process.exitCode = await main(process.argv.slice(1));
 `;
@@ -48,7 +53,7 @@ process.exitCode = await main(process.argv.slice(1));
 export async function startServer(args) {
   const child = spawn(
     process.execPath,
-    ['--input-type=module', '-e', program, '--', 'serve', '--port', '0', '--quiet', ...args],
+    ['--expose-gc', '--input-type=module', '-e', program, '--', 'serve', '--port', '0', '--quiet', ...args],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
   let stderr = '';
@@ -69,6 +74,16 @@ export async function startServer(args) {
     pid: Number(child.pid),
     enginePid: Number(children.split(' ')[0]),
     exit,
+    /** @returns {Promise<number>} bytes of the server's heap without garbage */
+    heap: async () => {
+      const seen = stderr.length;
+      child.kill('SIGUSR2');
+      for (;;) {
+        const bytes = /heap (\d+)\n/.exec(stderr.slice(seen))?.[1];
+        if (bytes !== undefined) return Number(bytes);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    },
     stop: async () => {
       child.kill('SIGTERM');
       return await exit;
