@@ -98,6 +98,14 @@ describe('the exposition', () => {
     expect(sampleValue(exposition, type === 'histogram' ? `${name}_count` : name)).toBe(0);
   });
 
+  it('has the process', async () => {
+    const exposition = await read(create(new FakeEngine()));
+    expect(sampleValue(exposition, 'process_resident_memory_bytes', {})).toBeGreaterThan(1e6);
+    expect(sampleValue(exposition, 'process_cpu_seconds_total', {})).toBeGreaterThan(0);
+    const start = sampleValue(exposition, 'process_start_time_seconds', {});
+    expect(Math.abs(Date.now() / 1000 - start)).toBeLessThan(86400);
+  });
+
   it('has the information series and every way to end', async () => {
     const exposition = await read(create(new FakeEngine()));
     expect(

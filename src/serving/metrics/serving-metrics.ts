@@ -7,6 +7,7 @@ import type { EngineService } from '../engine-service.js';
 import type { HttpObserver, HttpRequestRecord, Route } from '../http/index.js';
 import { CHOICES, HTTP_SECONDS, STEP_TOKENS } from './buckets.js';
 import { CounterDeltas, type CounterName } from './counter-deltas.js';
+import { ProcessMetrics } from './process-metrics.js';
 import type { ObservedReason, RequestObserver } from './request-observer.js';
 import { type ModelLabel, type SequenceHistograms, sequenceHistograms } from './sequence-histograms.js';
 
@@ -55,6 +56,7 @@ export class ServingMetrics implements HttpObserver {
   readonly #paramsN: Histogram<ModelLabel>;
   readonly #httpRequests: Counter<'handler' | 'method' | 'status'>;
   readonly #httpSeconds: Histogram<'handler' | 'method'>;
+  readonly #process: ProcessMetrics;
 
   constructor({ modelName, maxModelLength, engine, cacheConfig = {} }: ServingMetricsOptions) {
     this.#labels = { model_name: modelName, engine: '0' };
@@ -108,6 +110,7 @@ export class ServingMetrics implements HttpObserver {
       buckets: HTTP_SECONDS,
       registers: [this.#registry],
     });
+    this.#process = new ProcessMetrics(this.#registry);
   }
 
   /** One for every sequence that the engine took. */
@@ -156,6 +159,7 @@ export class ServingMetrics implements HttpObserver {
   /** The exposition, in Prometheus' text format 0.0.4. */
   async text(): Promise<string> {
     this.#readEngine();
+    this.#process.update();
     return await this.#registry.metrics();
   }
 
