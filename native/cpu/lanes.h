@@ -124,7 +124,9 @@ XINGHE_INLINE FloatBits widenWords(const std::uint16_t* from) {
 #endif
 }
 
-XINGHE_INLINE void load(const Bfloat16Bits* from, FloatVector& to) { to = (FloatVector)(widenWords(&from->bits) << 16); }
+XINGHE_INLINE void load(const Bfloat16Bits* from, FloatVector& to) {
+  to = (FloatVector)(widenWords(&from->bits) << 16);
+}
 
 XINGHE_INLINE void load(const Float16Bits* from, FloatVector& to) {
 #if defined(__AVX512F__)
@@ -235,7 +237,8 @@ XINGHE_INLINE FloatVector exponentialOf(FloatVector x) {
   x = x > 89.0f ? every<float>(89.0f) : x;
   const FloatVector shifted = fused(x, every<float>(1.44269504088896341f), shift);
   const FloatVector n = shifted - shift;
-  const FloatVector r = fused(n, every<float>(-1.42860682030941723e-6f), fused(n, every<float>(-0.693145751953125f), x));
+  const FloatVector high = fused(n, every<float>(-0.693145751953125f), x);
+  const FloatVector r = fused(n, every<float>(-1.42860682030941723e-6f), high);
   FloatVector p = every<float>(1.0f / 5040);
   p = fused(p, r, every<float>(1.0f / 720));
   p = fused(p, r, every<float>(1.0f / 120));

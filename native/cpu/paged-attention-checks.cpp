@@ -87,8 +87,8 @@ std::vector<PagedSequence> pagedSequences(const PagedInputs& in, const at::Tenso
     if (s.rows == 0) continue;
     const std::int64_t end = s.position + s.rows;
     TORCH_CHECK_INDEX(s.position >= 0 && end <= blocks * pageTokens, "xinghe::paged_attention: sequence ", n,
-                      " has positions ", s.position, " to ", end - 1, "; its table of ", blocks, " blocks has room for ",
-                      blocks * pageTokens);
+                      " has positions ", s.position, " to ", end - 1, "; its table of ", blocks,
+                      " blocks has room for ", blocks * pageTokens);
     const std::int64_t firstSeen = in.window > 0 ? std::max<std::int64_t>(0, s.position - in.window + 1) : 0;
     for (std::int64_t block = firstSeen / pageTokens; block * pageTokens < end; block++) {
       const bool written = (block + 1) * pageTokens > s.position;

@@ -19,7 +19,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <optional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -187,16 +187,17 @@ std::vector<Tile> tilesOf(const PagedAttention& call, const std::vector<PagedSeq
   return tiles;
 }
 
+// scratch: q and out [rows, E], and what the kernel asks for.
 template <typename Element>
 void attendElements(const PagedAttention& call, const Tile& tile, AttendTile attend, Wide<Element>* scratch) {
   using W = Wide<Element>;
   const std::int64_t headDim = call.headDim, row = tile.sequence->firstRow + tile.row;
   W* q = scratch;
-  W* out = q + tileRows * headDim;
+  W* out = q + tile.rows * headDim;
   const auto* from = static_cast<const Element*>(call.q.data) + tile.head * call.q.headStride + row * call.q.rowStride;
   for (std::int64_t i = 0; i < tile.rows; i++)
     for (std::int64_t e = 0; e < headDim; e++) q[i * headDim + e] = widen(from[i * call.q.rowStride + e]);
-  attend(call, *tile.sequence, tile.head, tile.row, tile.rows, q, out, out + tileRows * headDim);
+  attend(call, *tile.sequence, tile.head, tile.row, tile.rows, q, out, out + tile.rows * headDim);
   auto* to = static_cast<Element*>(call.out.data) + tile.head * call.out.headStride + row * call.out.rowStride;
   for (std::int64_t i = 0; i < tile.rows; i++)
     for (std::int64_t e = 0; e < headDim; e++) to[i * call.out.rowStride + e] = narrow<Element>(out[i * headDim + e]);
@@ -205,16 +206,18 @@ void attendElements(const PagedAttention& call, const Tile& tile, AttendTile att
 void attendAll(const PagedAttention& call, const std::vector<PagedSequence>& sequences, at::ScalarType type,
                AttendTile attend) {
   const std::vector<Tile> tiles = tilesOf(call, sequences);
-  std::atomic<std::size_t> next{0};
+  std::int64_t rows = 0;
+  for (const Tile& tile : tiles) rows = std::max(rows, tile.rows);
+  const auto elements = static_cast<std::size_t>(2 * rows * call.headDim +
+                                                 attentionScratch(rows, call.headDim, call.turnKeys != nullptr));
   const auto threads = std::min<std::int64_t>(at::get_num_threads(), static_cast<std::int64_t>(tiles.size()));
+  std::atomic<std::size_t> next{0};
   withElementType(type, [&](auto element) {
     using Element = decltype(element);
-    const auto elements =
-        static_cast<std::size_t>(2 * tileRows * call.headDim + attentionScratch(call.headDim));
     parallelRanges(threads, 1, [&](std::int64_t, std::int64_t) {
-      std::vector<Wide<Element>> scratch(elements);
+      const std::unique_ptr<Wide<Element>[]> scratch(new Wide<Element>[elements]);
       for (std::size_t i = next.fetch_add(1); i < tiles.size(); i = next.fetch_add(1))
-        attendElements<Element>(call, tiles[i], attend, scratch.data());
+        attendElements<Element>(call, tiles[i], attend, scratch.get());
     });
   });
 }
@@ -229,7 +232,7 @@ at::Tensor onCpu(const at::Tensor& qGiven, const at::Tensor& kGiven, const at::T
                  const at::Tensor& sequenceNumbers, std::int64_t window, const OptionalTensor& keyCos,
                  const OptionalTensor& keySin) {
   const PagedInputs in{qGiven, kGiven, vGiven, keyPages, valuePages, keyScales, valueScales, seen, blockTables,
-                  sequenceNumbers, window, keyCos, keySin};
+                       sequenceNumbers, window, keyCos, keySin};
   checkPagedAttention(in);
   const std::vector<PagedSequence> sequences = pagedSequences(in, sequenceNumbers, blockTables);
   const at::Tensor q = adjacent(qGiven), k = adjacent(kGiven), v = adjacent(vGiven);
@@ -240,22 +243,22 @@ at::Tensor onCpu(const at::Tensor& qGiven, const at::Tensor& kGiven, const at::T
   const bool turns = given(keyCos) && !sequences.empty();
   const at::Tensor cos = turns ? asLanes(*keyCos, positions) : at::Tensor();
   const at::Tensor sin = turns ? asLanes(*keySin, positions) : at::Tensor();
-  PagedAttention call{heads,
-                            headDim,
-                            window,
-                            rowsOf(q),
-                            rowsOf(k),
-                            rowsOf(v),
-                            rowsOf(out),
-                            keyPages.data_ptr(),
-                            valuePages.data_ptr(),
-                            given(keyScales) ? keyScales->data_ptr<float>() : nullptr,
-                            given(valueScales) ? valueScales->data_ptr<float>() : nullptr,
-                            seen.const_data_ptr<std::uint8_t>(),
-                            turns ? cos.const_data_ptr() : nullptr,
-                            turns ? sin.const_data_ptr() : nullptr,
-                            turns ? cos.size(1) : 0,
-                            nullptr};
+  PagedAttention call{.heads = heads,
+                      .headDim = headDim,
+                      .window = window,
+                      .q = rowsOf(q),
+                      .k = rowsOf(k),
+                      .v = rowsOf(v),
+                      .out = rowsOf(out),
+                      .keyPages = keyPages.data_ptr(),
+                      .valuePages = valuePages.data_ptr(),
+                      .keyScales = given(keyScales) ? keyScales->data_ptr<float>() : nullptr,
+                      .valueScales = given(valueScales) ? valueScales->data_ptr<float>() : nullptr,
+                      .seen = seen.const_data_ptr<std::uint8_t>(),
+                      .cosLanes = turns ? cos.const_data_ptr() : nullptr,
+                      .sinLanes = turns ? sin.const_data_ptr() : nullptr,
+                      .turnedBlocks = turns ? cos.size(1) : 0,
+                      .turnKeys = nullptr};
   const bool int8 = call.keyScales != nullptr;
   if (turns)
     withElementType(q.scalar_type(), [&](auto element) {

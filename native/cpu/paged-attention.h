@@ -60,13 +60,13 @@ struct Float16Bits {
 enum class AttentionType { float64, float32, bfloat16, float16 };
 
 // Attends for `rows` <= tileRows queries of one head, from row `row` of the sequence on: q and out are [rows, E] in the
-// type that is computed in. `scratch` holds attentionScratch() elements of that type.
+// type that is computed in. `scratch` holds attentionScratch(rows, …) elements of that type.
 using AttendTile = void (*)(const PagedAttention& call, const PagedSequence& sequence, std::int64_t head,
                             std::int64_t row, std::int64_t rows, const void* q, void* out, void* scratch);
 
-constexpr std::int64_t attentionScratch(std::int64_t headDim) {
+constexpr std::int64_t attentionScratch(std::int64_t rows, std::int64_t headDim, bool turns) {
   const std::int64_t width = (headDim + pageTokens - 1) / pageTokens * pageTokens;
-  return togetherRows * strideTokens + 2 * tileRows * width + strideTokens * headDim;
+  return togetherRows * strideTokens + 2 * rows * width + (turns ? strideTokens * headDim : 0);
 }
 
 // The kernels for pages of `type`, or of int8, compiled for any processor, for AVX2 with FMA and F16C, for AVX-512.
