@@ -3,7 +3,6 @@
 export interface AccessRecord {
   readonly requestId: string;
   readonly remote: string | undefined;
-  readonly remote: string | undefined;
   readonly method: string;
   /** Without the query. */
   readonly path: string;

@@ -41,8 +41,6 @@ export class Exchange {
   readonly #bytesBefore: number;
   /** A closed connection has none. */
   readonly #remote: string | undefined;
-  /** A closed connection has none. */
-  readonly #remote: string | undefined;
   readonly #reply: ServerReply;
   #path = '';
   #route: Route | undefined;
@@ -60,7 +58,6 @@ export class Exchange {
     this.#response = response;
     this.#needsContinue = needsContinue;
     this.#bytesBefore = request.socket.bytesWritten;
-    this.#remote = request.socket.remoteAddress;
     this.#remote = request.socket.remoteAddress;
     this.requestId = requestIdOf(request);
     response.setHeader('x-request-id', this.requestId);
