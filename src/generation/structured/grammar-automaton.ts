@@ -26,7 +26,7 @@ export interface AutomatonState {
 }
 
 /** Ambiguity that a sane grammar does not come near. */
-const MAX_FRAMES_PER_STATE = 4096;
+const MAX_FRAMES_PER_STATE = 16_384;
 /** Work that one mask may cost, in visits of grammar nodes: some tenths of a second. */
 const MAX_VISITS_PER_MASK = 1_000_000;
 /** Memory of some 10 MB for each grammar. */
