@@ -10,6 +10,7 @@ import { checkContentType, parseJsonBody, readBody } from './json-body.js';
 import type { Route } from './route.js';
 import { parseTarget, type RequestTarget, type RouteTable } from './route-table.js';
 import { ServerReply } from './server-reply.js';
+import { hasBody, linger } from './unread-body.js';
 import type { WorkGate } from './work-gate.js';
 
 /** What all exchanges of a server share. */
@@ -23,10 +24,6 @@ export interface ServerParts {
 
 /** Routes that answer while the server drains: whoever watches must see what happens. */
 export const drainingNames: ReadonlySet<string> = new Set(['/health/live', '/metrics']);
-
-/** Bytes and time that a body which nobody wants may still go on. */
-const LINGER_BYTES = 16 * 1024 * 1024;
-const LINGER_MILLISECONDS = 1000;
 
 export class Exchange {
   readonly requestId: string;
@@ -259,26 +256,4 @@ export function shuttingDown(): HttpError {
 function requestIdOf({ headers }: IncomingMessage): string {
   const given = headers['x-request-id'];
   return typeof given === 'string' && /^[\w.:/+=-]{1,128}$/.test(given) ? given : `req-${randomUUID()}`;
-}
-
-function hasBody({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
-}
-
-/** Throws away what still comes, for a while. */
-async function linger(request: IncomingMessage): Promise<void> {
-  await new Promise<void>((resolve) => {
-    let bytes = 0;
-    const finish = (): void => {
-      clearTimeout(timer);
-      request.off('data', onData).off('end', finish).off('close', finish);
-      resolve();
-    };
-    const onData = (chunk: Buffer): void => {
-      bytes += chunk.length;
-      if (bytes > LINGER_BYTES) finish();
-    };
-    const timer = setTimeout(finish, LINGER_MILLISECONDS);
-    request.on('data', onData).on('end', finish).on('close', finish);
-  });
 }
