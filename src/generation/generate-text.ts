@@ -88,8 +88,11 @@ function roomFor(model: CausalLm, requests: readonly (GenerationRequest | TextRe
   const held = requests
     .map(({ promptIds, maxNewTokens, beams }) => {
       const length = promptIds.length + maxNewTokens;
+      // Beams are counted as if nothing left the window.
       const inWindow =
-        model.window === undefined ? length : Math.min(length, model.window + step + 2 * BLOCK_SIZE);
+        model.window === undefined || beams !== undefined
+          ? length
+          : Math.min(length, model.window + step + 2 * BLOCK_SIZE);
       return (inWindow + 2 * BLOCK_SIZE) * (beams?.count ?? 1);
     })
     .sort((a, b) => b - a);

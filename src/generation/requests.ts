@@ -43,6 +43,11 @@ interface CommonRequest {
   readonly logProbs?: number | undefined;
   /** The same for the tokens of the prompt. */
   readonly promptLogProbs?: number | undefined;
+  /**
+   * The log-probabilities of the prompt begin with the token at this position; the cache may serve what comes before it.
+   * Default 0: all of them, and the whole prompt runs.
+   */
+  readonly promptLogProbsFrom?: number | undefined;
   /** Beam search in place of sampling. */
   readonly beams?: BeamParameters | undefined;
   /** Requests share cached prefixes with those of the same salt only. */
@@ -99,7 +104,7 @@ export interface TextEvent {
   readonly ids: readonly number[];
   /** One for each of `ids`, where asked for. */
   readonly logProbs?: readonly TokenLogProbs[] | undefined;
-  /** With the first event, where asked for: one for each prompt token, null for the first. */
+  /** With the first event, where asked for: one for each prompt token, null for the first and for those before promptLogProbsFrom. */
   readonly promptLogProbs?: readonly (TokenLogProbs | null)[] | undefined;
   /** With the last event of a beam search, best first. `text` and `ids` are empty then. */
   readonly beams?: readonly BeamChoice[] | undefined;

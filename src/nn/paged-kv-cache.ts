@@ -11,6 +11,7 @@ import {
   type FloatDType,
   ones,
   operator,
+  scope,
   type Tensor,
   tensorFromBytes,
 } from '../tensor/index.js';
@@ -158,8 +159,10 @@ export class PagedKvCache {
     for (const block of changed) {
       const bits = this.#seenBits[block] ?? 0;
       const bytes = Uint8Array.from({ length: BLOCK_SIZE }, (_, slot) => (bits >> slot) & 1);
-      const fresh = tensorFromBytes(bytes, [BLOCK_SIZE], 'uint8');
-      this.#seen.select(0, block).copy_(fresh);
+      scope(() => {
+        const fresh = tensorFromBytes(bytes, [BLOCK_SIZE], 'uint8');
+        this.#seen.select(0, block).copy_(fresh);
+      });
     }
   }
 
@@ -173,14 +176,15 @@ export class PagedKvCache {
     const copy = (pages: Tensor | undefined): void => {
       pages?.select(0, to).copy_(pages.select(0, from));
     };
-    for (const { keys, values, keyScales, valueScales } of this.#layers) {
-      copy(keys);
-      copy(values);
-      copy(keyScales);
-      copy(valueScales);
-    }
-    if (this.#seenBits[from] === this.#seenBits[to]) return;
-    copy(this.#seen);
+    scope(() => {
+      for (const { keys, values, keyScales, valueScales } of this.#layers) {
+        copy(keys);
+        copy(values);
+        copy(keyScales);
+        copy(valueScales);
+      }
+      if (this.#seenBits[from] !== this.#seenBits[to]) copy(this.#seen);
+    });
     this.#seenBits[to] = this.#seenBits[from] ?? 0xffff;
   }
 

@@ -16,10 +16,12 @@ export class BeamTask implements Task {
   /** Logits of the live beams, as far as their tokens have run. */
   #rows = new Map<Sequence, LogitsRow>();
 
+  /** @throws InputError if a parameter is out of range */
   constructor(id: string, request: GenerationRequest, beams: BeamParameters, prompt: Sequence) {
     this.id = id;
     this.request = request;
     this.#sequences = [prompt];
+    this.#createPenalties(); // What is wrong with them is to be said now.
     const { maxNewTokens, stopTokenIds } = request;
     this.#search = new BeamSearch({
       ...beams,
@@ -39,7 +41,7 @@ export class BeamTask implements Task {
   take(sequence: Sequence, _drafts: readonly number[], rows: readonly LogitsRow[]): number {
     const [row] = rows;
     // A copy: the step's logits are gone when the last beam has run, steps later perhaps.
-    if (row !== undefined) this.#rows.set(sequence, row.slice(0, this.request.vocabLimit));
+    if (row !== undefined) this.#rows.set(sequence, row.slice());
     return 0;
   }
 
@@ -74,15 +76,16 @@ export class BeamTask implements Task {
 
   #penalise(row: LogitsRow, sequence: Sequence | undefined): void {
     if (sequence === undefined) return;
-    const { promptIds, attentionMask, sampling = {} } = this.request;
-    const seenIds = promptIds.filter((_, index) => attentionMask?.[index] !== 0);
-    const penalties: Penalty[] = [
-      ...createPenalties(sampling, seenIds),
-      ...createRestrictions(this.request, seenIds),
-    ];
-    for (const penalty of penalties) {
+    for (const penalty of this.#createPenalties()) {
       for (const id of sequence.tokens.slice(sequence.promptLength)) penalty.add(id);
       penalty.apply(row);
     }
+    row.fill(-Infinity, this.request.vocabLimit ?? row.length);
+  }
+
+  #createPenalties(): Penalty[] {
+    const { promptIds, attentionMask, sampling = {} } = this.request;
+    const seenIds = promptIds.filter((_, index) => attentionMask?.[index] !== 0);
+    return [...createPenalties(sampling, seenIds), ...createRestrictions(this.request, seenIds)];
   }
 }

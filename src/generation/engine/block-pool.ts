@@ -47,9 +47,17 @@ export class BlockPool {
     else this.#cached.add(block);
   }
 
-  /** Says what a full block holds. Of two blocks with the same contents the first stays the one to be found. */
+  /**
+   * Says what a full block holds. Of two blocks with the same contents the first stays the one to be found, unless nobody
+   * holds it: then it is free for something else.
+   */
   register(block: number, hash: string): void {
-    if (this.#byHash.has(hash)) return;
+    const known = this.#byHash.get(hash);
+    if (known !== undefined) {
+      if (!this.#cached.delete(known)) return;
+      this.#hashes[known] = undefined;
+      this.#empty.push(known);
+    }
     this.#hashes[block] = hash;
     this.#byHash.set(hash, block);
   }
@@ -62,6 +70,37 @@ export class BlockPool {
   /** Forgets all contents that nobody holds. */
   dropCached(): void {
     for (let block = this.#evict(); block !== undefined; block = this.#evict()) this.#empty.push(block);
+  }
+
+  /**
+   * Compares the books with what is held, for tests.
+   * @param held every block once for each sequence that holds it
+   * @throws RangeError for a block with too many or too few holders, in two lists, or found by a name that it has not
+   */
+  verify(held: Iterable<number>): void {
+    const counts = new Int32Array(this.size);
+    for (const block of held) counts[block] = (counts[block] ?? 0) + 1;
+    const empty = new Set(this.#empty);
+    if (empty.size !== this.#empty.length) throw new RangeError('a block is empty twice');
+    for (let block = 0; block < this.size; block++) {
+      const [holders, count, hash] = [this.#holders[block], counts[block], this.#hashes[block]];
+      if (holders !== count)
+        throw new RangeError(`block ${block} has ${holders} holders in the books, ${count} in fact`);
+      const places = Number(empty.has(block)) + Number(this.#cached.has(block)) + Number(count !== 0);
+      if (places !== 1) throw new RangeError(`block ${block} is in ${places} places`);
+      const isNamed = hash !== undefined && this.#byHash.get(hash) === block;
+      if (
+        isNamed !== (hash !== undefined) ||
+        (empty.has(block) && isNamed) ||
+        (this.#cached.has(block) && !isNamed)
+      )
+        throw new RangeError(`block ${block} is found by a name that it has not`);
+    }
+  }
+
+  /** @param block held by somebody @returns true while nobody else does */
+  isHeldOnce(block: number): boolean {
+    return this.#holders[block] === 1;
   }
 
   #evict(): number | undefined {

@@ -38,7 +38,54 @@ export function checkRequest(request: GenerationRequest, limits: RequestLimits):
     throw new InputError(
       `generation: no adapter ${JSON.stringify(adapter)}; loaded: ${limits.adapters.join(', ') || 'none'}.`,
     );
+  checkNumbers(request, limits);
+  checkIds(request, limits);
   if (beams !== undefined) checkBeams(request, beams.count, limits);
+}
+
+function checkNumbers(
+  { promptIds, priority = 0, logProbs, promptLogProbs, promptLogProbsFrom, vocabLimit }: GenerationRequest,
+  { vocabSize }: RequestLimits,
+): void {
+  const whole = (
+    name: keyof GenerationRequest,
+    value: number | undefined,
+    least: number,
+    most: number,
+  ): void => {
+    if (value === undefined || (Number.isSafeInteger(value) && value >= least && value <= most)) return;
+    throw new InputError(`generation: ${name} is ${value}; give a whole number from ${least} to ${most}.`);
+  };
+  whole('logProbs', logProbs, 0, vocabSize);
+  whole('promptLogProbs', promptLogProbs, 0, vocabSize);
+  whole('promptLogProbsFrom', promptLogProbsFrom, 0, promptIds.length);
+  whole('vocabLimit', vocabLimit, 1, Number.MAX_SAFE_INTEGER);
+  if (promptLogProbsFrom !== undefined && promptLogProbs === undefined)
+    throw new InputError('generation: promptLogProbsFrom without promptLogProbs; give both.');
+  if (!Number.isFinite(priority))
+    throw new InputError(`generation: priority is ${priority}; give a finite number.`);
+}
+
+/** Ids beyond the vocabulary would end the request within a step; stop ids beyond it cannot come and do no harm. */
+function checkIds(
+  { allowedTokenIds, forbiddenSequences, sampling, vocabLimit }: GenerationRequest,
+  { vocabSize }: RequestLimits,
+): void {
+  const within = (name: string, ids: Iterable<number>): void => {
+    for (const id of ids)
+      if (!Number.isSafeInteger(id) || id < 0 || id >= vocabSize)
+        throw new InputError(
+          `generation: ${name} has token ${id}; it is outside the vocabulary of 0 to ${vocabSize - 1}.`,
+        );
+  };
+  within('allowedTokenIds', allowedTokenIds ?? []);
+  within('forbiddenSequences', (forbiddenSequences ?? []).flat());
+  within('logitBias', sampling?.logitBias?.keys() ?? []);
+  const limit = vocabLimit ?? vocabSize;
+  if (allowedTokenIds !== undefined && !allowedTokenIds.some((id) => id < limit))
+    throw new InputError(
+      `generation: allowedTokenIds has no token below ${limit}, where the tokens end that can be generated.`,
+    );
 }
 
 function checkBeams(

@@ -84,7 +84,7 @@ export function resolveOptions(model: CausalLm, options: EngineOptions): Resolve
     kvDType: kvDType ?? model.computeDType,
     maxSequences: whole('maxSequences', options.maxSequences ?? 64, 1),
     maxBatchTokens,
-    targetStepMs: options.targetStepMs ?? 250,
+    targetStepMs: whole('targetStepMs', options.targetStepMs ?? 250, 1),
     prefixCache,
     maxDrafts: whole('maxDrafts', options.maxDrafts ?? 0, 0),
     maxDraftingSequences: whole('maxDraftingSequences', options.maxDraftingSequences ?? 8, 0),

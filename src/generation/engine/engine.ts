@@ -8,7 +8,7 @@
 import type { AdapterSet } from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
 import type { CausalLm } from '../../models/index.js';
-import { PagedKvCache } from '../../nn/index.js';
+import { ABSENT_BLOCK, PagedKvCache } from '../../nn/index.js';
 import {
   isInvariantLinear,
   liveTensorCount,
@@ -26,7 +26,7 @@ import { BlockPool } from './block-pool.js';
 import { checkRequest } from './check-request.js';
 import { type EngineOptions, resolveOptions } from './engine-options.js';
 import { ModelRunner, rotaryKey } from './model-runner.js';
-import { promptLogProbs } from './prompt-log-probs.js';
+import { PromptScores } from './prompt-log-probs.js';
 import { SampledTask } from './sampled-task.js';
 import { type PlannedChunk, Scheduler } from './scheduler.js';
 import { Sequence } from './sequence.js';
@@ -65,7 +65,6 @@ export class Engine {
   readonly #scheduler: Scheduler;
   readonly #adapters: AdapterSet | undefined;
   readonly #tasks = new Map<string, ScheduledTask>();
-  readonly #promptLogProbs = new Map<ScheduledTask, (TokenLogProbs | null)[]>();
   #arrivals = 0;
   /** Nothing could run the last time, and nothing has changed since. */
   #isStalled = false;
@@ -129,6 +128,16 @@ export class Engine {
     };
   }
 
+  /** @throws InputError for a request that cannot be served */
+  check(request: GenerationRequest): void {
+    checkRequest(request, {
+      vocabSize: this.#model.vocabSize,
+      maxLength: this.#options.maxLength,
+      blocks: this.#pool.size,
+      adapters: this.#adapters?.names ?? [],
+    });
+  }
+
   /**
    * Queues a request. @param id names it in events; not in use
    * @throws InputError for a request that cannot be served
@@ -136,14 +145,10 @@ export class Engine {
   submit(id: string, request: GenerationRequest): void {
     if (this.#tasks.has(id))
       throw new InputError(`generation: request ${JSON.stringify(id)} is already under way.`);
-    checkRequest(request, {
-      vocabSize: this.#model.vocabSize,
-      maxLength: this.#options.maxLength,
-      blocks: this.#pool.size,
-      adapters: this.#adapters?.names ?? [],
-    });
+    this.check(request);
     const scheduled: ScheduledTask = {
       task: this.#createTask(id, request),
+      promptScores: request.promptLogProbs === undefined ? undefined : new PromptScores(request),
       priority: request.priority ?? 0,
       arrival: this.#arrivals++,
       submittedAt: performance.now(),
@@ -226,6 +231,13 @@ export class Engine {
     this.#pool.dropCached();
   }
 
+  /** @throws RangeError if the blocks in the books are not those that the requests hold, for tests */
+  verify(): void {
+    const sequences = [...this.#tasks.values()].flatMap(({ task }) => task.sequences);
+    this.#pool.verify(sequences.flatMap(({ blocks }) => blocks.filter((block) => block !== ABSENT_BLOCK)));
+    for (const sequence of sequences) sequence.verify(this.#pool);
+  }
+
   dispose(): void {
     for (const scheduled of [...this.#tasks.values()]) this.#remove(scheduled);
     this.#runner.dispose();
@@ -234,16 +246,20 @@ export class Engine {
 
   #createTask(id: string, request: GenerationRequest): Task {
     const { promptIds, attentionMask, adapter, beams } = request;
-    const unseen = attentionMask?.map((seen) => seen !== 0);
+    const { unseenTokenId } = this.#model;
+    const promptSeen = attentionMask?.map((seen) => seen !== 0);
+    const isUsual = promptIds.every(
+      (token, index) => (promptSeen?.[index] ?? true) === (token !== unseenTokenId),
+    );
     const sequence = new Sequence({
       promptIds,
-      promptSeen: unseen,
-      unseenTokenId: this.#model.unseenTokenId,
+      promptSeen,
+      unseenTokenId,
       hashContext: JSON.stringify([
         rotaryKey(this.#model, promptIds.length),
         adapter === undefined ? '' : [adapter, this.#adapters?.version(adapter)],
         request.cacheSalt ?? '',
-        attentionMask?.includes(0) === true ? attentionMask.join('') : '',
+        promptSeen === undefined || isUsual ? '' : promptSeen.map(Number).join(''),
       ]),
       adapter,
       window: this.#model.window,
@@ -297,18 +313,7 @@ export class Engine {
   #takePromptLogProbs(chunks: readonly PlannedChunk[], hidden: Tensor): void {
     let first = 0;
     for (const { scheduled, sequence, count, drafts } of chunks) {
-      const numTop = scheduled.task.request.promptLogProbs;
-      const { computed, promptLength, tokens } = sequence;
-      const known = Math.min(computed + count, promptLength - 1) - computed;
-      if (numTop !== undefined && computed < promptLength) {
-        const gathered = this.#promptLogProbs.get(scheduled) ?? [null];
-        // A prompt that runs again, after it had to give way, repeats what is known.
-        const skip = Math.max(0, Math.min(known, gathered.length - 1 - computed));
-        const rows = Array.from({ length: Math.max(0, known - skip) }, (_, index) => first + skip + index);
-        const targets = rows.map((row) => tokens[computed + row - first + 1] ?? 0);
-        gathered.push(...promptLogProbs(this.#runner, hidden, rows, targets, numTop));
-        this.#promptLogProbs.set(scheduled, gathered);
-      }
+      scheduled.promptScores?.add(this.#runner, hidden, first, sequence.computed, count);
       first += count + drafts.length;
     }
   }
@@ -328,10 +333,8 @@ export class Engine {
       scheduled.generatedTokens += ids.length;
       this.#generatedTokens += ids.length;
       if (ids.length > 0) scheduled.firstTokenAt ??= now;
-      const isPromptDone = task.sequences.every(({ computed, promptLength }) => computed >= promptLength);
-      const promptLogProbs =
-        isPromptDone || task.finish !== undefined ? this.#promptLogProbs.get(scheduled) : undefined;
-      if (promptLogProbs !== undefined) this.#promptLogProbs.delete(scheduled);
+      const isPromptDone = task.sequences.some(({ computed, promptLength }) => computed >= promptLength);
+      const promptLogProbs = isPromptDone ? scheduled.promptScores?.take() : undefined;
       const { finish } = task;
       if (ids.length === 0 && promptLogProbs === undefined && finish === undefined) continue;
       if (finish !== undefined) this.#remove(scheduled);
@@ -343,7 +346,6 @@ export class Engine {
 
   #remove(scheduled: ScheduledTask): void {
     this.#tasks.delete(scheduled.task.id);
-    this.#promptLogProbs.delete(scheduled);
     this.#scheduler.remove(scheduled);
     scheduled.task.dispose();
     this.#isStalled = false;

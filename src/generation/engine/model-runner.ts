@@ -106,6 +106,9 @@ export class ModelRunner {
       const length = chunks.find((chunk) => rotaryKey(this.#model, chunk.length) === rule)?.length ?? 1;
       return this.#table(length, end);
     });
+    // Only now: a step may need more of them than are kept.
+    for (const other of [...this.#tables.keys()].slice(0, -KEPT_TABLES))
+      if (other !== this.#commonRule && !rules.includes(other)) this.#forget(other);
     const shortest = Math.min(...tables.map(({ cos }) => cos.size(0)));
     const [only] = tables;
     if (tables.length === 1 && only !== undefined)
@@ -124,8 +127,6 @@ export class ModelRunner {
     const size = Math.max(FIRST_TABLE, 2 ** Math.ceil(Math.log2(end)));
     const { cos, sin } = this.#compute(length, 0, size);
     this.#forget(key);
-    for (const other of [...this.#tables.keys()].slice(0, -KEPT_TABLES))
-      if (other !== this.#commonRule) this.#forget(other);
     const table = { cos: cos.keep(), sin: sin.keep() };
     this.#tables.set(key, table);
     return table;

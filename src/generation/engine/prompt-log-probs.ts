@@ -1,6 +1,7 @@
 /** Log-probabilities of the tokens of a prompt, in pieces, so that the logits of a long one are never held at once. */
 import { intTensor, operator, scope, type Tensor } from '../../tensor/index.js';
 import type { TokenLogProb, TokenLogProbs } from '../log-probs.js';
+import type { GenerationRequest } from '../requests.js';
 import type { ModelRunner } from './model-runner.js';
 
 const topkOp = operator('aten::topk');
@@ -8,13 +9,58 @@ const topkOp = operator('aten::topk');
 /** Rows of logits at a time: with a vocabulary of 160,000 they hold 40 MB. */
 const ROWS = 64;
 
+/** The log-probabilities of one prompt, gathered over the steps that run it. */
+export class PromptScores {
+  readonly #promptIds: readonly number[];
+  readonly #numTop: number;
+  /** Of the first tokens of the prompt. */
+  readonly #results: (TokenLogProbs | null)[];
+  #isTaken = false;
+
+  constructor({ promptIds, promptLogProbs = 0, promptLogProbsFrom = 0 }: GenerationRequest) {
+    this.#promptIds = promptIds;
+    this.#numTop = promptLogProbs;
+    this.#results = new Array<null>(Math.max(1, promptLogProbsFrom)).fill(null);
+  }
+
+  get #isComplete(): boolean {
+    return this.#results.length === this.#promptIds.length;
+  }
+
+  /** Tokens before this position may come out of the cache: what follows them is known or not asked for. */
+  get reusableTokens(): number {
+    return this.#isComplete ? Number.POSITIVE_INFINITY : this.#results.length - 1;
+  }
+
+  /**
+   * Takes what a chunk of the prompt brings; one that runs again, after it had to give way, brings nothing new.
+   * @param hidden [1, T, D] @param row of T, where the chunk begins @param position of its first token
+   */
+  add(runner: ModelRunner, hidden: Tensor, row: number, position: number, count: number): void {
+    const first = this.#results.length;
+    const targets = this.#promptIds.slice(first, position + count + 1);
+    if (targets.length === 0) return;
+    if (first <= position)
+      throw new RangeError(`log-probabilities of tokens ${first} to ${position} are missing`);
+    const rows = targets.map((_, index) => row + first - 1 - position + index);
+    this.#results.push(...promptLogProbs(runner, hidden, rows, targets, this.#numTop));
+  }
+
+  /** Once, when they are complete: one for each token of the prompt. */
+  take(): readonly (TokenLogProbs | null)[] | undefined {
+    if (this.#isTaken || !this.#isComplete) return undefined;
+    this.#isTaken = true;
+    return this.#results;
+  }
+}
+
 /**
  * What the model says of each target.
  *
  * Shapes: T tokens of the step, D hidden, R rows of a piece, V vocabulary, K alternatives.
  * @param hidden [1, T, D] @param rows the places before the targets @param numTop most probable tokens to give
  */
-export function promptLogProbs(
+function promptLogProbs(
   runner: ModelRunner,
   hidden: Tensor,
   rows: readonly number[],

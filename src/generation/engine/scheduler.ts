@@ -4,6 +4,7 @@
  * waits until it can start again from what is still cached.
  */
 import type { CausalLm } from '../../models/index.js';
+import { BLOCK_SIZE } from '../../nn/index.js';
 import type { BlockPool } from './block-pool.js';
 import { rotaryKey } from './model-runner.js';
 import type { Sequence } from './sequence.js';
@@ -119,11 +120,10 @@ export class Scheduler {
   #planTask(scheduled: ScheduledTask, budget: number, decoding: number): PlannedChunk[] | undefined {
     const chunks: PlannedChunk[] = [];
     let left = budget;
-    for (const sequence of scheduled.task.sequences) {
+    for (const [index, sequence] of scheduled.task.sequences.entries()) {
       if (sequence.pending === 0) continue;
-      const room = Math.min(sequence.pending, left);
-      if (room <= 0) break;
-      const { count, length } = this.#sameRotation(sequence, room);
+      if (left <= 0 || !this.#canStart(scheduled, index)) break;
+      const { count, length } = this.#sameRotation(sequence, Math.min(sequence.pending, left));
       const mayDraft =
         this.#options.maxDrafts > 0 &&
         sequence.pending === 1 &&
@@ -170,46 +170,87 @@ export class Scheduler {
 
   /** Takes the blocks of the least entitled other task; false if there is none, and `scheduled` itself gave way. */
   #preemptFor(scheduled: ScheduledTask): boolean {
-    const victim =
-      this.#running.findLast((other) => other.isPaused && other !== scheduled) ?? this.#running.at(-1);
+    if (this.#preemptPaused()) return true;
+    const victim = this.#running.at(-1);
     if (victim === undefined) return false;
+    this.#preempt(victim);
+    return victim !== scheduled;
+  }
+
+  /** Takes places and blocks from the least entitled paused text; false if there is none. */
+  #preemptPaused(): boolean {
+    const victim = this.#running.findLast(({ isPaused }) => isPaused);
+    if (victim === undefined) return false;
+    this.#preempt(victim);
+    return true;
+  }
+
+  #preempt(victim: ScheduledTask): void {
     this.#running.splice(this.#running.indexOf(victim), 1);
     this.#releaseBlocks(victim);
     this.add(victim);
     this.preemptions += 1;
-    return victim !== scheduled;
   }
 
   #admit(tokens: number, chunks: PlannedChunk[]): void {
     let budget = tokens;
     for (let index = 0; index < this.#waiting.length && budget > 0; ) {
-      if (this.#running.length >= this.#options.maxSequences) return;
       const scheduled = this.#waiting[index];
       if (scheduled === undefined) return;
       if (scheduled.isPaused || this.#waitsForOther(scheduled)) {
         index += 1;
         continue;
       }
-      this.#reusePrefix(scheduled);
-      const planned = this.#planFirst(scheduled, budget);
-      if (planned === undefined) {
-        this.#releaseBlocks(scheduled);
-        return; // In order: a smaller one behind does not overtake.
-      }
+      const planned = this.#start(scheduled, budget);
+      if (planned === undefined) return; // In order: a smaller one behind does not overtake.
+      // Paused texts that gave way may stand before it now.
+      index = this.#waiting.indexOf(scheduled, index);
       this.#waiting.splice(index, 1);
       this.#insertRunning(scheduled);
       this.#announce(scheduled);
+      this.#countPrefix(scheduled);
       for (const chunk of planned) budget -= chunk.count;
       chunks.push(...planned);
     }
   }
 
-  /** The first chunks of a task, without making others give way. */
+  /**
+   * The first chunks of a task. Only paused texts give way to it: one whose reader is slow may neither hold the place nor
+   * the blocks that another could use. Undefined (and nothing held) if there is no room.
+   */
+  #start(scheduled: ScheduledTask, budget: number): PlannedChunk[] | undefined {
+    while (this.#running.length >= this.#options.maxSequences) if (!this.#preemptPaused()) return undefined;
+    this.#reusePrefix(scheduled);
+    for (;;) {
+      const planned = this.#hasRoom(scheduled) ? this.#planFirst(scheduled, budget) : undefined;
+      if (planned !== undefined) return planned;
+      if (this.#preemptPaused()) continue;
+      this.#releaseBlocks(scheduled);
+      return undefined;
+    }
+  }
+
+  /**
+   * True if all that the task has to run before its next token fits beside what the running ones are about to need.
+   * Otherwise it would have to give way before it has come to anything. Alone it starts with what there is.
+   */
+  #hasRoom(scheduled: ScheduledTask): boolean {
+    const toCome = ({ task }: ScheduledTask): number =>
+      task.sequences.reduce((sum, sequence, index) => {
+        const isSharing = index > 0 && sequence.blocks.length === 0; // Its prompt lies with the first beam.
+        const shared = isSharing ? Math.floor(sequence.promptLength / BLOCK_SIZE) : 0;
+        return sum + Math.max(1, sequence.blocksToCome(this.#options.maxBatchTokens) - shared);
+      }, 0);
+    const others = this.#running.filter(({ isPaused }) => !isPaused);
+    if (others.length === 0) return true;
+    return others.reduce((sum, other) => sum + toCome(other), toCome(scheduled)) <= this.#pool.free;
+  }
+
   #planFirst(scheduled: ScheduledTask, budget: number): PlannedChunk[] | undefined {
     const chunks: PlannedChunk[] = [];
     let left = budget;
-    for (const sequence of scheduled.task.sequences) {
-      if (left <= 0) break;
+    for (const [index, sequence] of scheduled.task.sequences.entries()) {
+      if (left <= 0 || !this.#canStart(scheduled, index)) break;
       const { count, length } = this.#sameRotation(sequence, Math.min(sequence.pending, left));
       if (!sequence.reserve(count, this.#pool)) return undefined;
       chunks.push({ scheduled, sequence, count, drafts: [], length });
@@ -218,28 +259,40 @@ export class Scheduler {
     return chunks;
   }
 
+  /**
+   * False while a beam that gave way has to wait for those before it: started again one after the other, each finds the
+   * blocks that it shares with them. All at once they would need more than the pool may have.
+   */
+  #canStart({ task }: ScheduledTask, index: number): boolean {
+    const sequence = task.sequences[index];
+    if (index === 0 || sequence === undefined || sequence.blocks.length > 0) return true;
+    if (task.sequences.slice(0, index).some(({ pending }) => pending > 1)) return false;
+    sequence.reuse(this.#pool);
+    return true;
+  }
+
   /** True while a running text computes a block that this one would find cached. */
   #waitsForOther(scheduled: ScheduledTask): boolean {
-    if (!this.#usesPrefixes(scheduled)) return false;
+    if (!this.#options.prefixCache || this.#underWay.size === 0) return false;
     const [sequence] = scheduled.task.sequences;
-    const hash = sequence?.nextPromptHash(this.#pool);
+    const hash = sequence?.nextPromptHash(this.#pool, reusableTokens(scheduled));
     const other = hash === undefined ? undefined : this.#underWay.get(hash);
     return other !== undefined && other !== scheduled && !other.isPaused;
   }
 
-  #usesPrefixes({ task }: ScheduledTask): boolean {
-    return this.#options.prefixCache && task.request.promptLogProbs === undefined;
+  #reusePrefix(scheduled: ScheduledTask): void {
+    if (!this.#options.prefixCache) return;
+    const [sequence] = scheduled.task.sequences;
+    sequence?.reuse(this.#pool, reusableTokens(scheduled));
   }
 
-  #reusePrefix(scheduled: ScheduledTask): void {
-    if (!this.#usesPrefixes(scheduled)) return;
-    for (const sequence of scheduled.task.sequences) {
-      const reused = sequence.reuse(this.#pool);
-      if (scheduled.startedAt !== undefined) continue; // Started again: counted before.
-      this.prefixQueries += sequence.tokens.length;
-      this.prefixHits += reused;
-      scheduled.cachedTokens += reused;
-    }
+  /** Before its first step; one that starts again was counted before. */
+  #countPrefix(scheduled: ScheduledTask): void {
+    const [sequence] = scheduled.task.sequences;
+    if (!this.#options.prefixCache || sequence === undefined || scheduled.startedAt !== undefined) return;
+    this.prefixQueries += sequence.tokens.length;
+    this.prefixHits += sequence.computed;
+    scheduled.cachedTokens = sequence.computed;
   }
 
   #insertRunning(scheduled: ScheduledTask): void {
@@ -253,8 +306,9 @@ export class Scheduler {
   }
 
   #announce(scheduled: ScheduledTask): void {
-    if (!this.#usesPrefixes(scheduled)) return;
-    const hashes = scheduled.task.sequences.flatMap((sequence) => [...sequence.promptHashesToCompute()]);
+    const [sequence] = scheduled.task.sequences;
+    if (!this.#options.prefixCache || sequence === undefined) return;
+    const hashes = [...sequence.promptHashesToCompute()];
     for (const hash of hashes) this.#underWay.set(hash, scheduled);
     this.#announced.set(scheduled, hashes);
   }
@@ -277,6 +331,11 @@ export class Scheduler {
     if (this.#tokensPerMs === undefined) return 4 * SMALLEST_PREFILL;
     return Math.max(SMALLEST_PREFILL, Math.floor(this.#tokensPerMs * this.#options.targetStepMs));
   }
+}
+
+/** Tokens of the prompt that need not run if the cache has them. */
+function reusableTokens({ promptScores }: ScheduledTask): number {
+  return promptScores?.reusableTokens ?? Number.POSITIVE_INFINITY;
 }
 
 /** Past its prompt: every live sequence has at most its last token to run (more after it had to give way). */

@@ -25,6 +25,8 @@ export class Sequence {
   /** Block of the pool for each logical one, as far as allocated. */
   readonly blocks: number[] = [];
   readonly #options: SequenceOptions;
+  /** Where the search for the first unknown block of the prompt stands. */
+  #knownBlocks = 0;
   #hashes: PrefixHashes;
   #registered = 0;
   /** Logical blocks before this one lie outside of the window and have been given back. */
@@ -43,10 +45,13 @@ export class Sequence {
     return this.tokens.length - this.computed;
   }
 
-  /** Takes cached blocks of the longest known beginning; the last token always stays to be run. */
-  reuse(pool: BlockPool): number {
+  /**
+   * Takes cached blocks of the longest known beginning; the last token always stays to be run.
+   * @param limit tokens from this position on have to be run
+   */
+  reuse(pool: BlockPool, limit = Number.POSITIVE_INFINITY): number {
     const { window } = this.#options;
-    const most = Math.floor((this.tokens.length - 1) / BLOCK_SIZE);
+    const most = Math.floor(Math.min(limit, this.tokens.length - 1) / BLOCK_SIZE);
     const found: (number | undefined)[] = [];
     for (let block = 0; block < most; block++) {
       const cached = pool.find(this.#hashes.at(block));
@@ -66,11 +71,15 @@ export class Sequence {
     return this.computed;
   }
 
-  /** The first full block of the prompt that is neither cached nor held: what another sequence may be computing. */
-  nextPromptHash(pool: BlockPool): string | undefined {
-    const most = Math.floor((this.promptLength - 1) / BLOCK_SIZE);
-    for (let block = 0; block < most; block++) {
-      const hash = this.#hashes.at(block);
+  /**
+   * The first full block of the prompt that is neither cached nor held: what another sequence may be computing. Asked at
+   * every step while the sequence waits, so blocks once found are not looked for again.
+   * @param limit as for `reuse`
+   */
+  nextPromptHash(pool: BlockPool, limit: number): string | undefined {
+    const most = Math.floor(Math.min(limit, this.promptLength - 1) / BLOCK_SIZE);
+    for (; this.#knownBlocks < most; this.#knownBlocks++) {
+      const hash = this.#hashes.at(this.#knownBlocks);
       if (pool.find(hash) === undefined) return hash;
     }
     return undefined;
@@ -89,6 +98,19 @@ export class Sequence {
   /** Blocks missing for `count` more tokens. */
   blocksMissing(count: number): number {
     return Math.max(0, Math.ceil((this.computed + count) / BLOCK_SIZE) - this.blocks.length);
+  }
+
+  /** Blocks missing until all known tokens have run. @param step tokens that run at a time at most */
+  blocksToCome(step: number): number {
+    const { window } = this.#options;
+    const missing = this.blocksMissing(this.pending);
+    return window === undefined ? missing : Math.min(missing, Math.ceil((window + step) / BLOCK_SIZE) + 1);
+  }
+
+  /** @throws RangeError if what is yet to be written lies in a block that another holds, for tests */
+  verify(pool: BlockPool): void {
+    for (const block of this.blocks.slice(Math.floor(this.computed / BLOCK_SIZE)))
+      if (!pool.isHeldOnce(block)) throw new RangeError(`block ${block} is written to and held by another`);
   }
 
   /** Gets room for `count` more tokens; false (and nothing changed) if the pool has not enough. */
@@ -138,6 +160,7 @@ export class Sequence {
     this.computed = 0;
     this.#registered = 0;
     this.#dropped = 0;
+    this.#knownBlocks = 0;
   }
 
   /**

@@ -156,7 +156,12 @@ test('a grammar that is refused, and one that ends in nothing, are errors of the
 test('an error of one request leaves the others alone', () => {
   const engine = new TextEngine(model, tokenizer);
   engine.submit('good', { promptIds: [5, 6], maxNewTokens: 3 });
-  engine.submit('bad', { promptIds: [5, 6], maxNewTokens: 3, allowedTokenIds: [999999] });
+  engine.submit('bad', {
+    promptIds: [5, 6],
+    maxNewTokens: 3,
+    allowedTokenIds: [7],
+    forbiddenSequences: [[7]],
+  });
   const seen: string[] = [];
   while (engine.hasWork)
     for (const { id, event } of engine.step()) {
@@ -164,7 +169,7 @@ test('an error of one request leaves the others alone', () => {
       else if (event.end !== undefined) seen.push(`${id}: ${event.end.generatedTokens}`);
     }
   expect(seen).toContain('good: 3');
-  expect(seen.find((each) => each.startsWith('bad'))).toContain('999999');
+  expect(seen.find((each) => each.startsWith('bad'))).toContain('allow no token');
   expect(engine.stats.freeBlocks).toBe(engine.stats.blocks);
   engine.dispose();
 });

@@ -63,7 +63,14 @@ export class TextEngine {
 
   get stats(): EngineStats {
     const stats = this.#engine.stats;
-    return { ...stats, waiting: stats.waiting + this.#compiling.size };
+    const compiling = [...this.#compiling.keys()].map(
+      (id) => this.#open.get(id)?.request.promptIds.length ?? 0,
+    );
+    return {
+      ...stats,
+      waiting: stats.waiting + compiling.length,
+      waitingTokens: compiling.reduce((sum, length) => sum + length, stats.waitingTokens),
+    };
   }
 
   /** @throws InputError for a request that cannot be served; a grammar that does not compile comes as an event */
@@ -77,7 +84,10 @@ export class TextEngine {
       stops: stopStrings.length === 0 ? undefined : new StopStringMatcher(stopStrings),
       stopIds: new Set(stopTokenIds),
     };
-    const limited: GenerationRequest = { vocabLimit: this.#tokenizer.vocabSize, ...request };
+    const limited: GenerationRequest = {
+      ...request,
+      vocabLimit: request.vocabLimit ?? this.#tokenizer.vocabSize,
+    };
     if (grammar === undefined) this.#engine.submit(id, limited);
     else this.#submitCompiled(id, limited, grammar);
     this.#open.set(id, text);
@@ -86,6 +96,8 @@ export class TextEngine {
   cancel(id: string): void {
     this.#compiling.delete(id);
     this.#open.delete(id);
+    const failed = this.#failed.findIndex((event) => event.id === id);
+    if (failed >= 0) this.#failed.splice(failed, 1);
     this.#engine.cancel(id);
   }
 
@@ -152,6 +164,7 @@ export class TextEngine {
   ): void {
     const grammars = this.#grammars;
     if (grammars === undefined) throw new InputError('generation: structured output is not available here.');
+    this.#engine.check(request);
     const waiting = { isPaused: false };
     this.#compiling.set(id, waiting);
     grammars.create(grammar).then(
