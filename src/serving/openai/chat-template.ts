@@ -98,6 +98,8 @@ export class TemplateRenderer {
   #thread(): Worker {
     if (this.#worker !== undefined) return this.#worker;
     const worker = new Worker(THREAD, {
+      // An --input-type of this process must not make a module of it.
+      execArgv: [],
       eval: true,
       env: {},
       workerData: { jinja: createRequire(import.meta.url).resolve('@huggingface/jinja') },
