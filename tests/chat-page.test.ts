@@ -4,17 +4,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { browserPath } from './chat-page/browser.js';
 import { longHistory } from './chat-page/long-history.js';
 import { MockServer } from './chat-page/mock-server.js';
-
-/** XINGHE_CHROMIUM, or where systems put it; undefined, the reason printed, where there is none. */
-function browserPath(): string | undefined {
-  const candidates = [process.env.XINGHE_CHROMIUM ?? '', '/usr/bin/chromium', '/usr/bin/google-chrome'];
-  const found = candidates.find((path) => path !== '' && existsSync(path));
-  if (found === undefined)
-    console.warn('skipped: no browser; install chromium, or name one in XINGHE_CHROMIUM');
-  return found;
-}
 
 const executablePath = browserPath();
 const folder = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist', 'web');
@@ -116,7 +108,10 @@ describe.skipIf(executablePath === undefined)('the chat page', () => {
     expect(whole.startsWith(early)).toBe(true);
     expect(whole).toMatch(/天空之所以是蓝的.*这就是晚霞。$/s);
     expect(whole).not.toContain('\uFFFD');
-    expect(await page.locator('.answer .figures').textContent()).toMatch(/77 词元 · 提示 9 .* 词元\/秒/);
+    const figures = page.locator('.answer button.figures');
+    expect(await figures.textContent()).toMatch(/^77 词元 · [\d.]+ 词元\/秒$/);
+    await figures.click();
+    expect(await figures.textContent()).toMatch(/ · 提示 9 · 其中缓存 16 · 首字 [\d.]+ 秒$/);
     expect(await page.title()).toBe(`${SKY} · 星河`);
     expect(await page.textContent('#announcer')).toBe('回答完毕，共 77 个词元');
     expect(faults).toEqual([]);

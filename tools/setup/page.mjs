@@ -1,21 +1,22 @@
 // Bundles web/ to dist/web, which the server serves at `/`. The new folder takes the old one's place only when it is
 // whole.
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { distFolder, filesBelow, fingerprintFiles, readJson, root, writeJson } from './paths.mjs';
 import { SetupError, say, since } from './report.mjs';
 import { lastLines, runProgram } from './run-program.mjs';
 
 const folder = join(root, 'web');
 export const pageFolder = join(distFolder, 'web');
-const recordName = 'build.json';
+/** With a dot: the server shows what lies here, but for such names. */
+export const pageRecordFile = join(pageFolder, '.build.json');
 
 export async function buildPage() {
   const key = fingerprintFiles([
     ...filesBelow(folder).filter((path) => !/\.test\.tsx?$/.test(path)),
     join(root, 'package-lock.json'),
   ]);
-  if (readJson(join(pageFolder, recordName))?.key === key) return;
+  if (readJson(pageRecordFile)?.key === key) return;
   say('bundling web/ to dist/web/');
   const start = performance.now();
   const fresh = join(root, 'web.tmp');
@@ -28,7 +29,7 @@ export async function buildPage() {
     rmSync(fresh, { recursive: true, force: true });
     throw new SetupError(`web/ cannot be bundled:\n${lastLines(result.output, 40)}`);
   }
-  writeJson(join(fresh, recordName), { key });
+  writeJson(join(fresh, basename(pageRecordFile)), { key });
   const old = join(root, 'web.old.tmp');
   rmSync(old, { recursive: true, force: true });
   mkdirSync(distFolder, { recursive: true });

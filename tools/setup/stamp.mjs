@@ -2,6 +2,7 @@
 // name, size and time of change. When in doubt the set-up runs and compares contents.
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { pageRecordFile } from './page.mjs';
 import {
   addonFile,
   buildFolder,
@@ -38,7 +39,7 @@ function describe() {
   const results = [
     addonFile,
     join(distFolder, 'build.json'),
-    join(distFolder, 'web', 'build.json'),
+    pageRecordFile,
     join(root, 'node_modules', '.package-lock.json'),
   ];
   return {

@@ -56,6 +56,16 @@ export class ApiClient {
     this.#key = key;
   }
 
+  /** @throws ServerError where it loads, drains or does not answer */
+  async health(): Promise<void> {
+    try {
+      await this.#get('health');
+    } catch (error) {
+      // A server without this route is judged by the others.
+      if (!(error instanceof ServerError) || error.failure.kind !== 'not-found') throw error;
+    }
+  }
+
   /** @throws ServerError */
   async models(signal?: AbortSignal): Promise<readonly ModelInfo[]> {
     const body = await this.#get('v1/models', signal);

@@ -31,6 +31,7 @@ export class ServerWatch {
     clearTimeout(this.#timer);
     const before = this.view.value.connection;
     try {
+      await this.#api.health();
       const models = await this.#api.models();
       // A server without /props still chats.
       const properties = await this.#api.properties().catch(() => UNKNOWN);

@@ -23,6 +23,8 @@ class ScriptedApi extends ApiClient {
     super('http://test/', () => '');
   }
 
+  override async health(): Promise<void> {}
+
   override async models(): ReturnType<ApiClient['models']> {
     return ['one', 'two'].map((id) => ({ id, parent: undefined, maxModelLength: 100 }));
   }

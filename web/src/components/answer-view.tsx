@@ -1,9 +1,10 @@
 /** An answer: growing, whole, or broken off, with what it cost and what can be done with it. */
 import type { ComponentChildren, JSX } from 'preact';
-import { useEffect, useLayoutEffect, useReducer, useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { LiveAnswer, LiveProgress } from '../chat/answers.js';
 import type { AnswerFigures, Message } from '../conversation/conversation.js';
-import { Observable, useObserved, useValue } from '../state/observable.js';
+import { Observable, useObserved } from '../state/observable.js';
+import { useThrottled } from '../state/throttled.js';
 import { plain, threeDigits, whole } from '../texts/numbers.js';
 import { IconButton } from './button.js';
 import { CopyButton } from './copy-button.js';
@@ -19,11 +20,14 @@ interface AnswerProps {
   readonly choice?: ComponentChildren;
 }
 
+const NOTHING = new Observable('');
+
 export function AnswerView({ message, versions, isLast, isNear, choice }: AnswerProps): JSX.Element {
   const { workbench } = useSession();
   const say = useTexts();
   const live = useObserved(workbench.answers.live, (all) => all.get(message.id));
-  const text = useFrames(live, message.text);
+  const growing = useThrottled(live?.text ?? NOTHING);
+  const text = live === undefined ? message.text : growing;
   const isGrowing = live !== undefined;
   return (
     <article aria-label={message.model ?? say.assistant} aria-busy={isGrowing} data-state={message.state}>
@@ -56,31 +60,9 @@ export function AnswerView({ message, versions, isLast, isNear, choice }: Answer
   );
 }
 
-const NOTHING = new Observable('');
-
-/** The text of a live answer, taken up once a frame (and not at all while nobody looks). */
-function useFrames(live: LiveAnswer | undefined, otherwise: string): string {
-  const [, redraw] = useReducer((count: number) => count + 1, 0);
-  const source = live?.text ?? NOTHING;
-  useLayoutEffect(() => {
-    let frame = 0;
-    const end = source.subscribe(() => {
-      frame ||= requestAnimationFrame(() => {
-        frame = 0;
-        redraw(undefined);
-      });
-    });
-    return () => {
-      cancelAnimationFrame(frame);
-      end();
-    };
-  }, [source]);
-  return live?.text.value ?? otherwise;
-}
-
 function Progress({ live, isEmpty }: { readonly live: LiveAnswer; readonly isEmpty: boolean }): JSX.Element {
   const say = useTexts();
-  const { tokens, tokensPerSecond, waiting } = useValue(live.progress);
+  const { tokens, tokensPerSecond, waiting } = useThrottled(live.progress, 120);
   if (waiting !== undefined) return <Waiting waiting={waiting} />;
   return (
     <div class="progress">
@@ -178,15 +160,29 @@ function useRemarkText({ state, failure, finishReason }: Message): string | unde
   }
 }
 
+/** The two that matter; the rest on demand. */
 function Figures({ figures }: { readonly figures: AnswerFigures }): JSX.Element {
   const say = useTexts();
+  const [isWhole, setWhole] = useState(false);
   const { promptTokens, completionTokens, cachedTokens, tokensPerSecond, firstTextMs } = figures;
-  const details = [
-    say.tokens(whole(completionTokens)),
+  const speed = tokensPerSecond !== undefined && say.speed(threeDigits(tokensPerSecond));
+  const short = [say.tokens(whole(completionTokens)), speed];
+  const more = [
     promptTokens > 0 && say.promptTokens(whole(promptTokens)),
     cachedTokens > 0 && say.cachedTokens(whole(cachedTokens)),
-    tokensPerSecond !== undefined && say.speed(threeDigits(tokensPerSecond)),
     firstTextMs !== undefined && say.firstText(plain(Math.round(firstTextMs / 10) / 100)),
-  ].filter((part) => part !== false);
-  return <span class="figures">{details.join(' · ')}</span>;
+  ];
+  const join = (parts: readonly (string | false)[]): string =>
+    parts.filter((part) => part !== false).join(' · ');
+  return (
+    <button
+      type="button"
+      class="figures"
+      aria-expanded={isWhole}
+      title={join([...short, ...more])}
+      onClick={() => setWhole(!isWhole)}
+    >
+      {join(isWhole ? [...short, ...more] : short)}
+    </button>
+  );
 }

@@ -9,7 +9,7 @@ interface Star {
 }
 
 const WIDTH = 640;
-const HEIGHT = 150;
+const HEIGHT = 190;
 const stars = scatter(190);
 
 export function StarRiver(): JSX.Element {
@@ -22,7 +22,7 @@ export function StarRiver(): JSX.Element {
       {stars.map(({ x, y, radius, kind }) => (
         <circle key={`${x} ${y}`} class={`star-${kind}`} cx={x} cy={y} r={radius} />
       ))}
-      <path class="lodestar" d="M452 40l2.6 8.4 8.4 2.6-8.4 2.6-2.6 8.4-2.6-8.4-8.4-2.6 8.4-2.6z" />
+      <path class="lodestar" d="M452 62l2.6 8.4 8.4 2.6-8.4 2.6-2.6 8.4-2.6-8.4-8.4-2.6 8.4-2.6z" />
     </svg>
   );
 }
