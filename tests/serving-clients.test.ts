@@ -6,8 +6,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { main } from '../src/cli/main.js';
 import { loadTokenizer } from '../src/tokenizers/index.js';
 import { safetensorsOf } from './golden.js';
 import { referencePython, runReference } from './reference.js';
@@ -106,25 +106,29 @@ test.skipIf(python === undefined)("Python's openai client", () => {
     ],
   });
 });
-});
 
 const harnessProgram = `
 import json, sys
 from lm_eval import simple_evaluate
 from lm_eval.tasks import TaskManager
 
-url, folder, batch = sys.argv[1], sys.argv[2], int(sys.argv[3])
-results = simple_evaluate(
-    model="local-completions",
-    model_args=dict(model="tiny", base_url=url + "/v1/completions", tokenizer_backend="auto", num_concurrent=1,
-        batch_size=batch, max_length=512, max_retries=1),
-    tasks=["tiny_choice", "tiny_text", "tiny_rolling"],
-    task_manager=TaskManager(include_path=folder, include_defaults=False),
-    log_samples=True, bootstrap_iters=0,
-)
-samples = {name: [{"arguments": [list(a) for a in s["arguments"]], "answers": s["filtered_resps"], "target": s["target"]}
-    for s in rows] for name, rows in results["samples"].items()}
-sys.stdout.write("\\n" + json.dumps({"samples": samples, "results": results["results"]}, default=str))
+url, folder = sys.argv[1], sys.argv[2]
+manager = TaskManager(include_path=folder, include_defaults=False)
+
+def evaluate(model, path, tasks, chat=False, **options):
+    results = simple_evaluate(model=model, tasks=tasks, task_manager=manager, log_samples=True, bootstrap_iters=0,
+        apply_chat_template=chat, model_args=dict(model="tiny", base_url=url + path, max_retries=1, max_length=512, **options))
+    samples = {name: [{"arguments": [list(a) for a in s["arguments"]], "answers": s["filtered_resps"]} for s in rows]
+        for name, rows in results["samples"].items()}
+    return {"samples": samples, "results": results["results"]}
+
+tasks = ["tiny_choice", "tiny_text", "tiny_rolling"]
+out = {
+    "one": evaluate("local-completions", "/v1/completions", tasks, tokenizer_backend="auto"),
+    "many": evaluate("local-completions", "/v1/completions", tasks, tokenizer_backend="remote", batch_size=4),
+    "chat": evaluate("local-chat-completions", "/v1/chat/completions", ["tiny_text"], chat=True),
+}
+sys.stdout.write("\\n" + json.dumps(out, default=str))
 `;
 
 interface Harness {
@@ -187,18 +191,18 @@ describe.skipIf(python === undefined)('lm-evaluation-harness, local-completions'
   const tasks = join(scratch, 'tasks');
   beforeAll(() => writeTasks(tasks));
 
-  function evaluate(batchSize: number): Harness {
-    const result = spawnSync(python ?? '', ['-c', harnessProgram, server.url, tasks, String(batchSize)], {
+  function evaluate(): Readonly<Record<'one' | 'many' | 'chat', Harness>> {
+    const result = spawnSync(python ?? '', ['-c', harnessProgram, server.url, tasks], {
       encoding: 'utf8',
       timeout: 110_000,
       env: { ...process.env, HF_HOME: join(scratch, 'hf'), HF_HUB_OFFLINE: '1', HF_DATASETS_OFFLINE: '1' },
     });
     if (result.status !== 0) throw new Error(`lm-eval failed:\n${result.stderr.slice(-4000)}`);
-    return JSON.parse(result.stdout.slice(result.stdout.lastIndexOf('\n'))) as Harness;
+    return JSON.parse(result.stdout.slice(result.stdout.lastIndexOf('\n'))) as ReturnType<typeof evaluate>;
   }
 
-  test('log-likelihoods are those of xinghe forward, one by one and in batches', () => {
-    const one = evaluate(1);
+  test('log-likelihoods are those of xinghe forward, one by one and in batches', async () => {
+    const { one, many, chat } = evaluate();
     const pairs = (one.samples.tiny_choice ?? []).flatMap(({ arguments: asked, answers }) =>
       asked.map(([context, continuation], index) => ({
         context: String(context),
@@ -207,13 +211,12 @@ describe.skipIf(python === undefined)('lm-evaluation-harness, local-completions'
       })),
     );
     expect(pairs).toHaveLength(11);
-    const expected = forwardLogLikelihoods(pairs);
+    const expected = await forwardLogLikelihoods(pairs);
     for (const [index, { answer }] of pairs.entries()) {
       // The harness must not see more than the rounding of float32 between the two programs.
       expect(Math.abs(Number(answer[0]) - (expected[index]?.logLikelihood ?? Number.NaN))).toBeLessThan(1e-4);
       expect(String(answer[1]).toLowerCase()).toBe(String(expected[index]?.isGreedy));
     }
-    const many = evaluate(4);
     for (const [index, sample] of (many.samples.tiny_choice ?? []).entries())
       for (const [place, answer] of sample.answers.entries())
         expect(Number((answer as number[])[0])).toBeCloseTo(
@@ -224,13 +227,14 @@ describe.skipIf(python === undefined)('lm-evaluation-harness, local-completions'
       one.samples.tiny_text?.map(({ answers }) => answers),
     );
     for (const { answers } of one.samples.tiny_text ?? []) expect(String(answers[0])).not.toContain('e');
+    expect(chat.samples.tiny_text?.map(({ answers }) => typeof answers[0])).toEqual(Array(4).fill('string'));
     expect(Number(one.results.tiny_rolling?.['word_perplexity,none'])).toBeGreaterThan(1);
   });
 
   /** By the command line, from logits. The harness splits where the ids of the context end. */
-  function forwardLogLikelihoods(
+  async function forwardLogLikelihoods(
     pairs: readonly { readonly context: string; readonly continuation: string }[],
-  ): { readonly logLikelihood: number; readonly isGreedy: boolean }[] {
+  ): Promise<{ readonly logLikelihood: number; readonly isGreedy: boolean }[]> {
     const tokenizer = loadTokenizer(model);
     const rows = pairs.map(({ context, continuation }) => tokenizer.encode(context + continuation));
     const length = Math.max(...rows.map((row) => row.length));
@@ -239,21 +243,8 @@ describe.skipIf(python === undefined)('lm-evaluation-harness, local-completions'
     // What stands behind a token has no part in it.
     const padded = rows.map((row) => [...row, ...Array<number>(length - row.length).fill(0)]);
     writeFileSync(input, JSON.stringify({ input_ids: padded }));
-    const program = fileURLToPath(new URL('../bin/xinghe', import.meta.url));
-    const args = [
-      program,
-      'forward',
-      '--model',
-      model,
-      '--input',
-      input,
-      '--output',
-      output,
-      '--dtype',
-      'float64',
-    ];
-    const result = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 60_000 });
-    expect(result.stderr + result.status).toMatch(/0$/);
+    const args = ['forward', '--model', model, '--input', input, '--output', output, '--dtype', 'float64'];
+    expect(await main(args)).toBe(0);
     const logProbs = safetensorsOf(output)('logits').to('float64').logSoftmax(-1).toFloat64Array(); // [B, T, V]
     const vocabulary = logProbs.length / (rows.length * length);
     return rows.map((row, index) => {

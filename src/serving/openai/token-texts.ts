@@ -37,15 +37,21 @@ export class TokenTexts {
   /** The text, or for a piece of a character OpenAI's `bytes:\xe4`: no two tokens of broken characters look the same. */
   name(id: number): string {
     const text = this.text(id);
+    // Tokens without a text, such as the end, by what the tokenizer calls them.
+    if (text === '') return this.#orEmpty(() => this.#tokenizer.idToToken(id));
     if (!text.includes(REPLACEMENT)) return text;
     return `bytes:${[...this.bytes(id)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')}`;
   }
 
   #decode(id: number): string {
+    return this.#orEmpty(() => this.#tokenizer.decode([...this.#anchor, id]).slice(this.#anchorLength));
+  }
+
+  /** Vocabularies are padded beyond their tokenizers, and have ids without a token. */
+  #orEmpty(read: () => string): string {
     try {
-      return this.#tokenizer.decode([...this.#anchor, id]).slice(this.#anchorLength);
+      return read();
     } catch (error) {
-      // Vocabularies are padded beyond their tokenizers.
       if (error instanceof InputError) return '';
       throw error;
     }
