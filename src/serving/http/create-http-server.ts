@@ -83,7 +83,7 @@ export class HttpService {
       );
     await new Promise<void>((resolve, reject) => {
       const onError = (error: Error): void =>
-        reject(new InputError(`${host} port ${port} cannot be listened on: ${messageOf(error)}.`));
+        reject(new InputError(`${host} port ${port} cannot be listened on: ${whyNot(error)}.`));
       this.#server.once('error', onError);
       this.#server.listen(port, host, () => {
         this.#server.off('error', onError);
@@ -203,6 +203,21 @@ export class HttpService {
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
       () => socket.destroy(),
     );
+  }
+}
+
+function whyNot(error: NodeJS.ErrnoException): string {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return 'the port is in use; take another one, or 0 for one that is free';
+    case 'EACCES':
+      return 'the port may not be used; take one above 1023';
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return 'this machine has no such address';
+    default:
+      return messageOf(error);
   }
 }
 
