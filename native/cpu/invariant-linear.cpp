@@ -108,9 +108,10 @@ constexpr std::int64_t blocksPerThread = 8;
 // Up to here reading the weight where it lies beats copying each part for all rows; measured at 64 rows: equal.
 constexpr std::int64_t mostStoredRows = 64;
 
-// A block of at most `most` of `count` items, a multiple of `unit`, such that there are enough blocks.
+// How many of `count` items, a multiple of `unit`, make equal blocks: at least `blocks` of them where there are enough
+// items, and none of more than `most`, which is a multiple of `unit` too.
 std::int64_t blockSize(std::int64_t count, std::int64_t unit, std::int64_t most, std::int64_t blocks) {
-  return std::clamp(roundUp(ceilDivide(count, blocks), unit), unit, most);
+  return roundUp(ceilDivide(count, std::max(blocks, ceilDivide(count, most))), unit);
 }
 
 template <typename Pack>
@@ -145,7 +146,7 @@ void multiplyRowMajor(const ProductKernels& kernels, Products& products, const a
   const std::int64_t size = blockSize(products.outputs, 4, 64, threads * blocksPerThread);
   const std::int64_t outputBlocks = ceilDivide(products.outputs, size);
   const std::int64_t perBlock =
-      blockSize(panels, 1, mostRows / kernels.rowTile, ceilDivide(threads * blocksPerThread, outputBlocks));
+      blockSize(panels, 1, ceilDivide(mostRows, kernels.rowTile), ceilDivide(threads * blocksPerThread, outputBlocks));
   const std::int64_t scratchBytes = size * 4096 + perBlock * kernels.rowTile * size * kernels.sumBytes;
   forEachBlock(outputBlocks * ceilDivide(panels, perBlock), scratchBytes, [&](std::int64_t block, void* scratch) {
     const std::int64_t output = block % outputBlocks * size, panel = block / outputBlocks * perBlock;
@@ -170,7 +171,7 @@ void multiplyColumnMajor(const ProductKernels& kernels, Products& products, cons
   const std::int64_t size = blockSize(products.outputs, group, most, threads * blocksPerThread);
   const std::int64_t outputBlocks = ceilDivide(products.outputs, size);
   const std::int64_t perBlock =
-      blockSize(panels, 1, mostRows / kernels.columnRowTile, ceilDivide(threads * blocksPerThread, outputBlocks));
+      blockSize(panels, 1, ceilDivide(mostRows, kernels.columnRowTile), ceilDivide(threads * blocksPerThread, outputBlocks));
   const std::int64_t scratchBytes =
       size / group * kernels.columnGroupBytes + perBlock * kernels.columnRowTile * size * kernels.sumBytes;
   forEachBlock(outputBlocks * ceilDivide(panels, perBlock), scratchBytes, [&](std::int64_t block, void* scratch) {
