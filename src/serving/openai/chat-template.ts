@@ -1,9 +1,9 @@
 /**
- * Jinja chat templates in a thread of their own: a template is a program, and one that loops for ever or fills the memory ends
- * with that thread.
+ * Jinja chat templates in a process of their own: a template is a program, and one that loops for ever or fills the memory ends
+ * with that process. (A thread will not do: where its memory is full, all of its process is aborted.)
  */
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { Worker } from 'node:worker_threads';
 import { HttpError } from '../http/index.js';
 
 export interface TemplateRendererOptions {
@@ -15,25 +15,38 @@ export interface TemplateRendererOptions {
 
 type Outcome = { readonly text: string } | { readonly fault: string };
 
-/** Text, because the thread has to run from sources and from compiled files alike. */
-const THREAD = `
-const { parentPort, workerData } = require('node:worker_threads');
-const { Template } = require(workerData.jinja);
-parentPort.on('message', ({ template, values, maxLength }) => {
+const HEAP_MEGABYTES = 128;
+/** A process that is just starting needs some more. */
+const START_MILLISECONDS = 3000;
+
+/**
+ * Text, because it has to run beside sources and compiled files alike. The watchdog of `vm` ends a loop even when we are gone
+ * and nobody is left to end the process.
+ */
+const PROGRAM = `
+const vm = require('node:vm');
+const { Template } = require(process.argv[1]);
+let task;
+globalThis.render = () => new Template(task.template).render(task.values);
+const script = new vm.Script('render()');
+process.on('disconnect', () => process.exit());
+process.on('message', (next) => {
+  task = next;
   try {
-    const text = new Template(template).render(values);
-    if (text.length > maxLength) throw new Error('the text has ' + text.length + ' characters, ' + maxLength + ' are allowed');
-    parentPort.postMessage({ text });
+    const text = script.runInThisContext({ timeout: task.timeout });
+    if (text.length > task.maxLength) throw new Error('its text has more than ' + task.maxLength + ' characters');
+    process.send({ text });
   } catch (error) {
-    parentPort.postMessage({ fault: String(error && error.message || error).slice(0, 500) });
+    process.send({ fault: String(error && error.message || error).slice(0, 500) });
   }
 });
+process.send('ready');
 `;
 
 export class TemplateRenderer {
   readonly #timeout: number;
   readonly #maxLength: number;
-  #worker: Worker | undefined;
+  #process: Promise<ChildProcess> | undefined;
   /** One template at a time. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -43,8 +56,8 @@ export class TemplateRenderer {
   }
 
   /**
-   * @param values plain data
-   * @throws HttpError 422 for a template with faults, one that takes too long, a text too long
+   * @param values plain data, as JSON has it
+   * @throws HttpError 422 for a template with faults, one that takes too long or too much memory, a text too long
    */
   async render(template: string, values: Readonly<Record<string, unknown>>): Promise<string> {
     const outcome = this.#last.then(() => this.#run(template, values));
@@ -58,55 +71,74 @@ export class TemplateRenderer {
   }
 
   async close(): Promise<void> {
-    await this.#worker?.terminate();
-    this.#worker = undefined;
+    const child = await this.#process?.catch(() => undefined);
+    this.#process = undefined;
+    child?.kill('SIGKILL');
   }
 
-  #run(template: string, values: Readonly<Record<string, unknown>>): Promise<Outcome> {
-    const worker = this.#thread();
-    return new Promise((resolve) => {
-      const settle = (outcome: Outcome): void => {
-        clearTimeout(timer);
-        worker.off('message', settle);
-        worker.off('error', fail);
-        worker.off('exit', exit);
-        resolve(outcome);
-      };
-      const fail = (error: Error): void => {
-        this.#drop(worker);
-        settle({ fault: error.message });
-      };
-      const exit = (): void => fail(new Error('its thread ended'));
-      const timer = setTimeout(() => {
-        this.#drop(worker);
-        settle({ fault: `it took more than ${this.#timeout} ms` });
-      }, this.#timeout);
-      worker.on('message', settle);
-      worker.on('error', fail);
-      worker.on('exit', exit);
-      worker.postMessage({ template, values, maxLength: this.#maxLength });
-    });
+  async #run(template: string, values: Readonly<Record<string, unknown>>): Promise<Outcome> {
+    this.#process ??= startProcess();
+    let child: ChildProcess;
+    try {
+      child = await this.#process;
+    } catch (error) {
+      this.#process = undefined;
+      throw error;
+    }
+    const timeout = this.#timeout;
+    child.ref();
+    child.send({ template, values, timeout, maxLength: this.#maxLength });
+    // The child counts its own time; a little more, so that it can say so.
+    const reply = await nextMessage(child, 2 * timeout);
+    child.unref();
+    if (reply.kind === 'message' && isOutcome(reply.message)) return reply.message;
+    this.#process = undefined;
+    child.kill('SIGKILL');
+    return { fault: reply.kind === 'late' ? 'it took too long' : 'it took too much memory' };
   }
+}
 
-  #drop(worker: Worker): void {
-    if (this.#worker === worker) this.#worker = undefined;
-    // Without a listener a late error would be thrown here.
-    worker.on('error', () => undefined);
-    void worker.terminate();
+/** Without our environment, and without a way to make code of text. */
+async function startProcess(): Promise<ChildProcess> {
+  const jinja = createRequire(import.meta.url).resolve('@huggingface/jinja');
+  const flags = [`--max-old-space-size=${HEAP_MEGABYTES}`, '--disallow-code-generation-from-strings'];
+  const child = spawn(process.execPath, [...flags, '-e', PROGRAM, jinja], {
+    env: {},
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  });
+  // Told by the missing answer.
+  child.on('error', () => undefined);
+  const ready = await nextMessage(child, START_MILLISECONDS);
+  if (ready.kind !== 'message') {
+    child.kill('SIGKILL');
+    throw new Error('the process for chat templates did not start');
   }
+  child.unref();
+  child.channel?.unref();
+  return child;
+}
 
-  #thread(): Worker {
-    if (this.#worker !== undefined) return this.#worker;
-    const worker = new Worker(THREAD, {
-      // An --input-type of this process must not make a module of it.
-      execArgv: [],
-      eval: true,
-      env: {},
-      workerData: { jinja: createRequire(import.meta.url).resolve('@huggingface/jinja') },
-      resourceLimits: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 32 },
-    });
-    worker.unref();
-    this.#worker = worker;
-    return worker;
-  }
+type Reply =
+  | { readonly kind: 'message'; readonly message: unknown }
+  | { readonly kind: 'ended' }
+  | { readonly kind: 'late' };
+
+function nextMessage(child: ChildProcess, milliseconds: number): Promise<Reply> {
+  return new Promise((resolve) => {
+    const settle = (reply: Reply): void => {
+      clearTimeout(timer);
+      child.off('message', onMessage).off('exit', onExit);
+      resolve(reply);
+    };
+    const onMessage = (message: unknown): void => settle({ kind: 'message', message });
+    const onExit = (): void => settle({ kind: 'ended' });
+    const timer = setTimeout(() => settle({ kind: 'late' }), milliseconds);
+    child.on('message', onMessage).on('exit', onExit);
+    if (child.exitCode !== null || child.signalCode !== null) onExit();
+  });
+}
+
+function isOutcome(message: unknown): message is Outcome {
+  if (typeof message !== 'object' || message === null) return false;
+  return 'text' in message ? typeof message.text === 'string' : 'fault' in message;
 }
