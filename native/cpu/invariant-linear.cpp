@@ -142,7 +142,7 @@ void multiplyRowMajor(const ProductKernels& kernels, Products& products, const a
                  });
     return;
   }
-  constexpr std::int64_t mostRows = 512;
+  constexpr std::int64_t mostRows = 256;
   const std::int64_t size = blockSize(products.outputs, 4, 64, threads * blocksPerThread);
   const std::int64_t outputBlocks = ceilDivide(products.outputs, size);
   const std::int64_t perBlock =
