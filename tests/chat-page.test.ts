@@ -125,8 +125,9 @@ describe.skipIf(executablePath === undefined)('the chat page', () => {
       await poll(() => answerText(page)).toContain('第1段');
       await stop();
       await poll(() => server.asked.at(-1)?.isAborted).toBe(true);
-      await page.getByText('你停止了这个回答。').last().waitFor();
+      await page.getByText('你停止了这个回答。').waitFor();
       expect(await answerText(page)).toContain('第1段');
+      await button(page, '新对话').click();
     }
   });
 
@@ -220,6 +221,31 @@ describe.skipIf(executablePath === undefined)('the chat page', () => {
     await page.reload();
     await page.locator('.connection[data-state=ready]').waitFor({ state: 'attached' });
     expect(await kept()).toContain('xinghe-secret');
+  });
+
+  it('shares conversations between tabs, an answer under way included', async () => {
+    server.pace = 25;
+    const { page } = await openPage();
+    await send(page, SKY);
+    await poll(() => answerText(page)).toContain('天空');
+    const other = await page.context().newPage();
+    await other.goto(page.url());
+    await other.getByText('这个回答正在另一个标签页中生成。').waitFor();
+    await other.getByText('这就是晚霞').waitFor({ timeout: 15_000 });
+    expect(await other.locator('.remark').count()).toBe(0);
+    server.pace = 1;
+    await button(other, '新对话').click();
+    await ask(other, '用表格比较三种茶');
+    await poll(() => page.locator('.entry-text').allTextContents()).toEqual(['用表格比较三种茶', SKY]);
+    // A tab that is closed in mid-answer leaves it to the others.
+    server.pace = 25;
+    await send(other, '写一篇长文');
+    await poll(() => answerText(other)).toContain('第1段');
+    await page.locator('.entry-title').first().click();
+    await page.getByText('这个回答正在另一个标签页中生成。').waitFor();
+    await other.close();
+    await page.getByText('这个回答中断了。').waitFor();
+    expect(await answerText(page)).toContain('第1段');
   });
 
   it('lets nothing of an answer run', async () => {

@@ -6,6 +6,7 @@ import { loadKey, loadPreferences } from './chat/preferences.js';
 import { linkTabs } from './chat/tab-link.js';
 import { Workbench } from './chat/workbench.js';
 import { App } from './components/app.js';
+import { isNarrow } from './components/narrow.js';
 import { createSession, SessionContext } from './components/session.js';
 import { openIndexedDb } from './conversation/indexed-db-storage.js';
 import { type ConversationStorage, MemoryStorage } from './conversation/storage.js';
@@ -19,8 +20,7 @@ async function start(): Promise<void> {
   const key = loadKey();
   const preferences = loadPreferences(navigator.languages);
   // On a narrow screen the list would cover what one came for.
-  if (matchMedia('(max-width: 760px)').matches)
-    preferences.update((all) => ({ ...all, isSidebarOpen: false }));
+  if (isNarrow()) preferences.update((all) => ({ ...all, isSidebarOpen: false }));
   let storage: ConversationStorage;
   let isKept = true;
   try {

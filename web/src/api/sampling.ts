@@ -19,19 +19,21 @@ export type Sampling = { readonly [name in SamplingField]?: number };
 interface Range {
   readonly least: number;
   readonly greatest: number;
+  /** The ends of the slider: what is usual. Absent: none is shown. */
+  readonly slider?: readonly [number, number];
   readonly step: number;
   /** Where the server does not say. undefined: nothing is set. */
   readonly otherwise: number | undefined;
 }
 
 export const SAMPLING_RANGES: Readonly<Record<SamplingField, Range>> = {
-  temperature: { least: 0, greatest: 2, step: 0.05, otherwise: 1 },
-  top_p: { least: 0, greatest: 1, step: 0.01, otherwise: 1 },
-  top_k: { least: 0, greatest: 200, step: 1, otherwise: 0 },
-  min_p: { least: 0, greatest: 1, step: 0.01, otherwise: 0 },
-  repetition_penalty: { least: 0.8, greatest: 2, step: 0.01, otherwise: 1 },
-  presence_penalty: { least: -2, greatest: 2, step: 0.1, otherwise: 0 },
-  frequency_penalty: { least: -2, greatest: 2, step: 0.1, otherwise: 0 },
+  temperature: { least: 0, greatest: 2, slider: [0, 2], step: 0.05, otherwise: 1 },
+  top_p: { least: 0, greatest: 1, slider: [0, 1], step: 0.01, otherwise: 1 },
+  top_k: { least: 0, greatest: 1_000_000, slider: [0, 100], step: 1, otherwise: 0 },
+  min_p: { least: 0, greatest: 1, slider: [0, 1], step: 0.01, otherwise: 0 },
+  repetition_penalty: { least: 0.01, greatest: 10, slider: [0.8, 2], step: 0.01, otherwise: 1 },
+  presence_penalty: { least: -2, greatest: 2, slider: [-2, 2], step: 0.1, otherwise: 0 },
+  frequency_penalty: { least: -2, greatest: 2, slider: [-2, 2], step: 0.1, otherwise: 0 },
   max_tokens: { least: 1, greatest: 131_072, step: 1, otherwise: undefined },
   seed: { least: 0, greatest: Number.MAX_SAFE_INTEGER, step: 1, otherwise: undefined },
 };

@@ -108,7 +108,9 @@ function Remark({
   const { state, failure, finishReason } = message;
   const text = useRemarkText(message);
   if (text === undefined) return null;
-  const canContinue = isLast && message.text !== '' && (state !== 'complete' || finishReason === 'length');
+  const isElsewhere = state === 'streaming';
+  const canContinue =
+    isLast && !isElsewhere && message.text !== '' && (state !== 'complete' || finishReason === 'length');
   const { detail = '' } = failure ?? {};
   return (
     <div
@@ -126,7 +128,7 @@ function Remark({
             {say.continueAnswer}
           </button>
         )}
-        {state !== 'complete' && (
+        {state !== 'complete' && !isElsewhere && (
           <button type="button" class="plain small" onClick={() => void workbench.regenerate(message)}>
             <Icon name="again" />
             {say.regenerate}
@@ -150,8 +152,9 @@ function useRemarkText({ state, failure, finishReason }: Message): string | unde
       return say.stateStopped;
     case 'cut-off':
     case 'failed':
-    case 'streaming': // In another tab, or in one that is gone.
       return say.stateCutOff;
+    case 'streaming': // And not here.
+      return say.stateElsewhere;
     case 'complete':
     case undefined:
       return finishReason === 'length' ? say.stateLength : undefined;

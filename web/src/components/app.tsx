@@ -8,6 +8,7 @@ import { ConfirmDialog } from './confirm-dialog.js';
 import { ConnectionBanner } from './connection-banner.js';
 import { ConversationDialog } from './conversation-dialog.js';
 import { Header } from './header.js';
+import { isNarrow, useNarrow } from './narrow.js';
 import { PersonasDialog } from './personas-dialog.js';
 import { PreferencesDialog } from './preferences-dialog.js';
 import { useSession, useTexts } from './session.js';
@@ -16,17 +17,16 @@ import { ShortcutsDialog } from './shortcuts-dialog.js';
 import { Sidebar, setSidebar } from './sidebar.js';
 import { ThreadView } from './thread-view.js';
 
-const NARROW = '(max-width: 760px)';
-
 export function App(): JSX.Element {
   const { workbench, dialog } = useSession();
   const say = useTexts();
   const isSidebarOpen = useObserved(workbench.preferences, (preferences) => preferences.isSidebarOpen);
   const opened = useValue(dialog);
+  const isCovering = useNarrow();
   useDocument();
   useShortcuts();
   const leaveSidebar = (): void => {
-    if (matchMedia(NARROW).matches) setSidebar(workbench, false);
+    if (isNarrow()) setSidebar(workbench, false);
     document.getElementById(MESSAGE_BOX)?.focus();
   };
   return (
@@ -44,7 +44,7 @@ export function App(): JSX.Element {
           onClick={() => setSidebar(workbench, false)}
         />
       )}
-      <main class="main">
+      <main class="main" inert={isSidebarOpen && isCovering}>
         <Header />
         <ConnectionBanner />
         <ThreadView />

@@ -27,7 +27,7 @@ function SamplingRow({ name }: { readonly name: SamplingField }): JSX.Element {
   const say = useTexts();
   const value = useObserved(workbench.thread, ({ conversation }) => conversation.sampling[name]);
   const ofModel = useObserved(workbench.server.view, ({ defaults }) => defaults[name]);
-  const { least, greatest, step, otherwise } = SAMPLING_RANGES[name];
+  const { least, greatest, slider, step, otherwise } = SAMPLING_RANGES[name];
   const standing = ofModel ?? otherwise;
   const set = (text: string): void => {
     const { [name]: _, ...others } = workbench.sampling;
@@ -36,7 +36,6 @@ function SamplingRow({ name }: { readonly name: SamplingField }): JSX.Element {
     const inRange = Math.min(greatest, Math.max(least, number));
     void workbench.configure({ sampling: isSet ? { ...others, [name]: inRange } : others });
   };
-  const hasSlider = name !== 'max_tokens' && name !== 'seed';
   return (
     <div class={`sampling-row ${value === undefined ? '' : 'set'}`}>
       <label for={`sampling-${name}`}>{say.samplingNames[name]}</label>
@@ -52,13 +51,13 @@ function SamplingRow({ name }: { readonly name: SamplingField }): JSX.Element {
         aria-describedby={`hint-${name}`}
         onChange={({ currentTarget }) => set(currentTarget.value)}
       />
-      {hasSlider && (
+      {slider !== undefined && (
         <input
           type="range"
-          min={least}
-          max={greatest}
+          min={slider[0]}
+          max={slider[1]}
           step={step}
-          value={value ?? standing ?? least}
+          value={value ?? standing ?? slider[0]}
           aria-label={say.samplingNames[name]}
           onInput={({ currentTarget }) => set(currentTarget.value)}
         />

@@ -1,6 +1,7 @@
 /** Keys that work everywhere on the page. */
 import { useEffect } from 'preact/hooks';
 import { MESSAGE_BOX } from './composer.js';
+import { isNarrow } from './narrow.js';
 import { useSession } from './session.js';
 import { setSidebar } from './sidebar.js';
 
@@ -11,7 +12,9 @@ export function useShortcuts(): void {
       if (event.isComposing || event.defaultPrevented) return;
       if (event.key === 'Escape') {
         // A dialog that is open takes it for itself.
-        if (document.querySelector('dialog[open]') === null) workbench.stop();
+        if (document.querySelector('dialog[open]') !== null) return;
+        if (isNarrow() && workbench.preferences.value.isSidebarOpen) setSidebar(workbench, false);
+        else workbench.stop();
         return;
       }
       if (!(event.ctrlKey || event.metaKey)) return;

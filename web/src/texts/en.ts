@@ -103,6 +103,7 @@ export const en = {
   speed: (rate: string) => `${rate} tokens/s`,
   firstText: (seconds: string) => `first text after ${seconds} s`,
   stateStopped: 'You stopped this answer.',
+  stateElsewhere: 'This answer is being written in another tab.',
   stateCutOff: 'This answer was cut off.',
   stateLength: 'The answer reached the greatest length allowed.',
   waiting: (reason: string, seconds: number) => `${reason} Trying again in ${seconds} s.`,

@@ -91,6 +91,7 @@ export const zh: Texts = {
   speed: (rate) => `${rate} 词元/秒`,
   firstText: (seconds) => `首字 ${seconds} 秒`,
   stateStopped: '你停止了这个回答。',
+  stateElsewhere: '这个回答正在另一个标签页中生成。',
   stateCutOff: '这个回答中断了。',
   stateLength: '回答达到了长度上限。',
   waiting: (reason, seconds) => `${reason}${seconds} 秒后重试。`,
