@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
@@ -37,6 +37,22 @@ test('generation_config.json gives defaults and ends; a wrong one is refused wit
   expect(served.stopTokenIds).toEqual(expect.arrayContaining([7, 9]));
   writeFileSync(file, '{"top_p": 2}');
   expect(() => loadServedModel({ path: folder })).toThrow('generation_config.json: top_p');
+});
+
+test('a chat template of tokenizer_config.json, alone or among several, or of its own file', () => {
+  rmSync(join(folder, 'generation_config.json'), { force: true });
+  expect(model.chatTemplate).toBeUndefined();
+  const config = (chat_template: unknown): void =>
+    writeFileSync(join(folder, 'tokenizer_config.json'), JSON.stringify({ chat_template }));
+  config('one');
+  expect(loadServedModel({ path: folder }).chatTemplate).toBe('one');
+  config([
+    { name: 'tool_use', template: 'other' },
+    { name: 'default', template: 'two' },
+  ]);
+  expect(loadServedModel({ path: folder }).chatTemplate).toBe('two');
+  writeFileSync(join(folder, 'chat_template.jinja'), 'three');
+  expect(loadServedModel({ path: folder }).chatTemplate).toBe('three');
 });
 
 test('a conversation becomes strict turns', () => {

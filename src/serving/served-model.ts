@@ -154,7 +154,14 @@ function readChatTemplate(path: string): string | undefined {
   if (file !== undefined) return file;
   const config = readSideFile(path, 'tokenizer_config.json');
   if (config === undefined) return undefined;
-  const template = configValue(parseJson(config, `${path}: tokenizer_config.json`), 'chat_template');
+  const templates = configValue(parseJson(config, `${path}: tokenizer_config.json`), 'chat_template');
+  // Several have names; the one for plain conversations is called default.
+  const template = Array.isArray(templates)
+    ? configValue(
+        templates.find((named) => configValue(named, 'name') === 'default'),
+        'template',
+      )
+    : templates;
   return typeof template === 'string' ? template : undefined;
 }
 

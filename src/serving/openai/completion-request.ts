@@ -22,7 +22,10 @@ export interface CompletionPlan {
 }
 
 /** @throws HttpError 400, 404 */
-export function planCompletion(fields: CompletionFields, context: OpenAiContext): CompletionPlan {
+export async function planCompletion(
+  fields: CompletionFields,
+  context: OpenAiContext,
+): Promise<CompletionPlan> {
   const { model, engine } = context;
   const requested = findModel(context, fields.model);
   if ((fields.suffix ?? '') !== '')
@@ -32,7 +35,7 @@ export function planCompletion(fields: CompletionFields, context: OpenAiContext)
     throw badRequest('max_tokens: 0 only with echo: true or prompt_logprobs', 'max_tokens');
   const parts = sharedRequestParts(fields, model, requested.adapter);
   const { choices, beams } = planChoices(fields);
-  const prompts = completionPrompts(fields, context);
+  const prompts = await completionPrompts(fields, context);
   const echoed = isEcho ? fields.logprobs : undefined;
   const promptLogProbs =
     echoed === undefined ? fields.prompt_logprobs : Math.max(echoed, fields.prompt_logprobs ?? 0);

@@ -1,4 +1,5 @@
 /** Prompts of POST /v1/completions, in each of their four forms, to ids. */
+import { setImmediate } from 'node:timers/promises';
 import type { EngineService } from '../engine-service.js';
 import { badRequest } from '../http/index.js';
 import type { CompletionFields } from './completion-schema.js';
@@ -12,21 +13,35 @@ export interface CompletionPrompt {
   readonly text: string | undefined;
 }
 
+/** Characters or ids between which other requests have their turn: a body of 4 MB takes seconds. */
+const TURN = 65_536;
+
 /** @throws HttpError 400 for ids outside the vocabulary, a text that is no token or cannot fit */
-export function completionPrompts(fields: CompletionFields, context: OpenAiContext): CompletionPrompt[] {
+export async function completionPrompts(
+  fields: CompletionFields,
+  context: OpenAiContext,
+): Promise<CompletionPrompt[]> {
   const { prompt } = fields;
   if (typeof prompt === 'string') return [encoded(prompt, 'prompt', fields, context)];
-  return isIds(prompt)
-    ? [checked(prompt, 'prompt', fields, context)]
-    : prompt.map((item, index) => {
-        const param = `prompt.${index}`;
-        return typeof item === 'string'
-          ? encoded(item, param, fields, context)
-          : checked(item, param, fields, context);
-      });
+  if (isIds(prompt)) return [checked(prompt, 'prompt', fields, context)];
+  const prompts: CompletionPrompt[] = [];
+  let sinceTurn = 0;
+  for (const [index, item] of prompt.entries()) {
+    const param = `prompt.${index}`;
+    prompts.push(
+      typeof item === 'string'
+        ? encoded(item, param, fields, context)
+        : checked(item, param, fields, context),
+    );
+    sinceTurn += item.length;
+    if (sinceTurn < TURN) continue;
+    sinceTurn = 0;
+    await setImmediate();
+  }
+  return prompts;
 }
 
-function isIds(prompt: readonly (string | number | number[])[]): prompt is number[] {
+function isIds(prompt: readonly unknown[]): prompt is number[] {
   return typeof prompt[0] === 'number';
 }
 
