@@ -131,6 +131,7 @@ test('a stopped engine: health 503, and 200 when it goes on; hanging up frees th
   expect(eventsOf(await quick.text()).at(-1)).toBe('[DONE]');
   slowly.abort();
   await until(async () => (await server.metric('vllm:num_requests_running')) === 0, 'none runs');
+  expect(server.stderr, 'of too many listeners and the like').not.toMatch(/warning/i);
 });
 
 describe('the end', () => {

@@ -50,7 +50,7 @@ export const serveSpecs = {
   'stall-timeout': {
     kind: 'number',
     min: 0.1,
-    help: 'seconds without a step until health fails; default 30',
+    help: 'seconds without a step until health fails; default 60',
   },
   'open-metrics': { kind: 'flag', help: '/metrics needs no key' },
   quiet: { kind: 'flag', help: 'no line for each request on stderr' },

@@ -24,7 +24,7 @@ export interface ServeOptions {
   readonly engine: Omit<TextEngineSetup, 'stopIds'>;
   readonly adapters?: readonly AdapterInfo[] | undefined;
   readonly queue: QueueLimits;
-  /** Seconds of silence after which the engine counts as stalled. Default 30. */
+  /** Seconds of silence after which the engine counts as stalled. Default 60. */
   readonly stallSeconds?: number | undefined;
   readonly http?: Omit<HttpServerOptions, 'observer'> | undefined;
   /** A Jinja template in place of the family's own chat format. `fromModel`: the one in the model folder. */

@@ -31,7 +31,7 @@ export interface EngineProcessOptions {
   readonly restart?: RestartOptions | undefined;
   /** What `maxModelLength` says until the engine has told. Default 0. */
   readonly assumedLength?: number | undefined;
-  /** Seconds of silence after which the engine counts as stalled. Default 30. */
+  /** Seconds of silence after which the engine counts as stalled. Default 60. */
   readonly stallSeconds?: number | undefined;
 }
 
@@ -72,7 +72,7 @@ export class EngineProcess implements EngineService {
     this.#adapters = new AdapterList(options.adapters);
     this.#admission = new Admission(options.queue);
     this.#restarts = new RestartPolicy(options.restart);
-    this.#heartbeat = new Heartbeat((options.stallSeconds ?? 30) * 1000);
+    this.#heartbeat = new Heartbeat((options.stallSeconds ?? 60) * 1000);
     const tell = (kind: 'cancel' | 'pause' | 'resume') => (id: string) => this.#child?.send({ kind, id });
     this.#desk = new RequestDesk(
       {

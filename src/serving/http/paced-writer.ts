@@ -5,6 +5,7 @@ import { ClientGoneError } from './http-error.js';
 export class PacedWriter {
   readonly #response: ServerResponse;
   readonly #stallMilliseconds: number;
+  #waiting: Promise<void> | undefined;
 
   /** @param stallMilliseconds a client that takes nothing for so long is cut off: it would hold its sequence for ever */
   constructor(response: ServerResponse, stallMilliseconds: number) {
@@ -16,8 +17,20 @@ export class PacedWriter {
   async write(text: string): Promise<void> {
     const response = this.#response;
     if (response.destroyed || response.writableEnded) throw new ClientGoneError();
-    if (response.write(text)) return;
-    await new Promise<void>((resolve, reject) => {
+    if (!response.write(text)) await this.#room();
+  }
+
+  /** One wait for all that write side by side, the choices of one answer. */
+  #room(): Promise<void> {
+    this.#waiting ??= this.#drained().finally(() => {
+      this.#waiting = undefined;
+    });
+    return this.#waiting;
+  }
+
+  #drained(): Promise<void> {
+    const response = this.#response;
+    return new Promise((resolve, reject) => {
       const settle = (error?: Error): void => {
         clearTimeout(timer);
         response.off('drain', settle).off('close', onClose);
