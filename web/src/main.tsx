@@ -39,6 +39,9 @@ async function start(): Promise<void> {
   const ready = workbench.start(ADDRESS.exec(location.hash)?.[1]);
   followAddress(workbench);
   addEventListener('pagehide', () => workbench.leave());
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'visible') workbench.server.lookAgain();
+  });
   addEventListener('unhandledrejection', ({ reason }) => {
     if (reason instanceof DOMException) session.notice.set(texts[preferences.value.language].storageFailed);
   });

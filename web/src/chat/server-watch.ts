@@ -15,12 +15,14 @@ const UNKNOWN: ServerProperties = { defaults: {}, chatFault: undefined };
 const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 10_000;
 const RETURNED_FOR_MS = 4000;
+const FRESH_MS = 15_000;
 
 export class ServerWatch {
   readonly view = new Observable<ServerView>({ connection: 'unknown', models: [], ...UNKNOWN });
   readonly #api: ApiClient;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #wait = FIRST_WAIT_MS;
+  #askedAt = 0;
 
   constructor(api: ApiClient) {
     this.#api = api;
@@ -29,6 +31,7 @@ export class ServerWatch {
   /** Asks now, and goes on asking until the server answers. */
   async refresh(): Promise<void> {
     clearTimeout(this.#timer);
+    this.#askedAt = Date.now();
     const before = this.view.value.connection;
     try {
       await this.#api.health();
@@ -50,14 +53,17 @@ export class ServerWatch {
   /** An answer failed: perhaps for a reason that concerns the whole server. */
   noteFailure(failure: Failure): void {
     const connection = connectionAfter(failure);
+    // Perhaps an adapter that has been unloaded.
+    if (failure.kind === 'not-found') void this.refresh();
     if (connection === undefined) return;
     // A broken connection may have been this one's alone; only asking tells.
     if (failure.kind !== 'connection-lost') this.#show(connection);
     if (connection !== 'key-needed') void this.refresh();
   }
 
-  close(): void {
-    clearTimeout(this.#timer);
+  /** Somebody looks at the page again: adapters may have come and gone since. */
+  lookAgain(): void {
+    if (Date.now() - this.#askedAt > FRESH_MS && this.view.value.connection === 'ready') void this.refresh();
   }
 
   #show(connection: Connection): void {

@@ -3,6 +3,7 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { newId, type Persona } from '../conversation/conversation.js';
 import { useValue } from '../state/observable.js';
+import { askFirst } from './confirm-dialog.js';
 import { Dialog } from './dialog.js';
 import { Icon } from './icons.js';
 import { useSession, useTexts } from './session.js';
@@ -15,6 +16,9 @@ export function PersonasDialog(): JSX.Element {
   const use = (persona: Persona): void => {
     void workbench.configure({ personaId: persona.id, system: persona.system });
     dialog.set(undefined);
+  };
+  const remove = async ({ id, name }: Persona): Promise<void> => {
+    if (await askFirst(say.confirmRemove(name), say.remove)) await workbench.removePersona(id);
   };
   return (
     <Dialog title={say.personas} kind="card">
@@ -37,11 +41,7 @@ export function PersonasDialog(): JSX.Element {
                   <button type="button" class="plain small" onClick={() => setEdited(persona)}>
                     {say.edit}
                   </button>
-                  <button
-                    type="button"
-                    class="plain small dangerous"
-                    onClick={() => void workbench.removePersona(persona.id)}
-                  >
+                  <button type="button" class="plain small dangerous" onClick={() => void remove(persona)}>
                     {say.remove}
                   </button>
                 </div>
