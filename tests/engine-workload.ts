@@ -4,8 +4,10 @@ import { expect } from 'vitest';
 import { Engine, type EngineEvent } from '../src/generation/engine/engine.js';
 import type { EngineOptions } from '../src/generation/engine/engine-options.js';
 import type { GenerationRequest } from '../src/generation/index.js';
-import type { CausalLm } from '../src/models/index.js';
+import { type CausalLm, loadModel, parseArchitecture } from '../src/models/index.js';
 import { liveTensorCount } from '../src/tensor/index.js';
+import { goldenFolder, goldenModels } from './golden.js';
+import { initialised, tinyTelechat } from './paged-forward.js';
 
 export interface TimedRequest {
   readonly request: GenerationRequest;
@@ -237,4 +239,47 @@ function canBeServed(engine: Engine, request: GenerationRequest): boolean {
   } catch {
     return false;
   }
+}
+
+export interface WorkloadModel {
+  readonly name: string;
+  readonly load: () => CausalLm;
+  /** False where each length has a rotation of its own, so that no draft can run beside the token before it. */
+  readonly canDraft: boolean;
+}
+
+export const workloadModels: readonly WorkloadModel[] = [
+  ...goldenModels.map((name) => ({
+    name,
+    load: () => loadModel(`${goldenFolder}${name}`, { dtype: 'float32' }).model,
+    canDraft: true,
+  })),
+  {
+    name: 'TeleChat past its length of training',
+    load: () => {
+      const config = { ...tinyTelechat, n_layer: 2, training_seqlen: 16 };
+      return initialised(parseArchitecture(config, 'test').createModel()).to({ dtype: 'float32' });
+    },
+    canDraft: false,
+  },
+];
+
+/** Checks random workloads; of many, that there was something to check. */
+export function checkWorkloads({ load, canDraft }: WorkloadModel, runs: number): void {
+  const model = load();
+  const sums = { preemptions: 0, acceptedDraftTokens: 0, prefixCacheHits: 0 };
+  fc.assert(
+    fc.property(arbitraryWorkload(), (workload) => {
+      const stats = checkWorkload(model, workload);
+      sums.preemptions += stats.preemptions;
+      sums.acceptedDraftTokens += stats.acceptedDraftTokens;
+      sums.prefixCacheHits += stats.prefixCacheHits;
+    }),
+    { numRuns: runs },
+  );
+  model.dispose();
+  if (runs < 50) return;
+  expect(sums.preemptions).toBeGreaterThan(0);
+  expect(sums.prefixCacheHits).toBeGreaterThan(0);
+  if (canDraft) expect(sums.acceptedDraftTokens).toBeGreaterThan(0);
 }

@@ -2,8 +2,16 @@
  * Names for the contents of full blocks: the hash of a block covers every token before it and all else that its keys
  * and values depend on, so equal names mean equal contents. SHA-256, because a collision would mix two texts.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { BLOCK_SIZE } from '../../nn/index.js';
+
+/** Characters of a name: 32 bytes in base64. */
+const NAME_LENGTH = 44;
+
+// What is hashed: the name of the block before, and the ids. One buffer for all: calls are synchronous.
+const bytes = new Uint8Array(NAME_LENGTH + 4 * BLOCK_SIZE);
+const nameBytes = Buffer.from(bytes.buffer, 0, NAME_LENGTH);
+const ids = new Int32Array(bytes.buffer, NAME_LENGTH, BLOCK_SIZE);
 
 /** The names of the full blocks of one sequence, made as far as they are asked for. */
 export class PrefixHashes {
@@ -20,15 +28,11 @@ export class PrefixHashes {
   /** @param block index of a block whose tokens are all known */
   at(block: number): string {
     for (let next = this.#hashes.length; next <= block; next++) {
-      const ids = Int32Array.from(this.#tokens.slice(next * BLOCK_SIZE, (next + 1) * BLOCK_SIZE));
-      if (ids.length < BLOCK_SIZE) throw new RangeError(`block ${next} is not full`);
-      this.#hashes.push(
-        createHash('sha256')
-          .update(this.#hashes[next - 1] ?? this.#context)
-          .update('\0')
-          .update(ids)
-          .digest('base64'),
-      );
+      const end = (next + 1) * BLOCK_SIZE;
+      if (end > this.#tokens.length) throw new RangeError(`block ${next} is not full`);
+      nameBytes.write(this.#hashes[next - 1] ?? hash('sha256', this.#context, 'base64'), 'latin1');
+      ids.set(this.#tokens.slice(end - BLOCK_SIZE, end));
+      this.#hashes.push(hash('sha256', bytes, 'base64'));
     }
     return this.#hashes[block] ?? '';
   }

@@ -194,10 +194,15 @@ export class Scheduler {
 
   #admit(tokens: number, chunks: PlannedChunk[]): void {
     let budget = tokens;
+    let held = 0; // Texts that wait for another's blocks.
     for (let index = 0; index < this.#waiting.length && budget > 0; ) {
       const scheduled = this.#waiting[index];
       if (scheduled === undefined) return;
-      if (scheduled.isPaused || this.#waitsForOther(scheduled)) {
+      const isHeld = !scheduled.isPaused && this.#waitsForOther(scheduled);
+      if (isHeld) held += 1;
+      // To ask all of a long queue, at every step, would take longer than the step.
+      if (held > this.#options.maxSequences) return;
+      if (scheduled.isPaused || isHeld) {
         index += 1;
         continue;
       }
