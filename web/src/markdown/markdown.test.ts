@@ -54,6 +54,12 @@ describe('renderMarkdown', () => {
     expect(renderMarkdown('[x](javascript:alert(1))')).not.toContain('href');
   });
 
+  it('aligns the columns of tables by class', () => {
+    const html = renderMarkdown('| a | b | c |\n|:--|:-:|--:|\n| 1 | 2 | 3 |');
+    expect(html).toContain('<td>1</td>\n<td class="align-center">2</td>\n<td class="align-right">3</td>');
+    expect(html).not.toContain('style');
+  });
+
   it.each([
     ['$x+1$', '<span class="math">x+1</span>'],
     ['\\(x+1\\)', '<span class="math">x+1</span>'],

@@ -15,6 +15,15 @@ markdown.renderer.rules.image = (tokens, index, options, env, self) => {
   return `<a href="${source}">${escapeHtml(label)}</a>`;
 };
 
+// By class: the page's policy lets no style attribute pass.
+for (const name of ['th_open', 'td_open'])
+  markdown.renderer.rules[name] = (tokens, index, options, _, self) => {
+    const token = tokens[index];
+    const alignment = /center|right/.exec(token?.attrGet('style') ?? '')?.[0];
+    if (token !== undefined) token.attrs = alignment === undefined ? null : [['class', `align-${alignment}`]];
+    return self.renderToken(tokens, index, options);
+  };
+
 export function renderMarkdown(source: string): string {
   return markdown.render(source);
 }

@@ -4,20 +4,24 @@
  */
 import createPurifier, { type Config } from 'dompurify';
 
-const CONFIG = {
+const CONFIG: Config & { RETURN_DOM_FRAGMENT: true } = {
   ALLOWED_TAGS: [
     ...['p', 'br', 'hr', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'blockquote', 'ul', 'ol', 'li'],
     ...['strong', 'em', 's', 'a', 'code', 'pre', 'span', 'div'],
     ...['table', 'thead', 'tbody', 'tr', 'th', 'td'],
   ],
   ALLOWED_ATTR: ['href', 'class', 'start', 'title'],
-  ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|#)/i,
+  ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,
+  // Else it is held to be an address, and goes.
+  ADD_URI_SAFE_ATTR: ['start'],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
-} as const satisfies Config;
+  RETURN_DOM_FRAGMENT: true,
+};
 
 /** Classes that the style sheet gives meaning to; others could dress text up as a part of the page. */
-const KNOWN_CLASS = /^(?:math|display|language-[\w+#.-]{1,30}|hljs-[\w-]{1,30}|[\w]+_)$/;
+const KNOWN_CLASS =
+  /^(?:math|display|align-(?:center|right)|language-[\w+#.-]{1,30}|hljs-[\w-]{1,30}|[\w]+_)$/;
 
 export type Sanitize = (html: string) => DocumentFragment;
 
@@ -33,11 +37,5 @@ export function createSanitizer(window: Window & typeof globalThis): Sanitize {
     node.setAttribute('target', '_blank');
     node.setAttribute('rel', 'noopener noreferrer nofollow');
   });
-  return (html) =>
-    purifier.sanitize(html, {
-      ...CONFIG,
-      ALLOWED_TAGS: [...CONFIG.ALLOWED_TAGS],
-      ALLOWED_ATTR: [...CONFIG.ALLOWED_ATTR],
-      RETURN_DOM_FRAGMENT: true,
-    });
+  return (html) => purifier.sanitize(html, CONFIG);
 }
