@@ -13,7 +13,9 @@ import {
 } from '../../../tests/paged-forward.js';
 import { type CausalLm, loadModel, parseArchitecture } from '../../models/index.js';
 import { ntkAlpha } from '../../models/ntk.js';
+import { PagedKvCache } from '../../nn/index.js';
 import { cat, intTensor, type Tensor } from '../../tensor/index.js';
+import { ModelRunner } from './model-runner.js';
 
 /** The same sums in another order, in float64, of logits of about 10. */
 const BOUND = 1e-11;
@@ -143,3 +145,33 @@ test('ntkAlpha steps where the published formula does', () => {
   const alphas = [1, 2048, 4096, 4097, 8192, 8193, 16384, 16385].map((length) => ntkAlpha(length, 4096));
   expect(alphas).toEqual([1, 1, 1, 3, 3, 7, 7, 15]);
 });
+
+test('TeleChat-52B: a step with more rotations than are kept from one step to the next', () =>
+  inScope(() => {
+    const { model } = loadModel(`${goldenFolder}telechat-52b`, { dtype: 'float64' });
+    const cache = new PagedKvCache({
+      layers: model.layers.length,
+      blocks: 8,
+      heads: model.numHeads,
+      headDim: model.headDim,
+      dtype: 'float64',
+      device: 'cpu',
+    });
+    const runner = new ModelRunner(model, cache, undefined);
+    // The base changes at 4096, 8192, … tokens; the texts themselves may be short.
+    const chunks = Array.from({ length: 8 }, (_, index) => ({
+      ids: [5, 6, 7],
+      position: 0,
+      blocks: [index],
+      length: 4096 * 2 ** index,
+      adapter: undefined,
+    }));
+    const together = runner.run(chunks);
+    for (const [index, chunk] of chunks.entries())
+      expect(maxAbsDifference(together.narrow(1, 3 * index, 3), runner.run([chunk]))).toBeLessThanOrEqual(
+        BOUND,
+      );
+    runner.dispose();
+    cache.dispose();
+    model.dispose();
+  }));

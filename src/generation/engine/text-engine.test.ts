@@ -173,3 +173,71 @@ test('an error of one request leaves the others alone', () => {
   expect(engine.stats.freeBlocks).toBe(engine.stats.blocks);
   engine.dispose();
 });
+
+test('what is wrong with a request with a grammar is said before the grammar is compiled', () => {
+  const { source, scripts } = scripted([5]);
+  const engine = new TextEngine(model, tokenizer, { grammars: source });
+  const bad: TextRequest = { promptIds: [5, 1e6], maxNewTokens: 1, grammar: { kind: 'json' } };
+  expect(() => engine.submit('a', bad)).toThrow('outside the vocabulary');
+  expect(engine.stats).toMatchObject({ waiting: 0, waitingTokens: 0 });
+  expect(scripts.length).toBe(0);
+  engine.dispose();
+});
+
+test('a request that waits for its grammar is counted with its tokens; one that failed and was cancelled is silent', async () => {
+  const { source } = scripted([5]);
+  const engine = new TextEngine(model, tokenizer, { grammars: source });
+  const ready = new Promise<void>((resolve) => {
+    engine.onReady = resolve;
+  });
+  engine.submit('a', { promptIds: [5, 6, 7], maxNewTokens: 1, grammar: { kind: 'regex', pattern: '(' } });
+  expect(engine.stats).toMatchObject({ waiting: 1, waitingTokens: 3 });
+  await ready;
+  engine.cancel('a');
+  expect(engine.hasWork).toBe(false);
+  expect(engine.step()).toEqual([]);
+  engine.dispose();
+});
+
+test('drafts that go beyond a stop string, a stop id and the fewest tokens change neither text nor counts', () => {
+  const allowedTokenIds = bytePieces('abc'); // So few that the text repeats itself.
+  const promptIds = Array.from({ length: 24 }, (_, index) => allowedTokenIds[index % 3] ?? 0);
+  const outcome = (maxDrafts: number, changes: Partial<TextRequest>) => {
+    const engine = new TextEngine(model, tokenizer, { maxDrafts });
+    engine.submit('a', { promptIds, maxNewTokens: 40, logProbs: 1, allowedTokenIds, ...changes });
+    const ids: number[] = [];
+    const logProbs: unknown[] = [];
+    const sum = { text: '', ids, logProbs, end: {} };
+    while (engine.hasWork)
+      for (const { event } of engine.step()) {
+        if ('error' in event) throw event.error;
+        sum.text += event.text;
+        ids.push(...event.ids);
+        logProbs.push(...(event.logProbs ?? []));
+        const { finishReason, stopReason, generatedTokens } = event.end ?? {};
+        if (event.end !== undefined) sum.end = { finishReason, stopReason, generatedTokens };
+      }
+    const { acceptedDraftTokens, blocks, freeBlocks } = engine.stats;
+    expect(freeBlocks).toBe(blocks);
+    engine.dispose();
+    return { sum, acceptedDraftTokens };
+  };
+  const free = outcome(0, {});
+  const { text, ids } = free.sum;
+  expect(outcome(6, {}).acceptedDraftTokens, 'drafts are taken').toBeGreaterThan(5);
+  const strings = Array.from({ length: 12 }, (_, start) => text.slice(2 * start, 2 * start + 3));
+  const cases: Partial<TextRequest>[] = [
+    ...strings.filter((each) => each !== '').map((each) => ({ stopStrings: [each] })),
+    ...[...new Set(ids)].flatMap((id) => [
+      { stopTokenIds: [id] },
+      { stopTokenIds: [id], minNewTokens: 20 },
+      { stopTokenIds: [id], stopStrings: ['ab'], minNewTokens: 5 },
+    ]),
+  ];
+  for (const changes of cases) {
+    const { sum } = outcome(6, changes);
+    expect(sum, JSON.stringify(changes)).toEqual(outcome(0, changes).sum);
+    expect(sum.logProbs.length).toBe(sum.ids.length);
+    expect(sum.end).toMatchObject({ generatedTokens: sum.ids.length });
+  }
+});
