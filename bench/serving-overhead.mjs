@@ -108,18 +108,21 @@ function processorMs(pid) {
   return 10 * (Number(fields[11]) + Number(fields[12]));
 }
 
+/** Rounds until the code of all three is compiled. */
+const WARM_UP = 3;
+
 const cases = [
   { name: 'bare engine, in one process', run: bare, engine: process.pid, server: undefined },
   { name: 'engine process', run: byProcess, engine: separate.pid, server: undefined },
   { name: 'HTTP, event streams', run: byHttp, engine: server.enginePid, server: server.pid },
 ].map((each) => ({ ...each, times: [], engineMs: 0, serverMs: 0 }));
-for (let round = -1; round < rounds; round++)
+for (let round = -WARM_UP; round < rounds; round++)
   for (const each of cases) {
     const start = performance.now();
     const engineStart = processorMs(each.engine);
     const serverStart = each.server === undefined ? 0 : processorMs(each.server);
     await each.run();
-    if (round < 0) continue; // warms up
+    if (round < 0) continue;
     each.times.push((performance.now() - start) / tokens);
     each.engineMs += processorMs(each.engine) - engineStart;
     if (each.server !== undefined) each.serverMs += processorMs(each.server) - serverStart;

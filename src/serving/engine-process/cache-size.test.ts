@@ -15,7 +15,7 @@ test.each<[string, CacheWish, Partial<CacheSituation>, number]>([
   ['more of it for the one text that must fit', {}, { maxLength: 20_000 }, 20_000],
   ['a bound for each sequence', {}, { maxSequences: 2 }, 8192],
   ['a bound for all', {}, { bytesPerToken: 1000 }, 262_144],
-  ['unknown memory', {}, { freeBytes: undefined }, 262_144],
+  ['unknown memory', {}, { freeBytes: undefined }, 16_384],
   ['tokens asked for', { tokens: 999 }, {}, 999],
   ['bytes asked for', { bytes: 8.192e9 }, {}, 10_000],
 ])('%s', (_, wish, change, tokens) => {

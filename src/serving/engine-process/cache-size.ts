@@ -22,6 +22,8 @@ const SHARE = 0.4;
 /** And no more than this for each sequence that may run, nor than this in all. */
 const TOKENS_PER_SEQUENCE = 4096;
 const MOST_TOKENS = 262_144;
+/** Where nobody knows how much there is. */
+const TOKENS_UNKNOWN_MEMORY = 16_384;
 /** Below this a server is of no use. */
 const LEAST_TOKENS = 256;
 
@@ -31,7 +33,10 @@ export function cacheTokens({ tokens, bytes }: CacheWish, situation: CacheSituat
   const wished = tokens ?? (bytes === undefined ? undefined : Math.floor(bytes / bytesPerToken));
   const least = Math.max(LEAST_TOKENS, maxLength);
   const most = Math.min(MOST_TOKENS, maxSequences * TOKENS_PER_SEQUENCE);
-  const byMemory = Math.floor((freeBytes * SHARE) / bytesPerToken);
+  const byMemory =
+    freeBytes === Number.POSITIVE_INFINITY
+      ? TOKENS_UNKNOWN_MEMORY
+      : Math.floor((freeBytes * SHARE) / bytesPerToken);
   const chosen = wished ?? Math.max(Math.min(most, byMemory), Math.min(least, 2 * byMemory));
   const size = (count: number): string => formatBytes(count * bytesPerToken);
   const perToken = `${formatBytes(bytesPerToken)} for each token`;
