@@ -55,7 +55,8 @@ export async function answerQuestions(engine: TextEngine, options: AnswerOptions
         onAnswer(Number(id), { text: pieces.join(''), end, error });
       }
       onProgress?.();
-      await new Promise((resolve) => setImmediate(resolve)); // Signals are heard between two steps only.
+      // Signals are heard between two steps only. Without work a grammar is being compiled: no need to hurry.
+      await new Promise((resolve) => (engine.hasWork ? setImmediate(resolve) : setTimeout(resolve, 5)));
       if (stop.received !== undefined) throw new InterruptedError(`stopped by ${stop.received}`);
     }
   } finally {

@@ -51,7 +51,9 @@ export class BeamTask implements Task {
     if (ready.length < this.#sequences.length) return { ids: [], logProbs: undefined, beams: undefined };
     this.#rows.clear();
     const parents = this.#sequences;
-    const live = this.#search.advance(ready, (row, beam) => this.#penalise(row, parents[beam]));
+    // Without a token to choose it is finished before it has begun.
+    const isOver = this.#search.isFinished;
+    const live = isOver ? [] : this.#search.advance(ready, (row, beam) => this.#penalise(row, parents[beam]));
     if (this.#search.isFinished) {
       const beams = this.#search.finish();
       this.finish = { reason: beams[0]?.finishReason ?? 'length', stopId: undefined };

@@ -263,3 +263,11 @@ test('stop ids beyond the vocabulary do no harm', () => {
   const ours = { promptIds: prompt(1, 5), maxNewTokens: 6, minNewTokens: 2 };
   expect(alone({ ...ours, stopTokenIds: [999999] }).ids).toEqual(alone(ours).ids);
 });
+
+test('a beam search for no tokens is one empty answer', () => {
+  withBench({}, (bench) => {
+    bench.submit('a', { promptIds: prompt(1, 20), maxNewTokens: 0, beams: { count: 3 } });
+    bench.finish();
+    expect(bench.get('a')).toMatchObject({ ids: [], end: { finishReason: 'length', generatedTokens: 0 } });
+  });
+});
