@@ -330,6 +330,11 @@ describe.skipIf(executablePath === undefined)('the chat page', () => {
     await page.keyboard.press('Enter');
     await poll(() => page.locator('.entry-text').first().textContent()).toBe('茶');
 
+    await page.locator('.title button').click();
+    await page.getByLabel('新标题').fill('不要');
+    await page.keyboard.press('Escape');
+    expect(await page.locator('.title button').textContent()).toBe('茶');
+
     const exported = async (item: string): Promise<string> => {
       await button(page, '“茶”的操作').click();
       const downloading = page.waitForEvent('download');

@@ -178,20 +178,27 @@ interface RenameFieldProps {
 export function RenameField({ title, onDone }: RenameFieldProps): JSX.Element {
   const say = useTexts();
   const input = useRef<HTMLInputElement>(null);
+  const isDone = useRef(false);
   useEffect(() => input.current?.select(), []);
+  // Going away, the field loses the focus too; what was decided first holds.
+  const finish = (chosen: string | undefined): void => {
+    if (isDone.current) return;
+    isDone.current = true;
+    onDone(chosen);
+  };
   return (
     <input
       class="rename"
       ref={input}
       aria-label={say.newTitle}
       defaultValue={title}
-      onBlur={({ currentTarget }) => onDone(currentTarget.value)}
+      onBlur={({ currentTarget }) => finish(currentTarget.value)}
       onKeyDown={(event) => {
         if (event.isComposing) return;
-        if (event.key === 'Enter') onDone(event.currentTarget.value);
+        if (event.key === 'Enter') finish(event.currentTarget.value);
         if (event.key !== 'Escape') return;
         event.stopPropagation();
-        onDone(undefined);
+        finish(undefined);
       }}
     />
   );
