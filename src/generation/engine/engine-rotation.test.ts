@@ -1,7 +1,8 @@
 /** Texts that grow past the length where their rotation changes: alone, together, after giving way, with a prefix cache. */
 import { describe, expect, test } from 'vitest';
-import { initialised, tinyTelechat } from '../../../tests/paged-forward.js';
+import { initialised, inScope, PagedForward, tinyTelechat } from '../../../tests/paged-forward.js';
 import { type CausalLm, parseArchitecture } from '../../models/index.js';
+import { intTensor } from '../../tensor/index.js';
 import type { GenerationRequest } from '../requests.js';
 import { Engine } from './engine.js';
 import type { EngineOptions } from './engine-options.js';
@@ -81,4 +82,27 @@ describe.each([
     }
     model.dispose();
   });
+});
+
+test('a generated token is turned by its own length, the prompt by that of the whole prompt', () => {
+  const model = build({ ...tinyTelechat, n_layer: 2, training_seqlen: 16 });
+  const promptIds = Array.from({ length: 20 }, (_, index) => 1 + ((index * 7) % 15));
+  // In pieces, so that the length of a piece would show.
+  const [ours] = outcomes(model, [{ promptIds, maxNewTokens: 12 }], { maxBatchTokens: 6 }).found;
+  const { ids = [], logProbs = [] } = ours ?? {};
+  inScope(() => {
+    const forward = new PagedForward(model, 1, 40);
+    for (const [index, id] of ids.entries()) {
+      const input = index === 0 ? promptIds : [ids[index - 1] ?? 0];
+      const logits = forward.run(intTensor(input, [1, input.length])); // [1, T, V]
+      const row = logits
+        .select(1, input.length - 1)
+        .logSoftmax(-1)
+        .toFloat32Array();
+      // The same sums, but for those of linear layers of one row and of many.
+      expect(Math.abs((row[id] ?? 0) - (logProbs[index] ?? 0))).toBeLessThan(1e-5);
+    }
+    forward.dispose();
+  });
+  model.dispose();
 });
