@@ -314,12 +314,17 @@ if (after.engine.megabytes > before.engine.megabytes * 1.2 + 60)
   wrong.push(`the engine has ${after.engine.megabytes} MB, ${before.engine.megabytes} before`);
 
 const round = (value) => Math.round(value * 10) / 10;
+const times = (values) => ({
+  p50: round(quantile(values, 0.5)),
+  p99: round(quantile(values, 0.99)),
+  longest: round(quantile(values, 1)),
+});
 const report = {
   streams,
   seconds: round(seconds),
   tokensPerSecond: Math.round(tokens / seconds),
-  firstTokenMs: { p50: round(quantile(firstToken, 0.5)), p99: round(quantile(firstToken, 0.99)) },
-  betweenTokensMs: { p50: round(quantile(betweenTokens, 0.5)), p99: round(quantile(betweenTokens, 0.99)) },
+  firstTokenMs: times(firstToken),
+  betweenTokensMs: times(betweenTokens),
   counts: Object.fromEntries([...counts].sort()),
   before,
   after,
