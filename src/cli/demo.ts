@@ -48,6 +48,7 @@ export async function demo(args: readonly string[]): Promise<number> {
     '',
     'Chat on:',
     `  bin/xinghe chat --model ${report.modelFolder}`,
+    `  bin/xinghe serve --model ${report.modelFolder}     # a chat page and an API on http://127.0.0.1:8000/`,
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
   return 0;
