@@ -1,4 +1,4 @@
-/** Batched, padded scores against the definition, one item at a time. */
+/** Scores out of the engine against the definition, one item at a time. */
 import { expect, test } from 'vitest';
 import { goldenFolder } from '../../tests/golden.js';
 import { loadModel } from '../models/index.js';
@@ -40,6 +40,21 @@ test.each([1, 4, 32])('log-likelihoods in batches of %d', (batchSize) => {
   for (const [index, item] of items.entries())
     expect(Math.abs((scores[index] ?? Number.NaN) - direct(item)), `item ${index}`).toBeLessThan(1e-4);
   expect(done.at(-1)).toBe(items.length);
+});
+
+test('items with one beginning: it runs once, and the scores are the same', () => {
+  const context = Array.from({ length: 40 }, (_, place) => (place * 29 + 3) % 300);
+  const answers = [[5], [6, 7], [8, 9, 10], [11], []].map((continuation) => ({ context, continuation }));
+  const scores = logLikelihoods(model, answers);
+  for (const [index, item] of answers.entries())
+    expect(Math.abs((scores[index] ?? Number.NaN) - direct(item)), `answer ${index}`).toBeLessThan(1e-4);
+});
+
+test('a model that computes nonsense is named', () => {
+  const { model: broken } = loadModel(`${goldenFolder}xverse`);
+  noGrad(() => scope(() => broken.namedParameters()[3]?.[1].mul_(Number.NaN)));
+  expect(() => logLikelihoods(broken, items)).toThrow('a log-likelihood is NaN');
+  broken.dispose();
 });
 
 test('an item without context is refused', () => {

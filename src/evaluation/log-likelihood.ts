@@ -1,11 +1,7 @@
-/**
- * How probable a model finds given continuations: the measure behind multiple choice.
- *
- * Shapes: B batch, T tokens.
- */
+/** How probable a model finds given continuations: the measure behind multiple choice. */
 import { NonFiniteError } from '../errors/index.js';
+import { cacheBytesPerToken, Engine, type EngineEvent } from '../generation/index.js';
 import type { CausalLm } from '../models/index.js';
-import { intTensor, noGrad, scope } from '../tensor/index.js';
 
 export interface Continuation {
   /** At least one id. */
@@ -14,14 +10,20 @@ export interface Continuation {
 }
 
 export interface LogLikelihoodOptions {
-  /** Sequences per forward pass. Default 32. */
+  /** Sequences that run together at most. Default 32. */
   readonly batchSize?: number;
   readonly onProgress?: (done: number) => void;
 }
 
+/** Memory for keys and values, unless one item alone needs more. */
+const CACHE_BYTES = 2 ** 30;
+/** Room for the blocks that are only partly filled. */
+const SPARE_TOKENS = 64;
+
 /**
- * Sum over the continuation of log p(token | all before it), in nats, for each item in order.
- * @throws NonFiniteError if a sum is not a number
+ * Sum over the continuation of log p(token | all before it), in nats, for each item in order. What items have in common at
+ * their beginnings (the shots, the question of several answers) runs once; keep such items together.
+ * @throws InputError for an item longer than the model allows; NonFiniteError if a sum is not a number
  */
 export function logLikelihoods(
   model: CausalLm,
@@ -30,50 +32,43 @@ export function logLikelihoods(
 ): number[] {
   const bare = items.findIndex(({ context }) => context.length === 0);
   if (bare >= 0) throw new RangeError(`item ${bare} has no context to predict its first token from`);
-  // Rows of like length share a batch: less padding.
-  const order = items.map((_, index) => index).sort((a, b) => lengthOf(items[a]) - lengthOf(items[b]));
   const results = new Array<number>(items.length).fill(0);
-  for (let start = 0; start < order.length; start += batchSize) {
-    const chosen = order.slice(start, start + batchSize);
-    const batch = chosen.flatMap((index) => items[index] ?? []);
-    for (const [place, sum] of scoreBatch(model, batch).entries()) {
-      if (Number.isNaN(sum)) throw new NonFiniteError('evaluation: a log-likelihood is NaN.');
-      results[chosen[place] ?? 0] = sum;
-    }
-    onProgress?.(Math.min(start + batchSize, order.length));
+  const asked = [...items.entries()].filter(([, { continuation }]) => continuation.length > 0);
+  if (asked.length === 0) return results;
+  const engine = new Engine(model, { cacheTokens: cacheTokens(model, items), maxSequences: batchSize });
+  let done = items.length - asked.length;
+  try {
+    for (const [index, { context, continuation }] of asked)
+      engine.submit(String(index), {
+        promptIds: [...context, ...continuation],
+        maxNewTokens: 0,
+        promptLogProbs: 0,
+        promptLogProbsFrom: context.length,
+      });
+    while (engine.hasWork)
+      for (const event of engine.step()) {
+        const index = Number(event.id);
+        results[index] = (results[index] ?? 0) + sumOf(event);
+        if (event.end !== undefined) onProgress?.(++done);
+      }
+  } finally {
+    engine.dispose();
   }
   return results;
 }
 
-function lengthOf(item: Continuation | undefined): number {
-  return item === undefined ? 0 : item.context.length + item.continuation.length;
+function sumOf({ promptLogProbs = [], error }: EngineEvent): number {
+  if (error !== undefined) throw error;
+  const sum = promptLogProbs.reduce((total, token) => total + (token?.chosen.logProb ?? 0), 0);
+  if (Number.isNaN(sum)) throw new NonFiniteError('evaluation: a log-likelihood is NaN.');
+  return sum;
 }
 
-function scoreBatch(model: CausalLm, batch: readonly Continuation[]): number[] {
-  return noGrad(() =>
-    scope(() => {
-      const rows = batch.map(({ context, continuation }) => [...context, ...continuation]);
-      const length = Math.max(...rows.map((row) => row.length));
-      // Padding stands on the right, where causal attention keeps it from everything that is counted.
-      const ids = intTensor(
-        rows.flatMap((row) => [...row, ...new Array<number>(length - row.length).fill(0)]),
-        [rows.length, length],
-        { device: model.device },
-      );
-      const counted = intTensor(
-        batch.flatMap(({ context, continuation }) =>
-          Array.from({ length: length - 1 }, (_, index) => {
-            const target = index + 1;
-            return target >= context.length && target < context.length + continuation.length ? 1 : 0;
-          }),
-        ),
-        [rows.length, length - 1],
-        { device: model.device },
-      );
-      const logits = model.forward(ids.narrow(1, 0, length - 1)); // [B, T - 1, V]
-      const targets = ids.narrow(1, 1, length - 1).unsqueeze(-1); // [B, T - 1, 1]
-      const logProbs = logits.logSoftmax(-1, 'float32').gather(-1, targets).squeeze(-1); // [B, T - 1]
-      return logProbs.mul(counted).sum([1]).toArray();
-    }),
+function cacheTokens(model: CausalLm, items: readonly Continuation[]): number {
+  const lengths = items.map(
+    ({ context, continuation }) => context.length + continuation.length + SPARE_TOKENS,
   );
+  const all = lengths.reduce((sum, length) => sum + length, 0);
+  const affordable = Math.floor(CACHE_BYTES / cacheBytesPerToken(model));
+  return Math.max(Math.max(...lengths), Math.min(all, affordable));
 }
