@@ -393,7 +393,7 @@ describe.skipIf(executablePath === undefined)('the chat page', () => {
     await button(page, 'Preferences').click();
     await page.getByLabel('中文').check();
     await page.getByLabel('浅色').check();
-    expect(await ground()).toBe('rgb(245, 246, 248)');
+    await poll(ground).toBe('rgb(245, 246, 248)');
     await page.reload();
     await page.waitForSelector(BOX);
     expect(await page.getAttribute('html', 'lang')).toBe('zh-CN');

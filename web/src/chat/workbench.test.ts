@@ -71,11 +71,11 @@ describe('Workbench', () => {
       figures: { completionTokens: 2 },
     });
     const { workbench: again } = await openWorkbench(storage);
-    const [conversation] = again.conversations.value;
+    const [conversation] = again.library.conversations.value;
     expect(conversation?.title).toBe('为什么天空是蓝的？');
     await again.open(conversation?.id ?? '');
     expect(texts(again)).toEqual(['为什么天空是蓝的？', '因为散射。']);
-    expect(await again.search('散射', new AbortController().signal)).toContain(conversation?.id);
+    expect(await again.library.search('散射', new AbortController().signal)).toContain(conversation?.id);
   });
 
   it('sends the system text, the settings and the path that is shown', async () => {
@@ -226,7 +226,7 @@ describe('Workbench', () => {
     await workbench.remove(id);
     await sending;
     expect(await storage.messages(id)).toEqual([]);
-    expect(workbench.conversations.value).toEqual([]);
+    expect(workbench.library.conversations.value).toEqual([]);
     expect(workbench.thread.value.messages.size).toBe(0);
   });
 
@@ -236,13 +236,13 @@ describe('Workbench', () => {
     const { id } = workbench.thread.value.conversation;
     await workbench.rename(id, ' 我的题目 ');
     await workbench.send('二');
-    expect(workbench.conversations.value[0]?.title).toBe('我的题目');
-    await workbench.savePersona({ id: 'p', name: '猫', system: '喵' });
-    const file = await workbench.exportAll();
+    expect(workbench.library.conversations.value[0]?.title).toBe('我的题目');
+    await workbench.library.savePersona({ id: 'p', name: '猫', system: '喵' });
+    const file = await workbench.library.exportAll();
     const { workbench: other } = await openWorkbench();
-    expect(await other.importFile(file)).toBe(1);
-    await other.open(other.conversations.value[0]?.id ?? '');
+    expect(await other.library.importFile(file)).toBe(1);
+    await other.open(other.library.conversations.value[0]?.id ?? '');
     expect(texts(other)).toEqual(['一', '因为散射。', '二', '因为散射。']);
-    expect(other.personas.value).toMatchObject([{ name: '猫' }]);
+    expect(other.library.personas.value).toMatchObject([{ name: '猫' }]);
   });
 });

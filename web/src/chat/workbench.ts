@@ -6,14 +6,13 @@ import {
   type Conversation,
   type Message,
   newId,
-  type Persona,
   type Thread,
   titleFrom,
 } from '../conversation/conversation.js';
-import { fromJson, toJson } from '../conversation/export-file.js';
 import type { ConversationStorage } from '../conversation/storage.js';
 import { Observable } from '../state/observable.js';
 import { Answers } from './answers.js';
+import { Library } from './library.js';
 import { erase, type Preferences, read, write } from './preferences.js';
 import { promptOf } from './prompt.js';
 import { ServerWatch } from './server-watch.js';
@@ -33,17 +32,16 @@ export type ConversationChange = Partial<
 >;
 
 export class Workbench {
-  readonly conversations = new Observable<readonly Conversation[]>([]);
-  readonly personas = new Observable<readonly Persona[]>([]);
+  readonly library: Library;
   readonly thread: Observable<Thread>;
   readonly server: ServerWatch;
   readonly answers: Answers;
   readonly preferences: Observable<Preferences>;
-  readonly #storage: ConversationStorage;
   readonly #tabs: TabLink;
+  #lastTime = 0;
 
   constructor({ storage, api, preferences, connectTabs }: WorkbenchOptions) {
-    this.#storage = storage;
+    this.library = new Library(storage);
     this.preferences = preferences;
     this.server = new ServerWatch(api);
     this.thread = new Observable(this.#emptyThread());
@@ -60,9 +58,8 @@ export class Workbench {
     void this.server.refresh();
     const unfinished = readUnfinished(read(UNFINISHED));
     erase(UNFINISHED);
-    await this.#storage.save([], unfinished);
-    this.personas.set(await this.#storage.personas());
-    await this.#list();
+    await this.library.keepMessages(unfinished);
+    await this.library.refresh();
     if (conversationId !== undefined) await this.open(conversationId);
   }
 
@@ -77,14 +74,13 @@ export class Workbench {
   }
 
   async open(id: string): Promise<void> {
-    const conversation = this.conversations.value.find((known) => known.id === id);
-    if (conversation === undefined) {
+    const thread = await this.library.load(id);
+    if (thread === undefined) {
       this.openNew();
       return;
     }
-    const messages = await this.#storage.messages(id);
-    this.thread.set({ conversation, messages: new Map(messages.map((message) => [message.id, message])) });
-    for (const { id: messageId, state } of messages)
+    this.thread.set(thread);
+    for (const { id: messageId, state } of thread.messages.values())
       if (state === 'streaming' && !this.answers.live.value.has(messageId))
         this.#tabs.whenFree(messageId, () => void this.#markCutOff(id, messageId));
   }
@@ -96,9 +92,7 @@ export class Workbench {
   async remove(id: string): Promise<void> {
     for (const [messageId, { conversationId }] of this.answers.live.value)
       if (conversationId === id) this.answers.stop(messageId);
-    // First here: an answer that ends now must not be kept any more.
-    this.conversations.update((all) => all.filter((other) => other.id !== id));
-    await this.#storage.remove(id);
+    await this.library.remove(id);
     this.#tabs.announce(id);
     if (this.thread.value.conversation.id === id) this.openNew();
   }
@@ -167,52 +161,9 @@ export class Workbench {
     return this.thread.value.conversation.sampling;
   }
 
-  search(text: string, signal: AbortSignal): Promise<ReadonlySet<string>> {
-    return this.#storage.search(text, signal);
-  }
-
-  async load(id: string): Promise<Thread | undefined> {
-    const conversation = this.conversations.value.find((known) => known.id === id);
-    if (conversation === undefined) return undefined;
-    const messages = await this.#storage.messages(id);
-    return { conversation, messages: new Map(messages.map((message) => [message.id, message])) };
-  }
-
-  async exportAll(): Promise<string> {
-    const threads = await Promise.all(this.conversations.value.map(({ id }) => this.load(id)));
-    return toJson(
-      threads.filter((thread) => thread !== undefined),
-      this.personas.value,
-    );
-  }
-
-  /** @returns how many conversations came in. @throws ImportError */
-  async importFile(text: string): Promise<number> {
-    const { threads, personas } = fromJson(text);
-    await this.#storage.save(
-      threads.map(({ conversation }) => conversation),
-      threads.flatMap(({ messages }) => [...messages.values()]),
-    );
-    for (const persona of personas) await this.savePersona(persona);
-    await this.#list();
-    return threads.length;
-  }
-
-  async savePersona(persona: Persona): Promise<void> {
-    await this.#storage.savePersona(persona);
-    this.personas.set(await this.#storage.personas());
-  }
-
-  async removePersona(id: string): Promise<void> {
-    await this.#storage.removePersona(id);
-    this.personas.set(await this.#storage.personas());
-  }
-
   async removeAll(): Promise<void> {
     for (const id of this.answers.live.value.keys()) this.answers.stop(id);
-    await this.#storage.clear();
-    this.personas.set([]);
-    await this.#list();
+    await this.library.removeAll();
     this.openNew();
   }
 
@@ -225,11 +176,11 @@ export class Workbench {
       parent,
       role: 'user',
       text,
-      createdAt: Date.now(),
+      createdAt: this.#now(),
     };
     this.thread.set(withChoice(withMessage(this.thread.value, question), parent, question.id));
     const isUntitled = !conversation.isTitleChosen && parent === null;
-    await this.#storage.save([], [question]);
+    await this.library.keepMessages([question]);
     await this.#change(conversation.id, isUntitled ? { title: titleFrom(text) } : {});
     const { comparedModel } = this.thread.value.conversation;
     const models = comparedModel === null ? [this.model] : [this.model, comparedModel];
@@ -240,15 +191,14 @@ export class Workbench {
     const { conversation } = this.thread.value;
     const messages = promptOf(conversation.system, new Branches(this.thread.value).pathTo(parent));
     const comparison = models.length > 1 ? newId() : undefined;
-    const createdAt = Date.now();
     const answers = models.map(
-      (model, index): Message => ({
+      (model): Message => ({
         id: newId(),
         conversationId: conversation.id,
         parent,
         role: 'assistant',
         text: '',
-        createdAt: createdAt + index,
+        createdAt: this.#now(),
         model,
         state: 'streaming',
         comparison,
@@ -256,7 +206,7 @@ export class Workbench {
     );
     const first = answers[0];
     if (first !== undefined) this.thread.set(withChoice(this.thread.value, parent, first.id));
-    void this.#change(conversation.id, { updatedAt: createdAt });
+    void this.#change(conversation.id, { updatedAt: Date.now() });
     return answers.map((answer, index) =>
       this.#run(answer, {
         model: models[index] ?? this.model,
@@ -272,7 +222,7 @@ export class Workbench {
     this.#tabs.whileHolding(message.id, done);
     // After `run` has entered it among the live ones, so that it is drawn as such.
     this.thread.set(withMessage(this.thread.value, message));
-    await this.#storage.save([], [message]);
+    await this.library.keepMessages([message]);
     await done;
   }
 
@@ -281,13 +231,13 @@ export class Workbench {
     // While it grows, what is shown comes from the live answer; drawing the thread for it would be waste.
     if (isLast && thread.value.conversation.id === message.conversationId)
       thread.set(withMessage(thread.value, message));
-    if (!this.conversations.value.some(({ id }) => id === message.conversationId)) return; // Removed meanwhile.
-    await this.#storage.save([], [message]);
+    if (this.library.find(message.conversationId) === undefined) return; // Removed meanwhile.
+    await this.library.keepMessages([message]);
     if (isLast) this.#tabs.announce(message.conversationId);
   }
 
   async #markCutOff(conversationId: string, messageId: string): Promise<void> {
-    const message = (await this.#storage.messages(conversationId)).find(({ id }) => id === messageId);
+    const message = (await this.library.load(conversationId))?.messages.get(messageId);
     if (message?.state !== 'streaming') return;
     await this.#keepAnswer({ ...message, state: 'cut-off' }, true);
   }
@@ -296,27 +246,26 @@ export class Workbench {
   async #change(id: string, change: Partial<Conversation>): Promise<void> {
     const open = this.thread.value;
     const isOpen = open.conversation.id === id;
-    const before = isOpen ? open.conversation : this.conversations.value.find((known) => known.id === id);
+    const before = isOpen ? open.conversation : this.library.find(id);
     if (before === undefined) return;
     const conversation = { ...before, ...change };
     if (isOpen) this.thread.set({ ...this.thread.value, conversation });
     if (isOpen && open.messages.size === 0) return;
-    this.conversations.update((all) =>
-      inListOrder([conversation, ...all.filter((other) => other.id !== id)]),
-    );
-    await this.#storage.save([conversation], []);
+    await this.library.keep(conversation);
     this.#tabs.announce(id);
   }
 
   /** Another tab changed it. */
   async #takeOver(id: string): Promise<void> {
-    await this.#list();
+    await this.library.refresh();
     const isBusy = [...this.answers.live.value.values()].some(({ conversationId }) => conversationId === id);
     if (this.thread.value.conversation.id === id && !isBusy) await this.open(id);
   }
 
-  async #list(): Promise<void> {
-    this.conversations.set(inListOrder(await this.#storage.conversations()));
+  /** Milliseconds since 1970, and never the same twice: it gives versions their order. */
+  #now(): number {
+    this.#lastTime = Math.max(Date.now(), this.#lastTime + 1);
+    return this.#lastTime;
   }
 
   #emptyThread(): Thread {
@@ -337,8 +286,4 @@ export class Workbench {
     };
     return { conversation, messages: new Map() };
   }
-}
-
-function inListOrder(conversations: readonly Conversation[]): Conversation[] {
-  return [...conversations].sort((a, b) => b.updatedAt - a.updatedAt);
 }

@@ -1,6 +1,6 @@
 /** The page as a whole. */
 import type { JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { useObserved, useValue } from '../state/observable.js';
 import { languageTag } from '../texts/texts.js';
 import { Composer, MESSAGE_BOX, useIsAnswering } from './composer.js';
@@ -73,7 +73,7 @@ function useDocument(): void {
   const say = useTexts();
   const { theme, language } = useValue(workbench.preferences);
   const title = useObserved(workbench.thread, ({ conversation }) => conversation.title);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const root = document.documentElement;
     root.lang = languageTag[language];
     if (theme === 'system') delete root.dataset.theme;

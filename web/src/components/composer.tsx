@@ -144,7 +144,7 @@ function SystemChip(): JSX.Element {
   const { workbench, dialog } = useSession();
   const say = useTexts();
   const { system, personaId } = useObserved(workbench.thread, ({ conversation }) => conversation);
-  const persona = useValue(workbench.personas).find(({ id }) => id === personaId);
+  const persona = useValue(workbench.library.personas).find(({ id }) => id === personaId);
   const isSet = system.trim() !== '';
   const label =
     persona !== undefined ? say.personaInUse(persona.name) : isSet ? say.systemInUse : say.persona;

@@ -20,14 +20,14 @@ function SystemFields(): JSX.Element {
   const { workbench, dialog } = useSession();
   const say = useTexts();
   const { system, personaId, title } = useObserved(workbench.thread, ({ conversation }) => conversation);
-  const personas = useValue(workbench.personas);
+  const personas = useValue(workbench.library.personas);
   const choose = (id: string): void => {
     const persona = personas.find((known) => known.id === id);
     void workbench.configure({ personaId: persona?.id ?? null, system: persona?.system ?? '' });
   };
   const saveAsPersona = async (): Promise<void> => {
     const persona = { id: newId(), name: title || say.addPersona, system };
-    await workbench.savePersona(persona);
+    await workbench.library.savePersona(persona);
     await workbench.configure({ personaId: persona.id });
     dialog.set('personas');
   };

@@ -78,7 +78,7 @@ function Title(): JSX.Element {
   const say = useTexts();
   const [isRenaming, setRenaming] = useState(false);
   const { id, title } = useObserved(workbench.thread, ({ conversation }) => conversation);
-  const isKept = useValue(workbench.conversations).some((known) => known.id === id);
+  const isKept = useValue(workbench.library.conversations).some((known) => known.id === id);
   if (isRenaming)
     return (
       <h1 class="title">

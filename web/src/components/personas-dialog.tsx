@@ -11,14 +11,14 @@ import { useSession, useTexts } from './session.js';
 export function PersonasDialog(): JSX.Element {
   const { workbench, dialog } = useSession();
   const say = useTexts();
-  const personas = useValue(workbench.personas);
+  const personas = useValue(workbench.library.personas);
   const [edited, setEdited] = useState<Persona | undefined>(undefined);
   const use = (persona: Persona): void => {
     void workbench.configure({ personaId: persona.id, system: persona.system });
     dialog.set(undefined);
   };
   const remove = async ({ id, name }: Persona): Promise<void> => {
-    if (await askFirst(say.confirmRemove(name), say.remove)) await workbench.removePersona(id);
+    if (await askFirst(say.confirmRemove(name), say.remove)) await workbench.library.removePersona(id);
   };
   return (
     <Dialog title={say.personas} kind="card">
@@ -77,7 +77,7 @@ function PersonaForm({
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        void workbench.savePersona({ ...persona, name: name.trim(), system: system.trim() });
+        void workbench.library.savePersona({ ...persona, name: name.trim(), system: system.trim() });
         onDone();
       }}
     >

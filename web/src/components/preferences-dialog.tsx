@@ -121,13 +121,13 @@ function DataButtons(): JSX.Element {
   const { workbench, notice } = useSession();
   const say = useTexts();
   const exportAll = async (): Promise<void> => {
-    saveFile(`xinghe-${new Date().toISOString().slice(0, 10)}.json`, await workbench.exportAll());
+    saveFile(`xinghe-${new Date().toISOString().slice(0, 10)}.json`, await workbench.library.exportAll());
   };
   const importFile = async (): Promise<void> => {
     const text = await chooseFile('.json,application/json');
     if (text === undefined) return;
     try {
-      notice.set(say.imported(await workbench.importFile(text)));
+      notice.set(say.imported(await workbench.library.importFile(text)));
     } catch (error) {
       notice.set(say.importFailed(error instanceof Error ? error.message : String(error)));
     }

@@ -77,7 +77,7 @@ export function setSidebar(
 function ConversationList({ onLeave }: { readonly onLeave: () => void }): JSX.Element {
   const { workbench, search } = useSession();
   const say = useTexts();
-  const all = useValue(workbench.conversations);
+  const all = useValue(workbench.library.conversations);
   const open = useObserved(workbench.thread, ({ conversation }) => conversation.id);
   const wanted = useValue(search).trim();
   const withText = useTextSearch(wanted);
@@ -121,7 +121,7 @@ function Entry({ conversation, isOpen, onLeave }: EntryProps): JSX.Element {
     [...live.values()].some(({ conversationId }) => conversationId === id),
   );
   const exportAs = async (kind: 'md' | 'json'): Promise<void> => {
-    const thread = await workbench.load(id);
+    const thread = await workbench.library.load(id);
     if (thread === undefined) return;
     const labels = { user: say.you, assistant: say.assistant, system: say.system };
     saveFile(`${title}.${kind}`, kind === 'md' ? toMarkdown(thread, labels) : toJson([thread], []));
@@ -213,7 +213,7 @@ function useTextSearch(wanted: string): ReadonlySet<string> {
     setFound(new Set());
     if (wanted === '') return undefined;
     const timer = setTimeout(async () => {
-      const result = await workbench.search(wanted, controller.signal);
+      const result = await workbench.library.search(wanted, controller.signal);
       if (!controller.signal.aborted) setFound(result);
     }, 150);
     return () => {
