@@ -9,18 +9,10 @@ import type { AdapterSet } from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
 import type { CausalLm } from '../../models/index.js';
 import { ABSENT_BLOCK, PagedKvCache } from '../../nn/index.js';
-import {
-  isInvariantLinear,
-  liveTensorCount,
-  noGrad,
-  scope,
-  setInvariantLinear,
-  type Tensor,
-} from '../../tensor/index.js';
+import { liveTensorCount } from '../../tensor/index.js';
 import type { TokenLogProbs } from '../log-probs.js';
 import { NgramDrafter } from '../ngram-drafter.js';
 import type { EngineStats, GenerationRequest, SequenceEnd } from '../requests.js';
-import type { LogitsRow } from '../sampling-parameters.js';
 import { BeamTask } from './beam-task.js';
 import { BlockPool } from './block-pool.js';
 import { checkRequest } from './check-request.js';
@@ -28,9 +20,10 @@ import { type EngineOptions, resolveOptions } from './engine-options.js';
 import { ModelRunner, rotaryKey } from './model-runner.js';
 import { PromptScores } from './prompt-log-probs.js';
 import { SampledTask } from './sampled-task.js';
-import { type PlannedChunk, Scheduler } from './scheduler.js';
+import { Scheduler } from './scheduler.js';
 import { Sequence } from './sequence.js';
-import type { BeamIds, ScheduledTask, Task } from './task.js';
+import { StepRunner } from './step-runner.js';
+import { attempt, type BeamIds, type ScheduledTask, type Task } from './task.js';
 
 /** What a step brought to one request, in ids. */
 export interface EngineEvent {
@@ -61,7 +54,7 @@ export class Engine {
   readonly #options: ReturnType<typeof resolveOptions>;
   readonly #pool: BlockPool;
   readonly #cache: PagedKvCache;
-  readonly #runner: ModelRunner;
+  readonly #runner: StepRunner;
   readonly #scheduler: Scheduler;
   readonly #adapters: AdapterSet | undefined;
   readonly #tasks = new Map<string, ScheduledTask>();
@@ -69,10 +62,7 @@ export class Engine {
   /** Nothing could run the last time, and nothing has changed since. */
   #isStalled = false;
   #steps = 0;
-  #promptTokens = 0;
   #generatedTokens = 0;
-  #draftTokens = 0;
-  #acceptedDraftTokens = 0;
   #stepTokens: number[] = [];
 
   /** @throws InputError for options out of range */
@@ -91,8 +81,12 @@ export class Engine {
       device: model.device,
       window: model.window,
     });
-    this.#runner = new ModelRunner(model, this.#cache, options.adapters);
     this.#scheduler = new Scheduler(model, this.#pool, resolved);
+    this.#runner = new StepRunner(
+      new ModelRunner(model, this.#cache, options.adapters),
+      this.#pool,
+      this.#cache,
+    );
   }
 
   /** Greatest length of prompt and answer together. */
@@ -116,13 +110,13 @@ export class Engine {
       blocks: this.#pool.size,
       freeBlocks: this.#pool.free,
       steps: this.#steps,
-      promptTokens: this.#promptTokens,
+      promptTokens: this.#runner.promptTokens,
       generatedTokens: this.#generatedTokens,
       preemptions,
       prefixCacheQueries: prefixQueries,
       prefixCacheHits: prefixHits,
-      draftTokens: this.#draftTokens,
-      acceptedDraftTokens: this.#acceptedDraftTokens,
+      draftTokens: this.#runner.draftTokens,
+      acceptedDraftTokens: this.#runner.acceptedDraftTokens,
       liveTensors: liveTensorCount(),
       stepTokens,
     };
@@ -217,13 +211,15 @@ export class Engine {
       return [];
     }
     for (const { scheduled } of chunks) scheduled.startedAt ??= start;
-    withInvariantLinear(() => noGrad(() => scope(() => this.#run(chunks))));
+    this.#runner.run(chunks);
     const tokens = chunks.reduce((sum, { count, drafts }) => sum + count + drafts.length, 0);
     const end = performance.now();
     this.#scheduler.measured(tokens, end - start);
     this.#steps += 1;
     if (this.#stepTokens.length < STEP_SIZES_KEPT) this.#stepTokens.push(tokens);
-    return this.#events(new Set(chunks.map(({ scheduled }) => scheduled)), end);
+    const stepped = new Set(chunks.map(({ scheduled }) => scheduled));
+    for (const scheduled of stepped) this.#scheduler.settle(scheduled);
+    return this.#events(stepped, end);
   }
 
   /** Forgets cached prefixes that no running request holds, for a measurement from a cold start. */
@@ -270,54 +266,6 @@ export class Engine {
     return new SampledTask(id, request, sequence, drafter);
   }
 
-  #run(chunks: readonly PlannedChunk[]): void {
-    const inputs = chunks.map(({ sequence, count, drafts, length }) => {
-      const ids = [...sequence.tokens.slice(sequence.computed, sequence.computed + count), ...drafts];
-      sequence.markSeen(ids, this.#cache);
-      return { ids, position: sequence.computed, blocks: sequence.blocks, length, adapter: sequence.adapter };
-    });
-    const hidden = this.#runner.run(inputs); // [1, T, D]
-    const rows: number[] = [];
-    let first = 0;
-    for (const [index, { sequence, count, drafts }] of chunks.entries()) {
-      if (count === sequence.pending)
-        for (let row = first + count - 1; row < first + count + drafts.length; row++) rows.push(row);
-      first += inputs[index]?.ids.length ?? 0;
-    }
-    this.#takePromptLogProbs(chunks, hidden);
-    const logits = rows.length === 0 ? undefined : this.#runner.head(hidden, rows); // [R, V]
-    this.#take(chunks, logits);
-  }
-
-  #take(chunks: readonly PlannedChunk[], logits: Tensor | undefined): void {
-    const numbers = logits?.toFloat32Array() ?? new Float32Array(0);
-    const width = logits?.size(1) ?? 0;
-    let row = 0;
-    const next = (): LogitsRow => numbers.subarray(row * width, ++row * width);
-    for (const { scheduled, sequence, count, drafts } of chunks) {
-      const fresh = Math.min(sequence.computed + count, sequence.promptLength) - sequence.computed;
-      this.#promptTokens += Math.max(0, fresh);
-      let kept = count;
-      if (count === sequence.pending) {
-        const rows = Array.from({ length: drafts.length + 1 }, next);
-        const accepted = attempt(scheduled, () => scheduled.task.take(sequence, drafts, rows)) ?? 0;
-        kept += accepted;
-        this.#draftTokens += drafts.length;
-        this.#acceptedDraftTokens += accepted;
-      }
-      sequence.advance(kept, this.#pool);
-      this.#scheduler.settle(scheduled);
-    }
-  }
-
-  #takePromptLogProbs(chunks: readonly PlannedChunk[], hidden: Tensor): void {
-    let first = 0;
-    for (const { scheduled, sequence, count, drafts } of chunks) {
-      scheduled.promptScores?.add(this.#runner, hidden, first, sequence.computed, count);
-      first += count + drafts.length;
-    }
-  }
-
   #events(stepped: ReadonlySet<ScheduledTask>, now: number): EngineEvent[] {
     const events: EngineEvent[] = [];
     for (const scheduled of stepped) {
@@ -349,27 +297,6 @@ export class Engine {
     this.#scheduler.remove(scheduled);
     scheduled.task.dispose();
     this.#isStalled = false;
-  }
-}
-
-/** Products whose rows do not feel each other, for the length of a step: training and comparison keep their own. */
-function withInvariantLinear(body: () => void): void {
-  const before = isInvariantLinear();
-  setInvariantLinear(true);
-  try {
-    body();
-  } finally {
-    setInvariantLinear(before);
-  }
-}
-
-/** What goes wrong with one request is that request's; undefined then. */
-function attempt<Result>(scheduled: ScheduledTask, body: () => Result): Result | undefined {
-  try {
-    return body();
-  } catch (error) {
-    scheduled.error = error instanceof Error ? error : new Error(String(error));
-    return undefined;
   }
 }
 

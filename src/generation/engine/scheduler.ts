@@ -7,8 +7,9 @@ import type { CausalLm } from '../../models/index.js';
 import { BLOCK_SIZE } from '../../nn/index.js';
 import type { BlockPool } from './block-pool.js';
 import { rotaryKey } from './model-runner.js';
+import { PrefixesUnderWay } from './prefixes-under-way.js';
 import type { Sequence } from './sequence.js';
-import type { ScheduledTask } from './task.js';
+import { insertInOrder, type ScheduledTask } from './task.js';
 
 export interface SchedulerOptions {
   /** Most texts that run at the same time. */
@@ -45,9 +46,7 @@ export class Scheduler {
   /** In order of priority, then arrival. */
   readonly #waiting: ScheduledTask[] = [];
   readonly #running: ScheduledTask[] = [];
-  /** Blocks of prompts that running texts are about to compute: others with the same beginning wait for them. */
-  readonly #underWay = new Map<string, ScheduledTask>();
-  readonly #announced = new Map<ScheduledTask, readonly string[]>();
+  readonly #underWay = new PrefixesUnderWay();
   #tokensPerMs: number | undefined;
   preemptions = 0;
   prefixQueries = 0;
@@ -68,14 +67,7 @@ export class Scheduler {
   }
 
   add(scheduled: ScheduledTask): void {
-    let low = 0;
-    let high = this.#waiting.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (precedes(this.#waiting[middle], scheduled)) low = middle + 1;
-      else high = middle;
-    }
-    this.#waiting.splice(low, 0, scheduled);
+    insertInOrder(this.#waiting, scheduled);
   }
 
   /** Takes a task out and gives its blocks back. */
@@ -211,7 +203,7 @@ export class Scheduler {
       // Paused texts that gave way may stand before it now.
       index = this.#waiting.indexOf(scheduled, index);
       this.#waiting.splice(index, 1);
-      this.#insertRunning(scheduled);
+      insertInOrder(this.#running, scheduled);
       this.#announce(scheduled);
       this.#countPrefix(scheduled);
       for (const chunk of planned) budget -= chunk.count;
@@ -281,7 +273,7 @@ export class Scheduler {
     if (!this.#options.prefixCache || this.#underWay.size === 0) return false;
     const [sequence] = scheduled.task.sequences;
     const hash = sequence?.nextPromptHash(this.#pool, reusableTokens(scheduled));
-    const other = hash === undefined ? undefined : this.#underWay.get(hash);
+    const other = hash === undefined ? undefined : this.#underWay.ownerOf(hash);
     return other !== undefined && other !== scheduled && !other.isPaused;
   }
 
@@ -300,35 +292,22 @@ export class Scheduler {
     scheduled.cachedTokens = sequence.computed;
   }
 
-  #insertRunning(scheduled: ScheduledTask): void {
-    const place = this.#running.findLastIndex((other) => precedes(other, scheduled));
-    this.#running.splice(place + 1, 0, scheduled);
+  #announce(scheduled: ScheduledTask): void {
+    const [sequence] = scheduled.task.sequences;
+    if (this.#options.prefixCache && sequence !== undefined)
+      this.#underWay.announce(scheduled, [...sequence.promptHashesToCompute()]);
   }
 
   #releaseBlocks(scheduled: ScheduledTask): void {
     for (const sequence of scheduled.task.sequences) sequence.release(this.#pool);
-    this.#withdraw(scheduled);
-  }
-
-  #announce(scheduled: ScheduledTask): void {
-    const [sequence] = scheduled.task.sequences;
-    if (!this.#options.prefixCache || sequence === undefined) return;
-    const hashes = [...sequence.promptHashesToCompute()];
-    for (const hash of hashes) this.#underWay.set(hash, scheduled);
-    this.#announced.set(scheduled, hashes);
-  }
-
-  #withdraw(scheduled: ScheduledTask): void {
-    for (const hash of this.#announced.get(scheduled) ?? [])
-      if (this.#underWay.get(hash) === scheduled) this.#underWay.delete(hash);
-    this.#announced.delete(scheduled);
+    this.#underWay.withdraw(scheduled);
   }
 
   /** After a step: a prompt that has run is under way no longer. */
   settle(scheduled: ScheduledTask): void {
-    if (!this.#announced.has(scheduled)) return;
+    if (!this.#underWay.has(scheduled)) return;
     if (scheduled.task.sequences.every(({ computed, promptLength }) => computed >= promptLength - 1))
-      this.#withdraw(scheduled);
+      this.#underWay.withdraw(scheduled);
   }
 
   /** Tokens of prompts beside texts that wait for their next token. */
@@ -348,9 +327,4 @@ function isDecoding({ task }: ScheduledTask): boolean {
   return task.sequences.every(
     ({ pending, computed, promptLength }) => pending <= 1 && computed >= promptLength - 1,
   );
-}
-
-function precedes(one: ScheduledTask | undefined, other: ScheduledTask): boolean {
-  if (one === undefined) return false;
-  return one.priority < other.priority || (one.priority === other.priority && one.arrival < other.arrival);
 }

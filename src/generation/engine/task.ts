@@ -63,3 +63,30 @@ export interface ScheduledTask {
   /** Why it cannot go on: its own fault, or its own logits; the others do. */
   error: Error | undefined;
 }
+
+/** What goes wrong with one request is that request's; undefined then. */
+export function attempt<Result>(scheduled: ScheduledTask, body: () => Result): Result | undefined {
+  try {
+    return body();
+  } catch (error) {
+    scheduled.error = error instanceof Error ? error : new Error(String(error));
+    return undefined;
+  }
+}
+
+/** Puts a task into a list that is in order of priority, then of arrival. */
+export function insertInOrder(list: ScheduledTask[], scheduled: ScheduledTask): void {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (precedes(list[middle], scheduled)) low = middle + 1;
+    else high = middle;
+  }
+  list.splice(low, 0, scheduled);
+}
+
+function precedes(one: ScheduledTask | undefined, other: ScheduledTask): boolean {
+  if (one === undefined) return false;
+  return one.priority < other.priority || (one.priority === other.priority && one.arrival < other.arrival);
+}
