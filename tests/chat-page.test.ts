@@ -77,7 +77,10 @@ describe.skipIf(executablePath === undefined)('the chat page', () => {
 
   async function send(page: Page, text: string): Promise<void> {
     await page.fill(BOX, text);
-    await page.press(BOX, 'Enter');
+    // A telephone has no Shift + Enter: there Enter is a new line.
+    const isTouched = await page.evaluate("matchMedia('(hover: none) and (pointer: coarse)').matches");
+    if (isTouched) await page.click('.send[type=submit]');
+    else await page.press(BOX, 'Enter');
   }
 
   /** Sends and waits for the whole answer. */
@@ -409,6 +412,9 @@ describe.skipIf(executablePath === undefined)('the chat page', () => {
     });
     const width = (): Promise<unknown> => page.evaluate('document.documentElement.scrollWidth');
     expect(await width()).toBe(390);
+    await page.fill(BOX, '一');
+    await page.press(BOX, 'Enter');
+    expect(await page.inputValue(BOX)).toBe('一\n');
     for (const question of ['用 Python 写一个函数', '用表格比较三种茶', '推导平方和公式']) {
       await ask(page, question);
       expect(await width(), question).toBe(390);

@@ -22,5 +22,5 @@ setInterval(() => {
 export function watchParent(parent: number): void {
   // Small: it holds one timer.
   const resourceLimits = { maxOldGenerationSizeMb: 8, stackSizeMb: 1 };
-  new Worker(program, { eval: true, workerData: parent, resourceLimits }).unref();
+  new Worker(program, { eval: true, workerData: parent, resourceLimits, execArgv: [] }).unref();
 }

@@ -6,7 +6,7 @@ import { useObserved, useValue } from '../state/observable.js';
 import { whole } from '../texts/numbers.js';
 import { useChosenModel } from './header.js';
 import { Icon } from './icons.js';
-import { isSendKey } from './send-key.js';
+import { hasKeyboard, isSendKey } from './send-key.js';
 import { useSession, useTexts } from './session.js';
 
 export const MESSAGE_BOX = 'message-box';
@@ -66,7 +66,7 @@ export function Composer(): JSX.Element {
           aria-label={say.messageBox}
           aria-describedby="enter-hint"
           placeholder={say.messagePlaceholder}
-          enterkeyhint="send"
+          enterkeyhint={hasKeyboard() ? 'send' : 'enter'}
           onInput={({ currentTarget }) => setText(currentTarget.value)}
           onKeyDown={onKeyDown}
         />
@@ -74,7 +74,7 @@ export function Composer(): JSX.Element {
           <SystemChip />
           <ContextUse />
           <span class="off-screen" id="enter-hint">
-            {say.enterHint}
+            {hasKeyboard() ? say.enterHint : ''}
           </span>
           {isBusy ? (
             <button
@@ -132,7 +132,8 @@ function ContextUse(): JSX.Element {
   const figures = new Branches(thread).path().findLast((message) => message.figures !== undefined)?.figures;
   const most = models.find(({ id }) => id === model)?.maxModelLength;
   const used = figures === undefined ? 0 : figures.promptTokens + figures.completionTokens;
-  if (most === undefined || used === 0) return <span class="foot-note">{say.enterHint}</span>;
+  if (most === undefined || used === 0)
+    return <span class="foot-note">{hasKeyboard() ? say.enterHint : ''}</span>;
   return (
     <span class={`foot-note ${used > 0.85 * most ? 'near-full' : ''}`}>
       {say.contextUse(whole(used), whole(most))}
