@@ -196,7 +196,17 @@ async function compare(count) {
       ...(values.dtype ? ['--dtype', values.dtype] : []),
     ]);
     const peer = await json(
-      [values.against, values.gguf, ...sizes, '--threads', threads, '--parallel', String(count)],
+      [
+        values.against,
+        values.gguf,
+        ...sizes,
+        '--threads',
+        threads,
+        '--parallel',
+        String(count),
+        '--reps',
+        values.repetitions,
+      ],
       values.from,
     );
     best.ours.prompt = Math.max(best.ours.prompt, own.promptTokensPerSecond);
