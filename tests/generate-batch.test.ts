@@ -97,6 +97,13 @@ describe('questions', () => {
     expect(answers[1]).not.toEqual(answers[0]);
   });
 
+  test("come as Spark's .json too: one record a line, or an array", async () => {
+    const lines = await run('--input', file('lines.json', '{"input":"甲"}\n{"input":"乙"}\n'), ...few);
+    const array = await run('--input', file('array.json', '[{"input":"甲"},{"input":"乙"}]'), ...few);
+    expect(lines.stdout.trim().split('\n').length).toBe(2);
+    expect(array.stdout).toBe(lines.stdout);
+  });
+
   test('draw from streams of their own under one seed, and beams and details work', async () => {
     const input = file('same.jsonl', '{"input":"同"}\n{"input":"同"}\n');
     const sampled = await run('--input', input, '--temperature', '1', '--seed', '3', ...few);

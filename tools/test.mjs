@@ -79,7 +79,8 @@ for (const [name, command, args] of /** @type {[string, string, string[]][]} */ 
 if (process.env.XINGHE_REFERENCE === 'install') {
   heading('reference programs');
   // Where they cannot be had, the tests that need them are skipped with a reason.
-  await runStep(process.execPath, ['tools/reference-python.mjs']);
+  for (const set of ['python', 'clients'])
+    await runStep(process.execPath, ['tools/reference-python.mjs', set]);
 }
 heading(isLong ? 'tests, the long ones too' : 'tests');
 const { passed, failed, skipped } = await runTests();

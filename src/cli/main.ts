@@ -43,7 +43,7 @@ const commands: Readonly<Record<string, Command>> = {
     load: async () => (await import('./forward.js')).forward,
   },
   generate: {
-    summary: 'continue a prompt',
+    summary: 'continue a prompt, or answer a file of questions',
     load: async () => (await import('./generate.js')).generate,
   },
   chat: {

@@ -1,6 +1,7 @@
 /** The options of `xinghe serve`, and what they mean to the server. */
 import { readFileSync, statSync } from 'node:fs';
 import { InputError } from '../errors/index.js';
+import { fileStatus } from '../formats/index.js';
 import { log } from '../log/index.js';
 import { type AdapterInfo, ApiKeys, readKeyFile, type ServeOptions } from '../serving/index.js';
 import { parseByteSize } from './byte-size.js';
@@ -69,6 +70,8 @@ export function readServeOptions(options: ServeCommandOptions, version: string):
     throw new InputError('xinghe serve: give --kv-cache-memory or --kv-cache-tokens, not both');
   const { port = 8000 } = options;
   if (port > 65_535) throw new InputError(`xinghe serve: --port is ${port}; give 0 to 65535`);
+  if (options['served-model-name'] === '')
+    throw new InputError('xinghe serve: --served-model-name is empty; give a name');
   const maxModelLength = options['max-model-len'];
   return {
     version,
@@ -121,7 +124,12 @@ export function readServeOptions(options: ServeCommandOptions, version: string):
 
 function readChatTemplate(given: string | undefined): ServeOptions['chatTemplate'] {
   if (given === undefined) return undefined;
-  return given === 'model' ? 'fromModel' : { text: readFileSync(given, 'utf8') };
+  if (given === 'model') return 'fromModel';
+  if (fileStatus(given)?.isFile() !== true)
+    throw new InputError(
+      `xinghe serve: --chat-template: ${given} is no file; name a Jinja file, or "model" for the one beside the weights`,
+    );
+  return { text: readFileSync(given, 'utf8') };
 }
 
 function readAdapters(given: readonly string[]): AdapterInfo[] {

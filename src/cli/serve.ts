@@ -25,6 +25,8 @@ export async function serve(args: readonly string[]): Promise<number> {
   const started = performance.now();
   const server = await ModelServer.start(serveOptions);
   announce(server, serveOptions.http?.keys?.isRequired === true);
+  if (options['admin-key-file'] !== undefined && options['api-key-file'] === undefined)
+    log('note: --admin-key-file guards the admin routes alone; --api-key-file guards all others');
   server.engine.ready.then(
     () => log(`ready after ${((performance.now() - started) / 1000).toFixed(1)} s`),
     () => undefined,
