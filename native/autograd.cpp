@@ -2,7 +2,8 @@
 #include "napi.h"
 
 #include <ATen/core/grad_mode.h>
-#include <torch/csrc/autograd/autograd.h>
+
+#include "graph.h"
 
 namespace xinghe {
 namespace {
@@ -63,7 +64,7 @@ napi_value backward(napi_env env, napi_callback_info info) {
     const auto outputs = toTensors(env, engine, arguments[0]);
     std::vector<at::Tensor> gradOutputs;
     if (!isNullish(env, arguments[1])) gradOutputs = toTensors(env, engine, arguments[1]);
-    torch::autograd::backward(outputs, gradOutputs, toBool(env, arguments[2]), /*create_graph=*/false);
+    backwardAll(outputs, gradOutputs, toBool(env, arguments[2]));
     return nullptr;
   });
 }
@@ -77,8 +78,8 @@ napi_value grad(napi_env env, napi_callback_info info) {
     const auto inputs = toTensors(env, engine, arguments[1]);
     std::vector<at::Tensor> gradOutputs;
     if (!isNullish(env, arguments[2])) gradOutputs = toTensors(env, engine, arguments[2]);
-    const auto gradients = torch::autograd::grad(outputs, inputs, gradOutputs, toBool(env, arguments[3]),
-                                                 toBool(env, arguments[4]), /*allow_unused=*/true);
+    const auto gradients = gradientsOf(outputs, inputs, gradOutputs, toBool(env, arguments[3]),
+                                       toBool(env, arguments[4]));
     return fromRange(env, gradients, [&](const at::Tensor& gradient) { return fromTensor(env, engine, gradient); });
   });
 }

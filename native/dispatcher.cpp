@@ -13,6 +13,10 @@
 #include <mutex>
 
 namespace xinghe {
+
+struct CallStack : torch::jit::Stack {};
+void FreeCallStack::operator()(CallStack* stack) const { delete stack; }
+
 namespace {
 
 enum class Kind {
@@ -288,18 +292,18 @@ void pushArguments(napi_env env, Engine& engine, const Operator& op, const napi_
       // Tensors first: the type check below costs as much as the conversion.
       int32_t handle = 0;
       if (parameter.kind == Kind::Tensor && napi_get_value_int32(env, values[position], &handle) == napi_ok) {
-        engine.stack.emplace_back(engine.tensors.at(handle));
+        engine.stack->emplace_back(engine.tensors.at(handle));
         continue;
       }
       if (!isNullish(env, values[position])) {
-        engine.stack.push_back(convert(env, engine, parameter, values[position]));
+        engine.stack->push_back(convert(env, engine, parameter, values[position]));
         continue;
       }
     }
     if (parameter.fallback.has_value())
-      engine.stack.push_back(*parameter.fallback);
+      engine.stack->push_back(*parameter.fallback);
     else if (parameter.optional)
-      engine.stack.emplace_back();
+      engine.stack->emplace_back();
     else
       throw std::invalid_argument("is missing");
   }
@@ -343,7 +347,7 @@ napi_value call(napi_env env, napi_callback_info info) {
       throw std::invalid_argument(op.name + " takes " + std::to_string(op.parameters.size()) + " arguments, got " +
                                   std::to_string(given));
     // Whatever happens, nothing stays alive through the stack.
-    torch::jit::Stack& stack = engine.stack;
+    torch::jit::Stack& stack = *engine.stack;
     struct Clear {
       torch::jit::Stack& stack;
       ~Clear() { stack.clear(); }
@@ -386,6 +390,7 @@ napi_value empty(napi_env, napi_callback_info) { return nullptr; }
 }  // namespace
 
 void registerDispatcher(napi_env env, napi_value exports, Engine* engine) {
+  engine->stack.reset(new CallStack);
   addFunction(env, exports, engine, "resolveOperator", resolveOperator);
   addFunction(env, exports, engine, "call", call);
   addFunction(env, exports, engine, "listOperators", listOperators);

@@ -3,9 +3,8 @@
 // state of its own and may be loaded by many environments of one process.
 #pragma once
 
-#include <ATen/ATen.h>
 #include <ATen/core/Generator.h>
-#include <ATen/core/stack.h>
+#include <ATen/core/Tensor.h>
 #include <node_api.h>
 
 #include <memory>
@@ -53,9 +52,15 @@ class HandleTable {
 
 class MappedFile;
 
+// The dispatcher's.
+struct CallStack;
+struct FreeCallStack {
+  void operator()(CallStack* stack) const;
+};
+
 struct Engine {
   // Arguments and results of the operator being called; empty between calls, kept for its memory.
-  torch::jit::Stack stack;
+  std::unique_ptr<CallStack, FreeCallStack> stack;
   HandleTable<at::Tensor> tensors;
   HandleTable<at::Generator> generators;
   HandleTable<std::shared_ptr<MappedFile>> files;

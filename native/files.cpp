@@ -2,6 +2,8 @@
 // tensor copies the touched pages and never reaches the file. It lives as long as the last tensor in it.
 #include "files.h"
 
+#include "functions.h"
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -70,11 +72,11 @@ napi_value tensorInFile(napi_env env, napi_callback_info info) {
     if (offset < 0 || static_cast<size_t>(offset) > file->size() || bytes > file->size() - offset)
       throw std::invalid_argument("bytes " + std::to_string(offset) + " to " + std::to_string(offset + bytes) +
                                   " lie outside the file of " + std::to_string(file->size()) + " bytes");
-    if (bytes == 0) return fromTensor(env, *arguments.engine, at::empty(sizes, options));
+    if (bytes == 0) return fromTensor(env, *arguments.engine, emptyTensor(sizes, options));
     char* const data = static_cast<char*>(file->address()) + offset;
     if (reinterpret_cast<uintptr_t>(data) % width == 0)
-      return fromTensor(env, *arguments.engine, at::from_blob(data, sizes, [file](void*) {}, options));
-    at::Tensor copy = at::empty(sizes, options);
+      return fromTensor(env, *arguments.engine, tensorIn(data, sizes, options, file));
+    at::Tensor copy = emptyTensor(sizes, options);
     std::memcpy(copy.mutable_data_ptr(), data, bytes);
     return fromTensor(env, *arguments.engine, std::move(copy));
   });

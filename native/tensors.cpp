@@ -1,5 +1,8 @@
 // Tensors themselves: creation from bytes, their metadata, copies out, release.
+#include "functions.h"
 #include "napi.h"
+
+#include <cstring>
 
 namespace xinghe {
 
@@ -119,7 +122,7 @@ napi_value fromBytes(napi_env env, napi_callback_info info) {
       default: width = 8; break;
     }
     const auto sizes = toInts(env, arguments[1]);
-    at::Tensor tensor = at::empty(sizes, at::TensorOptions().dtype(dtypeFromName(toString(env, arguments[2]))));
+    at::Tensor tensor = emptyTensor(sizes, at::TensorOptions().dtype(dtypeFromName(toString(env, arguments[2]))));
     if (tensor.nbytes() != length * width)
       throw std::invalid_argument("a tensor of " + std::to_string(tensor.numel()) + " elements needs " +
                                   std::to_string(tensor.nbytes()) + " bytes, got " + std::to_string(length * width));

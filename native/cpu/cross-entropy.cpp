@@ -6,30 +6,24 @@
 // Shapes: N rows, V classes.
 // compile flags (x64): -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math
 // compile flags (arm64): -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math
-#include <ATen/core/Tensor.h>
-#include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
-#include <torch/csrc/autograd/custom_function.h>
-#include <torch/library.h>
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/core/grad_mode.h>
+#include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <limits>
 
+#include "cpu/operators.h"
 #include "cpu/parallel.h"
-#include "cpu/second-derivative.h"
 #include "cpu/vector-math.h"
+#include "functions.h"
+#include "graph.h"
 
 namespace xinghe {
 namespace {
 
 c10::ScalarType wideType(const at::Tensor& logits) {
   return logits.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-}
-
-at::Tensor composed(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights) {
-  const at::Tensor losses = at::cross_entropy_loss(logits.to(wideType(logits)), targets, {}, at::Reduction::None);
-  return losses.mul(weights).sum();
 }
 
 // log(sum(exp(x))).
@@ -77,7 +71,7 @@ Loss lossOf(const at::Tensor& input, const at::Tensor& targetInput, const at::Te
   const at::Tensor logits = input.contiguous(), targets = targetInput.contiguous(), weights = weightInput.contiguous();
   const std::int64_t rows = logits.size(0), classes = logits.size(1);
   checkTargets(targets, classes);
-  const Loss result{at::empty({}, weights.options()), at::empty({rows}, weights.options())};
+  const Loss result{emptyTensor({}, weights.options()), emptyTensor({rows}, weights.options())};
   withElementType(logits.scalar_type(), [&](auto element) {
     using Element = decltype(element);
     using W = Wide<Element>;
@@ -103,7 +97,7 @@ at::Tensor backward(const at::Tensor& gradOutput, const at::Tensor& input, const
                     const at::Tensor& weightInput, const at::Tensor& logSums) {
   const at::Tensor logits = input.contiguous(), targets = targetInput.contiguous(), weights = weightInput.contiguous();
   const std::int64_t rows = logits.size(0), classes = logits.size(1);
-  const at::Tensor gradient = at::empty_like(logits);
+  const at::Tensor gradient = emptyLike(logits);
   withElementType(logits.scalar_type(), [&](auto element) {
     using Element = decltype(element);
     using W = Wide<Element>;
@@ -130,42 +124,34 @@ at::Tensor backward(const at::Tensor& gradOutput, const at::Tensor& input, const
   return gradient;
 }
 
-struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& logits,
-                            const at::Tensor& targets, const at::Tensor& weights) {
-    const at::AutoDispatchBelowADInplaceOrView below;
-    const Loss loss = lossOf(logits, targets, weights);
-    context->save_for_backward({logits, targets, weights, loss.logSums});
-    return loss.sum;
-  }
-
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
-                                                 torch::autograd::variable_list gradients) {
-    const auto saved = context->get_saved_variables();
-    if (!gradients[0].defined()) return {{}, {}, {}};
-    if (at::GradMode::is_enabled())
-      return {differentiableGradients(composed(saved[0], saved[1], saved[2]), {saved[0]}, gradients[0])[0], {}, {}};
-    return {xinghe::backward(gradients[0], saved[0], saved[1], saved[2], saved[3]), {}, {}};
-  }
-};
-
-at::Tensor onCpu(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights) {
-  return fits(logits, targets, weights) ? lossOf(logits, targets, weights).sum : composed(logits, targets, weights);
-}
-
-at::Tensor onCpuWithGraph(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights) {
-  if (!fits(logits, targets, weights)) return composed(logits, targets, weights);
-  if (at::GradMode::is_enabled() && logits.requires_grad()) return CrossEntropy::apply(logits, targets, weights);
-  const at::AutoDispatchBelowADInplaceOrView below;
-  return lossOf(logits, targets, weights).sum;
-}
-
 }  // namespace
 
-TORCH_LIBRARY_FRAGMENT(xinghe, library) {
-  library.def("weighted_cross_entropy(Tensor logits, Tensor targets, Tensor weights) -> Tensor", composed);
+at::Tensor crossEntropyComposed(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights) {
+  return crossEntropies(logits.to(wideType(logits)), targets).mul(weights).sum();
 }
-TORCH_LIBRARY_IMPL(xinghe, CPU, library) { library.impl("weighted_cross_entropy", onCpu); }
-TORCH_LIBRARY_IMPL(xinghe, AutogradCPU, library) { library.impl("weighted_cross_entropy", onCpuWithGraph); }
+
+at::Tensor crossEntropy(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights) {
+  return fits(logits, targets, weights) ? lossOf(logits, targets, weights).sum
+                                        : crossEntropyComposed(logits, targets, weights);
+}
+
+at::Tensor crossEntropyWithGraph(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights) {
+  if (!fits(logits, targets, weights)) return crossEntropyComposed(logits, targets, weights);
+  if (!at::GradMode::is_enabled() || !logits.requires_grad()) {
+    const at::AutoDispatchBelowADInplaceOrView below;
+    return lossOf(logits, targets, weights).sum;
+  }
+  const auto forward = [&]() -> Forward {
+    const Loss loss = lossOf(logits, targets, weights);
+    return {loss.sum, {logits, targets, weights, loss.logSums}};
+  };
+  return recorded({logits}, forward,
+                  [](const at::Tensor& grad, const Tensors& saved, const std::vector<bool>&) -> Tensors {
+                    if (at::GradMode::is_enabled())
+                      return differentiableGradients(crossEntropyComposed(saved[0], saved[1], saved[2]), {saved[0]},
+                                                     grad);
+                    return {backward(grad, saved[0], saved[1], saved[2], saved[3])};
+                  });
+}
 
 }  // namespace xinghe

@@ -4,19 +4,20 @@
 // Shapes: N rows, F features.
 // compile flags (x64): -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math
 // compile flags (arm64): -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math
-#include <ATen/core/Tensor.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/gelu.h>
-#include <ATen/ops/silu.h>
-#include <torch/csrc/autograd/custom_function.h>
-#include <torch/library.h>
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/core/grad_mode.h>
+#include <c10/util/Exception.h>
 
 #include <algorithm>
+#include <string>
 #include <string_view>
+#include <type_traits>
 
+#include "cpu/operators.h"
 #include "cpu/parallel.h"
-#include "cpu/second-derivative.h"
 #include "cpu/vector-math.h"
+#include "functions.h"
+#include "graph.h"
 
 namespace xinghe {
 namespace {
@@ -29,11 +30,6 @@ Activation activationNamed(std::string_view name) {
   TORCH_CHECK_VALUE(name == "silu" || name == "gelu_tanh", "xinghe::gated_activation: activation \"", name,
                     "\"; it may be silu or gelu_tanh");
   return name == "silu" ? Activation::silu : Activation::geluTanh;
-}
-
-at::Tensor composed(const at::Tensor& gate, const at::Tensor& up, std::string_view name) {
-  const bool silu = activationNamed(name) == Activation::silu;
-  return (silu ? at::silu(gate) : at::gelu(gate, "tanh")).mul(up);
 }
 
 // Both activations are x * sigmoid(z(x)): z = x for SiLU, and since (1 + tanh u) / 2 = sigmoid(2 u),
@@ -100,7 +96,7 @@ at::Tensor gated(const at::Tensor& gateInput, const at::Tensor& upInput, std::st
   const Activation activation = activationNamed(name);
   const at::Tensor gate = asRows(gateInput), up = asRows(upInput);
   const std::int64_t rows = gate.size(0), features = gate.size(1);
-  const at::Tensor y = at::empty({rows, features}, gate.options());
+  const at::Tensor y = emptyTensor({rows, features}, gate.options());
   dispatch(activation, gate.scalar_type(), [&](auto which, auto element) {
     using Element = decltype(element);
     const auto* g = gate.const_data_ptr<Element>();
@@ -123,8 +119,8 @@ Gradients backward(const at::Tensor& gradOutput, const at::Tensor& gateInput, co
                    std::string_view name) {
   const at::Tensor grad = asRows(gradOutput), gate = asRows(gateInput), up = asRows(upInput);
   const std::int64_t rows = gate.size(0), features = gate.size(1);
-  const at::Tensor dGate = at::empty({rows, features}, gate.options());
-  const at::Tensor dUp = at::empty({rows, features}, gate.options());
+  const at::Tensor dGate = emptyTensor({rows, features}, gate.options());
+  const at::Tensor dUp = emptyTensor({rows, features}, gate.options());
   dispatch(activationNamed(name), gate.scalar_type(), [&](auto which, auto element) {
     using Element = decltype(element);
     const auto* d = grad.const_data_ptr<Element>();
@@ -142,47 +138,31 @@ Gradients backward(const at::Tensor& gradOutput, const at::Tensor& gateInput, co
   return {dGate.view(gateInput.sizes()), dUp.view(upInput.sizes())};
 }
 
-struct GatedActivation : torch::autograd::Function<GatedActivation> {
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& gate, const at::Tensor& up,
-                            std::string name) {
-    const at::AutoDispatchBelowADInplaceOrView below;
-    context->save_for_backward({gate, up});
-    context->saved_data["activation"] = name;
-    return gated(gate, up, name);
-  }
-
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
-                                                 torch::autograd::variable_list gradients) {
-    const auto saved = context->get_saved_variables();
-    const std::string name = context->saved_data["activation"].toStringRef();
-    if (!gradients[0].defined()) return {{}, {}, {}};
-    if (at::GradMode::is_enabled()) {
-      const auto found = differentiableGradients(composed(saved[0], saved[1], name), saved, gradients[0]);
-      return {found[0], found[1], {}};
-    }
-    const auto [dGate, dUp] = xinghe::backward(gradients[0], saved[0], saved[1], name);
-    return {dGate, dUp, {}};
-  }
-};
-
-at::Tensor onCpu(const at::Tensor& gate, const at::Tensor& up, std::string_view name) {
-  return fits(gate, up) ? gated(gate, up, name) : composed(gate, up, name);
-}
-
-at::Tensor onCpuWithGraph(const at::Tensor& gate, const at::Tensor& up, std::string_view name) {
-  if (!fits(gate, up)) return composed(gate, up, name);
-  if (at::GradMode::is_enabled() && (gate.requires_grad() || up.requires_grad()))
-    return GatedActivation::apply(gate, up, std::string(name));
-  const at::AutoDispatchBelowADInplaceOrView below;
-  return gated(gate, up, name);
-}
-
 }  // namespace
 
-TORCH_LIBRARY_FRAGMENT(xinghe, library) {
-  library.def("gated_activation(Tensor gate, Tensor up, str activation) -> Tensor", composed);
+at::Tensor gatedActivationComposed(const at::Tensor& gate, const at::Tensor& up, std::string_view name) {
+  return (activationNamed(name) == Activation::silu ? silu(gate) : geluTanh(gate)).mul(up);
 }
-TORCH_LIBRARY_IMPL(xinghe, CPU, library) { library.impl("gated_activation", onCpu); }
-TORCH_LIBRARY_IMPL(xinghe, AutogradCPU, library) { library.impl("gated_activation", onCpuWithGraph); }
+
+at::Tensor gatedActivation(const at::Tensor& gate, const at::Tensor& up, std::string_view name) {
+  return fits(gate, up) ? gated(gate, up, name) : gatedActivationComposed(gate, up, name);
+}
+
+at::Tensor gatedActivationWithGraph(const at::Tensor& gate, const at::Tensor& up, std::string_view name) {
+  if (!fits(gate, up)) return gatedActivationComposed(gate, up, name);
+  if (!at::GradMode::is_enabled() || !(gate.requires_grad() || up.requires_grad())) {
+    const at::AutoDispatchBelowADInplaceOrView below;
+    return gated(gate, up, name);
+  }
+  const auto forward = [&]() -> Forward { return {gated(gate, up, name), {gate, up}}; };
+  return recorded({gate, up}, forward,
+                  [name = std::string(name)](const at::Tensor& grad, const Tensors& saved,
+                                             const std::vector<bool>&) -> Tensors {
+                    if (at::GradMode::is_enabled())
+                      return differentiableGradients(gatedActivationComposed(saved[0], saved[1], name), saved, grad);
+                    const auto [dGate, dUp] = backward(grad, saved[0], saved[1], name);
+                    return {dGate, dUp};
+                  });
+}
 
 }  // namespace xinghe

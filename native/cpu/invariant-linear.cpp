@@ -5,8 +5,6 @@
 #include "cpu/invariant-linear.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/Version.h>
-#include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <atomic>
@@ -17,6 +15,7 @@
 
 #include "cpu/parallel.h"
 #include "cpu/products.h"
+#include "functions.h"
 
 namespace xinghe {
 namespace {
@@ -39,7 +38,7 @@ Instructions instructionsNamed(std::string_view name) {
 Instructions processorInstructions() {
 #if defined(__x86_64__)
   static const Instructions found = [] {
-    const std::string capability = at::get_cpu_capability();
+    const std::string_view capability = cpuCapability();
     if (capability == "AVX2") return Instructions::avx2;
     if (capability != "AVX512") return Instructions::plain;
     return __builtin_cpu_supports("avx512bf16") ? Instructions::avx512Bf16 : Instructions::avx512;
@@ -127,7 +126,7 @@ void multiplyRowMajor(const ProductKernels& kernels, Products& products, const a
   const std::int64_t threads = at::get_num_threads();
   const std::int64_t panels = ceilDivide(products.rows, kernels.rowTile);
   const std::int64_t bytes = kernels.packedInputBytes(products.rows, products.inputs);
-  const at::Tensor packed = at::empty({bytes}, at::kByte);
+  const at::Tensor packed = emptyTensor({bytes}, at::kByte);
   void* target = packed.mutable_data_ptr();
   packPanels(panels, bytes, [&](std::int64_t panel) {
     kernels.packInputs(x.const_data_ptr(), x.stride(0), products.rows, products.inputs, panel, target);
@@ -159,7 +158,7 @@ void multiplyColumnMajor(const ProductKernels& kernels, Products& products, cons
   const std::int64_t threads = at::get_num_threads();
   const std::int64_t panels = ceilDivide(products.rows, kernels.columnRowTile);
   const std::int64_t bytes = kernels.packedPairBytes(products.rows, products.inputs);
-  const at::Tensor packed = at::empty({bytes}, at::kByte);
+  const at::Tensor packed = emptyTensor({bytes}, at::kByte);
   void* target = packed.mutable_data_ptr();
   packPanels(panels, bytes, [&](std::int64_t panel) {
     kernels.packPairs(x.const_data_ptr(), x.stride(0), products.rows, products.inputs, panel, target);
@@ -215,7 +214,7 @@ std::optional<at::Tensor> invariantLinear(const at::Tensor& x, const at::Tensor&
   const bool isRowMajor = w.stride(1) == 1, isColumnMajor = !isRowMajor && w.stride(0) == 1;
   const at::Tensor weight = isRowMajor || isColumnMajor ? w : w.contiguous();
   const at::Tensor addend = bias.has_value() && bias->defined() ? bias->contiguous() : at::Tensor();
-  const at::Tensor y = at::empty({rows.size(0), w.size(0)}, x.options());
+  const at::Tensor y = emptyTensor({rows.size(0), w.size(0)}, x.options());
 
   Products products{.rows = rows.size(0),
                     .inputs = w.size(1),

@@ -8,11 +8,10 @@
 #include <optional>
 #include <vector>
 
+#include "cpu/operators.h"
 #include "cpu/paged-attention.h"
 
 namespace xinghe {
-
-using OptionalTensor = std::optional<at::Tensor>;
 
 inline bool given(const OptionalTensor& tensor) { return tensor.has_value() && tensor->defined(); }
 

@@ -2,13 +2,14 @@
 // and as the formula that the kernel is compared with (xinghe::paged_attention_composed, on any device).
 //
 // Shapes: T rows, H heads, E head_dim, P pages, N sequences, M blocks, n rows of a sequence, S keys of a sequence.
-#include <ATen/ATen.h>
-#include <torch/library.h>
+#include <ATen/core/List.h>
 
 #include <cmath>
 #include <limits>
 
+#include "cpu/operators.h"
 #include "cpu/paged-attention-checks.h"
+#include "functions.h"
 
 namespace xinghe {
 namespace {
@@ -20,7 +21,7 @@ struct Places {
 };
 
 Places newPlaces(const PagedInputs& in, const PagedSequence& sequence, const at::Tensor& table) {
-  const at::Tensor positions = at::arange(sequence.position, sequence.position + sequence.rows, table.options());
+  const at::Tensor positions = wholeNumbers(sequence.position, sequence.position + sequence.rows, table.options());
   return {table.index_select(0, positions.div(pageTokens, "trunc")), positions.remainder(pageTokens)};
 }
 
@@ -61,7 +62,7 @@ at::Tensor turned(const PagedInputs& in, const PagedSequence& sequence, const at
   };
   const auto halves = keys.chunk(2, -1);
   return keys.mul(table(in.keyCos))
-      .add(at::cat({halves[1].neg(), halves[0]}, -1).mul(table(in.keySin)))
+      .add(concatenated({halves[1].neg(), halves[0]}, -1).mul(table(in.keySin)))
       .to(in.q.scalar_type())
       .to(keys.scalar_type());
 }
@@ -85,8 +86,8 @@ at::Tensor attend(const PagedInputs& in, const PagedSequence& sequence, const at
   const at::Tensor values = inOrder(scaled(in.valuePages.index_select(0, chosen), in.valueScales));
   if (given(in.keyCos)) keys = turned(in, sequence, keys, first);
 
-  const at::Tensor j = at::arange(first, end, table.options());
-  const at::Tensor i = at::arange(sequence.position, end, table.options()).unsqueeze(1);
+  const at::Tensor j = wholeNumbers(first, end, table.options());
+  const at::Tensor i = wholeNumbers(sequence.position, end, table.options()).unsqueeze(1);
   const at::Tensor seen = in.seen.index_select(0, chosen).ne(0).logical_and(pages.ge(0).unsqueeze(1)).flatten();
   at::Tensor visible = j.lt(i).logical_and(seen.narrow(0, 0, count));
   if (in.window > 0) visible = visible.logical_and(j.gt(i.sub(in.window)));
@@ -101,7 +102,9 @@ at::Tensor attend(const PagedInputs& in, const PagedSequence& sequence, const at
   return weights.matmul(known).to(in.q.scalar_type());
 }
 
-at::Tensor composed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& keyPages,
+}  // namespace
+
+at::Tensor pagedAttentionComposed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& keyPages,
                     const at::Tensor& valuePages, const OptionalTensor& keyScales, const OptionalTensor& valueScales,
                     const at::Tensor& seen, const at::Tensor& blockTables, const at::Tensor& sequenceNumbers,
                     std::int64_t window, const OptionalTensor& keyCos, const OptionalTensor& keySin) {
@@ -114,27 +117,11 @@ at::Tensor composed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& 
   const auto tableOf = [&](const PagedSequence& sequence) {
     return wideTables.select(0, (sequence.pages - tables.const_data_ptr<std::int32_t>()) / tables.size(1));
   };
-  const at::Tensor out = at::zeros({1, q.size(2), q.size(1), q.size(3)}, q.options()).transpose(1, 2);
+  const at::Tensor out = zeroTensor({1, q.size(2), q.size(1), q.size(3)}, q.options()).transpose(1, 2);
   for (const PagedSequence& sequence : sequences) store(in, sequence, tableOf(sequence));
   for (const PagedSequence& sequence : sequences)
     out.select(0, 0).narrow(1, sequence.firstRow, sequence.rows).copy_(attend(in, sequence, tableOf(sequence)));
   return out;
-}
-
-}  // namespace
-
-#define XINGHE_PAGED_SCHEMA                                                                                      \
-  "(Tensor q, Tensor k, Tensor v, Tensor(a!) key_pages, Tensor(b!) value_pages, Tensor(c!)? key_scales, "       \
-  "Tensor(d!)? value_scales, Tensor seen, Tensor block_tables, Tensor sequences, int window, Tensor? key_cos, " \
-  "Tensor? key_sin) -> Tensor"
-
-TORCH_LIBRARY_FRAGMENT(xinghe, library) {
-  library.def("paged_attention" XINGHE_PAGED_SCHEMA);
-  library.def("paged_attention_composed" XINGHE_PAGED_SCHEMA);
-}
-TORCH_LIBRARY_IMPL(xinghe, CompositeExplicitAutograd, library) {
-  library.impl("paged_attention", composed);
-  library.impl("paged_attention_composed", composed);
 }
 
 }  // namespace xinghe

@@ -74,8 +74,8 @@ struct Running {
 
 // Scores of a query to weights; results so far are scaled to the new largest score. scores [64], out [width].
 template <typename Number>
-XINGHE_INLINE void weigh(Number* scores, std::uint64_t visible, Number scale, Running<Number>& running, Number* out,
-                         std::int64_t width) {
+XINGHE_APART void weigh(Number* scores, std::uint64_t visible, Number scale, Running<Number>& running, Number* out,
+                        std::int64_t width) {
   Lanes<Number> score[stridePages];
   Lanes<Number> most = everyLane<Number>(lowest<Number>);
 #pragma GCC unroll 4
@@ -109,14 +109,13 @@ XINGHE_INLINE void weigh(Number* scores, std::uint64_t visible, Number scale, Ru
 }
 
 // Multiplies the numbers of each token by its scale. numbers [Q, 64], scales [P, H, 16].
-template <typename Number, int Q, typename Stored>
-XINGHE_INLINE void scaleTokens(const PagedAttention& call, const Stride<Stored>& stride, std::int64_t head,
-                               const float* scales, Number* numbers) {
+template <typename Number, typename Stored>
+XINGHE_APART void scaleTokens(const PagedAttention& call, const Stride<Stored>& stride, std::int64_t head,
+                              const float* scales, Number* numbers, int queries) {
   for (int i = 0; i < stridePages; i++) {
     if (stride.page[i] < 0) continue;
     const Lanes<Number> scale = loadLanes<Number>(scales + (stride.page[i] * call.heads + head) * lanes);
-#pragma GCC unroll 8
-    for (int query = 0; query < Q; query++) {
+    for (int query = 0; query < queries; query++) {
       Number* at = numbers + query * strideTokens + i * lanes;
       storeLanes(zip(loadLanes<Number>(static_cast<const Number*>(at)), scale, [](auto a, auto b) { return a * b; }),
                  at);
@@ -126,8 +125,8 @@ XINGHE_INLINE void scaleTokens(const PagedAttention& call, const Stride<Stored>&
 
 // Scores of the pages of the stride in which a key is visible to one of the queries.
 template <typename Number, typename Key, int Q>
-XINGHE_INLINE void multiplyStride(const Key* const* keys, std::uint64_t visible, const void* const* ahead,
-                                  const Number* q, std::int64_t headDim, Number* scores) {
+XINGHE_APART void multiplyStride(const Key* const* keys, std::uint64_t visible, const void* const* ahead,
+                                 const Number* q, std::int64_t headDim, Number* scores) {
   constexpr int side = least(static_cast<int>(stridePages), sums / Q);
   const auto isAsked = [&](int page) { return (visible >> (page * lanes) & 0xffff) != 0; };
   for (int page = 0; page < stridePages;) {
@@ -153,9 +152,9 @@ struct Queries {
 
 // One stride for Q queries; turned: its keys [E, 16] where they are stored unturned. scores [Q, 64] is scratch.
 template <typename Number, typename Stored, int Q>
-void attendStride(const PagedAttention& call, std::int64_t head, const Queries<Number>& queries,
-                  const Stride<Stored>& stride, const Stride<Stored>& next, const Number* const* turned,
-                  Number* scores) {
+XINGHE_APART void attendStride(const PagedAttention& call, std::int64_t head, const Queries<Number>& queries,
+                               const Stride<Stored>& stride, const Stride<Stored>& next, const Number* const* turned,
+                               Number* scores) {
   const std::int64_t headDim = call.headDim, width = wholeLanes(headDim);
   const auto firstSeen = [&](int query) {
     const std::int64_t position = queries.position + query;
@@ -174,7 +173,7 @@ void attendStride(const PagedAttention& call, std::int64_t head, const Queries<N
   for (int i = 0; i < stridePages; i++) ahead[i] = stride.values[i];
   if (turned == nullptr) {
     multiplyStride<Number, Stored, Q>(stride.keys, any, ahead, queries.q, headDim, scores);
-    if constexpr (sizeof(Stored) == 1) scaleTokens<Number, Q>(call, stride, head, call.keyScales, scores);
+    if constexpr (sizeof(Stored) == 1) scaleTokens(call, stride, head, call.keyScales, scores, Q);
   } else {
     multiplyStride<Number, Number, Q>(turned, any, ahead, queries.q, headDim, scores);
   }
@@ -183,7 +182,7 @@ void attendStride(const PagedAttention& call, std::int64_t head, const Queries<N
     if (visible[query] != 0)
       weigh(scores + query * strideTokens, visible[query], scale, queries.running[query],
             queries.results + query * width, width);
-  if constexpr (sizeof(Stored) == 1) scaleTokens<Number, Q>(call, stride, head, call.valueScales, scores);
+  if constexpr (sizeof(Stored) == 1) scaleTokens(call, stride, head, call.valueScales, scores, Q);
 
   Values<Stored> values;
   for (int i = 0; i < stridePages; i++) values.ahead[i] = next.keys[i];

@@ -120,7 +120,7 @@ XINGHE_INLINE std::int64_t addColumnsBy(const Values<Stored>& values, const Numb
 }
 
 template <typename Number, typename Stored, int Q>
-void addValues(const Values<Stored>& values, const Number* weights, Number* out, std::int64_t headDim) {
+XINGHE_APART void addValues(const Values<Stored>& values, const Number* weights, Number* out, std::int64_t headDim) {
   if (values.count == 0) return;
   const std::int64_t column = addColumnsBy<Number, Stored, Q, least(8, sums / Q)>(values, weights, out, headDim, 0);
   if (column < headDim)

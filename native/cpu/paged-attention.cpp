@@ -11,21 +11,18 @@
 #include "cpu/paged-attention-checks.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/Version.h>
-#include <ATen/core/Tensor.h>
-#include <ATen/ops/zeros.h>
-#include <ATen/ops/empty.h>
-#include <torch/library.h>
 
 #include <algorithm>
 #include <atomic>
 #include <memory>
-#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "cpu/operators.h"
 #include "cpu/parallel.h"
 #include "cpu/vector-math.h"
+#include "functions.h"
 
 namespace xinghe {
 namespace {
@@ -95,7 +92,7 @@ at::Tensor asLanes(const at::Tensor& table, std::int64_t positions) {
   const std::int64_t tables = table.size(0), headDim = table.size(2);
   const std::int64_t blocks = (positions + pageTokens - 1) / pageTokens;
   const auto wide = table.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  const at::Tensor lanes = at::empty({tables, blocks, headDim, pageTokens}, table.options().dtype(wide));
+  const at::Tensor lanes = emptyTensor({tables, blocks, headDim, pageTokens}, table.options().dtype(wide));
   withElementType(table.scalar_type(), [&](auto element) {
     using Element = decltype(element);
     const auto* from = table.const_data_ptr<Element>();
@@ -161,7 +158,7 @@ AttentionType typeOf(const at::Tensor& q) {
 AttendTile attentionKernel(AttentionType type, bool int8) {
 #if defined(__x86_64__)
   // What libtorch found, or was told by ATEN_CPU_CAPABILITY.
-  static const std::string capability = at::get_cpu_capability();
+  const std::string_view capability = cpuCapability();
   if (capability == "AVX512") return avx512Attention(type, int8);
   if (capability == "AVX2") return avx2Attention(type, int8);
 #endif
@@ -226,7 +223,9 @@ HeadRows rowsOf(const at::Tensor& tensor) { return {tensor.data_ptr(), tensor.st
 
 at::Tensor adjacent(const at::Tensor& tensor) { return tensor.stride(3) == 1 ? tensor : tensor.contiguous(); }
 
-at::Tensor onCpu(const at::Tensor& qGiven, const at::Tensor& kGiven, const at::Tensor& vGiven,
+}  // namespace
+
+at::Tensor pagedAttention(const at::Tensor& qGiven, const at::Tensor& kGiven, const at::Tensor& vGiven,
                  const at::Tensor& keyPages, const at::Tensor& valuePages, const OptionalTensor& keyScales,
                  const OptionalTensor& valueScales, const at::Tensor& seen, const at::Tensor& blockTables,
                  const at::Tensor& sequenceNumbers, std::int64_t window, const OptionalTensor& keyCos,
@@ -237,7 +236,7 @@ at::Tensor onCpu(const at::Tensor& qGiven, const at::Tensor& kGiven, const at::T
   const std::vector<PagedSequence> sequences = pagedSequences(in, sequenceNumbers, blockTables);
   const at::Tensor q = adjacent(qGiven), k = adjacent(kGiven), v = adjacent(vGiven);
   const std::int64_t heads = q.size(1), rows = q.size(2), headDim = q.size(3);
-  const at::Tensor out = at::zeros({1, rows, heads, headDim}, q.options()).transpose(1, 2);
+  const at::Tensor out = zeroTensor({1, rows, heads, headDim}, q.options()).transpose(1, 2);
   std::int64_t positions = 0;
   for (const PagedSequence& sequence : sequences) positions = std::max(positions, sequence.position + sequence.rows);
   const bool turns = given(keyCos) && !sequences.empty();
@@ -269,9 +268,5 @@ at::Tensor onCpu(const at::Tensor& qGiven, const at::Tensor& kGiven, const at::T
   attendAll(call, sequences, q.scalar_type(), attentionKernel(typeOf(q), int8));
   return out;
 }
-
-}  // namespace
-
-TORCH_LIBRARY_IMPL(xinghe, CPU, library) { library.impl("paged_attention", onCpu); }
 
 }  // namespace xinghe

@@ -2,7 +2,8 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorIterator.h>
-#include <ATen/ops/empty.h>
+
+#include "functions.h"
 
 namespace xinghe {
 
@@ -12,7 +13,7 @@ void parallelRanges(std::int64_t count, std::int64_t grain,
   if (count <= grain || at::get_num_threads() == 1 || at::in_parallel_region()) return work(0, count);
   // An iteration over a tensor of one byte for each item, never read: where a range begins in it says
   // which items are meant.
-  const at::Tensor places = at::empty({count}, at::kByte);
+  const at::Tensor places = emptyTensor({count}, at::kByte);
   const auto* first = static_cast<const char*>(places.const_data_ptr());
   auto iterator = at::TensorIteratorConfig().add_const_input(places).build();
   iterator.for_each(

@@ -4,18 +4,16 @@
 // Shapes: N rows, D features.
 // compile flags (x64): -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math
 // compile flags (arm64): -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math
-#include <ATen/core/Tensor.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/zeros.h>
-#include <torch/csrc/autograd/custom_function.h>
-#include <torch/library.h>
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 
+#include "cpu/operators.h"
 #include "cpu/parallel.h"
-#include "cpu/second-derivative.h"
 #include "cpu/vector-math.h"
+#include "functions.h"
+#include "graph.h"
 
 namespace xinghe {
 namespace {
@@ -28,13 +26,6 @@ constexpr std::int64_t maxParts = 64;
 constexpr std::int64_t rowsPerPart = 16;
 
 c10::ScalarType wideType(const at::Tensor& x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
-
-at::Tensor composed(const at::Tensor& x, const at::Tensor& weight, double eps, bool roundBeforeWeight) {
-  const at::Tensor wide = x.to(wideType(x));
-  const at::Tensor normed = wide.mul(wide.mul(wide).mean(-1, /*keepdim=*/true).add(eps).rsqrt());
-  return roundBeforeWeight ? normed.to(x.scalar_type()).mul(weight.to(x.scalar_type()))
-                           : normed.mul(weight).to(x.scalar_type());
-}
 
 template <typename Element>
 XINGHE_VECTORISED void normRows(const Element* x, const Wide<Element>* weight, Element* y, Wide<Element>* scales,
@@ -105,7 +96,7 @@ Normed normed(const at::Tensor& input, const at::Tensor& weight, double eps, boo
   const std::int64_t features = x.size(-1);
   const std::int64_t rows = x.numel() / features;
   const at::Tensor wide = wideWeight(x, weight, roundBeforeWeight);
-  const Normed result{at::empty_like(x), at::empty({rows}, x.options().dtype(wideType(x)))};
+  const Normed result{emptyLike(x), emptyTensor({rows}, x.options().dtype(wideType(x)))};
   withElementType(x.scalar_type(), [&](auto element) {
     using Element = decltype(element);
     using W = Wide<Element>;
@@ -134,8 +125,8 @@ Gradients backward(const at::Tensor& gradOutput, const at::Tensor& input, const 
   const at::Tensor wide = wideWeight(x, weight, roundBeforeWeight);
   const std::int64_t parts = std::clamp<std::int64_t>((rows + rowsPerPart - 1) / rowsPerPart, 1, maxParts);
   const std::int64_t rowsInPart = (rows + parts - 1) / parts;
-  const at::Tensor dx = wantsX ? at::empty_like(x) : at::Tensor();
-  const at::Tensor sums = wantsWeight ? at::zeros({parts, features}, wide.options()) : at::Tensor();
+  const at::Tensor dx = wantsX ? emptyLike(x) : at::Tensor();
+  const at::Tensor sums = wantsWeight ? zeroTensor({parts, features}, wide.options()) : at::Tensor();
   withElementType(x.scalar_type(), [&](auto element) {
     using Element = decltype(element);
     using W = Wide<Element>;
@@ -158,54 +149,39 @@ Gradients backward(const at::Tensor& gradOutput, const at::Tensor& input, const 
   return {dx, wantsWeight ? sums.sum(0).to(weight.scalar_type()) : at::Tensor()};
 }
 
-struct RmsNorm : torch::autograd::Function<RmsNorm> {
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            double eps, bool roundBeforeWeight) {
-    const at::AutoDispatchBelowADInplaceOrView below;
-    const Normed result = normed(x, weight, eps, roundBeforeWeight);
-    context->save_for_backward({x, weight, result.scales});
-    context->saved_data["eps"] = eps;
-    context->saved_data["roundBeforeWeight"] = roundBeforeWeight;
-    return result.y;
-  }
-
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
-                                                 torch::autograd::variable_list gradients) {
-    const auto saved = context->get_saved_variables();
-    const at::Tensor &x = saved[0], &weight = saved[1], &scales = saved[2];
-    const bool roundBeforeWeight = context->saved_data["roundBeforeWeight"].toBool();
-    if (!gradients[0].defined()) return {{}, {}, {}, {}};
-    if (at::GradMode::is_enabled()) {
-      const double eps = context->saved_data["eps"].toDouble();
-      const auto found =
-          differentiableGradients(composed(x, weight, eps, roundBeforeWeight), {x, weight}, gradients[0]);
-      return {found[0], found[1], {}, {}};
-    }
-    const auto [dx, dw] = xinghe::backward(gradients[0], x, weight, scales, roundBeforeWeight,
-                                           context->needs_input_grad(0), context->needs_input_grad(1));
-    return {dx, dw, {}, {}};
-  }
-};
-
-at::Tensor onCpu(const at::Tensor& x, const at::Tensor& weight, double eps, bool roundBeforeWeight) {
-  if (!fits(x, weight)) return composed(x, weight, eps, roundBeforeWeight);
-  return normed(x, weight, eps, roundBeforeWeight).y;
-}
-
-at::Tensor onCpuWithGraph(const at::Tensor& x, const at::Tensor& weight, double eps, bool roundBeforeWeight) {
-  if (!fits(x, weight)) return composed(x, weight, eps, roundBeforeWeight);
-  if (at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad()))
-    return RmsNorm::apply(x, weight, eps, roundBeforeWeight);
-  const at::AutoDispatchBelowADInplaceOrView below;
-  return normed(x, weight, eps, roundBeforeWeight).y;
-}
-
 }  // namespace
 
-TORCH_LIBRARY_FRAGMENT(xinghe, library) {
-  library.def("rms_norm(Tensor input, Tensor weight, float eps, bool round_before_weight) -> Tensor", composed);
+at::Tensor rmsNormComposed(const at::Tensor& x, const at::Tensor& weight, double eps, bool roundBeforeWeight) {
+  const at::Tensor wide = x.to(wideType(x));
+  const at::Tensor normed = wide.mul(wide.mul(wide).mean(-1, /*keepdim=*/true).add(eps).rsqrt());
+  return roundBeforeWeight ? normed.to(x.scalar_type()).mul(weight.to(x.scalar_type()))
+                           : normed.mul(weight).to(x.scalar_type());
 }
-TORCH_LIBRARY_IMPL(xinghe, CPU, library) { library.impl("rms_norm", onCpu); }
-TORCH_LIBRARY_IMPL(xinghe, AutogradCPU, library) { library.impl("rms_norm", onCpuWithGraph); }
+
+at::Tensor rmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps, bool roundBeforeWeight) {
+  if (!fits(x, weight)) return rmsNormComposed(x, weight, eps, roundBeforeWeight);
+  return normed(x, weight, eps, roundBeforeWeight).y;
+}
+
+at::Tensor rmsNormWithGraph(const at::Tensor& x, const at::Tensor& weight, double eps, bool roundBeforeWeight) {
+  if (!fits(x, weight)) return rmsNormComposed(x, weight, eps, roundBeforeWeight);
+  if (!at::GradMode::is_enabled() || !(x.requires_grad() || weight.requires_grad())) {
+    const at::AutoDispatchBelowADInplaceOrView below;
+    return normed(x, weight, eps, roundBeforeWeight).y;
+  }
+  const auto forward = [&]() -> Forward {
+    const Normed result = normed(x, weight, eps, roundBeforeWeight);
+    return {result.y, {x, weight, result.scales}};
+  };
+  return recorded({x, weight}, forward,
+                  [eps, roundBeforeWeight](const at::Tensor& grad, const Tensors& saved, const std::vector<bool>& wanted) -> Tensors {
+                    const at::Tensor &x = saved[0], &weight = saved[1], &scales = saved[2];
+                    if (at::GradMode::is_enabled())
+                      return differentiableGradients(rmsNormComposed(x, weight, eps, roundBeforeWeight), {x, weight},
+                                                     grad);
+                    const auto [dx, dw] = backward(grad, x, weight, scales, roundBeforeWeight, wanted[0], wanted[1]);
+                    return {dx, dw};
+                  });
+}
 
 }  // namespace xinghe

@@ -6,27 +6,22 @@
 // Shapes: B batch, H heads, T tokens, E head_dim.
 // compile flags (x64): -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math
 // compile flags (arm64): -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math
-#include <ATen/core/Tensor.h>
-#include <ATen/ops/cat.h>
-#include <ATen/ops/empty.h>
-#include <torch/csrc/autograd/custom_function.h>
-#include <torch/library.h>
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/core/grad_mode.h>
+#include <c10/util/Exception.h>
 
 #include <algorithm>
 
+#include "cpu/operators.h"
 #include "cpu/parallel.h"
 #include "cpu/vector-math.h"
+#include "functions.h"
+#include "graph.h"
 
 namespace xinghe {
 namespace {
 
 constexpr std::int64_t grain = 16384;  // elements for which a second thread pays
-
-at::Tensor composed(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
-  TORCH_CHECK_VALUE(x.dim() >= 1 && x.size(-1) % 2 == 0, "xinghe::rotary: odd head_dim in shape ", x.sizes());
-  const auto halves = x.chunk(2, -1);
-  return x.mul(cos).add(at::cat({halves[1].neg(), halves[0]}, -1).mul(sin));
-}
 
 // The turn by the angle; its transpose, the turn back, is the derivative.
 template <bool back, typename Element>
@@ -54,8 +49,8 @@ at::Tensor turned(const at::Tensor& input, const at::Tensor& cos, const at::Tens
   const at::Tensor x = input.stride(3) == 1 ? input : input.contiguous();
   const std::int64_t batch = x.size(0), heads = x.size(1), tokens = x.size(2), headDim = x.size(3);
   const bool tokensOutside = x.stride(2) > x.stride(1) || heads == 1;
-  const at::Tensor y = tokensOutside ? at::empty({batch, tokens, heads, headDim}, x.options()).transpose(1, 2)
-                                     : at::empty({batch, heads, tokens, headDim}, x.options());
+  const at::Tensor y = tokensOutside ? emptyTensor({batch, tokens, heads, headDim}, x.options()).transpose(1, 2)
+                                     : emptyTensor({batch, heads, tokens, headDim}, x.options());
   withElementType(x.scalar_type(), [&](auto element) {
     using Element = decltype(element);
     const auto* xs = x.const_data_ptr<Element>();
@@ -79,40 +74,31 @@ at::Tensor turned(const at::Tensor& input, const at::Tensor& cos, const at::Tens
 }
 
 // The derivative of a turn is the turn back, and does not depend on x: derivatives of any order are this function.
-struct Rotary : torch::autograd::Function<Rotary> {
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& cos,
-                            const at::Tensor& sin, bool back) {
-    const at::AutoDispatchBelowADInplaceOrView below;
-    context->save_for_backward({cos, sin});
-    context->saved_data["back"] = back;
-    return turned(x, cos, sin, back);
-  }
-
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
-                                                 torch::autograd::variable_list gradients) {
-    const auto saved = context->get_saved_variables();
-    if (!gradients[0].defined()) return {{}, {}, {}, {}};
-    return {Rotary::apply(gradients[0], saved[0], saved[1], !context->saved_data["back"].toBool()), {}, {}, {}};
-  }
-};
-
-at::Tensor onCpu(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
-  return fits(x, cos, sin) ? turned(x, cos, sin, false) : composed(x, cos, sin);
-}
-
-at::Tensor onCpuWithGraph(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
-  if (!fits(x, cos, sin)) return composed(x, cos, sin);
-  if (at::GradMode::is_enabled() && x.requires_grad()) return Rotary::apply(x, cos, sin, false);
-  const at::AutoDispatchBelowADInplaceOrView below;
-  return turned(x, cos, sin, false);
+at::Tensor turnedWithGraph(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, bool back) {
+  const auto forward = [&]() -> Forward { return {turned(x, cos, sin, back), {cos, sin}}; };
+  return recorded({x}, forward,
+                  [back](const at::Tensor& grad, const Tensors& saved, const std::vector<bool>&) -> Tensors {
+                    return {turnedWithGraph(grad, saved[0], saved[1], !back)};
+                  });
 }
 
 }  // namespace
 
-TORCH_LIBRARY_FRAGMENT(xinghe, library) {
-  library.def("rotary(Tensor input, Tensor cos, Tensor sin) -> Tensor", composed);
+at::Tensor rotaryComposed(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+  TORCH_CHECK_VALUE(x.dim() >= 1 && x.size(-1) % 2 == 0, "xinghe::rotary: odd head_dim in shape ", x.sizes());
+  const auto halves = x.chunk(2, -1);
+  return x.mul(cos).add(concatenated({halves[1].neg(), halves[0]}, -1).mul(sin));
 }
-TORCH_LIBRARY_IMPL(xinghe, CPU, library) { library.impl("rotary", onCpu); }
-TORCH_LIBRARY_IMPL(xinghe, AutogradCPU, library) { library.impl("rotary", onCpuWithGraph); }
+
+at::Tensor rotary(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+  return fits(x, cos, sin) ? turned(x, cos, sin, false) : rotaryComposed(x, cos, sin);
+}
+
+at::Tensor rotaryWithGraph(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+  if (!fits(x, cos, sin)) return rotaryComposed(x, cos, sin);
+  if (at::GradMode::is_enabled() && x.requires_grad()) return turnedWithGraph(x, cos, sin, false);
+  const at::AutoDispatchBelowADInplaceOrView below;
+  return turned(x, cos, sin, false);
+}
 
 }  // namespace xinghe

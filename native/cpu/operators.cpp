@@ -1,0 +1,46 @@
+// Names our operators to libtorch's dispatcher: in one file, as <torch/library.h> takes a compiler seconds.
+#include "cpu/operators.h"
+
+#include <torch/library.h>
+
+namespace xinghe {
+
+#define XINGHE_PAGED_SCHEMA                                                                                      \
+  "(Tensor q, Tensor k, Tensor v, Tensor(a!) key_pages, Tensor(b!) value_pages, Tensor(c!)? key_scales, "       \
+  "Tensor(d!)? value_scales, Tensor seen, Tensor block_tables, Tensor sequences, int window, Tensor? key_cos, " \
+  "Tensor? key_sin) -> Tensor"
+
+TORCH_LIBRARY(xinghe, library) {
+  library.def("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor");
+  library.def("rms_norm(Tensor input, Tensor weight, float eps, bool round_before_weight) -> Tensor", rmsNormComposed);
+  library.def("rotary(Tensor input, Tensor cos, Tensor sin) -> Tensor", rotaryComposed);
+  library.def("gated_activation(Tensor gate, Tensor up, str activation) -> Tensor", gatedActivationComposed);
+  library.def("weighted_cross_entropy(Tensor logits, Tensor targets, Tensor weights) -> Tensor", crossEntropyComposed);
+  library.def("paged_attention" XINGHE_PAGED_SCHEMA);
+  library.def("paged_attention_composed" XINGHE_PAGED_SCHEMA);
+}
+
+TORCH_LIBRARY_IMPL(xinghe, CompositeExplicitAutograd, library) {
+  library.impl("linear", linear);
+  library.impl("paged_attention", pagedAttentionComposed);
+  library.impl("paged_attention_composed", pagedAttentionComposed);
+}
+
+TORCH_LIBRARY_IMPL(xinghe, CPU, library) {
+  library.impl("rms_norm", rmsNorm);
+  library.impl("rotary", rotary);
+  library.impl("gated_activation", gatedActivation);
+  library.impl("weighted_cross_entropy", crossEntropy);
+  library.impl("paged_attention", pagedAttention);
+}
+
+TORCH_LIBRARY_IMPL(xinghe, Autograd, library) { library.impl("linear", linearWithGraph); }
+
+TORCH_LIBRARY_IMPL(xinghe, AutogradCPU, library) {
+  library.impl("rms_norm", rmsNormWithGraph);
+  library.impl("rotary", rotaryWithGraph);
+  library.impl("gated_activation", gatedActivationWithGraph);
+  library.impl("weighted_cross_entropy", crossEntropyWithGraph);
+}
+
+}  // namespace xinghe

@@ -1,0 +1,44 @@
+// Our operators, as operators.cpp names them to libtorch. Each is what its file says; …Composed is the same formula
+// composed of libtorch's operators, for other devices, and …WithGraph records gradients where they are on.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <string_view>
+
+namespace xinghe {
+
+using OptionalTensor = std::optional<at::Tensor>;
+
+at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const OptionalTensor& bias);
+at::Tensor linearWithGraph(const at::Tensor& x, const at::Tensor& w, const OptionalTensor& bias);
+
+at::Tensor rmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps, bool roundBeforeWeight);
+at::Tensor rmsNormComposed(const at::Tensor& x, const at::Tensor& weight, double eps, bool roundBeforeWeight);
+at::Tensor rmsNormWithGraph(const at::Tensor& x, const at::Tensor& weight, double eps, bool roundBeforeWeight);
+
+at::Tensor rotary(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin);
+at::Tensor rotaryComposed(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin);
+at::Tensor rotaryWithGraph(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin);
+
+at::Tensor gatedActivation(const at::Tensor& gate, const at::Tensor& up, std::string_view activation);
+at::Tensor gatedActivationComposed(const at::Tensor& gate, const at::Tensor& up, std::string_view activation);
+at::Tensor gatedActivationWithGraph(const at::Tensor& gate, const at::Tensor& up, std::string_view activation);
+
+at::Tensor crossEntropy(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights);
+at::Tensor crossEntropyComposed(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights);
+at::Tensor crossEntropyWithGraph(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights);
+
+at::Tensor pagedAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& keyPages,
+                          const at::Tensor& valuePages, const OptionalTensor& keyScales,
+                          const OptionalTensor& valueScales, const at::Tensor& seen, const at::Tensor& blockTables,
+                          const at::Tensor& sequences, std::int64_t window, const OptionalTensor& keyCos,
+                          const OptionalTensor& keySin);
+at::Tensor pagedAttentionComposed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                  const at::Tensor& keyPages, const at::Tensor& valuePages,
+                                  const OptionalTensor& keyScales, const OptionalTensor& valueScales,
+                                  const at::Tensor& seen, const at::Tensor& blockTables, const at::Tensor& sequences,
+                                  std::int64_t window, const OptionalTensor& keyCos, const OptionalTensor& keySin);
+
+}  // namespace xinghe
