@@ -204,12 +204,18 @@ describe('what cannot be served is told in one line, exit 2', () => {
   test.each<[string, readonly string[], RegExp]>([
     ['no model', ['--model', '/nowhere/nothing'], /nothing: no such model folder/],
     ['no adapter', ['--adapter', 'poet=/nowhere/none'], /none/],
+    [
+      'texts that are too long',
+      ['--max-model-len', '999999'],
+      /--max-model-len is 999999; the model allows \d+/,
+    ],
     ['a cache that is too large', ['--kv-cache-memory', '500TB'], /KV cache of \d+ tokens needs 500 TB/],
   ])('%s', async (_, args, message) => {
     const common = ['--port', '0', ...(args[0] === '--model' ? [] : ['--model', model])];
     const { code, stderr } = await new ServedProcess([...common, ...args]).exit;
     expect(stderr).toMatch(message);
     expect(stderr, 'no stack').not.toMatch(/^ +at /m);
+    expect(stderr, 'told once').not.toMatch(/^error: /m);
     expect(code).toBe(2);
   });
 

@@ -13,7 +13,12 @@ import {
 import type { Tokenizer } from '../tokenizers/index.js';
 import { loadModelByOptions, modelOptions } from './model-options.js';
 import { type OptionValues, parseOptions } from './options.js';
-import { DEFAULT_MAX_NEW_TOKENS, samplingByOptions, samplingOptions } from './sampling-options.js';
+import {
+  DEFAULT_MAX_NEW_TOKENS,
+  samplingByOptions,
+  samplingOptions,
+  warnOfIdleSampling,
+} from './sampling-options.js';
 
 const specs = {
   ...modelOptions,
@@ -43,6 +48,7 @@ export async function chat(args: readonly string[]): Promise<number> {
   );
   if (options.json && options.message.length === 0)
     throw new InputError('xinghe chat: --json needs --message TEXT');
+  warnOfIdleSampling(options);
   const loaded = loadModelByOptions(options);
   const tokenizer = loadModelTokenizer(loaded.architecture, options.tokenizer ?? options.model);
   const conversation = new Conversation(loaded, tokenizer, options);
@@ -156,12 +162,24 @@ async function talk(conversation: Conversation): Promise<void> {
   const lines = createInterface({ input: process.stdin, output: process.stderr, prompt: '你 / You> ' });
   log('/reset forgets the conversation, /exit ends it; Ctrl-C stops an answer.');
   let isAnswering = false;
+  let isWarned = false;
   lines.on('SIGINT', () => {
-    if (isAnswering) conversation.stop();
-    else lines.close();
+    if (isAnswering) {
+      conversation.stop();
+    } else if (isWarned) {
+      log('');
+      lines.close();
+    } else {
+      // Meant for an answer that had just ended: what was said is not lost for that.
+      isWarned = true;
+      log('\n(Ctrl-C once more, /exit or Ctrl-D ends)');
+      lines.write(null, { ctrl: true, name: 'u' });
+      lines.prompt();
+    }
   });
   lines.prompt();
   for await (const line of lines) {
+    isWarned = false;
     const said = line.trim();
     if (said === '/exit') break;
     if (said === '/reset') {

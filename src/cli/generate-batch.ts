@@ -47,6 +47,8 @@ export async function generateBatch(options: GenerateOptions, input: string): Pr
     );
   if (options.chat && options.template !== undefined)
     throw new InputError('xinghe generate: give --chat or --template, not both');
+  if (options.system !== undefined && !options.chat)
+    throw new InputError('xinghe generate: --system needs --chat; other questions have no place for it');
   if (options.template !== undefined && options.template.split('{}').length !== 2)
     throw new InputError(
       `xinghe generate: --template ${JSON.stringify(options.template)} needs {} once, where the question goes`,

@@ -1,8 +1,9 @@
 /** `xinghe generate`: continues a prompt or rows of ids, or answers a file of questions. */
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { readIdsFile } from '../data/index.js';
 import { InputError } from '../errors/index.js';
+import { fileStatus } from '../formats/index.js';
 import { generateIds, generateText, type TextRequest, type TextResult } from '../generation/index.js';
 import { blameWeights, holdsTokenizer, type LoadedModel, loadModelTokenizer } from '../models/index.js';
 import type { Tokenizer } from '../tokenizers/index.js';
@@ -14,6 +15,7 @@ import {
   DEFAULT_MAX_NEW_TOKENS,
   samplingByOptions,
   samplingOptions,
+  warnOfIdleSampling,
 } from './sampling-options.js';
 
 const specs = {
@@ -53,17 +55,52 @@ export async function generate(args: readonly string[]): Promise<number> {
     throw new InputError('xinghe generate: give either --prompt TEXT or --input FILE');
   if (options.prompt === '')
     throw new InputError('xinghe generate: --prompt is empty; give at least one character');
+  warnOfIdleSampling(options);
   if (options.input !== undefined && !isIdsFile(options.input)) return generateBatch(options, options.input);
   if (options.output !== undefined)
     throw new InputError(
       'xinghe generate: --output goes with questions (--input questions.jsonl); here stdout is used',
     );
+  refuseQuestionsOnly(options);
   return generateDirect(options);
 }
 
-/** A JSON document of rows of ids; all other files are questions. */
+/** A prompt that is not asked in the way that was wanted would be answered all the same, and wrongly. */
+function refuseQuestionsOnly(options: GenerateOptions): void {
+  const names = [
+    'overwrite',
+    'chat',
+    'template',
+    'system',
+    'details',
+    'parallel',
+    'speculate',
+    'kv-dtype',
+  ] as const;
+  const name = names.find((each) => options[each] !== undefined && options[each] !== false);
+  if (name === undefined) return;
+  throw new InputError(
+    `xinghe generate: --${name} goes with questions; ask one with --input "[the question]", ` +
+      'or by xinghe chat --message',
+  );
+}
+
+/** A .json document of rows of ids; all other files are questions, among them Spark's .json of lines. */
 function isIdsFile(input: string): boolean {
-  return extname(input) === '.json' && !(input.startsWith('[') && input.endsWith(']'));
+  if (extname(input) !== '.json') return false;
+  if (fileStatus(input)?.isFile() !== true) return true; // Missing: the reader of ids says so.
+  return readHead(input).includes('"input_ids"');
+}
+
+/** Rows of ids name themselves in their first bytes. */
+function readHead(path: string): string {
+  const file = openSync(path, 'r');
+  try {
+    const head = Buffer.alloc(4096);
+    return head.toString('utf8', 0, readSync(file, head, 0, head.length, 0));
+  } finally {
+    closeSync(file);
+  }
 }
 
 function generateDirect(options: GenerateOptions): number {

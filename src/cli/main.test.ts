@@ -116,7 +116,7 @@ const forward = (model: string): string[] => [
 describe('usage', () => {
   test.each<[string[], RegExp]>([
     [['trian'], /unknown command "trian"\. Did you mean `train`\? There are demo/],
-    [['forward', '--modle', 'x'], /unknown option --modle.*Did you mean `model`\?/],
+    [['forward', '--modle', 'x'], /unknown option --modle; did you mean --model\?/],
     [['forward'], /--model is required/],
     [['forward', '--model', 'a', '--model', 'b'], /--model is given twice/],
     [['forward', '--model', '--input', 'x'], /--model needs a value/],
@@ -130,6 +130,9 @@ describe('usage', () => {
     ],
     [['generate', '--model', xverse], /either --prompt TEXT or --input/],
     [['generate', '--model', xverse, '--prompt', ''], /--prompt is empty/],
+    [['generate', '--model', xverse, '--prompt', 'a', '--chat'], /--chat goes with questions; ask one with/],
+    [['generate', '--model', xverse, '--prompt', 'a', '--kv-dtype', 'int8'], /--kv-dtype goes with/],
+    [['generate', '--model', xverse, '--input', '[a]', '--system', 's'], /--system needs --chat/],
     [
       ['forward', ...forward(xverse).slice(1), '--positions', 'first:3'],
       /--positions is "first:3"; give last:K/,
@@ -325,6 +328,16 @@ test('generate answers with one JSON document, and stops at the context by itsel
   const { choices } = JSON.parse(stdout);
   expect(choices[0].ids).toHaveLength(3);
   expect(choices[0].finish_reason).toBe('length');
+});
+
+test.each<[string[], string]>([
+  [['--top-p', '0.5', '--seed', '1'], 'no effect without a --temperature above 0: --top-p, --seed'],
+  [['--beams', '2', '--temperature', '1'], 'no effect with --beams: --temperature'],
+  [['--temperature', '1', '--seed', '1', '--top-p', '0.5'], ''],
+])('what has no effect on sampling is told: %j', async (given, warning) => {
+  const asked = ['--model', xverse, '--input', ids, '--max-new-tokens', '1', '--json'];
+  expect(await main(['generate', ...asked, ...given])).toBe(0);
+  expect(stderr.trim()).toBe(warning === '' ? '' : `warning: ${warning}`);
 });
 
 describe('train', () => {

@@ -1,6 +1,6 @@
 /** Command-line options of one command: declared once, parsed, checked, and printed by --help. */
 import { parseArgs } from 'node:util';
-import { didYouMeanHint } from '../config/index.js';
+import { didYouMean } from '../config/index.js';
 import { InputError } from '../errors/index.js';
 
 type OptionKind = 'string' | 'strings' | 'flag' | 'integer' | 'number';
@@ -85,8 +85,12 @@ export function parseOptions<const Specs extends Record<string, OptionSpec>>(
       continue;
     }
     const spec = specs[token.name];
-    if (spec === undefined)
-      return fail(`unknown option ${token.rawName}${didYouMeanHint(token.name, Object.keys(specs))}`);
+    if (spec === undefined) {
+      const meant = didYouMean(token.name, Object.keys(specs));
+      return fail(
+        `unknown option ${token.rawName}${meant === undefined ? '' : `; did you mean --${meant}?`}`,
+      );
+    }
     if (spec.kind === 'flag') {
       if (token.value !== undefined) fail(`${token.rawName} takes no value, got "${token.value}"`);
       values.set(token.name, []);

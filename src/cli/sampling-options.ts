@@ -1,6 +1,7 @@
 /** How `generate` and `chat` choose tokens. */
 import { InputError } from '../errors/index.js';
 import type { BeamParameters, SamplingParameters } from '../generation/index.js';
+import { log } from '../log/index.js';
 import type { OptionSpec, OptionValues } from './options.js';
 
 export const samplingOptions = {
@@ -46,6 +47,19 @@ export function beamsByOptions(options: {
   if (count !== undefined) return { count, lengthPenalty };
   if (lengthPenalty === undefined) return undefined;
   throw new InputError('--length-penalty belongs to beam search; give --beams N too');
+}
+
+/** Says on stderr what was asked for and has no effect; the likeliest token is taken where no temperature is given. */
+export function warnOfIdleSampling(
+  options: OptionValues<typeof samplingOptions> & { readonly beams?: number | undefined },
+): void {
+  const isGreedy = (options.temperature ?? 0) === 0;
+  if (options.beams === undefined && !isGreedy) return;
+  const names = ['temperature', 'top-k', 'top-p', 'min-p', 'seed'] as const;
+  const idle = names.filter((name) => (options[name] ?? 0) !== 0).map((name) => `--${name}`);
+  if (idle.length === 0) return;
+  const reason = options.beams === undefined ? 'without a --temperature above 0' : 'with --beams';
+  log(`warning: no effect ${reason}: ${idle.join(', ')}`);
 }
 
 /** The entries that have a value. */

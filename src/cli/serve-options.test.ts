@@ -72,6 +72,7 @@ test.each<[string[], RegExp]>([
   [['--adapter', 'a=x', 'a=y'], /two adapters are named "a"/],
   [['--kv-cache-memory', '1GB', '--kv-cache-tokens', '9'], /not both/],
   [['--kv-cache-memory', 'much'], /--kv-cache-memory is "much"; give a size of memory/],
+  [['--served-model-name', ''], /--served-model-name is empty/],
   [['--port', '70000'], /--port is 70000/],
 ])('%j is refused', (args, message) => {
   expect(() => read(...args)).toThrow(InputError);

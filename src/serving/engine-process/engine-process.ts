@@ -242,7 +242,9 @@ export class EngineProcess implements EngineService {
 
   #giveUp(detail: string): void {
     this.#state = { kind: 'failed', detail };
-    log(`error: ${detail}`);
+    // Wrong input at the start is told by who waits for the start.
+    const isTold = this.#limits === undefined && this.#fault instanceof InputError;
+    if (!isTold) log(`error: ${detail}`);
     if (this.#fault?.stack !== undefined && !(this.#fault instanceof InputError)) log(this.#fault.stack);
     this.#failAll(new EngineUnavailableError(detail, 60));
     this.#settleReady?.reject(this.#fault ?? new Error(detail));

@@ -1,5 +1,6 @@
 /** The engine of `xinghe serve`: a model, its tokenizer and its adapters, loaded in the process that runs this module. */
 import { AdapterSet } from '../../checkpoint/index.js';
+import { InputError } from '../../errors/index.js';
 import {
   cacheBytesPerToken,
   type EngineStats,
@@ -110,6 +111,10 @@ export function startEngine(setup: TextEngineSetup): StartedEngine {
     dtype: setup.dtype,
     device: setup.device === undefined ? undefined : selectDevice(setup.device),
   });
+  if (maxModelLength !== undefined && maxModelLength > (model.maxPositions ?? Number.POSITIVE_INFINITY))
+    throw new InputError(
+      `--max-model-len is ${maxModelLength}; the model allows ${model.maxPositions}. Give that or less, or leave it out.`,
+    );
   const tokenizer = loadModelTokenizer(architecture, setup.tokenizer ?? setup.model);
   const bytesPerToken = cacheBytesPerToken(model, kvDType);
   const tokens = cacheTokens(setup.cache, {
