@@ -267,6 +267,9 @@ const wrong: [body: object, param: string][] = [
   [{ messages, structured_outputs: { json: '{' } }, 'structured_outputs.json'],
   [{ messages, structured_outputs: { regex: 'a'.repeat(70_000) } }, 'structured_outputs'],
   [{ messages, chat_template: '{{ messages }}' }, 'chat_template'],
+  [{ messages, guided_json: { type: 'object' } }, 'guided_json'],
+  [{ messages, guided_choice: ['a', 'b'] }, 'guided_choice'],
+  [{ messages, functions: [] }, 'functions'],
 ];
 
 test.each(wrong)('%j is refused', async (body, param) => {

@@ -11,6 +11,21 @@ const seen = new Set<string>();
 const MAX_SEEN = 256;
 
 /**
+ * Fields of other servers that bind the form of an answer, and what takes their place. Passed over like other unknown
+ * fields, they would bring free text to a caller who relies on the form.
+ */
+const ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ['guided_json', 'structured_outputs.json'],
+  ['guided_regex', 'structured_outputs.regex'],
+  ['guided_choice', 'structured_outputs.choice'],
+  ['guided_grammar', 'structured_outputs.regex or .json'],
+  ['grammar', 'structured_outputs.regex or .json'],
+  ['json_schema', 'response_format.json_schema'],
+  ['functions', 'tools'],
+  ['function_call', 'tool_choice'],
+]);
+
+/**
  * @param route names the route in the log
  * @throws HttpError 400 with `param`, a path such as `messages.0.content`
  */
@@ -21,6 +36,7 @@ export function parseBody<Shape extends z.ZodRawShape>(
 ): z.output<z.ZodObject<Shape>> {
   const result = schema.safeParse(body);
   if (result.success) {
+    refuseFieldsElsewhere(body);
     noteUnknownFields(schema, body, route);
     return result.data;
   }
@@ -78,6 +94,14 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
     (level, key) => (typeof level === 'object' && level !== null ? Reflect.get(level, key) : undefined),
     value,
   );
+}
+
+function refuseFieldsElsewhere(body: unknown): void {
+  for (const [name, instead] of ELSEWHERE) {
+    const value = valueAt(body, [name]);
+    if (value !== undefined && value !== null)
+      throw badRequest(`${name}: not supported here; give ${instead}`, name);
+  }
 }
 
 /** Clients send fields of newer versions; who misspells one finds it in the log. */
