@@ -63,6 +63,7 @@ test('metrics and plots lie in the folder', () => {
 
 test('chat, generate and forward load the model', () => {
   const model = join(output, 'model');
+  expect(JSON.parse(readFileSync(join(model, 'generation_config.json'), 'utf8')).temperature).toBe(0.3);
   const chat = xinghe('chat', '--model', model, '--message', '你是谁？', '--json');
   expect(chat.status, chat.stderr).toBe(0);
   expect(JSON.parse(chat.stdout).messages[1].content.trim()).toBe(report.answers[2]?.answer);

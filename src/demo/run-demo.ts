@@ -142,6 +142,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   const after = measure(loaded, tokenizer, questions);
   logScores('after fine-tuning', after);
   await saveModel(modelFolder, loaded, join(options.output, 'tokenizer'));
+  writeGenerationDefaults(modelFolder);
   drawLosses(options.output, pretraining, fineTuning);
 
   heading(5, 'Talking');
@@ -205,6 +206,12 @@ function trainTokenizer(folder: string, texts: readonly string[], plan: DemoPlan
     `${JSON.stringify({ tokenizer_class: 'PreTrainedTokenizerFast', pad_token: pad, bos_token: start, eos_token: end }, null, 2)}\n`,
   );
   return loadTokenizer(folder);
+}
+
+/** At a server's usual temperature of 1 so small a model writes half characters. */
+function writeGenerationDefaults(folder: string): void {
+  const defaults = { do_sample: true, temperature: 0.3 };
+  writeFileAtomic(join(folder, 'generation_config.json'), `${JSON.stringify(defaults, null, 2)}\n`);
 }
 
 function createModel({ model: shape }: DemoPlan, tokenizer: Tokenizer, seed: number): LoadedModel {
