@@ -125,8 +125,8 @@ XINGHE_APART void scaleTokens(const PagedAttention& call, const Stride<Stored>& 
 
 // Scores of the pages of the stride in which a key is visible to one of the queries.
 template <typename Number, typename Key, int Q>
-XINGHE_APART void multiplyStride(const Key* const* keys, std::uint64_t visible, const void* const* ahead,
-                                 const Number* q, std::int64_t headDim, Number* scores) {
+XINGHE_INLINE void multiplyStride(const Key* const* keys, std::uint64_t visible, const void* const* ahead,
+                                  const Number* q, std::int64_t headDim, Number* scores) {
   constexpr int side = least(static_cast<int>(stridePages), sums / Q);
   const auto isAsked = [&](int page) { return (visible >> (page * lanes) & 0xffff) != 0; };
   for (int page = 0; page < stridePages;) {
