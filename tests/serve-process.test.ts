@@ -203,6 +203,11 @@ test('keys: asked for on every route but health and the page', async () => {
 describe('what cannot be served is told in one line, exit 2', () => {
   test.each<[string, readonly string[], RegExp]>([
     ['no model', ['--model', '/nowhere/nothing'], /nothing: no such model folder/],
+    [
+      'an adapter that is named as the model',
+      ['--adapter', 'tiny=/nowhere/none'],
+      /adapter "tiny" is named as/,
+    ],
     ['no adapter', ['--adapter', 'poet=/nowhere/none'], /none/],
     [
       'texts that are too long',

@@ -52,6 +52,10 @@ export class ModelServer {
    */
   static async start(options: ServeOptions): Promise<ModelServer> {
     const model = loadServedModel(options.model);
+    if (options.adapters?.some(({ name }) => name === model.id))
+      throw new InputError(
+        `The adapter "${model.id}" is named as the model is; give it another name, or the model one by --served-model-name.`,
+      );
     const engine = new EngineProcess({
       module: new URL('./engine-process/text-engine-module.js', import.meta.url),
       setup: { ...options.engine, stopIds: model.stopTokenIds } satisfies TextEngineSetup,

@@ -43,14 +43,14 @@ export class BrowserGuard {
     if (hasKeys) return;
     if (isLoopback && host !== undefined && !this.#isOurHost(host, name ?? ''))
       throw new HttpError(403, {
-        message: `This server answers to localhost, not to ${JSON.stringify(host.slice(0, 80))}; to be asked under that name, it must be started with keys or told that host.`,
+        message: `This server answers to localhost, not to ${JSON.stringify(host.slice(0, 80))}; to be asked under that name, start it with keys, or with --allow-host.`,
         param: 'host',
       });
     const { origin } = headers;
     if (origin === undefined || this.#allows(origin)) return;
     if (host !== undefined && (origin === `http://${host}` || origin === `https://${host}`)) return;
     throw new HttpError(403, {
-      message: `Pages of ${JSON.stringify(origin.slice(0, 80))} may not use this server; start it with that allowed origin, or with keys.`,
+      message: `Pages of ${JSON.stringify(origin.slice(0, 80))} may not use this server; start it with that --allow-origin, or with keys.`,
       param: 'origin',
     });
   }

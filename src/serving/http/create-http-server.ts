@@ -79,7 +79,7 @@ export class HttpService {
     const { host, port, keys, allowOpen } = this.#settings;
     if (!keys.isRequired && !isLoopbackName(host) && !allowOpen)
       throw new InputError(
-        `Listening on ${host} without API keys would let every machine that reaches it use the model; give keys, listen on 127.0.0.1, or allow it explicitly.`,
+        `Listening on ${host} without API keys would let every machine that reaches it use the model; give --api-key-file, listen on 127.0.0.1, or say --allow-open.`,
       );
     await new Promise<void>((resolve, reject) => {
       const onError = (error: Error): void =>
