@@ -1,5 +1,7 @@
 /** `xinghe generate --input questions.jsonl`: many questions, answered together, written in order. */
 import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { InputError, InterruptedError } from '../errors/index.js';
 import {
   type Answer,
@@ -53,6 +55,7 @@ export async function generateBatch(options: GenerateOptions, input: string): Pr
     throw new InputError(
       `xinghe generate: --template ${JSON.stringify(options.template)} needs {} once, where the question goes`,
     );
+  if (options.output !== undefined) checkOutput(options.output, input);
   const questions = await readQuestions(input);
   const answers =
     options.output === undefined
@@ -69,6 +72,16 @@ export async function generateBatch(options: GenerateOptions, input: string): Pr
   const failed = counts.failed === 0 ? '' : `; ${counts.failed} without an answer (see their "error")`;
   log(`${questions.length - first} questions, ${counts.tokens} tokens${failed}`);
   return 0;
+}
+
+/** Before the advice to overwrite: it would take the questions. */
+function checkOutput(output: string, input: string): void {
+  if (resolve(output) === resolve(input))
+    throw new InputError(
+      `xinghe generate: --output ${output} is the file of the questions; name another file`,
+    );
+  if (statSync(output, { throwIfNoEntry: false })?.isDirectory() === true)
+    throw new InputError(`xinghe generate: --output ${output} is a folder; name a file`);
 }
 
 /** Answers that go to a pipe or a terminal: in order too, and gone when interrupted. */

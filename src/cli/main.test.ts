@@ -134,6 +134,11 @@ describe('usage', () => {
     [['generate', '--model', xverse, '--prompt', 'a', '--kv-dtype', 'int8'], /--kv-dtype goes with/],
     [['generate', '--model', xverse, '--input', '[a]', '--system', 's'], /--system needs --chat/],
     [
+      ['generate', '--model', xverse, '--input', 'q.jsonl', '--output', './q.jsonl'],
+      /is the file of the questions/,
+    ],
+    [['generate', '--model', xverse, '--input', '[a]', '--output', tmpdir()], /is a folder; name a file/],
+    [
       ['forward', ...forward(xverse).slice(1), '--positions', 'first:3'],
       /--positions is "first:3"; give last:K/,
     ],
