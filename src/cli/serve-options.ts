@@ -24,7 +24,11 @@ export const serveSpecs = {
     help: 'further names of this server, where it has no keys',
   },
   adapter: { kind: 'strings', value: 'NAME=PATH…', help: 'LoRA adapters, each a model of its own name' },
-  'served-model-name': { kind: 'string', value: 'NAME', help: 'default: name of the model folder' },
+  'served-model-name': {
+    kind: 'string',
+    value: 'NAME',
+    help: 'default: name of the model folder, or of the one around "model", "final", …',
+  },
   tokenizer: { kind: 'string', value: 'PATH', help: 'default: the one in the model folder' },
   'chat-template': { kind: 'string', value: 'FILE|model', help: "Jinja; default: the family's own format" },
   'allow-chat-template': { kind: 'flag', help: 'requests may bring templates of their own' },

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { goldenFolder } from '../../tests/golden.js';
 import { alternating } from './chat-prompt.js';
-import { loadServedModel, type ServedModel } from './served-model.js';
+import { loadServedModel, modelName, type ServedModel } from './served-model.js';
 
 let folder: string;
 let model: ServedModel;
@@ -85,4 +85,15 @@ test('a prompt, a begun answer, a whole conversation', () => {
   expect(text(model.renderChat(turns))).toMatch(/很高兴<end><User> <end><Bot> $/);
   expect(() => model.renderChat(turns.slice(0, 1), { continueFinalMessage: true })).toThrow('the user');
   expect(() => model.renderChat([])).toThrow('none');
+});
+
+test.each([
+  ['weights/xverse-13b', 'xverse-13b'],
+  ['weights/xverse-13b/', 'xverse-13b'],
+  ['out/demo/model', 'demo'],
+  ['runs/persona/final', 'persona'],
+  ['models/small.gguf', 'small'],
+  ['/model', 'model'],
+])('a model in %s is called %s', (path, name) => {
+  expect(modelName(path)).toBe(name);
 });

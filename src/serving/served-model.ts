@@ -2,7 +2,7 @@
  * What the HTTP side knows of a served model: its names, its tokenizer, its chat format, its defaults. No weights and no
  * libtorch: the model itself is behind the EngineService.
  */
-import { basename, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { InputError } from '../errors/index.js';
 import { parseJson } from '../formats/index.js';
 import {
@@ -74,7 +74,7 @@ export function loadServedModel(options: LoadServedModelOptions): ServedModel {
     `${path}: generation_config.json`,
   );
   return createServedModel({
-    id: options.id ?? basename(resolve(path)).replace(/\.(gguf|safetensors)$/, ''),
+    id: options.id ?? modelName(path),
     architecture,
     tokenizer,
     defaults,
@@ -82,6 +82,16 @@ export function loadServedModel(options: LoadServedModelOptions): ServedModel {
     ...(options.maxModelLength !== undefined && { maxModelLength: options.maxModelLength }),
     ...(options.created !== undefined && { created: options.created }),
   });
+}
+
+/** Folders whose name says what they are in a run or a download, and not which model lies in them. */
+const NAMELESS = new Set(['model', 'final', 'hf', 'weights', 'checkpoint']);
+
+/** The name of a model's folder or file, or of the folder around it. */
+export function modelName(path: string): string {
+  const own = basename(resolve(path)).replace(/\.(gguf|safetensors)$/, '');
+  const around = basename(dirname(resolve(path)));
+  return NAMELESS.has(own) && around !== '' ? around : own;
 }
 
 export interface ServedModelParts {

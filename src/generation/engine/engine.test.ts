@@ -196,6 +196,9 @@ describe('beams as transformers has them', () => {
         expect(beams.map(({ ids }) => [...ids])).toEqual(expectedIds);
         for (const [rank, score] of expected.sequences_scores.entries())
           expect(Math.abs((beams[rank]?.score ?? 0) - score)).toBeLessThan(1e-4);
+        expect(outcomes['0']?.events.at(-1)?.end?.decodeMs, 'time from the first token on').toBeGreaterThan(
+          0,
+        );
         expect(engine.stats.freeBlocks).toBe(engine.stats.blocks);
       }),
   );

@@ -280,7 +280,9 @@ export class Engine {
       const { ids, logProbs, beams } = output;
       scheduled.generatedTokens += ids.length;
       this.#generatedTokens += ids.length;
-      if (ids.length > 0) scheduled.firstTokenAt ??= now;
+      // The ids of beams come at the end only.
+      const hasToken = task.sequences.some(({ tokens, promptLength }) => tokens.length > promptLength);
+      if (ids.length > 0 || hasToken) scheduled.firstTokenAt ??= now;
       const isPromptDone = task.sequences.some(({ computed, promptLength }) => computed >= promptLength);
       const promptLogProbs = isPromptDone ? scheduled.promptScores?.take() : undefined;
       const { finish } = task;
