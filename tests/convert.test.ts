@@ -287,7 +287,7 @@ describe('options', () => {
       /none does not exist|no such/,
     ],
     ['a config that is not there', xverse, ['--config', at('none.json')], /none\.json does not exist/],
-    ['an unknown option', spark, ['--shard', '2'], /unknown option --shard.*Did you mean `shards`/],
+    ['an unknown option', spark, ['--shard', '2'], /unknown option --shard; did you mean --shards\?/],
   ])('%s', (_, from, options, message) => refuses(from, options, message));
 
   test('a fused spelling without one of its parts', async () => {
