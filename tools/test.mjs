@@ -34,6 +34,24 @@ function runStep(command, args, env = process.env) {
   });
 }
 
+/**
+ * Runs a script of ours beside other steps. @param {string[]} args
+ * @returns {Promise<string>} what it wrote, on stdout and stderr
+ */
+function outputOf(args) {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    const gather = (/** @type {Buffer} */ piece) => {
+      output += piece.toString();
+    };
+    child.stdout.on('data', gather);
+    child.stderr.on('data', gather);
+    child.on('error', (error) => resolve(`${args[0]}: ${error.message}\n`));
+    child.on('close', () => resolve(output));
+  });
+}
+
 /** @returns {Promise<import('./test-report.mjs').TestReport>} */
 async function runTests() {
   const folder = mkdtempSync(join(tmpdir(), 'xinghe-test-'));
@@ -65,6 +83,11 @@ try {
   failedSteps++;
   reportFailure(error);
 }
+// Where they cannot be had, the tests that need them are skipped with a reason. Fetching goes on beside the checks.
+const references =
+  process.env.XINGHE_REFERENCE === 'install'
+    ? Promise.all(['python', 'clients'].map((set) => outputOf(['tools/reference-python.mjs', set])))
+    : undefined;
 for (const [name, command, args] of /** @type {[string, string, string[]][]} */ ([
   ['types', program('tsc'), ['--noEmit']],
   ['types of the watch page', program('tsc'), ['--noEmit', '-p', 'src/training/watch/page/client']],
@@ -76,11 +99,9 @@ for (const [name, command, args] of /** @type {[string, string, string[]][]} */ 
   heading(name);
   if (!(await runStep(command, args))) failedSteps++;
 }
-if (process.env.XINGHE_REFERENCE === 'install') {
+if (references !== undefined) {
   heading('reference programs');
-  // Where they cannot be had, the tests that need them are skipped with a reason.
-  for (const set of ['python', 'clients'])
-    await runStep(process.execPath, ['tools/reference-python.mjs', set]);
+  for (const output of await references) process.stdout.write(output);
 }
 heading(isLong ? 'tests, the long ones too' : 'tests');
 const { passed, failed, skipped } = await runTests();
