@@ -9,10 +9,11 @@
  *
  * Shapes: I input features, O output features, R rank, … any leading dimensions.
  */
-import { type Linear, Module, parameter } from '../nn/index.js';
+import { type Linear, parameter } from '../nn/index.js';
 import { empty, type Generator, noGrad, operator, type Tensor } from '../tensor/index.js';
 import { type LoraOptions, loraScale } from './lora-options.js';
 import { rowNorms, wideDType } from './row-norms.js';
+import { WrappedLinear } from './wrapped-linear.js';
 
 const linear = operator('xinghe::linear');
 const bernoulli = operator('aten::bernoulli_.float');
@@ -25,8 +26,7 @@ interface CachedNorms {
 }
 
 /** Stands in the tree where its base stood: the base's parameters keep their paths. */
-export class LoraLinear extends Module implements Linear {
-  readonly base: Linear;
+export class LoraLinear extends WrappedLinear {
   loraA: Tensor; // [R, I]
   loraB: Tensor; // [O, R]
   loraMagnitude: Tensor | undefined; // [O], of DoRA
@@ -37,8 +37,7 @@ export class LoraLinear extends Module implements Linear {
 
   /** Takes `base` over, which may be quantised. The adapter has no values yet. */
   constructor(base: Linear, options: LoraOptions) {
-    super();
-    this.base = base;
+    super(base);
     this.options = options;
     this.loraA = parameter(options.rank, base.inFeatures);
     this.loraB = parameter(base.outFeatures, options.rank);
@@ -109,39 +108,6 @@ export class LoraLinear extends Module implements Linear {
       const placed = this.layout === 'out-in' ? merged : merged.transpose(0, 1).contiguous();
       return placed.to(weight.dtype);
     });
-  }
-
-  dequantizedWeight(): Tensor {
-    return this.base.dequantizedWeight();
-  }
-
-  get weight(): Tensor {
-    return this.base.weight;
-  }
-
-  get bias(): Tensor | undefined {
-    return this.base.bias;
-  }
-
-  get inFeatures(): number {
-    return this.base.inFeatures;
-  }
-
-  get outFeatures(): number {
-    return this.base.outFeatures;
-  }
-
-  get layout(): 'out-in' | 'in-out' {
-    return this.base.layout;
-  }
-
-  override *namedModules(prefix = ''): ReturnType<Module['namedModules']> {
-    yield [prefix, this];
-    yield* this.base.namedModules(prefix);
-  }
-
-  protected override ownerOf(key: string): Module {
-    return Object.hasOwn(this, key) ? this : this.base;
   }
 
   override dispose(): void {

@@ -4,11 +4,12 @@
  *
  * Shapes: N rows (leading dimensions flattened), n rows of one adapter, I input features, O output features, R rank.
  */
-import { type Linear, Module } from '../nn/index.js';
+import type { Linear } from '../nn/index.js';
 import { isFloatDType, noGrad, operator, scope, Tensor } from '../tensor/index.js';
 import type { AdapterRows, RowGroup } from './adapter-rows.js';
 import { type LoraOptions, loraScale } from './lora-options.js';
 import { rowNorms } from './row-norms.js';
+import { WrappedLinear } from './wrapped-linear.js';
 
 const linear = operator('xinghe::linear');
 
@@ -31,15 +32,13 @@ interface AttachedUpdate {
 }
 
 /** Stands in the tree where its base stood. The adapters are no parameters of the model: they come and go. */
-export class MultiLoraLinear extends Module implements Linear {
-  readonly base: Linear;
+export class MultiLoraLinear extends WrappedLinear {
   readonly #rows: AdapterRows;
   readonly #updates = new Map<number, AttachedUpdate>();
 
   /** @param rows shared by all layers of the model */
   constructor(base: Linear, rows: AdapterRows) {
-    super();
-    this.base = base;
+    super(base);
     this.#rows = rows;
   }
 
@@ -114,39 +113,6 @@ export class MultiLoraLinear extends Module implements Linear {
     const unbiased = this.bias === undefined ? result : result.sub(this.bias);
     const { factor, excess } = direction;
     return result.add(unbiased.mul(excess.to(dtype))).add(update.mul(factor.to(dtype)));
-  }
-
-  dequantizedWeight(): Tensor {
-    return this.base.dequantizedWeight();
-  }
-
-  get weight(): Tensor {
-    return this.base.weight;
-  }
-
-  get bias(): Tensor | undefined {
-    return this.base.bias;
-  }
-
-  get inFeatures(): number {
-    return this.base.inFeatures;
-  }
-
-  get outFeatures(): number {
-    return this.base.outFeatures;
-  }
-
-  get layout(): 'out-in' | 'in-out' {
-    return this.base.layout;
-  }
-
-  override *namedModules(prefix = ''): ReturnType<Module['namedModules']> {
-    yield [prefix, this];
-    yield* this.base.namedModules(prefix);
-  }
-
-  protected override ownerOf(_key: string): Module {
-    return this.base;
   }
 
   override dispose(): void {

@@ -98,8 +98,6 @@ export abstract class CausalLm extends Module {
       device,
     });
     const mask = {
-      queryStart: 0,
-      keyPositions: Array.from({ length }, (_, index) => index),
       window,
       keyValid: attentionMask?.ne(0),
       documents: documents === undefined ? undefined : documentMask(documents, window, device),

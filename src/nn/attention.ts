@@ -1,9 +1,10 @@
 /**
- * Scaled dot-product attention with the masks that the families need: causal, a sliding window, padded keys.
+ * Scaled dot-product attention over whole rows with the masks that the families need: causal, a sliding window, padded
+ * keys. Tokens behind those of a cache attend through PagedKvCache.
  *
- * Shapes: B batch, H heads, T queries, S keys, E head_dim.
+ * Shapes: B batch, H heads, T tokens, E head_dim.
  */
-import { cat, intTensor, operator, scope, type Tensor } from '../tensor/index.js';
+import { arange, cat, intTensor, operator, scope, type Tensor } from '../tensor/index.js';
 
 const scaledDotProductAttention = operator('aten::scaled_dot_product_attention');
 const equal = operator('aten::eq.Tensor');
@@ -11,19 +12,15 @@ const equal = operator('aten::eq.Tensor');
 /** Queries of one slice of a long windowed attention: large enough for full speed, small enough for its mask. */
 const WINDOW_SLICE = 1024;
 
-/** Which keys each query may look at, by absolute position. Made once for a forward pass, used by every layer. */
+/** Which keys each query may look at. Made once for a forward pass, used by every layer. */
 export interface AttentionMask {
-  /** Position of the first query; the others follow it. */
-  readonly queryStart: number;
-  /** Position of each key. */
-  readonly keyPositions: readonly number[];
   /** A query at i sees keys j with i - window < j <= i; undefined: all j <= i. */
   readonly window: number | undefined;
   /** False where a key is padding; undefined where none is. */
-  readonly keyValid: Tensor | undefined; // bool [B, S]
+  readonly keyValid: Tensor | undefined; // bool [B, T]
   /**
-   * The documents that lie one after the other in each row: a query sees its own document only. For whole rows without a
-   * cache and without padded keys. undefined: a row is one document.
+   * The documents that lie one after the other in each row: a query sees its own document only. For rows without padded
+   * keys. undefined: a row is one document.
    */
   readonly documents?: DocumentMask | undefined;
 }
@@ -64,35 +61,29 @@ export function documentMask(
 
 /**
  * softmax(q k^T / sqrt(E)) v.
- * @param q [B, H, T, E] @param k [B, H, S, E] @param v [B, H, S, E] @returns [B, H, T, E]
+ * @param q [B, H, T, E] @param k [B, H, T, E] @param v [B, H, T, E] @returns [B, H, T, E]
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, mask: AttentionMask): Tensor {
-  const queries = q.size(2);
-  const keys = k.size(2);
-  const { window, keyValid, queryStart, keyPositions, documents } = mask;
+  const tokens = q.size(2);
+  const { window, keyValid, documents } = mask;
   if (documents?.visible !== undefined) return scaledDotProductAttention(q, k, v, documents.visible);
   if (documents !== undefined) return attentionByDocument(q, k, v, documents.lengths, window);
-  const first = keyPositions[0] ?? 0;
-  const spansWindow = window !== undefined && queryStart + queries - first > window;
-  if (keyValid === undefined && !spansWindow) {
-    if (queries === 1) return scaledDotProductAttention(q, k, v);
-    if (queries === keys) return scaledDotProductAttention(q, k, v, undefined, 0, true);
-  }
-  if (!spansWindow || queries <= WINDOW_SLICE)
-    return scaledDotProductAttention(q, k, v, visibleKeys(mask, q.device, 0, queries, 0, keys));
-  // Keys are in order of time here (a cache gives them so for more than one query): slice by slice, each with the
-  // keys of its window only, so that the mask never grows with the square of the length.
+  const reach = window ?? tokens;
+  if (keyValid === undefined && tokens <= reach)
+    return scaledDotProductAttention(q, k, v, undefined, 0, tokens > 1);
+  if (tokens <= reach || tokens <= WINDOW_SLICE)
+    return scaledDotProductAttention(q, k, v, visibleKeys(mask, q.device, 0, 0, tokens));
+  // Slice by slice, each with the keys of its window only, so that the mask never grows with the square of the length.
   const slices: Tensor[] = [];
-  for (let start = 0; start < queries; start += WINDOW_SLICE) {
-    const count = Math.min(WINDOW_SLICE, queries - start);
-    const from = Math.max(0, queryStart + start - window + 1 - first);
-    const to = queryStart + start + count - first;
+  for (let start = 0; start < tokens; start += WINDOW_SLICE) {
+    const end = Math.min(start + WINDOW_SLICE, tokens);
+    const from = Math.max(0, start - reach + 1);
     slices.push(
       scaledDotProductAttention(
-        q.narrow(2, start, count),
-        k.narrow(2, from, to - from),
-        v.narrow(2, from, to - from),
-        visibleKeys(mask, q.device, start, count, from, to - from),
+        q.narrow(2, start, end - start),
+        k.narrow(2, from, end - from),
+        v.narrow(2, from, end - from),
+        visibleKeys(mask, q.device, start, from, end),
       ),
     );
   }
@@ -111,13 +102,7 @@ function attentionByDocument(
     let start = 0;
     const parts = lengths.map((length) => {
       const part = (x: Tensor): Tensor => x.narrow(0, row, 1).narrow(2, start, length);
-      const keyPositions = window === undefined ? [0] : Array.from({ length }, (_, index) => index);
-      const mixed = attention(part(q), part(k), part(v), {
-        queryStart: 0,
-        keyPositions,
-        window,
-        keyValid: undefined,
-      });
+      const mixed = attention(part(q), part(k), part(v), { window, keyValid: undefined });
       start += length;
       return mixed;
     });
@@ -126,24 +111,25 @@ function attentionByDocument(
   return rows.length === 1 && rows[0] !== undefined ? rows[0] : cat(rows, 0);
 }
 
-/** True where a query may see a key: bool [1 or B, 1, T, S] for a range of the queries and of the keys. */
+/** True where a query from `queryStart` on may see a key from `keyStart` on, both up to `end`: bool [1 or B, 1, …, …]. */
 function visibleKeys(
-  { queryStart, keyPositions, window, keyValid }: AttentionMask,
+  { window, keyValid }: AttentionMask,
   device: string,
-  queryOffset: number,
-  queryCount: number,
-  keyOffset: number,
-  keyCount: number,
+  queryStart: number,
+  keyStart: number,
+  end: number,
 ): Tensor {
-  const queryPositions = Array.from({ length: queryCount }, (_, index) => queryStart + queryOffset + index);
-  const i = intTensor(queryPositions, [queryCount, 1], { device });
-  const j = intTensor(keyPositions.slice(keyOffset, keyOffset + keyCount), [1, keyCount], { device });
-  let visible = j.le(i); // [T, S]
+  const i = arange(queryStart, end, { device }).unsqueeze(1);
+  const j = arange(keyStart, end, { device }).unsqueeze(0);
+  let visible = j.le(i);
   if (window !== undefined) visible = visible.logicalAnd(j.gt(i.sub(window)));
-  visible = visible.unsqueeze(0).unsqueeze(0); // [1, 1, T, S]
+  visible = visible.unsqueeze(0).unsqueeze(0);
   if (keyValid === undefined) return visible;
-  const valid = keyValid.narrow(1, keyOffset, keyCount).unsqueeze(1).unsqueeze(1); // [B, 1, 1, S]
+  const valid = keyValid
+    .narrow(1, keyStart, end - keyStart)
+    .unsqueeze(1)
+    .unsqueeze(1); // [B, 1, 1, …]
   // A padded query sees itself: a row without any key would be NaN and spread to the others through its values.
-  const itself = j.le(i).logicalAnd(j.ge(i)); // [T, S]
+  const itself = j.le(i).logicalAnd(j.ge(i));
   return visible.logicalAnd(valid).logicalOr(itself);
 }

@@ -1,0 +1,48 @@
+/** A linear layer that stands in the tree where another one stood: that one's parameters keep their paths. */
+import { type Linear, Module } from '../nn/index.js';
+import type { Tensor } from '../tensor/index.js';
+
+export abstract class WrappedLinear extends Module implements Linear {
+  readonly base: Linear;
+
+  /** @param base is taken over, and may be quantised */
+  constructor(base: Linear) {
+    super();
+    this.base = base;
+  }
+
+  abstract forward(x: Tensor): Tensor;
+
+  dequantizedWeight(): Tensor {
+    return this.base.dequantizedWeight();
+  }
+
+  get weight(): Tensor {
+    return this.base.weight;
+  }
+
+  get bias(): Tensor | undefined {
+    return this.base.bias;
+  }
+
+  get inFeatures(): number {
+    return this.base.inFeatures;
+  }
+
+  get outFeatures(): number {
+    return this.base.outFeatures;
+  }
+
+  get layout(): 'out-in' | 'in-out' {
+    return this.base.layout;
+  }
+
+  override *namedModules(prefix = ''): ReturnType<Module['namedModules']> {
+    yield [prefix, this];
+    yield* this.base.namedModules(prefix);
+  }
+
+  protected override ownerOf(key: string): Module {
+    return Object.hasOwn(this, key) ? this : this.base;
+  }
+}
