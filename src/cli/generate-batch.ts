@@ -7,6 +7,7 @@ import {
   type Answer,
   AnswerFile,
   answerQuestions,
+  InOrder,
   type Question,
   readQuestions,
   TextEngine,
@@ -67,7 +68,11 @@ export async function generateBatch(options: GenerateOptions, input: string): Pr
         });
   const first = answers?.written ?? 0;
   if (first > 0) log(`${options.output}: ${first} of ${questions.length} answers are there; going on`);
-  const counts = await run(options, questions, first, answers ?? new StdoutAnswers());
+  // To a pipe or a terminal: in order too, and gone when interrupted.
+  const printed = new InOrder<object>(0, (lines) => {
+    for (const line of lines) process.stdout.write(`${JSON.stringify(line)}\n`);
+  });
+  const counts = await run(options, questions, first, answers ?? printed);
   answers?.finish();
   const failed = counts.failed === 0 ? '' : `; ${counts.failed} without an answer (see their "error")`;
   log(`${questions.length - first} questions, ${counts.tokens} tokens${failed}`);
@@ -84,25 +89,11 @@ function checkOutput(output: string, input: string): void {
     throw new InputError(`xinghe generate: --output ${output} is a folder; name a file`);
 }
 
-/** Answers that go to a pipe or a terminal: in order too, and gone when interrupted. */
-class StdoutAnswers {
-  readonly #early = new Map<number, unknown>();
-  #next = 0;
-
-  add(question: number, answer: unknown): void {
-    this.#early.set(question, answer);
-    for (; this.#early.has(this.#next); this.#next++) {
-      process.stdout.write(`${JSON.stringify(this.#early.get(this.#next))}\n`);
-      this.#early.delete(this.#next);
-    }
-  }
-}
-
 async function run(
   options: GenerateOptions,
   questions: readonly Question[],
   first: number,
-  answers: Pick<AnswerFile, 'add'>,
+  answers: { add(question: number, answer: object): void },
 ): Promise<{ tokens: number; failed: number }> {
   const loaded = loadModelByOptions(options);
   const tokenizer = loadModelTokenizer(loaded.architecture, options.tokenizer ?? options.model);

@@ -1,6 +1,7 @@
 export { createAnswerStream } from './answer-stream.js';
 export { AnswerFile, type AnswerFileOptions } from './batch/answer-file.js';
 export { type Answer, type AnswerOptions, answerQuestions } from './batch/answer-questions.js';
+export { InOrder } from './batch/in-order.js';
 export { type Question, readQuestions } from './batch/questions.js';
 export {
   type BeamResult,

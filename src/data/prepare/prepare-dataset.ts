@@ -5,7 +5,7 @@
 import { linkSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { InputError } from '../../errors/index.js';
+import { InputError, Interruption } from '../../errors/index.js';
 import { fileStatus, writeFileAtomic, writeFolderAtomic } from '../../formats/index.js';
 import { Progress } from '../../log/index.js';
 import type { DatasetIndex } from '../dataset/dataset-index.js';
@@ -20,7 +20,6 @@ import { describeDataset } from './describe-dataset.js';
 import { countsOf, describePhases } from './describe-draws.js';
 import { encodeSamples } from './encode-stage.js';
 import { hashSource } from './file-hash.js';
-import { Interruption } from './interruption.js';
 import { misfit, planPhase } from './plan-phase.js';
 import { PlanSource } from './plan-source.js';
 import { checkPrepareOptions, type PrepareJob, type PrepareOptions } from './prepare-options.js';
@@ -75,6 +74,9 @@ function linkBeside(output: string, file: string): void {
     linkSync(join(output + SIDE_FOLDER_SUFFIX, file + suffix), output + suffix);
   }
 }
+
+const stoppedBy = (signal: NodeJS.Signals): string =>
+  `preparation of data: stopped by ${signal}; nothing was written`;
 
 async function fillFolder(
   folder: string,
@@ -176,7 +178,7 @@ async function encode(
     onError: options.onError ?? 'stop',
     onSkip: (skipped) => skips.add('encode', skipped),
     onProgress: (samples) => {
-      interruption.check();
+      interruption.check(stoppedBy);
       progress.update(samples);
     },
   });
@@ -255,7 +257,7 @@ async function writeRows(
     onProgress: async (rows) => {
       progress.update(rows);
       await setImmediate(); // Lets signals in.
-      interruption.check();
+      interruption.check(stoppedBy);
     },
   });
   progress.finish();

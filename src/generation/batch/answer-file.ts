@@ -5,6 +5,7 @@
 import { appendFileSync, existsSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { InputError } from '../../errors/index.js';
 import { readJsonFile, writeFileAtomic } from '../../formats/index.js';
+import { InOrder } from './in-order.js';
 
 export interface AnswerFileOptions {
   /** Equal for batches that may continue each other: the questions and everything that decides the answers. */
@@ -17,38 +18,27 @@ export interface AnswerFileOptions {
 export class AnswerFile {
   readonly #path: string;
   readonly #note: string;
-  readonly #early = new Map<number, string>();
-  #written: number;
+  readonly #lines: InOrder<string>;
 
   /** @throws InputError for a file that another batch has left */
   constructor(path: string, { fingerprint, questions, overwrite }: AnswerFileOptions) {
     this.#path = path;
     this.#note = `${path}.unfinished`;
-    this.#written = overwrite ? 0 : this.#resume(fingerprint, questions);
-    if (this.#written > 0) return;
+    const written = overwrite ? 0 : this.#resume(fingerprint, questions);
+    this.#lines = new InOrder(written, (lines) => appendFileSync(path, lines.join('')));
+    if (written > 0) return;
     writeFileAtomic(path, '');
     writeFileAtomic(this.#note, `${JSON.stringify({ fingerprint, questions })}\n`);
   }
 
   /** Answers that lie in the file. */
   get written(): number {
-    return this.#written;
+    return this.#lines.next;
   }
 
   /** Takes the answer to a question (from 0) and writes what is next in order. */
   add(question: number, answer: unknown): void {
-    this.#early.set(question, `${JSON.stringify(answer)}\n`);
-    const lines: string[] = [];
-    for (
-      let line = this.#early.get(this.#written);
-      line !== undefined;
-      line = this.#early.get(this.#written)
-    ) {
-      lines.push(line);
-      this.#early.delete(this.#written);
-      this.#written += 1;
-    }
-    if (lines.length > 0) appendFileSync(this.#path, lines.join(''));
+    this.#lines.add(question, `${JSON.stringify(answer)}\n`);
   }
 
   /** All answers are there. */

@@ -1,5 +1,5 @@
 /** Many questions through one engine, answers in order. */
-import { InputError, InterruptedError } from '../../errors/index.js';
+import { InputError, Interruption } from '../../errors/index.js';
 import type { TextEngine } from '../engine/text-engine.js';
 import type { SequenceEnd, TextRequest } from '../requests.js';
 
@@ -32,7 +32,7 @@ export async function answerQuestions(engine: TextEngine, options: AnswerOptions
   const { count, request, onAnswer, onProgress } = options;
   const open = new Map<string, string[]>();
   let next = options.first;
-  const stop = listenForSignals();
+  const interruption = new Interruption();
   try {
     while (next < count || open.size > 0) {
       for (; next < count && open.size < AHEAD; next++) {
@@ -57,26 +57,9 @@ export async function answerQuestions(engine: TextEngine, options: AnswerOptions
       onProgress?.();
       // Signals are heard between two steps only. Without work a grammar is being compiled: no need to hurry.
       await new Promise((resolve) => (engine.hasWork ? setImmediate(resolve) : setTimeout(resolve, 5)));
-      if (stop.received !== undefined) throw new InterruptedError(`stopped by ${stop.received}`);
+      interruption.check((signal) => `stopped by ${signal}`);
     }
   } finally {
-    stop.dispose();
+    interruption.dispose();
   }
-}
-
-function listenForSignals(): { readonly received: NodeJS.Signals | undefined; dispose(): void } {
-  const state: { received: NodeJS.Signals | undefined; dispose(): void } = {
-    received: undefined,
-    dispose() {
-      process.off('SIGINT', listener);
-      process.off('SIGTERM', listener);
-    },
-  };
-  const listener = (signal: NodeJS.Signals): void => {
-    state.received = signal;
-    state.dispose(); // A second signal ends the process at once.
-  };
-  process.on('SIGINT', listener);
-  process.on('SIGTERM', listener);
-  return state;
 }
