@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { BeamSearch, createPenalties, type LogitsRow, Random } from '../src/generation/index.js';
-import { referencePython, runReference } from './reference.js';
+import { referencePython, runReference } from './support/reference.js';
 
 const python = referencePython();
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-beams-'));

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { browserPath } from './chat-page/browser.js';
+import { browserPath } from './support/chat-page/browser.js';
 
 const executablePath = browserPath();
 

@@ -3,9 +3,9 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { browserPath } from './chat-page/browser.js';
-import { ServedProcess, until } from './served-process.js';
-import { tinyAdapter, writeTinyModel } from './tiny-model.js';
+import { browserPath } from './support/chat-page/browser.js';
+import { ServedProcess, until } from './support/served-process.js';
+import { tinyAdapter, writeTinyModel } from './support/tiny-model.js';
 
 const executablePath = browserPath();
 

@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { browserPath } from './chat-page/browser.js';
-import { longHistory } from './chat-page/long-history.js';
-import { MockServer } from './chat-page/mock-server.js';
+import { browserPath } from './support/chat-page/browser.js';
+import { longHistory } from './support/chat-page/long-history.js';
+import { MockServer } from './support/chat-page/mock-server.js';
 
 const executablePath = browserPath();
 const folder = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist', 'web');

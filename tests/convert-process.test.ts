@@ -20,7 +20,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeSafetensors } from '../src/formats/index.js';
-import { goldenFolder } from './golden.js';
+import { goldenFolder } from './support/golden.js';
 
 const program = fileURLToPath(new URL('../bin/xinghe', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-convert-process-'));

@@ -8,8 +8,8 @@ import { DEFAULT_SHARD_THRESHOLD, openCheckpoint } from '../src/checkpoint/index
 import { readView, type TensorView } from '../src/formats/index.js';
 import { convertModel, loadModel } from '../src/models/index.js';
 import { intTensor, noGrad, scope } from '../src/tensor/index.js';
-import { goldenFolder } from './golden.js';
-import { referencePython, runReference } from './reference.js';
+import { goldenFolder } from './support/golden.js';
+import { referencePython, runReference } from './support/reference.js';
 
 const python = referencePython();
 const xverse = `${goldenFolder}xverse`;

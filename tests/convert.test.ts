@@ -18,7 +18,7 @@ import { basename, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { main } from '../src/cli/main.js';
 import { writeSafetensors } from '../src/formats/index.js';
-import { goldenFolder } from './golden.js';
+import { goldenFolder } from './support/golden.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-convert-cli-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -15,7 +15,7 @@ import {
   scope,
   setInvariantLinear,
 } from '../src/tensor/index.js';
-import { goldenFolder, goldenModels } from './golden.js';
+import { goldenFolder, goldenModels } from './support/golden.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-engine-adapters-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { main } from '../src/cli/main.js';
-import { writeTinyModel } from './tiny-model.js';
+import { writeTinyModel } from './support/tiny-model.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-batch-'));
 const program = new URL('../bin/xinghe', import.meta.url).pathname;

@@ -29,8 +29,8 @@ import {
   type Tensor,
 } from '../src/tensor/index.js';
 import { AdamW, accumulateGradients, GradientStore } from '../src/training/index.js';
-import { goldenFolder, maxAbsDifference, safetensorsOf } from './golden.js';
-import { referencePython, runReference } from './reference.js';
+import { goldenFolder, maxAbsDifference, safetensorsOf } from './support/golden.js';
+import { referencePython, runReference } from './support/reference.js';
 
 const methods = ['lora', 'rslora', 'dora'] as const;
 type Method = (typeof methods)[number];

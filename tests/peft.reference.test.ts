@@ -10,8 +10,8 @@ import { loadAdapter, saveAdapter } from '../src/checkpoint/index.js';
 import { applyLora, initializeLora } from '../src/lora/index.js';
 import { convertModel, type LoadedModel, loadModel } from '../src/models/index.js';
 import { Generator, intTensor, noGrad, scope } from '../src/tensor/index.js';
-import { goldenFolder } from './golden.js';
-import { referencePython, runReference } from './reference.js';
+import { goldenFolder } from './support/golden.js';
+import { referencePython, runReference } from './support/reference.js';
 
 const python = referencePython();
 const xverse = `${goldenFolder}xverse`;

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test, vi } from 'vitest';
 import { main } from '../src/cli/main.js';
-import { goldenFolder } from './golden.js';
-import { publishedRun } from './published/published-run.js';
+import { goldenFolder } from './support/golden.js';
+import { publishedRun } from './support/published/published-run.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-published-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -59,7 +59,7 @@ test('and then trains: LoRA on MindRecord rows, notes once on stderr', async () 
 test('a launch script trains too', async () => {
   const output = join(folder, 'script');
   const { code, stderr } = await xinghe(
-    ...['train', '--config', 'tests/published/telechat-lora.sh', '--set', `output_dir=${output}`],
+    ...['train', '--config', 'tests/support/published/telechat-lora.sh', '--set', `output_dir=${output}`],
     ...[
       'xinghe.model.config=tests/golden/telechat-12b/config.json',
       'xinghe.model.tokenizer=recipes/debug/bytes',

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, test } from 'vitest';
-import { trainSmallRecipe } from './train-recipe.js';
+import { trainSmallRecipe } from './support/train-recipe.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-recipes-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

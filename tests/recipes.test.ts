@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { loadPublishedRun, loadTrainingConfig } from '../src/compat/index.js';
-import { sharedData } from './shared-data.js';
-import { trainSmallRecipe } from './train-recipe.js';
+import { sharedData } from './support/shared-data.js';
+import { trainSmallRecipe } from './support/train-recipe.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-recipes-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -66,7 +66,9 @@ describe.skipIf(sharedData('recipes') === undefined)('recipes equal the publishe
 
 describe('recipes equal the published scripts', () => {
   test('telechat-7b-lora, telechat-12b-lora', () => {
-    const script = loadTrainingConfig('tests/published/telechat-lora.sh', ['model_name_or_path=m']).config;
+    const script = loadTrainingConfig('tests/support/published/telechat-lora.sh', [
+      'model_name_or_path=m',
+    ]).config;
     for (const name of ['telechat-7b-lora', 'telechat-12b-lora']) {
       const { config } = loadTrainingConfig(`recipes/${name}.yaml`);
       expect([config.training, config.lora, config.checkpoints, config.seed]).toEqual([
@@ -84,7 +86,7 @@ describe('recipes equal the published scripts', () => {
     ['telechat-52b-sft', ['lora_dim=0', 'precision=bf16', 'num_gpus=1', 'gradient_accumulation_steps=1']],
     ['telechat-52b-lora', ['precision=bf16', 'num_gpus=1', 'lora_module_name=attn.c_attn']],
   ])('%s', (name, overrides) => {
-    const path = 'tests/published/telechat-lora.sh';
+    const path = 'tests/support/published/telechat-lora.sh';
     const script = loadTrainingConfig(path, ['model_name_or_path=m', ...overrides]).config;
     const { config } = loadTrainingConfig(`recipes/${name}.yaml`);
     expect([config.training, config.lora]).toEqual([script.training, script.lora]);
@@ -92,7 +94,7 @@ describe('recipes equal the published scripts', () => {
 
   test('xverse-13b-full', () => {
     const { config } = loadTrainingConfig('recipes/xverse-13b-full.yaml');
-    const script = loadTrainingConfig('tests/published/xverse.sh', [
+    const script = loadTrainingConfig('tests/support/published/xverse.sh', [
       'model_name_or_path=weights/xverse-13b',
       'dataset=data/alpaca_gpt4_en.json',
       'eval_dataset=data/held-out.json',

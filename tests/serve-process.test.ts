@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { eventsOf, isProcess, ServedProcess, until } from './served-process.js';
-import { tinyAdapter, writeTinyModel } from './tiny-model.js';
+import { eventsOf, isProcess, ServedProcess, until } from './support/served-process.js';
+import { tinyAdapter, writeTinyModel } from './support/tiny-model.js';
 
 let model: string;
 const scratch = mkdtempSync(join(tmpdir(), 'xinghe-serve-'));

@@ -9,10 +9,10 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { main } from '../src/cli/main.js';
 import { loadTokenizer } from '../src/tokenizers/index.js';
-import { safetensorsOf } from './golden.js';
-import { referencePython, runReference } from './reference.js';
-import { ServedProcess } from './served-process.js';
-import { writeTinyModel } from './tiny-model.js';
+import { safetensorsOf } from './support/golden.js';
+import { referencePython, runReference } from './support/reference.js';
+import { ServedProcess } from './support/served-process.js';
+import { writeTinyModel } from './support/tiny-model.js';
 
 const python = referencePython('clients');
 const scratch = mkdtempSync(join(tmpdir(), 'xinghe-clients-'));

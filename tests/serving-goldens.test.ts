@@ -12,8 +12,8 @@ import { startEngine } from '../src/serving/engine-process/text-engine-module.js
 import { loadServedModel } from '../src/serving/index.js';
 import { intTensor, scope } from '../src/tensor/index.js';
 import { trainSentencePiece } from '../src/tokenizers/index.js';
-import { goldenFolder, goldenJson, goldenModels } from './golden.js';
-import { type ApiServer, type Json, serveOpenAi } from './openai-server.js';
+import { goldenFolder, goldenJson, goldenModels } from './support/golden.js';
+import { type ApiServer, type Json, serveOpenAi } from './support/openai-server.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'serving-goldens-'));
 const tokenizerPath = join(scratch, 'tokenizer.model');

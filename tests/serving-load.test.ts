@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { runLoad } from './serving-load.js';
+import { runLoad } from './support/serving-load.js';
 
 test('a few seconds of streams, hang-ups, slow readers and malformed bodies leave nothing behind', async () => {
   const { wrong, counts } = await runLoad(24, 3);

@@ -14,10 +14,10 @@ import {
 import { metricsRoute, ObservedEngine, ServingMetrics } from '../src/serving/metrics/index.js';
 import { openAiRoutes } from '../src/serving/openai/index.js';
 import { telechatRoutes } from '../src/serving/telechat/index.js';
-import { FakeEngine } from './fake-engine.js';
-import { eventually, openSocket, parseAnswer, type RawAnswer, sendRaw } from './http-client.js';
-import { hostileValues, type Operation, readOperations } from './openapi-walk.js';
-import { servedSpark } from './served-spark.js';
+import { FakeEngine } from './support/fake-engine.js';
+import { eventually, openSocket, parseAnswer, type RawAnswer, sendRaw } from './support/http-client.js';
+import { hostileValues, type Operation, readOperations } from './support/openapi-walk.js';
+import { servedSpark } from './support/served-spark.js';
 
 const key = 'ordinary-1';
 const adminKey = 'the-admin-key';

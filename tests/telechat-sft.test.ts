@@ -12,7 +12,7 @@ import { applyOverrides, parseConfig, readConfigFile } from '../src/config/index
 import { readSamples } from '../src/data/index.js';
 import { type ChatMessage, loadModelTokenizer, parseArchitecture } from '../src/models/index.js';
 import { runTraining, trainConfigSchema } from '../src/training/index.js';
-import { sharedData } from './shared-data.js';
+import { sharedData } from './support/shared-data.js';
 
 const dialogues = sharedData('sft/telechat_multi_turn.jsonl');
 const recipe = fileURLToPath(new URL('../recipes/telechat-sft-small.yaml', import.meta.url));

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CheckpointStore } from '../src/training/checkpoints/checkpoint-store.js';
-import { goldenFolder } from './golden.js';
+import { goldenFolder } from './support/golden.js';
 
 const program = fileURLToPath(new URL('../bin/xinghe', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-train-process-'));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type WatchServer, watchServer } from '../src/training/watch/watch-server.js';
-import { evaluationRecord, stepRecord } from './run-records.js';
+import { evaluationRecord, stepRecord } from './support/run-records.js';
 
 /** XINGHE_CHROMIUM, or where systems put it; undefined, the reason printed, where there is none. */
 function browserPath(): string | undefined {

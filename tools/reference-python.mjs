@@ -1,4 +1,4 @@
-// Makes a Python environment with programs of others, for tests alone (tests/reference.ts), under the cache folder, and
+// Makes a Python environment with programs of others, for tests alone (tests/support/reference.ts), under the cache folder, and
 // prints its interpreter. `python` (default, 4 GB): those whose files we must read and that must read ours: MindSpore, torch,
 // safetensors, sentencepiece, tokenizers, peft, gguf, tensorboard. `clients` (0.7 GB, no torch): those that talk with our
 // server: the openai client and lm-evaluation-harness.

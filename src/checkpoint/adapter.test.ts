@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { goldenFolder, goldenModels, goldenTensors, maxAbsDifference } from '../../tests/golden.js';
+import { goldenFolder, goldenModels, goldenTensors, maxAbsDifference } from '../../tests/support/golden.js';
 import { readSafetensorsHeader } from '../formats/index.js';
 import { applyLora, initializeLora, mergeLora } from '../lora/index.js';
 import { type LoadedModel, loadModel } from '../models/index.js';

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { referencePython, runReference } from '../../tests/reference.js';
+import { referencePython, runReference } from '../../tests/support/reference.js';
 import { readTensorBytes, type StoredTensor } from '../formats/index.js';
 import { openZeroCheckpoint } from './deepspeed.js';
 import { isZeroCheckpoint } from './deepspeed-files.js';

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { goldenFolder, goldenJson } from '../../tests/golden.js';
+import { goldenFolder, goldenJson } from '../../tests/support/golden.js';
 import { main } from './main.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-cli-data-'));

@@ -16,8 +16,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { stringify } from 'yaml';
-import { withTokenizer } from '../../tests/gguf-models.js';
-import { goldenFolder } from '../../tests/golden.js';
+import { withTokenizer } from '../../tests/support/gguf-models.js';
+import { goldenFolder } from '../../tests/support/golden.js';
 import { openSafetensorsModel, readJsonFile, writeSafetensors } from '../formats/index.js';
 import { main } from './main.js';
 

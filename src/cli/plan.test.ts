@@ -2,7 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { sparkConfig, telechat52bConfig, telechatConfig, xverseConfig } from '../../tests/plan-configs.js';
+import {
+  sparkConfig,
+  telechat52bConfig,
+  telechatConfig,
+  xverseConfig,
+} from '../../tests/support/plan-configs.js';
 import { plan } from './plan.js';
 
 const sizes = { layers: 2, hidden: 64, intermediate: 128, heads: 2, vocab: 256 };

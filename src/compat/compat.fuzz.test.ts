@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { publishedRun } from '../../tests/published/published-run.js';
-import { sharedData } from '../../tests/shared-data.js';
+import { publishedRun } from '../../tests/support/published/published-run.js';
+import { sharedData } from '../../tests/support/shared-data.js';
 import { readConfigFile } from '../config/index.js';
 import { InputError, messageOf } from '../errors/index.js';
 import { loadDeepspeedConfig, loadPublishedRun, readScript } from './index.js';
@@ -161,7 +161,7 @@ describe('fuzz', () => {
   });
 
   test('launch scripts', () => {
-    const script = readFileSync('tests/published/telechat-lora.sh', 'utf8');
+    const script = readFileSync('tests/support/published/telechat-lora.sh', 'utf8');
     const piece = fc.constantFrom(
       '"',
       "'",

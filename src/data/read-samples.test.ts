@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { sharedData } from '../../tests/shared-data.js';
+import { sharedData } from '../../tests/support/shared-data.js';
 import { type ReadSamplesOptions, readSamples } from './read-samples.js';
 import { type Sample, sampleTexts } from './sample.js';
 import { SkipReport } from './skip-report.js';

@@ -1,6 +1,6 @@
 /** Scores out of the engine against the definition, one item at a time. */
 import { expect, test } from 'vitest';
-import { goldenFolder } from '../../tests/golden.js';
+import { goldenFolder } from '../../tests/support/golden.js';
 import { loadModel } from '../models/index.js';
 import { intTensor, noGrad, scope } from '../tensor/index.js';
 import { type Continuation, logLikelihoods } from './log-likelihood.js';

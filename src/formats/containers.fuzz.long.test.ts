@@ -6,7 +6,7 @@ import {
   readGgufBytes,
   readMindRecordBytes,
   type ValidFiles,
-} from '../../tests/fuzz-containers.js';
+} from '../../tests/support/fuzz-containers.js';
 
 let valid: ValidFiles;
 beforeAll(async () => {

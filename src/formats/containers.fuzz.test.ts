@@ -6,8 +6,8 @@ import {
   readGgufBytes,
   readMindRecordBytes,
   type ValidFiles,
-} from '../../tests/fuzz-containers.js';
-import { parseGguf } from './gguf-reader.js';
+} from '../../tests/support/fuzz-containers.js';
+import { parseGguf } from './gguf/gguf-reader.js';
 
 let valid: ValidFiles;
 beforeAll(async () => {

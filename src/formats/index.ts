@@ -1,4 +1,7 @@
 /** Byte formats: files to plain values and back. No tensors, no names of model families. */
+
+export { type CkptFile, type ReadCkptOptions, readCkptFile } from './ckpt/ckpt-reader.js';
+export { type WriteCkptOptions, writeCkptFile } from './ckpt/ckpt-writer.js';
 export {
   checkWritable,
   type WriteChunk,
@@ -6,38 +9,27 @@ export {
   writeFileAtomic,
   writeFileStaged,
   writeFolderAtomic,
-} from './atomic-write.js';
-export { type CkptFile, type ReadCkptOptions, readCkptFile } from './ckpt-reader.js';
-export { type WriteCkptOptions, writeCkptFile } from './ckpt-writer.js';
-export { dtypeBytes, elementCount, type FileDtype } from './file-dtype.js';
-export { sha256OfFile } from './file-hash.js';
-export type { GgufArray, GgufScalar, GgufScalarType, GgufValue } from './gguf-metadata.js';
-export { type GgufFile, type GgufQuantizedTensor, readGgufFile } from './gguf-reader.js';
-export type { GgufQuantization } from './gguf-types.js';
-export { type GgufQuantizedInput, type GgufTensorInput, writeGgufFile } from './gguf-writer.js';
-export { fileStatus, listFolder, openInputFile, readFileStart, readFully } from './input-file.js';
-export { type MindRecordFile, openMindRecord } from './mindrecord-reader.js';
-export type { MindRecordInput, MindRecordInputRow } from './mindrecord-row.js';
+} from './files/atomic-write.js';
+export { sha256OfFile } from './files/file-hash.js';
+export { fileStatus, listFolder, openInputFile, readFileStart, readFully } from './files/input-file.js';
+export type { ByteRange } from './files/read-ranges.js';
+export { showValue } from './files/show-value.js';
+export { decodeUtf8 } from './files/utf8.js';
+export type { GgufArray, GgufScalar, GgufScalarType, GgufValue } from './gguf/gguf-metadata.js';
+export { type GgufFile, type GgufQuantizedTensor, readGgufFile } from './gguf/gguf-reader.js';
+export type { GgufQuantization } from './gguf/gguf-types.js';
+export { type GgufQuantizedInput, type GgufTensorInput, writeGgufFile } from './gguf/gguf-writer.js';
+export { type MindRecordFile, openMindRecord } from './mindrecord/mindrecord-reader.js';
+export type { MindRecordInput, MindRecordInputRow } from './mindrecord/mindrecord-row.js';
 export type {
   MindRecordColumn,
   MindRecordRow,
   MindRecordType,
   MindRecordValue,
-} from './mindrecord-schema.js';
-export { type MindRecordOptions, MindRecordWriter, writeMindRecord } from './mindrecord-writer.js';
-export {
-  isDict,
-  isKind,
-  isTensor,
-  type PickleDict,
-  type PickleValue,
-  pickleTypeName,
-  sequenceItems,
-  type TorchTensor,
-} from './pickle-value.js';
-export type { FloatInput, PickleInput, TupleInput } from './pickle-writer.js';
-export { type ProtobufField, protobufFloat, readProtobuf } from './protobuf.js';
-export { bytesField, doubleField, floatField, varintField } from './protobuf-writer.js';
+} from './mindrecord/mindrecord-schema.js';
+export { type MindRecordOptions, MindRecordWriter, writeMindRecord } from './mindrecord/mindrecord-writer.js';
+export { type ProtobufField, protobufFloat, readProtobuf } from './protobuf/protobuf.js';
+export { bytesField, doubleField, floatField, varintField } from './protobuf/protobuf-writer.js';
 export {
   type JsonLine,
   type ParseJsonOptions,
@@ -45,33 +37,36 @@ export {
   type ReadJsonLinesOptions,
   readJsonFile,
   readJsonLines,
-} from './read-json.js';
-export type { ByteRange } from './read-ranges.js';
+} from './records/read-json.js';
 export {
   detectRecordFormat,
   type ReadRecordsOptions,
   type RecordFormat,
   readRecords,
-} from './record-file.js';
+} from './records/record-file.js';
 export {
   type FileRecord,
   MAX_RECORD_BYTES,
   RecordFault,
   type RecordFaultReason,
-} from './record-file-fault.js';
+} from './records/record-file-fault.js';
 export {
   type ModelTensorEntry,
   openSafetensorsModel,
   readSafetensorsIndex,
   type SafetensorsModel,
-} from './safetensors-index.js';
-export { readSafetensorsHeader, type SafetensorsEntry, type SafetensorsFile } from './safetensors-reader.js';
+} from './safetensors/safetensors-index.js';
+export {
+  readSafetensorsHeader,
+  type SafetensorsEntry,
+  type SafetensorsFile,
+} from './safetensors/safetensors-reader.js';
 export {
   type WriteModelOptions,
   writeSafetensors,
   writeSafetensorsModel,
-} from './safetensors-writer.js';
-export { showValue } from './show-value.js';
+} from './safetensors/safetensors-writer.js';
+export { dtypeBytes, elementCount, type FileDtype } from './tensors/file-dtype.js';
 export {
   copyOf,
   readTensorBytes,
@@ -79,7 +74,7 @@ export {
   type StoredTensor,
   type TensorInput,
   tensorBytes,
-} from './stored-tensor.js';
+} from './tensors/stored-tensor.js';
 export {
   everyRow,
   fileOfView,
@@ -94,15 +89,25 @@ export {
   type TensorView,
   viewBytes,
   viewOf,
-} from './tensor-view.js';
-export { openTorchModel, type TorchModel } from './torch-model.js';
-export { readTorchFile, type TorchFile } from './torch-reader.js';
+} from './tensors/tensor-view.js';
+export { transpose } from './tensors/transpose-view.js';
+export {
+  isDict,
+  isKind,
+  isTensor,
+  type PickleDict,
+  type PickleValue,
+  pickleTypeName,
+  sequenceItems,
+  type TorchTensor,
+} from './torch/pickle-value.js';
+export type { FloatInput, PickleInput, TupleInput } from './torch/pickle-writer.js';
+export { openTorchModel, type TorchModel } from './torch/torch-model.js';
+export { readTorchFile, type TorchFile } from './torch/torch-reader.js';
 export {
   type TensorLeaf,
   type TorchInput,
   writeTorchFile,
   writeTorchModel,
   writeTorchValue,
-} from './torch-writer.js';
-export { transpose } from './transpose-view.js';
-export { decodeUtf8 } from './utf8.js';
+} from './torch/torch-writer.js';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { goldenFolder } from '../../tests/golden.js';
+import { goldenFolder } from '../../tests/support/golden.js';
 import { loadTokenizer } from '../tokenizers/index.js';
 import { createAnswerStream } from './answer-stream.js';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { goldenFolder, goldenJson } from '../../tests/golden.js';
+import { goldenFolder, goldenJson } from '../../tests/support/golden.js';
 import { type CausalLm, loadModel } from '../models/index.js';
 import { intTensor, noGrad, scope } from '../tensor/index.js';
 import { BeamSearch, type BeamSearchOptions } from './beam-search.js';

@@ -1,6 +1,6 @@
 /** Golden greedy generations of every family: plain, left-padded, with penalties, across TeleChat-52B's 4096. */
 import { describe, expect, test } from 'vitest';
-import { goldenFolder, goldenJson, goldenModels } from '../../tests/golden.js';
+import { goldenFolder, goldenJson, goldenModels } from '../../tests/support/golden.js';
 import { loadModel } from '../models/index.js';
 import { liveTensorCount, scope } from '../tensor/index.js';
 import { Engine } from './engine/engine.js';

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { goldenFolder } from '../../tests/golden.js';
-import { sharedData } from '../../tests/shared-data.js';
+import { goldenFolder } from '../../tests/support/golden.js';
+import { sharedData } from '../../tests/support/shared-data.js';
 import { loadTokenizer, type Tokenizer } from '../tokenizers/index.js';
 import { answerText, type ChatFormat, type ChatMessage, type FamilyName, promptLimit } from './index.js';
 import { sparkChat } from './spark/chat-format.js';

@@ -2,8 +2,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { goldenFolder } from '../../tests/golden.js';
-import { sharedData } from '../../tests/shared-data.js';
+import { goldenFolder } from '../../tests/support/golden.js';
+import { sharedData } from '../../tests/support/shared-data.js';
 import { readJsonFile } from '../formats/index.js';
 import { loadArchitecture, parseArchitecture } from './index.js';
 

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { goldenFolder, goldenModels, goldenTensors } from '../../tests/golden.js';
+import { goldenFolder, goldenModels, goldenTensors } from '../../tests/support/golden.js';
 import { loadWeights, publishedParameters, saveWeights } from '../checkpoint/index.js';
 import { readConfigFile } from '../config/index.js';
 import { readSafetensorsHeader } from '../formats/index.js';

@@ -2,7 +2,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { goldenFolder } from '../../tests/golden.js';
+import { goldenFolder } from '../../tests/support/golden.js';
 import { alternating } from './chat-prompt.js';
 import { loadServedModel, modelName, type ServedModel } from './served-model.js';
 

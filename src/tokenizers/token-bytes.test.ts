@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { goldenFolder } from '../../tests/golden.js';
+import { goldenFolder } from '../../tests/support/golden.js';
 import { InputError } from '../errors/index.js';
 import { loadTokenizer } from './load-tokenizer.js';
 

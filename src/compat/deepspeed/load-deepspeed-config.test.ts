@@ -2,11 +2,14 @@ import { expect, test } from 'vitest';
 import { loadDeepspeedConfig } from './load-deepspeed-config.js';
 
 test("XVERSE's file: auto is filled from the arguments", () => {
-  const { training, zero, ignored, warnings } = loadDeepspeedConfig('tests/published/deepspeed.json', {
-    microBatchSize: 4,
-    gradientAccumulationSteps: 4,
-    maxGradNorm: 0.5,
-  });
+  const { training, zero, ignored, warnings } = loadDeepspeedConfig(
+    'tests/support/published/deepspeed.json',
+    {
+      microBatchSize: 4,
+      gradientAccumulationSteps: 4,
+      maxGradNorm: 0.5,
+    },
+  );
   expect(training).toEqual({
     micro_batch_size: 4,
     gradient_accumulation_steps: 4,

@@ -3,7 +3,7 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { publishedRun } from '../../../tests/published/published-run.js';
+import { publishedRun } from '../../../tests/support/published/published-run.js';
 import { InputError } from '../../errors/index.js';
 import { checkTrainInput, valueAt } from '../foreign-run.js';
 import { describeIgnored } from '../key-tree.js';

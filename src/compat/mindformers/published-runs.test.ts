@@ -1,7 +1,7 @@
 /** The 19 published run files against a table that was written by hand from them. They lie beside the repository. */
 import { describe, expect, test } from 'vitest';
-import { table } from '../../../tests/published/published-table.js';
-import { sharedData } from '../../../tests/shared-data.js';
+import { table } from '../../../tests/support/published/published-table.js';
+import { sharedData } from '../../../tests/support/shared-data.js';
 import { readConfigFile } from '../../config/index.js';
 import { InputError } from '../../errors/index.js';
 import { trainConfigSchema } from '../../training/index.js';

@@ -5,8 +5,8 @@ import { checkTrainInput } from '../foreign-run.js';
 import { loadScript, readScript } from './load-script.js';
 import { parseShell } from './shell-words.js';
 
-const telechat = 'tests/published/telechat-lora.sh';
-const xverse = 'tests/published/xverse.sh';
+const telechat = 'tests/support/published/telechat-lora.sh';
+const xverse = 'tests/support/published/xverse.sh';
 
 test('TeleChat: arguments, and what its programs fix in their code', () => {
   const run = loadScript(telechat, ['model_name_or_path=models/7B']);

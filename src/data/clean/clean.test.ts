@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { goldenFolder, goldenJson } from '../../../tests/golden.js';
+import { goldenFolder, goldenJson } from '../../../tests/support/golden.js';
 import { loadTokenizer } from '../../tokenizers/index.js';
 import { readSamples } from '../read-samples.js';
 import type { Sample, SkippedRecord } from '../sample.js';

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { sharedData } from '../../../tests/shared-data.js';
+import { sharedData } from '../../../tests/support/shared-data.js';
 import { readRecords } from '../../formats/index.js';
 import type { Sample } from '../sample.js';
 import { ContaminationCheck, checkContamination } from './index.js';

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { goldenFolder } from '../../../tests/golden.js';
+import { goldenFolder } from '../../../tests/support/golden.js';
 import { prepareDataset } from '../prepare/prepare-dataset.js';
 import { type Dataset, openDataset } from './open-dataset.js';
 import { RowLoader, type RowLoaderOptions } from './row-loader.js';

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { goldenFolder } from '../../../tests/golden.js';
+import { goldenFolder } from '../../../tests/support/golden.js';
 import { loadTokenizer } from '../../tokenizers/index.js';
 import { type Dataset, openDataset } from '../dataset/open-dataset.js';
 import { rowPositions } from '../dataset/row.js';

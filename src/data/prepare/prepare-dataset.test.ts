@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { goldenFolder, goldenJson } from '../../../tests/golden.js';
+import { goldenFolder, goldenJson } from '../../../tests/support/golden.js';
 import { openMindRecord } from '../../formats/index.js';
 import { mergeDatasets } from '../dataset/merge-datasets.js';
 import { openDataset } from '../dataset/open-dataset.js';

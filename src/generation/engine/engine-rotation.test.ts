@@ -1,6 +1,6 @@
 /** Texts that grow past the length where their rotation changes: alone, together, after giving way, with a prefix cache. */
 import { describe, expect, test } from 'vitest';
-import { initialised, inScope, PagedForward, tinyTelechat } from '../../../tests/paged-forward.js';
+import { initialised, inScope, PagedForward, tinyTelechat } from '../../../tests/support/paged-forward.js';
 import { type CausalLm, parseArchitecture } from '../../models/index.js';
 import { intTensor } from '../../tensor/index.js';
 import type { GenerationRequest } from '../requests.js';

@@ -1,6 +1,6 @@
 /** Who runs, who waits and who gives way, where places or blocks are few; and what the prefix cache may serve. */
 import { afterAll, describe, expect, test } from 'vitest';
-import { goldenFolder } from '../../../tests/golden.js';
+import { goldenFolder } from '../../../tests/support/golden.js';
 import { loadModel } from '../../models/index.js';
 import { liveTensorCount } from '../../tensor/index.js';
 import type { TokenLogProbs } from '../log-probs.js';

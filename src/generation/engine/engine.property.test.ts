@@ -1,6 +1,6 @@
 /** Random workloads: whatever runs together, gives way, pauses or is cancelled, a request brings what it brings alone. */
 import { describe, test } from 'vitest';
-import { checkWorkloads, workloadModels } from '../../../tests/engine-workload.js';
+import { checkWorkloads, workloadModels } from '../../../tests/support/engine-workload.js';
 
 describe('random workloads', () => {
   test.each(workloadModels)('$name', (family) => checkWorkloads(family, 5));

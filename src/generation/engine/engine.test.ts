@@ -1,6 +1,6 @@
 /** The engine on the golden models: the same ids whatever runs beside a request, and everything given back. */
 import { afterAll, describe, expect, test } from 'vitest';
-import { goldenFolder, goldenJson } from '../../../tests/golden.js';
+import { goldenFolder, goldenJson } from '../../../tests/support/golden.js';
 import { type CausalLm, loadModel } from '../../models/index.js';
 import { intTensor, noGrad, scope, type Tensor } from '../../tensor/index.js';
 import type { GenerationRequest } from '../requests.js';

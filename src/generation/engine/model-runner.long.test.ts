@@ -1,6 +1,6 @@
 /** TeleChat's cache beyond the second step of its rotary base: seconds in float64. */
 import { expect, test } from 'vitest';
-import { inScope, oneByOne, telechatCacheDifference } from '../../../tests/paged-forward.js';
+import { inScope, oneByOne, telechatCacheDifference } from '../../../tests/support/paged-forward.js';
 
 test('TeleChat across 8192 and 16384: cached keys keep the base of their own moment', () =>
   inScope(() => {

@@ -1,6 +1,6 @@
 /** Forward through paged blocks, and with left padding, against the plain forward of whole rows; float64. */
 import { describe, expect, test } from 'vitest';
-import { goldenFolder, goldenModels, maxAbsDifference } from '../../../tests/golden.js';
+import { goldenFolder, goldenModels, maxAbsDifference } from '../../../tests/support/golden.js';
 import {
   cachedLogits,
   initialised,
@@ -10,7 +10,7 @@ import {
   someIds,
   telechatCacheDifference,
   tinyTelechat,
-} from '../../../tests/paged-forward.js';
+} from '../../../tests/support/paged-forward.js';
 import { type CausalLm, loadModel, parseArchitecture } from '../../models/index.js';
 import { ntkAlpha } from '../../models/ntk.js';
 import { PagedKvCache } from '../../nn/index.js';

@@ -1,6 +1,6 @@
 /** Text out of the engine: whole characters, stop strings, grammars, errors of one request. */
 import { afterAll, expect, test } from 'vitest';
-import { goldenFolder } from '../../../tests/golden.js';
+import { goldenFolder } from '../../../tests/support/golden.js';
 import { InputError } from '../../errors/index.js';
 import { loadModel } from '../../models/index.js';
 import { loadTokenizer } from '../../tokenizers/index.js';

@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'vitest';
-import { goldenFolder } from '../../../tests/golden.js';
+import { goldenFolder } from '../../../tests/support/golden.js';
 import { InputError } from '../../errors/index.js';
 import { loadTokenizer } from '../../tokenizers/index.js';
 import { GrammarCompiler } from './grammar-compiler.js';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { goldenFolder } from '../../../tests/golden.js';
-import { sharedData } from '../../../tests/shared-data.js';
+import { goldenFolder } from '../../../tests/support/golden.js';
+import { sharedData } from '../../../tests/support/shared-data.js';
 import { loadTokenizer } from '../../tokenizers/index.js';
 import { Random } from '../random.js';
 import { acceptsPrefix } from './accepts.js';

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { goldenFolder, maxAbsDifference } from '../../../tests/golden.js';
+import { goldenFolder, maxAbsDifference } from '../../../tests/support/golden.js';
 import { loadAdapter, saveAdapter } from '../../checkpoint/index.js';
 import { applyLora, initializeLora, type LoraOptions } from '../../lora/index.js';
 import { Generator, intTensor, noGrad, type Tensor } from '../../tensor/index.js';

@@ -13,7 +13,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test, vi } from 'vitest';
-import { goldenFolder, goldenModels, goldenTensors, maxAbsDifference } from '../../../tests/golden.js';
+import {
+  goldenFolder,
+  goldenModels,
+  goldenTensors,
+  maxAbsDifference,
+} from '../../../tests/support/golden.js';
 import {
   type ContainerFormat,
   DEFAULT_SHARD_THRESHOLD,

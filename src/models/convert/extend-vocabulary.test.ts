@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { goldenFolder, maxAbsDifference } from '../../../tests/golden.js';
+import { goldenFolder, maxAbsDifference } from '../../../tests/support/golden.js';
 import { initializeModule } from '../../nn/index.js';
 import { Generator, intTensor, noGrad, scope, type Tensor } from '../../tensor/index.js';
 import { loadTokenizer, mergeVocabularies, newRowSources } from '../../tokenizers/index.js';

@@ -11,9 +11,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { ggufModels as models, withTokenizer } from '../../../tests/gguf-models.js';
-import { goldenFolder, maxAbsDifference } from '../../../tests/golden.js';
-import { referencePython, runReference } from '../../../tests/reference.js';
+import { ggufModels as models, withTokenizer } from '../../../tests/support/gguf-models.js';
+import { goldenFolder, maxAbsDifference } from '../../../tests/support/golden.js';
+import { referencePython, runReference } from '../../../tests/support/reference.js';
 import { openCheckpoint } from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
 import { copyOf, readGgufFile, readView, type TensorView, writeGgufFile } from '../../formats/index.js';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { ggufModels as models, withTokenizer } from '../../../tests/gguf-models.js';
+import { ggufModels as models, withTokenizer } from '../../../tests/support/gguf-models.js';
 import { intTensor, noGrad } from '../../tensor/index.js';
 import { loadModel } from '../load-model.js';
 import { convertModel } from './convert-model.js';

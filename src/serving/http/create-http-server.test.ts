@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { eventually, openSocket, parseAnswer, sendRaw } from '../../../tests/http-client.js';
+import { eventually, openSocket, parseAnswer, sendRaw } from '../../../tests/support/http-client.js';
 import { InputError } from '../../errors/index.js';
 import { EngineUnavailableError, QueueFullError } from '../engine-service.js';
 import { ApiKeys } from './api-keys.js';

@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
-import { FakeEngine } from '../../../tests/fake-engine.js';
+import { FakeEngine } from '../../../tests/support/fake-engine.js';
 import type { EngineState } from '../engine-service.js';
 import { ApiKeys } from './api-keys.js';
 import { createHttpServer, type HttpService } from './create-http-server.js';

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseAnswer, sendRaw } from '../../../tests/http-client.js';
+import { parseAnswer, sendRaw } from '../../../tests/support/http-client.js';
 import { ApiKeys } from './api-keys.js';
 import { createHttpServer, type HttpService } from './create-http-server.js';
 import { staticRoutes } from './static-routes.js';

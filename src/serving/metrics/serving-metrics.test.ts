@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { FakeEngine } from '../../../tests/fake-engine.js';
+import { FakeEngine } from '../../../tests/support/fake-engine.js';
 import { createHttpServer, type HttpService } from '../http/index.js';
 import { ObservedEngine } from './observed-engine.js';
 import { metricsRoute, ServingMetrics } from './serving-metrics.js';

@@ -5,7 +5,7 @@ import {
   startOpenAiServer,
   type TestServer,
   tokensOf,
-} from '../../../tests/openai-server.js';
+} from '../../../tests/support/openai-server.js';
 
 const PATH = '/v1/completions';
 const model = sparkLikeModel();

@@ -8,7 +8,7 @@ import {
   startOpenAiServer,
   type TestServer,
   tokensOf,
-} from '../../../tests/openai-server.js';
+} from '../../../tests/support/openai-server.js';
 
 const model = sparkLikeModel();
 const question = { role: 'user', content: '你好' } as const;

@@ -7,7 +7,7 @@ import {
   startOpenAiServer,
   type TestServer,
   tokensOf,
-} from '../../../tests/openai-server.js';
+} from '../../../tests/support/openai-server.js';
 
 const model = sparkLikeModel({ chatTemplate: undefined });
 const messages = [{ role: 'user', content: '你好' }];

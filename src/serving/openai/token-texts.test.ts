@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { goldenFolder } from '../../../tests/golden.js';
+import { goldenFolder } from '../../../tests/support/golden.js';
 import { loadTokenizer } from '../../tokenizers/index.js';
 import { TokenTexts } from './token-texts.js';
 

@@ -6,7 +6,7 @@ import {
   startOpenAiServer,
   type TestServer,
   tokensOf,
-} from '../../../tests/openai-server.js';
+} from '../../../tests/support/openai-server.js';
 import { ToolCallReader } from './tool-call-reader.js';
 import type { ToolMode } from './tool-prompt.js';
 

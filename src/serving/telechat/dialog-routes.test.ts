@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { FakeEngine, type FakeEngineOptions } from '../../../tests/fake-engine.js';
-import { eventually } from '../../../tests/http-client.js';
-import { servedSpark } from '../../../tests/served-spark.js';
+import { FakeEngine, type FakeEngineOptions } from '../../../tests/support/fake-engine.js';
+import { eventually } from '../../../tests/support/http-client.js';
+import { servedSpark } from '../../../tests/support/served-spark.js';
 import { EngineUnavailableError } from '../engine-service.js';
 import { createHttpServer, type HttpService } from '../http/index.js';
 import { telechatRoutes } from './dialog-routes.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { goldenFolder } from '../../../tests/golden.js';
+import { goldenFolder } from '../../../tests/support/golden.js';
 import { loadTokenizer } from '../load-tokenizer.js';
 import { FertilityMeter, fertilityRates } from './fertility.js';
 

@@ -3,8 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { referencePython, runReference } from '../../../tests/reference.js';
-import { sharedData } from '../../../tests/shared-data.js';
+import { referencePython, runReference } from '../../../tests/support/reference.js';
+import { sharedData } from '../../../tests/support/shared-data.js';
 import { loadTokenizer } from '../load-tokenizer.js';
 import { trainSentencePiece } from './train-sentencepiece.js';
 

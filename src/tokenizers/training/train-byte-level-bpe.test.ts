@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it, test } from 'vitest';
-import { goldenFolder } from '../../../tests/golden.js';
-import { referencePython, runReference } from '../../../tests/reference.js';
+import { goldenFolder } from '../../../tests/support/golden.js';
+import { referencePython, runReference } from '../../../tests/support/reference.js';
 import { InputError } from '../../errors/index.js';
 import { parseTokenizer } from '../load-tokenizer.js';
 import {

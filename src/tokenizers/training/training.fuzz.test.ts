@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { goldenFolder } from '../../../tests/golden.js';
+import { goldenFolder } from '../../../tests/support/golden.js';
 import { InputError } from '../../errors/index.js';
 import { textsOfChunk } from './chunk-texts.js';
 import { mergeSentencePiece, sentencePieceRowSources } from './merge-sentencepiece.js';

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { measureTraining, sparkConfig, telechatConfig, xverseConfig } from '../../../tests/plan-configs.js';
+import {
+  measureTraining,
+  sparkConfig,
+  telechatConfig,
+  xverseConfig,
+} from '../../../tests/support/plan-configs.js';
 import type { PlanOptions } from './plan-run.js';
 
 const sizes = { layers: 8, hidden: 512, intermediate: 1376, heads: 8, vocab: 8000 };

@@ -6,7 +6,7 @@ import {
   telechat52bConfig,
   telechatConfig,
   xverseConfig,
-} from '../../../tests/plan-configs.js';
+} from '../../../tests/support/plan-configs.js';
 import { parseArchitecture } from '../../models/index.js';
 import { flopsPerToken } from './flops.js';
 import { modelShape } from './model-shape.js';

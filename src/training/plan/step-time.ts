@@ -1,5 +1,5 @@
 /** Seconds of an optimiser step, from the arithmetic of the model and the speed of the device. */
-import type { Recompute } from '../segments.js';
+import type { Recompute } from '../step/segments.js';
 import type { Precision } from './byte-table.js';
 
 /**

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { evaluationRecord, stepRecord } from '../../../tests/run-records.js';
+import { evaluationRecord, stepRecord } from '../../../tests/support/run-records.js';
 import { metricsFile } from './metrics-file.js';
 
 let folder = '';

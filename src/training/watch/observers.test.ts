@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { evaluationRecord, stepRecord } from '../../../tests/run-records.js';
+import { evaluationRecord, stepRecord } from '../../../tests/support/run-records.js';
 import { progress } from './progress.js';
 import { prometheus } from './prometheus.js';
 import { remainingSeconds } from './remaining-seconds.js';

@@ -3,8 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { referencePython, runReference } from '../../../tests/reference.js';
-import { evaluationRecord, stepRecord } from '../../../tests/run-records.js';
+import { referencePython, runReference } from '../../../tests/support/reference.js';
+import { evaluationRecord, stepRecord } from '../../../tests/support/run-records.js';
 import { crc32c, maskedCrc32c } from './crc32c.js';
 import { tensorBoard } from './tensor-board.js';
 

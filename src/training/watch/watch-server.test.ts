@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { request as httpRequest } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
-import { evaluationRecord, stepRecord } from '../../../tests/run-records.js';
+import { evaluationRecord, stepRecord } from '../../../tests/support/run-records.js';
 import { RunHistory } from './run-history.js';
 import { type WatchServer, watchServer } from './watch-server.js';
 

@@ -1,3 +1,0 @@
-import { fuzzRecordFiles } from '../../tests/record-file-fuzz.js';
-
-fuzzRecordFiles(250);

@@ -1,0 +1,3 @@
+import { fuzzRecordFiles } from '../../../tests/support/record-file-fuzz.js';
+
+fuzzRecordFiles(10_000);

@@ -1,0 +1,52 @@
+/** What of a configuration only shows beside the model and the data. */
+import type { RowSource } from '../../data/index.js';
+import { InputError } from '../../errors/index.js';
+import type { LoadedModel } from '../../models/index.js';
+import { Linear } from '../../nn/index.js';
+import type { TrainConfig } from './run-config.js';
+
+/** @throws InputError for numbers that do not fit the model, the rows, or each other */
+export function checkRun({ training, lora }: TrainConfig, { model }: LoadedModel, rows: RowSource): void {
+  const { recompute, warmup_steps: warmup = 0, decay_steps: decay = 0 } = training;
+  const rowsPerStep = training.micro_batch_size * training.gradient_accumulation_steps;
+  const steps =
+    training.steps ?? Math.max(1, Math.ceil(((training.epochs ?? 1) * rows.rowCount) / rowsPerStep));
+  if (warmup > steps)
+    throw new InputError(
+      `training.warmup_steps is ${warmup}, but the run has ${steps} steps; give at most as many.`,
+    );
+  if (decay > steps)
+    throw new InputError(
+      `training.decay_steps is ${decay}, but the run has ${steps} steps; give at most as many.`,
+    );
+  const blocks = model.layers.length;
+  const beyond =
+    typeof recompute === 'object' && 'layers' in recompute
+      ? recompute.layers.find((layer) => layer >= blocks)
+      : undefined;
+  if (beyond !== undefined)
+    throw new InputError(
+      `training.recompute.layers names block ${beyond}; the model has blocks 0 to ${blocks - 1}.`,
+    );
+  checkLength(model.maxPositions, rows);
+  if (lora !== undefined) checkRank(lora.rank, model);
+}
+
+function checkLength(maxPositions: number | undefined, rows: RowSource): void {
+  const predictions = rows.rowCount === 0 ? 0 : rows.row(0).ids.length - 1;
+  if (maxPositions === undefined || predictions <= maxPositions) return;
+  throw new InputError(
+    `rows have ${predictions} predictions, the model is made for ${maxPositions} positions; prepare shorter rows, or raise the ` +
+      "limit in the model's config if it is meant to be extended.",
+  );
+}
+
+function checkRank(rank: number, model: LoadedModel['model']): void {
+  for (const [path, layer] of model.namedModules())
+    if (layer instanceof Linear && rank <= Math.min(layer.inFeatures, layer.outFeatures)) return;
+    else if (layer instanceof Linear)
+      throw new InputError(
+        `lora.rank is ${rank}, but ${path} has only ${Math.min(layer.inFeatures, layer.outFeatures)} features on one side; a higher rank ` +
+          'is no low-rank update.',
+      );
+}

@@ -1,0 +1,169 @@
+/** What a run keeps on disk so that it can be taken up again, and how it is put back. */
+import { readFileSync } from 'node:fs';
+import { adapterContent, publishedParameters, saveAdapter } from '../../checkpoint/index.js';
+import { fileStatus, writeFolderAtomic } from '../../formats/index.js';
+import { log } from '../../log/index.js';
+import type { LoraLinear } from '../../lora/index.js';
+import { type LoadedModel, modelSideFiles, type SideFile, tokenizerSource } from '../../models/index.js';
+import { type CheckpointStore, openCheckpointFolder } from '../checkpoints/checkpoint-store.js';
+import type { CheckpointManifest } from '../checkpoints/manifest.js';
+import type { SnapshotFile } from '../checkpoints/snapshot.js';
+import type { TrainConfig } from './run-config.js';
+import type { RunRows } from './run-rows.js';
+import { type RunIdentity, type RunProgress, restoreRun, snapshotTensor, takeSnapshot } from './run-state.js';
+import type { RunCheckpoints, RunParts } from './train-rows.js';
+
+/** A checkpoint to go on from. */
+export interface RunStart {
+  readonly path: string;
+  readonly manifest: CheckpointManifest;
+}
+
+/** @param resume `auto` for the newest of the run, or the folder of a checkpoint. @throws InputError if there is none */
+export function findStart(store: CheckpointStore, resume: string): RunStart {
+  if (resume === 'auto') return store.newest();
+  return { path: resume, manifest: openCheckpointFolder(resume) };
+}
+
+/** The checkpoints of one run: weights or adapter, optimiser, everything that a resumed run needs. */
+export class RunKeeper implements RunCheckpoints {
+  readonly every: number;
+  readonly tokenizerPath: string;
+  readonly #config: TrainConfig;
+  readonly #loaded: LoadedModel;
+  readonly #adapters: Map<string, LoraLinear> | undefined;
+  readonly #data: RunRows;
+  readonly #store: CheckpointStore;
+  #start: RunStart | undefined;
+  #parts: RunParts | undefined;
+
+  constructor(run: {
+    config: TrainConfig;
+    loaded: LoadedModel;
+    adapters: Map<string, LoraLinear> | undefined;
+    data: RunRows;
+    store: CheckpointStore;
+    tokenizerPath: string;
+    start: RunStart | undefined;
+  }) {
+    this.#config = run.config;
+    this.#loaded = run.loaded;
+    this.#adapters = run.adapters;
+    this.#data = run.data;
+    this.#store = run.store;
+    this.#start = run.start;
+    this.every = run.config.checkpoints.every;
+    this.tokenizerPath = run.tokenizerPath;
+  }
+
+  async save(progress: RunProgress, parts: RunParts, reason: 'due' | 'best' | 'interrupted'): Promise<void> {
+    this.#parts = parts;
+    const { keep_best: keepBest } = this.#config.checkpoints;
+    if (reason === 'best' && !keepBest) return;
+    if (reason === 'best') this.#store.markBest(progress.step);
+    const snapshot = takeSnapshot(
+      progress,
+      this.#identity(parts),
+      parts.trainer,
+      parts.dropout,
+      this.#files(),
+    );
+    await this.#store.save(progress.step, snapshot, reason === 'interrupted');
+  }
+
+  async restore(parts: RunParts, which: 'start' | 'newest'): Promise<RunProgress | undefined> {
+    this.#parts = parts;
+    await this.#store.wait();
+    const from = which === 'start' ? this.#start : this.#newestOrNone();
+    if (from === undefined) return undefined;
+    return this.#restoreFrom(from, parts);
+  }
+
+  /** After the last step: with keep_best, back to the weights of the best evaluation. */
+  async finish({ best, step }: RunProgress): Promise<void> {
+    await this.#store.wait();
+    const parts = this.#parts;
+    if (
+      !this.#config.checkpoints.keep_best ||
+      best === undefined ||
+      best.step === step ||
+      parts === undefined
+    )
+      return;
+    const path = this.#store.pathOf(best.step);
+    if (fileStatus(path) === undefined) {
+      log(`warning: the best checkpoint, ${path}, is gone; the final model is that of the last step`);
+      return;
+    }
+    log(`final model: the weights of step ${best.step}, whose evaluation loss was the lowest`);
+    this.#restoreFrom({ path, manifest: openCheckpointFolder(path) }, parts, 'weights');
+  }
+
+  async writeAdapter(folder: string): Promise<void> {
+    const { model, architecture } = this.#loaded;
+    await writeFolderAtomic(
+      folder,
+      (temporary) => saveAdapter(model, architecture.names, temporary, this.#config.model.path),
+      { replace: true },
+    );
+  }
+
+  #restoreFrom({ path, manifest }: RunStart, parts: RunParts, what: 'all' | 'weights' = 'all'): RunProgress {
+    const isAdapter = this.#adapters !== undefined;
+    const progress = restoreRun(path, manifest, this.#identity(parts), {
+      trainer: parts.trainer,
+      dropout: parts.dropout,
+      parameters: parts.parameters,
+      weights: isAdapter ? 'adapter_model.safetensors' : '.',
+      nameIn: (name) => (isAdapter ? `base_model.model.${name}` : name),
+      what,
+    });
+    if (progress.best !== undefined) this.#store.markBest(progress.best.step);
+    log(`${what === 'all' ? 'resumed' : 'took the weights'} from ${path} (step ${progress.step})`);
+    return progress;
+  }
+
+  #newestOrNone(): RunStart | undefined {
+    return this.#store.steps().length === 0 ? undefined : this.#store.newest();
+  }
+
+  #identity({ totalSteps, rowsPerStep }: RunParts): RunIdentity {
+    return { config: this.#config, totalSteps, dataRows: this.#data.rows.rowCount, rowsPerStep };
+  }
+
+  #files(): SnapshotFile[] {
+    const { model, architecture } = this.#loaded;
+    if (this.#adapters !== undefined) {
+      const { weightFile, tensors, configFile, config } = adapterContent(
+        model,
+        architecture.names,
+        this.#config.model.path,
+      );
+      const saved = tensors.map(([name, tensor]) => snapshotTensor(name, tensor));
+      return [
+        { path: weightFile, content: { kind: 'tensors', tensors: saved } },
+        { path: configFile, content: { kind: 'bytes', bytes: Buffer.from(config) } },
+      ];
+    }
+    const tensors = [...publishedParameters(model, architecture.names)].map(([name, parameter]) =>
+      snapshotTensor(name, parameter),
+    );
+    return [
+      { path: 'model.safetensors', content: { kind: 'tensors', tensors } },
+      ...modelSideFiles(this.#loaded, tokenizerSource(this.tokenizerPath)).map(
+        ({ name, content }): SnapshotFile => ({
+          path: name,
+          content: {
+            kind: 'bytes',
+            bytes: sideFileBytes(content),
+          },
+        }),
+      ),
+    ];
+  }
+}
+
+function sideFileBytes(content: SideFile['content']): Uint8Array {
+  if (typeof content === 'string') return Buffer.from(content);
+  return content instanceof Uint8Array ? content : readFileSync(content.file);
+}

@@ -1,0 +1,63 @@
+/** The model of a run: loaded or new, with new adapters where the configuration asks for them. */
+import { publishedLayer } from '../../checkpoint/index.js';
+import { InputError } from '../../errors/index.js';
+import { applyLora, initializeLora, type LoraLinear } from '../../lora/index.js';
+import { type LoadedModel, loadArchitecture, loadModel, parseArchitecture } from '../../models/index.js';
+import { initializeModule, Linear } from '../../nn/index.js';
+import { Generator, scope, selectDevice } from '../../tensor/index.js';
+import { computeDType } from '../step/precision.js';
+import type { TrainConfig } from './run-config.js';
+
+export function createRunModel({ model: source, seed, device, training }: TrainConfig): LoadedModel {
+  const { path, config } = source;
+  const dtype = training.precision === undefined ? undefined : computeDType(training.precision);
+  const selected = selectDevice(device);
+  if (path !== undefined) return loadModel(path, { dtype, device: selected });
+  const architecture =
+    typeof config === 'string' ? loadArchitecture(config) : parseArchitecture(config, 'model.config');
+  const model = architecture.createModel();
+  withGenerator(seed, (generator) =>
+    initializeModule(model, {
+      rule: architecture.initRule,
+      generator,
+      dtype: dtype ?? 'float32',
+      device: selected,
+    }),
+  );
+  return { model, architecture };
+}
+
+/** @throws InputError for a target module that no linear layer has in its published name */
+export function addAdapters(
+  { model, architecture }: LoadedModel,
+  { target_modules: targets, ...lora }: NonNullable<TrainConfig['lora']>,
+  seed: number,
+): Map<string, LoraLinear> {
+  const published = (own: string): string => publishedLayer(architecture.names, own);
+  const layers = [...model.namedModules()].flatMap(([own, module]) =>
+    module instanceof Linear ? [published(own)] : [],
+  );
+  const unknown = targets.find((part) => !layers.some((layer) => layer.includes(part)));
+  if (unknown !== undefined)
+    throw new InputError(
+      `lora.target_modules: no linear layer has "${unknown}" in its name; there are ` +
+        `${[...new Set(layers.map((layer) => layer.split('.').at(-1)))].join(', ')}.`,
+    );
+  const adapters = applyLora(model, (own) => targets.some((part) => published(own).includes(part)), {
+    rank: lora.rank,
+    alpha: lora.alpha,
+    dropout: lora.dropout,
+    rankStabilized: lora.rank_stabilized,
+    dora: lora.dora,
+  });
+  withGenerator(seed, (generator) => {
+    for (const layer of adapters.values()) initializeLora(layer, generator);
+  });
+  return adapters;
+}
+
+function withGenerator(seed: number, body: (generator: Generator) => void): void {
+  const generator = new Generator(seed);
+  scope(() => body(generator));
+  generator.dispose();
+}

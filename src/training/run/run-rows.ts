@@ -1,0 +1,150 @@
+/** The rows of a run: a prepared dataset, or files through the tokenizer and the family's chat format. */
+import {
+  concatenateDocuments,
+  type Dataset,
+  openDataset,
+  packSamples,
+  type Row,
+  type RowSource,
+  readSamples,
+  rowsInMemory,
+  separateSamples,
+} from '../../data/index.js';
+import { InputError } from '../../errors/index.js';
+import { formatCount, log } from '../../log/index.js';
+import type { Architecture } from '../../models/index.js';
+import type { Tokenizer } from '../../tokenizers/index.js';
+import type { TrainConfig } from './run-config.js';
+
+/** Where rows come from; the same for training and for evaluation. */
+type RowsConfig = Omit<TrainConfig['data'], 'shuffle'>;
+
+export interface RunRows {
+  readonly rows: RowSource;
+  /** Is each text of a row read on its own? */
+  readonly documentAttention: boolean;
+}
+
+const DEFAULT_SEQUENCE_LENGTH = 1024;
+
+/** @throws InputError for faulty records (with file and line), and if there is nothing to learn */
+export async function readRunRows(
+  data: RowsConfig,
+  architecture: Architecture,
+  tokenizer: Tokenizer,
+): Promise<RunRows> {
+  if (data.dataset !== undefined)
+    return datasetRows(data, openDataset(data.dataset), architecture, tokenizer);
+  return fileRows(data, architecture, tokenizer);
+}
+
+function datasetRows(
+  { document_attention: wanted }: RowsConfig,
+  dataset: Dataset,
+  { vocabSize }: Architecture,
+  tokenizer: Tokenizer,
+): RunRows {
+  const { path, rowCount, rowLength, index } = dataset;
+  if (rowCount === 0) throw new InputError(`${path} has no rows to train on.`);
+  if (index !== undefined && index.tokenizer.vocab_size > vocabSize)
+    throw new InputError(
+      `${path} was prepared with a tokenizer of ${index.tokenizer.vocab_size} ids, the model has ${vocabSize}; prepare it with ` +
+        "the model's tokenizer.",
+    );
+  if (index !== undefined && index.tokenizer.vocab_size !== tokenizer.vocabSize)
+    throw new InputError(
+      `${path} was prepared with ${index.tokenizer.path} (${index.tokenizer.vocab_size} ids), the run's tokenizer has ` +
+        `${tokenizer.vocabSize}; prepare it with the model's tokenizer.`,
+    );
+  const first = dataset.row(0);
+  const hasDocuments = first.documentIds !== undefined;
+  if (wanted === true && !hasDocuments)
+    throw new InputError(
+      `${path} does not tell where its documents begin; data.document_attention cannot be true.`,
+    );
+  log(`data: ${rowCount} rows of ${rowLength} ids (${path})`);
+  return {
+    rows: {
+      rowCount,
+      phases: dataset.phases,
+      row(place) {
+        const { ids, lossMask, documentIds } = dataset.row(place);
+        const beyond = ids.findIndex((id) => id >= vocabSize);
+        if (beyond >= 0)
+          throw new InputError(
+            `${path}, row ${place}: id ${ids[beyond]} at ${beyond}; the model has ${vocabSize} ids.`,
+          );
+        return { ids, lossMask, documents: documentIds === undefined ? undefined : runLengths(documentIds) };
+      },
+    },
+    documentAttention: wanted ?? hasDocuments,
+  };
+}
+
+/** Lengths of the stretches of equal values. */
+function runLengths(values: Int32Array): number[] {
+  const lengths: number[] = [];
+  let start = 0;
+  for (let index = 1; index <= values.length; index++) {
+    if (index < values.length && values[index] === values[start]) continue;
+    lengths.push(index - start);
+    start = index;
+  }
+  return lengths;
+}
+
+async function fileRows(
+  data: RowsConfig,
+  architecture: Architecture,
+  tokenizer: Tokenizer,
+): Promise<RunRows> {
+  const { files = [], form, sequence_length = DEFAULT_SEQUENCE_LENGTH, packing = 'greedy' } = data;
+  if (form === undefined) throw new TypeError('files without a form');
+  const rowLength = sequence_length + 1;
+  const texts: number[][] = [];
+  const dialogues: Row[] = [];
+  for await (const sample of readSamples(files, { form })) {
+    if (sample.kind === 'text') texts.push(tokenizer.encode(sample.text));
+    else dialogues.push(architecture.chat.renderTraining(sample.messages, tokenizer));
+  }
+  const rows = [
+    ...concatenateDocuments(texts, rowLength, architecture.eosTokenId),
+    ...dialogueRows(dialogues, packing, rowLength),
+  ];
+  const names = files.join(', ');
+  if (rows.length === 0)
+    throw new InputError(`${names}: no row to train on; the files are empty, or every record is too long.`);
+  let tokens = 0;
+  let learned = 0;
+  for (const { ids, lossMask } of rows) {
+    tokens += ids.length;
+    for (let index = 0; index < lossMask.length; index++) learned += lossMask[index] ?? 0;
+  }
+  if (learned === 0) throw new InputError(`${names}: no token to learn; the loss masks are all 0.`);
+  const fill = (100 * tokens) / (rows.length * rowLength);
+  log(
+    `data: ${rows.length} rows of at most ${rowLength} ids, ${formatCount(tokens)} tokens (${fill.toFixed(1)} % ` +
+      `full), ${formatCount(learned)} of them learned`,
+  );
+  return {
+    rows: rowsInMemory(rows),
+    documentAttention: data.document_attention ?? dialogues.length > 0,
+  };
+}
+
+function dialogueRows(
+  samples: readonly Row[],
+  packing: 'greedy' | 'none',
+  rowLength: number,
+): readonly Row[] {
+  const pack = packing === 'greedy' ? packSamples : separateSamples;
+  const { rows, tooLong } = pack(samples, rowLength);
+  if (tooLong.length > 0) {
+    const longest = Math.max(...tooLong.map(({ tokens }) => tokens));
+    log(
+      `data: ${tooLong.length} of ${samples.length} dialogues are longer than a row of ${rowLength} ids (the longest ` +
+        `has ${longest}) and are left out; raise data.sequence_length to keep them`,
+    );
+  }
+  return rows;
+}

@@ -1,0 +1,227 @@
+/** A training run from its configuration to `final/`. */
+import { mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { loadAdapter } from '../../checkpoint/index.js';
+import { InputError, messageOf } from '../../errors/index.js';
+import { fileStatus } from '../../formats/index.js';
+import { generateText } from '../../generation/index.js';
+import { log } from '../../log/index.js';
+import { type LoraLinear, learningRateFactors, mergeLora } from '../../lora/index.js';
+import { type LoadedModel, loadModelTokenizer, saveModel, tokenizerSource } from '../../models/index.js';
+import { prepareEngine, setLinearRoute } from '../../tensor/index.js';
+import type { Tokenizer } from '../../tokenizers/index.js';
+import { CheckpointStore } from '../checkpoints/checkpoint-store.js';
+import { residentBytes } from '../plan/process-memory.js';
+import { metricsFile } from '../watch/metrics-file.js';
+import type { RunObserver } from '../watch/observer.js';
+import { progress } from '../watch/progress.js';
+import { tensorBoard } from '../watch/tensor-board.js';
+import { watchServer } from '../watch/watch-server.js';
+import { checkRun } from './run-checks.js';
+import type { TrainConfig } from './run-config.js';
+import { findStart, RunKeeper, type RunStart } from './run-keeper.js';
+import { lockRun } from './run-lock.js';
+import { addAdapters, createRunModel } from './run-model.js';
+import { outlook, type RunOutlook } from './run-outlook.js';
+import { type RunRows, readRunRows } from './run-rows.js';
+import { type TrainingResult, trainRows } from './train-rows.js';
+
+const METRICS_FILE = 'metrics.jsonl';
+const CHECKPOINTS = 'checkpoints';
+const FINAL = 'final';
+const ADAPTER = 'adapter';
+
+/** What a run leaves in its folder; a second one must not write over it. */
+const RUN_FILES = [METRICS_FILE, CHECKPOINTS, ADAPTER, FINAL] as const;
+
+export interface RunOptions {
+  /** Go on from the newest checkpoint of the output folder (`auto`), or from this one. Default: a new run. */
+  readonly resume?: string | undefined;
+}
+
+/**
+ * Runs a whole configuration. With LoRA, `adapter/` and the checkpoints hold the adapter alone (a PEFT folder), and
+ * `final/` the model with the adapter merged.
+ * @throws InputError for whatever of it is wrong, before anything is written
+ */
+export async function runTraining(config: TrainConfig, { resume }: RunOptions = {}): Promise<TrainingResult> {
+  const { output } = config;
+  const store = new CheckpointStore(join(output, CHECKPOINTS), {
+    keepLast: config.checkpoints.keep_last,
+    keepEvery: config.checkpoints.keep_every,
+    async: config.checkpoints.async,
+  });
+  const start = resume === undefined ? refuseOtherRun(output) : findStart(store, resume);
+  const tokenizerPath = config.model.tokenizer ?? config.model.path;
+  if (tokenizerPath === undefined)
+    throw new InputError('model.tokenizer is missing; a new model needs a tokenizer file or folder.');
+  prepareEngine(config.threads === undefined ? {} : { threads: config.threads });
+  if (config.deterministic) setLinearRoute({ forward: false, gradInput: false, gradWeight: false });
+  const startBytes = residentBytes();
+  const loaded = createRunModel(config);
+  const { architecture } = loaded;
+  mergeFirst(config, loaded);
+  const tokenizer = loadModelTokenizer(architecture, tokenizerPath);
+  const data = await readRunRows(config.data, architecture, tokenizer);
+  const held =
+    config.evaluation === undefined
+      ? undefined
+      : await readRunRows(config.evaluation, architecture, tokenizer);
+  checkRun(config, loaded, data.rows);
+  const expected = outlook(config, loaded, data.rows, startBytes);
+  const added = config.lora === undefined ? undefined : addAdapters(loaded, config.lora, config.seed);
+  const keeper = new RunKeeper({ config, loaded, adapters: added, data, store, tokenizerPath, start });
+
+  const made = makeFolder(output);
+  const unlock = lockRun(output);
+  let watch: RunObserver | undefined;
+  try {
+    watch = await openWatch(config);
+    return await trainAndSave(config, loaded, keeper, {
+      data,
+      held,
+      adapters: added,
+      start,
+      tokenizer,
+      watch,
+      expected,
+    });
+  } catch (error) {
+    await watch?.close();
+    unlock();
+    removeIfEmpty(output, made);
+    throw error;
+  } finally {
+    unlock();
+    loaded.model.dispose();
+  }
+}
+
+async function trainAndSave(
+  config: TrainConfig,
+  loaded: LoadedModel,
+  keeper: RunKeeper,
+  {
+    data,
+    held,
+    adapters,
+    start,
+    tokenizer,
+    watch,
+    expected,
+  }: {
+    data: RunRows;
+    held: RunRows | undefined;
+    adapters: Map<string, LoraLinear> | undefined;
+    start: RunStart | undefined;
+    tokenizer: Tokenizer;
+    watch: RunObserver | undefined;
+    expected: RunOutlook;
+  },
+): Promise<TrainingResult> {
+  const { output } = config;
+  const observers: RunObserver[] = [
+    metricsFile(join(output, METRICS_FILE), { resumedAfter: start?.manifest.step }),
+    ...(watch === undefined ? [] : [watch]),
+    progress({ label: 'training' }),
+  ];
+  if (config.watch.tensorboard)
+    observers.push(tensorBoard(join(output, 'tensorboard'), { resumedAfter: start?.manifest.step }));
+  const result = await trainRows(loaded, data.rows, {
+    training: config.training,
+    output,
+    seed: config.seed,
+    shuffle: config.data.shuffle,
+    documentAttention: data.documentAttention,
+    label: 'training',
+    adapters,
+    learningRateFactors:
+      adapters === undefined || config.lora === undefined
+        ? undefined
+        : learningRateFactors(adapters, config.lora.plus_ratio),
+    observers,
+    flops: expected.flops,
+    onEvaluation: ({ step }) => writeSamples(config, loaded, tokenizer, step, observers),
+    evaluation:
+      held === undefined || config.evaluation === undefined
+        ? undefined
+        : { rows: held.rows, every: config.evaluation.every, maxRows: config.evaluation.max_rows },
+    checkpoints: keeper,
+  });
+  expected.report();
+  await keeper.finish(result.progress);
+  if (adapters !== undefined) {
+    await keeper.writeAdapter(join(output, ADAPTER));
+    mergeLora(loaded.model);
+  }
+  await saveModel(join(output, FINAL), loaded, tokenizerSource(keeper.tokenizerPath));
+  log(`final model: ${join(output, FINAL)}`);
+  return result;
+}
+
+/** An adapter that becomes part of the weights before training. */
+function mergeFirst({ model: { adapter } }: TrainConfig, { model, architecture }: LoadedModel): void {
+  if (adapter === undefined) return;
+  loadAdapter(model, architecture.names, adapter);
+  mergeLora(model);
+  log(`merged ${adapter} into the weights`);
+}
+
+async function openWatch({ watch, output }: TrainConfig): Promise<RunObserver | undefined> {
+  if (watch.port === undefined) return undefined;
+  const server = await watchServer({ port: watch.port, label: basename(output) });
+  log(`watch this run at ${server.url}`);
+  return server;
+}
+
+/** New tokens of a sample that is written during a run. */
+const SAMPLE_TOKENS = 48;
+
+/** Lets the model continue the prompts of the configuration, for those who watch. */
+function writeSamples(
+  { watch: { prompts = [] } }: TrainConfig,
+  { model }: LoadedModel,
+  tokenizer: Tokenizer,
+  step: number,
+  observers: readonly RunObserver[],
+): void {
+  for (const prompt of prompts) {
+    const promptIds = tokenizer.encode(prompt);
+    const [result] = generateText(model, tokenizer, [{ promptIds, maxNewTokens: SAMPLE_TOKENS }]);
+    const text = result?.text ?? '';
+    log(`sample after step ${step}: ${prompt}${text}`);
+    for (const observer of observers) observer.sample?.({ step, prompt, text });
+  }
+}
+
+function refuseOtherRun(output: string): undefined {
+  const status = fileStatus(output);
+  if (status !== undefined && !status.isDirectory())
+    throw new InputError(`${output}: output is a file; name a folder.`);
+  const found = RUN_FILES.find((name) => fileStatus(join(output, name)) !== undefined);
+  if (found !== undefined)
+    throw new InputError(
+      `${output}: holds a run already (${found}); name another output folder, remove this one, or go on with --resume.`,
+    );
+  return undefined;
+}
+
+/** @returns the uppermost folder that had to be made */
+function makeFolder(output: string): string | undefined {
+  try {
+    return mkdirSync(output, { recursive: true });
+  } catch (error) {
+    throw new InputError(`${output}: the output folder cannot be made: ${messageOf(error)}.`);
+  }
+}
+
+/** A run that fails in its first step leaves no folder behind. */
+function removeIfEmpty(output: string, made: string | undefined): void {
+  const metrics = join(output, METRICS_FILE);
+  if (fileStatus(metrics)?.size === 0) rmSync(metrics);
+  if (made === undefined) return;
+  for (let folder = output; readdirSync(folder).length === 0; folder = dirname(folder)) {
+    rmdirSync(folder);
+    if (folder === made) return;
+  }
+}

@@ -1,0 +1,61 @@
+/** The gradients of the trained parameters, gathered over segments and micro-batches. */
+import { operator, stack, type Tensor } from '../../tensor/index.js';
+
+const foreachNorm = operator('aten::_foreach_norm.Scalar');
+
+export class GradientStore {
+  readonly #gradients = new Map<Tensor, Tensor | undefined>();
+
+  readonly #isWide: boolean;
+
+  /**
+   * Marks the parameters as leaves that want a gradient.
+   * @param isWide sum gradients of 16 bit in float32; for more than one micro-batch. Default false: as they come
+   */
+  constructor(parameters: Iterable<Tensor>, isWide = false) {
+    this.#isWide = isWide;
+    for (const parameter of parameters) this.#gradients.set(parameter.setRequiresGrad(true), undefined);
+  }
+
+  isTrained(parameter: Tensor): boolean {
+    return this.#gradients.has(parameter);
+  }
+
+  /** Adds to the parameter's gradient; takes the tensor over when it is the first. */
+  add(parameter: Tensor, gradient: Tensor): void {
+    const sum = this.#gradients.get(parameter);
+    if (sum === undefined) {
+      const isNarrow = gradient.dtype === 'bfloat16' || gradient.dtype === 'float16';
+      const wide = this.#isWide && isNarrow ? gradient.to('float32') : gradient;
+      // The gradient of a transposed weight comes transposed; libtorch's fused optimiser reads plain memory.
+      this.#gradients.set(parameter, wide.contiguous().keep());
+      if (wide !== gradient) wide.dispose();
+    } else sum.add_(gradient);
+    gradient.dispose();
+  }
+
+  get(parameter: Tensor): Tensor | undefined {
+    return this.#gradients.get(parameter);
+  }
+
+  /** The Euclidean norm over all gradients, each taken in float32 at least. Call inside a scope. */
+  norm(): number {
+    const gradients = this.#present();
+    const wide = gradients.some((gradient) => gradient.dtype === 'float64') ? 'float64' : 'float32';
+    return stack(foreachNorm(gradients, 2, wide))
+      .norm()
+      .item();
+  }
+
+  /** Frees all gradients. */
+  clear(): void {
+    for (const [parameter, gradient] of this.#gradients) {
+      gradient?.dispose();
+      this.#gradients.set(parameter, undefined);
+    }
+  }
+
+  #present(): Tensor[] {
+    return [...this.#gradients.values()].filter((gradient) => gradient !== undefined);
+  }
+}

@@ -1,0 +1,41 @@
+/** Which token is predicted from which, and what each prediction counts. Shapes: B batch, T tokens. */
+import type { Tensor } from '../../tensor/index.js';
+import type { TrainingBatch } from './segments.js';
+
+/**
+ * - target: the prediction of token t + 1 counts loss_mask[t + 1]; divisor: their sum
+ * - input: it counts loss_mask[t], the mask of the token that it is made from, as Spark's published loss does;
+ *   divisor: their sum + 1e-5
+ */
+export type LossAlignment = 'target' | 'input';
+
+/**
+ * @param ids int64 [B, T] @param lossMask [B, T], in the dtype of the loss
+ * @returns the batch of T - 1 predictions
+ */
+export function trainingBatch(
+  ids: Tensor,
+  lossMask: Tensor,
+  alignment: LossAlignment = 'target',
+): TrainingBatch {
+  const predictions = ids.size(1) - 1;
+  const weights = lossMask.narrow(1, alignment === 'target' ? 1 : 0, predictions);
+  return {
+    inputIds: ids.narrow(1, 0, predictions),
+    targets: ids.narrow(1, 1, predictions).contiguous(),
+    weights,
+  };
+}
+
+/** What makes a mean of the weighted sum of a batch. @param mask [B, L] row by row */
+export function lossDivisor(
+  mask: Float32Array,
+  [rows, length]: readonly [number, number],
+  alignment: LossAlignment = 'target',
+): number {
+  const from = alignment === 'target' ? 1 : 0;
+  let sum = 0;
+  for (let row = 0; row < rows; row++)
+    for (let place = from; place < from + length - 1; place++) sum += mask[row * length + place] ?? 0;
+  return sum + (alignment === 'input' ? 1e-5 : 0);
+}

@@ -1,0 +1,118 @@
+import { afterEach, expect, test } from 'vitest';
+import type { Row } from '../../data/index.js';
+import { type LoadedModel, parseArchitecture } from '../../models/index.js';
+import { initializeModule } from '../../nn/index.js';
+import { type FloatDType, Generator, liveTensorCount, scope } from '../../tensor/index.js';
+import { Trainer, type TrainerOptions } from './trainer.js';
+
+const options: TrainerOptions = {
+  beta1: 0.9,
+  beta2: 0.95,
+  eps: 1e-8,
+  form: 'torch',
+  weightDecay: 0.1,
+  isSparedFromDecay: (_, parameter) => parameter.numDims < 2,
+  maxGradNorm: 1,
+  recompute: 'none',
+  lossAlignment: 'target',
+  padTokenId: 0,
+};
+
+let open: { dispose(): void }[] = [];
+afterEach(() => {
+  for (const item of open) item.dispose();
+  open = [];
+});
+
+function tinyModel(dtype: FloatDType = 'float32'): LoadedModel['model'] {
+  const config = {
+    model_type: 'xverse',
+    vocab_size: 50,
+    hidden_size: 16,
+    intermediate_size: 24,
+    num_hidden_layers: 2,
+    num_attention_heads: 2,
+  };
+  const model = parseArchitecture(config, 'test').createModel();
+  const generator = new Generator(1);
+  scope(() => initializeModule(model, { rule: { kind: 'normal', std: 0.3 }, generator, dtype }));
+  generator.dispose();
+  open.push(model);
+  return model;
+}
+
+function trainerOf(model: LoadedModel['model'], changes: Partial<TrainerOptions> = {}): Trainer {
+  const trainer = new Trainer(model, new Map(model.namedParameters()), { ...options, ...changes });
+  open.push(trainer);
+  return trainer;
+}
+
+/** Rows of different lengths with different masks. */
+function someRows(count: number): Row[] {
+  return Array.from({ length: count }, (_, row) => {
+    const length = 5 + ((row * 3) % 8);
+    return {
+      ids: Array.from({ length }, (_, index) => (row * 11 + index * 7) % 50),
+      lossMask: Array.from({ length }, (_, index) => (index % (2 + (row % 3)) === 0 ? 0 : 1)),
+    };
+  });
+}
+
+test('gradient accumulation in 1, 2 and 4 parts gives the same step', () => {
+  const rows = someRows(8);
+  const results = [1, 2, 4].map((parts) => {
+    const size = rows.length / parts;
+    const micro = Array.from({ length: parts }, (_, part) => rows.slice(part * size, (part + 1) * size));
+    const trainer = trainerOf(tinyModel());
+    return [trainer.step(micro, 1e-2), trainer.step(micro, 1e-2)];
+  });
+  for (const other of results.slice(1))
+    for (const [step, result] of other.entries()) {
+      const whole = results[0]?.[step];
+      if (whole === undefined) throw new Error('no step');
+      expect(Math.abs(result.loss / whole.loss - 1)).toBeLessThan(1e-6);
+      expect(Math.abs(result.gradNorm / whole.gradNorm - 1)).toBeLessThan(1e-6);
+      expect([result.tokens, result.learnedTokens]).toEqual([whole.tokens, whole.learnedTokens]);
+    }
+});
+
+test('padding to the length of the batch changes nothing', () => {
+  const [short, long] = [someRows(1)[0], someRows(4)[3]];
+  if (short === undefined || long === undefined) throw new Error('no rows');
+  const together = trainerOf(tinyModel('float64')).step([[short, long]], 1e-2);
+  const apart = trainerOf(tinyModel('float64')).step([[short], [long]], 1e-2);
+  expect(Math.abs(together.loss - apart.loss)).toBeLessThan(1e-12);
+  expect(Math.abs(together.gradNorm - apart.gradNorm)).toBeLessThan(1e-12);
+});
+
+test('200 steps learn the rows and leave the number of live tensors unchanged', () => {
+  const trainer = trainerOf(tinyModel(), { maxGradNorm: 0.5 });
+  const rows = someRows(4);
+  const micro = [rows.slice(0, 2), rows.slice(2)];
+  const first = trainer.step(micro, 1e-2);
+  const before = liveTensorCount();
+  let last = first;
+  for (let step = 0; step < 200; step++) last = trainer.step(micro, 1e-2);
+  expect(liveTensorCount()).toBe(before);
+  expect(last.loss).toBeLessThan(first.loss / 4);
+});
+
+test('a batch without a token to learn is refused', () => {
+  const trainer = trainerOf(tinyModel());
+  const blind = { ids: [1, 2, 3], lossMask: [0, 0, 0] };
+  expect(() => trainer.step([[blind]], 1e-2)).toThrow('no token to learn');
+});
+
+test('a step that is not finite leaves the parameters as they were', () => {
+  const model = tinyModel();
+  const trainer = trainerOf(model);
+  const micro = [someRows(2)];
+  trainer.step(micro, 1e-2);
+  const norm = model.namedParameters().find(([path]) => path === 'finalNorm.weight')?.[1];
+  const embedding = model.namedParameters()[0]?.[1];
+  if (norm === undefined || embedding === undefined) throw new Error('no such parameter');
+  const kept = scope(() => embedding.toBytes());
+  scope(() => norm.setRequiresGrad(false).add_(Number.NaN).setRequiresGrad(true));
+  expect(() => trainer.step(micro, 1e-2)).toThrow(/loss NaN.*not finite/);
+  expect(scope(() => embedding.toBytes())).toEqual(kept);
+});

@@ -1,0 +1,256 @@
+/** One optimiser step after another on a model in memory; files and configuration are the business of run.ts. */
+
+import type { Row } from '../../data/index.js';
+import { InputError, NonFiniteError } from '../../errors/index.js';
+import type { CausalLm } from '../../models/index.js';
+import {
+  type Generator,
+  keepFreedMemory,
+  noGrad,
+  returnFreedMemory,
+  scope,
+  type Tensor,
+  tensorFromBytes,
+} from '../../tensor/index.js';
+import { AdamW, type AdamWOptions } from './adamw.js';
+import { GradientStore } from './gradient-store.js';
+import { LossScale, type LossScaleOptions, type LossScaleState } from './loss-scale.js';
+import { type LossAlignment, lossDivisor, trainingBatch } from './loss-weights.js';
+import type { PhaseClock } from './phase-clock.js';
+import { accumulateGradients, batchLoss, type Recompute, type TrainingBatch } from './segments.js';
+
+export interface TrainerOptions extends AdamWOptions {
+  readonly weightDecay: number;
+  /** True for parameters that are not decayed, by published name. */
+  readonly isSparedFromDecay: (name: string, parameter: Tensor) => boolean;
+  /** Gradients are scaled down to this global norm; Infinity: never. */
+  readonly maxGradNorm: number;
+  readonly recompute: Recompute;
+  readonly lossAlignment: LossAlignment;
+  /** Learning rate of a parameter as a multiple of the step's. Default 1. */
+  readonly learningRateFactors?: ReadonlyMap<Tensor, number> | undefined;
+  /** Read each text of a packed row on its own, as if it were alone in it. Default false: attention spans the row. */
+  readonly documentAttention?: boolean;
+  /** Fills the rows of a batch to one length; its targets never count. */
+  readonly padTokenId: number;
+  /** Draws what the forward pass leaves to chance (dropout). */
+  readonly generator?: Generator | undefined;
+  /** For float16. Default: the loss is not scaled. */
+  readonly lossScale?: LossScaleOptions | undefined;
+  /** Leave a step out whose loss or gradients are not finite. Default: it is a NonFiniteError. */
+  readonly skipNonFinite?: boolean;
+  readonly offloadBorders?: boolean;
+  /** Several micro-batches make a step: their gradients of 16 bit are summed in float32. Default true. */
+  readonly accumulates?: boolean;
+  readonly clock?: PhaseClock | undefined;
+}
+
+export interface StepResult {
+  /** Mean over all learned tokens of the step. */
+  readonly loss: number;
+  /** Before clipping. */
+  readonly gradNorm: number;
+  /** Tokens read, padding apart. */
+  readonly tokens: number;
+  /** Tokens learned. */
+  readonly learnedTokens: number;
+  /** The parameters were left as they were: loss or gradients were not finite. */
+  readonly skipped: boolean;
+  /** The factor under which the step was computed; undefined where the loss is not scaled. */
+  readonly lossScale: number | undefined;
+}
+
+/** What a resumed run needs beside the parameters. The tensors stay the trainer's. */
+export interface TrainerState {
+  readonly optimizerSteps: number;
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  readonly lossScale: LossScaleState | undefined;
+}
+
+export class Trainer {
+  readonly #model: CausalLm;
+  readonly #options: TrainerOptions;
+  readonly #gradients: GradientStore;
+  readonly #optimizer: AdamW;
+  readonly #lossScale: LossScale | undefined;
+
+  /** @param parameters what is trained, by published name; all else is frozen */
+  constructor(model: CausalLm, parameters: ReadonlyMap<string, Tensor>, options: TrainerOptions) {
+    this.#model = model;
+    this.#options = options;
+    keepFreedMemory();
+    for (const [, parameter] of model.namedParameters()) parameter.setRequiresGrad(false);
+    this.#gradients = new GradientStore(parameters.values(), options.accumulates ?? true);
+    this.#optimizer = new AdamW(
+      [...parameters].map(([name, parameter]) => ({
+        name,
+        parameter,
+        weightDecay: options.isSparedFromDecay(name, parameter) ? 0 : options.weightDecay,
+        learningRateFactor: options.learningRateFactors?.get(parameter) ?? 1,
+      })),
+      options,
+    );
+    this.#lossScale = options.lossScale === undefined ? undefined : new LossScale(options.lossScale);
+  }
+
+  /**
+   * One update from several micro-batches, as if they were one batch: the loss is divided by the number of learned
+   * tokens of all of them.
+   * @throws InputError if nothing is learned; NonFiniteError if loss or gradients are not finite and such steps are not
+   *   to be left out; the parameters are untouched then
+   */
+  step(microBatches: readonly (readonly Row[])[], learningRate: number): StepResult {
+    const parts = this.microSteps(microBatches, learningRate);
+    for (;;) {
+      const { done, value } = parts.next();
+      if (done === true) return value;
+    }
+  }
+
+  /** The same with a pause after each micro-batch. Left in a pause, nothing has happened. */
+  *microSteps(
+    microBatches: readonly (readonly Row[])[],
+    learningRate: number,
+  ): globalThis.Generator<undefined, StepResult> {
+    const { clock, maxGradNorm } = this.#options;
+    clock?.enter('data');
+    const batches = microBatches.map((rows) => this.#arrange(rows));
+    const divisor = batches.reduce((sum, batch) => sum + batch.divisor, 0);
+    if (!(divisor > 0))
+      throw new InputError('training: the batch has no token to learn; check the loss masks.');
+    const scale = this.#lossScale?.value ?? 1;
+    try {
+      let scaledLoss = 0;
+      for (const batch of batches) {
+        scaledLoss += scope(() =>
+          accumulateGradients(
+            this.#model,
+            this.#toTensors(batch),
+            scale / divisor,
+            this.#gradients,
+            this.#options,
+          ),
+        );
+        yield undefined;
+      }
+      clock?.enter('optimizer');
+      const loss = scaledLoss / scale;
+      const gradNorm = scope(() => this.#gradients.norm()) / scale;
+      const result = {
+        loss,
+        gradNorm,
+        tokens: microBatches.flat().reduce((sum, { ids }) => sum + ids.length, 0),
+        learnedTokens: Math.round(divisor),
+        lossScale: this.#lossScale?.value,
+      };
+      const skipped = !(Number.isFinite(loss) && Number.isFinite(gradNorm));
+      if (skipped) this.#refuseOrSkip(loss, gradNorm);
+      else {
+        const clipping = Math.min(1, maxGradNorm / (gradNorm + 1e-6));
+        scope(() => this.#optimizer.step(this.#gradients, learningRate, clipping / scale));
+        this.#lossScale?.succeeded();
+      }
+      return { ...result, skipped };
+    } finally {
+      this.#gradients.clear();
+      clock?.enter(undefined);
+    }
+  }
+
+  /** Sum of the weighted losses and of the weights over rows that are only measured. */
+  measure(rows: readonly Row[]): { readonly lossSum: number; readonly learnedTokens: number } {
+    const batch = this.#arrange(rows);
+    const lossSum = scope(() => noGrad(() => batchLoss(this.#model, this.#toTensors(batch))));
+    return { lossSum, learnedTokens: batch.divisor };
+  }
+
+  /** A smaller loss scale is the usual way out of an overflow; other steps are skipped only on request. */
+  #refuseOrSkip(loss: number, gradNorm: number): void {
+    if (this.#lossScale?.overflowed() === true || this.#options.skipNonFinite === true) return;
+    throw new NonFiniteError(
+      `training: loss ${loss}, gradient norm ${gradNorm}: the step is not finite; lower the learning rate or ` +
+        'look at the rows of this step.',
+    );
+  }
+
+  state(): TrainerState {
+    const { step, tensors } = this.#optimizer.state();
+    return { optimizerSteps: step, tensors, lossScale: this.#lossScale?.state() };
+  }
+
+  /** @param read gives the saved tensor of a name, undefined if there is none */
+  restore(
+    { optimizerSteps, lossScale }: Omit<TrainerState, 'tensors'>,
+    read: (name: string) => Tensor | undefined,
+  ): void {
+    this.#optimizer.restore(optimizerSteps, read);
+    if (lossScale !== undefined) this.#lossScale?.restore(lossScale);
+  }
+
+  dispose(): void {
+    this.#gradients.clear();
+    this.#optimizer.dispose();
+    returnFreedMemory();
+  }
+
+  #arrange(rows: readonly Row[]): ArrangedBatch {
+    const { padTokenId, lossAlignment } = this.#options;
+    const length = Math.max(...rows.map(({ ids }) => ids.length));
+    const ids = new Int32Array(rows.length * length).fill(padTokenId);
+    const mask = new Float32Array(rows.length * length);
+    for (const [index, row] of rows.entries()) {
+      ids.set(row.ids, index * length);
+      mask.set(row.lossMask, index * length);
+    }
+    const documents =
+      this.#options.documentAttention === true ? rows.map((row) => documentsOf(row, length)) : undefined;
+    // The first token of a text is not predicted from the text before it.
+    const offset = lossAlignment === 'target' ? 0 : -1;
+    for (const [index, starts] of documents?.map(startsOf).entries() ?? [])
+      for (const start of starts) mask[index * length + start + offset] = 0;
+    const shape: [number, number] = [rows.length, length];
+    const divisor = lossDivisor(mask, shape, lossAlignment);
+    return { ids, mask, shape, divisor, documents: documents?.map(withoutLast) };
+  }
+
+  #toTensors({ ids, mask, shape, documents }: ArrangedBatch): TrainingBatch {
+    const { device, computeDType } = this.#model;
+    const batch = trainingBatch(
+      tensorFromBytes(ids, shape, 'int32').to('int64').toDevice(device),
+      tensorFromBytes(mask, shape, 'float32')
+        .to(computeDType === 'float64' ? 'float64' : 'float32')
+        .toDevice(device),
+      this.#options.lossAlignment,
+    );
+    return { ...batch, documents };
+  }
+}
+
+/** A micro-batch in plain arrays. Shapes: B rows, L ids in the longest. */
+interface ArrangedBatch {
+  readonly ids: Int32Array; // [B, L]
+  readonly mask: Float32Array; // [B, L]
+  readonly shape: [number, number];
+  readonly divisor: number;
+  readonly documents: number[][] | undefined;
+}
+
+/** Lengths of the texts of a row that is filled up to `length`; the padding is a text of its own. */
+function documentsOf({ ids, documents = [ids.length] }: Row, length: number): number[] {
+  return ids.length < length ? [...documents, length - ids.length] : [...documents];
+}
+
+/** Where all texts but the first begin. */
+function startsOf(lengths: readonly number[]): number[] {
+  let start = 0;
+  return lengths.slice(0, -1).map((length) => {
+    start += length;
+    return start;
+  });
+}
+
+/** The last token of a row is only a target. */
+function withoutLast(lengths: readonly number[]): number[] {
+  const last = lengths.at(-1) ?? 0;
+  return last > 1 ? [...lengths.slice(0, -1), last - 1] : lengths.slice(0, -1);
+}

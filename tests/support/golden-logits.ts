@@ -1,0 +1,77 @@
+/** The golden logits cases (origin and tolerances: tests/golden/README.md) and our difference from them. */
+import { type LoadModelOptions, loadModel } from '../../src/models/index.js';
+import { type FloatDType, noGrad, scope, type Tensor } from '../../src/tensor/index.js';
+import { goldenFolder, goldenJson, goldenModels, goldenTensors, maxAbsDifference } from './golden.js';
+
+interface PublishedCase {
+  readonly name: string;
+  /** "all", or "last 4": the positions whose logits are stored. */
+  readonly positions: string;
+  readonly fp32_max_abs_err: number;
+  readonly bf16_max_abs_err?: number;
+}
+
+export interface LogitsTest {
+  readonly folder: string;
+  readonly name: string;
+  readonly dtype: FloatDType;
+  /** Largest difference allowed from the float64 logits. */
+  readonly bound: number;
+  readonly positions: string;
+}
+
+/** Cases with a config of their own. */
+const CASE_CONFIGS: Record<string, string> = { 'telechat-12b/mscale_trainlen16': 'config_trainlen16.json' };
+
+/** Every case of every family in every dtype that it has a bound for. */
+export function logitsTests(): LogitsTest[] {
+  return goldenModels.flatMap((folder) =>
+    goldenJson<{ cases: PublishedCase[] }>(`${folder}/expected.json`).cases.flatMap(
+      ({ name, positions, fp32_max_abs_err, bf16_max_abs_err }): LogitsTest[] => {
+        const common = { folder, name, positions };
+        return [
+          // Sums in another order only; logits are about 10, the longest case adds 16400 terms.
+          { ...common, dtype: 'float64', bound: 1e-9 },
+          { ...common, dtype: 'float32', bound: 8 * fp32_max_abs_err },
+          ...(bf16_max_abs_err === undefined
+            ? []
+            : [{ ...common, dtype: 'bfloat16', bound: 3 * bf16_max_abs_err } as const]),
+        ];
+      },
+    ),
+  );
+}
+
+/** Float64 at these lengths: 4 and 14 s of one core each; the default run has their float32. */
+const SLOW_FLOAT64 = new Set(['telechat-12b/long_8192', 'telechat-12b/long_16400']);
+
+export function isSlow({ folder, name, dtype }: LogitsTest): boolean {
+  return dtype === 'float64' && SLOW_FLOAT64.has(`${folder}/${name}`);
+}
+
+/** max |ours - float64| over the stored positions that are not padding. Throws when the shapes differ. */
+export function logitsDifference({ folder, name, dtype, positions }: LogitsTest): number {
+  const stored = goldenTensors(`${folder}/expected.safetensors`);
+  return scope(() => {
+    const config = CASE_CONFIGS[`${folder}/${name}`];
+    const options: LoadModelOptions = {
+      dtype,
+      configPath: config === undefined ? undefined : `${goldenFolder}${folder}/${config}`,
+    };
+    const { model } = loadModel(`${goldenFolder}${folder}`, options);
+    const attentionMask = name === 'left_padded' ? stored(`${name}.attention_mask`) : undefined;
+    const last = /^last (\d+)$/.exec(positions)?.[1];
+    const lastPositions = last === undefined ? undefined : Number(last);
+    const inputIds = stored(`${name}.input_ids`).to('int64');
+    const ours = noGrad(() => model.forward(inputIds, { attentionMask, lastPositions }));
+    model.dispose();
+    const expected = stored(`${name}.logits64`);
+    if (ours.shape.join() !== expected.shape.join())
+      throw new Error(
+        `${folder} ${name}: shape [${ours.shape.join()}] instead of [${expected.shape.join()}]`,
+      );
+    if (attentionMask === undefined) return maxAbsDifference(ours, expected);
+    const real: Tensor = attentionMask.to('float64').unsqueeze(-1);
+    return maxAbsDifference(ours.to('float64').mul(real), expected.mul(real));
+  });
+}

@@ -1,0 +1,37 @@
+/** Golden numbers under tests/support/golden (origin: tests/golden/README.md) as tensors and plain values, for the tests. */
+import { fileURLToPath } from 'node:url';
+import { openSafetensorsModel, readJsonFile } from '../../src/formats/index.js';
+import { isDType, MappedFile, type Tensor } from '../../src/tensor/index.js';
+
+export const goldenFolder = fileURLToPath(new URL('../golden/', import.meta.url));
+
+/** The folders of the families' golden models. */
+export const goldenModels = ['spark', 'telechat-7b', 'telechat-12b', 'telechat-52b', 'xverse'] as const;
+
+/** The tensors of one golden file. */
+export function goldenTensors(path: string): (name: string) => Tensor {
+  return safetensorsOf(`${goldenFolder}${path}`);
+}
+
+/** The tensors of any safetensors file. */
+export function safetensorsOf(file: string): (name: string) => Tensor {
+  const { tensors } = openSafetensorsModel(file);
+  return (name) => {
+    const entry = tensors.get(name);
+    if (entry === undefined || !isDType(entry.dtype)) throw new Error(`${file} has no tensor ${name}`);
+    const mapped = new MappedFile(file);
+    const tensor = mapped.tensor(entry.byteStart, entry.shape, entry.dtype);
+    mapped.dispose();
+    return tensor;
+  };
+}
+
+/** A golden JSON file; its form is the caller's word. */
+export function goldenJson<Form>(path: string): Form {
+  return readJsonFile(`${goldenFolder}${path}`) as Form;
+}
+
+/** The largest |a - b|. */
+export function maxAbsDifference(a: Tensor, b: Tensor): number {
+  return a.to('float64').sub(b.to('float64')).abs().max().item();
+}

@@ -1,0 +1,94 @@
+/** Models of every family for the tests of `plan`, and runs of them in a process of its own. */
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { PlanOptions } from '../../src/training/plan/plan-run.js';
+
+export interface Sizes {
+  readonly layers: number;
+  readonly hidden: number;
+  readonly intermediate: number;
+  readonly heads: number;
+  readonly vocab: number;
+}
+
+export function xverseConfig({ layers, hidden, intermediate, heads, vocab }: Sizes): Record<string, unknown> {
+  return {
+    model_type: 'xverse',
+    vocab_size: vocab,
+    hidden_size: hidden,
+    intermediate_size: intermediate,
+    num_hidden_layers: layers,
+    num_attention_heads: heads,
+  };
+}
+
+export function telechatConfig({
+  layers,
+  hidden,
+  intermediate,
+  heads,
+  vocab,
+}: Sizes): Record<string, unknown> {
+  return {
+    model_type: 'telechat',
+    vocab_size: vocab,
+    hidden_size: hidden,
+    ffn_hidden_size: intermediate,
+    n_layer: layers,
+    n_head: heads,
+  };
+}
+
+export function telechat52bConfig({
+  layers,
+  hidden,
+  intermediate,
+  heads,
+  vocab,
+}: Sizes): Record<string, unknown> {
+  return {
+    model_type: 'telechat',
+    vocab_size: vocab,
+    n_embd: hidden,
+    n_inner: intermediate,
+    n_layer: layers,
+    n_head: heads,
+    activation_function: 'silu',
+    add_bias_linear: false,
+    relative_encoding: 'rotary',
+    rotary_use_xpos: false,
+    use_RMSNorm: true,
+  };
+}
+
+export function sparkConfig({ layers, hidden, intermediate, heads, vocab }: Sizes): Record<string, unknown> {
+  return {
+    type: 'IFlytekSparkConfig',
+    vocab_size: vocab,
+    hidden_size: hidden,
+    ffn_hidden_size: 2 * intermediate,
+    num_layers: layers,
+    num_heads: heads,
+  };
+}
+
+export interface MeasuredRun {
+  readonly planned: number;
+  readonly measured: number;
+  readonly tensors: number;
+  readonly startBytes: number;
+  readonly moment: string;
+}
+
+/** Bytes, of the compiled program in dist/. */
+export function measureTraining(
+  config: Record<string, unknown>,
+  run: Omit<PlanOptions, 'startBytes'>,
+): MeasuredRun {
+  const script = fileURLToPath(new URL('measure-training.mjs', import.meta.url));
+  const text = execFileSync(process.execPath, [script, JSON.stringify({ config, ...run })], {
+    encoding: 'utf8',
+    env: { ...process.env, OMP_NUM_THREADS: '2' },
+  });
+  return JSON.parse(text) as MeasuredRun;
+}

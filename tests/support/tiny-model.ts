@@ -1,0 +1,32 @@
+/** A model folder for tests that start a server: golden shapes, random weights, a tokenizer beside them. */
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArchitecture, saveModel } from '../../src/models/index.js';
+import { initializeModule } from '../../src/nn/index.js';
+import { Generator } from '../../src/tensor/index.js';
+import { goldenFolder } from './golden.js';
+
+/** Fits the model: its shapes are those of the golden one. */
+export const tinyAdapter = `${goldenFolder}xverse/peft_adapter`;
+
+/** Of the tokenizer, and of the model. */
+export const TINY_VOCABULARY = 1000;
+
+/**
+ * The golden xverse model with the vocabulary of the golden gpt2 tokenizer. Its weights are wide enough for answers
+ * that differ from prompt to prompt.
+ * @returns the folder
+ */
+export async function writeTinyModel(name = 'tiny', changes: Record<string, unknown> = {}): Promise<string> {
+  const folder = join(mkdtempSync(join(tmpdir(), 'xinghe-tiny-')), name);
+  mkdirSync(folder);
+  const golden: unknown = JSON.parse(readFileSync(`${goldenFolder}xverse/config.json`, 'utf8'));
+  const config = { ...Object(golden), vocab_size: TINY_VOCABULARY, ...changes };
+  const architecture = parseArchitecture(config, 'tiny model');
+  const model = architecture.createModel();
+  initializeModule(model, { rule: { kind: 'normal', std: 0.2 }, generator: new Generator(7) });
+  await saveModel(folder, { model, architecture });
+  copyFileSync(`${goldenFolder}tokenizers/bbpe_gpt2/tokenizer.json`, join(folder, 'tokenizer.json'));
+  return folder;
+}
