@@ -62,6 +62,8 @@ for case in json.load(open(sys.argv[1])):
 print(json.dumps(results))
 `;
 
+import { requiresPython } from './support/requires.js';
+
 const random = new Random(71n, 0);
 const pick = <Item>(...items: readonly Item[]): Item => items[Math.floor(random.uniform() * items.length)]!;
 
@@ -104,7 +106,7 @@ function search(the: Case): Choice[] {
   return beams.finish().map(({ ids, score }) => ({ ids, score }));
 }
 
-describe.skipIf(python === undefined)('beam search as transformers does it', () => {
+describe('beam search as transformers does it', requiresPython(python), () => {
   test('choices and scores for random logits, length penalties, ways to stop, ends and a repetition penalty', () => {
     const cases = [
       ...Array.from({ length: 300 }, () => randomCase()),

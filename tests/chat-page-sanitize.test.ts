@@ -4,6 +4,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { browserPath } from './support/chat-page/browser.js';
+import { requiresBrowser } from './support/requires.js';
 
 const executablePath = browserPath();
 
@@ -33,7 +34,7 @@ const ATTACKS = [
   '<p class="sheet confirm skip send">x</p>',
 ];
 
-describe.skipIf(executablePath === undefined)('sanitizing', () => {
+describe('sanitizing', requiresBrowser(executablePath), () => {
   let browser: Browser;
   let page: Page;
   const asked: string[] = [];

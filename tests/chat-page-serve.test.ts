@@ -4,12 +4,13 @@ import { dirname, join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { browserPath } from './support/chat-page/browser.js';
+import { requiresBrowser } from './support/requires.js';
 import { ServedProcess, until } from './support/served-process.js';
 import { tinyAdapter, writeTinyModel } from './support/tiny-model.js';
 
 const executablePath = browserPath();
 
-describe.skipIf(executablePath === undefined)('the chat page before xinghe serve', () => {
+describe('the chat page before xinghe serve', requiresBrowser(executablePath), () => {
   let browser: Browser;
   let model: string;
   let server: ServedProcess;

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { browserPath } from './support/chat-page/browser.js';
 import { longHistory } from './support/chat-page/long-history.js';
 import { MockServer } from './support/chat-page/mock-server.js';
+import { requiresBrowser } from './support/requires.js';
 
 const executablePath = browserPath();
 const folder = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist', 'web');
@@ -18,7 +19,7 @@ const poll = <T>(value: () => T): ReturnType<typeof expect.poll<T>> =>
 const BOX = '#message-box';
 const SKY = '为什么天空是蓝的？';
 
-describe.skipIf(executablePath === undefined)('the chat page', () => {
+describe('the chat page', requiresBrowser(executablePath), () => {
   let browser: Browser;
   let server: MockServer;
   const contexts: BrowserContext[] = [];

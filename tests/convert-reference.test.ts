@@ -101,6 +101,8 @@ result['merged'] = {k: digest(v) for k, v in merged.items()}
 print(json.dumps(result))
 `;
 
+import { requiresPython } from './support/requires.js';
+
 interface Answers {
   readonly safetensors: Digests;
   readonly bins: Digests;
@@ -120,7 +122,7 @@ function ourLogits(path: string): number[] {
   return [...new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)];
 }
 
-describe.skipIf(python === undefined)('other programs', () => {
+describe('other programs', requiresPython(python), () => {
   let answers: Answers;
 
   beforeAll(async () => {

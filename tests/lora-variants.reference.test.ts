@@ -100,6 +100,8 @@ def disturb(model):
             else: parameter.copy_(0.1 * noise)
 `;
 
+import { requiresPython } from './support/requires.js';
+
 const expected = `
 from peft.optimizers import create_loraplus_optimizer
 learning_rate, ratio, dropout = map(float, sys.argv[3:6])
@@ -212,7 +214,7 @@ function expectClose(actual: Tensor, reference: Tensor, bound: number, what: str
 
 const python = referencePython();
 
-describe.skipIf(python === undefined)('PEFT', () => {
+describe('PEFT', requiresPython(python), () => {
   const work = mkdtempSync(join(tmpdir(), 'xinghe-lora-variants-'));
   afterAll(() => rmSync(work, { recursive: true, force: true }));
 

@@ -101,13 +101,15 @@ for name, safe in (('safe', True), ('bin', False)):
 print(json.dumps(result))
 `;
 
+import { requiresPython } from './support/requires.js';
+
 interface Answers {
   readonly base: number[];
   readonly ours: Record<string, { readonly logits: number[]; readonly missing: string[] }>;
   readonly theirs: Record<'safe' | 'bin', number[]>;
 }
 
-describe.skipIf(python === undefined)('PEFT', () => {
+describe('PEFT', requiresPython(python), () => {
   const places = {
     saved: join(folder, 'saved'),
     some: join(folder, 'some'),

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { loadPublishedRun, loadTrainingConfig } from '../src/compat/index.js';
+import { requiresShared } from './support/requires.js';
 import { sharedData } from './support/shared-data.js';
 import { trainSmallRecipe } from './support/train-recipe.js';
 
@@ -30,7 +31,7 @@ test.each([...recipes, ...small.map((name) => `debug/${name}`)])('%s is a config
   expect(config.output).toMatch(/^out\//);
 });
 
-describe.skipIf(sharedData('recipes') === undefined)('recipes equal the published files', () => {
+describe('recipes equal the published files', requiresShared(sharedData('recipes')), () => {
   test.each([
     ['spark-pretrain', 'pretrain_800T_A2_64G'],
     ['spark-pretrain-32g', 'pretrain_800_32G'],

@@ -85,7 +85,7 @@ out["failures"] = [
 print(json.dumps(out))
 `;
 
-test.skipIf(python === undefined)("Python's openai client", () => {
+test("Python's openai client", requiresPython(python, 'clients'), () => {
   const out = runReference<Record<string, unknown>>(python ?? '', openaiProgram, [server.url]);
   expect(out).toMatchObject({
     logprobs: out.usage,
@@ -132,6 +132,8 @@ out = {
 }
 sys.stdout.write("\\n" + json.dumps(out, default=str))
 `;
+
+import { requiresPython } from './support/requires.js';
 
 interface Harness {
   readonly samples: Readonly<
@@ -189,7 +191,7 @@ function writeTasks(folder: string): void {
   ]);
 }
 
-describe.skipIf(python === undefined)('lm-evaluation-harness, local-completions', () => {
+describe('lm-evaluation-harness, local-completions', requiresPython(python, 'clients'), () => {
   const tasks = join(scratch, 'tasks');
   beforeAll(() => writeTasks(tasks));
 

@@ -12,6 +12,7 @@ import { applyOverrides, parseConfig, readConfigFile } from '../src/config/index
 import { readSamples } from '../src/data/index.js';
 import { type ChatMessage, loadModelTokenizer, parseArchitecture } from '../src/models/index.js';
 import { runTraining, trainConfigSchema } from '../src/training/index.js';
+import { requiresShared } from './support/requires.js';
 import { sharedData } from './support/shared-data.js';
 
 const dialogues = sharedData('sft/telechat_multi_turn.jsonl');
@@ -47,10 +48,10 @@ const layouts = [
 
 describe.each(layouts)('$name', ({ name, config: shape, answers }) => {
   const tokenizerFolder = sharedData(`tokenizers/${name}`);
-  const skip = dialogues === undefined || tokenizerFolder === undefined;
+  const needed = requiresShared(dialogues, tokenizerFolder);
   const config = { ...shape, n_head: 2, tie_word_embeddings: false };
 
-  test.skipIf(skip)('the loss mask covers the answers and nothing else', async () => {
+  test('the loss mask covers the answers and nothing else', needed, async () => {
     const architecture = parseArchitecture(config, 'test');
     const tokenizer = loadModelTokenizer(architecture, tokenizerFolder ?? '');
     const conversations: (readonly ChatMessage[])[] = [];
@@ -78,7 +79,7 @@ describe.each(layouts)('$name', ({ name, config: shape, answers }) => {
     }
   });
 
-  test.skipIf(skip)('the recipe runs, its loss falls, and chat answers with what it made', async () => {
+  test('the recipe runs, its loss falls, and chat answers with what it made', needed, async () => {
     const output = join(folder, name);
     const stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
     const overridden = applyOverrides(readConfigFile(recipe), [

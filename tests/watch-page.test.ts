@@ -1,26 +1,19 @@
 /** The live page of a run in a real browser. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type WatchServer, watchServer } from '../src/training/watch/watch-server.js';
+import { browserPath } from './support/chat-page/browser.js';
+import { requiresBrowser } from './support/requires.js';
 import { evaluationRecord, stepRecord } from './support/run-records.js';
-
-/** XINGHE_CHROMIUM, or where systems put it; undefined, the reason printed, where there is none. */
-function browserPath(): string | undefined {
-  const candidates = [process.env.XINGHE_CHROMIUM ?? '', '/usr/bin/chromium', '/usr/bin/google-chrome'];
-  const found = candidates.find((path) => path !== '' && existsSync(path));
-  if (found === undefined)
-    console.warn('skipped: no browser; install chromium, or name one in XINGHE_CHROMIUM');
-  return found;
-}
 
 const executablePath = browserPath();
 const LOSS_LINE = '#chart-loss path[stroke-width="2"]';
 const LOSS_POINTS = '#chart-loss .evaluation-point';
 
-describe.skipIf(executablePath === undefined)('the page of a watched run', () => {
+describe('the page of a watched run', requiresBrowser(executablePath), () => {
   let browser: Browser;
   let server: WatchServer;
 

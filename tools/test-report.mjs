@@ -21,8 +21,12 @@ export default class TestReporter {
         if (result.state === 'passed') report.passed++;
         else if (result.state === 'failed') report.failed++;
         else {
-          const reason = (result.state === 'skipped' && result.note) || 'no reason given';
-          report.skipped.push(`${module.relativeModuleId}: ${test.fullName} (${reason})`);
+          const reason = (result.state === 'skipped' && result.note) || test.meta().skipReason;
+          // A test that is skipped for no reason would go unnoticed for ever.
+          if (reason === undefined) report.failed++;
+          const shown =
+            reason ?? 'no reason given: use requires() of tests/support/requires.ts, or context.skip(reason)';
+          report.skipped.push(`${module.relativeModuleId}: ${test.fullName} (${shown})`);
         }
       }
     }

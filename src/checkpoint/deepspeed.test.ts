@@ -120,6 +120,8 @@ def told(t): return [str(t.dtype)[6:], list(t.shape), bytes(t.contiguous().resha
 print(json.dumps(dict(fp32={k: told(v) for k, v in whole.items()}, module={k: told(v) for k, v in full_module().items()})))
 `;
 
+import { requiresPython } from '../../tests/support/requires.js';
+
 type Told = Record<string, [dtype: string, shape: number[], hex: string]>;
 
 const python = referencePython();
@@ -135,7 +137,7 @@ function told(tensors: ReadonlyMap<string, StoredTensor>): Told {
   );
 }
 
-describe.skipIf(python === undefined)('openZeroCheckpoint', () => {
+describe('openZeroCheckpoint', requiresPython(python), () => {
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'deepspeed-'));
     expected = runReference(python ?? '', WRITE_CHECKPOINTS, [folder]);

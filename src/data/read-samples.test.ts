@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { requiresShared } from '../../tests/support/requires.js';
 import { sharedData } from '../../tests/support/shared-data.js';
 import { type ReadSamplesOptions, readSamples } from './read-samples.js';
 import { type Sample, sampleTexts } from './sample.js';
@@ -120,16 +121,13 @@ describe('auto', () => {
 });
 
 const sft = sharedData('sft');
-test.skipIf(sft === undefined)(
-  'every published TeleChat sample is read, single-turn and multi-turn',
-  async () => {
-    const single = await read(`${sft}/telechat_single_turn.jsonl`, { form: 'auto' });
-    const multi = await read(`${sft}/telechat_multi_turn.jsonl`, { form: 'auto' });
-    const lengths = (samples: Sample[]): Set<number> =>
-      new Set(samples.map((sample) => sampleTexts(sample).length));
-    expect(single.length).toBeGreaterThan(100);
-    expect([...lengths(single)]).toEqual([2]);
-    expect(multi.length).toBeGreaterThan(100);
-    expect(Math.min(...lengths(multi))).toBeGreaterThan(2);
-  },
-);
+test('every published TeleChat sample is read, single-turn and multi-turn', requiresShared(sft), async () => {
+  const single = await read(`${sft}/telechat_single_turn.jsonl`, { form: 'auto' });
+  const multi = await read(`${sft}/telechat_multi_turn.jsonl`, { form: 'auto' });
+  const lengths = (samples: Sample[]): Set<number> =>
+    new Set(samples.map((sample) => sampleTexts(sample).length));
+  expect(single.length).toBeGreaterThan(100);
+  expect([...lengths(single)]).toEqual([2]);
+  expect(multi.length).toBeGreaterThan(100);
+  expect(Math.min(...lengths(multi))).toBeGreaterThan(2);
+});

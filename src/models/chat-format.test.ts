@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { goldenFolder } from '../../tests/support/golden.js';
+import { requires } from '../../tests/support/requires.js';
 import { sharedData } from '../../tests/support/shared-data.js';
 import { loadTokenizer, type Tokenizer } from '../tokenizers/index.js';
 import { answerText, type ChatFormat, type ChatMessage, type FamilyName, promptLimit } from './index.js';
@@ -78,7 +79,7 @@ const assistant = (content: string): ChatMessage => ({ role: 'assistant', conten
 const system = (content: string): ChatMessage => ({ role: 'system', content });
 
 for (const { family, prompts, format, load } of subjects)
-  describe.skipIf(load === undefined)(family, () => {
+  describe(family, requires(load !== undefined, 'its tokenizer is not in ../shared/data'), () => {
     const tokenizer = load?.() as Tokenizer;
 
     test('every golden prompt', () => {

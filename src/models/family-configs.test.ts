@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { goldenFolder } from '../../tests/support/golden.js';
+import { requiresShared } from '../../tests/support/requires.js';
 import { sharedData } from '../../tests/support/shared-data.js';
 import { readJsonFile } from '../formats/index.js';
 import { loadArchitecture, parseArchitecture } from './index.js';
@@ -15,7 +16,7 @@ const indexSchema = z.object({
 const recipes = sharedData('recipes/spark');
 const tokenizers = sharedData('tokenizers');
 
-test.skipIf(recipes === undefined)('every published Spark run file', () => {
+test('every published Spark run file', requiresShared(recipes), () => {
   const files = readdirSync(recipes ?? '').filter((name) => name.endsWith('.yaml'));
   expect(files.length).toBeGreaterThanOrEqual(13);
   for (const file of files) {
@@ -40,24 +41,32 @@ test('Spark: run file, its model section, and the mapping in it are the same mod
   }
 });
 
-test.skipIf(tokenizers === undefined).each([
+test.each([
   { folder: 'telechat-12b', family: 'telechat' },
   { folder: 'telechat-52b', family: 'telechat52b' },
-])('$folder as published: config, tensor names and number of bytes agree', ({ folder, family }) => {
-  const { family: recognised, names, createModel } = loadArchitecture(`${tokenizers}/${folder}/config.json`);
-  expect(recognised).toBe(family);
-  const index = indexSchema.parse(readJsonFile(`${tokenizers}/${folder}/pytorch_model.bin.index.json`));
-  const model = createModel();
-  const published = Object.keys(index.weight_map).filter((name) => names.toOwn(name) !== 'skip');
-  expect(published.map((name) => names.toOwn(name)).toSorted()).toEqual(
-    model
-      .namedParameters()
-      .map(([own]) => own)
-      .toSorted(),
-  );
-  const bufferBytes = 2 * (Object.keys(index.weight_map).length - published.length); // scalars
-  expect(2 * model.parameterCount() + bufferBytes).toBe(index.metadata.total_size);
-});
+])(
+  '$folder as published: config, tensor names and number of bytes agree',
+  requiresShared(tokenizers),
+  ({ folder, family }) => {
+    const {
+      family: recognised,
+      names,
+      createModel,
+    } = loadArchitecture(`${tokenizers}/${folder}/config.json`);
+    expect(recognised).toBe(family);
+    const index = indexSchema.parse(readJsonFile(`${tokenizers}/${folder}/pytorch_model.bin.index.json`));
+    const model = createModel();
+    const published = Object.keys(index.weight_map).filter((name) => names.toOwn(name) !== 'skip');
+    expect(published.map((name) => names.toOwn(name)).toSorted()).toEqual(
+      model
+        .namedParameters()
+        .map(([own]) => own)
+        .toSorted(),
+    );
+    const bufferBytes = 2 * (Object.keys(index.weight_map).length - published.length); // scalars
+    expect(2 * model.parameterCount() + bufferBytes).toBe(index.metadata.total_size);
+  },
+);
 
 test('TeleChat-7B as published: dropout rates, no tie_word_embeddings (tied)', () => {
   const config = {

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { requires } from '../../tests/support/requires.js';
 import { loadTokenizer } from './load-tokenizer.js';
 import type { DecodeOptions, Tokenizer } from './tokenizer.js';
 
@@ -70,12 +71,12 @@ describe('published TeleChat tokenizers', () => {
   for (const name of ['telechat-12b', 'telechat-52b']) {
     const folder = join(shared, 'data', 'tokenizers', name);
     const present = existsSync(folder);
-    if (!present) console.log(`skipped: ${name} tokenizer goldens, ${folder} is absent`);
+    const needed = requires(present, `../shared/data/tokenizers/${name} is absent`);
     const lines = (file: string) =>
       parseLines(readFileSync(join(shared, 'golden', 'tokenizers', `${file}.jsonl`), 'utf8'));
 
-    it.skipIf(!present)(`${name}, the whole folder`, () => checkLines(loadTokenizer(folder), lines(name)));
-    it.skipIf(!present)(`${name}, the bare model`, () => {
+    it(`${name}, the whole folder`, needed, () => checkLines(loadTokenizer(folder), lines(name)));
+    it(`${name}, the bare model`, needed, () => {
       checkLines(loadTokenizer(join(folder, 'tokenizer.model')), lines(`${name}.sentencepiece`));
     });
   }

@@ -1,6 +1,6 @@
 /**
  * The programs whose files we must read and that must read ours, run in a second process. Their Python environment is made
- * by tools/reference-python.mjs; without it the tests that need it are skipped with a printed reason.
+ * by tools/reference-python.mjs; without it the tests that need it are skipped (`requiresPython`).
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
@@ -18,9 +18,7 @@ export function referencePython(set: 'python' | 'clients' = 'python'): string | 
   const folder = (existsSync(cache) ? readdirSync(cache) : []).find(
     (name) => name.startsWith(`reference-${set}-`) && existsSync(join(cache, name, 'complete')),
   );
-  if (folder !== undefined) return join(cache, folder, 'bin', 'python');
-  console.warn(`skipped: no reference Python; make it with node tools/reference-python.mjs ${set}`);
-  return undefined;
+  return folder === undefined ? undefined : join(cache, folder, 'bin', 'python');
 }
 
 /**

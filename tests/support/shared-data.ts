@@ -2,10 +2,8 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** The folder or file `path` in ../shared/data; undefined, with a printed reason, where it is absent. */
+/** The folder or file `path` in ../shared/data; undefined where it is absent. */
 export function sharedData(path: string): string | undefined {
   const found = fileURLToPath(new URL(`../../../shared/data/${path}`, import.meta.url));
-  if (existsSync(found)) return found;
-  console.warn(`skipped: ../shared/data/${path} is not there`);
-  return undefined;
+  return existsSync(found) ? found : undefined;
 }

@@ -1,6 +1,7 @@
 /** The 19 published run files against a table that was written by hand from them. They lie beside the repository. */
 import { describe, expect, test } from 'vitest';
 import { table } from '../../../tests/support/published/published-table.js';
+import { requiresShared } from '../../../tests/support/requires.js';
 import { sharedData } from '../../../tests/support/shared-data.js';
 import { readConfigFile } from '../../config/index.js';
 import { InputError } from '../../errors/index.js';
@@ -20,7 +21,7 @@ const TOGETHER = [
 const files = Object.keys(table);
 const pathOf = (name: string): string => `${folder}/${name}`;
 
-describe.skipIf(folder === undefined)('published run files', () => {
+describe('published run files', requiresShared(folder), () => {
   test.each(files)('%s', (name) => {
     const expected = table[name]!;
     const run = loadPublishedRun(pathOf(name));

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { requiresShared } from '../../../tests/support/requires.js';
 import { sharedData } from '../../../tests/support/shared-data.js';
 import { readRecords } from '../../formats/index.js';
 import type { Sample } from '../sample.js';
@@ -106,33 +107,32 @@ test('what many items share is no hit, and hit records can be dropped', async ()
 const sets = ['agieval', 'bbh', 'cmmlu', 'financeiq', 'gaokao', 'humaneval'].map((name) =>
   sharedData(`eval/${name}`),
 );
-test.skipIf(sets.includes(undefined))(
-  'every real evaluation set is read, and its own texts are found',
-  async () => {
-    const paths = sets.map((path) => path ?? '');
-    const check = await ContaminationCheck.load(paths);
-    const before = Object.fromEntries(check.report().map(({ set, items }) => [set, items]));
-    expect(before).toMatchObject({ humaneval: 164, bbh: 6511 });
-    for (const [set, items] of Object.entries(before)) expect(items, set).toBeGreaterThan(100);
-    let line = 0;
-    for await (const { value } of readRecords(`${paths[5]}/HumanEval.jsonl.gz`)) {
-      line += 1;
-      if (typeof value === 'object' && value !== null && 'prompt' in value)
-        check.check(text(String(value.prompt), line));
-    }
-    const humaneval = check.report().find(({ set }) => set === 'humaneval');
-    expect(humaneval?.itemsHit).toBeGreaterThan(160);
-    const sft = sharedData('sft/telechat_single_turn.jsonl');
-    let others = 0;
-    for await (const { value } of readRecords(sft ?? ''))
-      if (
-        typeof value === 'object' &&
-        value !== null &&
-        'output' in value &&
-        check.check(text(String(value.output)))
-      )
-        others += 1;
-    expect(others).toBeLessThan(20);
-  },
-  60_000,
-);
+test('every real evaluation set is read, and its own texts are found', {
+  ...requiresShared(...sets),
+  timeout: 60_000,
+}, async () => {
+  const paths = sets.map((path) => path ?? '');
+  const check = await ContaminationCheck.load(paths);
+  const before = Object.fromEntries(check.report().map(({ set, items }) => [set, items]));
+  expect(before).toMatchObject({ humaneval: 164, bbh: 6511 });
+  for (const [set, items] of Object.entries(before)) expect(items, set).toBeGreaterThan(100);
+  let line = 0;
+  for await (const { value } of readRecords(`${paths[5]}/HumanEval.jsonl.gz`)) {
+    line += 1;
+    if (typeof value === 'object' && value !== null && 'prompt' in value)
+      check.check(text(String(value.prompt), line));
+  }
+  const humaneval = check.report().find(({ set }) => set === 'humaneval');
+  expect(humaneval?.itemsHit).toBeGreaterThan(160);
+  const sft = sharedData('sft/telechat_single_turn.jsonl');
+  let others = 0;
+  for await (const { value } of readRecords(sft ?? ''))
+    if (
+      typeof value === 'object' &&
+      value !== null &&
+      'output' in value &&
+      check.check(text(String(value.output)))
+    )
+      others += 1;
+  expect(others).toBeLessThan(20);
+});

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { goldenFolder, goldenJson } from '../../../tests/support/golden.js';
+import { requires, requiresShared } from '../../../tests/support/requires.js';
 import { sharedData } from '../../../tests/support/shared-data.js';
 import { loadTokenizer, type Tokenizer } from '../../tokenizers/index.js';
 import { openDataset } from '../dataset/open-dataset.js';
@@ -99,10 +100,12 @@ describe.each([1024, 4096])('TeleChat-52B, rows of %i', (seqLength) => {
     sharedData(`sft/${name}.jsonl`),
   );
   const isThere = existsSync(path) && tokenizer !== undefined && !dialogues.includes(undefined);
-  if (!existsSync(path))
-    console.warn(`skipped: ../shared/golden/dataprep for rows of ${seqLength} is not there`);
 
-  test.skipIf(!isThere)('rows, masks, records and dropped records', async () => {
+  const needed = requires(
+    isThere,
+    `../shared lacks the golden rows of ${seqLength}, their tokenizer or dialogues`,
+  );
+  test('rows, masks, records and dropped records', needed, async () => {
     const golden = JSON.parse(readFileSync(path, 'utf8')) as TelechatRows;
     // The records of the golden in its order, one a line.
     const lines = new Map(
@@ -175,26 +178,23 @@ function publishedRows(
 describe('TeleChat-12B', () => {
   const tokenizer = sharedData('tokenizers/telechat-12b');
   const dialogues = sharedData('sft/telechat_multi_turn.jsonl');
-  test.skipIf(tokenizer === undefined || dialogues === undefined)(
-    'rows of 2048 by the published loop',
-    async () => {
-      const seqLength = 2048;
-      const inputs = [dialogues ?? ''];
-      const options = {
-        form: 'telechat',
-        recipe: 'telechat-sft',
-        tokenizer: tokenizer ?? '',
-        seqLength,
-        inputs,
-      } as const;
-      const { rows } = await prepare(options);
-      const records = readFileSync(inputs[0] ?? '', 'utf8')
-        .trim()
-        .split('\n');
-      const parsed = records.map((line) => JSON.parse(line) as { input: string; output: string });
-      expect(rows.map(({ ids }) => ids)).toEqual(
-        publishedRows(parsed, loadTokenizer(tokenizer ?? ''), seqLength),
-      );
-    },
-  );
+  test('rows of 2048 by the published loop', requiresShared(tokenizer, dialogues), async () => {
+    const seqLength = 2048;
+    const inputs = [dialogues ?? ''];
+    const options = {
+      form: 'telechat',
+      recipe: 'telechat-sft',
+      tokenizer: tokenizer ?? '',
+      seqLength,
+      inputs,
+    } as const;
+    const { rows } = await prepare(options);
+    const records = readFileSync(inputs[0] ?? '', 'utf8')
+      .trim()
+      .split('\n');
+    const parsed = records.map((line) => JSON.parse(line) as { input: string; output: string });
+    expect(rows.map(({ ids }) => ids)).toEqual(
+      publishedRows(parsed, loadTokenizer(tokenizer ?? ''), seqLength),
+    );
+  });
 });

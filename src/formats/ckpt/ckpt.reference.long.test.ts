@@ -20,13 +20,15 @@ ms.save_checkpoint([{"name": k, "data": v} for k, v in loaded.items()], theirs, 
 print(json.dumps({k: list(v.shape) for k, v in loaded.items()}))
 `;
 
+import { requiresPython } from '../../../tests/support/requires.js';
+
 function hashOf(path: string): string {
   const hash = createHash('sha256');
   for (const piece of readRanges([{ path, start: 0, end: statSync(path).size }], 2 ** 24)) hash.update(piece);
   return hash.digest('hex');
 }
 
-describe.skipIf(python === undefined)('a tensor above 512 MiB', () => {
+describe('a tensor above 512 MiB', requiresPython(python), () => {
   let folder = '';
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'ckpt-large-'));

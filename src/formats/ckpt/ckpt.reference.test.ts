@@ -56,7 +56,9 @@ ms.save_checkpoint([{"name": k, "data": v} for k, v in first.items()], folder + 
 print(json.dumps([{k: show(v) for k, v in d.items()} for d in loaded.values()]))
 `;
 
-describe.skipIf(python === undefined)('MindSpore and our checkpoints', () => {
+import { requiresPython } from '../../../tests/support/requires.js';
+
+describe('MindSpore and our checkpoints', requiresPython(python), () => {
   let folder = '';
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'ckpt-reference-'));

@@ -164,8 +164,10 @@ w.write_header_to_file(); w.write_kv_data_to_file(); w.write_tensors_to_file(); 
 print(json.dumps([fields, tensors, expected]))
 `;
 
+import { requiresPython } from '../../../tests/support/requires.js';
+
 const python = referencePython();
-describe.skipIf(python === undefined)('the gguf package and our files', () => {
+describe('the gguf package and our files', requiresPython(python), () => {
   it('reads what we write with equal bytes; we read what it writes', () => {
     if (python === undefined) return;
     const ours = join(folder, 'ours.gguf');

@@ -65,6 +65,8 @@ write("texts.mindrecord", {"raw": {"type": "bytes"}, "s": {"type": "string"}}, [
 print(json.dumps(read))
 `;
 
+import { requiresPython } from '../../../tests/support/requires.js';
+
 /** A value as the program prints it. */
 function shown(value: MindRecordInput): unknown {
   if (typeof value === 'string') return value;
@@ -72,7 +74,7 @@ function shown(value: MindRecordInput): unknown {
   return typeof value === 'object' ? Array.from(value, Number) : [Number(value)];
 }
 
-describe.skipIf(python === undefined)('MindSpore and our MindRecord files', () => {
+describe('MindSpore and our MindRecord files', requiresPython(python), () => {
   let folder = '';
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'mindrecord-reference-'));

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
+import { requiresShared } from '../../../tests/support/requires.js';
 import { sharedData } from '../../../tests/support/shared-data.js';
 import { InputError } from '../../errors/index.js';
 import { type FileRecord, type ReadRecordsOptions, type RecordFault, readRecords } from '../index.js';
@@ -309,7 +310,7 @@ describe('containers are told by content and name', () => {
 });
 
 const evaluationSets = sharedData('eval');
-test.skipIf(evaluationSets === undefined)('real files of third parties', async () => {
+test('real files of third parties', requiresShared(evaluationSets), async () => {
   const count = async (path: string): Promise<number> => (await read(`${evaluationSets}/${path}`)).length;
   expect(await count('humaneval/HumanEval.jsonl.gz')).toBe(164);
   expect(await count('cmmlu/dev/agronomy.csv')).toBe(5);

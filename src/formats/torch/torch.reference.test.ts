@@ -96,7 +96,7 @@ torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), 'script.pt')
 print(json.dumps({name: told(tensor) for name, tensor in state.items()}))
 `;
 
-describe.skipIf(python === undefined)('files that torch writes', () => {
+describe('files that torch writes', requiresPython(python), () => {
   let expected: Record<string, Told> = {};
   beforeAll(() => {
     expected = runReference(python ?? '', writeByTorch, [folder]);
@@ -189,7 +189,9 @@ result['nan'] = value['nan'] != value['nan']
 print(json.dumps(result))
 `;
 
-describe.skipIf(python === undefined)('files that we write', () => {
+import { requiresPython } from '../../../tests/support/requires.js';
+
+describe('files that we write', requiresPython(python), () => {
   const tensors = [
     ...dtypes.map((dtype) => input(`dtype.${dtype}`, dtype, [3, 5])),
     input('scalar', 'float32', []),

@@ -14,6 +14,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { ggufModels as models, withTokenizer } from '../../../tests/support/gguf-models.js';
 import { goldenFolder, maxAbsDifference } from '../../../tests/support/golden.js';
 import { referencePython, runReference } from '../../../tests/support/reference.js';
+import { requiresPython } from '../../../tests/support/requires.js';
 import { openCheckpoint } from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
 import { copyOf, readGgufFile, readView, type TensorView, writeGgufFile } from '../../formats/index.js';
@@ -173,7 +174,7 @@ print(json.dumps({'wrong': wrong, 'surplus': [k for k in theirs if k not in expe
     readonly fields: Readonly<Record<string, unknown>>;
   }
 
-  test.skipIf(python === undefined).each(models)('%s: names, rows and sizes', async (name) => {
+  test.each(models)('%s: names, rows and sizes', requiresPython(python), async (name) => {
     const from = withTokenizer(name, fresh());
     const gguf = await convert(from, fresh('.gguf'));
     const weights = `${goldenFolder}${name}/model.safetensors`;

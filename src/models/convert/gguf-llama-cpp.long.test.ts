@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { ggufModels as models, withTokenizer } from '../../../tests/support/gguf-models.js';
+import { requires } from '../../../tests/support/requires.js';
 import { intTensor, noGrad } from '../../tensor/index.js';
 import { loadModel } from '../load-model.js';
 import { convertModel } from './convert-model.js';
@@ -13,11 +14,14 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 /** A folder where `npm i node-llama-cpp --ignore-scripts` was run: its package brings a built llama.cpp. */
 const llamaCpp = process.env.XINGHE_LLAMA_CPP;
-if (llamaCpp === undefined) console.warn('skipped: XINGHE_LLAMA_CPP names no folder with node-llama-cpp');
 
-describe.skipIf(llamaCpp === undefined)('llama.cpp itself', () => {
-  const program = `
+describe(
+  'llama.cpp itself',
+  requires(llamaCpp !== undefined, 'XINGHE_LLAMA_CPP names no folder with node-llama-cpp'),
+  () => {
+    const program = `
 import { createRequire } from 'node:module';
+import { requires } from '../../../tests/support/requires.js';
 const here = createRequire(process.cwd() + '/');
 const { getLlama, LlamaLogLevel } = await import(here.resolve('node-llama-cpp'));
 const [file, prompts, count] = process.argv.slice(2);
@@ -36,34 +40,40 @@ console.log('made ' + JSON.stringify(made));
 await llama.dispose();
 `;
 
-  test.each(models)('%s: the same greedy ids', { timeout: 60_000 }, async (name) => {
-    const prompts = [[5, 9, 300, 17, 42, 8], [7, 7, 7], [100], [200, 11, 250, 99, 31, 64, 128, 255, 3, 301]];
-    const from = withTokenizer(name, join(folder, name));
-    const gguf = join(folder, `${name}.gguf`);
-    await convertModel({ from, to: gguf });
-    const { model } = loadModel(from);
-    const expected = prompts.map((prompt) => {
-      const row = [...prompt];
-      while (row.length < prompt.length + 24)
-        row.push(
-          noGrad(() =>
-            model
-              .forward(intTensor(row, [1, row.length]))
-              .select(1, row.length - 1)
-              .argmax()
-              .item(),
-          ),
-        );
-      return row.slice(prompt.length);
+    test.each(models)('%s: the same greedy ids', { timeout: 60_000 }, async (name) => {
+      const prompts = [
+        [5, 9, 300, 17, 42, 8],
+        [7, 7, 7],
+        [100],
+        [200, 11, 250, 99, 31, 64, 128, 255, 3, 301],
+      ];
+      const from = withTokenizer(name, join(folder, name));
+      const gguf = join(folder, `${name}.gguf`);
+      await convertModel({ from, to: gguf });
+      const { model } = loadModel(from);
+      const expected = prompts.map((prompt) => {
+        const row = [...prompt];
+        while (row.length < prompt.length + 24)
+          row.push(
+            noGrad(() =>
+              model
+                .forward(intTensor(row, [1, row.length]))
+                .select(1, row.length - 1)
+                .argmax()
+                .item(),
+            ),
+          );
+        return row.slice(prompt.length);
+      });
+      const script = join(folder, 'greedy.mjs');
+      writeFileSync(script, program);
+      const { stdout, stderr } = spawnSync(process.execPath, [script, gguf, JSON.stringify(prompts), '24'], {
+        cwd: llamaCpp,
+        encoding: 'utf8',
+      });
+      const made = /^made (.*)$/m.exec(stdout)?.[1];
+      expect(made, `${stdout}${stderr}`).toBeDefined();
+      expect(JSON.parse(made ?? '')).toEqual(expected);
     });
-    const script = join(folder, 'greedy.mjs');
-    writeFileSync(script, program);
-    const { stdout, stderr } = spawnSync(process.execPath, [script, gguf, JSON.stringify(prompts), '24'], {
-      cwd: llamaCpp,
-      encoding: 'utf8',
-    });
-    const made = /^made (.*)$/m.exec(stdout)?.[1];
-    expect(made, `${stdout}${stderr}`).toBeDefined();
-    expect(JSON.parse(made ?? '')).toEqual(expected);
-  });
-});
+  },
+);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { goldenFolder } from '../../../tests/support/golden.js';
+import { requiresShared } from '../../../tests/support/requires.js';
 import { sharedData } from '../../../tests/support/shared-data.js';
 import { InputError } from '../../errors/index.js';
 import { parseArchitecture } from '../registry.js';
@@ -114,7 +115,7 @@ describe('SentencePiece', () => {
   });
 
   const published = sharedData('tokenizers/telechat-12b');
-  test.skipIf(published === undefined)("TeleChat-12B's digits are normal tokens, its marks are not", () => {
+  test("TeleChat-12B's digits are normal tokens, its marks are not", requiresShared(published), () => {
     const metadata = tokenizerMetadata(published ?? '', architecture(120064));
     const [tokens, types] = [list<string>(metadata, 'tokens'), list<number>(metadata, 'token_type')];
     const typeOf = (token: string): number | undefined => types[tokens.indexOf(token)];
