@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { ggufModels as models, withTokenizer } from '../../../tests/support/gguf-models.js';
-import { intTensor, noGrad } from '../../tensor/index.js';
-import { loadModel } from '../load-model.js';
-import { convertModel } from './convert-model.js';
+import { ggufModels as models, withTokenizer } from '../../../../tests/support/gguf-models.js';
+import { intTensor, noGrad } from '../../../tensor/index.js';
+import { loadModel } from '../../load-model.js';
+import { convertModel } from '../convert-model.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-llama-cpp-'));
 afterAll(() => rmSync(folder, { recursive: true }));
