@@ -1,21 +1,30 @@
-export { type AdapterContent, adapterContent, loadAdapter, saveAdapter } from './adapter.js';
-export { ADAPTER_CONFIG_FILE, peftConfig, readAdapterScale, readPeftConfig } from './adapter-config.js';
-export { adapterFile } from './adapter-file.js';
-export { parseAdapterName, parseMagnitudeName } from './adapter-names.js';
-export { AdapterSet } from './adapter-set.js';
+export { ADAPTER_CONFIG_FILE, peftConfig, readPeftConfig } from './adapters/adapter-config.js';
+export { adapterFile } from './adapters/adapter-file.js';
+export { isAdapterHalf, onlyHalves, withoutHalves } from './adapters/adapter-halves.js';
+export { PEFT_PREFIX } from './adapters/adapter-names.js';
+export { AdapterSet } from './adapters/adapter-set.js';
+export { type AdapterUpdates, adapterUpdates, refuseMagnitudes } from './adapters/adapter-updates.js';
+export { loadAdapter } from './adapters/load-adapter.js';
+export { planPeftConfig } from './adapters/plan-peft-config.js';
+export { type AdapterContent, adapterContent, saveAdapter } from './adapters/save-adapter.js';
+export { type AdapterSpelling, spellAdapter } from './adapters/spell-adapter.js';
 export { CONTAINER_FORMATS, type ContainerFormat, container, formatByEnding } from './containers.js';
+export { type CastRules, castHalves, castTensors } from './convert/cast-tensors.js';
 export {
-  type AdapterSpelling,
-  type AdapterUpdates,
+  type NamedViews,
+  namedViews,
   type PlannedFile,
   type PlannedTensor,
   plannedBytes,
-  planRanks,
-  planShards,
-  planTensors,
-  type TensorRules,
-} from './convert/plan.js';
-export { verifyPlan, writePlan } from './convert/write-plan.js';
+  plannedTensors,
+  totalBytes,
+} from './convert/chain-tensor.js';
+export { cutTensors, refuseManyRanks } from './convert/cut-tensors.js';
+export { mergeAdapter } from './convert/merge-adapter.js';
+export { proveFiles } from './convert/prove-files.js';
+export { shardFiles } from './convert/shard-files.js';
+export { type SourceSpelling, schemeOf, spellState, spellTensors } from './convert/spell-tensors.js';
+export { writeFiles } from './convert/write-files.js';
 export { openZeroCheckpoint, type ZeroCheckpoint } from './deepspeed.js';
 export { isZeroCheckpoint } from './deepspeed-files.js';
 export { joinRanks } from './join-ranks.js';

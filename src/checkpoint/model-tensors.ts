@@ -1,7 +1,7 @@
 /** The tensors of a checkpoint by what they are to a model: weights, adapters, optimiser states, the rest. */
 import { InputError } from '../errors/index.js';
 import { type FileDtype, fileOfView, type TensorView, transpose } from '../formats/index.js';
-import { parseAdapterName } from './adapter-names.js';
+import { parseAdapterName } from './adapters/adapter-names.js';
 import type { NameScheme } from './name-scheme.js';
 import { NAME_DIALECTS, type NameDialect, type WeightTables } from './weight-tables.js';
 
@@ -36,7 +36,7 @@ export function sortTensors(named: ReadonlyMap<string, TensorView>, tables: Weig
   const others = new Map<string, TensorView>();
   for (const name of unknown) {
     const view = plain.get(name)!;
-    const adapter = adapterHalf(name, scheme, view);
+    const adapter = halfOf(name, scheme, view);
     if (adapter === undefined) others.set(name, view);
     else {
       weights.set(adapter.path, adapter.view);
@@ -49,7 +49,7 @@ export function sortTensors(named: ReadonlyMap<string, TensorView>, tables: Weig
     if (group === undefined) continue;
     const state = scheme.toOwn(group);
     for (const name of state.unknown) {
-      const adapter = adapterHalf(name, scheme, group.get(name)!);
+      const adapter = halfOf(name, scheme, group.get(name)!);
       if (adapter === undefined) others.set(prefix + name, group.get(name)!);
       else state.tensors.set(adapter.path, adapter.view);
     }
@@ -84,7 +84,7 @@ export function countKnown(named: ReadonlyMap<string, TensorView>, tables: Weigh
   const plain = groupByPrefix(named).get('') ?? new Map<string, TensorView>();
   const { scheme } = recogniseDialect(plain, tables);
   const unknown = scheme.toOwn(plain).unknown.filter((name) => {
-    return adapterHalf(name, scheme, plain.get(name)!) === undefined;
+    return halfOf(name, scheme, plain.get(name)!) === undefined;
   });
   return plain.size - unknown.length;
 }
@@ -100,7 +100,7 @@ function groupByPrefix(named: ReadonlyMap<string, TensorView>): Map<string, Map<
 }
 
 /** `LAYER.loraA` or `LAYER.loraB` in any spelling, the way round that we have it; undefined for another name. */
-function adapterHalf(
+function halfOf(
   name: string,
   scheme: NameScheme,
   view: TensorView,

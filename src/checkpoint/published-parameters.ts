@@ -1,7 +1,7 @@
 /** Every parameter under its published name; those of LoRA adapters under PEFT's, without its prefix. */
 import type { Module } from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
-import { LORA_NAMES } from './adapter-names.js';
+import { LORA_NAMES } from './adapters/adapter-names.js';
 import type { NameTable } from './name-table.js';
 
 export function publishedParameters(module: Module, names: NameTable): Map<string, Tensor> {

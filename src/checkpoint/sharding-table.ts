@@ -1,6 +1,7 @@
 /** How each of a model's tensors is cut over the ranks of tensor parallelism ("model parallel" in MindSpore). */
 import { InputError } from '../errors/index.js';
 import { sliceColumns, sliceRows, stackColumns, stackRows, type TensorView } from '../formats/index.js';
+import { adapterHalf } from './adapters/adapter-halves.js';
 import { layerPattern } from './name-table.js';
 
 export interface Split {
@@ -27,12 +28,12 @@ export class ShardingTable {
   /** @param own our path of a weight, or of half an adapter: its A [R, I] or B [O, R] is cut where its weight is */
   splitOf(own: string): Split | undefined {
     const { pattern } = layerPattern(own);
-    const [, layer, half] = /^(.*)\.lora([AB])$/.exec(pattern) ?? [];
-    if (layer === undefined) return this.#splits.get(pattern);
-    const split = this.#splits.get(`${layer}.weight`);
+    const half = adapterHalf(pattern);
+    if (half === undefined) return this.#splits.get(pattern);
+    const split = this.#splits.get(`${half.layer}.weight`);
     const isOutputCut = split?.axis === (this.linearLayout === 'out-in' ? 0 : 1);
-    if (split === undefined || isOutputCut !== (half === 'B')) return undefined;
-    return { ...split, axis: half === 'B' ? 0 : 1 };
+    if (split === undefined || isOutputCut !== (half.part === 'loraB')) return undefined;
+    return { ...split, axis: half.part === 'loraB' ? 0 : 1 };
   }
 
   /** The part of `rank` of `ranks`. @throws InputError if the tensor cannot be cut so often */

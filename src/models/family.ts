@@ -15,7 +15,7 @@ import type { InitRule } from '../nn/index.js';
 import type { LoadTokenizerOptions } from '../tokenizers/index.js';
 import type { CausalLm } from './causal-lm.js';
 import type { ChatFormat } from './chat-format.js';
-import type { GgufLayout, GgufRefusal } from './convert/gguf-layout.js';
+import type { GgufLayout, GgufRefusal } from './convert/gguf/gguf-layout.js';
 
 export type FamilyName = 'spark' | 'telechat' | 'telechat52b' | 'xverse';
 

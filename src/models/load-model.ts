@@ -4,7 +4,7 @@ import { type LoadWeightsOptions, loadWeights } from '../checkpoint/index.js';
 import { InputError } from '../errors/index.js';
 import { fileStatus } from '../formats/index.js';
 import type { CausalLm } from './causal-lm.js';
-import { embeddedConfig } from './convert/gguf-config.js';
+import { embeddedConfig } from './convert/gguf/gguf-config.js';
 import type { Architecture } from './family.js';
 import { findConfig, loadArchitecture, parseArchitecture } from './registry.js';
 

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { InputError } from '../errors/index.js';
 import { fileStatus, parseJson } from '../formats/index.js';
 import { loadTokenizer, parseFolderTokens, parseTokenizer, type Tokenizer } from '../tokenizers/index.js';
-import { embeddedFiles, isTokenizerFile } from './convert/gguf-files.js';
+import { embeddedFiles, isTokenizerFile } from './convert/gguf/gguf-files.js';
 import type { Architecture } from './family.js';
 
 /**

@@ -4,7 +4,7 @@ import { basename, extname, join } from 'node:path';
 import { stringify } from 'yaml';
 import { saveWeights } from '../checkpoint/index.js';
 import { fileStatus, writeFileAtomic, writeFolderAtomic } from '../formats/index.js';
-import { embeddedFiles } from './convert/gguf-files.js';
+import { embeddedFiles } from './convert/gguf/gguf-files.js';
 import type { LoadedModel } from './load-model.js';
 
 /** Files that a tokenizer folder may hold beside each other. */

@@ -2,7 +2,7 @@
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileStatus, listFolder } from '../formats/index.js';
-import { embeddedFiles } from './convert/gguf-files.js';
+import { embeddedFiles } from './convert/gguf/gguf-files.js';
 
 const SIDE_FILES =
   /^(config\.json|model_config[^/]*\.ya?ml|adapter_config\.json|tokenizer\.json|.*\.model|.*\.vocab|tokenizer_config\.json|special_tokens_map\.json|added_tokens\.json|generation_config\.json|chat_template\.jinja)$/;

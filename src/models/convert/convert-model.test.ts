@@ -28,7 +28,9 @@ import {
 import { readView, type TensorView, writeSafetensors } from '../../formats/index.js';
 import { intTensor, noGrad } from '../../tensor/index.js';
 import { loadModel } from '../load-model.js';
-import { type ConvertOptions, convertModel, planConversion } from './convert-model.js';
+import { convertModel } from './convert-model.js';
+import type { ConvertOptions } from './convert-options.js';
+import { planConversion } from './plan-conversion.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-convert-'));
 afterAll(() => rmSync(folder, { recursive: true }));

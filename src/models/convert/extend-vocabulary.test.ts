@@ -9,7 +9,8 @@ import { loadTokenizer, mergeVocabularies, newRowSources } from '../../tokenizer
 import { loadModel } from '../load-model.js';
 import { parseArchitecture } from '../registry.js';
 import { saveModel } from '../save-model.js';
-import { convertModel, planConversion } from './convert-model.js';
+import { convertModel } from './convert-model.js';
+import { planConversion } from './plan-conversion.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-vocabulary-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,7 +1,3 @@
-export {
-  type ConversionPlan,
-  type ConversionResult,
-  type ConvertOptions,
-  convertModel,
-  planConversion,
-} from './convert-model.js';
+export { type ConversionResult, convertModel } from './convert-model.js';
+export type { ConvertOptions } from './convert-options.js';
+export { type ConversionPlan, planConversion } from './plan-conversion.js';

@@ -10,8 +10,8 @@ import {
   ggufScheme,
   rotaryRow,
   sameRow,
-} from '../convert/gguf-layout.js';
-import { pairRows, unpairRows } from '../convert/gguf-rows.js';
+} from '../convert/gguf/gguf-layout.js';
+import { pairRows, unpairRows } from '../convert/gguf/gguf-rows.js';
 import type { TelechatConfig } from './config.js';
 import { telechatRopeBase } from './model.js';
 

@@ -3,8 +3,8 @@
  * muP's factors multiplied into the embedding and the output projection. The context ends where the rotary base grows.
  */
 import { sliceColumns, stackRows, type TensorView, transpose } from '../../formats/index.js';
-import { COMMON_ROWS, type GgufLayout, type GgufRow, ggufScheme } from '../convert/gguf-layout.js';
-import { pairOrder, unpairRows } from '../convert/gguf-rows.js';
+import { COMMON_ROWS, type GgufLayout, type GgufRow, ggufScheme } from '../convert/gguf/gguf-layout.js';
+import { pairOrder, unpairRows } from '../convert/gguf/gguf-rows.js';
 import type { Telechat52bConfig } from './config.js';
 import { NTK_UNIT } from './model.js';
 

@@ -1,5 +1,5 @@
 /** XVERSE in llama.cpp: its architecture `xverse`. */
-import { COMMON_ROWS, type GgufLayout, ggufScheme, rotaryRow, sameRow } from '../convert/gguf-layout.js';
+import { COMMON_ROWS, type GgufLayout, ggufScheme, rotaryRow, sameRow } from '../convert/gguf/gguf-layout.js';
 import type { XverseConfig } from './config.js';
 
 export function xverseGguf(config: XverseConfig): GgufLayout {

@@ -2,9 +2,14 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { goldenFolder, goldenModels, goldenTensors, maxAbsDifference } from '../../tests/support/golden.js';
-import { applyLora, initializeLora, type LoraOptions } from '../lora/index.js';
-import { type LoadedModel, loadModel } from '../models/index.js';
+import {
+  goldenFolder,
+  goldenModels,
+  goldenTensors,
+  maxAbsDifference,
+} from '../../../tests/support/golden.js';
+import { applyLora, initializeLora, type LoraOptions } from '../../lora/index.js';
+import { type LoadedModel, loadModel } from '../../models/index.js';
 import {
   type FloatDType,
   Generator,
@@ -13,9 +18,10 @@ import {
   noGrad,
   scope,
   type Tensor,
-} from '../tensor/index.js';
-import { loadAdapter, saveAdapter } from './adapter.js';
+} from '../../tensor/index.js';
 import { AdapterSet } from './adapter-set.js';
+import { loadAdapter } from './load-adapter.js';
+import { saveAdapter } from './save-adapter.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-adapters-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,16 +1,16 @@
 /** The tokenizer beside a model as the keys from which llama.cpp builds its own. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type GgufValue, listFolder, readJsonFile } from '../../formats/index.js';
-import { log } from '../../log/index.js';
+import { type GgufValue, listFolder, readJsonFile } from '../../../formats/index.js';
+import { log } from '../../../log/index.js';
 import {
   findTokenizerFile,
   looksLikeJson,
   readFolderTokens,
   type Tokenizer,
-} from '../../tokenizers/index.js';
-import { type Architecture, configValue } from '../family.js';
-import { loadModelTokenizer } from '../model-tokenizer.js';
+} from '../../../tokenizers/index.js';
+import { type Architecture, configValue } from '../../family.js';
+import { loadModelTokenizer } from '../../model-tokenizer.js';
 import { jsonVocabulary } from './gguf-bpe.js';
 import { tokenizerFileKeys } from './gguf-files.js';
 import { sentencePieceVocabulary } from './gguf-sentencepiece.js';

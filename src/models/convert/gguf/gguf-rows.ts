@@ -2,7 +2,7 @@
  * Rows of the query and key projections. Published models rotate element j of a head with element j + E/2; llama.cpp's
  * architectures `llama` and `xverse` rotate neighbours 2j and 2j + 1, so there the halves of each head are interleaved.
  */
-import { everyRow, interleaveRows, sliceRows, stackRows, type TensorView } from '../../formats/index.js';
+import { everyRow, interleaveRows, sliceRows, stackRows, type TensorView } from '../../../formats/index.js';
 
 /** [H * E, …] with halves of heads -> neighbouring pairs. */
 export function pairRows(view: TensorView, heads: number): TensorView {

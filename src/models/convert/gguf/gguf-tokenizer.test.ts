@@ -2,11 +2,11 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { goldenFolder } from '../../../tests/support/golden.js';
-import { requiresShared } from '../../../tests/support/requires.js';
-import { sharedData } from '../../../tests/support/shared-data.js';
-import { InputError } from '../../errors/index.js';
-import { parseArchitecture } from '../registry.js';
+import { goldenFolder } from '../../../../tests/support/golden.js';
+import { requiresShared } from '../../../../tests/support/requires.js';
+import { sharedData } from '../../../../tests/support/shared-data.js';
+import { InputError } from '../../../errors/index.js';
+import { parseArchitecture } from '../../registry.js';
 import { type GgufMetadata, tokenizerMetadata } from './gguf-tokenizer.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-gguf-tokenizer-'));

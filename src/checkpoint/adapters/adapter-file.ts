@@ -3,14 +3,14 @@
  * published spellings (adapter-names.ts). Reading recognises the spelling.
  */
 import { dirname, join } from 'node:path';
-import { InputError } from '../errors/index.js';
-import { fileStatus, readView, type TensorView, transpose } from '../formats/index.js';
-import type { LoraOptions } from '../lora/index.js';
-import { isFloatDType, noGrad, type Tensor, tensorFromBytes } from '../tensor/index.js';
+import { InputError } from '../../errors/index.js';
+import { fileStatus, readView, type TensorView, transpose } from '../../formats/index.js';
+import type { LoraOptions } from '../../lora/index.js';
+import { isFloatDType, noGrad, type Tensor, tensorFromBytes } from '../../tensor/index.js';
+import type { NameTable } from '../name-table.js';
+import { openCheckpoint } from '../open-checkpoint.js';
 import { ADAPTER_CONFIG_FILE, readPeftConfig } from './adapter-config.js';
 import { parseAdapterName, parseMagnitudeName } from './adapter-names.js';
-import type { NameTable } from './name-table.js';
-import { openCheckpoint } from './open-checkpoint.js';
 
 /** As PEFT names them; without safetensors it writes the second. */
 export const WEIGHT_FILES = ['adapter_model.safetensors', 'adapter_model.bin'] as const;

@@ -1,6 +1,6 @@
 /** How a family's model lies in a GGUF that llama.cpp runs: its architecture there, sizes, and names and rows of tensors. */
-import { layerPattern, type NameScheme, withLayer } from '../../checkpoint/index.js';
-import type { TensorView } from '../../formats/index.js';
+import { layerPattern, type NameScheme, withLayer } from '../../../checkpoint/index.js';
+import type { TensorView } from '../../../formats/index.js';
 import { pairRows, unpairRows } from './gguf-rows.js';
 
 export interface GgufLayout {

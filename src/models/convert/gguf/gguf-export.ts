@@ -1,12 +1,17 @@
 /** What a GGUF for llama.cpp says beside its tensors, and which conversions cannot make one. */
 import { basename, dirname, resolve } from 'node:path';
-import type { ContainerFormat, NameDialect, PlannedFile } from '../../checkpoint/index.js';
-import { InputError } from '../../errors/index.js';
-import { fileStatus, type GgufValue, readGgufFile } from '../../formats/index.js';
-import { holdsTokenizer } from '../model-tokenizer.js';
+import {
+  type ContainerFormat,
+  isAdapterHalf,
+  type NameDialect,
+  type PlannedFile,
+} from '../../../checkpoint/index.js';
+import { InputError } from '../../../errors/index.js';
+import { fileStatus, type GgufValue, readGgufFile } from '../../../formats/index.js';
+import { holdsTokenizer } from '../../model-tokenizer.js';
+import type { ConversionSource } from '../open-source.js';
 import { GGUF_CONFIG_KEY } from './gguf-config.js';
 import { type GgufMetadata, tokenizerMetadata } from './gguf-tokenizer.js';
-import type { ConversionSource } from './source.js';
 
 interface GgufRequest {
   readonly from: string;
@@ -58,7 +63,7 @@ function refuseRequest({ from, layout, merge, states, dtype }: GgufRequest, sour
   if (states === 'keep') refuse("llama.cpp's layout has no place for optimiser states");
   if (merge !== undefined)
     refuse('merge the adapter first (--merge into safetensors), then write the GGUF of the result');
-  if ([...model.weights.keys()].some((path) => /\.lora[AB]$/.test(path)))
+  if ([...model.weights.keys()].some(isAdapterHalf))
     refuse('it holds LoRA matrices; merge them first (--merge into safetensors)');
   const isDouble = [...model.weights.values()].some((view) => view.dtype === 'float64');
   if (dtype === 'float64' || (dtype === undefined && isDouble))

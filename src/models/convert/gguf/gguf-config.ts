@@ -1,5 +1,5 @@
 /** The published config inside a GGUF that we wrote: one file is then a whole model. */
-import { fileStatus, parseJson, readFileStart, readGgufFile } from '../../formats/index.js';
+import { fileStatus, parseJson, readFileStart, readGgufFile } from '../../../formats/index.js';
 
 /** A key of our own; llama.cpp passes over keys that it does not know. */
 export const GGUF_CONFIG_KEY = 'xinghe.config';

@@ -1,9 +1,9 @@
 /** The tokenizer's own files inside a GGUF that we wrote: one file is then a whole model for us too. */
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { InputError } from '../../errors/index.js';
-import { fileStatus, type GgufValue, readFileStart, readGgufFile } from '../../formats/index.js';
-import { findTokenizerFile } from '../../tokenizers/index.js';
+import { InputError } from '../../../errors/index.js';
+import { fileStatus, type GgufValue, readFileStart, readGgufFile } from '../../../formats/index.js';
+import { findTokenizerFile } from '../../../tokenizers/index.js';
 
 /** Before a file's name; the value is its content in base64. llama.cpp passes over keys that it does not know. */
 const GGUF_FILE_PREFIX = 'xinghe.file.';

@@ -1,8 +1,8 @@
 /** A tokenizer.json as llama.cpp's tokenizer `gpt2` (byte-level BPE) or `llama` (BPE over characters with bytes as a last resort). */
 import { z } from 'zod';
-import { parseConfig } from '../../config/index.js';
-import { decodeUtf8, parseJson } from '../../formats/index.js';
-import type { Tokenizer } from '../../tokenizers/index.js';
+import { parseConfig } from '../../../config/index.js';
+import { decodeUtf8, parseJson } from '../../../formats/index.js';
+import type { Tokenizer } from '../../../tokenizers/index.js';
 import type { GgufRefusal } from './gguf-layout.js';
 import { type GgufToken, type GgufVocabulary, TOKEN_TYPES } from './gguf-vocabulary.js';
 

@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { ggufModels as models, withTokenizer } from '../../../tests/support/gguf-models.js';
-import { requires } from '../../../tests/support/requires.js';
-import { intTensor, noGrad } from '../../tensor/index.js';
-import { loadModel } from '../load-model.js';
-import { convertModel } from './convert-model.js';
+import { ggufModels as models, withTokenizer } from '../../../../tests/support/gguf-models.js';
+import { requires } from '../../../../tests/support/requires.js';
+import { intTensor, noGrad } from '../../../tensor/index.js';
+import { loadModel } from '../../load-model.js';
+import { convertModel } from '../convert-model.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-llama-cpp-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -21,7 +21,7 @@ describe(
   () => {
     const program = `
 import { createRequire } from 'node:module';
-import { requires } from '../../../tests/support/requires.js';
+import { requires } from '../../../../tests/support/requires.js';
 const here = createRequire(process.cwd() + '/');
 const { getLlama, LlamaLogLevel } = await import(here.resolve('node-llama-cpp'));
 const [file, prompts, count] = process.argv.slice(2);

@@ -2,13 +2,19 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { goldenFolder, goldenModels, goldenTensors, maxAbsDifference } from '../../tests/support/golden.js';
-import { readSafetensorsHeader } from '../formats/index.js';
-import { applyLora, initializeLora, mergeLora } from '../lora/index.js';
-import { type LoadedModel, loadModel } from '../models/index.js';
-import { type FloatDType, Generator, intTensor, noGrad, scope, type Tensor } from '../tensor/index.js';
-import { loadAdapter, saveAdapter } from './adapter.js';
-import { publishedParameters } from './published-parameters.js';
+import {
+  goldenFolder,
+  goldenModels,
+  goldenTensors,
+  maxAbsDifference,
+} from '../../../tests/support/golden.js';
+import { readSafetensorsHeader } from '../../formats/index.js';
+import { applyLora, initializeLora, mergeLora } from '../../lora/index.js';
+import { type LoadedModel, loadModel } from '../../models/index.js';
+import { type FloatDType, Generator, intTensor, noGrad, scope, type Tensor } from '../../tensor/index.js';
+import { publishedParameters } from '../published-parameters.js';
+import { loadAdapter } from './load-adapter.js';
+import { saveAdapter } from './save-adapter.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-adapter-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -4,7 +4,7 @@ import {
   parseSentencePieceModel,
   type SentencePieceModel,
   type Tokenizer,
-} from '../../tokenizers/index.js';
+} from '../../../tokenizers/index.js';
 import type { GgufRefusal } from './gguf-layout.js';
 import { type GgufToken, type GgufVocabulary, TOKEN_TYPES } from './gguf-vocabulary.js';
 

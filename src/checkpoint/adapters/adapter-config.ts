@@ -1,10 +1,10 @@
 /** adapter_config.json of a PEFT folder: what we understand of it, and ours. */
 import { join } from 'node:path';
 import { z } from 'zod';
-import { parseConfig } from '../config/index.js';
-import { InputError } from '../errors/index.js';
-import { fileStatus, readJsonFile } from '../formats/index.js';
-import { type LoraOptions, loraScale } from '../lora/index.js';
+import { parseConfig } from '../../config/index.js';
+import { InputError } from '../../errors/index.js';
+import { fileStatus, readJsonFile } from '../../formats/index.js';
+import { type LoraOptions, loraScale } from '../../lora/index.js';
 
 export const ADAPTER_CONFIG_FILE = 'adapter_config.json';
 

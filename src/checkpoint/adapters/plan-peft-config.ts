@@ -1,23 +1,18 @@
 /** adapter_config.json beside an adapter that is written in PEFT's form: without it PEFT does not load the folder. */
 import { dirname, join } from 'node:path';
-import {
-  ADAPTER_CONFIG_FILE,
-  type ContainerFormat,
-  type PlannedFile,
-  parseAdapterName,
-  peftConfig,
-  readPeftConfig,
-} from '../../checkpoint/index.js';
 import { readConfigFile } from '../../config/index.js';
 import { InputError } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
 import type { LoraOptions } from '../../lora/index.js';
-import { findConfigIn } from '../registry.js';
-import type { ConversionSource } from './source.js';
+import type { ContainerFormat } from '../containers.js';
+import type { PlannedFile } from '../convert/chain-tensor.js';
+import { ADAPTER_CONFIG_FILE, peftConfig, readPeftConfig } from './adapter-config.js';
+import { PEFT_PREFIX, parseAdapterName } from './adapter-names.js';
 
 export interface PeftConfigOptions {
   readonly from: string;
-  readonly configPath?: string | undefined;
+  /** The model's config, if there is one. */
+  readonly configPath: string | undefined;
   readonly loraAlpha?: number | undefined;
   /** Was PEFT's spelling asked for? Then alpha must be known. */
   readonly isAskedFor: boolean;
@@ -28,15 +23,15 @@ export interface PeftConfigOptions {
  * @throws InputError if alpha is not known, or the layers have different ranks
  */
 export function planPeftConfig(
-  { tables }: ConversionSource,
-  format: ContainerFormat,
   files: readonly PlannedFile[],
+  format: ContainerFormat,
+  linearLayout: 'out-in' | 'in-out',
   options: PeftConfigOptions,
 ): ReturnType<typeof peftConfig> | undefined {
   const tensors = files.flatMap((file) => file.tensors);
   const halves = tensors.map(({ name }) => parseAdapterName(name));
   const isPeft = tensors.every(
-    ({ name }, index) => halves[index] !== undefined && name.startsWith('base_model.model.'),
+    ({ name }, index) => halves[index] !== undefined && name.startsWith(PEFT_PREFIX),
   );
   if (!isPeft || (format !== 'safetensors' && format !== 'bin')) return undefined;
   const ranks = new Set(tensors.map(({ shape }, index) => shape[halves[index]?.part === 'loraA' ? 0 : 1]));
@@ -53,7 +48,7 @@ export function planPeftConfig(
     );
   }
   const modules = halves.flatMap((half) => half?.module ?? []);
-  return peftConfig({ ...lora, rank, modules, layout: tables.sharding.linearLayout });
+  return peftConfig({ ...lora, rank, modules, layout: linearLayout });
 }
 
 /** Of the command line, of PEFT's config beside the source, or of the model's config (Spark's has a section for it). */
@@ -62,8 +57,7 @@ function loraOf({ from, configPath, loraAlpha }: PeftConfigOptions): Omit<LoraOp
   const folder = fileStatus(from)?.isDirectory() === true ? from : dirname(from);
   const peft = join(folder, ADAPTER_CONFIG_FILE);
   if (fileStatus(peft) !== undefined) return readPeftConfig(peft);
-  const path = configPath ?? findConfigIn(folder);
-  const alpha = path === undefined ? undefined : findNumber(readConfigFile(path), 'lora_alpha');
+  const alpha = configPath === undefined ? undefined : findNumber(readConfigFile(configPath), 'lora_alpha');
   return alpha === undefined ? undefined : { alpha };
 }
 

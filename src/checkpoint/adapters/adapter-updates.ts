@@ -1,42 +1,46 @@
-/** The adapter that a conversion merges into the weights or takes out of them again. */
-import {
-  type AdapterUpdates,
-  adapterFile,
-  type ModelTensors,
-  parseMagnitudeName,
-  readAdapterScale,
-} from '../../checkpoint/index.js';
+/** What an adapter adds to weights, or takes from them: its matrices as views, layer by layer. */
 import { InputError } from '../../errors/index.js';
-import { fileStatus, type TensorView } from '../../formats/index.js';
-import { type ConversionSource, openSource } from './source.js';
+import type { TensorView } from '../../formats/index.js';
+import type { ModelTensors } from '../model-tensors.js';
+import { readAdapterScale } from './adapter-config.js';
+import { adapterHalf } from './adapter-halves.js';
+import { PEFT_PREFIX, parseMagnitudeName } from './adapter-names.js';
 
-export interface AdapterOptions {
-  /** A PEFT folder or a file of adapter matrices; default: those in the source itself. */
-  readonly adapter?: string | undefined;
+/** By our own path of the layer. */
+export type AdapterUpdates = ReadonlyMap<string, { a: TensorView; b: TensorView; scale: number }>;
+
+/** An adapter, or a checkpoint that holds one among its weights. */
+export interface AdapterTensors {
+  readonly path: string;
+  readonly tensors: ModelTensors;
+}
+
+export interface UpdateOptions {
   /** Default: that of adapter_config.json. */
   readonly alpha?: number | undefined;
   /** 1 to add the update, -1 to take it away. */
   readonly sign: 1 | -1;
 }
 
-/** By our own path of the layer. @throws InputError for an adapter that does not fit or whose alpha nobody tells */
-export function adapterUpdates(source: ConversionSource, options: AdapterOptions): AdapterUpdates {
-  const { adapter, alpha, sign } = options;
-  const isFolder = adapter !== undefined && fileStatus(adapter)?.isDirectory() === true;
-  const from = adapter === undefined ? source : openSource(isFolder ? adapterFile(adapter) : adapter);
-  const where = adapter ?? source.checkpoint.path;
+/** @throws InputError for an adapter that does not fit or whose alpha nobody tells */
+export function adapterUpdates(
+  weights: ReadonlyMap<string, TensorView>,
+  { path: where, tensors }: AdapterTensors,
+  { alpha, sign }: UpdateOptions,
+): AdapterUpdates {
   const halves = new Map<string, { a?: TensorView; b?: TensorView }>();
-  for (const [path, view] of from.model.weights) {
-    const [, layer, part] = /^(.*)\.lora([AB])$/.exec(path) ?? [];
-    if (layer === undefined) continue;
-    halves.set(layer, { ...halves.get(layer), ...(part === 'A' ? { a: view } : { b: view }) });
+  for (const [path, view] of tensors.weights) {
+    const half = adapterHalf(path);
+    if (half === undefined) continue;
+    const { layer, part } = half;
+    halves.set(layer, { ...halves.get(layer), ...(part === 'loraA' ? { a: view } : { b: view }) });
   }
-  refuseMagnitudes(where, from.model);
-  refuseRest(where, from.model);
+  refuseMagnitudes(where, tensors);
+  refuseRest(where, tensors);
   if (halves.size === 0) throw new InputError(`${where} holds no LoRA matrices to merge.`);
   const updates = new Map<string, { a: TensorView; b: TensorView; scale: number }>();
   for (const [layer, { a, b }] of halves) {
-    const weight = source.model.weights.get(`${layer}.weight`);
+    const weight = weights.get(`${layer}.weight`);
     if (weight === undefined)
       throw new InputError(`${where} adapts ${layer}, which the source does not have.`);
     if (a === undefined || b === undefined)
@@ -61,7 +65,7 @@ export function refuseMagnitudes(where: string, { others }: ModelTensors): void 
 
 /** What belongs to the adapter, but is no LoRA matrix of a layer that we know: merging would silently lose it. */
 function refuseRest(where: string, { weights, others }: ModelTensors): void {
-  const rest = [...weights.keys(), ...others.keys()].find((name) => name.startsWith('base_model.model.'));
+  const rest = [...weights.keys(), ...others.keys()].find((name) => name.startsWith(PEFT_PREFIX));
   if (rest === undefined) return;
   throw new InputError(
     `${where} holds "${rest}", which is no LoRA matrix of a layer of this model; it belongs to another model or another method.`,

@@ -1,10 +1,10 @@
 /** The adapters that a serving model can choose among, each row of a batch for itself; they come and go at run time. */
-import { InputError } from '../errors/index.js';
-import { AdapterRows, LoraLinear, type LoraOptions, MultiLoraLinear } from '../lora/index.js';
-import { Linear, type Module } from '../nn/index.js';
-import { scope, type Tensor } from '../tensor/index.js';
+import { InputError } from '../../errors/index.js';
+import { AdapterRows, LoraLinear, type LoraOptions, MultiLoraLinear } from '../../lora/index.js';
+import { Linear, type Module } from '../../nn/index.js';
+import { scope, type Tensor } from '../../tensor/index.js';
+import type { NameTable } from '../name-table.js';
 import { openAdapter, readAdapterLayer } from './adapter-file.js';
-import type { NameTable } from './name-table.js';
 
 interface LoadedAdapter {
   readonly index: number;

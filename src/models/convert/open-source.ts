@@ -4,6 +4,7 @@ import {
   ANY_NAMES,
   type Checkpoint,
   countKnown,
+  isAdapterHalf,
   type ModelTensors,
   NameTable,
   type OpenCheckpointOptions,
@@ -19,7 +20,7 @@ import { fileStatus } from '../../formats/index.js';
 import { log } from '../../log/index.js';
 import type { Architecture, ModelFamily } from '../family.js';
 import { families, findConfigIn, parseArchitecture } from '../registry.js';
-import { embeddedConfig } from './gguf-config.js';
+import { embeddedConfig } from './gguf/gguf-config.js';
 
 export interface ConversionSource {
   readonly checkpoint: Checkpoint;
@@ -78,7 +79,7 @@ function architectureOf(
 
 /** Says so where weights of the model are not there; of an adapter alone none is expected. */
 export function warnOfMissing(path: string, { architecture, model }: ConversionSource): void {
-  const own = [...model.weights.keys()].filter((name) => !/\.lora[AB]$/.test(name));
+  const own = [...model.weights.keys()].filter((name) => !isAdapterHalf(name));
   if (architecture === undefined || own.length === 0) return;
   const wanted = architecture.createModel().namedParameters();
   const present = wanted.filter(([name]) => model.weights.has(name)).length;

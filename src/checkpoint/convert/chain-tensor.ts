@@ -1,0 +1,54 @@
+/**
+ * What the links of a conversion hand on: views by name, each with the dtype it gets and what is added to it as it is
+ * written. Up to spelling the names are our own paths, from there on those of the output. Nothing is read before writing.
+ */
+import { dtypeBytes, elementCount, type FileDtype, type TensorView } from '../../formats/index.js';
+import type { LowRankUpdate } from './tensor-content.js';
+
+export interface ChainTensor {
+  /** The source's bytes; its shape is the output's. */
+  readonly view: TensorView;
+  /** Of the output. */
+  readonly dtype: FileDtype;
+  /** Our paths of what it holds: several where the spelling fuses them; none of what is no parameter. */
+  readonly paths: readonly string[];
+  /** Added while it is written. */
+  readonly update?: LowRankUpdate;
+  /** Multiplied with while it is written. */
+  readonly factor?: number;
+}
+
+export type NamedViews = ReadonlyMap<string, ChainTensor>;
+
+/** Tensors as they lie in the source. @param isParameter names are own paths, else nobody's */
+export function namedViews(tensors: ReadonlyMap<string, TensorView>, isParameter = true): NamedViews {
+  return new Map(
+    [...tensors].map(([name, view]) => [name, { view, dtype: view.dtype, paths: isParameter ? [name] : [] }]),
+  );
+}
+
+export interface PlannedTensor extends ChainTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+export interface PlannedFile {
+  /** Inside the output folder. */
+  readonly path: string;
+  readonly tensors: readonly PlannedTensor[];
+}
+
+/** The end of the chain: what a file is written of. */
+export function plannedTensors(tensors: NamedViews): PlannedTensor[] {
+  return [...tensors].map(([name, tensor]) => ({ ...tensor, name, shape: tensor.view.shape }));
+}
+
+export function plannedBytes({ name, dtype, shape }: PlannedTensor): number {
+  const bytes = elementCount([...shape, dtypeBytes(dtype)]);
+  if (bytes === undefined) throw new RangeError(`${name} is too large`);
+  return bytes;
+}
+
+export function totalBytes(files: readonly PlannedFile[]): number {
+  return files.flatMap(({ tensors }) => tensors).reduce((sum, tensor) => sum + plannedBytes(tensor), 0);
+}

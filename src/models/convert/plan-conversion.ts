@@ -1,0 +1,241 @@
+/**
+ * The chain of a conversion: open, extend, merge, cut, spell, cast, then files. Each link is a function over named views
+ * (src/checkpoint/convert/chain-tensor.ts); here is only which of them a request asks for.
+ */
+import { dirname } from 'node:path';
+import {
+  type AdapterUpdates,
+  adapterFile,
+  adapterUpdates,
+  type ContainerFormat,
+  castHalves,
+  castTensors,
+  container,
+  cutTensors,
+  type ModelTensors,
+  mergeAdapter,
+  type NamedViews,
+  type NameScheme,
+  namedViews,
+  onlyHalves,
+  type PlannedFile,
+  type PlannedTensor,
+  plannedTensors,
+  planPeftConfig,
+  rankCount,
+  refuseMagnitudes,
+  refuseManyRanks,
+  type SourceSpelling,
+  schemeOf,
+  spellAdapter,
+  spellState,
+  spellTensors,
+  tensorsOfRank,
+  withoutHalves,
+} from '../../checkpoint/index.js';
+import { InputError } from '../../errors/index.js';
+import { fileStatus, type StoredTensor, type TensorView } from '../../formats/index.js';
+import { findConfigIn } from '../registry.js';
+import { isFileTarget, targetFormat, wholeFiles } from './conversion-target.js';
+import type { ConvertOptions } from './convert-options.js';
+import { extendRows, type NewRows, planNewRows } from './extend-vocabulary.js';
+import { ggufMetadata, targetDialect } from './gguf/gguf-export.js';
+import type { GgufMetadata } from './gguf/gguf-tokenizer.js';
+import { type ConversionSource, openSource, warnOfMissing } from './open-source.js';
+
+export interface ConversionPlan {
+  readonly source: ConversionSource;
+  readonly format: ContainerFormat;
+  readonly files: readonly PlannedFile[];
+  /** Of a GGUF for llama.cpp. */
+  readonly metadata: GgufMetadata | undefined;
+  /** Of an adapter that is merged or taken out. */
+  readonly updates: AdapterUpdates | undefined;
+  /** Of a vocabulary that was extended. */
+  readonly newRows: NewRows | undefined;
+  /** Names of the source that are not written, with the reason. */
+  readonly leftOut: readonly { readonly name: string; readonly reason: string }[];
+  /** Written beside an adapter in PEFT's form. */
+  readonly peftConfig: object | undefined;
+}
+
+/** What would be written; nothing is read but headers, nothing is written. */
+export function planConversion(options: ConvertOptions): ConversionPlan {
+  return planChain(options, undefined, (tensor) => ({
+    name: tensor.name,
+    dtype: tensor.dtype,
+    shape: tensor.shape,
+    ranges: [],
+  }));
+}
+
+/** @param folder for pieces that have to be written before they can be read; undefined: nothing may be written */
+export function planChain(
+  options: ConvertOptions,
+  folder: string | undefined,
+  straighten: (tensor: StoredTensor) => StoredTensor,
+): ConversionPlan {
+  const { from, configPath, layout } = options;
+  const source = openSource(from, {
+    configPath,
+    layout: options.sourceLayout,
+    straighten,
+    zeroWeights: options.zeroWeights,
+  });
+  refuseMagnitudes(from, source.model);
+  warnOfMissing(from, source);
+  const newRows =
+    options.vocabulary === undefined ? undefined : planNewRows(source.model, options.vocabulary);
+  const model = newRows === undefined ? source.model : extendRows(source.model, newRows, folder);
+  const format = targetFormat(options);
+  if (layout !== undefined && source.family === undefined)
+    throw new InputError(
+      `${from} is of a model that no family here knows, so that nobody can tell how to cut it over ranks; give its config with ` +
+        '--config, or leave --layout away.',
+    );
+  const updates = updatesOf(options, source);
+  const states = options.states ?? (layout !== undefined || format === 'ckpt' ? 'keep' : 'drop');
+  const dialect = targetDialect(options, source, format);
+  if (dialect === 'gguf' && newRows !== undefined)
+    throw new InputError(
+      'extend the vocabulary into a folder first, then convert that to GGUF: two conversions.',
+    );
+  const chain: Chain = { options, source, model, dialect, updates, isKeepingStates: states === 'keep' };
+  const files =
+    layout === undefined ? wholeFiles(wholeTensors(chain), options, format) : rankFiles(chain, format);
+  if (files.every(({ tensors }) => tensors.length === 0))
+    throw new InputError(`${from} holds no tensor to convert.`);
+  return {
+    source,
+    format,
+    files,
+    metadata: dialect === 'gguf' ? ggufMetadata(from, source, files) : undefined,
+    updates,
+    newRows,
+    leftOut: [
+      ...model.skipped.map((name) => ({ name, reason: 'a buffer without content' })),
+      ...(states === 'keep' ? [] : droppedTensors(model)),
+    ],
+    peftConfig: isFileTarget(options)
+      ? undefined
+      : planPeftConfig(files, format, source.tables.sharding.linearLayout, {
+          from,
+          configPath: configPath ?? configBeside(from),
+          loraAlpha: options.loraAlpha,
+          isAskedFor: options.adapterSpelling === 'peft',
+        }),
+  };
+}
+
+function configBeside(from: string): string | undefined {
+  return fileStatus(from)?.isDirectory() === true ? findConfigIn(from) : findConfigIn(dirname(from));
+}
+
+function updatesOf(
+  { merge, adapter, loraAlpha: alpha }: ConvertOptions,
+  source: ConversionSource,
+): AdapterUpdates | undefined {
+  if (merge === undefined) {
+    if (adapter === undefined) return undefined;
+    throw new InputError('an adapter was given, but neither merging nor unmerging was asked for.');
+  }
+  const isFolder = adapter !== undefined && fileStatus(adapter)?.isDirectory() === true;
+  const held = adapter === undefined ? source : openSource(isFolder ? adapterFile(adapter) : adapter);
+  const path = adapter ?? source.checkpoint.path;
+  return adapterUpdates(
+    source.model.weights,
+    { path, tensors: held.model },
+    { alpha, sign: merge === 'merge' ? 1 : -1 },
+  );
+}
+
+function droppedTensors({ states, others }: ModelTensors): { name: string; reason: string }[] {
+  return [
+    ...[...states].flatMap(([prefix, state]) =>
+      [...state.values()].map(({ source: name }) => ({
+        name: name.startsWith(prefix) ? name : prefix + name,
+        reason: 'optimiser state',
+      })),
+    ),
+    ...[...others.keys()].map((name) => ({ name, reason: 'no parameter of the model' })),
+  ];
+}
+
+/** What the links after `open` and `extend` work on. */
+interface Chain {
+  readonly options: ConvertOptions;
+  readonly source: ConversionSource;
+  readonly model: ModelTensors;
+  readonly dialect: ConvertOptions['names'];
+  readonly updates: AdapterUpdates | undefined;
+  readonly isKeepingStates: boolean;
+}
+
+type States = ReadonlyMap<string, ReadonlyMap<string, TensorView>>;
+
+function wholeTensors(chain: Chain): PlannedTensor[] {
+  return spelled(chain, merged(chain), chain.model.states);
+}
+
+function rankFiles(chain: Chain, format: ContainerFormat): PlannedFile[] {
+  const { options, source, model } = chain;
+  const { layout } = options;
+  if (layout === undefined) throw new TypeError('ranks need a layout');
+  const { sharding } = source.tables;
+  refuseManyRanks(layout);
+  const weights = merged(chain);
+  const ending = container(format).endings[0] ?? '';
+  return Array.from({ length: rankCount(layout) }, (_, rank) => {
+    const states = new Map(
+      [...model.states].map(([prefix, state]) => [prefix, tensorsOfRank(state, sharding, layout, rank)]),
+    );
+    return {
+      path: `rank_${rank}/checkpoint_${rank}${ending}`,
+      tensors: spelled(chain, cutTensors(weights, sharding, layout, rank), states),
+    };
+  });
+}
+
+/** Merged matrices have done their work; those that are taken out stay. */
+function merged({ options, source, model, updates }: Chain): NamedViews {
+  const weights = namedViews(model.weights);
+  const kept = options.merge === 'merge' ? withoutHalves(weights) : weights;
+  return updates === undefined ? kept : mergeAdapter(kept, updates, source.tables.sharding.linearLayout);
+}
+
+function spelled(
+  { options, source, model, dialect, isKeepingStates }: Chain,
+  weights: NamedViews,
+  states: States,
+) {
+  const { tables } = source;
+  const scheme: NameScheme = schemeOf(model, tables, dialect);
+  // Unless a spelling is asked for, names stay: some files leave a prefix away.
+  const spelling: SourceSpelling = {
+    names: dialect === undefined ? model.names : new Map(),
+    factors: model.factors,
+  };
+  const { dtype, castEmbedding = false, castNorm = false, adapterSpelling } = options;
+  const rules = { dtype: dtype ?? model.dtype, castEmbedding, castNorm };
+  const halves = spellAdapter(onlyHalves(weights), scheme, model.names, adapterSpelling);
+  return [
+    castTensors(spellTensors(withoutHalves(weights), scheme, spelling), rules, tables, scheme),
+    castHalves(halves, dtype),
+    ...(isKeepingStates ? spelledStates(states, model, scheme, spelling) : []),
+  ].flatMap(plannedTensors);
+}
+
+function spelledStates(
+  states: States,
+  { others }: ModelTensors,
+  scheme: NameScheme,
+  spelling: SourceSpelling,
+): NamedViews[] {
+  return [
+    ...[...states].map(([prefix, state]) => {
+      const named = [...spellState(state, scheme, spelling)];
+      return namedViews(new Map(named.map(([name, view]) => [prefix + name, view])), false);
+    }),
+    namedViews(others, false),
+  ];
+}
