@@ -42,11 +42,10 @@ const folder = await writeModel({
   dtype: options.dtype,
 });
 const setup = {
-  model: folder,
+  model: { path: folder },
   threads,
-  cache: { tokens: 2 * streams * (tokens + prompt + 16) },
-  prefixCache: false,
   stopIds: [],
+  settings: { cacheTokens: 2 * streams * (tokens + prompt + 16), prefixCache: false },
 };
 const prompts = Array.from({ length: streams }, (_, row) =>
   Array.from({ length: prompt }, (_, place) => 10 + ((row * 131 + place * 17) % 900)),
@@ -76,7 +75,7 @@ async function byProcess() {
 
 const server = await startServer([
   ...['--model', folder, '--threads', String(threads), '--no-prefix-cache'],
-  ...['--kv-cache-tokens', String(setup.cache.tokens)],
+  ...['--kv-cache-tokens', String(setup.settings.cacheTokens)],
 ]);
 const agent = new http.Agent({ keepAlive: true });
 function stream(promptIds) {

@@ -7,12 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadModel } from '../src/models/index.js';
-import { LocalEngineService } from '../src/serving/engine-process/index.js';
 import { startEngine } from '../src/serving/engine-process/text-engine-module.js';
 import { loadServedModel } from '../src/serving/index.js';
 import { intTensor, scope } from '../src/tensor/index.js';
 import { trainSentencePiece } from '../src/tokenizers/index.js';
 import { goldenFolder, goldenJson, goldenModels } from './support/golden.js';
+import { LocalEngineService } from './support/local-engine-service.js';
 import { type ApiServer, type Json, serveOpenAi } from './support/openai-server.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'serving-goldens-'));
@@ -60,11 +60,9 @@ describe.each(goldenModels)('%s', (family) => {
     const { stopTokenIds: stopIds, maxModelLength } = model;
     engine = new LocalEngineService(
       startEngine({
-        model: path,
-        tokenizer: tokenizerPath,
+        model: { path, tokenizerPath },
         stopIds,
-        cache: { tokens: 2048 },
-        maxModelLength: Math.min(256, maxModelLength),
+        settings: { cacheTokens: 2048, maxLength: Math.min(256, maxModelLength) },
       }),
     );
     server = await serveOpenAi({ model, engine });

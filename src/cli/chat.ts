@@ -113,7 +113,7 @@ class Conversation {
   async answer(question: string, onText: (piece: string) => void, onEnd: () => void): Promise<void> {
     if (question.trim() === '') throw new InputError('xinghe chat: the message is empty.');
     const { architecture } = this.#loaded;
-    const { maxLength } = this.#engine;
+    const { maxLength } = this.#engine.limits;
     const maxNewTokens = this.#options['max-new-tokens'] ?? DEFAULT_MAX_NEW_TOKENS;
     const messages: ChatMessage[] = [...this.#messages, { role: 'user', content: question }];
     const promptIds = architecture.chat.renderPrompt(messages, this.#tokenizer, {
@@ -141,11 +141,11 @@ class Conversation {
       while (this.#engine.hasWork && !this.#isStopped) {
         const events = blameWeights(this.#loaded, this.#options.model, () => {
           const made = this.#engine.step();
-          for (const { event } of made) if ('error' in event) throw event.error;
+          for (const { error } of made) if (error !== undefined) throw error;
           return made;
         });
         for (const { event } of events) {
-          if ('error' in event || event.text === '') continue;
+          if (event === undefined || event.text === '') continue;
           text += event.text;
           onText(event.text);
         }

@@ -1,7 +1,5 @@
 /** `xinghe doctor`: versions, devices, measured speed, and what each optional part would need. */
-import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { log } from '../log/index.js';
 import {
   cpuFeatures,
@@ -16,6 +14,7 @@ import {
   torchVersion,
 } from '../tensor/index.js';
 import { parseOptions } from './options.js';
+import { ownVersion } from './own-version.js';
 
 const specs = {
   threads: { kind: 'integer', min: 1, help: 'CPU threads; default: all cores' },
@@ -83,12 +82,6 @@ function examine(): Report {
       },
     },
   };
-}
-
-function ownVersion(): string {
-  const text = readFileSync(fileURLToPath(new URL('../../package.json', import.meta.url)), 'utf8');
-  const content: unknown = JSON.parse(text);
-  return typeof content === 'object' && content !== null ? String(Reflect.get(content, 'version')) : '';
 }
 
 function format({ versions, libtorch, cpu, memoryBytes, devices, absent, onednn, measured }: Report): string {

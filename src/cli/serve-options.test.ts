@@ -26,7 +26,7 @@ const read = (...args: string[]): ServeOptions =>
 test('what is not said has a default', () => {
   expect(read()).toMatchObject({
     model: { path: 'm' },
-    engine: { model: 'm', prefixCache: true, cache: {} },
+    engine: { settings: { prefixCache: true, cacheTokens: undefined, cacheBytes: undefined } },
     adapters: [],
     queue: { maxRequests: 256, maxTokens: 262_144 },
     http: { port: 8000, allowOpen: false },
@@ -51,8 +51,7 @@ test('what is said', () => {
     ...['--max-model-len', '4096', '--api-key-file', keys, '--quiet', '--chat-template', template],
   );
   expect(options).toMatchObject({
-    model: { maxModelLength: 4096 },
-    engine: { maxModelLength: 4096, kvDType: 'int8', prefixCache: false, cache: { bytes: 8e9 } },
+    engine: { settings: { maxLength: 4096, kvDType: 'int8', prefixCache: false, cacheBytes: 8e9 } },
     adapters: [
       { name: 'poet', path: 'a' },
       { name: 'cook', path: 'b=c' },

@@ -76,7 +76,6 @@ export function readServeOptions(options: ServeCommandOptions, version: string):
   if (port > 65_535) throw new InputError(`xinghe serve: --port is ${port}; give 0 to 65535`);
   if (options['served-model-name'] === '')
     throw new InputError('xinghe serve: --served-model-name is empty; give a name');
-  const maxModelLength = options['max-model-len'];
   return {
     version,
     model: {
@@ -84,25 +83,21 @@ export function readServeOptions(options: ServeCommandOptions, version: string):
       id: options['served-model-name'],
       configPath: options.config,
       tokenizerPath: options.tokenizer,
-      maxModelLength,
     },
     engine: {
-      model: options.model,
-      config: options.config,
-      tokenizer: options.tokenizer,
       dtype: options.dtype,
       device: options.device,
       threads: options.threads,
-      maxModelLength,
-      maxSequences: options['max-sequences'],
-      maxBatchTokens: options['max-batch-tokens'],
-      cache: {
-        tokens: cacheTokens,
-        bytes: cacheMemory === undefined ? undefined : parseByteSize('--kv-cache-memory', cacheMemory),
+      settings: {
+        maxLength: options['max-model-len'],
+        maxSequences: options['max-sequences'],
+        maxBatchTokens: options['max-batch-tokens'],
+        cacheTokens,
+        cacheBytes: cacheMemory === undefined ? undefined : parseByteSize('--kv-cache-memory', cacheMemory),
+        kvDType: options['kv-dtype'] === 'int8' ? 'int8' : undefined,
+        prefixCache: !options['no-prefix-cache'],
+        maxDrafts: options.speculate,
       },
-      kvDType: options['kv-dtype'] === 'int8' ? 'int8' : undefined,
-      prefixCache: !options['no-prefix-cache'],
-      speculate: options.speculate,
     },
     adapters: readAdapters(options.adapter),
     queue: {

@@ -1,9 +1,8 @@
 /** `xinghe serve`: a model behind an OpenAI-compatible API, with a chat page. */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { log } from '../log/index.js';
 import { ModelServer } from '../serving/index.js';
 import { parseOptions } from './options.js';
+import { ownVersion } from './own-version.js';
 import { DEFAULT_DRAIN_SECONDS, readServeOptions, serveSpecs } from './serve-options.js';
 
 const EXIT_INTERRUPTED = 130;
@@ -83,10 +82,4 @@ function announce({ http, model }: ModelServer, needsKey: boolean): void {
   log(`chat page: ${http.url}/`);
   log(needsKey ? 'callers need an API key' : 'no API key is needed');
   log('loading the model …');
-}
-
-function ownVersion(): string {
-  const text = readFileSync(fileURLToPath(new URL('../../package.json', import.meta.url)), 'utf8');
-  const content: unknown = JSON.parse(text);
-  return typeof content === 'object' && content !== null ? String(Reflect.get(content, 'version')) : '';
 }

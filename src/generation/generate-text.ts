@@ -64,10 +64,10 @@ export function generateText(
   try {
     for (const [index, request] of requests.entries()) engine.submit(String(index), request);
     while (engine.hasWork)
-      for (const { id, event } of engine.step()) {
+      for (const { id, event, error } of engine.step()) {
         const result = results[Number(id)];
         if (result === undefined) continue;
-        if ('error' in event) throw event.error;
+        if (event === undefined) throw error;
         const [best] = event.beams ?? [];
         const piece = best?.text ?? event.text;
         result.ids.push(...(best?.ids ?? event.ids));

@@ -10,9 +10,17 @@ export {
   type BeamStep,
   type ProcessBeamRow,
 } from './beam-search.js';
+export { checkRequest, type EngineLimits } from './engine/check-request.js';
 export { Engine, type EngineEvent } from './engine/engine.js';
-export { cacheBytesPerToken, type EngineOptions } from './engine/engine-options.js';
-export { type IdentifiedEvent, TextEngine, type TextEngineOptions } from './engine/text-engine.js';
+export {
+  cacheBytesPerToken,
+  DEFAULT_MAX_SEQUENCES,
+  type EngineOptions,
+  type EngineSettings,
+} from './engine/engine-options.js';
+export { StepLoop, type StepLoopHooks } from './engine/step-loop.js';
+export type { StepEvent, SteppingEngine } from './engine/stepping-engine.js';
+export { TextEngine, type TextEngineOptions } from './engine/text-engine.js';
 export { type GenerationResult, generateIds, generateText, type TextResult } from './generate-text.js';
 export { type TokenLogProb, type TokenLogProbs, tokenLogProbs } from './log-probs.js';
 export {
@@ -34,7 +42,7 @@ export type {
   TextEvent,
   TextRequest,
 } from './requests.js';
-export { greedyToken, Sampler, type TokenProbabilities, tokenProbabilities } from './sampler.js';
+export { greedyToken, Sampler } from './sampler.js';
 export { checkSamplingParameters, type LogitsRow, type SamplingParameters } from './sampling-parameters.js';
 export { StopStringMatcher, type StopStringResult } from './stop-strings.js';
 export {

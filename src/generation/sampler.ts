@@ -5,12 +5,6 @@ import { Random, type RandomState } from './random.js';
 import { checkSamplingParameters, type LogitsRow, type SamplingParameters } from './sampling-parameters.js';
 import { nextNotBelow } from './scan-row.js';
 
-/** The tokens that can be drawn, by ascending id, and their probabilities, which add up to 1. */
-export interface TokenProbabilities {
-  readonly ids: Int32Array;
-  readonly probs: Float64Array;
-}
-
 // One set of vocabulary-sized arrays for all samplers of a thread: calls are synchronous.
 const candidates = new Candidates();
 
@@ -41,21 +35,8 @@ export class Sampler {
   /** @throws NonFiniteError if the row holds NaN or no finite maximum */
   sample(row: LogitsRow): number {
     if (!this.#parameters.temperature) return greedyToken(row);
-    fillCandidates(row, this.#parameters, this.#parameters.temperature);
-    return candidates.draw(this.#random.uniform());
+    return findCandidates(row, this.#parameters, this.#parameters.temperature).draw(this.#random.uniform());
   }
-}
-
-/**
- * The distribution that a Sampler with these parameters draws from; greedy is one token of probability 1.
- * @throws InputError if a parameter is out of range; NonFiniteError if the row holds NaN or no finite maximum
- */
-export function tokenProbabilities(row: LogitsRow, parameters: SamplingParameters): TokenProbabilities {
-  checkSamplingParameters(parameters);
-  if (!parameters.temperature) return { ids: Int32Array.of(greedyToken(row)), probs: Float64Array.of(1) };
-  fillCandidates(row, parameters, parameters.temperature);
-  const { ids, weights, length, total } = candidates;
-  return { ids: ids.slice(0, length), probs: weights.slice(0, length).map((weight) => weight / total) };
 }
 
 /**
@@ -78,11 +59,17 @@ export function greedyToken(row: LogitsRow): number {
   return best;
 }
 
-function fillCandidates(row: LogitsRow, parameters: SamplingParameters, temperature: number): void {
+/** The tokens that can be drawn and their weights, until the next call. @throws NonFiniteError as greedyToken */
+export function findCandidates(
+  row: LogitsRow,
+  parameters: SamplingParameters,
+  temperature: number,
+): Candidates {
   const { topK = 0, topP = 1, minP = 0 } = parameters;
   candidates.fill(row, row[greedyToken(row)]!, temperature, topK);
   if (topP < 1) candidates.keepTopP(topP);
   if (minP > 0) candidates.keepMinP(minP);
+  return candidates;
 }
 
 function badRow(fault: string): NonFiniteError {

@@ -2,7 +2,6 @@ export type { ChatTurn } from './chat-prompt.js';
 export {
   EngineProcess,
   type EngineProcessOptions,
-  LocalEngineService,
   type QueueLimits,
   type TextEngineSetup,
 } from './engine-process/index.js';

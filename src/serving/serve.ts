@@ -20,8 +20,8 @@ import { telechatRoutes } from './telechat/index.js';
 export interface ServeOptions {
   /** Of Xinghe. */
   readonly version: string;
-  readonly model: LoadServedModelOptions;
-  readonly engine: Omit<TextEngineSetup, 'stopIds'>;
+  readonly model: Omit<LoadServedModelOptions, 'maxModelLength'>;
+  readonly engine: Omit<TextEngineSetup, 'model' | 'stopIds'>;
   readonly adapters?: readonly AdapterInfo[] | undefined;
   readonly queue: QueueLimits;
   /** Seconds of silence after which the engine counts as stalled. Default 60. */
@@ -51,14 +51,19 @@ export class ModelServer {
    * @throws InputError for a faulty model folder, an address that cannot be listened on
    */
   static async start(options: ServeOptions): Promise<ModelServer> {
-    const model = loadServedModel(options.model);
+    const { settings } = options.engine;
+    const model = loadServedModel({ ...options.model, maxModelLength: settings.maxLength });
     if (options.adapters?.some(({ name }) => name === model.id))
       throw new InputError(
         `The adapter "${model.id}" is named as the model is; give it another name, or the model one by --served-model-name.`,
       );
     const engine = new EngineProcess({
       module: new URL('./engine-process/text-engine-module.js', import.meta.url),
-      setup: { ...options.engine, stopIds: model.stopTokenIds } satisfies TextEngineSetup,
+      setup: {
+        ...options.engine,
+        model: options.model,
+        stopIds: model.stopTokenIds,
+      } satisfies TextEngineSetup,
       adapters: options.adapters,
       queue: options.queue,
       stallSeconds: options.stallSeconds,
@@ -69,7 +74,7 @@ export class ModelServer {
         modelName: model.id,
         maxModelLength: model.maxModelLength,
         engine,
-        cacheConfig: { cache_dtype: options.engine.kvDType ?? 'auto' },
+        cacheConfig: { cache_dtype: settings.kvDType ?? 'auto' },
       });
       const routes = withOpenApi(
         [...apiRoutes(model, engine, metrics, options), ...staticRoutes(pageFolder())],
@@ -110,7 +115,7 @@ function apiRoutes(
       engine: observed,
       chatTemplate: chatTemplate(model, options),
       allowChatTemplate: options.allowChatTemplate,
-      maxSequences: options.engine.maxSequences,
+      maxSequences: options.engine.settings.maxSequences,
       observeChoices: (count) => metrics.requested(count),
     }),
   ];

@@ -15,15 +15,18 @@ import type { Tokenizer } from '../tokenizers/index.js';
 import { type ChatTurn, renderFamilyChat } from './chat-prompt.js';
 import { type GenerationDefaults, parseGenerationDefaults } from './generation-defaults.js';
 
-export interface LoadServedModelOptions {
+export interface ModelFiles {
   /** Model folder or weight file. */
   readonly path: string;
-  /** The model id of the API. Default: the name of the folder (or of the file, without its ending). */
-  readonly id?: string | undefined;
   /** A config that lies elsewhere. */
   readonly configPath?: string | undefined;
   /** Default: the tokenizer in the model folder. */
   readonly tokenizerPath?: string | undefined;
+}
+
+export interface LoadServedModelOptions extends ModelFiles {
+  /** The model id of the API. Default: the name of the folder (or of the file, without its ending). */
+  readonly id?: string | undefined;
   /** Longest prompt and answer together. Default: what the config calls the model's length. */
   readonly maxModelLength?: number | undefined;
   /** Seconds since 1970. Default: now. */

@@ -57,9 +57,20 @@ function arbitraryRequest(
 ): fc.Arbitrary<GenerationRequest> {
   return fc
     .record({
-      beginning: fc.constantFrom(...beginnings),
-      shared: fc.oneof(fc.nat(50), fc.constantFrom(16, 32, 48)),
-      rest: fc.array(id, { minLength: 1, maxLength: 20 }),
+      // Whole prompts come again too: where each length has a rotation of its own nothing else is found in the cache.
+      prompt: fc.oneof(
+        {
+          weight: 3,
+          arbitrary: fc
+            .record({
+              beginning: fc.constantFrom(...beginnings),
+              shared: fc.oneof(fc.nat(50), fc.constantFrom(16, 32, 48)),
+              rest: fc.array(id, { minLength: 1, maxLength: 20 }),
+            })
+            .map(({ beginning, shared, rest }) => [...beginning.slice(0, shared), ...rest]),
+        },
+        { weight: 1, arbitrary: fc.constantFrom(...beginnings).map((whole) => [...whole]) },
+      ),
       maxNewTokens: fc.oneof(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 10, max: 50 })),
       sampling,
       beams: rarely(fc.record({ count: fc.integer({ min: 1, max: 4 }) })),
@@ -75,8 +86,7 @@ function arbitraryRequest(
       isMasked: fc.boolean(),
       adapter: fc.constantFrom(undefined, ...adapters),
     })
-    .map(({ beginning, shared, rest, from, isMasked, logProbs, ...others }) => {
-      const promptIds = [...beginning.slice(0, shared), ...rest];
+    .map(({ prompt: promptIds, from, isMasked, logProbs, ...others }) => {
       const isBeams = others.beams !== undefined;
       return {
         ...others,

@@ -1,6 +1,7 @@
 /** Many questions through one engine, answers in order. */
 import { InputError, Interruption } from '../../errors/index.js';
-import type { TextEngine } from '../engine/text-engine.js';
+import { StepLoop } from '../engine/step-loop.js';
+import type { StepEvent, SteppingEngine } from '../engine/stepping-engine.js';
 import type { SequenceEnd, TextRequest } from '../requests.js';
 
 export interface Answer {
@@ -28,38 +29,63 @@ const AHEAD = 128;
  * Asks all questions, those of one engine together.
  * @throws InterruptedError after SIGINT or SIGTERM, between two steps; answers given until then have been handed on
  */
-export async function answerQuestions(engine: TextEngine, options: AnswerOptions): Promise<void> {
-  const { count, request, onAnswer, onProgress } = options;
-  const open = new Map<string, string[]>();
-  let next = options.first;
+export async function answerQuestions(engine: SteppingEngine, options: AnswerOptions): Promise<void> {
   const interruption = new Interruption();
+  let loop: StepLoop | undefined;
   try {
-    while (next < count || open.size > 0) {
-      for (; next < count && open.size < AHEAD; next++) {
-        try {
-          engine.submit(String(next), request(next));
-          open.set(String(next), []);
-        } catch (error) {
-          if (!(error instanceof InputError)) throw error;
-          onAnswer(next, { text: '', end: undefined, error });
-        }
-      }
-      for (const { id, event } of engine.step()) {
-        const pieces = open.get(id);
-        if (pieces === undefined) continue;
-        const error = 'error' in event ? event.error : undefined;
-        const end = 'error' in event ? undefined : event.end;
-        if (!('error' in event)) pieces.push(event.beams?.[0]?.text ?? event.text);
-        if (end === undefined && error === undefined) continue;
-        open.delete(id);
-        onAnswer(Number(id), { text: pieces.join(''), end, error });
-      }
-      onProgress?.();
-      // Signals are heard between two steps only. Without work a grammar is being compiled: no need to hurry.
-      await new Promise((resolve) => (engine.hasWork ? setImmediate(resolve) : setTimeout(resolve, 5)));
-      interruption.check((signal) => `stopped by ${signal}`);
-    }
+    await new Promise<void>((resolve, reject) => {
+      const round = new Round(options);
+      loop = new StepLoop(engine, {
+        // What is thrown here ends the loop.
+        onStep(_, events) {
+          for (const event of events) round.take(event);
+          options.onProgress?.();
+          interruption.check((signal) => `stopped by ${signal}`);
+          if (loop !== undefined && !round.ask(loop)) resolve();
+        },
+        onFailure: reject,
+      });
+      if (!round.ask(loop)) resolve();
+    });
   } finally {
+    loop?.end();
     interruption.dispose();
+  }
+}
+
+/** The questions under way. */
+class Round {
+  readonly #options: AnswerOptions;
+  readonly #open = new Map<string, string[]>();
+  #next: number;
+
+  constructor(options: AnswerOptions) {
+    this.#options = options;
+    this.#next = options.first;
+  }
+
+  /** Hands on as many questions as may be under way; false if none is left. */
+  ask(loop: StepLoop): boolean {
+    const { count, request, onAnswer } = this.#options;
+    for (; this.#next < count && this.#open.size < AHEAD; this.#next++) {
+      const id = String(this.#next);
+      try {
+        loop.submit(id, request(this.#next));
+        this.#open.set(id, []);
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+        onAnswer(this.#next, { text: '', end: undefined, error });
+      }
+    }
+    return this.#open.size > 0;
+  }
+
+  take({ id, event, error }: StepEvent): void {
+    const pieces = this.#open.get(id);
+    if (pieces === undefined) return;
+    if (event !== undefined) pieces.push(event.beams?.[0]?.text ?? event.text);
+    if (event?.end === undefined && error === undefined) return;
+    this.#open.delete(id);
+    this.#options.onAnswer(Number(id), { text: pieces.join(''), end: event?.end, error });
   }
 }

@@ -3,12 +3,17 @@ import { InputError } from '../../errors/index.js';
 import { BLOCK_SIZE } from '../../nn/index.js';
 import type { GenerationRequest } from '../requests.js';
 
-export interface RequestLimits {
+/** What an engine allows. Plain data: a server asks before a request goes to the engine's process. */
+export interface EngineLimits {
   readonly vocabSize: number;
   /** Prompt and answer together. */
   readonly maxLength: number;
   /** Blocks of the pool. */
   readonly blocks: number;
+}
+
+export interface RequestLimits extends EngineLimits {
+  /** Names of the loaded ones. */
   readonly adapters: readonly string[];
 }
 

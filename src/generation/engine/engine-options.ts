@@ -1,11 +1,14 @@
-/** What an engine is given beside its model. */
+/**
+ * What an engine is given beside its model. The settings travel in one type from the command line to here; they are plain
+ * data, so that they can cross to another process.
+ */
 import type { AdapterSet } from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
 import type { CausalLm } from '../../models/index.js';
 import { BLOCK_SIZE, pagedBlockBytes } from '../../nn/index.js';
 import type { FloatDType } from '../../tensor/index.js';
 
-export interface EngineOptions {
+export interface EngineSettings {
   /** Tokens that the cache holds at most. Default 8192, or as many as `cacheBytes` hold. */
   readonly cacheTokens?: number | undefined;
   /** The same in memory. */
@@ -18,29 +21,29 @@ export interface EngineOptions {
   readonly maxSequences?: number | undefined;
   /** Most tokens of a step. Default 512. */
   readonly maxBatchTokens?: number | undefined;
-  /** Milliseconds that a step should take while texts wait for their next token. Default 250. */
+  /** Milliseconds that a step should take while texts wait for their next token: prompts run in smaller pieces. Default 250. */
   readonly targetStepMs?: number | undefined;
   /** Find the beginnings of earlier texts again. Default true. */
   readonly prefixCache?: boolean | undefined;
   /** Most tokens drafted from repetitions in the text, 0 for none. Default 0. */
   readonly maxDrafts?: number | undefined;
-  /** Drafts are made while at most this many texts run. Default 8. */
+  /** Drafts are made while at most this many texts run: beyond it the pass is busy enough. Default 8. */
   readonly maxDraftingSequences?: number | undefined;
+}
+
+export interface EngineOptions extends EngineSettings {
   /** Adapters that requests may name; the engine does not own it. */
   readonly adapters?: AdapterSet | undefined;
 }
 
-export interface ResolvedOptions {
-  readonly blocks: number;
-  readonly maxLength: number;
-  readonly kvDType: FloatDType | 'int8';
-  readonly maxSequences: number;
-  readonly maxBatchTokens: number;
-  readonly targetStepMs: number;
-  readonly prefixCache: boolean;
-  readonly maxDrafts: number;
-  readonly maxDraftingSequences: number;
-}
+/** The settings with their defaults, the cache in blocks. */
+export type ResolvedSettings = Required<{
+  readonly [Name in Exclude<keyof EngineSettings, 'cacheTokens' | 'cacheBytes' | 'kvDType'>]: NonNullable<
+    EngineSettings[Name]
+  >;
+}> & { readonly blocks: number; readonly kvDType: FloatDType | 'int8' };
+
+export const DEFAULT_MAX_SEQUENCES = 64;
 
 const DEFAULT_CACHE_TOKENS = 8192;
 
@@ -54,9 +57,9 @@ export function cacheBytesPerToken(model: CausalLm, kvDType?: 'int8'): number {
 }
 
 /** @throws InputError for options out of range */
-export function resolveOptions(model: CausalLm, options: EngineOptions): ResolvedOptions {
+export function resolveOptions(model: CausalLm, options: EngineSettings): ResolvedSettings {
   const { cacheBytes, kvDType, prefixCache = true } = options;
-  const whole = (name: keyof EngineOptions, value: number, least: number): number => {
+  const whole = (name: keyof EngineSettings, value: number, least: number): number => {
     if (Number.isSafeInteger(value) && value >= least) return value;
     throw new InputError(`engine: ${name} is ${value}; give a whole number from ${least}.`);
   };
@@ -82,7 +85,7 @@ export function resolveOptions(model: CausalLm, options: EngineOptions): Resolve
     blocks,
     maxLength,
     kvDType: kvDType ?? model.computeDType,
-    maxSequences: whole('maxSequences', options.maxSequences ?? 64, 1),
+    maxSequences: whole('maxSequences', options.maxSequences ?? DEFAULT_MAX_SEQUENCES, 1),
     maxBatchTokens,
     targetStepMs: whole('targetStepMs', options.targetStepMs ?? 250, 1),
     prefixCache,

@@ -106,3 +106,22 @@ test('a generated token is turned by its own length, the prompt by that of the w
   });
   model.dispose();
 });
+
+test('where each length has a rotation of its own, prompts of one length share their beginning, others nothing', () => {
+  const model = build({ ...tinyTelechat, n_layer: 2, training_seqlen: 16 });
+  const promptIds = Array.from({ length: 50 }, (_, index) => 1 + (((index + 3) * 7919) % 15));
+  const requests = [50, 50, 49, 48].map(
+    (length): GenerationRequest => ({
+      // Another end: the first 48 tokens are the same.
+      promptIds: [...promptIds.slice(0, length - 1), 1 + (length % 3)],
+      maxNewTokens: 6,
+    }),
+  );
+  const together = outcomes(model, requests, {}).found;
+  expect(together.map(({ cachedTokens }) => cachedTokens)).toEqual([0, 48, 0, 0]);
+  for (const [index, request] of requests.entries()) {
+    const [alone] = outcomes(model, [request], { prefixCache: false }).found;
+    expect(together[index]).toEqual({ ...alone, cachedTokens: together[index]?.cachedTokens });
+  }
+  model.dispose();
+});

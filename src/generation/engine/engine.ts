@@ -15,7 +15,7 @@ import { NgramDrafter } from '../ngram-drafter.js';
 import type { EngineStats, GenerationRequest, SequenceEnd } from '../requests.js';
 import { BeamTask } from './beam-task.js';
 import { BlockPool } from './block-pool.js';
-import { checkRequest } from './check-request.js';
+import { checkRequest, type EngineLimits } from './check-request.js';
 import { type EngineOptions, resolveOptions } from './engine-options.js';
 import { ModelRunner, rotaryKey } from './model-runner.js';
 import { PromptScores } from './prompt-log-probs.js';
@@ -89,9 +89,9 @@ export class Engine {
     );
   }
 
-  /** Greatest length of prompt and answer together. */
-  get maxLength(): number {
-    return this.#options.maxLength;
+  get limits(): EngineLimits {
+    const { blocks, maxLength } = this.#options;
+    return { vocabSize: this.#model.vocabSize, maxLength, blocks };
   }
 
   /** True while a step has something to run. */
@@ -124,12 +124,7 @@ export class Engine {
 
   /** @throws InputError for a request that cannot be served */
   check(request: GenerationRequest): void {
-    checkRequest(request, {
-      vocabSize: this.#model.vocabSize,
-      maxLength: this.#options.maxLength,
-      blocks: this.#pool.size,
-      adapters: this.#adapters?.names ?? [],
-    });
+    checkRequest(request, { ...this.limits, adapters: this.#adapters?.names ?? [] });
   }
 
   /**

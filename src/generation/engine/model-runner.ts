@@ -146,7 +146,7 @@ export class ModelRunner {
 }
 
 /** Equal for lengths whose rotations are the same. */
-export function rotaryKey(model: CausalLm, length: number): string {
+export function rotaryKey(model: Pick<CausalLm, 'rotaryRule'>, length: number): string {
   const { base, scale = 1 } = model.rotaryRule(length);
   return `${base}*${scale}`;
 }

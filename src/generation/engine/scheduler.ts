@@ -6,24 +6,16 @@
 import type { CausalLm } from '../../models/index.js';
 import { BLOCK_SIZE } from '../../nn/index.js';
 import type { BlockPool } from './block-pool.js';
+import type { ResolvedSettings } from './engine-options.js';
 import { rotaryKey } from './model-runner.js';
 import { PrefixesUnderWay } from './prefixes-under-way.js';
 import type { Sequence } from './sequence.js';
 import { insertInOrder, type ScheduledTask } from './task.js';
 
-export interface SchedulerOptions {
-  /** Most texts that run at the same time. */
-  readonly maxSequences: number;
-  /** Most tokens of a step. */
-  readonly maxBatchTokens: number;
-  /** Milliseconds that a step should take at most while texts wait for their next token: prompts run in smaller pieces. */
-  readonly targetStepMs: number;
-  readonly prefixCache: boolean;
-  /** Most drafts for one text; 0: none. */
-  readonly maxDrafts: number;
-  /** Drafts are made while at most this many texts run: beyond it the pass is busy enough. */
-  readonly maxDraftingSequences: number;
-}
+export type SchedulerOptions = Pick<
+  ResolvedSettings,
+  'maxSequences' | 'maxBatchTokens' | 'targetStepMs' | 'prefixCache' | 'maxDrafts' | 'maxDraftingSequences'
+>;
 
 /** What one sequence runs in a step. */
 export interface PlannedChunk {
@@ -40,7 +32,7 @@ export interface PlannedChunk {
 const SMALLEST_PREFILL = 16;
 
 export class Scheduler {
-  readonly #model: CausalLm;
+  readonly #model: Pick<CausalLm, 'rotaryRule'>;
   readonly #pool: BlockPool;
   readonly #options: SchedulerOptions;
   /** In order of priority, then arrival. */
@@ -52,7 +44,7 @@ export class Scheduler {
   prefixQueries = 0;
   prefixHits = 0;
 
-  constructor(model: CausalLm, pool: BlockPool, options: SchedulerOptions) {
+  constructor(model: Pick<CausalLm, 'rotaryRule'>, pool: BlockPool, options: SchedulerOptions) {
     this.#model = model;
     this.#pool = pool;
     this.#options = options;

@@ -126,7 +126,7 @@ export class Sequence {
   }
 
   /** Marks which of the next `ids` others may look at. */
-  markSeen(ids: readonly number[], cache: PagedKvCache): void {
+  markSeen(ids: readonly number[], cache: Pick<PagedKvCache, 'holdsUnseen' | 'setSeen'>): void {
     const { unseenTokenId, promptSeen } = this.#options;
     const first = Math.floor(this.computed / BLOCK_SIZE);
     const last = Math.floor((this.computed + ids.length - 1) / BLOCK_SIZE);
@@ -167,7 +167,7 @@ export class Sequence {
    * A second text with the same tokens. It shares the full blocks; the last, open one is copied, or computed again where
    * the pool has no block for the copy.
    */
-  fork(pool: BlockPool, cache: PagedKvCache): Sequence {
+  fork(pool: BlockPool, cache: Pick<PagedKvCache, 'copyBlock'>): Sequence {
     const twin = new Sequence(this.#options, this.tokens);
     const full = Math.floor(this.computed / BLOCK_SIZE);
     for (const block of this.blocks.slice(0, full)) {

@@ -72,8 +72,8 @@ async function run(ids: readonly number[], changes: Partial<TextRequest>): Promi
     engine.onReady = resolve;
   });
   while (engine.hasWork)
-    for (const { event } of engine.step())
-      if ('error' in event) error = event.error;
+    for (const { event, error: failure } of engine.step())
+      if (event === undefined) error = failure;
       else events.push(event);
   expect(engine.stats.freeBlocks).toBe(engine.stats.blocks);
   expect(scripts.every(({ isDisposed }) => isDisposed)).toBe(true);
@@ -164,8 +164,8 @@ test('an error of one request leaves the others alone', () => {
   });
   const seen: string[] = [];
   while (engine.hasWork)
-    for (const { id, event } of engine.step()) {
-      if ('error' in event) seen.push(`${id}: ${event.error.message}`);
+    for (const { id, event, error } of engine.step()) {
+      if (event === undefined) seen.push(`${id}: ${error.message}`);
       else if (event.end !== undefined) seen.push(`${id}: ${event.end.generatedTokens}`);
     }
   expect(seen).toContain('good: 3');
@@ -209,8 +209,8 @@ test('drafts that go beyond a stop string, a stop id and the fewest tokens chang
     const logProbs: unknown[] = [];
     const sum = { text: '', ids, logProbs, end: {} };
     while (engine.hasWork)
-      for (const { event } of engine.step()) {
-        if ('error' in event) throw event.error;
+      for (const { event, error } of engine.step()) {
+        if (event === undefined) throw error;
         sum.text += event.text;
         ids.push(...event.ids);
         logProbs.push(...(event.logProbs ?? []));

@@ -14,18 +14,14 @@ import type {
 } from '../requests.js';
 import { StopStringMatcher } from '../stop-strings.js';
 import type { ConstraintSource } from '../structured/token-constraint.js';
+import type { EngineLimits } from './check-request.js';
 import { Engine, type EngineEvent } from './engine.js';
 import type { EngineOptions } from './engine-options.js';
+import type { StepEvent, SteppingEngine } from './stepping-engine.js';
 
 export interface TextEngineOptions extends EngineOptions {
   /** For requests with a grammar; without it they are refused. The engine does not own it. */
   readonly grammars?: ConstraintSource | undefined;
-}
-
-export interface IdentifiedEvent {
-  readonly id: string;
-  /** What came, or why the request cannot go on. */
-  readonly event: TextEvent | { readonly error: Error };
 }
 
 interface OpenText {
@@ -35,14 +31,14 @@ interface OpenText {
   readonly stopIds: ReadonlySet<number>;
 }
 
-export class TextEngine {
+export class TextEngine implements SteppingEngine {
   readonly #engine: Engine;
   readonly #tokenizer: Tokenizer;
   readonly #grammars: ConstraintSource | undefined;
   readonly #open = new Map<string, OpenText>();
   /** Requests whose grammar is being compiled. */
   readonly #compiling = new Map<string, { isPaused: boolean }>();
-  readonly #failed: IdentifiedEvent[] = [];
+  readonly #failed: StepEvent[] = [];
   /** Called when a request that waited for its grammar can go on, or has failed. */
   onReady: (() => void) | undefined;
 
@@ -52,8 +48,8 @@ export class TextEngine {
     this.#grammars = grammars;
   }
 
-  get maxLength(): number {
-    return this.#engine.maxLength;
+  get limits(): EngineLimits {
+    return this.#engine.limits;
   }
 
   /** True while a step has something to do. A request whose grammar is being compiled is none: see `onReady`. */
@@ -129,14 +125,14 @@ export class TextEngine {
   }
 
   /** One forward pass. */
-  step(): IdentifiedEvent[] {
+  step(): StepEvent[] {
     const events = this.#failed.splice(0);
     for (const event of this.#engine.step()) {
       const text = this.#open.get(event.id);
       if (text === undefined) continue;
       if (event.error !== undefined) {
         this.#open.delete(event.id);
-        events.push({ id: event.id, event: { error: event.error } });
+        events.push({ id: event.id, error: event.error });
         continue;
       }
       const made = this.#toText(text, event);
@@ -194,7 +190,7 @@ export class TextEngine {
   #fail(id: string, error: unknown): void {
     this.#compiling.delete(id);
     this.#open.delete(id);
-    this.#failed.push({ id, event: { error: error instanceof Error ? error : new Error(String(error)) } });
+    this.#failed.push({ id, error: error instanceof Error ? error : new Error(String(error)) });
   }
 
   #toText(text: OpenText, event: EngineEvent): TextEvent {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { InputError } from '../../errors/index.js';
-import { type CacheSituation, type CacheWish, cacheTokens } from './cache-size.js';
+import type { EngineSettings } from '../../generation/index.js';
+import { type CacheSituation, cacheTokens } from './cache-size.js';
 
 /** 13B in bfloat16: 819 200 bytes for each token. */
 const large: CacheSituation = {
@@ -10,23 +11,28 @@ const large: CacheSituation = {
   maxSequences: 64,
 };
 
-test.each<[string, CacheWish, Partial<CacheSituation>, number]>([
+test.each<[string, EngineSettings, Partial<CacheSituation>, number]>([
   ['a share of the memory', {}, {}, Math.floor((30e9 * 0.4) / 819_200)],
   ['more of it for the one text that must fit', {}, { maxLength: 20_000 }, 20_000],
   ['a bound for each sequence', {}, { maxSequences: 2 }, 8192],
   ['a bound for all', {}, { bytesPerToken: 1000 }, 262_144],
   ['unknown memory', {}, { freeBytes: undefined }, 16_384],
-  ['tokens asked for', { tokens: 999 }, {}, 999],
-  ['bytes asked for', { bytes: 8.192e9 }, {}, 10_000],
+  ['tokens asked for', { cacheTokens: 999 }, {}, 999],
+  ['bytes asked for', { cacheBytes: 8.192e9 }, {}, 10_000],
 ])('%s', (_, wish, change, tokens) => {
   expect(cacheTokens(wish, { ...large, ...change })).toBe(tokens);
 });
 
-test.each<[string, CacheWish, Partial<CacheSituation>, RegExp]>([
-  ['too many', { tokens: 50_000 }, {}, /50000 tokens needs 41\.0 GB \(819 kB for each token\), and 30\.0 GB/],
+test.each<[string, EngineSettings, Partial<CacheSituation>, RegExp]>([
+  [
+    'too many',
+    { cacheTokens: 50_000 },
+    {},
+    /50000 tokens needs 41\.0 GB \(819 kB for each token\), and 30\.0 GB/,
+  ],
   [
     'too few for a text',
-    { tokens: 2000 },
+    { cacheTokens: 2000 },
     { maxLength: 4000 },
     /2000 tokens .* fewer than the 4000 of one text/,
   ],

@@ -1,12 +1,7 @@
 /** How many tokens the cache of keys and values may hold on this machine. */
 import { InputError } from '../../errors/index.js';
+import type { EngineSettings } from '../../generation/index.js';
 import { formatBytes } from '../../log/index.js';
-
-export interface CacheWish {
-  /** At most one of the two. */
-  readonly tokens?: number | undefined;
-  readonly bytes?: number | undefined;
-}
 
 export interface CacheSituation {
   readonly bytesPerToken: number;
@@ -28,7 +23,10 @@ const TOKENS_UNKNOWN_MEMORY = 16_384;
 const LEAST_TOKENS = 256;
 
 /** @throws InputError with the numbers, if it does not fit */
-export function cacheTokens({ tokens, bytes }: CacheWish, situation: CacheSituation): number {
+export function cacheTokens(
+  { cacheTokens: tokens, cacheBytes: bytes }: Pick<EngineSettings, 'cacheTokens' | 'cacheBytes'>,
+  situation: CacheSituation,
+): number {
   const { bytesPerToken, freeBytes = Number.POSITIVE_INFINITY, maxLength = 0, maxSequences } = situation;
   const wished = tokens ?? (bytes === undefined ? undefined : Math.floor(bytes / bytesPerToken));
   const least = Math.max(LEAST_TOKENS, maxLength);

@@ -3,11 +3,11 @@
  * It lives as long as the server, whose process id is its argument: it ends when the channel to it closes.
  */
 import { messageOf } from '../../errors/index.js';
+import { type StepEvent, StepLoop, type SteppingEngine } from '../../generation/index.js';
 import type { AdapterInfo } from '../engine-service.js';
+import type { EngineModule, StartedEngine } from './engine-module.js';
 import { type EngineReport, type FromEngine, packEvents, plainError, type ToEngine } from './messages.js';
 import { watchParent } from './parent-watch.js';
-import { StepLoop } from './step-loop.js';
-import type { EngineModule, StartedEngine, StepEvent, SteppingEngine } from './stepping-engine.js';
 
 /** At most this often goes a report with a step, and this often one without. */
 const REPORT_MS = 100;
@@ -16,6 +16,7 @@ const IDLE_REPORT_MS = 250;
 const MAX_UNSENT = 16;
 
 class EngineChild {
+  readonly #started: StartedEngine;
   readonly #engine: SteppingEngine;
   readonly #loop: StepLoop;
   #received = 0;
@@ -23,7 +24,9 @@ class EngineChild {
   #lastReport = 0;
   #longestStep = 0;
 
-  constructor({ engine }: StartedEngine) {
+  constructor(started: StartedEngine) {
+    const { engine } = started;
+    this.#started = started;
     this.#engine = engine;
     this.#loop = new StepLoop(engine, {
       onStep: (milliseconds, events) => this.#onStep(milliseconds, events),
@@ -75,7 +78,7 @@ class EngineChild {
         return;
       case 'close':
         this.#loop.end();
-        this.#engine.dispose();
+        this.#started.dispose();
         process.exit(0);
         return;
       default:

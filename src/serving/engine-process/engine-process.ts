@@ -1,6 +1,12 @@
 /** An engine in a process of its own as a service: what kills it leaves the server standing, and it is started again. */
 import { InputError, messageOf } from '../../errors/index.js';
-import type { EngineStats, TextEvent, TextRequest } from '../../generation/index.js';
+import {
+  checkRequest,
+  type EngineLimits,
+  type EngineStats,
+  type TextEvent,
+  type TextRequest,
+} from '../../generation/index.js';
 import { log } from '../../log/index.js';
 import { compiledModule } from '../../workers/index.js';
 import {
@@ -11,15 +17,13 @@ import {
 } from '../engine-service.js';
 import { AdapterList } from './adapter-list.js';
 import { Admission, type QueueDepth, type QueueLimits } from './admission.js';
-import { checkRequest } from './check-request.js';
 import { ChildHandle } from './child-handle.js';
 import { Heartbeat } from './heartbeat.js';
 import { type EngineReport, type FromEngine, reviveError, unpackEvents } from './messages.js';
+import { OpenRequests } from './open-requests.js';
 import { PendingCalls } from './pending-calls.js';
-import { RequestDesk } from './request-desk.js';
 import { type RestartOptions, RestartPolicy } from './restart-policy.js';
-import { StatsKeeper } from './stats-keeper.js';
-import type { EngineLimits } from './stepping-engine.js';
+import { StatsTotals } from './stats-totals.js';
 
 export interface EngineProcessOptions {
   /** The module that makes the engine (EngineModule), by `new URL('./x.js', import.meta.url)`. */
@@ -47,10 +51,10 @@ export class EngineProcess implements EngineService {
   /** Fulfilled when the first process is ready. Rejected, with the state `failed`, where there will never be one. */
   readonly ready: Promise<void>;
   readonly #options: EngineProcessOptions;
-  readonly #desk: RequestDesk;
+  readonly #requests: OpenRequests;
   readonly #admission: Admission;
   readonly #adapters: AdapterList;
-  readonly #stats = new StatsKeeper();
+  readonly #stats = new StatsTotals();
   readonly #calls = new PendingCalls();
   readonly #heartbeat: Heartbeat;
   readonly #restarts: RestartPolicy;
@@ -74,7 +78,7 @@ export class EngineProcess implements EngineService {
     this.#restarts = new RestartPolicy(options.restart);
     this.#heartbeat = new Heartbeat((options.stallSeconds ?? 60) * 1000);
     const tell = (kind: 'cancel' | 'pause' | 'resume') => (id: string) => this.#child?.send({ kind, id });
-    this.#desk = new RequestDesk(
+    this.#requests = new OpenRequests(
       {
         submit: (id, request) => this.#submit(id, request),
         cancel: tell('cancel'),
@@ -103,7 +107,7 @@ export class EngineProcess implements EngineService {
   }
 
   get maxModelLength(): number {
-    return this.#limits?.maxModelLength ?? this.#options.assumedLength ?? 0;
+    return this.#limits?.maxLength ?? this.#options.assumedLength ?? 0;
   }
 
   get adapters(): readonly AdapterInfo[] {
@@ -116,9 +120,10 @@ export class EngineProcess implements EngineService {
   }
 
   generate(request: TextRequest, signal?: AbortSignal): AsyncIterable<TextEvent> {
-    checkRequest(request, this.#readyLimits(), this.#adapters.loaded);
+    const adapters = this.#adapters.loaded.map(({ name }) => name);
+    checkRequest(request, { ...this.#readyLimits(), adapters });
     this.#admission.check(this.#queueDepth(), request.promptIds.length);
-    return this.#desk.open(request, signal);
+    return this.#requests.open(request, signal);
   }
 
   async loadAdapter(adapter: AdapterInfo): Promise<void> {
@@ -130,7 +135,7 @@ export class EngineProcess implements EngineService {
     this.#readyLimits();
     await this.#adapters.remove(
       name,
-      () => this.#desk.adapterIdle(name),
+      () => this.#requests.adapterIdle(name),
       () => this.#call((call) => ({ kind: 'unload-adapter', call, name })),
     );
   }
@@ -176,15 +181,15 @@ export class EngineProcess implements EngineService {
     switch (message.kind) {
       case 'step':
         for (const { id, event, error } of unpackEvents(message.events))
-          if (event === undefined) this.#desk.fail(id, error);
-          else this.#desk.deliver(id, event);
+          if (event === undefined) this.#requests.fail(id, error);
+          else this.#requests.deliver(id, event);
         if (message.report !== undefined) this.#note(message.report);
         return;
       case 'report':
         this.#note(message.report);
         return;
       case 'refused':
-        this.#desk.fail(message.id, reviveError(message.error));
+        this.#requests.fail(message.id, reviveError(message.error));
         return;
       case 'reply':
         this.#calls.settle(message.call, message.error && reviveError(message.error));
@@ -251,7 +256,7 @@ export class EngineProcess implements EngineService {
   }
 
   #failAll(error: EngineUnavailableError): void {
-    this.#desk.failAll(error);
+    this.#requests.failAll(error);
     this.#calls.failAll(error);
   }
 
@@ -266,7 +271,7 @@ export class EngineProcess implements EngineService {
   /** What waits: by the last report and what was sent since, but no more than what has no event yet. */
   #queueDepth(): QueueDepth {
     const { waiting, waitingTokens } = this.#stats.latest;
-    const { requests, tokens } = this.#desk.notBegun;
+    const { requests, tokens } = this.#requests.notBegun;
     const unseenTokens = this.#unseen.reduce((sum, submission) => sum + submission.tokens, 0);
     return {
       requests: Math.min(requests, waiting + this.#unseen.length),

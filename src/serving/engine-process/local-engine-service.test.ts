@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { LocalEngineService } from '../../../tests/support/local-engine-service.js';
 import { InputError } from '../../errors/index.js';
 import type { TextEvent, TextRequest } from '../../generation/index.js';
 import { EngineUnavailableError, QueueFullError } from '../engine-service.js';
 import { LAG_LIMIT } from './event-queue.js';
-import { LocalEngineService } from './local-engine-service.js';
 import { FAILS_LATER, FAULT, REFUSED, startEngine, type TestSetup, VOCABULARY } from './test-engine.js';
 
 const request = (first: number, maxNewTokens = 3, more: Partial<TextRequest> = {}): TextRequest => ({
@@ -75,10 +75,10 @@ describe('a request ends', () => {
 test.each<[TextRequest, RegExp]>([
   [request(REFUSED), /this one is refused/],
   [{ promptIds: [], maxNewTokens: 1 }, /prompt is empty/],
-  [request(VOCABULARY), /Token 1000 at position 0/],
-  [request(10, 1_000_000), /3 tokens; with 1000000 new ones it is longer than the 1000000/],
-  [request(10, 2.5), /2.5 new tokens/],
-  [request(10, 3, { adapter: 'poet' }), /No adapter "poet" is loaded; loaded: none/],
+  [request(VOCABULARY), /token 1000 is outside the vocabulary of 0 to 999/],
+  [request(10, 1_000_000), /3 prompt tokens and 1000000 new ones are more than the 1000000/],
+  [request(10, 2.5), /maxNewTokens is 2.5/],
+  [request(10, 3, { adapter: 'poet' }), /no adapter "poet"; loaded: none/],
 ])('%# is refused at once', (wrong, message) => {
   const engine = service();
   expect(() => engine.generate(wrong)).toThrow(InputError);

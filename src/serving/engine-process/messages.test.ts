@@ -2,9 +2,8 @@ import { deserialize, serialize } from 'node:v8';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { InputError } from '../../errors/index.js';
-import type { SequenceEnd } from '../../generation/index.js';
+import type { SequenceEnd, StepEvent } from '../../generation/index.js';
 import { packEvents, unpackEvents } from './messages.js';
-import type { StepEvent } from './stepping-engine.js';
 
 const logProb = fc.record({ id: fc.nat(), logProb: fc.constantFrom(-0.5, Number.NEGATIVE_INFINITY) });
 const logProbs = fc.array(fc.record({ chosen: logProb, top: fc.array(logProb, { maxLength: 2 }) }), {

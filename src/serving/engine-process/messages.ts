@@ -1,8 +1,7 @@
 /** What goes between the server and the engine's process; everything survives a structured clone. */
 import { InputError } from '../../errors/index.js';
-import type { EngineStats, TextEvent, TextRequest } from '../../generation/index.js';
+import type { EngineLimits, EngineStats, StepEvent, TextEvent, TextRequest } from '../../generation/index.js';
 import type { AdapterInfo } from '../engine-service.js';
-import type { EngineLimits, StepEvent } from './stepping-engine.js';
 
 export type ToEngine =
   | {

@@ -1,7 +1,7 @@
 /** What the tests of this folder run in place of a model: tokens that tell who asked for them. */
 import { InputError } from '../../errors/index.js';
-import type { EngineStats, TextRequest } from '../../generation/index.js';
-import { EMPTY_STATS, type StartedEngine, type StepEvent, type SteppingEngine } from './stepping-engine.js';
+import type { EngineStats, StepEvent, SteppingEngine, TextRequest } from '../../generation/index.js';
+import { EMPTY_STATS, type StartedEngine } from './engine-module.js';
 
 export interface TestSetup {
   /** Milliseconds that a step sleeps. Default 0. */
@@ -130,10 +130,6 @@ class TestEngine implements SteppingEngine {
   unloadAdapter(name: string): void {
     this.#adapters.delete(name);
   }
-
-  dispose(): void {
-    this.#sequences.clear();
-  }
 }
 
 export function startEngine(setup: TestSetup): StartedEngine {
@@ -141,7 +137,8 @@ export function startEngine(setup: TestSetup): StartedEngine {
   if (setup.refusesToLoad === 'fault') throw new TypeError('a fault while loading');
   return {
     engine: new TestEngine(setup),
-    limits: { maxModelLength: 1_000_000, vocabSize: VOCABULARY },
+    limits: { maxLength: 1_000_000, vocabSize: VOCABULARY, blocks: 100 },
     description: 'a test engine',
+    dispose: () => undefined,
   };
 }

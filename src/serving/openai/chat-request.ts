@@ -7,7 +7,7 @@ import { findModel, type OpenAiContext, type RequestedModel } from './context.js
 import { answerLength } from './context-length.js';
 import { checkSize } from './grammar.js';
 import { truncated } from './prompt-ids.js';
-import { planChoices, sharedRequestParts } from './shared-request.js';
+import { sharedRequestParts } from './shared-request.js';
 import { type ToolMode, toolGrammar, toolMode } from './tool-prompt.js';
 
 export interface ChatPlan {
@@ -38,7 +38,7 @@ export async function planChat(fields: ChatFields, context: OpenAiContext): Prom
     'messages',
   );
   checkMinTokens(fields.min_tokens, maxNewTokens);
-  const { choices, beams } = planChoices(fields);
+  const choices = fields.n ?? 1;
   const request: TextRequest = {
     ...parts,
     promptIds,
@@ -46,7 +46,7 @@ export async function planChat(fields: ChatFields, context: OpenAiContext): Prom
     logProbs: fields.logprobs === true ? (fields.top_logprobs ?? 0) : undefined,
   };
   const requests =
-    beams === undefined
+    parts.beams === undefined
       ? Array.from({ length: choices }, (_, choice) => ({
           ...request,
           choice,

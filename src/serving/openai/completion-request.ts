@@ -6,7 +6,7 @@ import type { CompletionFields } from './completion-schema.js';
 import { findModel, type OpenAiContext, type RequestedModel } from './context.js';
 import { answerLength } from './context-length.js';
 import { type CompletionPrompt, completionPrompts } from './prompt-ids.js';
-import { planChoices, sharedRequestParts } from './shared-request.js';
+import { sharedRequestParts } from './shared-request.js';
 
 /** Of OpenAI. */
 const DEFAULT_MAX_TOKENS = 16;
@@ -34,7 +34,7 @@ export async function planCompletion(
   if (fields.max_tokens === 0 && !isEcho && fields.prompt_logprobs === undefined)
     throw badRequest('max_tokens: 0 only with echo: true or prompt_logprobs', 'max_tokens');
   const parts = sharedRequestParts(fields, model, requested.adapter);
-  const { choices, beams } = planChoices(fields);
+  const choices = fields.n ?? 1;
   const prompts = await completionPrompts(fields, context);
   const echoed = isEcho ? fields.logprobs : undefined;
   const promptLogProbs =
@@ -58,8 +58,8 @@ export async function planCompletion(
       logProbs: fields.logprobs,
       promptLogProbs,
     };
-    if (beams !== undefined) return [request];
+    if (parts.beams !== undefined) return [request];
     return Array.from({ length: choices }, (_, choice) => ({ ...request, choice }));
   });
-  return { requested, prompts, choices, requests, isBeams: beams !== undefined };
+  return { requested, prompts, choices, requests, isBeams: parts.beams !== undefined };
 }

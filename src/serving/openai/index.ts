@@ -1,5 +1,6 @@
 /** The OpenAI API, with the extensions of vLLM and llama.cpp that clients expect. */
 import { createHash } from 'node:crypto';
+import { DEFAULT_MAX_SEQUENCES } from '../../generation/index.js';
 import type { EngineService } from '../engine-service.js';
 import type { Route } from '../http/index.js';
 import type { ServedModel } from '../served-model.js';
@@ -32,7 +33,7 @@ export function openAiRoutes(options: OpenAiRoutesOptions): Route[] {
     engine,
     chatTemplate,
     allowChatTemplate = false,
-    maxSequences = 64,
+    maxSequences = DEFAULT_MAX_SEQUENCES,
     observeChoices,
   } = options;
   const needsTemplates = allowChatTemplate || chatTemplate !== undefined;

@@ -8,12 +8,6 @@ import { grammarOf } from './grammar.js';
 /** A TextRequest but for its prompt, its length and which choice it is. */
 export type RequestParts = Omit<TextRequest, 'promptIds' | 'maxNewTokens' | 'choice' | 'logProbs'>;
 
-/** How many requests to make of a prompt, and how many choices come out of each. */
-export interface ChoicePlan {
-  readonly choices: number;
-  readonly beams: BeamParameters | undefined;
-}
-
 /**
  * @param demanded what an answer that calls a tool must follow
  * @throws HttpError 400 naming the field
@@ -49,23 +43,20 @@ export function sharedRequestParts(
     forbiddenSequences: words?.filter((ids) => ids.length > 0),
     promptLogProbs: fields.prompt_logprobs,
     grammar,
-    beams: planChoices(fields).beams,
+    beams: beamsOf(fields),
     adapter,
     cacheSalt: fields.cache_salt,
     priority: fields.priority,
   };
 }
 
-export function planChoices(fields: SharedFields): ChoicePlan {
+function beamsOf(fields: SharedFields): BeamParameters | undefined {
+  if (fields.use_beam_search !== true) return undefined;
   const choices = fields.n ?? 1;
-  if (fields.use_beam_search !== true) return { choices, beams: undefined };
   return {
-    choices,
-    beams: {
-      count: Math.max(choices, fields.best_of ?? choices),
-      lengthPenalty: fields.length_penalty,
-      earlyStopping: fields.early_stopping,
-    },
+    count: Math.max(choices, fields.best_of ?? choices),
+    lengthPenalty: fields.length_penalty,
+    earlyStopping: fields.early_stopping,
   };
 }
 

@@ -1,19 +1,23 @@
-/** An engine in this process as a service: for tests, and for tools that have nothing else to do meanwhile. */
-import { messageOf } from '../../errors/index.js';
-import type { EngineStats, TextEvent, TextRequest } from '../../generation/index.js';
+/** An engine in this process as a service, from the parts that EngineProcess is made of. */
+import { messageOf } from '../../src/errors/index.js';
+import {
+  checkRequest,
+  type EngineStats,
+  StepLoop,
+  type TextEvent,
+  type TextRequest,
+} from '../../src/generation/index.js';
+import { AdapterList } from '../../src/serving/engine-process/adapter-list.js';
+import { Admission, type QueueLimits } from '../../src/serving/engine-process/admission.js';
+import type { StartedEngine } from '../../src/serving/engine-process/engine-module.js';
+import { OpenRequests } from '../../src/serving/engine-process/open-requests.js';
+import { StatsTotals } from '../../src/serving/engine-process/stats-totals.js';
 import {
   type AdapterInfo,
   type EngineService,
   type EngineState,
   EngineUnavailableError,
-} from '../engine-service.js';
-import { AdapterList } from './adapter-list.js';
-import { Admission, type QueueLimits } from './admission.js';
-import { checkRequest } from './check-request.js';
-import { RequestDesk } from './request-desk.js';
-import { StatsKeeper } from './stats-keeper.js';
-import { StepLoop } from './step-loop.js';
-import type { StartedEngine } from './stepping-engine.js';
+} from '../../src/serving/engine-service.js';
 
 export interface LocalEngineOptions {
   /** Default: no bound. */
@@ -31,10 +35,10 @@ export class LocalEngineService implements EngineService {
   readonly isResponsive = true; // who asks has the thread that steps
   readonly #started: StartedEngine;
   readonly #loop: StepLoop;
-  readonly #desk: RequestDesk;
+  readonly #requests: OpenRequests;
   readonly #admission: Admission;
   readonly #adapters: AdapterList;
-  readonly #stats = new StatsKeeper();
+  readonly #stats = new StatsTotals();
   #state: EngineState = { kind: 'ready' };
 
   /** Owns the engine: `close` disposes it. */
@@ -43,13 +47,13 @@ export class LocalEngineService implements EngineService {
     this.#loop = new StepLoop(started.engine, {
       onStep: (_, events) => {
         for (const { id, event, error } of events)
-          if (event === undefined) this.#desk.fail(id, error);
-          else this.#desk.deliver(id, event);
+          if (event === undefined) this.#requests.fail(id, error);
+          else this.#requests.deliver(id, event);
       },
       onFailure: (error) => this.#fail(error),
     });
     this.#admission = new Admission(queue);
-    this.#desk = new RequestDesk(this.#loop, () => this.#admission.started());
+    this.#requests = new OpenRequests(this.#loop, () => this.#admission.started());
     this.#adapters = new AdapterList(adapters);
   }
 
@@ -63,7 +67,7 @@ export class LocalEngineService implements EngineService {
   }
 
   get maxModelLength(): number {
-    return this.#started.limits.maxModelLength;
+    return this.#started.limits.maxLength;
   }
 
   get adapters(): readonly AdapterInfo[] {
@@ -72,11 +76,12 @@ export class LocalEngineService implements EngineService {
 
   generate(request: TextRequest, signal?: AbortSignal): AsyncIterable<TextEvent> {
     this.#checkState();
-    checkRequest(request, this.#started.limits, this.#adapters.loaded);
+    const adapters = this.#adapters.loaded.map(({ name }) => name);
+    checkRequest(request, { ...this.#started.limits, adapters });
     this.#stats.absorb(this.#started.engine.stats);
     const { waiting, waitingTokens } = this.#stats.latest;
     this.#admission.check({ requests: waiting, tokens: waitingTokens }, request.promptIds.length);
-    return this.#desk.open(request, signal);
+    return this.#requests.open(request, signal);
   }
 
   async loadAdapter(adapter: AdapterInfo): Promise<void> {
@@ -87,7 +92,7 @@ export class LocalEngineService implements EngineService {
   async unloadAdapter(name: string): Promise<void> {
     await this.#adapters.remove(
       name,
-      () => this.#desk.adapterIdle(name),
+      () => this.#requests.adapterIdle(name),
       () => this.#started.engine.unloadAdapter(name),
     );
   }
@@ -96,8 +101,8 @@ export class LocalEngineService implements EngineService {
     if (this.#state.kind !== 'failed' || this.#state.detail !== CLOSED) {
       this.#loop.end();
       this.#state = { kind: 'failed', detail: CLOSED };
-      this.#desk.failAll(new EngineUnavailableError(CLOSED));
-      this.#started.engine.dispose();
+      this.#requests.failAll(new EngineUnavailableError(CLOSED));
+      this.#started.dispose();
     }
     return Promise.resolve();
   }
@@ -109,7 +114,7 @@ export class LocalEngineService implements EngineService {
   #fail(error: unknown): void {
     const detail = `The engine failed: ${messageOf(error)}`;
     this.#state = { kind: 'failed', detail };
-    this.#desk.failAll(error);
+    this.#requests.failAll(error);
   }
 }
 

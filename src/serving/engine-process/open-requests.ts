@@ -19,7 +19,7 @@ interface OpenRequest {
   hasBegun: boolean;
 }
 
-export class RequestDesk {
+export class OpenRequests {
   readonly #commands: EngineCommands;
   readonly #onBegin: () => void;
   readonly #open = new Map<string, OpenRequest>();

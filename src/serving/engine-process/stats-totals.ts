@@ -1,6 +1,6 @@
 /** The statistics of engines that follow each other, as those of one: counters never go back when one has died. */
 import type { EngineStats } from '../../generation/index.js';
-import { EMPTY_STATS } from './stepping-engine.js';
+import { EMPTY_STATS } from './engine-module.js';
 
 const COUNTERS = [
   'steps',
@@ -16,7 +16,7 @@ const COUNTERS = [
 /** Sizes of steps that are kept for who asks; the oldest go first. */
 const MAX_STEP_TOKENS = 10_000;
 
-export class StatsKeeper {
+export class StatsTotals {
   #before: EngineStats = EMPTY_STATS;
   #latest: EngineStats = EMPTY_STATS;
   #stepTokens: number[] = [];

@@ -1,5 +1,5 @@
-/** What drives itself by `step`: the engine as this folder sees it, TextEngine or a stand-in in tests. */
-import type { EngineStats, TextEvent, TextRequest } from '../../generation/index.js';
+/** What drives itself by `step`: TextEngine, or a stand-in in tests. */
+import type { EngineStats, TextEvent, TextRequest } from '../requests.js';
 
 /**
  * What a step brought to a request; an error where it turned out that it cannot be served (InputError) or that something
@@ -27,42 +27,4 @@ export interface SteppingEngine {
   loadAdapter(name: string, path: string): void;
   /** @throws InputError for an unknown name */
   unloadAdapter(name: string): void;
-  dispose(): void;
 }
-
-/** What a request is checked against before it goes to the engine. */
-export interface EngineLimits {
-  /** Greatest length of prompt and answer together. */
-  readonly maxModelLength: number;
-  readonly vocabSize: number;
-}
-
-export interface StartedEngine {
-  readonly engine: SteppingEngine;
-  readonly limits: EngineLimits;
-  /** For the log: size of the cache and the like. */
-  readonly description: string;
-}
-
-/** What a module that the engine's process runs exports. `setup` is plain data. */
-export interface EngineModule<Setup> {
-  startEngine(setup: Setup): StartedEngine | Promise<StartedEngine>;
-}
-
-export const EMPTY_STATS: EngineStats = {
-  running: 0,
-  waiting: 0,
-  waitingTokens: 0,
-  blocks: 0,
-  freeBlocks: 0,
-  steps: 0,
-  promptTokens: 0,
-  generatedTokens: 0,
-  preemptions: 0,
-  prefixCacheQueries: 0,
-  prefixCacheHits: 0,
-  draftTokens: 0,
-  acceptedDraftTokens: 0,
-  liveTensors: 0,
-  stepTokens: [],
-};

@@ -2,8 +2,7 @@
  * Steps an engine for as long as it has work, giving the event loop a turn after each step, so that new requests and
  * cancellations take effect with the next one.
  */
-import type { TextRequest } from '../../generation/index.js';
-import type { EngineCommands } from './request-desk.js';
+import type { TextRequest } from '../requests.js';
 import type { StepEvent, SteppingEngine } from './stepping-engine.js';
 
 export interface StepLoopHooks {
@@ -13,7 +12,7 @@ export interface StepLoopHooks {
   readonly onFailure: (error: unknown) => void;
 }
 
-export class StepLoop implements EngineCommands {
+export class StepLoop {
   readonly #engine: SteppingEngine;
   readonly #hooks: StepLoopHooks;
   #next: NodeJS.Immediate | undefined;
