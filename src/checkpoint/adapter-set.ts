@@ -1,4 +1,6 @@
-/** The adapters that a serving model can choose among, each row of a batch for itself; they come and go at run time. */
+/**
+ * The adapters that a serving model can choose among, one for each row of a batch; loaded and unloaded at run time.
+ */
 import { InputError } from '../errors/index.js';
 import { AdapterRows, LoraLinear, type LoraOptions, MultiLoraLinear } from '../lora/index.js';
 import { Linear, type Module } from '../nn/index.js';

@@ -1,4 +1,4 @@
-/** Writes the planned files, one tensor after the other, and reads them back to prove them. */
+/** Writes the planned files, one tensor after the other, and verifies them by reading them back. */
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';

@@ -1,4 +1,4 @@
-/** `xinghe convert`: any container, spelling, dtype and number of files or ranks to any other, streamed and proven. */
+/** `xinghe convert`: any container, naming, dtype and number of files or ranks to any other, streamed and verified. */
 import { mkdirSync, readdirSync, realpathSync, rmSync, statfsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import {
