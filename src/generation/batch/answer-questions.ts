@@ -1,4 +1,4 @@
-/** Many questions through one engine, answers in order. */
+/** Answers many questions through one engine, in order. */
 import { InputError, Interruption } from '../../errors/index.js';
 import type { TextEngine } from '../engine/text-engine.js';
 import type { SequenceEnd, TextRequest } from '../requests.js';

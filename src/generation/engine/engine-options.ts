@@ -1,4 +1,4 @@
-/** What an engine is given beside its model. */
+/** Options of the engine, and their defaults from model and memory. */
 import type { AdapterSet } from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
 import type { CausalLm } from '../../models/index.js';
