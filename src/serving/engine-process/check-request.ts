@@ -1,4 +1,4 @@
-/** What can be said against a request without the engine, so that a bad one is refused before it waits. */
+/** Checks of a request that need no engine, so that a bad one is refused before it is queued. */
 import { InputError } from '../../errors/index.js';
 import type { TextRequest } from '../../generation/index.js';
 import type { AdapterInfo } from '../engine-service.js';

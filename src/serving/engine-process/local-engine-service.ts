@@ -1,4 +1,4 @@
-/** An engine in this process as a service: for tests, and for tools that have nothing else to do meanwhile. */
+/** An engine in this process as a service, for tests and small tools. */
 import { messageOf } from '../../errors/index.js';
 import type { EngineStats, TextEvent, TextRequest } from '../../generation/index.js';
 import {

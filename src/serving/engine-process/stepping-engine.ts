@@ -1,4 +1,4 @@
-/** What drives itself by `step`: the engine as this folder sees it, TextEngine or a stand-in in tests. */
+/** An engine that is driven by `step`: TextEngine, or a stand-in in tests. */
 import type { EngineStats, TextEvent, TextRequest } from '../../generation/index.js';
 
 /**
