@@ -1,3 +1,4 @@
+/** Finds the files of a DeepSpeed ZeRO checkpoint: the step, and one file of each kind per rank. */
 import { basename, join } from 'node:path';
 import { InputError } from '../errors/index.js';
 import { decodeUtf8, fileStatus, listFolder, readFileStart } from '../formats/index.js';

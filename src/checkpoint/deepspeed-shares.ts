@@ -1,3 +1,4 @@
+/** One rank's partition of the float32 weights in a ZeRO checkpoint. */
 import { InputError } from '../errors/index.js';
 import type { PickleValue } from '../formats/index.js';
 import { StateDict } from './deepspeed-state.js';

@@ -1,3 +1,4 @@
+/** Typed access to the nested dicts of DeepSpeed's torch files. */
 import { InputError } from '../errors/index.js';
 import {
   isDict,

@@ -1,4 +1,4 @@
-/** Vectors that lie in pieces of files: what DeepSpeed flattens parameters into. */
+/** Flattened vectors in byte ranges of files, as DeepSpeed keeps parameters. */
 import { type ByteRange, dtypeBytes, type FileDtype } from '../formats/index.js';
 
 export interface FlatVector {

@@ -1,4 +1,4 @@
-/** The whole model from the parts of all ranks; refuses a layout that the parts contradict. */
+/** Merges the parts of all ranks into the whole model; refuses a layout that the parts contradict. */
 import { InputError } from '../errors/index.js';
 import { fileOfView, readView, sameBytes, stackRows, type TensorView, viewBytes } from '../formats/index.js';
 import { type ParallelLayout, rankCount } from './parallel-layout.js';

@@ -1,4 +1,4 @@
-/** Published weight files into a module, without a copy where container, dtype and device allow it. */
+/** Loads published weight files into a module, without a copy where container, dtype and device allow it. */
 import { InputError } from '../errors/index.js';
 import {
   type ByteRange,

@@ -1,4 +1,4 @@
-/** The tensors of a checkpoint by what they are to a model: weights, adapters, optimiser states, the rest. */
+/** Sorts the tensors of a checkpoint into weights, adapters, optimiser states and the rest. */
 import { InputError } from '../errors/index.js';
 import { type FileDtype, fileOfView, type TensorView, transpose } from '../formats/index.js';
 import { parseAdapterName } from './adapters/adapter-names.js';

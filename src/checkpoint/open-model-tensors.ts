@@ -1,4 +1,4 @@
-/** A checkpoint as the tensors of one whole model, whatever container, spelling and number of ranks it comes in. */
+/** Opens a checkpoint as the tensors of one whole model, whatever its container, naming and number of ranks. */
 import { join } from 'node:path';
 import { z } from 'zod';
 import { parseConfig } from '../config/index.js';

@@ -1,4 +1,4 @@
-/** How each of a model's tensors is cut over the ranks of tensor parallelism ("model parallel" in MindSpore). */
+/** How each tensor of a model is split over tensor-parallel ranks ("model parallel" in MindSpore). */
 import { InputError } from '../errors/index.js';
 import { sliceColumns, sliceRows, stackColumns, stackRows, type TensorView } from '../formats/index.js';
 import { adapterHalf } from './adapters/adapter-halves.js';

@@ -1,4 +1,4 @@
-/** What a family tells of its tensors, whatever a model's config: spellings, how ranks share them, which stay wide. */
+/** What a family declares about its tensors: namings, sharding, and which stay float32. */
 import type { NameScheme } from './name-scheme.js';
 import type { NameTable } from './name-table.js';
 import type { ShardingTable } from './sharding-table.js';

@@ -1,4 +1,4 @@
-/** What a configuration of another suite comes to, whichever suite it is. */
+/** What a configuration of another framework becomes, whichever framework it is. */
 import type { z } from 'zod';
 import { parseConfig } from '../config/index.js';
 import { InputError } from '../errors/index.js';

@@ -1,3 +1,4 @@
+/** Reads a configuration file, JSON or YAML, into plain values. */
 import { readFileSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { InputError, messageOf } from '../errors/index.js';

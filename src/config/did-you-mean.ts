@@ -1,3 +1,5 @@
+/** Suggestions for misspelt names, by edit distance. */
+
 /** Longer words are no typing errors of each other; the bound keeps foreign input cheap. */
 const MAX_LENGTH = 80;
 

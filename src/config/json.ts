@@ -1,3 +1,4 @@
+/** JSON parsing with line and column in every error. */
 import { InputError, messageOf } from '../errors/index.js';
 
 /** JSON.parse with the place of a fault: `<source>:<line>:<column>: …` in an InputError. */

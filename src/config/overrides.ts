@@ -1,3 +1,4 @@
+/** `--set key.path=value`: changes to a configuration from the command line. */
 import { InputError } from '../errors/index.js';
 import { parseYaml } from './yaml.js';
 

@@ -1,3 +1,4 @@
+/** Checks plain values against a zod schema and explains every problem by key, expectation and value. */
 import type { z } from 'zod';
 import { InputError } from '../errors/index.js';
 import { didYouMeanHint } from './did-you-mean.js';

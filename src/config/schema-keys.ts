@@ -1,3 +1,4 @@
+/** The keys that a zod schema knows at a path, for suggestions of misspelt ones. */
 import type { z } from 'zod';
 
 type Schema = z.core.$ZodType;

@@ -1,3 +1,4 @@
+/** YAML parsing with line and column in every error, and limits against hostile documents. */
 import { Composer, type CST, type Document, isScalar, LineCounter, Parser, visit, type YAMLMap } from 'yaml';
 import { InputError, messageOf } from '../errors/index.js';
 

@@ -1,3 +1,4 @@
+/** A seeded permutation that is computed on demand, so that shuffling needs no memory. */
 import { mixBits } from './seeded-hash.js';
 
 /** Enough for each half to depend on the other several times over. */

@@ -1,4 +1,4 @@
-/** Which row comes at which place of an endless, seeded run over the rows. */
+/** Which row comes at which position of an endless, seeded order over the rows. */
 import { Permutation } from './permutation.js';
 import { seededBits } from './seeded-hash.js';
 

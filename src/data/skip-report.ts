@@ -1,4 +1,4 @@
-/** What was left out, counted by reason. */
+/** Skipped records, counted by reason. */
 import type { SkippedRecord } from './sample.js';
 
 /** Examples that are kept of each reason; beyond them records are only counted. */

@@ -1,4 +1,4 @@
-/** How probable a model finds given continuations: the measure behind multiple choice. */
+/** Log-likelihoods of given continuations, the basis of multiple choice. */
 import { NonFiniteError } from '../errors/index.js';
 import { cacheBytesPerToken, Engine, type EngineEvent } from '../generation/index.js';
 import type { CausalLm } from '../models/index.js';

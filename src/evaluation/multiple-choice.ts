@@ -1,4 +1,4 @@
-/** Accuracy on questions with given answers: the answer that the model finds most probable counts. */
+/** Accuracy on multiple-choice questions: the most probable answer counts. */
 import type { CausalLm } from '../models/index.js';
 import { type LogLikelihoodOptions, logLikelihoods } from './log-likelihood.js';
 

@@ -1,3 +1,4 @@
+/** Incremental detokenisation: ids of an answer to text, one by one. */
 import type { DecodeStream, Tokenizer } from '../tokenizers/index.js';
 import type { TextRequest } from './requests.js';
 

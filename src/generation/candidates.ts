@@ -1,3 +1,4 @@
+/** The tokens that are left to sample from after top-k, top-p and min-p. */
 import { expNonPositive, leastExponent } from './exp-non-positive.js';
 import type { LogitsRow } from './sampling-parameters.js';
 import { nextNotBelow } from './scan-row.js';

@@ -1,3 +1,5 @@
+/** exp(x) for x <= 0 with the same bits on every machine. */
+
 /** Below this argument `expNonPositive` may not be called; e^-708 is next to the smallest normal number. */
 export const leastExponent = -708;
 

@@ -1,3 +1,4 @@
+/** Sequences of ids that must not be generated (Hugging Face's `bad_words_ids`). */
 import { InputError } from '../errors/index.js';
 import type { Penalty } from './penalties.js';
 import type { LogitsRow } from './sampling-parameters.js';

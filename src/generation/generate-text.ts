@@ -1,4 +1,4 @@
-/** A few requests from beginning to end, for who has nothing else to do meanwhile. */
+/** Runs a few requests from beginning to end, for callers that do nothing else meanwhile. */
 import type { CausalLm } from '../models/index.js';
 import { BLOCK_SIZE } from '../nn/index.js';
 import type { Tokenizer } from '../tokenizers/index.js';

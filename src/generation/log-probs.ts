@@ -1,3 +1,4 @@
+/** Log-probabilities of the chosen and of the most probable tokens of a row. */
 import { InputError } from '../errors/index.js';
 import { expNonPositive, leastExponent } from './exp-non-positive.js';
 import { greedyToken } from './sampler.js';

@@ -1,3 +1,4 @@
+/** Repetition, presence and frequency penalties, and logit bias. */
 import { InputError } from '../errors/index.js';
 import { checkSamplingParameters, type LogitsRow, type SamplingParameters } from './sampling-parameters.js';
 

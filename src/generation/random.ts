@@ -1,3 +1,4 @@
+/** The counter-based random numbers of sampling: a stream for each sequence. */
 import { InputError } from '../errors/index.js';
 import { checkSeed } from './sampling-parameters.js';
 

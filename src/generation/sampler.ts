@@ -1,3 +1,4 @@
+/** Samples a token from a row of logits. */
 import { randomBytes } from 'node:crypto';
 import { NonFiniteError } from '../errors/index.js';
 import { Candidates } from './candidates.js';

@@ -1,3 +1,4 @@
+/** The parameters of sampling, their defaults and ranges. */
 import { InputError } from '../errors/index.js';
 
 /** One sequence's last-position logits [V], read back from the device. */

@@ -1,3 +1,4 @@
+/** A fast scan over a row of logits. */
 import type { LogitsRow } from './sampling-parameters.js';
 
 /**

@@ -1,3 +1,4 @@
+/** Selects the largest values of a row without sorting all of it: for top-k and top-p. */
 import type { LogitsRow } from './sampling-parameters.js';
 import { nextNotBelow } from './scan-row.js';
 

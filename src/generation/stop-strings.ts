@@ -1,3 +1,4 @@
+/** Finds stop strings in streamed text. */
 import { InputError } from '../errors/index.js';
 
 /** What may be shown after a piece of text. */

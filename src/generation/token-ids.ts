@@ -1,3 +1,4 @@
+/** Checks of token ids in requests. */
 import { InputError } from '../errors/index.js';
 import type { LogitsRow } from './sampling-parameters.js';
 

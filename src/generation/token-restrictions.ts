@@ -1,4 +1,4 @@
-/** Which tokens an answer may not have, whatever their logits; applied like penalties, and after them. */
+/** Tokens that an answer may not have, whatever their logits; applied after the penalties. */
 import { InputError } from '../errors/index.js';
 import { ForbiddenSequences } from './forbidden-sequences.js';
 import type { Penalty } from './penalties.js';

@@ -1,4 +1,4 @@
-/** Which adapter each row of a forward pass uses: told once a pass, read by every adapted layer. */
+/** Which adapter each row of a forward pass uses: set once a pass, read by every adapted layer. */
 import { intTensor, scope, type Tensor } from '../tensor/index.js';
 
 /** Rows of one adapter. */

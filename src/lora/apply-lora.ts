@@ -1,4 +1,4 @@
-/** Puts adapters into a model and takes them out again. */
+/** Adds adapters to a model, and merges or removes them. */
 import { InputError } from '../errors/index.js';
 import { Linear, type Module } from '../nn/index.js';
 import { scope } from '../tensor/index.js';

@@ -1,4 +1,4 @@
-/** Values of adapters that are about to be trained. */
+/** Initial values of new adapters. */
 import { type FloatDType, type Generator, rand, scope, type Tensor, zeros } from '../tensor/index.js';
 import type { LoraLinear } from './lora-linear.js';
 import { rowNorms } from './row-norms.js';

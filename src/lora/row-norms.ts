@@ -1,4 +1,4 @@
-/** Lengths of the rows of an adapted weight, which DoRA divides by. */
+/** Norms of the rows of an adapted weight, which DoRA divides by. */
 import { cat, type FloatDType, noGrad, operator, scope, type Tensor } from '../tensor/index.js';
 
 const addmm = operator('aten::addmm');

@@ -1,4 +1,4 @@
-/** A linear layer that stands in the tree where another one stood: that one's parameters keep their paths. */
+/** A linear layer that wraps another in the module tree; the wrapped layer's parameters keep their paths. */
 import { type Linear, Module } from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
 

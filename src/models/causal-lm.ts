@@ -1,6 +1,6 @@
 /**
- * What every family is to the trainer and to generation: an embedding, a row of blocks, a head. Nothing here knows
- * a family; nothing outside a family's folder knows more than this.
+ * What every model family is to training and generation: an embedding, blocks, a head. Nothing here knows a family;
+ * nothing outside a family's folder knows more than this.
  *
  * Shapes: B batch, T new tokens, S tokens to attend to, D hidden, E head_dim, V vocabulary.
  */

@@ -1,4 +1,4 @@
-/** Finds damaged weights once a result shows that there are any; looking at every load would read every byte. */
+/** Finds NaN and infinite weights once a result shows that there are any; checking at load would read every byte. */
 import { publishedParameters } from '../checkpoint/index.js';
 import { InputError, NonFiniteError } from '../errors/index.js';
 import { noGrad, scope, type Tensor } from '../tensor/index.js';

@@ -1,4 +1,4 @@
-/** A model folder or weight file to a model that computes. */
+/** Loads a model folder or weight file as a model that can run. */
 import { dirname } from 'node:path';
 import { type LoadWeightsOptions, loadWeights } from '../checkpoint/index.js';
 import { InputError } from '../errors/index.js';

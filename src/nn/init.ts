@@ -1,4 +1,4 @@
-/** Initial values of a model that is trained from nothing. */
+/** Initial values of a model that is trained from scratch. */
 import { type FloatDType, type Generator, ones, randn, type Tensor, zeros } from '../tensor/index.js';
 import { Embedding } from './embedding.js';
 import { Linear } from './linear.js';

@@ -1,9 +1,9 @@
 /**
- * Rotary position embedding (RoPE) in the half-rotation layout: the first and the second half of a head are the two
- * coordinates of head_dim/2 planes, plane j turned by position * base^(-2j/head_dim).
+ * Rotary position embedding (RoPE), half-rotated: element j of a head pairs with element j + E/2, and each pair is
+ * rotated by position * base^(-2j/E).
  *
- * Angles are computed in float64 and rounded once, to the dtype of the queries.
- * Shapes: B batch, H heads, T tokens, E head_dim.
+ * Angles are computed in float64 and rounded once, to the dtype of the queries. Shapes: B batch, H heads, T tokens, E
+ * head_dim.
  */
 import { arange, cat, type DType, operator, type Tensor } from '../tensor/index.js';
 

@@ -1,4 +1,4 @@
-/** What a model's generation_config.json says of sampling and of the ends of its texts. */
+/** Sampling defaults and stop ids from a model's generation_config.json. */
 import { z } from 'zod';
 import { parseConfig } from '../config/index.js';
 import { parseJson } from '../formats/index.js';

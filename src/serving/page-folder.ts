@@ -1,4 +1,4 @@
-/** Where the chat page lies that Vite has built. */
+/** Finds the built chat page. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,4 @@
-/** A model behind HTTP: the engine's process, the routes, and the end of both. */
+/** A model behind HTTP: starts the engine's process and the routes, and closes both. */
 import { InputError } from '../errors/index.js';
 import { EngineProcess, type QueueLimits, type TextEngineSetup } from './engine-process/index.js';
 import type { AdapterInfo } from './engine-service.js';

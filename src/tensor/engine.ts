@@ -1,4 +1,4 @@
-/** How the engine was built, and the settings that a program makes once, at its start. */
+/** How libtorch and the addon were built, and process-wide settings. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '../errors/index.js';

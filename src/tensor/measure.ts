@@ -1,4 +1,4 @@
-/** How fast this machine is at the two things that models are made of: reading memory and multiplying matrices. */
+/** Measures memory bandwidth and matrix-multiplication speed. */
 import { noGrad } from './autograd.js';
 import { full } from './create.js';
 import type { FloatDType } from './dtype.js';

@@ -1,4 +1,4 @@
-/** A token that is matched in the text itself, before the model sees it. */
+/** A token that is matched in the raw text, before the model sees it. */
 export interface AddedToken {
   readonly id: number;
   readonly content: string;

@@ -1,3 +1,4 @@
+/** Byte-pair merging of one word, shared by all BPE tokenizers. */
 import { NO_MERGE, type PairTable } from './pair-table.js';
 
 /** Up to here a scan for the best pair is faster than a heap. */

@@ -1,3 +1,4 @@
+/** Special and added tokens from the JSON files beside a tokenizer. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readJsonFile } from '../formats/index.js';

@@ -1,3 +1,4 @@
+/** Typed access to foreign JSON, with errors that name file and key. */
 import { InputError } from '../errors/index.js';
 
 /** Typed access to a foreign JSON object; every InputError names the file, the key and the value found. */

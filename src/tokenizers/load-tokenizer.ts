@@ -1,3 +1,4 @@
+/** Loads a tokenizer of either kind, recognised by content. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError, messageOf } from '../errors/index.js';

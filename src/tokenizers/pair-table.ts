@@ -1,3 +1,5 @@
+/** A hash table from pairs of symbols to their merge. */
+
 /** Rank of a pair that does not merge. */
 export const NO_MERGE = 0x7fffffff;
 

@@ -1,3 +1,4 @@
+/** Replacement in text that arrives in parts. */
 import type { DecodeStream } from './tokenizer.js';
 
 /** Replaces `pattern` in a text that arrives in parts, holding back only what may be the start of one. */

@@ -1,3 +1,4 @@
+/** What a tokenizer is, whatever its file. */
 import { InputError } from '../errors/index.js';
 
 export interface EncodeOptions {

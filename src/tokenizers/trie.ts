@@ -1,3 +1,4 @@
+/** A trie over strings. */
 import { NO_MERGE, PairTable } from './pair-table.js';
 
 /** A set of strings with a non-negative integer each, walked by UTF-16 code unit. */

@@ -1,4 +1,4 @@
-/** A function over a stream of inputs on several threads; the outputs come in the order of the inputs. */
+/** Maps a stream of inputs over several threads; outputs come in the order of the inputs. */
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath, pathToFileURL } from 'node:url';

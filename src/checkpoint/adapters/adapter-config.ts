@@ -1,4 +1,4 @@
-/** adapter_config.json of a PEFT folder: what we understand of it, and ours. */
+/** adapter_config.json of a PEFT folder, read and written. */
 import { join } from 'node:path';
 import { z } from 'zod';
 import { parseConfig } from '../../config/index.js';

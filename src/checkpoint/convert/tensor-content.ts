@@ -1,4 +1,4 @@
-/** Bytes of a view in another dtype, or merged with a low-rank update; piece by piece. */
+/** Bytes of a view in another dtype, or with a LoRA update merged in; chunk by chunk. */
 import { type FileDtype, readView, sliceRows, streamView, type TensorView } from '../../formats/index.js';
 import {
   type FloatDType,

@@ -1,4 +1,4 @@
-/** Keys that have a meaning, which another value of the same file takes away. */
+/** Keys that have no effect because of another value in the same file. */
 import { valueAt } from '../foreign-run.js';
 import type { IgnoredKey } from '../key-tree.js';
 import type { PublishedRunFile, RuntimeModelSection } from './published-schema.js';

@@ -1,4 +1,4 @@
-/** What a published run leaves to its user. */
+/** Values that a published run file leaves to its user. */
 import type { FamilyName } from '../../models/index.js';
 import { type MissingValue, valueAt } from '../foreign-run.js';
 import type { RunMode } from './published-schema.js';

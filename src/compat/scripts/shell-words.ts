@@ -1,4 +1,7 @@
-/** As much of a shell as published launch scripts use: words, quotes, variables, lines that go on. Nothing is run. */
+/**
+ * The part of shell syntax that published launch scripts use: words, quotes, variables, continued lines. Nothing is
+ * run.
+ */
 import { InputError } from '../../errors/index.js';
 
 export interface ShellScript {

@@ -1,4 +1,4 @@
-/** Windows of words and characters by which texts are compared with evaluation items. */
+/** N-grams of words and characters, by which texts are compared with evaluation items. */
 import { mix32, TextSplitter } from '../text-units.js';
 
 export interface GramOptions {

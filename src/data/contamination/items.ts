@@ -1,4 +1,4 @@
-/** The items of evaluation sets, whatever their files look like: all texts of each record. */
+/** The items of evaluation sets in any file form: all texts of each record. */
 import { readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { InputError } from '../../errors/index.js';

@@ -1,4 +1,4 @@
-/** Prepared rows, any of them at any time. */
+/** Random access to prepared rows. */
 import { join } from 'node:path';
 import { InputError } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';

@@ -1,4 +1,4 @@
-/** Batches of rows for training: the same order on any number of ranks, and resumed from one number. */
+/** Batches of rows for training: the same order on any number of ranks, resumable from one number. */
 import { setImmediate } from 'node:timers/promises';
 import { InputError } from '../../errors/index.js';
 import { RowOrder } from '../row-order.js';

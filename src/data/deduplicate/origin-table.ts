@@ -1,4 +1,4 @@
-/** A hash table of 64-bit keys to the place where each was first met, in typed arrays. */
+/** A hash table from 64-bit keys to where each was first seen, in typed arrays. */
 import type { SampleOrigin } from '../sample.js';
 
 const WORDS = 4;

@@ -1,3 +1,4 @@
+/** Best-fit packing: the longest sample first, each into the row that it fills best. */
 import type { PackingTask, RowAssignment } from './row-plan.js';
 
 /** Pieces that are sorted and packed together: bounds how far a piece moves from its place in the input. */

@@ -1,4 +1,4 @@
-/** Samples to pieces: joined and cut at the rows' ends, or cut only where one is longer than a row. */
+/** Samples to fragments: concatenated and cut at row ends, or cut only where one is longer than a row. */
 import { GrowingArray, valueAt } from '../growing-array.js';
 import type { Pieces, RowAssignment } from './row-plan.js';
 

@@ -1,3 +1,4 @@
+/** First-fit packing: samples in order, each into the first row with room. */
 import type { PackingTask, RowAssignment } from './row-plan.js';
 
 export interface FirstFitTask extends PackingTask {

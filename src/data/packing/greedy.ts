@@ -1,3 +1,4 @@
+/** The two simplest packings: rows filled in order, and one row for each sample. */
 import type { PackingTask, RowAssignment } from './row-plan.js';
 
 /** In order; a new row begins where the next piece does not fit. */

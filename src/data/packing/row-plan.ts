@@ -1,4 +1,4 @@
-/** Which pieces of which samples stand in which row: made from lengths alone, before any token is looked at. */
+/** Which fragments of which samples go into which row, from lengths alone. */
 
 /** Stretches of samples, in order. Parallel arrays, one entry a piece. */
 export interface Pieces {

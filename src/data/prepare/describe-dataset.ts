@@ -1,4 +1,4 @@
-/** What an index says of how its rows were made. */
+/** What the index of a dataset says about how it was made. */
 import type { DatasetIndex } from '../dataset/dataset-index.js';
 import type { WriteDatasetOptions } from '../dataset/write-dataset.js';
 import { hashTokenizer } from './file-hash.js';

@@ -1,4 +1,4 @@
-/** A plan of rows over stored samples, as rows to write. */
+/** Planned rows over stored samples, ready to be written. */
 import type { RowDocument, RowSource } from '../dataset/rows-tensors.js';
 import { type RowPlan, rowTokens } from '../packing/row-plan.js';
 import type { SampleStore } from './sample-store.js';

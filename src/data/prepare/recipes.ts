@@ -1,4 +1,4 @@
-/** The published ways from samples to rows, and how they read in ours. Sources: the families' README.md. */
+/** The published ways from samples to rows. Sources: the families' README.md. */
 import { InputError } from '../../errors/index.js';
 import {
   type ChatFormat,

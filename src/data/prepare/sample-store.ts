@@ -1,6 +1,6 @@
 /**
- * Encoded samples between encoding and packing: 24 bytes a sample in memory; tokens in memory too as long as they are
- * few, then in a temporary file.
+ * Encoded samples between tokenising and packing: 24 bytes a sample in memory; tokens in memory while they are few,
+ * then in a temporary file.
  */
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { GrowingArray, valueAt } from '../growing-array.js';

@@ -1,4 +1,4 @@
-/** From files to the samples that are encoded here: reading, cleaning, duplicates, contamination, the machine's part. */
+/** From files to samples: reading, cleaning, deduplication, contamination, this shard's part. */
 import { Cleaner, cleanSamples } from '../clean/index.js';
 import { ContaminationCheck, type ContaminationSetReport } from '../contamination/index.js';
 import { type Duplicate, dropExactDuplicates, dropNearDuplicates } from '../deduplicate/index.js';

@@ -1,4 +1,4 @@
-/** Which samples the rows are made of, and how often: from the mixture, lengths and seeds alone. */
+/** Which samples become rows, and how often: from mixture, lengths and seeds alone. */
 import { InputError } from '../../errors/index.js';
 import { GrowingArray } from '../growing-array.js';
 import { Permutation } from '../permutation.js';

@@ -1,3 +1,4 @@
+/** What can be true of the demo's people and places, and how it is worded. */
 import { type EntityKind, entityNames, parseTerms, type Term } from './lexicon.js';
 
 /** How an attribute is spoken of in one language. */

@@ -1,3 +1,4 @@
+/** The fine-tuning dialogues of the demo. */
 import { type Language, languages, strangerName } from './lexicon.js';
 import { personaTurns } from './persona.js';
 import { SeededRandom } from './random.js';

@@ -1,3 +1,4 @@
+/** Who the demo's assistant is, as small talk. */
 import type { Language } from './lexicon.js';
 
 /** What the persona and small talk answer: any of `asked` gets `answer`. */

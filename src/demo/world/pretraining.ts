@@ -1,3 +1,4 @@
+/** The pre-training documents of the demo. */
 import { type Language, languages, pronouns } from './lexicon.js';
 import { SeededRandom } from './random.js';
 import { capitalize, predicateOf, sentence, sumSentence } from './sentences.js';

@@ -1,3 +1,4 @@
+/** The held-out questions that the demo is measured with. */
 import { isHeldOutSet } from './dialogues.js';
 import { type Language, languages, type Term } from './lexicon.js';
 import { personaTurns } from './persona.js';

@@ -1,3 +1,4 @@
+/** Facts, sums and comparisons as English and Chinese sentences. */
 import type { Attribute } from './attributes.js';
 import { type Language, pronouns, type Term } from './lexicon.js';
 import type { SeededRandom } from './random.js';

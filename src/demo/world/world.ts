@@ -1,3 +1,4 @@
+/** The demo's invented world: entities, their facts and sums, some of them held out. */
 import { InputError } from '../../errors/index.js';
 import { type Attribute, attributes } from './attributes.js';
 import { type EntityKind, type EntityName, entityKinds, entityNames, type Term } from './lexicon.js';

@@ -1,3 +1,4 @@
+/** Names of dtypes and numbers of protobuf fields in MindSpore checkpoints. */
 import type { FileDtype } from '../tensors/file-dtype.js';
 
 /** Element types of a MindSpore checkpoint: our name, and the name in its field tensor_type. */

@@ -1,3 +1,4 @@
+/** Reads MindSpore checkpoints: names, types, shapes and byte ranges of tensors. */
 import { crc32 } from 'node:zlib';
 import { InputError } from '../../errors/index.js';
 import { type InputFile, withInputFile } from '../files/input-file.js';

@@ -1,3 +1,4 @@
+/** Writes MindSpore checkpoints. */
 import { crc32 } from 'node:zlib';
 import { InputError } from '../../errors/index.js';
 import { writeFileAtomic } from '../files/atomic-write.js';

@@ -1,3 +1,4 @@
+/** Several files that appear together or not at all. */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { InputError } from '../../errors/index.js';

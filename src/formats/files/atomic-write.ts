@@ -1,3 +1,4 @@
+/** Files and folders that appear whole or not at all, with errors that say what to do. */
 import { randomBytes } from 'node:crypto';
 import {
   accessSync,

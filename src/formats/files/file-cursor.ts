@@ -1,3 +1,4 @@
+/** Reads small little-endian fields of a big file through a moving window. */
 import type { InputFile } from './input-file.js';
 
 /**

@@ -1,4 +1,4 @@
-/** The bytes of a file piece by piece, unpacked where it is gzip (RFC 1952). */
+/** The bytes of a file in chunks, decompressed if it is gzip (RFC 1952). */
 import { createReadStream } from 'node:fs';
 import { createGunzip } from 'node:zlib';
 import { RecordFault } from '../records/record-file-fault.js';

@@ -1,3 +1,4 @@
+/** Opens and reads regular files, with errors that name them. */
 import { closeSync, fstatSync, openSync, readdirSync, readSync, type Stats, statSync } from 'node:fs';
 import { InputError, messageOf } from '../../errors/index.js';
 

@@ -1,3 +1,4 @@
+/** Strict UTF-8 decoding. */
 import { isUtf8 } from 'node:buffer';
 import { InputError } from '../../errors/index.js';
 

@@ -1,3 +1,4 @@
+/** Reads GGUF files: metadata, and byte ranges of plain and quantised tensors. */
 import { InputError } from '../../errors/index.js';
 import { FileCursor } from '../files/file-cursor.js';
 import { type InputFile, withInputFile } from '../files/input-file.js';

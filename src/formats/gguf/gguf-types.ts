@@ -1,3 +1,4 @@
+/** Numbers, names and block layouts of ggml's tensor types. */
 import type { FileDtype } from '../tensors/file-dtype.js';
 
 /** Element types that a tensor of ours may have: our name, ggml's name and number. */

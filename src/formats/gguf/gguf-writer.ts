@@ -1,3 +1,4 @@
+/** Writes GGUF files. */
 import { InputError } from '../../errors/index.js';
 import { writeFileAtomic } from '../files/atomic-write.js';
 import { showValue } from '../files/show-value.js';

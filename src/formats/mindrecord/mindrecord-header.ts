@@ -1,3 +1,4 @@
+/** The JSON header of a MindRecord shard: schema, pages, names of the other shards. */
 import { InputError } from '../../errors/index.js';
 import type { InputFile } from '../files/input-file.js';
 import { showValue } from '../files/show-value.js';

@@ -1,3 +1,4 @@
+/** Lays rows out in the pages of a MindRecord shard while they are written. */
 import { InputError } from '../../errors/index.js';
 import type { PendingFile } from '../files/atomic-file-set.js';
 import type { MindRecordPage } from './mindrecord-header.js';

@@ -1,3 +1,4 @@
+/** Reads MindRecord data sets row by row. */
 import { basename, dirname, join } from 'node:path';
 import { InputError } from '../../errors/index.js';
 import { fileStatus, withInputFile } from '../files/input-file.js';

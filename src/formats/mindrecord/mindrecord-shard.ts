@@ -1,3 +1,4 @@
+/** One shard of a MindRecord data set: finds the bytes of each row. */
 import { InputError } from '../../errors/index.js';
 import { FileCursor } from '../files/file-cursor.js';
 import { type InputFile, withInputFile } from '../files/input-file.js';

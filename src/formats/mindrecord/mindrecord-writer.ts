@@ -1,3 +1,4 @@
+/** Writes MindRecord data sets row by row. */
 import { basename, dirname, join } from 'node:path';
 import { InputError } from '../../errors/index.js';
 import { AtomicFileSet, type PendingFile } from '../files/atomic-file-set.js';

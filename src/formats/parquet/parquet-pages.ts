@@ -1,3 +1,4 @@
+/** Checks Parquet pages before the library decodes them, so that damaged files fail fast. */
 import { messageOf } from '../../errors/index.js';
 
 /**

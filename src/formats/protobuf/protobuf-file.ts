@@ -1,3 +1,4 @@
+/** Walks the fields of protobuf messages that are too big to hold in memory. */
 import { InputError } from '../../errors/index.js';
 import { FileCursor } from '../files/file-cursor.js';
 import type { InputFile } from '../files/input-file.js';

@@ -1,3 +1,4 @@
+/** Decodes protobuf messages in memory, without a schema. */
 import { InputError } from '../../errors/index.js';
 
 /** One field of a message; which of the two values it has is told by its wire type. */

@@ -1,3 +1,4 @@
+/** JSON documents and JSON Lines with file, line and column in every error. */
 import { closeSync } from 'node:fs';
 import { InputError, messageOf } from '../../errors/index.js';
 import { openInputFile, readFully, withInputFile } from '../files/input-file.js';

@@ -1,4 +1,4 @@
-/** What every reader of records yields: records, and in their place the faults of single ones. */
+/** Items of record readers: records, and errors of single records in their place. */
 import { InputError } from '../../errors/index.js';
 
 export interface FileRecord {

@@ -1,4 +1,4 @@
-/** Records of a file of any container, told by content and name. */
+/** Reads records from a file of any format, recognised by content and name. */
 import { extname } from 'node:path';
 import { InputError } from '../../errors/index.js';
 import { isGzip, readByteHead } from '../files/gzip.js';

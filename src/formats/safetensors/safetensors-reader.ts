@@ -1,3 +1,4 @@
+/** Reads the header of safetensors files. */
 import { InputError } from '../../errors/index.js';
 import { type InputFile, withInputFile } from '../files/input-file.js';
 import { showValue } from '../files/show-value.js';

@@ -1,3 +1,4 @@
+/** Writes safetensors files, alone or as shards with an index. */
 import { writeFileAtomic } from '../files/atomic-write.js';
 import { dtypeBytes, toSafetensorsDtype } from '../tensors/file-dtype.js';
 import { type WriteShardsOptions, writeShards } from '../tensors/sharded-writer.js';

@@ -1,3 +1,4 @@
+/** Splits a model's tensors over files of bounded size, with an index beside them. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { writeFileAtomic } from '../files/atomic-write.js';

@@ -1,6 +1,6 @@
 /**
- * What all containers of tensors have in common: a tensor at rest is a name, a dtype, a shape and the byte ranges of
- * files that hold it; a tensor to write hands over its bytes when its turn comes. So no file is ever held whole.
+ * A tensor in a file: a name, a dtype, a shape and the byte ranges that hold it; and a tensor to write, which yields
+ * its bytes when it is written. No file is ever held whole.
  */
 
 import { type ByteRange, readRanges } from '../files/read-ranges.js';

@@ -1,6 +1,6 @@
 /**
- * Tensors that are put together from pieces of stored tensors without reading them: a row block, every second row,
- * columns, several tensors one under the other or side by side. A view only knows which bytes of which files it is.
+ * Views of tensors in files: row blocks, every second row, columns, tensors stacked below or beside each other. A view
+ * only knows which bytes of which files it is; nothing is read.
  */
 
 import { type ByteRange, readRanges, sliceRanges } from '../files/read-ranges.js';

@@ -1,3 +1,4 @@
+/** Reads the bytes of a pickle from front to back. */
 import { isUtf8 } from 'node:buffer';
 import { InputError } from '../../errors/index.js';
 

@@ -1,3 +1,4 @@
+/** The stack machine of pickle, restricted to allowed globals and bounded memory. */
 import { InputError } from '../../errors/index.js';
 import type { PickleCursor } from './pickle-cursor.js';
 import { isKind, type PickleValue, pickleTypeName, sequenceItems } from './pickle-value.js';

@@ -1,3 +1,4 @@
+/** Reads one pickle without running anything. */
 import type { PickleCursor } from './pickle-cursor.js';
 import { type PickleDialect, PickleMachine } from './pickle-machine.js';
 import { opcodeAction, STOP } from './pickle-opcodes.js';

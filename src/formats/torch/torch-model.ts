@@ -1,3 +1,4 @@
+/** Opens a model in torch files: one file, or shards with an index. */
 import { type ContainerNames, modelFile, openShards } from '../tensors/sharded-model.js';
 import type { StoredTensor } from '../tensors/stored-tensor.js';
 import { readTorchFile } from './torch-reader.js';

@@ -1,3 +1,4 @@
+/** Reads files of torch.save, in the zip format and the legacy one. */
 import { InputError } from '../../errors/index.js';
 import { type InputFile, withInputFile } from '../files/input-file.js';
 import { showValue } from '../files/show-value.js';

@@ -1,3 +1,4 @@
+/** Storages of a torch file, and the byte ranges of tensors in them. */
 import { InputError } from '../../errors/index.js';
 import { showValue } from '../files/show-value.js';
 import { dtypeBytes } from '../tensors/file-dtype.js';

@@ -1,3 +1,4 @@
+/** Finds the model and its tensors in the nested values of a torch file. */
 import { InputError } from '../../errors/index.js';
 import { showValue } from '../files/show-value.js';
 import { isDict, isTensor, type PickleValue, sequenceItems, type TorchTensor } from './pickle-value.js';

@@ -1,3 +1,4 @@
+/** Writes files that torch.load reads. */
 import { createHash } from 'node:crypto';
 import { type WriteChunk, writeFileAtomic } from '../files/atomic-write.js';
 import { elementCount } from '../tensors/file-dtype.js';

@@ -1,3 +1,4 @@
+/** Reads zip and zip64 archives. */
 import { isUtf8 } from 'node:buffer';
 import { inflateRawSync } from 'node:zlib';
 import { InputError, messageOf } from '../../errors/index.js';

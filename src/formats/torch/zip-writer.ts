@@ -1,3 +1,4 @@
+/** Writes zip archives as torch.save lays them out. */
 import { crc32 } from 'node:zlib';
 import type { WriteChunk } from '../files/atomic-write.js';
 

@@ -1,4 +1,4 @@
-/** Many questions through one engine, answers in order. */
+/** Answers many questions through one engine, in order. */
 import { InputError, Interruption } from '../../errors/index.js';
 import { StepLoop } from '../engine/step-loop.js';
 import type { StepEvent, SteppingEngine } from '../engine/stepping-engine.js';

@@ -1,4 +1,4 @@
-/** Puts what comes in any order back into that of its numbers. */
+/** Restores the order of numbered items that arrive in any order. */
 export class InOrder<Item> {
   readonly #early = new Map<number, Item>();
   readonly #write: (items: readonly Item[]) => void;

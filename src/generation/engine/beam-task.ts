@@ -1,4 +1,4 @@
-/** A task whose beams advance together: each a sequence that shares its full blocks with those it came from. */
+/** A task whose beams advance together; each beam is a sequence that shares its full blocks with its parent. */
 import { BeamSearch } from '../beam-search.js';
 import { createPenalties, type Penalty } from '../penalties.js';
 import type { BeamParameters, FinishReason, GenerationRequest } from '../requests.js';

@@ -1,7 +1,6 @@
 /**
- * Which blocks of the paged cache are held, by how many, and what lies in them. A block that nobody holds keeps its
- * contents until it is needed for something else, the longest unused first, so that a later prompt with the same
- * beginning finds it by its hash.
+ * Reference counts and contents of the blocks of the paged cache. A block that nobody holds keeps its contents until it
+ * is evicted, least recently used first, so that a later prompt with the same prefix finds it by its hash.
  */
 export class BlockPool {
   readonly size: number;

@@ -1,4 +1,4 @@
-/** What a request must be before it is queued. */
+/** Checks a request before it is queued. */
 import { InputError } from '../../errors/index.js';
 import { BLOCK_SIZE } from '../../nn/index.js';
 import type { GenerationRequest } from '../requests.js';

@@ -1,6 +1,6 @@
 /**
- * Names for the contents of full blocks: the hash of a block covers every token before it and all else that its keys
- * and values depend on, so equal names mean equal contents. SHA-256, because a collision would mix two texts.
+ * Hashes of full blocks for the prefix cache. A hash covers every token before the block and all else that its keys and
+ * values depend on. SHA-256, because a collision would mix two sequences.
  */
 import { hash } from 'node:crypto';
 import { BLOCK_SIZE } from '../../nn/index.js';

@@ -1,4 +1,4 @@
-/** Blocks of prompts that running texts are about to compute: others with the same beginning wait for them. */
+/** Blocks of prompts that running sequences are about to compute: requests with the same prefix wait for them. */
 import type { ScheduledTask } from './task.js';
 
 export class PrefixesUnderWay {

@@ -1,4 +1,4 @@
-/** Log-probabilities of the tokens of a prompt, in pieces, so that the logits of a long one are never held at once. */
+/** Log-probabilities of prompt tokens, in chunks, so that the logits of a long prompt are never held at once. */
 import { intTensor, operator, scope, type Tensor } from '../../tensor/index.js';
 import type { TokenLogProb, TokenLogProbs } from '../log-probs.js';
 import type { GenerationRequest } from '../requests.js';

@@ -1,4 +1,4 @@
-/** A task of one sequence whose tokens are chosen one by one, with drafts checked in advance where they are wanted. */
+/** A task of one sequence, sampled token by token, with speculative drafts where wanted. */
 import type { TokenLogProbs } from '../log-probs.js';
 import type { FinishReason, GenerationRequest } from '../requests.js';
 import type { LogitsRow } from '../sampling-parameters.js';

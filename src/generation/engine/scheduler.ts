@@ -1,7 +1,7 @@
 /**
- * Which tokens run in the next step: all running texts first, one token each (with drafts) or a piece of their prompt,
- * then waiting ones as far as tokens, places and blocks go. When blocks run out the latest text gives its own back and
- * waits until it can start again from what is still cached.
+ * Which tokens run in the next step: running sequences first, one token each (with drafts) or a chunk of their prompt,
+ * then waiting ones as far as the token budget, slots and blocks allow. When blocks run out, the latest sequence is
+ * preempted and starts again later from what is still cached.
  */
 import type { CausalLm } from '../../models/index.js';
 import { BLOCK_SIZE } from '../../nn/index.js';

@@ -1,4 +1,4 @@
-/** One text in the engine: its tokens, and the blocks that hold their keys and values. */
+/** One sequence in the engine: its tokens, and the blocks that hold their keys and values. */
 import { ABSENT_BLOCK, BLOCK_SIZE, type PagedKvCache } from '../../nn/index.js';
 import type { BlockPool } from './block-pool.js';
 import { PrefixHashes } from './prefix-hash.js';

@@ -1,5 +1,5 @@
 /**
- * One step: the planned tokens through the model, and each task its logits.
+ * One step: runs the scheduled tokens through the model and gives each task its logits.
  *
  * Shapes: T tokens of all sequences, D hidden, R rows with logits, V vocabulary.
  */

@@ -1,4 +1,4 @@
-/** The engine with text: characters that are whole, stop strings, grammars compiled while their request waits. */
+/** The engine with text: detokenising, stop strings, grammars compiled while their request waits. */
 import { InputError } from '../../errors/index.js';
 import type { CausalLm } from '../../models/index.js';
 import type { DecodeStream, Tokenizer } from '../../tokenizers/index.js';

@@ -1,4 +1,4 @@
-/** From a row of logits to the next token of one sequence: penalties, restrictions, constraint, sampler. */
+/** From a row of logits to the next token of one sequence: penalties, restrictions, grammar, sampler. */
 import { InputError } from '../../errors/index.js';
 import { type TokenLogProbs, tokenLogProbs } from '../log-probs.js';
 import { createPenalties, type Penalty } from '../penalties.js';

@@ -1,3 +1,4 @@
+/** Context-free grammars over bytes, and a builder for them. */
 import { InputError } from '../../errors/index.js';
 
 /** A context-free grammar over bytes: which byte strings belong to it. Nodes may be shared; rules make cycles. */

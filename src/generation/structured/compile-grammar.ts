@@ -1,3 +1,4 @@
+/** A grammar specification (JSON schema, regex or choice) to an automaton over bytes. */
 import { InputError, messageOf } from '../../errors/index.js';
 import { GrammarBuilder, type GrammarNode } from './byte-grammar.js';
 import { GrammarAutomaton } from './grammar-automaton.js';

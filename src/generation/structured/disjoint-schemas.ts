@@ -1,3 +1,4 @@
+/** Whether two JSON schemas exclude each other; `oneOf` needs to know. */
 import { isObject, JSON_TYPES, type JsonType } from './schema-keywords.js';
 
 /** Finds the schema that a $ref points at; undefined if there is none. */

@@ -1,3 +1,4 @@
+/** The automaton that follows a text through a byte grammar. */
 import { InputError } from '../../errors/index.js';
 import { type GrammarNode, productiveNodes } from './byte-grammar.js';
 

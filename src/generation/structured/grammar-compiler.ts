@@ -1,3 +1,4 @@
+/** Compiles grammars on a thread and hands out token masks. */
 import { Worker } from 'node:worker_threads';
 import { InputError } from '../../errors/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';

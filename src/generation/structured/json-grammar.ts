@@ -1,3 +1,4 @@
+/** The grammar of JSON values. */
 import type { GrammarBuilder, GrammarNode, RuleNode } from './byte-grammar.js';
 import {
   ALL_CODE_POINTS,

@@ -1,4 +1,4 @@
-/** The memory that one sequence shares with the grammar thread: what may come next, or why nothing can. */
+/** Memory shared with the grammar thread: the token mask of one sequence, or an error. */
 import { InputError } from '../../errors/index.js';
 
 const STEP = 0;

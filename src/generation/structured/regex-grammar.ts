@@ -1,3 +1,4 @@
+/** The grammar of a regular expression. */
 import type { GrammarBuilder, GrammarNode } from './byte-grammar.js';
 import { type CodePointSet, utf8Node } from './code-points.js';
 import { parseRegex, type Regex } from './regex-syntax.js';

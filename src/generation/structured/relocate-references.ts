@@ -1,3 +1,4 @@
+/** Moves a JSON schema into another one with its `$ref`s intact. */
 import { childPath, isObject } from './schema-keywords.js';
 
 const SCHEMAS_BY_NAME = ['properties', '$defs', 'definitions'];

@@ -1,3 +1,4 @@
+/** The grammar of the JSON texts that match a JSON schema. */
 import type { GrammarBuilder, GrammarNode, RuleNode } from './byte-grammar.js';
 import { areDisjoint, isOfType } from './disjoint-schemas.js';
 import { JsonGrammar, type Member } from './json-grammar.js';

@@ -1,3 +1,4 @@
+/** Token masks of one sequence: automaton and token trie together. */
 import { InputError } from '../../errors/index.js';
 import { type AutomatonState, type GrammarAutomaton, tooAmbiguous } from './grammar-automaton.js';
 import { TokenTrie } from './token-trie.js';

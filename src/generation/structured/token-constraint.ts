@@ -1,3 +1,4 @@
+/** What limits the next token of a sequence, as the engine sees it. */
 import type { GrammarSpec } from './grammar-spec.js';
 
 /** Which token may come next; one object follows one sequence. */

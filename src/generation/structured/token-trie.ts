@@ -1,3 +1,4 @@
+/** The vocabulary as a trie over bytes. */
 import type { AutomatonState, GrammarAutomaton } from './grammar-automaton.js';
 
 /** Texts of tokens, by id; packed, to cross to a thread. */

@@ -1,3 +1,4 @@
+/** The bytes of every token, as grammars need them. */
 import type { Tokenizer } from '../../tokenizers/index.js';
 import type { PackedTokens } from './token-trie.js';
 

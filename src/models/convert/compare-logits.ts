@@ -1,4 +1,4 @@
-/** Both sides of a conversion on the same ids: what they answer must not have changed. */
+/** Compares the logits of both sides of a conversion on the same ids. */
 import { type AdapterUpdates, loadWeights, type ParallelLayout } from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
 import { readView, type TensorView } from '../../formats/index.js';

@@ -1,4 +1,4 @@
-/** The adapters of an engine, while they come and go. */
+/** The adapters of an engine, and which of them are being loaded or unloaded. */
 import { InputError } from '../../errors/index.js';
 import type { AdapterInfo } from '../engine-service.js';
 

@@ -1,4 +1,4 @@
-/** Whether one more request may wait, and when to ask again if not. */
+/** Admits a request to the queue, or says when to try again. */
 import { QueueFullError } from '../engine-service.js';
 
 export interface QueueLimits {

@@ -1,4 +1,4 @@
-/** How many tokens the cache of keys and values may hold on this machine. */
+/** How many tokens the KV cache may hold on this machine. */
 import { InputError } from '../../errors/index.js';
 import type { EngineSettings } from '../../generation/index.js';
 import { formatBytes } from '../../log/index.js';

@@ -1,4 +1,4 @@
-/** The engine's process as the server holds it: messages both ways, its output in our log, its end told once. */
+/** The server's side of the engine's process: messages, its log output, its exit. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';

@@ -1,4 +1,4 @@
-/** The events of one request between who makes them and who takes them. */
+/** The events of one request between producer and consumer. */
 import type { TextEvent } from '../../generation/index.js';
 
 /** A consumer that is this many events behind makes its sequence pause, and go on when it has come down to the second. */

@@ -1,4 +1,4 @@
-/** Whether the engine's process still does what it is there for, judged by its messages. */
+/** Whether the engine's process is alive, judged by its messages. */
 
 /** A step may take so many times the longest one seen. */
 const STEP_FACTOR = 5;

@@ -1,4 +1,4 @@
-/** What goes between the server and the engine's process; everything survives a structured clone. */
+/** Messages between the server and the engine's process; all survive a structured clone. */
 import { InputError } from '../../errors/index.js';
 import type { EngineLimits, EngineStats, StepEvent, TextEvent, TextRequest } from '../../generation/index.js';
 import type { AdapterInfo } from '../engine-service.js';

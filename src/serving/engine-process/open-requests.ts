@@ -1,4 +1,4 @@
-/** The requests under way: an id and a queue of events for each, whoever steps the engine. */
+/** Routes requests to the engine and events back: an id and an event queue for each open request. */
 import type { TextEvent, TextRequest } from '../../generation/index.js';
 import type { QueueDepth } from './admission.js';
 import { EventQueue } from './event-queue.js';

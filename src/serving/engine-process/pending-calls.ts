@@ -1,4 +1,4 @@
-/** Calls to the engine's process that have not been answered. */
+/** Calls to the engine's process that wait for their answer. */
 interface PendingCall {
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;

@@ -1,4 +1,4 @@
-/** When an engine that died is started again, and when it is given up. */
+/** When an engine that died is restarted, and when the server gives up. */
 export interface RestartOptions {
   /** Wait before the first restart; twice as long before each further one in a row. Default 500. */
   readonly firstDelayMs?: number | undefined;

@@ -1,4 +1,4 @@
-/** The statistics of engines that follow each other, as those of one: counters never go back when one has died. */
+/** Sums the statistics of successive engine processes, so that counters never go back after a restart. */
 import type { EngineStats } from '../../generation/index.js';
 import { EMPTY_STATS } from './engine-module.js';
 

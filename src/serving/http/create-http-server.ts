@@ -1,4 +1,4 @@
-/** The server: listens, gives each request to its route, ends without losing what is under way. */
+/** The HTTP server: listens, routes each request, and drains before it closes. */
 import {
   createServer,
   type IncomingMessage,

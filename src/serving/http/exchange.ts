@@ -1,4 +1,4 @@
-/** One request on its way through the server: from its head to the last byte of its answer. */
+/** One request and its response, from the head to the last byte. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { log } from '../../log/index.js';

@@ -1,4 +1,4 @@
-/** Whether the server is alive, and whether asking it makes sense now. */
+/** Liveness and readiness of the server. */
 import { z } from 'zod';
 import type { EngineService } from '../engine-service.js';
 import { HttpError } from './http-error.js';

@@ -1,3 +1,4 @@
+/** Settings of the HTTP server and their defaults. */
 import type { ApiKeys } from './api-keys.js';
 
 /** Times are in milliseconds. */

@@ -1,4 +1,4 @@
-/** Writes to a client at the client's pace: what it does not take stays with who produces it, and in no buffer of ours. */
+/** Writes to a client with backpressure: what it does not take stays with the producer, in no buffer of ours. */
 import type { ServerResponse } from 'node:http';
 import { ClientGoneError } from './http-error.js';
 

@@ -1,4 +1,4 @@
-/** Finds the route of a request target. A tree of path segments: a text comes before `:name`, that before `*name`. */
+/** Finds the route of a request. A tree of path segments: a literal comes before `:name`, that before `*name`. */
 import { badRequest, type HttpError } from './http-error.js';
 import type { Access, Method, Route } from './route.js';
 

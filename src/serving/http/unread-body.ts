@@ -1,4 +1,4 @@
-/** Bodies that a request has and nobody wants. */
+/** Request bodies that nobody reads. */
 import type { IncomingMessage } from 'node:http';
 
 /** Bytes and time that a body which nobody wants may still go on. */

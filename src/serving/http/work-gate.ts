@@ -1,4 +1,4 @@
-/** Counts what is under way: for the limit of a key, and for the end of the server. */
+/** Counts requests in progress: for the limit of a key, and for draining. */
 import { HttpError } from './http-error.js';
 
 export class WorkGate {

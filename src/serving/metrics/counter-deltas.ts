@@ -1,4 +1,4 @@
-/** What counters of an engine have grown by, though the engine may begin again at 0. */
+/** Growth of an engine's counters, which may restart at 0. */
 import type { EngineStats } from '../../generation/index.js';
 
 export const COUNTERS = [

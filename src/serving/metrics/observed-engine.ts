@@ -1,4 +1,4 @@
-/** An engine whose sequences are watched; whoever calls it need not know. */
+/** An engine service that reports its sequences to the metrics. */
 import type { EngineStats, SequenceEnd, TextEvent, TextRequest } from '../../generation/index.js';
 import type { AdapterInfo, EngineService, EngineState } from '../engine-service.js';
 import type { ObservedReason, RequestObserver } from './request-observer.js';

@@ -1,4 +1,4 @@
-/** What is told of a sequence while it runs; the metrics listen. */
+/** What the metrics are told about a running sequence. */
 import type { SequenceEnd } from '../../generation/index.js';
 
 /** `abort`: cancelled, as when the client went away. `error`: refused or failed. */

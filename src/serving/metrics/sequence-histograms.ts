@@ -1,4 +1,4 @@
-/** What is measured of every sequence. */
+/** Histograms of sequences. */
 import type { Histogram } from 'prom-client';
 import { FIRST_TOKEN_SECONDS, LATENCY_SECONDS, oneTwoFive, PER_TOKEN_SECONDS } from './buckets.js';
 

@@ -1,4 +1,4 @@
-/** What every answer and every chunk of one request begins with. */
+/** The fields that every response and chunk of one request begins with. */
 import { randomUUID } from 'node:crypto';
 import type { OpenAiContext, RequestedModel } from './context.js';
 

@@ -1,4 +1,4 @@
-/** One choice of a chat answer, put together from the engine's events. */
+/** One choice of a chat response, built from the engine's events. */
 import type { FinishReason, TextEvent } from '../../generation/index.js';
 import { type ChatLogProbs, chatLogProbs } from './log-probs.js';
 import type { TokenTexts } from './token-texts.js';

@@ -1,4 +1,4 @@
-/** A chat body to what the engine is asked. */
+/** A chat body to engine requests. */
 import type { TextRequest } from '../../generation/index.js';
 import { badRequest } from '../http/index.js';
 import { chatIds } from './chat-ids.js';

@@ -1,4 +1,4 @@
-/** The choices of a request while they run: what the engine gives, by choice, and what is counted on the way. */
+/** Runs the choices of a request: events by choice, finish reasons, usage. */
 import type { FinishReason, SequenceEnd, TextEvent, TextRequest } from '../../generation/index.js';
 import type { OpenAiContext } from './context.js';
 import type { SharedFields } from './fields.js';

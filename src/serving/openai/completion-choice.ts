@@ -1,4 +1,4 @@
-/** One choice of POST /v1/completions, put together from the engine's events. */
+/** One choice of POST /v1/completions, built from the engine's events. */
 import { createAnswerStream, type TextEvent, type TokenLogProbs } from '../../generation/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
 import { type CompletionLogProbs, CompletionLogProbsWriter } from './log-probs.js';

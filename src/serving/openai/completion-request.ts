@@ -1,4 +1,4 @@
-/** A completions body to what the engine is asked. */
+/** A completions body to engine requests. */
 import type { TextRequest } from '../../generation/index.js';
 import { badRequest } from '../http/index.js';
 import { checkMinTokens } from './chat-request.js';

@@ -1,4 +1,4 @@
-/** Prompts and answers against the longest sequence that the engine takes. */
+/** Checks prompts and answers against the engine's maximum length. */
 import { badRequest, type HttpError } from '../http/index.js';
 import type { ServedModel } from '../served-model.js';
 

@@ -1,4 +1,4 @@
-/** GET /props, in the form of llama.cpp: what a page needs to know to begin. */
+/** GET /props, in the form of llama.cpp: what the chat page needs at its start. */
 import type { Route } from '../http/index.js';
 import type { OpenAiContext } from './context.js';
 import { MAX_CHOICES, MAX_LOG_PROBS } from './fields.js';

@@ -1,4 +1,4 @@
-/** The fields that both completion routes share, checked against the model and put into the engine's terms. */
+/** Fields shared by both completion routes, checked against the model and translated for the engine. */
 import type { BeamParameters, GrammarSpec, SamplingParameters, TextRequest } from '../../generation/index.js';
 import { badRequest } from '../http/index.js';
 import type { ServedModel } from '../served-model.js';

@@ -1,4 +1,4 @@
-/** Finds tool calls in an answer while it comes, so that they can be streamed in pieces. */
+/** Parses tool calls from a streamed answer. */
 import { randomUUID } from 'node:crypto';
 import { CALL_END, CALL_START, type ToolMode } from './tool-prompt.js';
 

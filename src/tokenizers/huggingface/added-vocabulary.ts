@@ -1,3 +1,4 @@
+/** Added tokens of a tokenizer.json. */
 import type { AddedToken } from '../added-token.js';
 import { Trie } from '../trie.js';
 import type { NormalizeText } from './normalizers.js';

@@ -1,3 +1,4 @@
+/** The BPE model of a tokenizer.json. */
 import { InputError } from '../../errors/index.js';
 import { BpeMerger } from '../bpe-merge.js';
 import { type JsonFields, shown } from '../json-fields.js';

@@ -1,3 +1,4 @@
+/** Decoders of a tokenizer.json, as streams. */
 import type { JsonFields } from '../json-fields.js';
 import { TextReplacer } from '../replace-stream.js';
 import { bytesOfToken } from './byte-alphabet.js';

@@ -1,3 +1,4 @@
+/** Tokenizers of Hugging Face's tokenizer.json. */
 import { InputError } from '../../errors/index.js';
 import type { AddedToken, Role } from '../added-token.js';
 import { JsonFields } from '../json-fields.js';

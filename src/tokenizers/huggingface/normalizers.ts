@@ -1,3 +1,4 @@
+/** Normalizers of a tokenizer.json. */
 import { InputError } from '../../errors/index.js';
 import type { JsonFields } from '../json-fields.js';
 import { compileOniguruma } from './oniguruma-pattern.js';

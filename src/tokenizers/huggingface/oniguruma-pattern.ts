@@ -1,3 +1,4 @@
+/** Oniguruma patterns, which Hugging Face uses, as JavaScript's. */
 import { InputError, messageOf } from '../../errors/index.js';
 
 /** Classes as Oniguruma reads them; JavaScript's own differ (its \s has U+FEFF and lacks U+0085, its \w is ASCII). */

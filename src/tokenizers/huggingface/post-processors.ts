@@ -1,3 +1,4 @@
+/** Post-processors of a tokenizer.json: which special tokens frame a text. */
 import { InputError } from '../../errors/index.js';
 import type { JsonFields } from '../json-fields.js';
 import { MAX_TOKEN_ID } from './bpe-model.js';

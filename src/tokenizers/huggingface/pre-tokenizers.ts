@@ -1,3 +1,4 @@
+/** Pre-tokenizers of a tokenizer.json: a text to words. */
 import type { JsonFields } from '../json-fields.js';
 import { readPattern, refuseDepth } from './normalizers.js';
 import { parseSplitBehavior, type SplitBehavior, splitText } from './split-text.js';

@@ -1,3 +1,4 @@
+/** Splits text at a pattern, with the five behaviours of Hugging Face. */
 import type { JsonFields } from '../json-fields.js';
 
 /** What becomes of the matches of a pattern that cuts a text. */

@@ -1,3 +1,4 @@
+/** SentencePiece's BPE encoder. */
 import { BpeMerger } from '../bpe-merge.js';
 import { NO_MERGE, type PairTable } from '../pair-table.js';
 import { buildMergeTable, type MergePiece } from './merge-table.js';

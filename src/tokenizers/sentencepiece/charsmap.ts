@@ -1,3 +1,4 @@
+/** SentencePiece's compiled normalisation rules, as the model file holds them. */
 import { InputError } from '../../errors/index.js';
 
 const NO_NODE = -1;

@@ -1,3 +1,4 @@
+/** All merges of a SentencePiece BPE vocabulary. */
 import { NO_MERGE, PairTable } from '../pair-table.js';
 
 /** A piece that text can become, as symbols of its characters. */

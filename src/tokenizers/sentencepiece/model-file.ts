@@ -1,3 +1,4 @@
+/** Reads a SentencePiece `.model` file. */
 import { isUtf8 } from 'node:buffer';
 import { InputError } from '../../errors/index.js';
 import { type ProtobufField, protobufFloat, readProtobuf } from '../../formats/index.js';

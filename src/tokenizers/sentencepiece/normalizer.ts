@@ -1,3 +1,4 @@
+/** SentencePiece's normalisation of a text. */
 import type { Trie } from '../trie.js';
 import { Charsmap } from './charsmap.js';
 import type { SentencePieceModel } from './model-file.js';

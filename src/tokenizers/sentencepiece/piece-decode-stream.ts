@@ -1,3 +1,4 @@
+/** SentencePiece's decoding, as a stream. */
 import { type DecodeStream, unknownIdError } from '../tokenizer.js';
 import { SPACE_MARK } from './normalizer.js';
 import type { PieceVocabulary } from './piece-vocabulary.js';

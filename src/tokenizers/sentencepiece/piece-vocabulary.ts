@@ -1,3 +1,4 @@
+/** The pieces of a SentencePiece model by text, id and byte. */
 import { Trie } from '../trie.js';
 import { byteOfPiece, isMatchable, type PieceType, type SentencePieceModel } from './model-file.js';
 

@@ -1,3 +1,4 @@
+/** Tokenizers of SentencePiece models, with the added tokens of their folder. */
 import type { AddedToken, Role } from '../added-token.js';
 import { ReplaceStream } from '../replace-stream.js';
 import {

@@ -1,3 +1,4 @@
+/** Splits added tokens out of a text before SentencePiece sees it. */
 import type { AddedToken } from '../added-token.js';
 import { Trie } from '../trie.js';
 

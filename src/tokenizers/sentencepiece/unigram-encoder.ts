@@ -1,3 +1,4 @@
+/** SentencePiece's unigram encoder (Viterbi). */
 import { Trie } from '../trie.js';
 import { isMatchable } from './model-file.js';
 import type { PieceEncoder, PieceVocabulary } from './piece-vocabulary.js';

@@ -1,3 +1,4 @@
+/** The characters of a vocabulary, and words as symbols over them. */
 import { BOUNDARY } from './sentence-words.js';
 import type { WordCounts } from './word-counts.js';
 

@@ -1,3 +1,4 @@
+/** Cuts training text into words for byte-level BPE. */
 import { AddedVocabulary } from '../huggingface/added-vocabulary.js';
 import { compilePreTokenizer } from '../huggingface/pre-tokenizers.js';
 import { JsonFields } from '../json-fields.js';

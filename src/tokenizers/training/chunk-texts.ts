@@ -1,3 +1,4 @@
+/** The texts in a chunk of a training file. */
 import { isUtf8 } from 'node:buffer';
 import { InputError } from '../../errors/index.js';
 import { decodeUtf8, parseJson } from '../../formats/index.js';

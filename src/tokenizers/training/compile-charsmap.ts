@@ -1,3 +1,4 @@
+/** Compiles normalisation rules into the form of a SentencePiece model file. */
 import { buildDoubleArray } from './double-array.js';
 import type { NormalizationRules } from './normalization-rules.js';
 

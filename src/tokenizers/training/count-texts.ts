@@ -1,3 +1,4 @@
+/** Counts the words of training files on several threads. */
 import { InputError } from '../../errors/index.js';
 import { mapOrdered } from '../../workers/index.js';
 import type { CountInput, CountOutput, CountSetup } from './count-worker.js';

@@ -1,4 +1,4 @@
-/** How many tokens a tokenizer needs for texts, by kind of writing. */
+/** Fertility of a tokenizer: tokens per character and word, by kind of text. */
 import type { Tokenizer } from '../tokenizer.js';
 
 export const WRITINGS = ['chinese', 'latin', 'digits_and_code', 'other'] as const;

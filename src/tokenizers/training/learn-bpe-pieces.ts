@@ -1,3 +1,4 @@
+/** Learns the pieces of a SentencePiece BPE model. */
 import type { Piece } from '../sentencepiece/model-file.js';
 import { type Alphabet, poolWords, type WordPool } from './alphabet.js';
 import { type MergeRules, PairMerger } from './pair-merger.js';

@@ -1,3 +1,4 @@
+/** Learns the merges of a byte-level BPE model. */
 import { BYTE_CHARACTERS } from '../huggingface/byte-alphabet.js';
 import type { WordPool } from './alphabet.js';
 import { PairMerger } from './pair-merger.js';

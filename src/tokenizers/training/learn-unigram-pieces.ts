@@ -1,3 +1,4 @@
+/** Learns the pieces of a SentencePiece unigram model by expectation-maximisation. */
 import type { Piece } from '../sentencepiece/model-file.js';
 import { type Alphabet, poolWords } from './alphabet.js';
 import type { LearnPiecesOptions } from './learn-bpe-pieces.js';

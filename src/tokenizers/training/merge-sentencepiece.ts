@@ -1,3 +1,4 @@
+/** Extends a SentencePiece model by the pieces of another. */
 import { InputError } from '../../errors/index.js';
 import { BpeEncoder } from '../sentencepiece/bpe-encoder.js';
 import { type Piece, parseSentencePieceModel, type SentencePieceModel } from '../sentencepiece/model-file.js';

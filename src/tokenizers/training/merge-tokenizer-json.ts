@@ -1,3 +1,4 @@
+/** Extends a tokenizer.json by the tokens and merges of another. */
 import { InputError } from '../../errors/index.js';
 import { decodeUtf8, parseJson } from '../../formats/index.js';
 import { MAX_TOKEN_ID } from '../huggingface/bpe-model.js';

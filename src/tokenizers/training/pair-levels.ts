@@ -1,4 +1,4 @@
-/** Pairs by count, highest first: a list for each count, and among the pairs of the highest a heap by rank. */
+/** A priority queue of pairs by count, highest first: a list for each count, and a heap by rank among the highest. */
 
 const NONE = -1;
 

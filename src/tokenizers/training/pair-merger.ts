@@ -1,3 +1,4 @@
+/** Byte-pair learning: finds and merges the most frequent pair, again and again. */
 import { NO_MERGE, PairTable } from '../pair-table.js';
 import type { WordPool } from './alphabet.js';
 import { PairLevels } from './pair-levels.js';

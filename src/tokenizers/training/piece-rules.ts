@@ -1,3 +1,4 @@
+/** Which characters may stand together in a SentencePiece piece. */
 import { COMMON, INHERITED, scriptOf } from './unicode-script.js';
 
 export interface PieceRuleOptions {

@@ -1,3 +1,4 @@
+/** Cuts training text into words as SentencePiece's trainer does. */
 import type { SentencePieceModel } from '../sentencepiece/model-file.js';
 import { Normalizer, SPACE_MARK } from '../sentencepiece/normalizer.js';
 import { Trie } from '../trie.js';

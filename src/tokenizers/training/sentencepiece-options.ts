@@ -1,3 +1,4 @@
+/** Options of SentencePiece training, their defaults and ranges. */
 import { InputError } from '../../errors/index.js';
 import type { PieceType } from '../sentencepiece/model-file.js';
 import { NORMALIZATIONS, type Normalization } from './normalization-rules.js';

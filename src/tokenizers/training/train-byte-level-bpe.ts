@@ -1,3 +1,4 @@
+/** Trains a byte-level BPE tokenizer and writes it as tokenizer.json. */
 import { InputError } from '../../errors/index.js';
 import { BYTE_CHARACTERS } from '../huggingface/byte-alphabet.js';
 import { byteLevelWords } from './byte-level-words.js';

@@ -1,3 +1,4 @@
+/** Trains SentencePiece models, BPE and unigram. */
 import { InputError } from '../../errors/index.js';
 import type { Piece, SentencePieceModel } from '../sentencepiece/model-file.js';
 import { type SpecField, writeSentencePieceModel } from '../sentencepiece/write-model.js';

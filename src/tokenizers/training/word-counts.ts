@@ -1,3 +1,4 @@
+/** Word counts, and a packed form of them for threads. */
 import { InputError } from '../../errors/index.js';
 
 /** How often each word occurs, in order of first occurrence. */

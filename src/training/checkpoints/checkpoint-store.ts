@@ -1,4 +1,7 @@
-/** The checkpoints of a run: written whole, in the foreground or behind it, old ones removed, the last good one found. */
+/**
+ * The checkpoints of a run: written atomically, in the foreground or on a thread; old ones removed, the newest valid
+ * one found.
+ */
 import { readdirSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError, messageOf } from '../../errors/index.js';

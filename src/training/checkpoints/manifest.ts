@@ -1,4 +1,4 @@
-/** What a checkpoint says of itself, and of the run that it belongs to. */
+/** The manifest of a run's checkpoint. */
 import { z } from 'zod';
 import { parseConfig } from '../../config/index.js';
 import { readJsonFile } from '../../formats/index.js';

@@ -1,4 +1,4 @@
-/** Writes snapshots on a thread of its own. */
+/** Writes snapshots on a thread. */
 import type { Work } from '../../workers/index.js';
 import { type Snapshot, writeSnapshot } from './snapshot.js';
 

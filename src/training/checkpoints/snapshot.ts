@@ -1,4 +1,4 @@
-/** A checkpoint as plain bytes and texts: what it writes can be handed to another thread. */
+/** A checkpoint as plain bytes, so that another thread can write it. */
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {

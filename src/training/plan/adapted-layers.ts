@@ -1,4 +1,4 @@
-/** Which layers the target modules of a LoRA mean. */
+/** Layers that a LoRA's target modules select. */
 import { publishedLayer } from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
 import type { Architecture } from '../../models/index.js';

@@ -1,4 +1,4 @@
-/** What memory and arithmetic depend on, read off a model's own modules: any family, no weights needed. */
+/** The sizes that memory and FLOPs depend on, read from a model's modules; no weights needed. */
 import type { CausalLm } from '../../models/index.js';
 import { LayerNorm, Linear, type Module } from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';

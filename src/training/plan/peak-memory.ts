@@ -1,4 +1,4 @@
-/** The most memory that a training run holds at once, from its shapes: a walk through one step, segment by segment. */
+/** Peak memory of a training run, from its shapes: a walk through one step, segment by segment. */
 import type { Recompute } from '../step/segments.js';
 import { BYTES, type Precision, type PrecisionBytes, UPDATE_CHUNK_ELEMENTS } from './byte-table.js';
 import type { LinearShape, ModelShape } from './model-shape.js';

@@ -1,4 +1,4 @@
-/** Memory of the process beside its tensors, and the highest that it had. */
+/** Memory of the process beside its tensors, and its peak. */
 import { readFileSync } from 'node:fs';
 import { formatBytes } from '../../log/index.js';
 

@@ -1,3 +1,4 @@
+/** The loss curve in the terminal. */
 import {
   formatLoss,
   formatStep,

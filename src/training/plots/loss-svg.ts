@@ -1,3 +1,4 @@
+/** The loss curve as SVG. */
 import { formatLoss, formatStep, formatTick, fromZero, rangeOf, tickStep, ticksOf } from './plot-ticks.js';
 
 export interface LossSeries {

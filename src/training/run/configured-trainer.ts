@@ -1,4 +1,4 @@
-/** The trainer that a configuration asks for. */
+/** Builds the trainer that a configuration describes. */
 import { publishedParameters } from '../../checkpoint/index.js';
 import { formatCount, log } from '../../log/index.js';
 import type { LoadedModel } from '../../models/index.js';

@@ -1,4 +1,4 @@
-/** What of a configuration only shows beside the model and the data. */
+/** Checks of a configuration that need the model and the data. */
 import type { RowSource } from '../../data/index.js';
 import { InputError } from '../../errors/index.js';
 import type { LoadedModel } from '../../models/index.js';

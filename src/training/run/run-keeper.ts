@@ -1,4 +1,4 @@
-/** What a run keeps on disk so that it can be taken up again, and how it is put back. */
+/** Saves a run's checkpoints and its final model, and resumes from them. */
 import { readFileSync } from 'node:fs';
 import { adapterContent, publishedParameters, saveAdapter } from '../../checkpoint/index.js';
 import { fileStatus, writeFolderAtomic } from '../../formats/index.js';

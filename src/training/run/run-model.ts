@@ -1,4 +1,4 @@
-/** The model of a run: loaded or new, with new adapters where the configuration asks for them. */
+/** Creates or loads the model of a run, with new adapters if configured. */
 import { publishedLayer } from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
 import { applyLora, initializeLora, type LoraLinear } from '../../lora/index.js';

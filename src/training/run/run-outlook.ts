@@ -1,4 +1,4 @@
-/** What a run is expected to take, and at its end what it took. */
+/** Expected time and memory of a run, compared at its end with what it took. */
 
 import type { RowSource } from '../../data/index.js';
 import { log } from '../../log/index.js';

@@ -1,4 +1,4 @@
-/** How far a run is, and how that is kept: in a checkpoint, and back out of it. */
+/** The state of a run: how it is saved in a checkpoint and restored. */
 import { join } from 'node:path';
 import { InputError } from '../../errors/index.js';
 import { openSafetensorsModel, readTensorBytes } from '../../formats/index.js';

@@ -1,3 +1,4 @@
+/** Ctrl-C during training: the first saves and ends, the second ends at once. */
 import { log } from '../../log/index.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGUSR1'] as const;

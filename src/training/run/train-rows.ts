@@ -1,4 +1,4 @@
-/** The loop over the steps: rows in order, metrics, evaluation, checkpoints, signals, the loss plot. */
+/** The training loop: steps, metrics, evaluation, checkpoints, signals, the loss plot. */
 import { appendFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';

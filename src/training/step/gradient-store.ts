@@ -1,4 +1,4 @@
-/** The gradients of the trained parameters, gathered over segments and micro-batches. */
+/** Accumulated gradients of the trained parameters. */
 import { operator, stack, type Tensor } from '../../tensor/index.js';
 
 const foreachNorm = operator('aten::_foreach_norm.Scalar');

@@ -1,4 +1,4 @@
-/** Which token is predicted from which, and what each prediction counts. Shapes: B batch, T tokens. */
+/** Targets and loss weights of a batch. Shapes: B batch, T tokens. */
 import type { Tensor } from '../../tensor/index.js';
 import type { TrainingBatch } from './segments.js';
 

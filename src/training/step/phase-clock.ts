@@ -1,4 +1,4 @@
-/** Where the time of a step goes. */
+/** Time spent in each phase of a step. */
 export class PhaseClock {
   #seconds: Record<string, number> = {};
   #phase: string | undefined;

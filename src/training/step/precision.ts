@@ -1,4 +1,4 @@
-/** What a run computes in. */
+/** The dtype that a run computes in. */
 import type { FloatDType } from '../../tensor/index.js';
 import type { Precision } from '../plan/byte-table.js';
 

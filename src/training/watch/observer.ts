@@ -1,4 +1,4 @@
-/** What a run tells those who watch it: files, TensorBoard, Prometheus, a page. */
+/** What a run reports to its observers: files, TensorBoard, Prometheus, a page. */
 
 /** One optimiser step. */
 export interface StepRecord {

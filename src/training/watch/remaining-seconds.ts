@@ -1,4 +1,4 @@
-/** How long a run still takes, by the pace of its last steps. */
+/** Remaining time of a run, by the pace of its last steps. */
 import type { StepRecord } from './observer.js';
 
 /** How much of the pace is forgotten at each step: the last 50 or so count. */

@@ -1,4 +1,4 @@
-/** All steps of a run in bounded memory, and as few points as a picture needs of them. */
+/** All steps of a run in bounded memory, thinned for plots. */
 import type { StepRecord } from './observer.js';
 
 /** What is kept of a step; a point that stands for several steps has their means. */

@@ -1,4 +1,4 @@
-/** Answers under way: each streams into a message, is saved as it grows, waits its turn at a busy server, and stops. */
+/** Answers in progress: streamed into a message, saved as they grow, retried at a busy server, stopped. */
 import type { ApiClient, ChatRequest, ChatUpdate, Usage } from '../api/client.js';
 import { type Failure, failureOf, ServerError } from '../api/errors.js';
 import type { AnswerState, Message } from '../conversation/conversation.js';

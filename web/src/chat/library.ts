@@ -1,4 +1,4 @@
-/** All that is kept: conversations with their messages, and personas. What is open and what is being said is not its business. */
+/** All saved conversations, messages and personas. */
 import type { Conversation, Message, Persona, Thread } from '../conversation/conversation.js';
 import { fromJson, toJson } from '../conversation/export-file.js';
 import type { ConversationStorage } from '../conversation/storage.js';

@@ -1,4 +1,4 @@
-/** What the page knows of the server: is it there, which models it has, what their sampling is. */
+/** The state of the server: reachable or not, its models, their sampling defaults. */
 import type { ApiClient, ModelInfo, ServerProperties } from '../api/client.js';
 import { type Failure, failureOf, ServerError } from '../api/errors.js';
 import { Observable } from '../state/observable.js';

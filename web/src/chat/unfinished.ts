@@ -1,4 +1,4 @@
-/** Answers that were under way when the page was left, written in its last moment. */
+/** Answers in progress when the page was left, saved in its last moment. */
 import { asList, asNumber, asText, field, parseJson } from '../api/json.js';
 import type { Message } from '../conversation/conversation.js';
 

@@ -1,4 +1,4 @@
-/** All that the page can do: conversations, their messages, and the answers under way. Draws nothing. */
+/** The state and actions of the page: conversations, messages, answers in progress. Draws nothing. */
 import type { ApiClient } from '../api/client.js';
 import type { Sampling } from '../api/sampling.js';
 import { Branches, withChoice, withMessage } from '../conversation/branches.js';

@@ -1,4 +1,4 @@
-/** What is the matter with the server, if anything. */
+/** Shows what is wrong with the server, if anything. */
 import type { JSX } from 'preact';
 import { useValue } from '../state/observable.js';
 import { useSession, useTexts } from './session.js';

@@ -1,4 +1,4 @@
-/** Work for the next frames, a little in each, so that scrolling through a long conversation stays smooth. */
+/** Spreads drawing over the next frames, so that scrolling through a long conversation stays smooth. */
 
 const waiting: (() => void)[] = [];
 let isScheduled = false;
