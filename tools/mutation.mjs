@@ -54,7 +54,12 @@ for (const folder of folders)
   }
 
 const scratch = mkdtempSync(join(tmpdir(), 'xinghe-mutation-'));
-process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
+/** @type {(() => void) | undefined} ends the tests that run */
+let endTests;
+process.on('exit', () => {
+  endTests?.();
+  rmSync(scratch, { recursive: true, force: true });
+});
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
 const targetsFile = join(scratch, 'targets.json');
 writeFileSync(targetsFile, JSON.stringify(targets));
@@ -74,11 +79,15 @@ function runTests(tests, env, limit, options = []) {
       detached: true,
     });
     let isLate = false;
+    endTests = () => {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    };
     const timer = setTimeout(() => {
       isLate = true;
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      endTests?.();
     }, limit * 1000);
     child.on('close', (code) => {
+      endTests = undefined;
       clearTimeout(timer);
       resolve(isLate ? 'endless' : code === 0 ? 'passed' : 'failed');
     });
