@@ -1,7 +1,6 @@
 /** `xinghe doctor`: versions, devices, measured speed, and what each optional part would need. */
-import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { productVersion } from '../config/index.js';
 import { log } from '../log/index.js';
 import {
   cpuFeatures,
@@ -62,7 +61,7 @@ function examine(): Report {
   const { devices, absent } = deviceList();
   return {
     versions: {
-      xinghe: ownVersion(),
+      xinghe: productVersion(),
       node: process.versions.node,
       libtorch: build?.libtorch.version ?? torchVersion(),
       compiler: build?.compiler.version ?? null,
@@ -83,12 +82,6 @@ function examine(): Report {
       },
     },
   };
-}
-
-function ownVersion(): string {
-  const text = readFileSync(fileURLToPath(new URL('../../package.json', import.meta.url)), 'utf8');
-  const content: unknown = JSON.parse(text);
-  return typeof content === 'object' && content !== null ? String(Reflect.get(content, 'version')) : '';
 }
 
 function format({ versions, libtorch, cpu, memoryBytes, devices, absent, onednn, measured }: Report): string {

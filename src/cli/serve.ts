@@ -1,6 +1,5 @@
 /** `xinghe serve`: a model behind an OpenAI-compatible API, with a chat page. */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { productVersion } from '../config/index.js';
 import { log } from '../log/index.js';
 import { ModelServer } from '../serving/index.js';
 import { parseOptions } from './options.js';
@@ -20,7 +19,7 @@ export async function serve(args: readonly string[]): Promise<number> {
     serveSpecs,
     args,
   );
-  const serveOptions = readServeOptions(options, ownVersion());
+  const serveOptions = readServeOptions(options, productVersion());
   const signals = new EndSignals();
   const started = performance.now();
   const server = await ModelServer.start(serveOptions);
@@ -83,10 +82,4 @@ function announce({ http, model }: ModelServer, needsKey: boolean): void {
   log(`chat page: ${http.url}/`);
   log(needsKey ? 'callers need an API key' : 'no API key is needed');
   log('loading the model …');
-}
-
-function ownVersion(): string {
-  const text = readFileSync(fileURLToPath(new URL('../../package.json', import.meta.url)), 'utf8');
-  const content: unknown = JSON.parse(text);
-  return typeof content === 'object' && content !== null ? String(Reflect.get(content, 'version')) : '';
 }

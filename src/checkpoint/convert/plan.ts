@@ -1,6 +1,13 @@
 /** What a conversion writes: files, and in each the tensors with where they come from. Nothing is read yet. */
 import { InputError } from '../../errors/index.js';
-import { dtypeBytes, elementCount, type FileDtype, type TensorView, transpose } from '../../formats/index.js';
+import {
+  dtypeBytes,
+  elementCount,
+  type FileDtype,
+  type TensorDescription,
+  type TensorView,
+  transpose,
+} from '../../formats/index.js';
 import { ADAPTER_SPELLINGS } from '../adapter-names.js';
 import type { ModelTensors } from '../model-tensors.js';
 import type { NameScheme } from '../name-scheme.js';
@@ -8,10 +15,7 @@ import { type ParallelLayout, rankCount, tensorsOfRank } from '../parallel-layou
 import type { NameDialect, WeightTables } from '../weight-tables.js';
 import { isCastable, type LowRankUpdate } from './cast-view.js';
 
-export interface PlannedTensor {
-  readonly name: string;
-  readonly dtype: FileDtype;
-  readonly shape: readonly number[];
+export interface PlannedTensor extends TensorDescription {
   readonly view: TensorView;
   /** Added while it is written. */
   readonly update?: LowRankUpdate;
