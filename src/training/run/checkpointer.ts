@@ -9,9 +9,10 @@ import { type CheckpointStore, openCheckpointFolder } from '../checkpoints/check
 import type { CheckpointManifest } from '../checkpoints/manifest.js';
 import type { SnapshotFile } from '../checkpoints/snapshot.js';
 import type { TrainConfig } from './run-config.js';
+import type { RunParts } from './run-parts.js';
 import type { RunRows } from './run-rows.js';
 import { type RunIdentity, type RunProgress, restoreRun, snapshotTensor, takeSnapshot } from './run-state.js';
-import type { Checkpointer, RunParts, SaveReason } from './train-rows.js';
+import type { Checkpointer, SaveReason } from './train-rows-options.js';
 
 /** A checkpoint to go on from. */
 export interface RunStart {

@@ -4,7 +4,7 @@ import { InputError } from '../../errors/index.js';
 import type { LoadedModel } from '../../models/index.js';
 import { Linear } from '../../nn/index.js';
 import type { TrainConfig } from './run-config.js';
-import { stepsOf } from './train-rows.js';
+import { stepsOf } from './run-parts.js';
 
 /** @throws InputError for numbers that do not fit the model, the rows, or each other */
 export function checkRun({ training, lora }: TrainConfig, { model }: LoadedModel, rows: RowSource): void {

@@ -24,7 +24,8 @@ import type { TrainConfig } from './run-config.js';
 import { lockRun } from './run-lock.js';
 import { addAdapters, createRunModel } from './run-model.js';
 import { type RunRows, readRunRows } from './run-rows.js';
-import { type TrainingResult, trainRows } from './train-rows.js';
+import { trainRows } from './train-rows.js';
+import type { TrainingResult } from './train-rows-options.js';
 
 const METRICS_FILE = 'metrics.jsonl';
 const CHECKPOINTS = 'checkpoints';

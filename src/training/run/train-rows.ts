@@ -2,74 +2,18 @@
 import { setImmediate } from 'node:timers/promises';
 import { type Row, RowLoader, type RowSource } from '../../data/index.js';
 import { InterruptedError, NonFiniteError } from '../../errors/index.js';
-import { formatCount, log } from '../../log/index.js';
-import type { LoraLinear } from '../../lora/index.js';
+import { log } from '../../log/index.js';
 import { blameWeights, type LoadedModel } from '../../models/index.js';
-import { Generator, type Tensor } from '../../tensor/index.js';
 import { PhaseClock } from '../step/phase-clock.js';
-import { type StepResult, Trainer } from '../step/trainer.js';
-import type { TrainingSettings } from '../step/training-settings.js';
+import type { StepResult } from '../step/trainer.js';
 import type { EvaluationRecord, RunObserver, StepRecord } from '../watch/observer.js';
 import { noteBadRows } from './bad-rows.js';
-import { type HeldOut, measureHeldOut } from './held-out.js';
+import { measureHeldOut } from './held-out.js';
 import { type LossPoint, writeLossPicture } from './loss-picture.js';
+import { createRunParts, type RunParts } from './run-parts.js';
 import { RUN_START, type RunProgress } from './run-state.js';
 import { SignalWatch } from './signal-watch.js';
-import { trainedParameters } from './trained-parameters.js';
-
-export interface TrainingResult {
-  readonly losses: readonly LossPoint[];
-  readonly evaluations: readonly EvaluationRecord[];
-  readonly seconds: number;
-  /** Tokens read, padding apart. */
-  readonly tokens: number;
-  /** Steps that were left out because they were not finite. */
-  readonly skippedSteps: number;
-  readonly progress: RunProgress;
-}
-
-export interface TrainRowsOptions {
-  readonly training: TrainingSettings;
-  /** Existing folder for loss.svg and bad-rows.jsonl. */
-  readonly output: string;
-  readonly seed: number;
-  readonly shuffle: boolean;
-  /** Read each text of a packed row on its own. */
-  readonly documentAttention: boolean;
-  /** Shown in the progress line. */
-  readonly label: string;
-  /** Trained instead of the weights. */
-  readonly adapters?: ReadonlyMap<string, LoraLinear> | undefined;
-  /** Learning rate of a parameter as a multiple of the schedule's. Default 1. */
-  readonly learningRateFactors?: ReadonlyMap<Tensor, number> | undefined;
-  readonly observers?: readonly RunObserver[];
-  readonly evaluation?: HeldOut | undefined;
-  readonly checkpoints?: Checkpointer | undefined;
-  /** Arithmetic of one token in the forward and backward pass, and the device's peak, for the utilisation. */
-  readonly flops?: { readonly perToken: number; readonly peakPerSecond: number } | undefined;
-  /** Called after each evaluation. */
-  readonly onEvaluation?: (record: EvaluationRecord) => void;
-}
-
-/** What the loop asks of whoever keeps its checkpoints. */
-export interface Checkpointer {
-  /** Steps between checkpoints; 0: only when a signal ends the run. */
-  readonly every: number;
-  save(progress: RunProgress, parts: RunParts, reason: SaveReason): Promise<void>;
-  /** Puts back the state of a checkpoint: the one to resume from, or the newest. undefined: there is none. */
-  restore(parts: RunParts, which: 'start' | 'newest'): Promise<RunProgress | undefined>;
-}
-
-export type SaveReason = 'due' | 'best' | 'interrupted';
-
-export interface RunParts {
-  readonly trainer: Trainer;
-  readonly dropout: Generator;
-  /** What is trained, by published name. */
-  readonly parameters: ReadonlyMap<string, Tensor>;
-  readonly totalSteps: number;
-  readonly rowsPerStep: number;
-}
+import type { SaveReason, TrainingResult, TrainRowsOptions } from './train-rows-options.js';
 
 /**
  * Trains a model in memory on rows that are read as they are needed.
@@ -87,17 +31,6 @@ export async function trainRows(
   } finally {
     await loop.dispose();
   }
-}
-
-/** Optimiser steps of a run over `rowCount` rows. */
-export function stepsOf(training: TrainingSettings, rowCount: number): number {
-  return (
-    training.steps ?? Math.max(1, Math.ceil(((training.epochs ?? 1) * rowCount) / rowsPerStep(training)))
-  );
-}
-
-function rowsPerStep(training: TrainingSettings): number {
-  return training.micro_batch_size * training.gradient_accumulation_steps;
 }
 
 class TrainingLoop {
@@ -118,32 +51,12 @@ class TrainingLoop {
     this.#loaded = loaded;
     this.#options = options;
     this.#loader = new RowLoader(rows, options);
-    this.#parts = this.#createParts(rows);
+    this.#parts = createRunParts(loaded, rows.rowCount, options, this.#clock);
     const { label } = options;
     log(
       `${label}: ${rows.rowCount} rows, ${this.#parts.totalSteps} steps of ${this.#parts.rowsPerStep} rows`,
     );
     this.#signals = new SignalWatch(label);
-  }
-
-  #createParts({ rowCount }: RowSource): RunParts {
-    const { model, architecture } = this.#loaded;
-    const { training, seed, adapters, label, learningRateFactors, documentAttention } = this.#options;
-    const totalSteps = stepsOf(training, rowCount);
-    const dropout = new Generator(seed, model.device);
-    for (const layer of adapters?.values() ?? []) layer.dropoutGenerator = dropout;
-    const parameters = trainedParameters(this.#loaded, adapters);
-    const count = [...parameters.values()].reduce((sum, parameter) => sum + parameter.numElements, 0);
-    log(`${label}: ${formatCount(count)} of ${formatCount(model.parameterCount())} parameters are trained`);
-    const trainer = new Trainer(model, parameters, training, {
-      totalSteps,
-      learningRateFactors,
-      documentAttention,
-      padTokenId: architecture.padTokenId ?? 0,
-      generator: dropout,
-      clock: this.#clock,
-    });
-    return { trainer, dropout, parameters, totalSteps, rowsPerStep: rowsPerStep(training) };
   }
 
   async train(): Promise<TrainingResult> {
