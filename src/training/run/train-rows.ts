@@ -6,7 +6,7 @@ import { log } from '../../log/index.js';
 import { blameWeights, type LoadedModel } from '../../models/index.js';
 import { PhaseClock } from '../step/phase-clock.js';
 import type { StepResult } from '../step/trainer.js';
-import type { EvaluationRecord, RunObserver, StepRecord } from '../watch/observer.js';
+import type { EvaluationRecord, StepRecord } from '../watch/observer.js';
 import { noteBadRows } from './bad-rows.js';
 import { measureHeldOut } from './held-out.js';
 import { type LossPoint, writeLossPicture } from './loss-picture.js';
