@@ -17,7 +17,7 @@ import { applyLora, initializeLora } from '../dist/lora/index.js';
 import { parseArchitecture } from '../dist/models/index.js';
 import { initializeModule } from '../dist/nn/index.js';
 import { Generator, prepareEngine, scope } from '../dist/tensor/index.js';
-import { Trainer } from '../dist/training/index.js';
+import { Trainer, trainingSettings } from '../dist/training/index.js';
 
 const { values } = parseArgs({
   options: {
@@ -53,7 +53,6 @@ if (values.against !== undefined) {
   await compare();
   process.exit();
 }
-const isMixed = values.precision === 'bfloat16-mixed';
 const dtype = values.precision === 'float32' ? 'float32' : 'bfloat16';
 
 prepareEngine({ threads: number('threads') });
@@ -82,20 +81,15 @@ if (number('lora') > 0) {
     [...adapters].flatMap(([name, layer]) => layer.adapterParameters.map((p, i) => [`${name}.${i}`, p])),
   );
 }
-const trainer = new Trainer(model, parameters, {
-  beta1: 0.9,
-  beta2: 0.95,
-  eps: 1e-8,
-  form: 'torch',
-  weightDecay: 0,
-  isSparedFromDecay: () => false,
-  maxGradNorm: 1,
+const settings = trainingSettings({
+  steps: number('steps'),
+  schedule: 'constant',
+  learning_rate: 3e-4,
+  no_weight_decay: [],
+  precision: values.precision,
   recompute: values.recompute ? 'full' : 'none',
-  lossAlignment: 'target',
-  padTokenId: 0,
-  masterWeights: isMixed,
-  accumulates: false,
 });
+const trainer = new Trainer(model, parameters, settings, { totalSteps: number('steps'), padTokenId: 0 });
 const rows = Array.from({ length: batch }, (_, row) => ({
   ids: Array.from({ length: length + 1 }, (_, index) => (row * 7919 + index * index * 104729) % vocab),
   lossMask: new Array(length + 1).fill(1),
@@ -104,7 +98,7 @@ let best = Number.POSITIVE_INFINITY;
 const losses = [];
 for (let step = 0; step < number('steps'); step++) {
   const started = performance.now();
-  losses.push(Number(trainer.step([rows], 3e-4).loss.toFixed(4)));
+  losses.push(Number(trainer.step([rows]).loss.toFixed(4)));
   if (step >= 2) best = Math.min(best, (performance.now() - started) / 1000);
 }
 const flopsPerToken = 6 * (totalParameters - embedding) + 12 * layers * hidden * length;

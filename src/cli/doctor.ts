@@ -1,5 +1,6 @@
 /** `xinghe doctor`: versions, devices, measured speed, and what each optional part would need. */
 import { totalmem } from 'node:os';
+import { productVersion } from '../config/index.js';
 import { log } from '../log/index.js';
 import {
   cpuFeatures,
@@ -14,7 +15,6 @@ import {
   torchVersion,
 } from '../tensor/index.js';
 import { parseOptions } from './options.js';
-import { ownVersion } from './own-version.js';
 
 const specs = {
   threads: { kind: 'integer', min: 1, help: 'CPU threads; default: all cores' },
@@ -61,7 +61,7 @@ function examine(): Report {
   const { devices, absent } = deviceList();
   return {
     versions: {
-      xinghe: ownVersion(),
+      xinghe: productVersion(),
       node: process.versions.node,
       libtorch: build?.libtorch.version ?? torchVersion(),
       compiler: build?.compiler.version ?? null,

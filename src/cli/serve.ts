@@ -1,8 +1,8 @@
 /** `xinghe serve`: a model behind an OpenAI-compatible API, with a chat page. */
+import { productVersion } from '../config/index.js';
 import { log } from '../log/index.js';
 import { ModelServer } from '../serving/index.js';
 import { parseOptions } from './options.js';
-import { ownVersion } from './own-version.js';
 import { DEFAULT_DRAIN_SECONDS, readServeOptions, serveSpecs } from './serve-options.js';
 
 const EXIT_INTERRUPTED = 130;
@@ -19,7 +19,7 @@ export async function serve(args: readonly string[]): Promise<number> {
     serveSpecs,
     args,
   );
-  const serveOptions = readServeOptions(options, ownVersion());
+  const serveOptions = readServeOptions(options, productVersion());
   const signals = new EndSignals();
   const started = performance.now();
   const server = await ModelServer.start(serveOptions);

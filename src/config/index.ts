@@ -5,3 +5,4 @@ export { readConfigFile } from './config-file.js';
 export { didYouMean, didYouMeanHint } from './did-you-mean.js';
 export { applyOverrides } from './overrides.js';
 export { parseConfig } from './parse-config.js';
+export { productVersion } from './product-version.js';

@@ -9,7 +9,12 @@ export {
 export { type MergeReport, mergeDatasets } from './dataset/merge-datasets.js';
 export { type Dataset, openDataset } from './dataset/open-dataset.js';
 export { type PackedRow, type RowOrigin, rowPositions } from './dataset/row.js';
-export { RowLoader, type RowLoaderOptions, type RowLoaderState } from './dataset/row-loader.js';
+export {
+  type RowBatch,
+  RowLoader,
+  type RowLoaderOptions,
+  type RowLoaderState,
+} from './dataset/row-loader.js';
 export {
   type Duplicate,
   dropExactDuplicates,

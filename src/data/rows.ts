@@ -12,17 +12,23 @@ export interface Row {
 
 /** Rows that are read when they are asked for. */
 export interface RowSource {
+  /** Where they come from, for messages. */
+  readonly path: string;
   readonly rowCount: number;
+  /** Ids in the longest row. */
+  readonly rowLength: number;
   /** Rows of each phase of a curriculum, in order; undefined: there is none. */
   readonly phases?: readonly number[] | undefined;
-  row(index: number): Row;
+  read(index: number): Row | Promise<Row>;
 }
 
 /** Rows in memory. */
-export function rowsInMemory(rows: readonly Row[]): RowSource {
+export function rowsInMemory(rows: readonly Row[], path = 'the rows in memory'): RowSource {
   return {
+    path,
     rowCount: rows.length,
-    row(index) {
+    rowLength: rows.reduce((longest, { ids }) => Math.max(longest, ids.length), 0),
+    read(index) {
       const row = rows[index];
       if (row === undefined) throw new RangeError(`row ${index} of ${rows.length}`);
       return row;

@@ -72,6 +72,7 @@ export {
   readTensorBytes,
   readTensorPieces,
   type StoredTensor,
+  type TensorDescription,
   type TensorInput,
   tensorBytes,
 } from './tensors/stored-tensor.js';
@@ -108,6 +109,5 @@ export {
   type TensorLeaf,
   type TorchInput,
   writeTorchFile,
-  writeTorchModel,
   writeTorchValue,
 } from './torch/torch-writer.js';

@@ -6,7 +6,13 @@ import { applyLora, initializeLora } from '../../dist/lora/index.js';
 import { parseArchitecture } from '../../dist/models/index.js';
 import { initializeModule } from '../../dist/nn/index.js';
 import { Generator, linearRoute, prepareEngine, scope } from '../../dist/tensor/index.js';
-import { peakResidentBytes, planRun, residentBytes, Trainer } from '../../dist/training/index.js';
+import {
+  peakResidentBytes,
+  planRun,
+  residentBytes,
+  Trainer,
+  trainingSettings,
+} from '../../dist/training/index.js';
 
 const { config, steps = 2, ...run } = JSON.parse(process.argv[2] ?? '{}');
 const { length, microBatchSize, accumulation = 1, precision, recompute, lora } = run;
@@ -14,7 +20,6 @@ prepareEngine({ threads: 2 });
 const startBytes = residentBytes();
 const architecture = parseArchitecture(config, 'test');
 const model = architecture.createModel();
-const isMixed = precision.endsWith('-mixed');
 scope(() =>
   initializeModule(model, {
     rule: architecture.initRule,
@@ -30,26 +35,22 @@ if (lora !== undefined) {
   });
   parameters = new Map(model.namedParameters().filter(([path]) => /\.lora[AB]$/.test(path)));
 }
-const trainer = new Trainer(model, parameters, {
-  beta1: 0.9,
-  beta2: 0.95,
-  eps: 1e-8,
-  form: 'torch',
-  masterWeights: isMixed,
-  weightDecay: 0,
-  isSparedFromDecay: () => false,
-  maxGradNorm: 1,
+const settings = trainingSettings({
+  steps,
+  schedule: 'constant',
+  learning_rate: 3e-4,
+  no_weight_decay: [],
+  gradient_accumulation_steps: accumulation,
+  precision,
   recompute,
-  lossAlignment: 'target',
-  padTokenId: 0,
-  accumulates: accumulation > 1,
 });
+const trainer = new Trainer(model, parameters, settings, { totalSteps: steps, padTokenId: 0 });
 const { vocabSize } = architecture;
 const rows = Array.from({ length: microBatchSize }, (_, row) => ({
   ids: Array.from({ length: length + 1 }, (_, index) => (row * 7919 + index * index * 104729) % vocabSize),
   lossMask: new Array(length + 1).fill(1),
 }));
-for (let step = 0; step < steps; step++) trainer.step(Array(accumulation).fill(rows), 3e-4);
+for (let step = 0; step < steps; step++) trainer.step(Array(accumulation).fill(rows));
 const measured = peakResidentBytes();
 const plan = planRun(architecture, {
   ...run,

@@ -6,7 +6,7 @@ import { fileStatus, readJsonLines, writeFileAtomic, writeFolderAtomic } from '.
 import { countRows, type RowCounts } from '../report.js';
 import { createIndex, type DatasetIndex, type RowsFileEntry, type SourceEntry } from './dataset-index.js';
 import { FolderDataset } from './open-dataset.js';
-import { ID_BITS, LEARNED, type RowDocument, type RowSource } from './rows-tensors.js';
+import { ID_BITS, LEARNED, type RowDocument, type RowsToWrite } from './rows-tensors.js';
 import { rowsFileName, writeDataset, writeIndex } from './write-dataset.js';
 
 export interface MergeReport {
@@ -177,7 +177,7 @@ function linkOrCopy(from: string, to: string): void {
 }
 
 /** The rows of one phase of all parts. */
-class MergedRows implements RowSource {
+class MergedRows implements RowsToWrite {
   readonly rowLength: number;
   readonly #rows: readonly {
     readonly dataset: FolderDataset;

@@ -11,7 +11,7 @@ import {
   openMindRecord,
 } from '../../formats/index.js';
 import type { PackedRow } from './row.js';
-import { ID_BITS, type RowSource } from './rows-tensors.js';
+import { ID_BITS, type RowsToWrite } from './rows-tensors.js';
 
 export const MINDRECORD_SUFFIX = '.mindrecord';
 
@@ -21,7 +21,7 @@ const MASK: MindRecordColumn = { name: 'loss_mask', type: 'int64', shape: [-1] }
 /** @returns learned ids */
 export async function writeMindRecordRows(
   path: string,
-  source: RowSource,
+  source: RowsToWrite,
   kind: 'pretrain' | 'sft',
 ): Promise<number> {
   const writer = new MindRecordWriter(path, kind === 'sft' ? [IDS, MASK] : [IDS]);

@@ -2,23 +2,26 @@
 import { join } from 'node:path';
 import { InputError } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
+import type { Row, RowSource } from '../rows.js';
 import { type DatasetIndex, INDEX_FILE, type RowsFileEntry, readDatasetIndex } from './dataset-index.js';
 import { MindRecordRows } from './mindrecord-rows.js';
 import { NO_DOCUMENT, type PackedRow, type RowOrigin } from './row.js';
 import { OriginsFile, RowsFile } from './rows-file.js';
 import type { RowDocument } from './rows-tensors.js';
 
-export interface Dataset {
-  readonly path: string;
-  readonly rowCount: number;
-  /** Ids in a row, padding included. */
+export interface Dataset extends RowSource {
+  /** Ids in a row, padding included; of a file without our index the most in one of its first thousand rows. */
   readonly rowLength: number;
+  /** Do its files tell where the documents of a row begin? */
+  readonly hasDocuments: boolean;
   /** What the rows were made from; undefined for files that come without our index. */
   readonly index: DatasetIndex | undefined;
   /** Rows of each phase of the curriculum, one number if there is none. */
   readonly phases: readonly number[];
-  /** @throws RangeError for a row that is not there */
+  /** A row to look at. @throws RangeError for a row that is not there */
   row(row: number): PackedRow;
+  /** A row to train on, read while the caller goes on. */
+  read(row: number): Promise<Row>;
   /** The documents of a row; empty without our index. */
   origins(row: number): RowOrigin[];
   close(): void;
@@ -52,13 +55,17 @@ interface OpenFile {
   /** false: the mask is 1 everywhere, in the padding too. */
   readonly hasMask: boolean;
   row(row: number): PackedRow;
+  /** What training takes of a row; the mask as it is in the file. */
+  read(row: number): Promise<{ readonly ids: Int32Array; readonly lossMask: Uint8Array }>;
   documents(row: number): RowDocument[];
+  documentLengths(row: number): Promise<number[]>;
   close(): void;
 }
 
 /** A folder with our index. */
 export class FolderDataset implements Dataset {
   readonly path: string;
+  readonly hasDocuments = true;
   readonly index: DatasetIndex;
   /** Row that each file begins with. */
   readonly #firstRows: readonly number[];
@@ -98,6 +105,19 @@ export class FolderDataset implements Dataset {
     if (!file.hasMask)
       for (const [place, id] of documentIds.entries()) if (id === NO_DOCUMENT) lossMask[place] = 0;
     return { ids, lossMask, documentIds };
+  }
+
+  async read(row: number): Promise<Row> {
+    const { file, within } = this.#locate(row);
+    if (!file.hasMask) {
+      const { ids, lossMask } = this.row(row);
+      return { ids, lossMask, documents: await file.documentLengths(within) };
+    }
+    const [{ ids, lossMask }, documents] = await Promise.all([
+      file.read(within),
+      file.documentLengths(within),
+    ]);
+    return { ids, lossMask, documents };
   }
 
   origins(row: number): RowOrigin[] {
@@ -159,7 +179,9 @@ function openSafetensorsRows(path: string, originsPath: string, count: number, r
   return {
     hasMask: true,
     row: (row) => rows.row(row),
+    read: (row) => rows.read(row),
     documents: (row) => origins.documents(row),
+    documentLengths: (row) => origins.documentLengths(row, rowLength),
     close: () => {
       rows.close();
       origins.close();
@@ -174,23 +196,31 @@ function openMindRecordRows(path: string, originsPath: string, count: number, ro
       `${path} has ${rows.rowCount} rows, its index says ${count}; prepare the data again.`,
     );
   const origins = new OriginsFile(originsPath, count);
+  const read = (row: number): PackedRow => {
+    const packed = rows.row(row);
+    if (packed.ids.length === rowLength) return packed;
+    throw new InputError(
+      `${path}, row ${row}: ${packed.ids.length} ids, its index says ${rowLength}; prepare the data again.`,
+    );
+  };
   return {
     hasMask: rows.hasMask,
-    row: (row) => {
-      const packed = rows.row(row);
-      if (packed.ids.length === rowLength) return packed;
-      throw new InputError(
-        `${path}, row ${row}: ${packed.ids.length} ids, its index says ${rowLength}; prepare the data again.`,
-      );
-    },
+    row: read,
+    // Pages of many rows are read and kept by the reader of MindRecord.
+    read: async (row) => read(row),
     documents: (row) => origins.documents(row),
+    documentLengths: (row) => origins.documentLengths(row, rowLength),
     close: () => origins.close(),
   };
 }
 
+/** Of a file without our index, looked at for the longest row. */
+const ROWS_LOOKED_AT = 1000;
+
 /** A MindRecord file of another program. */
 class BareMindRecord implements Dataset {
   readonly path: string;
+  readonly hasDocuments = false;
   readonly rowLength: number;
   readonly index = undefined;
   readonly #rows: MindRecordRows;
@@ -198,7 +228,10 @@ class BareMindRecord implements Dataset {
   constructor(path: string) {
     this.path = path;
     this.#rows = new MindRecordRows(path);
-    this.rowLength = this.rowCount === 0 ? 0 : this.#rows.row(0).ids.length;
+    let longest = 0;
+    for (let row = 0; row < Math.min(this.rowCount, ROWS_LOOKED_AT); row++)
+      longest = Math.max(longest, this.#rows.row(row).ids.length);
+    this.rowLength = longest;
   }
 
   get rowCount(): number {
@@ -211,6 +244,11 @@ class BareMindRecord implements Dataset {
 
   row(row: number): PackedRow {
     return this.#rows.row(row);
+  }
+
+  async read(row: number): Promise<Row> {
+    const { ids, lossMask } = this.#rows.row(row);
+    return { ids, lossMask };
   }
 
   origins(): RowOrigin[] {

@@ -39,7 +39,7 @@ const loader = (options: Partial<RowLoaderOptions> = {}): RowLoader =>
 async function take(from: RowLoader, batch: number, steps: number): Promise<string[]> {
   const rows: string[] = [];
   for (let step = 0; step < steps; step++)
-    rows.push(...(await from.next(batch)).map(({ ids }) => ids.join(' ')));
+    rows.push(...(await from.next(batch)).rows.map(({ ids }) => Array.from(ids).join(' ')));
   return rows;
 }
 

@@ -2,8 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { InputError } from '../../errors/index.js';
 import { RowOrder } from '../row-order.js';
-import type { Dataset } from './open-dataset.js';
-import type { PackedRow } from './row.js';
+import type { Row, RowSource } from '../rows.js';
 
 export interface RowLoaderOptions {
   readonly seed: number;
@@ -22,33 +21,40 @@ export interface RowLoaderState {
   readonly rows: number;
 }
 
+/** The rows of one rank's part of a step. */
+export interface RowBatch {
+  readonly rows: readonly Row[];
+  /** Which rows of the data they are. */
+  readonly indices: readonly number[];
+}
+
 /**
  * Places are counted over all ranks: of each step's rows rank r takes the r-th part, so that the rows of a step are the
  * same however many ranks share them. The next batch is read while the caller computes.
  */
 export class RowLoader {
-  readonly #dataset: Dataset;
+  readonly #source: RowSource;
   readonly #order: RowOrder;
   readonly #seed: number;
   readonly #rank: number;
   readonly #ranks: number;
   #place = 0;
-  #ahead: { readonly place: number; readonly batch: number; readonly rows: Promise<PackedRow[]> } | undefined;
+  #ahead: { readonly place: number; readonly batch: number; readonly rows: Promise<RowBatch> } | undefined;
 
-  /** @throws InputError for a dataset without rows */
-  constructor(dataset: Dataset, options: RowLoaderOptions) {
+  /** @throws InputError for data without rows */
+  constructor(source: RowSource, options: RowLoaderOptions) {
     const { seed, shuffle, rank = 0, ranks = 1 } = options;
-    if (dataset.rowCount === 0) throw new InputError(`${dataset.path} has no rows.`);
+    if (source.rowCount === 0) throw new InputError(`${source.path} has no rows.`);
     if (!(rank >= 0 && rank < ranks)) throw new RangeError(`rank ${rank} of ${ranks}`);
-    this.#dataset = dataset;
-    this.#order = new RowOrder(dataset.rowCount, { seed, shuffle, phases: dataset.phases });
+    this.#source = source;
+    this.#order = new RowOrder(source.rowCount, { seed, shuffle, phases: source.phases });
     this.#seed = seed;
     this.#rank = rank;
     this.#ranks = ranks;
   }
 
   /** This rank's `batch` rows of the next step. */
-  async next(batch: number): Promise<PackedRow[]> {
+  async next(batch: number): Promise<RowBatch> {
     const ahead = this.#ahead;
     const rows =
       ahead?.place === this.#place && ahead.batch === batch ? ahead.rows : this.#read(this.#place, batch);
@@ -58,16 +64,22 @@ export class RowLoader {
     return loaded;
   }
 
+  /** Until nothing is read any more; the files may be closed then. */
+  async close(): Promise<void> {
+    await this.#ahead?.rows.catch(() => {});
+    this.#ahead = undefined;
+  }
+
   state(): RowLoaderState {
-    return { place: this.#place, seed: this.#seed, rows: this.#dataset.rowCount };
+    return { place: this.#place, seed: this.#seed, rows: this.#source.rowCount };
   }
 
   /** @throws InputError if the state belongs to another seed or other rows */
   restore({ place, seed, rows }: RowLoaderState): void {
-    if (seed !== this.#seed || rows !== this.#dataset.rowCount)
+    if (seed !== this.#seed || rows !== this.#source.rowCount)
       throw new InputError(
-        `${this.#dataset.path}: the saved place is one among ${rows} rows with seed ${seed}, not among ` +
-          `${this.#dataset.rowCount} rows with seed ${this.#seed}; resume with the same data and seed.`,
+        `${this.#source.path}: the saved place is one among ${rows} rows with seed ${seed}, not among ` +
+          `${this.#source.rowCount} rows with seed ${this.#seed}; resume with the same data and seed.`,
       );
     this.#place = place;
   }
@@ -79,12 +91,14 @@ export class RowLoader {
     this.#ahead = { place: this.#place, batch, rows };
   }
 
-  async #read(place: number, batch: number): Promise<PackedRow[]> {
-    const rows: PackedRow[] = [];
-    for (let index = 0; index < batch; index++) {
+  async #read(place: number, batch: number): Promise<RowBatch> {
+    const from = place + this.#rank * batch;
+    const indices = Array.from({ length: batch }, (_, index) => this.#order.rowAt(from + index));
+    const rows: Row[] = [];
+    for (const index of indices) {
       await setImmediate();
-      rows.push(this.#dataset.row(this.#order.rowAt(place + this.#rank * batch + index)));
+      rows.push(await this.#source.read(index));
     }
-    return rows;
+    return { rows, indices };
   }
 }

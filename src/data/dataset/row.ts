@@ -24,6 +24,26 @@ export interface RowOrigin {
 export const NO_DOCUMENT = -1;
 
 /**
+ * Lengths of the documents of a row, from its first id to its last; each stretch of padding counts as one. undefined where
+ * the documents overlap or leave the row.
+ */
+export function documentLengths(
+  documents: readonly { readonly position: number; readonly tokens: number }[],
+  rowLength: number,
+): number[] | undefined {
+  const lengths: number[] = [];
+  let end = 0;
+  for (const { position, tokens } of documents) {
+    if (position < end || tokens < 0 || position + tokens > rowLength) return undefined;
+    if (position > end) lengths.push(position - end);
+    if (tokens > 0) lengths.push(tokens);
+    end = position + tokens;
+  }
+  if (end < rowLength) lengths.push(rowLength - end);
+  return lengths;
+}
+
+/**
  * Positions for document-masked attention: counted from 0 in every document; 0 in the padding. Without document ids
  * they count through the row.
  */

@@ -1,5 +1,5 @@
 /** Rows of one safetensors file, read where they lie. */
-import { closeSync } from 'node:fs';
+import { closeSync, read as readAt } from 'node:fs';
 import { InputError } from '../../errors/index.js';
 import {
   dtypeBytes,
@@ -9,7 +9,7 @@ import {
   type SafetensorsEntry,
   type SafetensorsFile,
 } from '../../formats/index.js';
-import type { PackedRow } from './row.js';
+import { documentLengths, type PackedRow } from './row.js';
 import type { RowDocument } from './rows-tensors.js';
 
 /** An open file and its tensors, read by ranges of elements. */
@@ -41,14 +41,42 @@ class TensorFile {
   read({ dtype, byteStart }: SafetensorsEntry, first: number, count: number): Uint8Array {
     const width = dtypeBytes(dtype);
     const bytes = readFully(this.#descriptor, byteStart + first * width, count * width);
-    if (bytes.length < count * width)
-      throw new InputError(`${this.#file.path} became shorter while it was open.`);
+    if (bytes.length < count * width) throw this.#becameShorter();
     return bytes;
   }
 
   readInts(entry: SafetensorsEntry, first: number, count: number): Int32Array {
     // Buffers of Node's pool need not be aligned.
     return new Int32Array(new Uint8Array(this.read(entry, first, count)).buffer);
+  }
+
+  /** The same on a thread of Node's, while this one goes on. */
+  readBehind({ dtype, byteStart }: SafetensorsEntry, first: number, count: number): Promise<Uint8Array> {
+    const width = dtypeBytes(dtype);
+    const bytes = new Uint8Array(count * width);
+    const place = byteStart + first * width;
+    return new Promise((resolve, reject) => {
+      const readFrom = (done: number): void => {
+        if (done === bytes.length) {
+          resolve(bytes);
+          return;
+        }
+        readAt(this.#descriptor, bytes, done, bytes.length - done, place + done, (error, count) => {
+          if (error !== null) reject(error);
+          else if (count === 0) reject(this.#becameShorter());
+          else readFrom(done + count);
+        });
+      };
+      readFrom(0);
+    });
+  }
+
+  async readIntsBehind(entry: SafetensorsEntry, first: number, count: number): Promise<Int32Array> {
+    return new Int32Array((await this.readBehind(entry, first, count)).buffer);
+  }
+
+  #becameShorter(): InputError {
+    return new InputError(`${this.#file.path} became shorter while it was open.`);
   }
 
   close(): void {
@@ -80,6 +108,15 @@ export class RowsFile {
     };
   }
 
+  async read(row: number): Promise<{ readonly ids: Int32Array; readonly lossMask: Uint8Array }> {
+    const first = row * this.#rowLength;
+    const [ids, lossMask] = await Promise.all([
+      this.#file.readIntsBehind(this.#ids, first, this.#rowLength),
+      this.#file.readBehind(this.#mask, first, this.#rowLength),
+    ]);
+    return { ids, lossMask };
+  }
+
   close(): void {
     this.#file.close();
   }
@@ -109,9 +146,7 @@ export class OriginsFile {
   }
 
   documents(row: number): RowDocument[] {
-    const [first = 0, end = 0] = this.#file.readInts(this.#rows, row, 2);
-    if (first < 0 || end < first || end > this.#count)
-      throw new InputError(`${this.#path}: origin_rows[${row}] is damaged; prepare the data again.`);
+    const [first, end] = this.#checkedRange(row, this.#file.readInts(this.#rows, row, 2));
     const read = (column: keyof RowDocument): Int32Array =>
       this.#file.readInts(this.#columns[column], first, end - first);
     const [files, lines, positions, tokens, offsets] = [
@@ -128,6 +163,33 @@ export class OriginsFile {
       tokens: tokens[index]!,
       offset: offsets[index]!,
     }));
+  }
+
+  /** How many ids each document of a row has; each stretch of padding counts as one. */
+  async documentLengths(row: number, rowLength: number): Promise<number[]> {
+    const bounds = await this.#file.readIntsBehind(this.#rows, row, 2);
+    const [first, end] = this.#checkedRange(row, bounds);
+    const [positions, tokens] = await Promise.all(
+      [this.#columns.position, this.#columns.tokens].map((column) =>
+        this.#file.readIntsBehind(column, first, end - first),
+      ),
+    );
+    const documents = Array.from(positions ?? [], (position, index) => ({
+      position,
+      tokens: tokens?.[index] ?? 0,
+    }));
+    const lengths = documentLengths(documents, rowLength);
+    if (lengths !== undefined) return lengths;
+    throw new InputError(
+      `${this.#path}: the documents of row ${row} do not lie one after the other in its ${rowLength} ids; prepare the ` +
+        'data again.',
+    );
+  }
+
+  #checkedRange(row: number, [first = 0, end = 0]: Int32Array): [first: number, end: number] {
+    if (first < 0 || end < first || end > this.#count)
+      throw new InputError(`${this.#path}: origin_rows[${row}] is damaged; prepare the data again.`);
+    return [first, end];
   }
 
   close(): void {

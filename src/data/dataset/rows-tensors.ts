@@ -19,7 +19,7 @@ export const LEARNED = 0x80000000 | 0;
 export const ID_BITS = 0x7fffffff;
 
 /** Rows and their origins as they are made, in any order and more than once. */
-export interface RowSource {
+export interface RowsToWrite {
   readonly rowCount: number;
   readonly rowLength: number;
   /** Puts the ids of a row into `target` from `at` on: id, sign bit set where learned; padding included. */
@@ -44,7 +44,7 @@ const PIECE_IDS = 2 ** 17;
  * are learned. The mask is gathered with the ids: a byte for each id of the file is held.
  */
 export function rowTensors(
-  source: RowSource,
+  source: RowsToWrite,
   first: number,
   end: number,
   countLearned: (learned: number) => void,
@@ -64,7 +64,7 @@ export function rowTensors(
 
 /** Each piece is written before the next is made, in the same memory. */
 function* idPieces(
-  source: RowSource,
+  source: RowsToWrite,
   first: number,
   end: number,
   mask: Uint8Array,
@@ -91,7 +91,7 @@ function* idPieces(
 }
 
 /** The ragged tensors of rows `first` up to `end`. */
-export function originTensors(source: RowSource, first: number, end: number): TensorInput[] {
+export function originTensors(source: RowsToWrite, first: number, end: number): TensorInput[] {
   let count = 0;
   const rows = new Int32Array(end - first + 1);
   for (let row = first; row < end; row++) {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { writeFileAtomic, writeSafetensors } from '../../formats/index.js';
 import { createIndex, type DatasetIndex, INDEX_FILE, type RowsFileEntry } from './dataset-index.js';
 import { MINDRECORD_SUFFIX, writeMindRecordRows } from './mindrecord-rows.js';
-import { originTensors, type RowSource, rowTensors } from './rows-tensors.js';
+import { originTensors, type RowsToWrite, rowTensors } from './rows-tensors.js';
 
 /** Bytes of rows in one file: few files, and each is copied or sent in one go. */
 const FILE_BYTES = 2 ** 29;
@@ -13,7 +13,7 @@ const BYTES_PER_ID = 5;
 
 export interface WriteDatasetOptions {
   /** Rows of each phase, in order. */
-  readonly phases: readonly RowSource[];
+  readonly phases: readonly RowsToWrite[];
   /** Everything of the index but what is known from the rows. */
   readonly describe: Omit<
     DatasetIndex,
@@ -109,7 +109,7 @@ async function writeMindRecordFiles(folder: string, options: WriteDatasetOptions
 
 /** A stretch of one phase's rows that goes to one file. */
 interface FilePart {
-  readonly source: RowSource;
+  readonly source: RowsToWrite;
   readonly phase: number;
   readonly first: number;
   readonly end: number;
@@ -126,7 +126,7 @@ function fileParts({ phases, fileBytes = FILE_BYTES }: WriteDatasetOptions): Fil
   });
 }
 
-function countTokens(phases: readonly RowSource[]): number {
+function countTokens(phases: readonly RowsToWrite[]): number {
   let count = 0;
   for (const source of phases)
     for (let row = 0; row < source.rowCount; row++)

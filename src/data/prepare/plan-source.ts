@@ -1,5 +1,5 @@
-/** Planned rows over stored samples, ready to be written. */
-import type { RowDocument, RowSource } from '../dataset/rows-tensors.js';
+/** A plan of rows over stored samples, as rows to write. */
+import type { RowDocument, RowsToWrite } from '../dataset/rows-tensors.js';
 import { type RowPlan, rowTokens } from '../packing/row-plan.js';
 import type { SampleStore } from './sample-store.js';
 
@@ -8,7 +8,7 @@ export interface Padding {
   readonly id: number;
 }
 
-export class PlanSource implements RowSource {
+export class PlanSource implements RowsToWrite {
   readonly rowLength: number;
   readonly #plan: RowPlan;
   readonly #store: SampleStore;

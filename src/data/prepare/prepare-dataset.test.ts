@@ -205,6 +205,15 @@ test('no record is ever lost: it is in the rows once, or in skipped.jsonl with a
   );
 });
 
+/** Lengths of the stretches of equal values. */
+function stretchLengths(values: Int32Array): number[] {
+  const lengths: number[] = [];
+  for (const [place, value] of values.entries())
+    if (place > 0 && value === values[place - 1]) lengths[lengths.length - 1]! += 1;
+    else lengths.push(1);
+  return lengths;
+}
+
 test('document ids and origins name each token; padding is of no document', async () => {
   const input = writeRecords(records(30));
   const { output, report } = await prepare({ inputs: [input], recipe: 'spark-pretrain' });
@@ -218,6 +227,9 @@ test('document ids and origins name each token; padding is of no document', asyn
       tokens += origin.tokens;
     }
     expect(documentIds).toEqual(expected);
+    const read = await dataset.read(row);
+    expect([read.ids, read.lossMask]).toEqual([dataset.row(row).ids, lossMask]);
+    expect(read.documents).toEqual(stretchLengths(expected));
     expect([...lossMask]).toEqual([...expected].map((document) => (document < 0 ? 0 : 1)));
   }
   expect(tokens).toBe(report.train.tokens);
@@ -242,6 +254,17 @@ describe('MindRecord', () => {
     expect(ours.rowCount - expected.rowCount).toBe(recipe === 'spark-pretrain' ? 1 : 0);
     const twin = await prepare({ inputs, recipe, seqLength: 32 });
     expect(rowsOf(output)).toEqual(rowsOf(twin.output));
+    const [stored, other] = [openDataset(output), openDataset(twin.output)];
+    for (let row = 0; row < stored.rowCount; row++) {
+      const [a, b] = await Promise.all([stored.read(row), other.read(row)]);
+      expect([Array.from(a.ids), Array.from(a.lossMask), a.documents]).toEqual([
+        Array.from(b.ids),
+        Array.from(b.lossMask),
+        b.documents,
+      ]);
+    }
+    stored.close();
+    other.close();
     expect(originsOf(output)).toEqual(originsOf(twin.output));
   });
 

@@ -28,6 +28,17 @@ describe('AtomicFileSet', () => {
     expect(readFileSync(join(folder, 'b'))).toEqual(Buffer.from('\0\0\0x'));
   });
 
+  it('writes more files at once than it holds open', () => {
+    const files = new AtomicFileSet();
+    const all = Array.from({ length: 70 }, (_, index) => files.create(join(folder, `f${index}`)));
+    for (const offset of [0, 1])
+      for (const [index, file] of all.entries()) file.write(Buffer.from(String(index % 10)), offset);
+    files.commit();
+    expect(readdirSync(folder).length).toBe(70);
+    for (const index of all.keys())
+      expect(readFileSync(join(folder, `f${index}`), 'utf8')).toBe(String(index % 10).repeat(2));
+  });
+
   it('leaves nothing after abort or a failed commit', () => {
     const aborted = new AtomicFileSet();
     aborted.create(join(folder, 'a')).write(Buffer.from('a'), 0);

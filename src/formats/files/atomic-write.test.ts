@@ -75,6 +75,28 @@ describe('writeFileAtomic', () => {
     expect(() => checkWritable(folder)).toThrow('is a folder; name a file');
   });
 
+  it('asks for writing before long work: a file in a folder that may not be written', () => {
+    writeFileSync(join(folder, 'file'), '');
+    expect(() => checkWritable(join(folder, 'file'))).not.toThrow();
+    expect(() => checkWritable('/dev/null')).not.toThrow();
+    expect(() => checkWritable('/proc/1/none/x')).toThrow(/\/proc\/1\/none\/x could not be written/);
+  });
+
+  it('says of a failure whether something stood there before', () => {
+    const disk = Object.assign(new Error('ENOSPC: full'), { code: 'ENOSPC', syscall: 'write' });
+    const path = join(folder, 'file');
+    const write = () =>
+      writeFileAtomic(path, () => {
+        throw disk;
+      });
+    expect(write).toThrow(
+      `${path} could not be written: the disk is full; free some space. Nothing was left`,
+    );
+    writeFileSync(path, 'old');
+    expect(write).toThrow('What stood there before is unchanged.');
+    expect(readFileSync(path, 'utf8')).toBe('old');
+  });
+
   it('writes into devices instead of replacing them; a full one is an InputError', () => {
     writeFileAtomic('/dev/null', 'gone');
     const link = join(folder, 'full');
@@ -101,6 +123,30 @@ describe('writeFolderAtomic', () => {
     await writeFolderAtomic(path, (inside) => writeFileAtomic(join(inside, 'a'), 'newer'), { replace: true });
     expect(readFileSync(join(path, 'a'), 'utf8')).toBe('newer');
     expect(readdirSync(folder)).toEqual(['out']);
+  });
+
+  it('puts the old folder back when the new one cannot take its place', async () => {
+    const path = join(folder, 'out');
+    await writeFolderAtomic(path, (inside) => writeFileAtomic(join(inside, 'a'), 'old'));
+    // What was written disappears before it is renamed: the second of the two renames fails.
+    const vanish = (inside: string): void => rmSync(inside, { recursive: true });
+    await expect(writeFolderAtomic(path, vanish, { replace: true })).rejects.toThrow(
+      /What stood there before is unchanged/,
+    );
+    expect(readFileSync(join(path, 'a'), 'utf8')).toBe('old');
+    expect(readdirSync(folder)).toEqual(['out']);
+  });
+
+  it('leaves alone what a process moved aside while another folder took the place', async () => {
+    const path = join(folder, 'out');
+    const previous = join(folder, `.out.previous-${hostname().slice(0, 40)}-99999999-abc`);
+    mkdirSync(path);
+    writeFileSync(join(path, 'a'), 'now');
+    mkdirSync(previous);
+    writeFileSync(join(previous, 'a'), 'old');
+    await writeFolderAtomic(path, (inside) => writeFileAtomic(join(inside, 'b'), 'new'), { replace: true });
+    expect(readdirSync(folder)).toEqual(['out']);
+    expect(readdirSync(path)).toEqual(['b']);
   });
 
   it('fills a new or an empty folder and returns the result', async () => {
@@ -143,6 +189,10 @@ describe('writeFolderAtomic', () => {
   });
 });
 
+function fail404(): never {
+  throw new RangeError('404');
+}
+
 describe('writeFileStaged', () => {
   it('publishes the file that was written beside it, and nothing when that fails', async () => {
     const path = join(folder, 'model.ckpt');
@@ -165,6 +215,22 @@ describe('writeFileStaged', () => {
     await expect(fail).rejects.toThrow(fault);
     expect(readFileSync(path, 'utf8')).toBe('new');
     expect(readdirSync(folder)).toEqual(['model.ckpt']);
+    const refuse = writeFileStaged(
+      path,
+      (_, file) => {
+        throw new InputError(`${file} is wrong. Nothing was left behind.`);
+      },
+      { replace: true },
+    );
+    await expect(refuse).rejects.toThrow(`${path} is wrong. What stood there before is unchanged.`);
+    await writeFileStaged(path, (_, file) => writeFileSync(file, 'newer'), { replace: true });
+    expect(readFileSync(path, 'utf8')).toBe('newer');
+    await expect(writeFileStaged(folder, () => {})).rejects.toThrow('is a folder; name a file');
+    const deep = join(folder, 'a', 'b', 'x');
+    await expect(writeFileStaged(deep, fail404)).rejects.toThrow('404');
+    expect(readdirSync(folder)).toEqual(['model.ckpt']);
+    await writeFileStaged(deep, (_, file) => writeFileSync(file, 'deep'));
+    expect(readFileSync(deep, 'utf8')).toBe('deep');
   });
 
   it('sweeps what a process that is gone left behind, and leaves the living alone', () => {

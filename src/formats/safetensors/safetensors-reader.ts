@@ -7,10 +7,10 @@ import { parseJson } from '../records/read-json.js';
 import {
   dtypeBytes,
   elementCount,
-  type FileDtype,
   fromSafetensorsDtype,
   safetensorsDtypeNames,
 } from '../tensors/file-dtype.js';
+import type { TensorDescription } from '../tensors/stored-tensor.js';
 
 /**
  * The header of a safetensors file: u64 little-endian length, then that many bytes of JSON
@@ -28,11 +28,7 @@ export interface SafetensorsFile {
   readonly tensors: ReadonlyMap<string, SafetensorsEntry>;
 }
 
-export interface SafetensorsEntry {
-  readonly name: string;
-  readonly dtype: FileDtype;
-  /** Empty for a scalar. */
-  readonly shape: readonly number[];
+export interface SafetensorsEntry extends TensorDescription {
   /** Offset in the file. Valid files need not align it to the element size. */
   readonly byteStart: number;
   /** Offset in the file, exclusive. */

@@ -8,12 +8,16 @@ import { showValue } from '../files/show-value.js';
 import { dtypeBytes, elementCount, type FileDtype } from './file-dtype.js';
 import { gatherStrided } from './strided-tensor.js';
 
-/** A tensor in a file. */
-export interface StoredTensor {
+/** What a tensor is, wherever its bytes are. */
+export interface TensorDescription {
   readonly name: string;
   readonly dtype: FileDtype;
   /** Empty for a scalar. */
   readonly shape: readonly number[];
+}
+
+/** A tensor in a file. */
+export interface StoredTensor extends TensorDescription {
   /** Little-endian bytes, to be read one range after the other: containers may cut a big tensor into pieces. */
   readonly ranges: readonly ByteRange[];
   /** Elements between neighbours along each dimension, where the elements do not lie row by row without gaps. */
@@ -21,17 +25,13 @@ export interface StoredTensor {
 }
 
 /** A tensor to write: what it is, and its bytes when their turn comes. */
-export interface TensorInput {
-  readonly name: string;
-  readonly dtype: FileDtype;
-  /** Empty for a scalar. */
-  readonly shape: readonly number[];
+export interface TensorInput extends TensorDescription {
   /** Little-endian, row-major; whole or in pieces. Called once, when the tensor is written. */
   readonly bytes: () => Uint8Array | Iterable<Uint8Array>;
 }
 
 /** Bytes that a tensor of this dtype and shape has. Throws RangeError beyond 2^53 - 1 (a fault of the caller). */
-export function tensorBytes({ name, dtype, shape }: Pick<TensorInput, 'name' | 'dtype' | 'shape'>): number {
+export function tensorBytes({ name, dtype, shape }: TensorDescription): number {
   const sizesAreValid = shape.every((size) => Number.isSafeInteger(size) && size >= 0);
   const bytes = elementCount([...shape, dtypeBytes(dtype)]);
   if (bytes !== undefined && sizesAreValid) return bytes;

@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto';
 import { type WriteChunk, writeFileAtomic } from '../files/atomic-write.js';
 import { elementCount } from '../tensors/file-dtype.js';
-import { type WriteShardsOptions, writeShards } from '../tensors/sharded-writer.js';
 import {
   checkDistinctNames,
   type TensorInput,
@@ -11,7 +10,6 @@ import {
 } from '../tensors/stored-tensor.js';
 import { type PickleInput, PickleWriter } from './pickle-writer.js';
 import { storageClassOf } from './torch-globals.js';
-import { TORCH_NAMES } from './torch-model.js';
 import { ZipWriter } from './zip-writer.js';
 
 /** A tensor within a value to write; one that stands in two places is stored once, as tied weights are. */
@@ -56,19 +54,6 @@ export function writeTorchValue(path: string, value: TorchInput): void {
     path,
     archive((writer) => writer.value(value, '')),
   );
-}
-
-/**
- * Writes a model into `folder`: pytorch_model.bin, or, above `maxShardBytes`, pytorch_model-00001-of-0000N.bin and
- * pytorch_model.bin.index.json. After a failure no file of this call is left.
- * @returns the names of the files written.
- */
-export function writeTorchModel(
-  folder: string,
-  tensors: Iterable<TensorInput>,
-  options: WriteShardsOptions = {},
-): string[] {
-  return writeShards(folder, tensors, TORCH_NAMES.single, writeTorchFile, options);
 }
 
 interface WrittenStorage extends TensorInput {

@@ -4,17 +4,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { referencePython, runReference } from '../../../tests/support/reference.js';
 import { dtypeBytes, type FileDtype } from '../tensors/file-dtype.js';
+import { writeShards } from '../tensors/sharded-writer.js';
 import { readTensorBytes, type StoredTensor, type TensorInput } from '../tensors/stored-tensor.js';
 import { isDict, isTensor, type PickleValue } from './pickle-value.js';
 import { openTorchModel } from './torch-model.js';
 import { readTorchFile, type TorchFile } from './torch-reader.js';
-import {
-  type TensorLeaf,
-  type TorchInput,
-  writeTorchFile,
-  writeTorchModel,
-  writeTorchValue,
-} from './torch-writer.js';
+import { type TensorLeaf, type TorchInput, writeTorchFile, writeTorchValue } from './torch-writer.js';
 
 const python = referencePython();
 let folder = '';
@@ -203,7 +198,8 @@ describe('files that we write', requiresPython(python), () => {
     writeTorchFile(join(folder, 'ours.bin'), tensors);
     const many = Array.from({ length: 3000 }, (_, index) => input(`layer.${index}`, 'float32', [1]));
     writeTorchFile(join(folder, 'ours-many.bin'), many);
-    const shards = writeTorchModel(join(folder, 'sharded'), tensors, { maxShardBytes: 200 });
+    const limit = { maxShardBytes: 200 };
+    const shards = writeShards(join(folder, 'sharded'), tensors, 'pytorch_model.bin', writeTorchFile, limit);
     const tied: TensorLeaf = { kind: 'tensor', dtype: 'float32', shape: [2], bytes: () => new Uint8Array(8) };
     const value: TorchInput = new Map<TorchInput, TorchInput>([
       ['step', 3],

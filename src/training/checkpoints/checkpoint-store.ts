@@ -11,11 +11,12 @@ import { mapOrdered } from '../../workers/index.js';
 import { type CheckpointManifest, readManifest } from './manifest.js';
 import { copySnapshot, MANIFEST_FILE, type Snapshot, snapshotBytes, writeSnapshot } from './snapshot.js';
 
+/** What the `checkpoints` section says of keeping them. */
 export interface CheckpointStoreOptions {
   /** How many are kept; default all. */
-  readonly keepLast?: number | undefined;
+  readonly keep_last?: number | undefined;
   /** Steps of which every multiple is kept for good. */
-  readonly keepEvery?: number | undefined;
+  readonly keep_every?: number | undefined;
   /** Write behind the training. */
   readonly async: boolean;
 }
@@ -116,7 +117,7 @@ export class CheckpointStore {
   }
 
   #removeOld(): void {
-    const { keepLast, keepEvery } = this.#options;
+    const { keep_last: keepLast, keep_every: keepEvery } = this.#options;
     if (keepLast === undefined) return;
     const steps = this.steps();
     for (const step of steps.slice(0, -keepLast)) {

@@ -3,14 +3,14 @@ import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
   sha256OfFile,
-  type TensorInput,
+  type TensorDescription,
   tensorBytes,
   writeFileAtomic,
   writeFolderAtomic,
   writeSafetensors,
 } from '../../formats/index.js';
 
-export interface SnapshotTensor extends Omit<TensorInput, 'bytes'> {
+export interface SnapshotTensor extends TensorDescription {
   /** Bytes that nobody changes any more, or how to get them while nobody does. */
   readonly bytes: Uint8Array | (() => Uint8Array);
 }

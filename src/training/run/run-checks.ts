@@ -4,13 +4,12 @@ import { InputError } from '../../errors/index.js';
 import type { LoadedModel } from '../../models/index.js';
 import { Linear } from '../../nn/index.js';
 import type { TrainConfig } from './run-config.js';
+import { stepsOf } from './run-parts.js';
 
 /** @throws InputError for numbers that do not fit the model, the rows, or each other */
 export function checkRun({ training, lora }: TrainConfig, { model }: LoadedModel, rows: RowSource): void {
   const { recompute, warmup_steps: warmup = 0, decay_steps: decay = 0 } = training;
-  const rowsPerStep = training.micro_batch_size * training.gradient_accumulation_steps;
-  const steps =
-    training.steps ?? Math.max(1, Math.ceil(((training.epochs ?? 1) * rows.rowCount) / rowsPerStep));
+  const steps = stepsOf(training, rows.rowCount);
   if (warmup > steps)
     throw new InputError(
       `training.warmup_steps is ${warmup}, but the run has ${steps} steps; give at most as many.`,
@@ -28,12 +27,12 @@ export function checkRun({ training, lora }: TrainConfig, { model }: LoadedModel
     throw new InputError(
       `training.recompute.layers names block ${beyond}; the model has blocks 0 to ${blocks - 1}.`,
     );
-  checkLength(model.maxPositions, rows);
+  checkLength(model.maxPositions, rows.rowLength);
   if (lora !== undefined) checkRank(lora.rank, model);
 }
 
-function checkLength(maxPositions: number | undefined, rows: RowSource): void {
-  const predictions = rows.rowCount === 0 ? 0 : rows.row(0).ids.length - 1;
+function checkLength(maxPositions: number | undefined, rowLength: number): void {
+  const predictions = rowLength - 1;
   if (maxPositions === undefined || predictions <= maxPositions) return;
   throw new InputError(
     `rows have ${predictions} predictions, the model is made for ${maxPositions} positions; prepare shorter rows, or raise the ` +

@@ -23,6 +23,8 @@ export interface RunRows {
   readonly rows: RowSource;
   /** Is each text of a row read on its own? */
   readonly documentAttention: boolean;
+  /** Closes the files that the rows are read from. */
+  close(): void;
 }
 
 const DEFAULT_SEQUENCE_LENGTH = 1024;
@@ -44,7 +46,7 @@ function datasetRows(
   { vocabSize }: Architecture,
   tokenizer: Tokenizer,
 ): RunRows {
-  const { path, rowCount, rowLength, index } = dataset;
+  const { path, rowCount, rowLength, index, hasDocuments } = dataset;
   if (rowCount === 0) throw new InputError(`${path} has no rows to train on.`);
   if (index !== undefined && index.tokenizer.vocab_size > vocabSize)
     throw new InputError(
@@ -56,8 +58,6 @@ function datasetRows(
       `${path} was prepared with ${index.tokenizer.path} (${index.tokenizer.vocab_size} ids), the run's tokenizer has ` +
         `${tokenizer.vocabSize}; prepare it with the model's tokenizer.`,
     );
-  const first = dataset.row(0);
-  const hasDocuments = first.documentIds !== undefined;
   if (wanted === true && !hasDocuments)
     throw new InputError(
       `${path} does not tell where its documents begin; data.document_attention cannot be true.`,
@@ -65,32 +65,23 @@ function datasetRows(
   log(`data: ${rowCount} rows of ${rowLength} ids (${path})`);
   return {
     rows: {
+      path,
       rowCount,
+      rowLength,
       phases: dataset.phases,
-      row(place) {
-        const { ids, lossMask, documentIds } = dataset.row(place);
-        const beyond = ids.findIndex((id) => id >= vocabSize);
-        if (beyond >= 0)
-          throw new InputError(
-            `${path}, row ${place}: id ${ids[beyond]} at ${beyond}; the model has ${vocabSize} ids.`,
-          );
-        return { ids, lossMask, documents: documentIds === undefined ? undefined : runLengths(documentIds) };
+      async read(place) {
+        const row = await dataset.read(place);
+        for (let at = 0; at < row.ids.length; at++)
+          if ((row.ids[at] ?? 0) >= vocabSize)
+            throw new InputError(
+              `${path}, row ${place}: id ${row.ids[at]} at ${at}; the model has ${vocabSize} ids.`,
+            );
+        return row;
       },
     },
     documentAttention: wanted ?? hasDocuments,
+    close: () => dataset.close(),
   };
-}
-
-/** Lengths of the stretches of equal values. */
-function runLengths(values: Int32Array): number[] {
-  const lengths: number[] = [];
-  let start = 0;
-  for (let index = 1; index <= values.length; index++) {
-    if (index < values.length && values[index] === values[start]) continue;
-    lengths.push(index - start);
-    start = index;
-  }
-  return lengths;
 }
 
 async function fileRows(
@@ -127,8 +118,9 @@ async function fileRows(
       `full), ${formatCount(learned)} of them learned`,
   );
   return {
-    rows: rowsInMemory(rows),
+    rows: rowsInMemory(rows, names),
     documentAttention: data.document_attention ?? dialogues.length > 0,
+    close: () => {},
   };
 }
 

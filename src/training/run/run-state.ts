@@ -1,5 +1,6 @@
 /** The state of a run: how it is saved in a checkpoint and restored. */
 import { join } from 'node:path';
+import { productVersion } from '../../config/index.js';
 import { InputError } from '../../errors/index.js';
 import { openSafetensorsModel, readTensorBytes } from '../../formats/index.js';
 import { log } from '../../log/index.js';
@@ -80,7 +81,7 @@ export function takeSnapshot(
     best: progress.best ?? null,
     evaluatedStep: progress.evaluatedStep ?? null,
     engine: {
-      xinghe: XINGHE_VERSION,
+      xinghe: productVersion(),
       libtorch: torchVersion(),
       threads: getThreads(),
       linearRoute: linearRoute(),
@@ -94,8 +95,6 @@ export function takeSnapshot(
     files: [...files, { path: STATE_FILE, content: { kind: 'tensors', tensors: states } }],
   };
 }
-
-const XINGHE_VERSION = '0.1.0';
 
 export function snapshotTensor(name: string, tensor: Tensor): SnapshotTensor {
   const { dtype, shape } = tensor;

@@ -6,7 +6,7 @@ import { InputError, messageOf } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
 import { generateText } from '../../generation/index.js';
 import { log } from '../../log/index.js';
-import { type LoraLinear, learningRateFactors, mergeLora } from '../../lora/index.js';
+import { learningRateFactors, mergeLora } from '../../lora/index.js';
 import { type LoadedModel, loadModelTokenizer, saveModel, tokenizerSource } from '../../models/index.js';
 import { prepareEngine, setLinearRoute } from '../../tensor/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
@@ -17,14 +17,15 @@ import type { RunObserver } from '../watch/observer.js';
 import { progress } from '../watch/progress.js';
 import { tensorBoard } from '../watch/tensor-board.js';
 import { watchServer } from '../watch/watch-server.js';
+import { type CheckpointedRun, findStart, RunCheckpointer, type RunStart } from './checkpointer.js';
+import { estimateRun, type RunEstimate } from './estimate.js';
 import { checkRun } from './run-checks.js';
 import type { TrainConfig } from './run-config.js';
-import { findStart, RunKeeper, type RunStart } from './run-keeper.js';
 import { lockRun } from './run-lock.js';
 import { addAdapters, createRunModel } from './run-model.js';
-import { outlook, type RunOutlook } from './run-outlook.js';
 import { type RunRows, readRunRows } from './run-rows.js';
-import { type TrainingResult, trainRows } from './train-rows.js';
+import { trainRows } from './train-rows.js';
+import type { TrainingResult } from './train-rows-options.js';
 
 const METRICS_FILE = 'metrics.jsonl';
 const CHECKPOINTS = 'checkpoints';
@@ -46,12 +47,41 @@ export interface RunOptions {
  */
 export async function runTraining(config: TrainConfig, { resume }: RunOptions = {}): Promise<TrainingResult> {
   const { output } = config;
-  const store = new CheckpointStore(join(output, CHECKPOINTS), {
-    keepLast: config.checkpoints.keep_last,
-    keepEvery: config.checkpoints.keep_every,
-    async: config.checkpoints.async,
-  });
+  const store = new CheckpointStore(join(output, CHECKPOINTS), config.checkpoints);
   const start = resume === undefined ? refuseOtherRun(output) : findStart(store, resume);
+  const run = await prepareRun(config, store, start);
+  const made = makeFolder(output);
+  const unlock = lockRun(output);
+  let watch: RunObserver | undefined;
+  try {
+    watch = await openWatch(config);
+    return await trainAndSave(run, watch);
+  } catch (error) {
+    await watch?.close();
+    unlock();
+    removeIfEmpty(output, made);
+    throw error;
+  } finally {
+    unlock();
+    run.data.close();
+    run.heldOut?.close();
+    run.loaded.model.dispose();
+  }
+}
+
+/** Everything of a run before its first step. */
+interface PreparedRun extends CheckpointedRun {
+  readonly tokenizer: Tokenizer;
+  readonly heldOut: RunRows | undefined;
+  readonly estimate: RunEstimate;
+}
+
+/** Reads and checks whatever the run needs; writes nothing. */
+async function prepareRun(
+  config: TrainConfig,
+  store: CheckpointStore,
+  start: RunStart | undefined,
+): Promise<PreparedRun> {
   const tokenizerPath = config.model.tokenizer ?? config.model.path;
   if (tokenizerPath === undefined)
     throw new InputError('model.tokenizer is missing; a new model needs a tokenizer file or folder.');
@@ -63,74 +93,25 @@ export async function runTraining(config: TrainConfig, { resume }: RunOptions = 
   mergeFirst(config, loaded);
   const tokenizer = loadModelTokenizer(architecture, tokenizerPath);
   const data = await readRunRows(config.data, architecture, tokenizer);
-  const held =
+  const heldOut =
     config.evaluation === undefined
       ? undefined
       : await readRunRows(config.evaluation, architecture, tokenizer);
   checkRun(config, loaded, data.rows);
-  const expected = outlook(config, loaded, data.rows, startBytes);
-  const added = config.lora === undefined ? undefined : addAdapters(loaded, config.lora, config.seed);
-  const keeper = new RunKeeper({ config, loaded, adapters: added, data, store, tokenizerPath, start });
-
-  const made = makeFolder(output);
-  const unlock = lockRun(output);
-  let watch: RunObserver | undefined;
-  try {
-    watch = await openWatch(config);
-    return await trainAndSave(config, loaded, keeper, {
-      data,
-      held,
-      adapters: added,
-      start,
-      tokenizer,
-      watch,
-      expected,
-    });
-  } catch (error) {
-    await watch?.close();
-    unlock();
-    removeIfEmpty(output, made);
-    throw error;
-  } finally {
-    unlock();
-    loaded.model.dispose();
-  }
+  const estimate = estimateRun(config, loaded, data.rows, startBytes);
+  const adapters = config.lora === undefined ? undefined : addAdapters(loaded, config.lora, config.seed);
+  return { config, loaded, adapters, data, heldOut, store, tokenizerPath, tokenizer, start, estimate };
 }
 
-async function trainAndSave(
-  config: TrainConfig,
-  loaded: LoadedModel,
-  keeper: RunKeeper,
-  {
-    data,
-    held,
-    adapters,
-    start,
-    tokenizer,
-    watch,
-    expected,
-  }: {
-    data: RunRows;
-    held: RunRows | undefined;
-    adapters: Map<string, LoraLinear> | undefined;
-    start: RunStart | undefined;
-    tokenizer: Tokenizer;
-    watch: RunObserver | undefined;
-    expected: RunOutlook;
-  },
-): Promise<TrainingResult> {
-  const { output } = config;
-  const observers: RunObserver[] = [
-    metricsFile(join(output, METRICS_FILE), { resumedAfter: start?.manifest.step }),
-    ...(watch === undefined ? [] : [watch]),
-    progress({ label: 'training' }),
-  ];
-  if (config.watch.tensorboard)
-    observers.push(tensorBoard(join(output, 'tensorboard'), { resumedAfter: start?.manifest.step }));
+async function trainAndSave(run: PreparedRun, watch: RunObserver | undefined): Promise<TrainingResult> {
+  const { config, loaded, adapters, data, heldOut, estimate } = run;
+  const { output, training, seed, evaluation } = config;
+  const checkpoints = new RunCheckpointer(run);
+  const observers = observersOf(run, watch);
   const result = await trainRows(loaded, data.rows, {
-    training: config.training,
+    training,
     output,
-    seed: config.seed,
+    seed,
     shuffle: config.data.shuffle,
     documentAttention: data.documentAttention,
     label: 'training',
@@ -140,23 +121,32 @@ async function trainAndSave(
         ? undefined
         : learningRateFactors(adapters, config.lora.plus_ratio),
     observers,
-    flops: expected.flops,
-    onEvaluation: ({ step }) => writeSamples(config, loaded, tokenizer, step, observers),
+    flops: estimate.flops,
+    onEvaluation: ({ step }) => writeSamples(run, step, observers),
     evaluation:
-      held === undefined || config.evaluation === undefined
-        ? undefined
-        : { rows: held.rows, every: config.evaluation.every, maxRows: config.evaluation.max_rows },
-    checkpoints: keeper,
+      heldOut === undefined || evaluation === undefined ? undefined : { ...evaluation, rows: heldOut.rows },
+    checkpoints,
   });
-  expected.report();
-  await keeper.finish(result.progress);
+  estimate.report();
+  await checkpoints.finish(result.progress);
   if (adapters !== undefined) {
-    await keeper.writeAdapter(join(output, ADAPTER));
+    await checkpoints.writeAdapter(join(output, ADAPTER));
     mergeLora(loaded.model);
   }
-  await saveModel(join(output, FINAL), loaded, tokenizerSource(keeper.tokenizerPath));
+  await saveModel(join(output, FINAL), loaded, tokenizerSource(run.tokenizerPath));
   log(`final model: ${join(output, FINAL)}`);
   return result;
+}
+
+function observersOf({ config, start }: PreparedRun, watch: RunObserver | undefined): RunObserver[] {
+  const { output } = config;
+  const resumed = { resumedAfter: start?.manifest.step };
+  return [
+    metricsFile(join(output, METRICS_FILE), resumed),
+    ...(watch === undefined ? [] : [watch]),
+    progress({ label: 'training' }),
+    ...(config.watch.tensorboard ? [tensorBoard(join(output, 'tensorboard'), resumed)] : []),
+  ];
 }
 
 /** An adapter that becomes part of the weights before training. */
@@ -179,15 +169,13 @@ const SAMPLE_TOKENS = 48;
 
 /** Lets the model continue the prompts of the configuration, for those who watch. */
 function writeSamples(
-  { watch: { prompts = [] } }: TrainConfig,
-  { model }: LoadedModel,
-  tokenizer: Tokenizer,
+  { config, loaded, tokenizer }: PreparedRun,
   step: number,
   observers: readonly RunObserver[],
 ): void {
-  for (const prompt of prompts) {
+  for (const prompt of config.watch.prompts ?? []) {
     const promptIds = tokenizer.encode(prompt);
-    const [result] = generateText(model, tokenizer, [{ promptIds, maxNewTokens: SAMPLE_TOKENS }]);
+    const [result] = generateText(loaded.model, tokenizer, [{ promptIds, maxNewTokens: SAMPLE_TOKENS }]);
     const text = result?.text ?? '';
     log(`sample after step ${step}: ${prompt}${text}`);
     for (const observer of observers) observer.sample?.({ step, prompt, text });

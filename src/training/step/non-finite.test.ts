@@ -7,11 +7,13 @@ import { type Row, type RowSource, rowsInMemory } from '../../data/index.js';
 import { type LoadedModel, parseArchitecture } from '../../models/index.js';
 import { initializeModule } from '../../nn/index.js';
 import { floatTensor, Generator, noGrad, scope, type Tensor } from '../../tensor/index.js';
-import { trainingSettings } from '../run/run-config.js';
-import { type RunCheckpoints, type RunParts, type TrainRowsOptions, trainRows } from '../run/train-rows.js';
+import type { RunParts } from '../run/run-parts.js';
+import { trainRows } from '../run/train-rows.js';
+import type { Checkpointer, TrainRowsOptions } from '../run/train-rows-options.js';
 import { AdamW } from './adamw.js';
 import { GradientStore } from './gradient-store.js';
 import { LossScale } from './loss-scale.js';
+import { trainingSettings } from './training-settings.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-nonfinite-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -64,13 +66,13 @@ function options(output: string, nonFinite: 'stop' | 'skip' | 'rollback'): Train
 }
 
 /** Keeps the parameters of every second step in memory, as a checkpoint would. */
-class MemoryCheckpoints implements RunCheckpoints {
+class MemoryCheckpoints implements Checkpointer {
   readonly every = 2;
   readonly saved: number[] = [];
   readonly restored: number[] = [];
-  #kept: { progress: Parameters<RunCheckpoints['save']>[0]; tensors: Map<string, Tensor> } | undefined;
+  #kept: { progress: Parameters<Checkpointer['save']>[0]; tensors: Map<string, Tensor> } | undefined;
 
-  save(progress: Parameters<RunCheckpoints['save']>[0], { parameters }: RunParts): Promise<void> {
+  save(progress: Parameters<Checkpointer['save']>[0], { parameters }: RunParts): Promise<void> {
     this.saved.push(progress.step);
     const tensors = new Map(
       [...parameters].map(([name, tensor]) => [name, noGrad(() => tensor.detach().mul(1)).keep()]),

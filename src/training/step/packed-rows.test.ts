@@ -5,21 +5,8 @@ import { publishedParameters } from '../../checkpoint/index.js';
 import { packSamples, type Row } from '../../data/index.js';
 import { loadModel } from '../../models/index.js';
 import { scope, type Tensor } from '../../tensor/index.js';
-import { Trainer, type TrainerOptions } from './trainer.js';
-
-const options: TrainerOptions = {
-  beta1: 0.9,
-  beta2: 0.95,
-  eps: 1e-8,
-  form: 'torch',
-  weightDecay: 0,
-  isSparedFromDecay: () => false,
-  maxGradNorm: Number.POSITIVE_INFINITY,
-  recompute: 'none',
-  lossAlignment: 'target',
-  documentAttention: true,
-  padTokenId: 0,
-};
+import { Trainer } from './trainer.js';
+import { type TrainingSettings, trainingSettings } from './training-settings.js';
 
 const texts: readonly Row[] = [7, 3, 12, 5, 9, 2, 4].map((length, text) => ({
   ids: Array.from({ length }, (_, index) => 3 + ((text * 37 + index * 11) % 90)),
@@ -27,12 +14,21 @@ const texts: readonly Row[] = [7, 3, 12, 5, 9, 2, 4].map((length, text) => ({
 }));
 
 /** Loss and norm of the first step of a fresh model. */
-function firstStep(folder: string, rows: readonly Row[], changes: Partial<TrainerOptions> = {}) {
+function firstStep(
+  folder: string,
+  rows: readonly Row[],
+  { documentAttention = true, ...changes }: Partial<TrainingSettings> & { documentAttention?: boolean } = {},
+) {
   return scope(() => {
     const { model, architecture } = loadModel(`${goldenFolder}${folder}`, { dtype: 'float64' });
     const parameters: Map<string, Tensor> = publishedParameters(model, architecture.names);
-    const trainer = new Trainer(model, parameters, { ...options, ...changes });
-    const result = trainer.step([rows], 1e-3);
+    const settings = trainingSettings({ steps: 1, schedule: 'constant', ...changes });
+    const trainer = new Trainer(model, parameters, settings, {
+      totalSteps: 1,
+      padTokenId: 0,
+      documentAttention,
+    });
+    const result = trainer.step([rows]);
     trainer.dispose();
     return result;
   });
@@ -68,7 +64,7 @@ describe.each(goldenModels)('%s', (folder) => {
 });
 
 test('the mask of the input token, as Spark published it, counts no token twice', () => {
-  const alone = firstStep('spark', texts, { lossAlignment: 'input' });
-  const packed = firstStep('spark', packSamples(texts, 19).rows, { lossAlignment: 'input' });
+  const alone = firstStep('spark', texts, { loss_alignment: 'input' });
+  const packed = firstStep('spark', packSamples(texts, 19).rows, { loss_alignment: 'input' });
   expect(Math.abs(packed.loss - alone.loss)).toBeLessThan(1e-6 * alone.loss);
 });

@@ -1,4 +1,5 @@
 /** Learning rate by step: linear warm-up, then a curve down to the minimum, or none. */
+import type { TrainingSettings } from './training-settings.js';
 
 export interface Schedule {
   /**
@@ -20,6 +21,18 @@ export interface Schedule {
    * - spark: the same with w at least 1, so that step 0 always has rate 0 (MindFormers' CosineWithWarmUpLR)
    */
   readonly form: 'hf' | 'spark';
+}
+
+export function scheduleOf(settings: TrainingSettings, totalSteps: number): Schedule {
+  return {
+    kind: settings.schedule,
+    learningRate: settings.learning_rate,
+    minLearningRate: settings.min_learning_rate,
+    warmupSteps: settings.warmup_steps ?? Math.round((settings.warmup_ratio ?? 0) * totalSteps),
+    totalSteps,
+    decaySteps: settings.decay_steps,
+    form: settings.schedule_form,
+  };
 }
 
 /** @param step from 0 */

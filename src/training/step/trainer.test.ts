@@ -3,20 +3,16 @@ import type { Row } from '../../data/index.js';
 import { type LoadedModel, parseArchitecture } from '../../models/index.js';
 import { initializeModule } from '../../nn/index.js';
 import { type FloatDType, Generator, liveTensorCount, scope } from '../../tensor/index.js';
-import { Trainer, type TrainerOptions } from './trainer.js';
+import { Trainer } from './trainer.js';
+import { type TrainingSettings, trainingSettings } from './training-settings.js';
 
-const options: TrainerOptions = {
-  beta1: 0.9,
-  beta2: 0.95,
-  eps: 1e-8,
-  form: 'torch',
-  weightDecay: 0.1,
-  isSparedFromDecay: (_, parameter) => parameter.numDims < 2,
-  maxGradNorm: 1,
-  recompute: 'none',
-  lossAlignment: 'target',
-  padTokenId: 0,
-};
+const settings = {
+  steps: 1000,
+  schedule: 'constant',
+  learning_rate: 1e-2,
+  weight_decay: 0.1,
+  gradient_accumulation_steps: 2,
+} as const;
 
 let open: { dispose(): void }[] = [];
 afterEach(() => {
@@ -41,8 +37,10 @@ function tinyModel(dtype: FloatDType = 'float32'): LoadedModel['model'] {
   return model;
 }
 
-function trainerOf(model: LoadedModel['model'], changes: Partial<TrainerOptions> = {}): Trainer {
-  const trainer = new Trainer(model, new Map(model.namedParameters()), { ...options, ...changes });
+function trainerOf(model: LoadedModel['model'], changes: Partial<TrainingSettings> = {}): Trainer {
+  const parameters = new Map(model.namedParameters());
+  const options = { totalSteps: settings.steps, padTokenId: 0 };
+  const trainer = new Trainer(model, parameters, trainingSettings({ ...settings, ...changes }), options);
   open.push(trainer);
   return trainer;
 }
@@ -64,7 +62,7 @@ test('gradient accumulation in 1, 2 and 4 parts gives the same step', () => {
     const size = rows.length / parts;
     const micro = Array.from({ length: parts }, (_, part) => rows.slice(part * size, (part + 1) * size));
     const trainer = trainerOf(tinyModel());
-    return [trainer.step(micro, 1e-2), trainer.step(micro, 1e-2)];
+    return [trainer.step(micro), trainer.step(micro)];
   });
   for (const other of results.slice(1))
     for (const [step, result] of other.entries()) {
@@ -79,20 +77,20 @@ test('gradient accumulation in 1, 2 and 4 parts gives the same step', () => {
 test('padding to the length of the batch changes nothing', () => {
   const [short, long] = [someRows(1)[0], someRows(4)[3]];
   if (short === undefined || long === undefined) throw new Error('no rows');
-  const together = trainerOf(tinyModel('float64')).step([[short, long]], 1e-2);
-  const apart = trainerOf(tinyModel('float64')).step([[short], [long]], 1e-2);
+  const together = trainerOf(tinyModel('float64')).step([[short, long]]);
+  const apart = trainerOf(tinyModel('float64')).step([[short], [long]]);
   expect(Math.abs(together.loss - apart.loss)).toBeLessThan(1e-12);
   expect(Math.abs(together.gradNorm - apart.gradNorm)).toBeLessThan(1e-12);
 });
 
 test('200 steps learn the rows and leave the number of live tensors unchanged', () => {
-  const trainer = trainerOf(tinyModel(), { maxGradNorm: 0.5 });
+  const trainer = trainerOf(tinyModel(), { max_grad_norm: 0.5 });
   const rows = someRows(4);
   const micro = [rows.slice(0, 2), rows.slice(2)];
-  const first = trainer.step(micro, 1e-2);
+  const first = trainer.step(micro);
   const before = liveTensorCount();
   let last = first;
-  for (let step = 0; step < 200; step++) last = trainer.step(micro, 1e-2);
+  for (let step = 0; step < 200; step++) last = trainer.step(micro);
   expect(liveTensorCount()).toBe(before);
   expect(last.loss).toBeLessThan(first.loss / 4);
 });
@@ -100,19 +98,19 @@ test('200 steps learn the rows and leave the number of live tensors unchanged', 
 test('a batch without a token to learn is refused', () => {
   const trainer = trainerOf(tinyModel());
   const blind = { ids: [1, 2, 3], lossMask: [0, 0, 0] };
-  expect(() => trainer.step([[blind]], 1e-2)).toThrow('no token to learn');
+  expect(() => trainer.step([[blind]])).toThrow('no token to learn');
 });
 
 test('a step that is not finite leaves the parameters as they were', () => {
   const model = tinyModel();
   const trainer = trainerOf(model);
   const micro = [someRows(2)];
-  trainer.step(micro, 1e-2);
+  trainer.step(micro);
   const norm = model.namedParameters().find(([path]) => path === 'finalNorm.weight')?.[1];
   const embedding = model.namedParameters()[0]?.[1];
   if (norm === undefined || embedding === undefined) throw new Error('no such parameter');
   const kept = scope(() => embedding.toBytes());
   scope(() => norm.setRequiresGrad(false).add_(Number.NaN).setRequiresGrad(true));
-  expect(() => trainer.step(micro, 1e-2)).toThrow(/loss NaN.*not finite/);
+  expect(() => trainer.step(micro)).toThrow(/loss NaN.*not finite/);
   expect(scope(() => embedding.toBytes())).toEqual(kept);
 });

@@ -1,4 +1,7 @@
-/** One optimiser step after another on a model in memory; files and configuration are the business of run.ts. */
+/**
+ * One optimiser step after another on a model in memory: micro-batches, loss scale, clipping, learning rate, update. Files,
+ * rows and checkpoints are the business of src/training/run/.
+ */
 
 import type { Row } from '../../data/index.js';
 import { InputError, NonFiniteError } from '../../errors/index.js';
@@ -12,21 +15,19 @@ import {
   type Tensor,
   tensorFromBytes,
 } from '../../tensor/index.js';
-import { AdamW, type AdamWOptions } from './adamw.js';
+import { AdamW } from './adamw.js';
 import { GradientStore } from './gradient-store.js';
-import { LossScale, type LossScaleOptions, type LossScaleState } from './loss-scale.js';
-import { type LossAlignment, lossDivisor, trainingBatch } from './loss-weights.js';
+import { LossScale, type LossScaleState } from './loss-scale.js';
+import { lossDivisor, trainingBatch } from './loss-weights.js';
 import type { PhaseClock } from './phase-clock.js';
-import { accumulateGradients, batchLoss, type Recompute, type TrainingBatch } from './segments.js';
+import { learningRateAt, type Schedule, scheduleOf } from './schedule.js';
+import { accumulateGradients, batchLoss, type GradientOptions, type TrainingBatch } from './segments.js';
+import type { TrainingSettings } from './training-settings.js';
 
-export interface TrainerOptions extends AdamWOptions {
-  readonly weightDecay: number;
-  /** True for parameters that are not decayed, by published name. */
-  readonly isSparedFromDecay: (name: string, parameter: Tensor) => boolean;
-  /** Gradients are scaled down to this global norm; Infinity: never. */
-  readonly maxGradNorm: number;
-  readonly recompute: Recompute;
-  readonly lossAlignment: LossAlignment;
+/** What a trainer has to know beside the settings. */
+export interface TrainerOptions {
+  /** Of the run: the learning rate's curve ends behind the last. */
+  readonly totalSteps: number;
   /** Learning rate of a parameter as a multiple of the step's. Default 1. */
   readonly learningRateFactors?: ReadonlyMap<Tensor, number> | undefined;
   /** Read each text of a packed row on its own, as if it were alone in it. Default false: attention spans the row. */
@@ -35,13 +36,6 @@ export interface TrainerOptions extends AdamWOptions {
   readonly padTokenId: number;
   /** Draws what the forward pass leaves to chance (dropout). */
   readonly generator?: Generator | undefined;
-  /** For float16. Default: the loss is not scaled. */
-  readonly lossScale?: LossScaleOptions | undefined;
-  /** Leave a step out whose loss or gradients are not finite. Default: it is a NonFiniteError. */
-  readonly skipNonFinite?: boolean;
-  readonly offloadBorders?: boolean;
-  /** Several micro-batches make a step: their gradients of 16 bit are summed in float32. Default true. */
-  readonly accumulates?: boolean;
   readonly clock?: PhaseClock | undefined;
 }
 
@@ -50,6 +44,7 @@ export interface StepResult {
   readonly loss: number;
   /** Before clipping. */
   readonly gradNorm: number;
+  readonly learningRate: number;
   /** Tokens read, padding apart. */
   readonly tokens: number;
   /** Tokens learned. */
@@ -69,28 +64,50 @@ export interface TrainerState {
 
 export class Trainer {
   readonly #model: CausalLm;
+  readonly #settings: TrainingSettings;
   readonly #options: TrainerOptions;
+  readonly #schedule: Schedule;
+  readonly #gradientOptions: GradientOptions;
   readonly #gradients: GradientStore;
   readonly #optimizer: AdamW;
   readonly #lossScale: LossScale | undefined;
 
   /** @param parameters what is trained, by published name; all else is frozen */
-  constructor(model: CausalLm, parameters: ReadonlyMap<string, Tensor>, options: TrainerOptions) {
+  constructor(
+    model: CausalLm,
+    parameters: ReadonlyMap<string, Tensor>,
+    settings: TrainingSettings,
+    options: TrainerOptions,
+  ) {
+    const { generator, clock, learningRateFactors } = options;
+    const { recompute, offload, precision } = settings;
     this.#model = model;
+    this.#settings = settings;
     this.#options = options;
+    this.#schedule = scheduleOf(settings, options.totalSteps);
+    this.#gradientOptions = { recompute, generator, offloadBorders: offload.borders, clock };
     keepFreedMemory();
     for (const [, parameter] of model.namedParameters()) parameter.setRequiresGrad(false);
-    this.#gradients = new GradientStore(parameters.values(), options.accumulates ?? true);
+    this.#gradients = new GradientStore(parameters.values(), settings.gradient_accumulation_steps > 1);
     this.#optimizer = new AdamW(
       [...parameters].map(([name, parameter]) => ({
         name,
         parameter,
-        weightDecay: options.isSparedFromDecay(name, parameter) ? 0 : options.weightDecay,
-        learningRateFactor: options.learningRateFactors?.get(parameter) ?? 1,
+        weightDecay: isDecayed(name, parameter, settings) ? settings.weight_decay : 0,
+        learningRateFactor: learningRateFactors?.get(parameter) ?? 1,
       })),
-      options,
+      {
+        beta1: settings.beta1,
+        beta2: settings.beta2,
+        eps: settings.eps,
+        form: settings.adamw,
+        masterWeights: precision === 'bfloat16-mixed' || precision === 'float16-mixed',
+        stateDevice: offload.optimizer ? 'cpu' : undefined,
+      },
     );
-    this.#lossScale = options.lossScale === undefined ? undefined : new LossScale(options.lossScale);
+    const lossScale =
+      settings.loss_scale ?? (precision === 'float16-mixed' ? { kind: 'dynamic' as const } : undefined);
+    this.#lossScale = lossScale === undefined ? undefined : new LossScale(lossScale);
   }
 
   /**
@@ -99,8 +116,8 @@ export class Trainer {
    * @throws InputError if nothing is learned; NonFiniteError if loss or gradients are not finite and such steps are not
    *   to be left out; the parameters are untouched then
    */
-  step(microBatches: readonly (readonly Row[])[], learningRate: number): StepResult {
-    const parts = this.microSteps(microBatches, learningRate);
+  step(microBatches: readonly (readonly Row[])[]): StepResult {
+    const parts = this.microSteps(microBatches);
     for (;;) {
       const { done, value } = parts.next();
       if (done === true) return value;
@@ -108,11 +125,9 @@ export class Trainer {
   }
 
   /** The same with a pause after each micro-batch. Left in a pause, nothing has happened. */
-  *microSteps(
-    microBatches: readonly (readonly Row[])[],
-    learningRate: number,
-  ): globalThis.Generator<undefined, StepResult> {
-    const { clock, maxGradNorm } = this.#options;
+  *microSteps(microBatches: readonly (readonly Row[])[]): globalThis.Generator<undefined, StepResult> {
+    const { clock } = this.#options;
+    const learningRate = learningRateAt(this.#optimizer.steps, this.#schedule);
     clock?.enter('data');
     const batches = microBatches.map((rows) => this.#arrange(rows));
     const divisor = batches.reduce((sum, batch) => sum + batch.divisor, 0);
@@ -128,7 +143,7 @@ export class Trainer {
             this.#toTensors(batch),
             scale / divisor,
             this.#gradients,
-            this.#options,
+            this.#gradientOptions,
           ),
         );
         yield undefined;
@@ -139,6 +154,7 @@ export class Trainer {
       const result = {
         loss,
         gradNorm,
+        learningRate,
         tokens: microBatches.flat().reduce((sum, { ids }) => sum + ids.length, 0),
         learnedTokens: Math.round(divisor),
         lossScale: this.#lossScale?.value,
@@ -146,7 +162,7 @@ export class Trainer {
       const skipped = !(Number.isFinite(loss) && Number.isFinite(gradNorm));
       if (skipped) this.#refuseOrSkip(loss, gradNorm);
       else {
-        const clipping = Math.min(1, maxGradNorm / (gradNorm + 1e-6));
+        const clipping = Math.min(1, this.#settings.max_grad_norm / (gradNorm + 1e-6));
         scope(() => this.#optimizer.step(this.#gradients, learningRate, clipping / scale));
         this.#lossScale?.succeeded();
       }
@@ -166,7 +182,7 @@ export class Trainer {
 
   /** A smaller loss scale is the usual way out of an overflow; other steps are skipped only on request. */
   #refuseOrSkip(loss: number, gradNorm: number): void {
-    if (this.#lossScale?.overflowed() === true || this.#options.skipNonFinite === true) return;
+    if (this.#lossScale?.overflowed() === true || this.#settings.non_finite === 'skip') return;
     throw new NonFiniteError(
       `training: loss ${loss}, gradient norm ${gradNorm}: the step is not finite; lower the learning rate or ` +
         'look at the rows of this step.',
@@ -194,7 +210,8 @@ export class Trainer {
   }
 
   #arrange(rows: readonly Row[]): ArrangedBatch {
-    const { padTokenId, lossAlignment } = this.#options;
+    const { padTokenId } = this.#options;
+    const { loss_alignment: lossAlignment } = this.#settings;
     const length = Math.max(...rows.map(({ ids }) => ids.length));
     const ids = new Int32Array(rows.length * length).fill(padTokenId);
     const mask = new Float32Array(rows.length * length);
@@ -220,10 +237,20 @@ export class Trainer {
       tensorFromBytes(mask, shape, 'float32')
         .to(computeDType === 'float64' ? 'float64' : 'float32')
         .toDevice(device),
-      this.#options.lossAlignment,
+      this.#settings.loss_alignment,
     );
     return { ...batch, documents };
   }
+}
+
+/** By default matrices alone are decayed. */
+function isDecayed(
+  name: string,
+  parameter: Tensor,
+  { no_weight_decay: excluded }: TrainingSettings,
+): boolean {
+  if (excluded === undefined) return parameter.numDims >= 2;
+  return !excluded.some((part) => name.includes(part));
 }
 
 /** A micro-batch in plain arrays. Shapes: B rows, L ids in the longest. */

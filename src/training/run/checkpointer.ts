@@ -1,4 +1,4 @@
-/** Saves a run's checkpoints and its final model, and resumes from them. */
+/** The checkpoints of a run: what it keeps on disk so that it can be resumed, and how that is put back. */
 import { readFileSync } from 'node:fs';
 import { adapterContent, publishedParameters, saveAdapter } from '../../checkpoint/index.js';
 import { fileStatus, writeFolderAtomic } from '../../formats/index.js';
@@ -9,9 +9,10 @@ import { type CheckpointStore, openCheckpointFolder } from '../checkpoints/check
 import type { CheckpointManifest } from '../checkpoints/manifest.js';
 import type { SnapshotFile } from '../checkpoints/snapshot.js';
 import type { TrainConfig } from './run-config.js';
+import type { RunParts } from './run-parts.js';
 import type { RunRows } from './run-rows.js';
 import { type RunIdentity, type RunProgress, restoreRun, snapshotTensor, takeSnapshot } from './run-state.js';
-import type { RunCheckpoints, RunParts } from './train-rows.js';
+import type { Checkpointer, SaveReason } from './train-rows-options.js';
 
 /** A checkpoint to go on from. */
 export interface RunStart {
@@ -25,42 +26,35 @@ export function findStart(store: CheckpointStore, resume: string): RunStart {
   return { path: resume, manifest: openCheckpointFolder(resume) };
 }
 
-/** The checkpoints of one run: weights or adapter, optimiser, everything that a resumed run needs. */
-export class RunKeeper implements RunCheckpoints {
-  readonly every: number;
+/** What of a run goes into its checkpoints. */
+export interface CheckpointedRun {
+  readonly config: TrainConfig;
+  readonly loaded: LoadedModel;
+  /** Trained instead of the weights. */
+  readonly adapters: Map<string, LoraLinear> | undefined;
+  readonly data: RunRows;
+  readonly store: CheckpointStore;
   readonly tokenizerPath: string;
-  readonly #config: TrainConfig;
-  readonly #loaded: LoadedModel;
-  readonly #adapters: Map<string, LoraLinear> | undefined;
-  readonly #data: RunRows;
-  readonly #store: CheckpointStore;
-  #start: RunStart | undefined;
+  /** The checkpoint to go on from. */
+  readonly start: RunStart | undefined;
+}
+
+/** The checkpoints of one run: weights or adapter, optimiser, everything that a resumed run needs. */
+export class RunCheckpointer implements Checkpointer {
+  readonly every: number;
+  readonly #run: CheckpointedRun;
   #parts: RunParts | undefined;
 
-  constructor(run: {
-    config: TrainConfig;
-    loaded: LoadedModel;
-    adapters: Map<string, LoraLinear> | undefined;
-    data: RunRows;
-    store: CheckpointStore;
-    tokenizerPath: string;
-    start: RunStart | undefined;
-  }) {
-    this.#config = run.config;
-    this.#loaded = run.loaded;
-    this.#adapters = run.adapters;
-    this.#data = run.data;
-    this.#store = run.store;
-    this.#start = run.start;
+  constructor(run: CheckpointedRun) {
+    this.#run = run;
     this.every = run.config.checkpoints.every;
-    this.tokenizerPath = run.tokenizerPath;
   }
 
-  async save(progress: RunProgress, parts: RunParts, reason: 'due' | 'best' | 'interrupted'): Promise<void> {
+  async save(progress: RunProgress, parts: RunParts, reason: SaveReason): Promise<void> {
     this.#parts = parts;
-    const { keep_best: keepBest } = this.#config.checkpoints;
+    const { keep_best: keepBest } = this.#run.config.checkpoints;
     if (reason === 'best' && !keepBest) return;
-    if (reason === 'best') this.#store.markBest(progress.step);
+    if (reason === 'best') this.#run.store.markBest(progress.step);
     const snapshot = takeSnapshot(
       progress,
       this.#identity(parts),
@@ -68,29 +62,29 @@ export class RunKeeper implements RunCheckpoints {
       parts.dropout,
       this.#files(),
     );
-    await this.#store.save(progress.step, snapshot, reason === 'interrupted');
+    await this.#run.store.save(progress.step, snapshot, reason === 'interrupted');
   }
 
   async restore(parts: RunParts, which: 'start' | 'newest'): Promise<RunProgress | undefined> {
     this.#parts = parts;
-    await this.#store.wait();
-    const from = which === 'start' ? this.#start : this.#newestOrNone();
+    await this.#run.store.wait();
+    const from = which === 'start' ? this.#run.start : this.#newestOrNone();
     if (from === undefined) return undefined;
     return this.#restoreFrom(from, parts);
   }
 
   /** After the last step: with keep_best, back to the weights of the best evaluation. */
   async finish({ best, step }: RunProgress): Promise<void> {
-    await this.#store.wait();
+    await this.#run.store.wait();
     const parts = this.#parts;
     if (
-      !this.#config.checkpoints.keep_best ||
+      !this.#run.config.checkpoints.keep_best ||
       best === undefined ||
       best.step === step ||
       parts === undefined
     )
       return;
-    const path = this.#store.pathOf(best.step);
+    const path = this.#run.store.pathOf(best.step);
     if (fileStatus(path) === undefined) {
       log(`warning: the best checkpoint, ${path}, is gone; the final model is that of the last step`);
       return;
@@ -100,16 +94,16 @@ export class RunKeeper implements RunCheckpoints {
   }
 
   async writeAdapter(folder: string): Promise<void> {
-    const { model, architecture } = this.#loaded;
+    const { model, architecture } = this.#run.loaded;
     await writeFolderAtomic(
       folder,
-      (temporary) => saveAdapter(model, architecture.names, temporary, this.#config.model.path),
+      (temporary) => saveAdapter(model, architecture.names, temporary, this.#run.config.model.path),
       { replace: true },
     );
   }
 
   #restoreFrom({ path, manifest }: RunStart, parts: RunParts, what: 'all' | 'weights' = 'all'): RunProgress {
-    const isAdapter = this.#adapters !== undefined;
+    const isAdapter = this.#run.adapters !== undefined;
     const progress = restoreRun(path, manifest, this.#identity(parts), {
       trainer: parts.trainer,
       dropout: parts.dropout,
@@ -118,26 +112,26 @@ export class RunKeeper implements RunCheckpoints {
       nameIn: (name) => (isAdapter ? `base_model.model.${name}` : name),
       what,
     });
-    if (progress.best !== undefined) this.#store.markBest(progress.best.step);
+    if (progress.best !== undefined) this.#run.store.markBest(progress.best.step);
     log(`${what === 'all' ? 'resumed' : 'took the weights'} from ${path} (step ${progress.step})`);
     return progress;
   }
 
   #newestOrNone(): RunStart | undefined {
-    return this.#store.steps().length === 0 ? undefined : this.#store.newest();
+    return this.#run.store.steps().length === 0 ? undefined : this.#run.store.newest();
   }
 
   #identity({ totalSteps, rowsPerStep }: RunParts): RunIdentity {
-    return { config: this.#config, totalSteps, dataRows: this.#data.rows.rowCount, rowsPerStep };
+    return { config: this.#run.config, totalSteps, dataRows: this.#run.data.rows.rowCount, rowsPerStep };
   }
 
   #files(): SnapshotFile[] {
-    const { model, architecture } = this.#loaded;
-    if (this.#adapters !== undefined) {
+    const { model, architecture } = this.#run.loaded;
+    if (this.#run.adapters !== undefined) {
       const { weightFile, tensors, configFile, config } = adapterContent(
         model,
         architecture.names,
-        this.#config.model.path,
+        this.#run.config.model.path,
       );
       const saved = tensors.map(([name, tensor]) => snapshotTensor(name, tensor));
       return [
@@ -150,7 +144,7 @@ export class RunKeeper implements RunCheckpoints {
     );
     return [
       { path: 'model.safetensors', content: { kind: 'tensors', tensors } },
-      ...modelSideFiles(this.#loaded, tokenizerSource(this.tokenizerPath)).map(
+      ...modelSideFiles(this.#run.loaded, tokenizerSource(this.#run.tokenizerPath)).map(
         ({ name, content }): SnapshotFile => ({
           path: name,
           content: {

@@ -1,5 +1,4 @@
-/** Expected time and memory of a run, compared at its end with what it took. */
-
+/** What a run is expected to take, and at its end what it took. */
 import type { RowSource } from '../../data/index.js';
 import { log } from '../../log/index.js';
 import type { LoadedModel } from '../../models/index.js';
@@ -8,7 +7,7 @@ import { planRun } from '../plan/plan-run.js';
 import { comparePeak, peakResidentBytes } from '../plan/process-memory.js';
 import type { TrainConfig } from './run-config.js';
 
-export interface RunOutlook {
+export interface RunEstimate {
   /** Arithmetic of a token, and the device's measured peak. */
   readonly flops: { readonly perToken: number; readonly peakPerSecond: number };
   /** Planned memory beside the measured peak. */
@@ -16,17 +15,17 @@ export interface RunOutlook {
 }
 
 /** @param startBytes resident memory right after the engine was prepared */
-export function outlook(
+export function estimateRun(
   config: TrainConfig,
   { model, architecture }: LoadedModel,
   rows: RowSource,
   startBytes: number,
-): RunOutlook {
+): RunEstimate {
   const { training, lora } = config;
   const dtype = model.computeDType;
   const plan = planRun(architecture, {
     precision: training.precision ?? (dtype === 'float16' ? 'float16-mixed' : dtype),
-    length: longestRow(rows) - 1,
+    length: Math.max(2, rows.rowLength) - 1,
     microBatchSize: training.micro_batch_size,
     accumulation: training.gradient_accumulation_steps,
     recompute: training.recompute,
@@ -39,16 +38,6 @@ export function outlook(
     flops: { perToken: plan.flopsPerToken, peakPerSecond: measuredPeak(dtype) },
     report: () => log(comparePeak(plan.peakBytes, peakResidentBytes())),
   };
-}
-
-/** Rows looked at for the longest: prepared ones all have one length. */
-const ROWS_LOOKED_AT = 1000;
-
-function longestRow(rows: RowSource): number {
-  let longest = 2;
-  for (let row = 0; row < Math.min(rows.rowCount, ROWS_LOOKED_AT); row++)
-    longest = Math.max(longest, rows.row(row).ids.length);
-  return longest;
 }
 
 const peaks = new Map<FloatDType, number>();

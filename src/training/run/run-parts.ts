@@ -1,0 +1,66 @@
+/** What changes while a run trains: trainer, parameters, generator of dropout; and how long it is. */
+import { publishedParameters } from '../../checkpoint/index.js';
+import { formatCount, log } from '../../log/index.js';
+import type { LoraLinear } from '../../lora/index.js';
+import type { LoadedModel } from '../../models/index.js';
+import { Generator, type Tensor } from '../../tensor/index.js';
+import type { PhaseClock } from '../step/phase-clock.js';
+import { Trainer } from '../step/trainer.js';
+import type { TrainingSettings } from '../step/training-settings.js';
+import type { TrainRowsOptions } from './train-rows-options.js';
+
+export interface RunParts {
+  readonly trainer: Trainer;
+  readonly dropout: Generator;
+  /** What is trained, by published name. */
+  readonly parameters: ReadonlyMap<string, Tensor>;
+  readonly totalSteps: number;
+  readonly rowsPerStep: number;
+}
+
+/** Optimiser steps of a run over `rowCount` rows. */
+export function stepsOf(training: TrainingSettings, rowCount: number): number {
+  return (
+    training.steps ?? Math.max(1, Math.ceil(((training.epochs ?? 1) * rowCount) / rowsPerStep(training)))
+  );
+}
+
+function rowsPerStep(training: TrainingSettings): number {
+  return training.micro_batch_size * training.gradient_accumulation_steps;
+}
+
+/** @param clock told what the time of a step goes to */
+export function createRunParts(
+  loaded: LoadedModel,
+  rowCount: number,
+  { training, seed, adapters, label, learningRateFactors, documentAttention }: TrainRowsOptions,
+  clock: PhaseClock,
+): RunParts {
+  const { model, architecture } = loaded;
+  const totalSteps = stepsOf(training, rowCount);
+  const dropout = new Generator(seed, model.device);
+  for (const layer of adapters?.values() ?? []) layer.dropoutGenerator = dropout;
+  const parameters = trainedParameters(loaded, adapters);
+  const count = [...parameters.values()].reduce((sum, parameter) => sum + parameter.numElements, 0);
+  log(`${label}: ${formatCount(count)} of ${formatCount(model.parameterCount())} parameters are trained`);
+  const trainer = new Trainer(model, parameters, training, {
+    totalSteps,
+    learningRateFactors,
+    documentAttention,
+    padTokenId: architecture.padTokenId ?? 0,
+    generator: dropout,
+    clock,
+  });
+  return { trainer, dropout, parameters, totalSteps, rowsPerStep: rowsPerStep(training) };
+}
+
+/** By published name: all parameters, or the adapters' alone. */
+function trainedParameters(
+  { model, architecture }: LoadedModel,
+  adapters: ReadonlyMap<string, LoraLinear> | undefined,
+): Map<string, Tensor> {
+  const parameters = publishedParameters(model, architecture.names);
+  if (adapters === undefined) return parameters;
+  const trained = new Set([...adapters.values()].flatMap((layer) => layer.adapterParameters));
+  return new Map([...parameters].filter(([, parameter]) => trained.has(parameter)));
+}

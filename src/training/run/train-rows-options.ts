@@ -1,0 +1,54 @@
+/** What the training loop is given, what it asks of others, and what it returns. */
+import type { LoraLinear } from '../../lora/index.js';
+import type { Tensor } from '../../tensor/index.js';
+import type { TrainingSettings } from '../step/training-settings.js';
+import type { EvaluationRecord, RunObserver } from '../watch/observer.js';
+import type { HeldOut } from './held-out.js';
+import type { LossPoint } from './loss-picture.js';
+import type { RunParts } from './run-parts.js';
+import type { RunProgress } from './run-state.js';
+
+export interface TrainingResult {
+  readonly losses: readonly LossPoint[];
+  readonly evaluations: readonly EvaluationRecord[];
+  readonly seconds: number;
+  /** Tokens read, padding apart. */
+  readonly tokens: number;
+  /** Steps that were left out because they were not finite. */
+  readonly skippedSteps: number;
+  readonly progress: RunProgress;
+}
+
+export interface TrainRowsOptions {
+  readonly training: TrainingSettings;
+  /** Existing folder for loss.svg and bad-rows.jsonl. */
+  readonly output: string;
+  readonly seed: number;
+  readonly shuffle: boolean;
+  /** Read each text of a packed row on its own. */
+  readonly documentAttention: boolean;
+  /** Shown in the progress line. */
+  readonly label: string;
+  /** Trained instead of the weights. */
+  readonly adapters?: ReadonlyMap<string, LoraLinear> | undefined;
+  /** Learning rate of a parameter as a multiple of the schedule's. Default 1. */
+  readonly learningRateFactors?: ReadonlyMap<Tensor, number> | undefined;
+  readonly observers?: readonly RunObserver[];
+  readonly evaluation?: HeldOut | undefined;
+  readonly checkpoints?: Checkpointer | undefined;
+  /** Arithmetic of one token in the forward and backward pass, and the device's peak, for the utilisation. */
+  readonly flops?: { readonly perToken: number; readonly peakPerSecond: number } | undefined;
+  /** Called after each evaluation. */
+  readonly onEvaluation?: (record: EvaluationRecord) => void;
+}
+
+/** What the loop asks of whoever keeps its checkpoints. */
+export interface Checkpointer {
+  /** Steps between checkpoints; 0: only when a signal ends the run. */
+  readonly every: number;
+  save(progress: RunProgress, parts: RunParts, reason: SaveReason): Promise<void>;
+  /** Puts back the state of a checkpoint: the one to resume from, or the newest. undefined: there is none. */
+  restore(parts: RunParts, which: 'start' | 'newest'): Promise<RunProgress | undefined>;
+}
+
+export type SaveReason = 'due' | 'best' | 'interrupted';
