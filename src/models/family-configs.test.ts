@@ -20,7 +20,11 @@ test.skipIf(recipes === undefined)('every published Spark run file', () => {
   expect(files.length).toBeGreaterThanOrEqual(13);
   for (const file of files) {
     const architecture = loadArchitecture(`${recipes}/${file}`);
-    expect(architecture, file).toMatchObject({ family: 'spark', vocabSize: 60000, padTokenId: 0 });
+    expect(architecture, file).toMatchObject({
+      family: 'spark',
+      shape: { vocabSize: 60000 },
+      padTokenId: 0,
+    });
   }
 });
 
@@ -36,7 +40,10 @@ test('Spark: run file, its model section, and the mapping in it are the same mod
   for (const config of [section, { model_config: section }, { model: { model_config: section }, seed: 0 }]) {
     const { family, createModel } = parseArchitecture(config, 'test');
     expect(family).toBe('spark');
-    expect(createModel()).toMatchObject({ vocabSize: 320, window: 8192, maxPositions: 32768 });
+    expect(createModel()).toMatchObject({
+      shape: { vocabSize: 320, maxPositions: 32768 },
+      window: 8192,
+    });
   }
 });
 

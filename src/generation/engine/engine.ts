@@ -73,10 +73,10 @@ export class Engine {
     this.#adapters = options.adapters;
     this.#pool = new BlockPool(resolved.blocks);
     this.#cache = new PagedKvCache({
-      layers: model.layers.length,
+      layers: model.shape.numLayers,
       blocks: resolved.blocks,
-      heads: model.numHeads,
-      headDim: model.headDim,
+      numKvHeads: model.shape.numKvHeads,
+      headDim: model.shape.headDim,
       dtype: resolved.kvDType,
       device: model.device,
       window: model.window,
@@ -125,7 +125,7 @@ export class Engine {
   /** @throws InputError for a request that cannot be served */
   check(request: GenerationRequest): void {
     checkRequest(request, {
-      vocabSize: this.#model.vocabSize,
+      vocabSize: this.#model.shape.vocabSize,
       maxLength: this.#options.maxLength,
       blocks: this.#pool.size,
       adapters: this.#adapters?.names ?? [],

@@ -1,4 +1,4 @@
-/** How a family's model lies in a GGUF that llama.cpp runs: its architecture there, sizes, and names and rows of tensors. */
+/** How a family's model lies in a GGUF that llama.cpp runs: its architecture there, what its sizes do not say, and names and rows of tensors. */
 import { layerPattern, type NameScheme, withLayer } from '../../checkpoint/index.js';
 import type { TensorView } from '../../formats/index.js';
 import { pairRows, unpairRows } from './gguf-rows.js';
@@ -8,10 +8,6 @@ export interface GgufLayout {
   readonly architecture: 'llama' | 'xverse';
   /** Tokens up to which rotary angles are those of the published model. */
   readonly contextLength: number;
-  readonly embeddingLength: number;
-  readonly blockCount: number;
-  readonly feedForwardLength: number;
-  readonly headCount: number;
   readonly normEpsilon: number;
   readonly ropeBase: number;
   readonly scheme: NameScheme;

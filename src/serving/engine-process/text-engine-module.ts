@@ -111,9 +111,9 @@ export function startEngine(setup: TextEngineSetup): StartedEngine {
     dtype: setup.dtype,
     device: setup.device === undefined ? undefined : selectDevice(setup.device),
   });
-  if (maxModelLength !== undefined && maxModelLength > (model.maxPositions ?? Number.POSITIVE_INFINITY))
+  if (maxModelLength !== undefined && maxModelLength > (model.shape.maxPositions ?? Number.POSITIVE_INFINITY))
     throw new InputError(
-      `--max-model-len is ${maxModelLength}; the model allows ${model.maxPositions}. Give that or less, or leave it out.`,
+      `--max-model-len is ${maxModelLength}; the model allows ${model.shape.maxPositions}. Give that or less, or leave it out.`,
     );
   const tokenizer = loadModelTokenizer(architecture, setup.tokenizer ?? setup.model);
   const bytesPerToken = cacheBytesPerToken(model, kvDType);
@@ -127,7 +127,7 @@ export function startEngine(setup: TextEngineSetup): StartedEngine {
   const adapters = new AdapterSet(model, architecture.names);
   const grammars = new GrammarCompiler(tokenizer, {
     stopIds: setup.stopIds,
-    modelVocabSize: model.vocabSize,
+    modelVocabSize: model.shape.vocabSize,
   });
   const engine = new TextEngine(model, tokenizer, {
     cacheTokens: tokens,
@@ -143,7 +143,7 @@ export function startEngine(setup: TextEngineSetup): StartedEngine {
   const { maxLength } = engine;
   return {
     engine: new ServedTextEngine(engine, adapters, grammars),
-    limits: { maxModelLength: maxLength, vocabSize: model.vocabSize },
+    limits: { maxModelLength: maxLength, vocabSize: model.shape.vocabSize },
     description:
       `${model.computeDType} on ${model.device}, KV cache of ${tokens} tokens (${formatBytes(tokens * bytesPerToken)}), ` +
       `texts of up to ${maxLength} tokens, ${maxSequences} at a time`,

@@ -1,5 +1,5 @@
 /** The trainer that a configuration asks for. */
-import { publishedParameters } from '../../checkpoint/index.js';
+import { publishedName } from '../../checkpoint/index.js';
 import { formatCount, log } from '../../log/index.js';
 import type { LoadedModel } from '../../models/index.js';
 import type { Generator, Tensor } from '../../tensor/index.js';
@@ -24,16 +24,16 @@ export function scheduleOf(training: TrainingConfig, totalSteps: number): Schedu
   };
 }
 
-/** What is trained, by published name: all parameters, or the adapters' alone. */
+/** What is trained, by own path: all parameters, or the adapters' alone. */
 export function trainedParameters(
-  { model, architecture }: LoadedModel,
+  { model }: LoadedModel,
   { adapters, label }: TrainRowsOptions,
   dropout: Generator,
 ): Map<string, Tensor> {
-  const parameters = publishedParameters(model, architecture.names);
+  const parameters = new Map(model.namedParameters());
   if (adapters !== undefined) {
     const trained = new Set([...adapters.values()].flatMap((layer) => layer.adapterParameters));
-    for (const [name, parameter] of parameters) if (!trained.has(parameter)) parameters.delete(name);
+    for (const [path, parameter] of parameters) if (!trained.has(parameter)) parameters.delete(path);
     for (const layer of adapters.values()) layer.dropoutGenerator = dropout;
   }
   const count = [...parameters.values()].reduce((sum, parameter) => sum + parameter.numElements, 0);
@@ -59,6 +59,7 @@ export function createTrainer(
     masterWeights: isMixed,
     stateDevice: training.offload.optimizer ? 'cpu' : undefined,
     learningRateFactors,
+    publishedName: (path) => publishedName(architecture.names, path),
     weightDecay: training.weight_decay,
     isSparedFromDecay: sparedFromDecay(training.no_weight_decay),
     maxGradNorm: training.max_grad_norm,

@@ -49,8 +49,8 @@ export interface TrainRowsOptions {
   readonly label: string;
   /** Trained instead of the weights. */
   readonly adapters?: ReadonlyMap<string, LoraLinear> | undefined;
-  /** Learning rate of a parameter as a multiple of the schedule's. Default 1. */
-  readonly learningRateFactors?: ReadonlyMap<Tensor, number> | undefined;
+  /** Learning rate of a parameter, by own path, as a multiple of the schedule's. Default 1. */
+  readonly learningRateFactors?: ReadonlyMap<string, number> | undefined;
   readonly observers?: readonly RunObserver[];
   readonly evaluation?:
     | { readonly rows: RowSource; readonly every: number; readonly maxRows?: number | undefined }

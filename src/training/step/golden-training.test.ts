@@ -58,39 +58,39 @@ interface GoldenTraining {
 /** LoRA as the published recipes set it. */
 const LORA = { spark: { rank: 3, alpha: 128 }, 'telechat-52b': { rank: 8, alpha: 1 } } as const;
 
-/** The published name of each trained tensor, and the tensor; adapters in the spelling of the golden files. */
-function trainedTensors(
-  folder: string,
-  { model, architecture }: LoadedModel,
-  lora: boolean,
-): Map<string, Tensor> {
-  const { names } = architecture;
-  // The 7B files leave the prefix away.
-  if (folder === 'telechat-7b')
-    return new Map(
-      model
-        .namedParameters()
-        .map(([own, parameter]) => [names.toPublished(own).replace(/^transformer\./, ''), parameter]),
-    );
-  if (!lora)
-    return new Map(model.namedParameters().map(([own, parameter]) => [names.toPublished(own), parameter]));
-  const trained = new Map<string, Tensor>();
-  for (const [own, layer] of loraLayers(model)) {
-    const module = names.toPublished(`${own}.weight`).replace(/\.weight$/, '');
-    trained.set(
-      `${module}.${folder === 'spark' ? 'mindpet_delta_lora_A' : 'lora_right_weight'}`,
-      layer.loraA,
-    );
-    trained.set(`${module}.${folder === 'spark' ? 'mindpet_delta_lora_B' : 'lora_left_weight'}`, layer.loraB);
-  }
-  return trained;
+/** The trained tensors by own path, and the own path of each published name; adapters in the spelling of the golden files. */
+interface TrainedTensors {
+  readonly trained: Map<string, Tensor>;
+  readonly paths: Map<string, string>;
 }
 
-function loadGolden(
-  folder: string,
-  dtype: FloatDType,
-  lora: boolean,
-): LoadedModel & { trained: Map<string, Tensor> } {
+function trainedTensors(folder: string, { model, architecture }: LoadedModel, lora: boolean): TrainedTensors {
+  const { names } = architecture;
+  const all = new Map(model.namedParameters());
+  if (!lora) {
+    // The 7B files leave the prefix away.
+    const prefix = folder === 'telechat-7b' ? /^transformer\./ : /^$/;
+    const paths = new Map([...all.keys()].map((own) => [names.toPublished(own).replace(prefix, ''), own]));
+    return { trained: all, paths };
+  }
+  const [nameOfA, nameOfB] =
+    folder === 'spark'
+      ? ['mindpet_delta_lora_A', 'mindpet_delta_lora_B']
+      : ['lora_right_weight', 'lora_left_weight'];
+  const paths = new Map(
+    [...loraLayers(model).keys()].flatMap((own) => {
+      const module = names.toPublished(`${own}.weight`).replace(/\.weight$/, '');
+      return [
+        [`${module}.${nameOfA}`, `${own}.loraA`],
+        [`${module}.${nameOfB}`, `${own}.loraB`],
+      ] as const;
+    }),
+  );
+  const own = new Set<string>(paths.values());
+  return { trained: new Map([...all].filter(([path]) => own.has(path))), paths };
+}
+
+function loadGolden(folder: string, dtype: FloatDType, lora: boolean): LoadedModel & TrainedTensors {
   const loaded = loadModel(`${goldenFolder}${folder}`, { dtype });
   if (lora && (folder === 'spark' || folder === 'telechat-52b')) {
     const path = `${goldenFolder}${folder}/lora_init.safetensors`;
@@ -99,7 +99,7 @@ function loadGolden(
       layer.assign('loraB', layer.loraB.to(dtype));
     }
   }
-  return { ...loaded, trained: trainedTensors(folder, loaded, lora) };
+  return { ...loaded, ...trainedTensors(folder, loaded, lora) };
 }
 
 for (const folder of goldenModels) {
@@ -133,8 +133,8 @@ for (const folder of goldenModels) {
     describe(`${folder} ${kind}`, () => {
       test.each(['float32', 'float64'] as const)('loss and gradients of batch 0, %s', (dtype) => {
         scope(() => {
-          const { model, trained } = loadGolden(folder, dtype, lora);
-          const gradients = new GradientStore(trained.values());
+          const { model, trained, paths } = loadGolden(folder, dtype, lora);
+          const gradients = new GradientStore(trained);
           const loss = lossAt(model, gradients, 0, dtype);
           const [wantedLoss, bound] =
             dtype === 'float32' ? [expected.loss_masked, 2e-5] : [expected.loss_masked_fp64, 1e-11];
@@ -142,8 +142,7 @@ for (const folder of goldenModels) {
             bound,
           );
           for (const [name, norms] of Object.entries(expected.grad_norms)) {
-            const parameter = trained.get(name);
-            const gradient = parameter === undefined ? undefined : gradients.get(parameter);
+            const gradient = gradients.get(paths.get(name) ?? '');
             if (gradient === undefined) throw new Error(`no gradient for ${name}`);
             // The float64 norms are the truth for both: float32's own norms differ from them by up to 3e-6.
             const relative = Math.abs(gradient.norm('float64').item() / norms.fp64 - 1);
@@ -167,12 +166,12 @@ for (const folder of goldenModels) {
       test('full recompute gives the same loss and gradients, bit for bit', () => {
         scope(() => {
           const { model, trained } = loadGolden(folder, 'float32', lora);
-          const plain = new GradientStore(trained.values());
-          const recomputed = new GradientStore(trained.values());
+          const plain = new GradientStore(trained);
+          const recomputed = new GradientStore(trained);
           const loss = lossAt(model, plain, 0, 'float32');
           expect(lossAt(model, recomputed, 0, 'float32', 'target', 'full')).toBe(loss);
-          for (const [name, parameter] of trained) {
-            const [a, b] = [plain.get(parameter), recomputed.get(parameter)];
+          for (const name of trained.keys()) {
+            const [a, b] = [plain.get(name), recomputed.get(name)];
             if (a === undefined || b === undefined) throw new Error(`no gradient for ${name}`);
             expect(a.equals(b), name).toBe(true);
           }
@@ -187,7 +186,7 @@ for (const folder of goldenModels) {
         test('loss with the mask of the input token, as published', () => {
           scope(() => {
             const { model, trained } = loadGolden(folder, 'float32', lora);
-            const gradients = new GradientStore(trained.values());
+            const gradients = new GradientStore(trained);
             const loss = lossAt(model, gradients, 0, 'float32', 'input');
             expect(Math.abs(loss - published)).toBeLessThanOrEqual(2e-5);
             gradients.clear();
@@ -201,16 +200,16 @@ for (const folder of goldenModels) {
             const { hyper } = expected;
             const { steps, steps_fp64, final_checksums } = expected[run];
             const factor = run === 'lr_x30' ? 30 : 1;
-            const { model, trained } = loadGolden(folder, dtype, lora);
-            const gradients = new GradientStore(trained.values());
+            const { model, trained, paths } = loadGolden(folder, dtype, lora);
+            const gradients = new GradientStore(trained);
             const spared = (name: string): boolean =>
               (hyper.no_decay_if_name_contains ?? []).some((part) => name.includes(part));
             const optimizer = new AdamW(
-              [...trained].map(([name, parameter]) => ({
-                name,
-                parameter,
-                weightDecay: spared(name) ? 0 : hyper.weight_decay,
-              })),
+              [...paths].flatMap(([name, path]) => {
+                const parameter = trained.get(path);
+                if (parameter === undefined) return [];
+                return { path, name, parameter, weightDecay: spared(name) ? 0 : hyper.weight_decay };
+              }),
               { beta1: hyper.beta1, beta2: hyper.beta2, eps: hyper.eps, form: hyper.adamw },
             );
             const wanted = dtype === 'float64' ? steps_fp64 : steps;
@@ -241,7 +240,7 @@ for (const folder of goldenModels) {
               gradients.clear();
             }
             for (const [name, checksum] of Object.entries(final_checksums)) {
-              const parameter = trained.get(name);
+              const parameter = trained.get(paths.get(name) ?? '');
               if (parameter === undefined) throw new Error(`no parameter ${name}`);
               const sum = parameter.detach().to('float64').sum().item();
               const allowed =

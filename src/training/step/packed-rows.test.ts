@@ -1,10 +1,9 @@
 /** Texts packed into rows, each read on its own, against the same texts one in a row. */
 import { describe, expect, test } from 'vitest';
 import { goldenFolder, goldenModels } from '../../../tests/support/golden.js';
-import { publishedParameters } from '../../checkpoint/index.js';
 import { packSamples, type Row } from '../../data/index.js';
 import { loadModel } from '../../models/index.js';
-import { scope, type Tensor } from '../../tensor/index.js';
+import { scope } from '../../tensor/index.js';
 import { Trainer, type TrainerOptions } from './trainer.js';
 
 const options: TrainerOptions = {
@@ -29,8 +28,8 @@ const texts: readonly Row[] = [7, 3, 12, 5, 9, 2, 4].map((length, text) => ({
 /** Loss and norm of the first step of a fresh model. */
 function firstStep(folder: string, rows: readonly Row[], changes: Partial<TrainerOptions> = {}) {
   return scope(() => {
-    const { model, architecture } = loadModel(`${goldenFolder}${folder}`, { dtype: 'float64' });
-    const parameters: Map<string, Tensor> = publishedParameters(model, architecture.names);
+    const { model } = loadModel(`${goldenFolder}${folder}`, { dtype: 'float64' });
+    const parameters = new Map(model.namedParameters());
     const trainer = new Trainer(model, parameters, { ...options, ...changes });
     const result = trainer.step([rows], 1e-3);
     trainer.dispose();

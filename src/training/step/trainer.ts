@@ -13,10 +13,12 @@ import {
   tensorFromBytes,
 } from '../../tensor/index.js';
 import { AdamW, type AdamWOptions } from './adamw.js';
+import { BorderOffload } from './border-offload.js';
 import { GradientStore } from './gradient-store.js';
 import { LossScale, type LossScaleOptions, type LossScaleState } from './loss-scale.js';
 import { type LossAlignment, lossDivisor, trainingBatch } from './loss-weights.js';
 import type { PhaseClock } from './phase-clock.js';
+import type { SegmentSteps } from './segment-steps.js';
 import { accumulateGradients, batchLoss, type Recompute, type TrainingBatch } from './segments.js';
 
 export interface TrainerOptions extends AdamWOptions {
@@ -27,8 +29,10 @@ export interface TrainerOptions extends AdamWOptions {
   readonly maxGradNorm: number;
   readonly recompute: Recompute;
   readonly lossAlignment: LossAlignment;
-  /** Learning rate of a parameter as a multiple of the step's. Default 1. */
-  readonly learningRateFactors?: ReadonlyMap<Tensor, number> | undefined;
+  /** Learning rate of a parameter, by own path, as a multiple of the step's. Default 1. */
+  readonly learningRateFactors?: ReadonlyMap<string, number> | undefined;
+  /** The published name of an own path, as decay is told and saved states are spelt. Default: the path itself. */
+  readonly publishedName?: (path: string) => string;
   /** Read each text of a packed row on its own, as if it were alone in it. Default false: attention spans the row. */
   readonly documentAttention?: boolean;
   /** Fills the rows of a batch to one length; its targets never count. */
@@ -39,6 +43,7 @@ export interface TrainerOptions extends AdamWOptions {
   readonly lossScale?: LossScaleOptions | undefined;
   /** Leave a step out whose loss or gradients are not finite. Default: it is a NonFiniteError. */
   readonly skipNonFinite?: boolean;
+  /** Keep the borders between segments on the CPU while other segments compute. Default false. */
   readonly offloadBorders?: boolean;
   /** Several micro-batches make a step: their gradients of 16 bit are summed in float32. Default true. */
   readonly accumulates?: boolean;
@@ -73,23 +78,29 @@ export class Trainer {
   readonly #gradients: GradientStore;
   readonly #optimizer: AdamW;
   readonly #lossScale: LossScale | undefined;
+  readonly #steps: readonly SegmentSteps[];
 
-  /** @param parameters what is trained, by published name; all else is frozen */
+  /** @param parameters what is trained, by own path; all else is frozen */
   constructor(model: CausalLm, parameters: ReadonlyMap<string, Tensor>, options: TrainerOptions) {
     this.#model = model;
     this.#options = options;
     keepFreedMemory();
     for (const [, parameter] of model.namedParameters()) parameter.setRequiresGrad(false);
-    this.#gradients = new GradientStore(parameters.values(), options.accumulates ?? true);
+    this.#gradients = new GradientStore(parameters, options.accumulates ?? true);
     this.#optimizer = new AdamW(
-      [...parameters].map(([name, parameter]) => ({
-        name,
-        parameter,
-        weightDecay: options.isSparedFromDecay(name, parameter) ? 0 : options.weightDecay,
-        learningRateFactor: options.learningRateFactors?.get(parameter) ?? 1,
-      })),
+      [...parameters].map(([path, parameter]) => {
+        const name = options.publishedName?.(path) ?? path;
+        return {
+          path,
+          name,
+          parameter,
+          weightDecay: options.isSparedFromDecay(name, parameter) ? 0 : options.weightDecay,
+          learningRateFactor: options.learningRateFactors?.get(path) ?? 1,
+        };
+      }),
       options,
     );
+    this.#steps = options.offloadBorders === true ? [new BorderOffload(model.device)] : [];
     this.#lossScale = options.lossScale === undefined ? undefined : new LossScale(options.lossScale);
   }
 
@@ -112,7 +123,7 @@ export class Trainer {
     microBatches: readonly (readonly Row[])[],
     learningRate: number,
   ): globalThis.Generator<undefined, StepResult> {
-    const { clock, maxGradNorm } = this.#options;
+    const { clock, generator, maxGradNorm, recompute } = this.#options;
     clock?.enter('data');
     const batches = microBatches.map((rows) => this.#arrange(rows));
     const divisor = batches.reduce((sum, batch) => sum + batch.divisor, 0);
@@ -123,13 +134,12 @@ export class Trainer {
       let scaledLoss = 0;
       for (const batch of batches) {
         scaledLoss += scope(() =>
-          accumulateGradients(
-            this.#model,
-            this.#toTensors(batch),
-            scale / divisor,
-            this.#gradients,
-            this.#options,
-          ),
+          accumulateGradients(this.#model, this.#toTensors(batch), scale / divisor, this.#gradients, {
+            recompute,
+            generator,
+            clock,
+            steps: this.#steps,
+          }),
         );
         yield undefined;
       }
