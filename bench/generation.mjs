@@ -67,10 +67,10 @@ function print(line) {
 
 /** @param {number} seed @param {number} length */
 function promptIds(seed, length) {
-  const span = Math.min(20000, model.vocabSize - 300);
+  const span = Math.min(20000, model.shape.vocabSize - 300);
   return Array.from(
     { length },
-    (_, index) => (model.vocabSize > 600 ? 300 : 3) + ((index * 7919 + seed * 104729) % span),
+    (_, index) => (model.shape.vocabSize > 600 ? 300 : 3) + ((index * 7919 + seed * 104729) % span),
   );
 }
 

@@ -77,9 +77,7 @@ if (number('lora') > 0) {
   const adapters = applyLora(model, (path) => path.startsWith('layers.'), { rank, alpha: 2 * rank });
   const generator = new Generator(1);
   for (const layer of adapters.values()) initializeLora(layer, generator);
-  parameters = new Map(
-    [...adapters].flatMap(([name, layer]) => layer.adapterParameters.map((p, i) => [`${name}.${i}`, p])),
-  );
+  parameters = new Map(model.namedParameters().filter(([path]) => /\.lora[AB]$/.test(path)));
 }
 const settings = trainingSettings({
   steps: number('steps'),

@@ -3,7 +3,13 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadAdapter, publishedLayer, publishedParameters, saveAdapter } from '../src/checkpoint/index.js';
+import {
+  loadAdapter,
+  publishedLayer,
+  publishedName,
+  publishedParameters,
+  saveAdapter,
+} from '../src/checkpoint/index.js';
 import { writeSafetensors } from '../src/formats/index.js';
 import {
   applyLora,
@@ -15,7 +21,7 @@ import {
   mergeLora,
 } from '../src/lora/index.js';
 import { type LoadedModel, loadModel } from '../src/models/index.js';
-import { Linear } from '../src/nn/index.js';
+import { DenseLinear } from '../src/nn/index.js';
 import {
   empty,
   type FloatDType,
@@ -246,13 +252,14 @@ describe('PEFT', requiresPython(python), () => {
       return noGrad(() => loaded.model.forward(told('input_ids')));
     }
 
-    /** What is trained, by published name. */
+    /** What is trained, by own path. */
     function trained(): Map<string, Tensor> {
-      const ours = new Set(
-        [...loraLayers(loaded.model).values()].flatMap((layer) => layer.adapterParameters),
-      );
-      const all = publishedParameters(loaded.model, loaded.architecture.names);
-      return new Map([...all].filter(([, parameter]) => ours.has(parameter)));
+      const own = loaded.model.namedParameters();
+      return new Map(own.filter(([path]) => /\.lora(A|B|Magnitude)$/.test(path)));
+    }
+
+    function published(path: string): string {
+      return publishedName(loaded.architecture.names, path);
     }
 
     function accumulate(gradients: GradientStore): number {
@@ -290,11 +297,12 @@ describe('PEFT', requiresPython(python), () => {
     test('loss and gradients of A, B and the magnitude', () => {
       const parameters = trained();
       expect(parameters.size).toBe(3 * 4 * (method === 'dora' ? 3 : 2));
-      const gradients = new GradientStore(parameters.values());
+      const gradients = new GradientStore(parameters);
       const loss = accumulate(gradients);
       expect(Math.abs(loss - told('loss').item())).toBeLessThan(bound);
-      for (const [name, parameter] of parameters) {
-        const gradient = gradients.get(parameter);
+      for (const path of parameters.keys()) {
+        const name = published(path);
+        const gradient = gradients.get(path);
         if (gradient === undefined) throw new Error(`${name} has no gradient`);
         expectClose(gradient, told(`grad.${name}`), bound, name);
       }
@@ -310,13 +318,14 @@ describe('PEFT', requiresPython(python), () => {
 
     test('three steps of LoRA+ move every parameter as PEFT does, and leave no tensor behind', () => {
       const parameters = trained();
-      const gradients = new GradientStore(parameters.values());
+      const gradients = new GradientStore(parameters);
       const factors = learningRateFactors(loraLayers(loaded.model), PLUS_RATIO);
       const optimizer = new AdamW(
-        [...parameters].map(([name, parameter]) => {
-          const learningRateFactor = factors.get(parameter);
+        [...parameters].map(([path, parameter]) => {
+          const name = published(path);
+          const learningRateFactor = factors.get(path);
           if (learningRateFactor === undefined) throw new Error(`${name} has no factor`);
-          return { name, parameter, weightDecay: 0, learningRateFactor };
+          return { path, name, parameter, weightDecay: 0, learningRateFactor };
         }),
         { beta1: 0.9, beta2: 0.999, eps: 1e-8, form: 'torch' },
       );
@@ -328,7 +337,8 @@ describe('PEFT', requiresPython(python), () => {
         alive.push(liveTensorCount());
       }
       expect(new Set(alive.slice(1)).size, `alive: ${alive.join(', ')}`).toBe(1);
-      for (const [name, parameter] of parameters) {
+      for (const [path, parameter] of parameters) {
+        const name = published(path);
         // Where a gradient is about 0 Adam's first steps go by its sign, which rounding decides.
         const difference = parameter
           .sub(told(`plus.${name}`))
@@ -375,7 +385,7 @@ describe('PEFT', requiresPython(python), () => {
 
   describe.each(layers)('a layer with bias, $layout, $method, $dtype', ({ layout, method, dtype }) => {
     function layerOf(told: (name: string) => Tensor, dropout: number): LoraLinear {
-      const base = new Linear(24, 10, { bias: true, layout });
+      const base = new DenseLinear(24, 10, { bias: true, layout });
       base.assign('weight', told('weight'));
       base.assign('bias', told('bias'));
       const layer = new LoraLinear(base, { ...OPTIONS[method], dropout });

@@ -47,7 +47,7 @@ export {
   rankCount,
   tensorsOfRank,
 } from './parallel-layout.js';
-export { publishedLayer, publishedParameters } from './published-parameters.js';
+export { publishedLayer, publishedName, publishedParameters } from './published-parameters.js';
 export { saveWeights } from './save-weights.js';
 export { ShardingTable, type Split } from './sharding-table.js';
 export { NAME_DIALECTS, type NameDialect, type WeightTables } from './weight-tables.js';

@@ -5,14 +5,14 @@ import { LORA_NAMES } from './adapters/adapter-names.js';
 import type { NameTable } from './name-table.js';
 
 export function publishedParameters(module: Module, names: NameTable): Map<string, Tensor> {
-  return new Map(
-    module.namedParameters().map(([own, parameter]) => {
-      const [, layer, part] = /^(.*)\.(\w+)$/.exec(own) ?? [];
-      if (layer === undefined || part === undefined || !isAdapterPart(part))
-        return [names.toPublished(own), parameter];
-      return [`${publishedLayer(names, layer)}.${LORA_NAMES[part]}`, parameter];
-    }),
-  );
+  return new Map(module.namedParameters().map(([own, parameter]) => [publishedName(names, own), parameter]));
+}
+
+/** The published name of a parameter, given its own path. */
+export function publishedName(names: NameTable, own: string): string {
+  const [, layer, part] = /^(.*)\.(\w+)$/.exec(own) ?? [];
+  if (layer === undefined || part === undefined || !isAdapterPart(part)) return names.toPublished(own);
+  return `${publishedLayer(names, layer)}.${LORA_NAMES[part]}`;
 }
 
 function isAdapterPart(part: string): part is keyof typeof LORA_NAMES {

@@ -90,7 +90,7 @@ class Conversation {
     this.#options = options;
     const { model } = loaded;
     const affordable = Math.floor(HISTORY_BYTES / cacheBytesPerToken(model));
-    const cacheTokens = Math.max(256, Math.min(model.maxPositions ?? HISTORY_TOKENS, affordable));
+    const cacheTokens = Math.max(256, Math.min(model.shape.maxPositions ?? HISTORY_TOKENS, affordable));
     this.#engine = new TextEngine(model, tokenizer, { cacheTokens });
     this.reset();
   }

@@ -1,6 +1,6 @@
 /** `xinghe forward`: logits, and on request loss and gradients, of given ids: the way to compare with others. */
 
-import { publishedParameters } from '../checkpoint/index.js';
+import { publishedName } from '../checkpoint/index.js';
 import { readIdsFile } from '../data/index.js';
 import { InputError } from '../errors/index.js';
 import { type TensorInput, writeSafetensors } from '../formats/index.js';
@@ -40,7 +40,7 @@ export async function forward(args: readonly string[]): Promise<number> {
   const lastPositions = parsePositions(options.positions);
   const loaded = loadModelByOptions(options);
   const { model, architecture } = loaded;
-  const ids = readIdsFile(options.input, architecture.vocabSize, true);
+  const ids = readIdsFile(options.input, architecture.shape.vocabSize, true);
   if (options.gradients && ids.attentionMask?.flat().includes(0) === true)
     throw new InputError(`${options.input}: --gradients takes no padding; leave attention_mask away.`);
 
@@ -79,12 +79,13 @@ function gradients(
   const batch = trainingBatch(inputIds, lossMask.to(dtype));
   const divisor = batch.weights.sum().item();
   if (!(divisor > 0)) throw new InputError(`${source}: loss_mask leaves no token to learn.`);
-  const parameters = publishedParameters(model, architecture.names);
-  const store = new GradientStore(parameters.values());
+  const store = new GradientStore(new Map(model.namedParameters()));
   const loss = accumulateGradients(model, batch, 1 / divisor, store);
-  const outputs = [...parameters].flatMap(([name, parameter]) => {
-    const gradient = store.get(parameter);
-    return gradient === undefined ? [] : [output(`grad.${name}`, gradient)];
+  const outputs = model.namedParameters().flatMap(([path]) => {
+    const gradient = store.get(path);
+    return gradient === undefined
+      ? []
+      : [output(`grad.${publishedName(architecture.names, path)}`, gradient)];
   });
   const lossOutput: TensorInput = {
     name: 'loss',

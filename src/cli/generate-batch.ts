@@ -172,7 +172,7 @@ function requestOf(
           tokenizer.encode(options.template?.replace('{}', () => content) ?? content, {
             addSpecialTokens: true,
           });
-  const room = (model.maxPositions ?? Number.POSITIVE_INFINITY) - promptIds.length;
+  const room = (model.shape.maxPositions ?? Number.POSITIVE_INFINITY) - promptIds.length;
   const { eosTokenId } = architecture;
   const ends = isChat
     ? architecture.chat.stopTokenIds(tokenizer)

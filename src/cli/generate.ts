@@ -145,10 +145,10 @@ function readRequests(
   { model, architecture }: LoadedModel,
   tokenizer: Tokenizer | undefined,
 ): TextRequest[] {
-  const { eosTokenId, vocabSize } = architecture;
+  const { eosTokenId, shape } = architecture;
   const rows: Pick<TextRequest, 'promptIds' | 'attentionMask'>[] = [];
   if (options.input !== undefined) {
-    const { inputIds, attentionMask } = readIdsFile(options.input, vocabSize, false);
+    const { inputIds, attentionMask } = readIdsFile(options.input, shape.vocabSize, false);
     for (const [row, promptIds] of inputIds.entries())
       rows.push({ promptIds, attentionMask: attentionMask?.[row] });
   } else rows.push({ promptIds: tokenizer?.encode(options.prompt ?? '', { addSpecialTokens: true }) ?? [] });
@@ -157,7 +157,7 @@ function readRequests(
   const asked = options['max-new-tokens'];
   return rows.map((row) => {
     // Only a number that was asked for can be too much.
-    const room = (model.maxPositions ?? Number.POSITIVE_INFINITY) - row.promptIds.length;
+    const room = (model.shape.maxPositions ?? Number.POSITIVE_INFINITY) - row.promptIds.length;
     return {
       ...row,
       maxNewTokens: asked ?? Math.max(1, Math.min(DEFAULT_MAX_NEW_TOKENS, room)),

@@ -145,9 +145,9 @@ function readRecompute(text: string): Run['recompute'] {
 }
 
 function asJson(found: RunPlan, available: number, peakGflops: number): unknown {
-  const { shape, memory, secondsPerStep, tokensPerStep } = found;
+  const { model, memory, secondsPerStep, tokensPerStep } = found;
   return {
-    parameters: shape.elements,
+    parameters: model.elements,
     trained_parameters: found.trainedElements,
     peak_bytes: found.peakBytes,
     tensor_bytes: memory.total,
@@ -182,7 +182,7 @@ function describe(
   available: number,
   peakGflops: number,
 ): string {
-  const { shape, memory, secondsPerStep = 0, tokensPerStep } = found;
+  const { model, memory, secondsPerStep = 0, tokensPerStep } = found;
   const offloaded = memory.host > 0;
   const rows: [string, number, string?][] = [
     ['weights', memory.weights],
@@ -200,13 +200,13 @@ function describe(
       `  ${name.padEnd(16)} ${formatBytes(bytes).padStart(9)}${note === undefined ? '' : `  ${note}`}`,
   );
   return [
-    `${family}, ${formatCount(shape.elements)} parameters, ${formatCount(found.trainedElements)} trained, ${run.precision}; ` +
+    `${family}, ${formatCount(model.elements)} parameters, ${formatCount(found.trainedElements)} trained, ${run.precision}; ` +
       `${run.microBatchSize} rows of ${run.length} tokens, ${run.accumulation ?? 1} micro-batch${(run.accumulation ?? 1) === 1 ? '' : 'es'} a step`,
     ...table,
     ...(offloaded ? [`  on the host: ${formatBytes(memory.host)} of masters and optimiser state`] : []),
-    ...(shape.elements < LEAST_RATED_PARAMETERS
+    ...(model.elements < LEAST_RATED_PARAMETERS
       ? []
-      : [`  ${(memory.total / shape.elements).toPrecision(3)} GB for each billion parameters`]),
+      : [`  ${(memory.total / model.elements).toPrecision(3)} GB for each billion parameters`]),
     `  KV cache of one sequence in generation: ${formatBytes(found.cacheBytes)}`,
     `${formatCount(found.flopsPerToken)} operations a token; at ${Math.round(100 * EFFICIENCY[run.precision])} % of ${formatSpeed(peakGflops)}: ` +
       `${secondsPerStep < 10 ? `${secondsPerStep.toPrecision(3)} s` : formatDuration(secondsPerStep)} a step of ${tokensPerStep} tokens, ${formatCount(tokensPerStep / Math.max(secondsPerStep, 1e-9))} tokens/s`,

@@ -1,6 +1,6 @@
 /** Adds adapters to a model, and merges or removes them. */
 import { InputError } from '../errors/index.js';
-import { Linear, type Module } from '../nn/index.js';
+import { DenseLinear, type Module, namedLinears } from '../nn/index.js';
 import { scope } from '../tensor/index.js';
 import { LoraLinear } from './lora-linear.js';
 import type { LoraOptions } from './lora-options.js';
@@ -13,9 +13,9 @@ export function applyLora(
 ): Map<string, LoraLinear> {
   const adapted = new Map<string, LoraLinear>();
   const already = loraLayers(model);
-  for (const [path, module] of [...model.namedModules()]) {
-    if (!(module instanceof Linear) || already.has(path) || !matches(path)) continue;
-    const layer = new LoraLinear(module, options);
+  for (const [path, base] of [...namedLinears(model)]) {
+    if (already.has(path) || !matches(path)) continue;
+    const layer = new LoraLinear(base, options);
     model.replaceModule(path, layer);
     adapted.set(path, layer);
   }
@@ -36,10 +36,11 @@ export function loraLayers(model: Module): Map<string, LoraLinear> {
 export function mergeLora(model: Module): void {
   for (const [path, layer] of loraLayers(model)) {
     const { bias, layout } = layer;
-    const plain = new Linear(layer.inFeatures, layer.outFeatures, { layout });
-    scope(() => plain.assign('weight', layer.mergedWeight()));
-    plain.bias = bias;
-    layer.base.bias = undefined; // It lives on in the plain layer.
+    const plain = new DenseLinear(layer.inFeatures, layer.outFeatures, { layout, bias: bias !== undefined });
+    scope(() => {
+      plain.assign('weight', layer.mergedWeight());
+      if (bias !== undefined) plain.assign('bias', bias.detach()); // the same memory
+    });
     model.replaceModule(path, plain);
     layer.dispose();
   }

@@ -1,5 +1,5 @@
 /** Initial values of new adapters. */
-import { type FloatDType, type Generator, rand, scope, type Tensor, zeros } from '../tensor/index.js';
+import { type FloatDType, type Generator, rand, scope, zeros } from '../tensor/index.js';
 import type { LoraLinear } from './lora-linear.js';
 import { rowNorms } from './row-norms.js';
 
@@ -20,18 +20,18 @@ export function initializeLora(layer: LoraLinear, generator: Generator, dtype: F
 }
 
 /**
- * LoRA+ (Hayou et al. 2024, arXiv 2402.12354): what the learning rate of each parameter is multiplied with. B learns `ratio`
+ * LoRA+ (Hayou et al. 2024, arXiv 2402.12354): what the learning rate of each parameter is multiplied with, by own path. B learns `ratio`
  * times as fast as A; so does the magnitude, which PEFT puts into the same group.
  */
 export function learningRateFactors(
   adapters: ReadonlyMap<string, LoraLinear>,
   ratio: number,
-): Map<Tensor, number> {
-  const factors = new Map<Tensor, number>();
-  for (const { loraA, loraB, loraMagnitude } of adapters.values()) {
-    factors.set(loraA, 1);
-    factors.set(loraB, ratio);
-    if (loraMagnitude !== undefined) factors.set(loraMagnitude, ratio);
+): Map<string, number> {
+  const factors = new Map<string, number>();
+  for (const [path, { loraMagnitude }] of adapters) {
+    factors.set(`${path}.loraA`, 1);
+    factors.set(`${path}.loraB`, ratio);
+    if (loraMagnitude !== undefined) factors.set(`${path}.loraMagnitude`, ratio);
   }
   return factors;
 }

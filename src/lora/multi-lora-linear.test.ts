@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Linear } from '../nn/index.js';
+import { DenseLinear, type Linear } from '../nn/index.js';
 import {
   type FloatDType,
   Generator,
@@ -30,7 +30,7 @@ function values(shape: readonly number[], dtype: FloatDType): Tensor {
 }
 
 function plainLinear(layout: 'out-in' | 'in-out', dtype: FloatDType): Linear {
-  const base = new Linear(I, O, { bias: true, layout });
+  const base = new DenseLinear(I, O, { bias: true, layout });
   base.assign('weight', values(base.weight.shape, dtype));
   base.assign('bias', values([O], dtype));
   return base;

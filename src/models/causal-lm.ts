@@ -2,18 +2,20 @@
  * What every model family is to training and generation: an embedding, blocks, a head. Nothing here knows a family;
  * nothing outside a family's folder knows more than this.
  *
- * Shapes: B batch, T new tokens, S tokens to attend to, D hidden, E head_dim, V vocabulary.
+ * Shapes: B batch, T new tokens, S tokens to attend to, D hidden, H heads, K heads of keys and values (today K = H),
+ * E head_dim, V vocabulary.
  */
 import {
   applyRotary,
   attention,
   documentMask,
-  Linear,
   Module,
+  namedLinears,
   type Rotary,
   rotaryTable,
 } from '../nn/index.js';
 import { type FloatDType, isFloatDType, type Tensor } from '../tensor/index.js';
+import type { ModelShape } from './model-shape.js';
 
 /** What the blocks of one forward pass share: whole rows on their own, or new tokens behind those of a cache. */
 export interface ForwardContext {
@@ -21,7 +23,7 @@ export interface ForwardContext {
   readonly rotary: Rotary; // [T, E]
   /**
    * softmax(q k^T / sqrt(E)) v over all keys that each query may see, those of earlier passes among them.
-   * @param q [B, H, T, E] @param k [B, H, T, E] @param v [B, H, T, E] @returns [B, H, T, E]
+   * @param q [B, H, T, E] @param k [B, K, T, E] @param v [B, K, T, E] @returns [B, H, T, E]
    */
   attend(layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor;
 }
@@ -33,7 +35,18 @@ export interface RotaryRule {
   readonly scale?: number;
 }
 
+/** Own paths, within a block, of its linear layers by what they do. */
+export interface BlockLinears {
+  /** To queries, keys and values, fused or not; the last of them holds the values. */
+  readonly attentionIn: readonly string[];
+  readonly attentionOut: string;
+  /** Gate and up, in one matrix or two. */
+  readonly mlpIn: readonly string[];
+  readonly mlpOut: string;
+}
+
 export interface Block extends Module {
+  readonly linears: BlockLinears;
   /** @param hidden [B, T, D] @param layer index of this block, its place in the cache */
   forward(hidden: Tensor, context: ForwardContext, layer: number): Tensor; // [B, T, D]
 }
@@ -47,19 +60,37 @@ export interface ForwardOptions {
   readonly lastPositions?: number | undefined;
 }
 
+/** Children that the two ends of a model compute with; a tied table is in both. */
+export interface ModelEnds {
+  readonly embedding: readonly string[];
+  readonly head: readonly string[];
+}
+
+/** A part of a model that is computed at one go: the embedding, a block, the head. */
+export interface ModelSegment {
+  /** embedding, layers.{i} or head. */
+  readonly name: string;
+  /** Own paths of the parameters that it computes with, in the order of the model. */
+  readonly parameters: readonly string[];
+  /** @param input ids int64 [B, T] for the embedding, else hidden [B, T, D] @returns logits [B, T, V] of the head, else hidden */
+  forward(input: Tensor, context: ForwardContext): Tensor;
+}
+
 export abstract class CausalLm extends Module {
-  abstract readonly vocabSize: number;
-  /** The longest sequence that the model was made for; undefined where positions have no bound. */
-  abstract readonly maxPositions: number | undefined;
+  readonly shape: ModelShape;
   /** Tokens that a query sees at most, itself included; undefined: all. */
   readonly window: number | undefined = undefined;
   /** A token that no other looks at in generation, wherever it stands; undefined: every token is seen. */
   readonly unseenTokenId: number | undefined = undefined;
   /** True where `attend` is given keys that it has to turn itself, because the rule changes for all keys at once. */
   readonly cachesUnrotatedKeys: boolean = false;
-  abstract readonly numHeads: number;
-  abstract readonly headDim: number;
   abstract readonly layers: readonly Block[];
+  abstract readonly ends: ModelEnds;
+
+  constructor(shape: ModelShape) {
+    super();
+    this.shape = shape;
+  }
 
   /** @param inputIds int64 [B, T] */
   abstract embed(inputIds: Tensor): Tensor; // [B, T, D]
@@ -73,8 +104,7 @@ export abstract class CausalLm extends Module {
   /** The dtype that the blocks compute in: that of their matrices (norms may be wider). */
   get computeDType(): FloatDType {
     for (const layer of this.layers)
-      for (const [, module] of layer.namedModules())
-        if (module instanceof Linear && isFloatDType(module.weight.dtype)) return module.weight.dtype;
+      for (const [, { weight }] of namedLinears(layer)) if (isFloatDType(weight.dtype)) return weight.dtype;
     throw new TypeError('a model without a linear layer has no compute dtype');
   }
 
@@ -84,15 +114,38 @@ export abstract class CausalLm extends Module {
     return first[1].device;
   }
 
+  /**
+   * The row of segments, in the order in which they are computed.
+   * @throws TypeError if a parameter belongs to none of them
+   */
+  segments(): ModelSegment[] {
+    const paths = this.namedParameters().map(([path]) => path);
+    const within = (parts: readonly string[]): string[] =>
+      paths.filter((path) => parts.some((part) => path.startsWith(`${part}.`)));
+    const segments: ModelSegment[] = [
+      { name: 'embedding', parameters: within(this.ends.embedding), forward: (ids) => this.embed(ids) },
+      ...this.layers.map((layer, index) => ({
+        name: `layers.${index}`,
+        parameters: within([`layers.${index}`]),
+        forward: (hidden: Tensor, context: ForwardContext) => layer.forward(hidden, context, index),
+      })),
+      { name: 'head', parameters: within(this.ends.head), forward: (hidden) => this.head(hidden) },
+    ];
+    const covered = new Set(segments.flatMap(({ parameters }) => parameters));
+    const stray = paths.find((path) => !covered.has(path));
+    if (stray !== undefined) throw new TypeError(`${stray} belongs to no segment of the model`);
+    return segments;
+  }
+
   /** For `length` tokens of whole rows. */
   createContext(length: number, { attentionMask, documents }: ForwardOptions = {}): ForwardContext {
-    const { computeDType: dtype, device, headDim, window } = this;
+    const { computeDType: dtype, device, window } = this;
     // Rotations are relative: positions may count on through the documents of a row.
     const longest = documents === undefined ? length : Math.max(...documents.flat());
     const rotary = rotaryTable({
       start: 0,
       length,
-      headDim,
+      headDim: this.shape.headDim,
       ...this.rotaryRule(longest),
       dtype,
       device,

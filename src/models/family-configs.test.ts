@@ -21,7 +21,11 @@ test('every published Spark run file', requiresShared(recipes), () => {
   expect(files.length).toBeGreaterThanOrEqual(13);
   for (const file of files) {
     const architecture = loadArchitecture(`${recipes}/${file}`);
-    expect(architecture, file).toMatchObject({ family: 'spark', vocabSize: 60000, padTokenId: 0 });
+    expect(architecture, file).toMatchObject({
+      family: 'spark',
+      shape: { vocabSize: 60000 },
+      padTokenId: 0,
+    });
   }
 });
 
@@ -37,7 +41,10 @@ test('Spark: run file, its model section, and the mapping in it are the same mod
   for (const config of [section, { model_config: section }, { model: { model_config: section }, seed: 0 }]) {
     const { family, createModel } = parseArchitecture(config, 'test');
     expect(family).toBe('spark');
-    expect(createModel()).toMatchObject({ vocabSize: 320, window: 8192, maxPositions: 32768 });
+    expect(createModel()).toMatchObject({
+      shape: { vocabSize: 320, maxPositions: 32768 },
+      window: 8192,
+    });
   }
 });
 

@@ -16,6 +16,7 @@ import type { LoadTokenizerOptions } from '../tokenizers/index.js';
 import type { CausalLm } from './causal-lm.js';
 import type { ChatFormat } from './chat-format.js';
 import type { GgufLayout, GgufRefusal } from './convert/gguf/gguf-layout.js';
+import type { ModelShape } from './model-shape.js';
 
 export type FamilyName = 'spark' | 'telechat' | 'telechat52b' | 'xverse';
 
@@ -29,7 +30,7 @@ export interface Architecture {
   readonly configFile: 'config.json' | 'model_config.yaml';
   readonly names: NameTable;
   readonly initRule: InitRule;
-  readonly vocabSize: number;
+  readonly shape: ModelShape;
   readonly bosTokenId: number | undefined;
   readonly eosTokenId: number | undefined;
   readonly padTokenId: number | undefined;

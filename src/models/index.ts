@@ -1,4 +1,12 @@
-export { type Block, CausalLm, type ForwardContext, type ForwardOptions } from './causal-lm.js';
+export {
+  type Block,
+  type BlockLinears,
+  CausalLm,
+  type ForwardContext,
+  type ForwardOptions,
+  type ModelEnds,
+  type ModelSegment,
+} from './causal-lm.js';
 export {
   answerText,
   type ChatFormat,
@@ -20,6 +28,7 @@ export {
 } from './convert/index.js';
 export type { Architecture, FamilyName, ModelFamily } from './family.js';
 export { type LoadedModel, type LoadModelOptions, loadModel, loadModelArchitecture } from './load-model.js';
+export type { ModelShape } from './model-shape.js';
 export { holdsTokenizer, loadModelTokenizer, tokenizerSource } from './model-tokenizer.js';
 export { families, findConfig, loadArchitecture, parseArchitecture } from './registry.js';
 export { modelSideFiles, type SideFile, saveModel } from './save-model.js';

@@ -15,10 +15,10 @@ export function loadModelTokenizer(architecture: Architecture, path: string): To
   const source = tokenizerSource(path);
   const tokenizer =
     embeddedTokenizer(architecture, source) ?? loadTokenizer(source, architecture.tokenizerOptions);
-  if (tokenizer.vocabSize > architecture.vocabSize)
+  if (tokenizer.vocabSize > architecture.shape.vocabSize)
     throw new InputError(
       `${source}: the tokenizer has ${tokenizer.vocabSize} ids, the model's vocabulary only ` +
-        `${architecture.vocabSize}; they do not belong together.`,
+        `${architecture.shape.vocabSize}; they do not belong together.`,
     );
   return tokenizer;
 }

@@ -9,8 +9,13 @@ import { arange, cat, intTensor, operator, scope, type Tensor } from '../tensor/
 const scaledDotProductAttention = operator('aten::scaled_dot_product_attention');
 const equal = operator('aten::eq.Tensor');
 
-/** Queries of one slice of a long windowed attention: large enough for full speed, small enough for its mask. */
+/** Large enough for full speed, small enough for its mask. */
 const WINDOW_SLICE = 1024;
+
+export interface AttentionOptions {
+  /** Queries of one slice of a windowed attention over more tokens than that. Default 1024. */
+  readonly sliceLength?: number;
+}
 
 /** Which keys each query may look at. Made once for a forward pass, used by every layer. */
 export interface AttentionMask {
@@ -63,20 +68,27 @@ export function documentMask(
  * softmax(q k^T / sqrt(E)) v.
  * @param q [B, H, T, E] @param k [B, H, T, E] @param v [B, H, T, E] @returns [B, H, T, E]
  */
-export function attention(q: Tensor, k: Tensor, v: Tensor, mask: AttentionMask): Tensor {
+export function attention(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  mask: AttentionMask,
+  { sliceLength = WINDOW_SLICE }: AttentionOptions = {},
+): Tensor {
   const tokens = q.size(2);
   const { window, keyValid, documents } = mask;
   if (documents?.visible !== undefined) return scaledDotProductAttention(q, k, v, documents.visible);
-  if (documents !== undefined) return attentionByDocument(q, k, v, documents.lengths, window);
+  if (documents !== undefined)
+    return attentionByDocument(q, k, v, documents.lengths, window, { sliceLength });
   const reach = window ?? tokens;
   if (keyValid === undefined && tokens <= reach)
     return scaledDotProductAttention(q, k, v, undefined, 0, tokens > 1);
-  if (tokens <= reach || tokens <= WINDOW_SLICE)
+  if (tokens <= reach || tokens <= sliceLength)
     return scaledDotProductAttention(q, k, v, visibleKeys(mask, q.device, 0, 0, tokens));
   // Slice by slice, each with the keys of its window only, so that the mask never grows with the square of the length.
   const slices: Tensor[] = [];
-  for (let start = 0; start < tokens; start += WINDOW_SLICE) {
-    const end = Math.min(start + WINDOW_SLICE, tokens);
+  for (let start = 0; start < tokens; start += sliceLength) {
+    const end = Math.min(start + sliceLength, tokens);
     const from = Math.max(0, start - reach + 1);
     slices.push(
       scaledDotProductAttention(
@@ -97,12 +109,13 @@ function attentionByDocument(
   v: Tensor,
   documents: readonly (readonly number[])[],
   window: number | undefined,
+  options: AttentionOptions,
 ): Tensor {
   const rows = documents.map((lengths, row) => {
     let start = 0;
     const parts = lengths.map((length) => {
       const part = (x: Tensor): Tensor => x.narrow(0, row, 1).narrow(2, start, length);
-      const mixed = attention(part(q), part(k), part(v), { window, keyValid: undefined });
+      const mixed = attention(part(q), part(k), part(v), { window, keyValid: undefined }, options);
       start += length;
       return mixed;
     });

@@ -1,8 +1,14 @@
-export { type AttentionMask, attention, type DocumentMask, documentMask } from './attention.js';
+export {
+  type AttentionMask,
+  type AttentionOptions,
+  attention,
+  type DocumentMask,
+  documentMask,
+} from './attention.js';
 export { Embedding } from './embedding.js';
 export { gatedActivation } from './gated-activation.js';
 export { type InitOptions, type InitRule, initializeModule } from './init.js';
-export { Linear, type LinearOptions } from './linear.js';
+export { DenseLinear, isLinear, type Linear, type LinearOptions, namedLinears } from './linear.js';
 export { weightedCrossEntropySum } from './loss.js';
 export { Module, parameter } from './module.js';
 export { accumulationDType, LayerNorm, RmsNorm } from './norm.js';

@@ -1,7 +1,7 @@
 /** Initial values of a model that is trained from scratch. */
 import { type FloatDType, type Generator, ones, randn, type Tensor, zeros } from '../tensor/index.js';
 import { Embedding } from './embedding.js';
-import { Linear } from './linear.js';
+import { DenseLinear } from './linear.js';
 import type { Module } from './module.js';
 import { LayerNorm, RmsNorm } from './norm.js';
 
@@ -29,11 +29,11 @@ export function initializeModule(root: Module, options: InitOptions): void {
   for (const [path, module] of root.namedModules()) {
     const assign = (key: string, value: Tensor): void =>
       root.assign(path === '' ? key : `${path}.${key}`, value);
-    if (module instanceof Linear || module instanceof Embedding)
+    if (module instanceof DenseLinear || module instanceof Embedding)
       assign('weight', matrix(module.weight.shape));
     if (module instanceof RmsNorm || module instanceof LayerNorm)
       assign('weight', ones(module.weight.shape, { dtype, device }));
-    if ((module instanceof Linear || module instanceof LayerNorm) && module.bias !== undefined)
+    if ((module instanceof DenseLinear || module instanceof LayerNorm) && module.bias !== undefined)
       assign('bias', zeros(module.bias.shape, { dtype, device }));
   }
 }

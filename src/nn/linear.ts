@@ -15,7 +15,39 @@ export interface LinearOptions {
   readonly layout?: 'out-in' | 'in-out';
 }
 
-export class Linear extends Module {
+/** A linear layer of a model, however its weight is kept: dense, with an adapter beside it, quantised. */
+export interface Linear extends Module {
+  /** As it is stored: [O, I], or [I, O] with layout in-out. */
+  readonly weight: Tensor;
+  readonly bias: Tensor | undefined; // [O]
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  readonly layout: 'out-in' | 'in-out';
+  /** @param x [..., I] @returns [..., O] */
+  forward(x: Tensor): Tensor;
+  /** The weight as a dense float matrix [O, I]; a layer that stores it otherwise computes it. */
+  dequantizedWeight(): Tensor;
+}
+
+/** By what it can do, so that a wrapper is one without being of a class. */
+export function isLinear(module: Module): module is Linear {
+  return 'inFeatures' in module && 'outFeatures' in module && 'dequantizedWeight' in module;
+}
+
+/**
+ * The linear layers of a tree with their own paths, `prefix` before them. Where one wraps another under the same path, the
+ * outer one alone.
+ */
+export function* namedLinears(root: Module, prefix = ''): Generator<[path: string, layer: Linear], void> {
+  let last: string | undefined;
+  for (const [path, module] of root.namedModules(prefix)) {
+    if (path === last || !isLinear(module)) continue;
+    last = path;
+    yield [path, module];
+  }
+}
+
+export class DenseLinear extends Module implements Linear {
   weight: Tensor; // [O, I], or [I, O] with layout in-out
   bias: Tensor | undefined; // [O]
   readonly inFeatures: number;
@@ -36,12 +68,10 @@ export class Linear extends Module {
     this.bias = bias ? parameter(outFeatures) : undefined;
   }
 
-  /** @param x [..., I] @returns [..., O] */
   forward(x: Tensor): Tensor {
     return linear(x, this.layout === 'out-in' ? this.weight : this.weight.transpose(0, 1), this.bias);
   }
 
-  /** The weight as a dense float matrix [O, I]; a layer that stores it otherwise computes it. */
   dequantizedWeight(): Tensor {
     return this.layout === 'out-in' ? this.weight : this.weight.transpose(0, 1);
   }

@@ -2,7 +2,7 @@
  * Keys and values of many sequences in blocks of 16 tokens, which any sequence may hold in any order. Who holds which
  * block is the business of the scheduler above; here are only the pages themselves.
  *
- * Shapes: P blocks, H heads, E head_dim, T new tokens of all sequences one after the other, N sequences, M blocks of
+ * Shapes: P blocks, H heads, K heads of keys and values (the kernel wants K = H), E head_dim, T new tokens of all sequences one after the other, N sequences, M blocks of
  * the longest one.
  */
 import {
@@ -50,7 +50,8 @@ export interface PagedStep {
 export interface PagedKvCacheOptions {
   readonly layers: number;
   readonly blocks: number;
-  readonly heads: number;
+  /** Heads of keys and values. */
+  readonly numKvHeads: number;
   readonly headDim: number;
   /** int8 keeps one scale for each token and head. */
   readonly dtype: FloatDType | 'int8';
@@ -60,22 +61,22 @@ export interface PagedKvCacheOptions {
 }
 
 interface Pages {
-  readonly keys: Tensor; // [P, H, E, 16]: lanes of a vector run over keys
-  readonly values: Tensor; // [P, H, 16, E]
-  readonly keyScales: Tensor | undefined; // float32 [P, H, 16]
+  readonly keys: Tensor; // [P, K, E, 16]: lanes of a vector run over keys
+  readonly values: Tensor; // [P, K, 16, E]
+  readonly keyScales: Tensor | undefined; // float32 [P, K, 16]
   readonly valueScales: Tensor | undefined;
 }
 
 /** Bytes of one block over all layers. */
 export function pagedBlockBytes({
   layers,
-  heads,
+  numKvHeads,
   headDim,
   dtype,
-}: Pick<PagedKvCacheOptions, 'layers' | 'heads' | 'headDim' | 'dtype'>): number {
+}: Pick<PagedKvCacheOptions, 'layers' | 'numKvHeads' | 'headDim' | 'dtype'>): number {
   const width = { float64: 8, float32: 4, bfloat16: 2, float16: 2, int8: 1 }[dtype];
   const scales = dtype === 'int8' ? 4 : 0;
-  return 2 * layers * heads * BLOCK_SIZE * (headDim * width + scales);
+  return 2 * layers * numKvHeads * BLOCK_SIZE * (headDim * width + scales);
 }
 
 export class PagedKvCache {
@@ -85,14 +86,14 @@ export class PagedKvCache {
   /** The same as bits, to know what has to be written. */
   readonly #seenBits: Uint16Array;
 
-  constructor({ layers, blocks, heads, headDim, dtype, device, window }: PagedKvCacheOptions) {
+  constructor({ layers, blocks, numKvHeads, headDim, dtype, device, window }: PagedKvCacheOptions) {
     const make = (shape: readonly number[], type: DType): Tensor =>
       empty(shape, { dtype: type, device }).keep();
     const scales = (): Tensor | undefined =>
-      dtype === 'int8' ? make([blocks, heads, BLOCK_SIZE], 'float32') : undefined;
+      dtype === 'int8' ? make([blocks, numKvHeads, BLOCK_SIZE], 'float32') : undefined;
     this.#layers = Array.from({ length: layers }, () => ({
-      keys: make([blocks, heads, headDim, BLOCK_SIZE], dtype),
-      values: make([blocks, heads, BLOCK_SIZE, headDim], dtype),
+      keys: make([blocks, numKvHeads, headDim, BLOCK_SIZE], dtype),
+      values: make([blocks, numKvHeads, BLOCK_SIZE, headDim], dtype),
       keyScales: scales(),
       valueScales: scales(),
     }));
@@ -121,7 +122,7 @@ export class PagedKvCache {
 
   /**
    * Stores the new keys and values and attends to all that each query may see.
-   * @param q [1, H, T, E] @param k [1, H, T, E] @param v [1, H, T, E] @returns [1, H, T, E]
+   * @param q [1, H, T, E] @param k [1, K, T, E] @param v [1, K, T, E] @returns [1, H, T, E]
    */
   attend(layer: number, q: Tensor, k: Tensor, v: Tensor, step: PagedStep): Tensor {
     const pages = this.#layers[layer];

@@ -119,9 +119,9 @@ export function createServedModel(parts: ServedModelParts): ServedModel {
     architecture,
     tokenizer,
     defaults,
-    stopTokenIds: [...new Set(stops)].filter((stop) => stop < architecture.vocabSize),
+    stopTokenIds: [...new Set(stops)].filter((stop) => stop < architecture.shape.vocabSize),
     chatFault: chat.fault,
-    maxModelLength: parts.maxModelLength ?? contextLength(architecture),
+    maxModelLength: parts.maxModelLength ?? architecture.shape.contextLength,
     get longestToken() {
       longest ??= longestToken(tokenizer);
       return longest;
@@ -145,21 +145,6 @@ function chatStops(
     if (error instanceof InputError) return { stops: [], fault: error.message };
     throw error;
   }
-}
-
-/** Families name it in their own ways; where the rotary scale grows on demand it is the length of training. */
-const LENGTH_KEYS = ['max_position_embeddings', 'seq_length', 'n_positions'] as const;
-const DEFAULT_LENGTH = 4096;
-
-function contextLength({ publishedConfig }: Architecture): number {
-  let level: unknown = publishedConfig;
-  // Spark's lies inside model.model_config of a run file.
-  for (const key of ['model', 'model_config']) level = configValue(level, key) ?? level;
-  for (const key of LENGTH_KEYS) {
-    const value = configValue(level, key);
-    if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value;
-  }
-  return DEFAULT_LENGTH;
 }
 
 function readChatTemplate(path: string): string | undefined {

@@ -1,8 +1,8 @@
 export { PRECISIONS, type Precision } from './plan/byte-table.js';
 export { flopsPerToken } from './plan/flops.js';
-export { type ModelShape, modelShape } from './plan/model-shape.js';
 export { estimatePeakMemory, type PeakMemory } from './plan/peak-memory.js';
 export { type PlanOptions, planRun, type RunPlan } from './plan/plan-run.js';
+export { type PlannedModel, plannedModel } from './plan/planned-model.js';
 export { availableBytes, comparePeak, peakResidentBytes, residentBytes } from './plan/process-memory.js';
 export { EFFICIENCY } from './plan/step-time.js';
 export { type LossPlotOptions, plotLossTerminal } from './plots/loss-plot.js';

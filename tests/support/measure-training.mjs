@@ -45,7 +45,7 @@ const settings = trainingSettings({
   recompute,
 });
 const trainer = new Trainer(model, parameters, settings, { totalSteps: steps, padTokenId: 0 });
-const { vocabSize } = architecture;
+const { vocabSize } = architecture.shape;
 const rows = Array.from({ length: microBatchSize }, (_, row) => ({
   ids: Array.from({ length: length + 1 }, (_, index) => (row * 7919 + index * index * 104729) % vocabSize),
   lossMask: new Array(length + 1).fill(1),

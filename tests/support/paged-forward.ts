@@ -28,8 +28,8 @@ export class PagedForward {
     this.#cache = new PagedKvCache({
       layers: model.layers.length,
       blocks: perText * batch,
-      heads: model.numHeads,
-      headDim: model.headDim,
+      numKvHeads: model.shape.numKvHeads,
+      headDim: model.shape.headDim,
       dtype: model.computeDType,
       device: model.device,
       window: model.window,
@@ -60,7 +60,7 @@ export class PagedForward {
       };
     });
     const hidden = this.#runner.run(chunks);
-    return this.#model.head(hidden).view([batch, length, this.#model.vocabSize]);
+    return this.#model.head(hidden).view([batch, length, this.#model.shape.vocabSize]);
   }
 
   dispose(): void {
@@ -123,7 +123,7 @@ class TelechatByChunks extends TelechatModel {
   trainingLength = 8192;
 
   override createContext(): ForwardContext {
-    const { headDim } = this;
+    const { headDim } = this.shape;
     let start = 0;
     const tables = this.chunks.map((length) => {
       const total = Math.max(start + length, this.trainingLength);

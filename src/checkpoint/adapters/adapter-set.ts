@@ -1,7 +1,7 @@
 /** The adapters that a serving model can choose among, each row of a batch for itself; they come and go at run time. */
 import { InputError } from '../../errors/index.js';
 import { AdapterRows, LoraLinear, type LoraOptions, MultiLoraLinear } from '../../lora/index.js';
-import { Linear, type Module } from '../../nn/index.js';
+import { type Linear, type Module, namedLinears } from '../../nn/index.js';
 import { scope, type Tensor } from '../../tensor/index.js';
 import type { NameTable } from '../name-table.js';
 import { openAdapter, readAdapterLayer } from './adapter-file.js';
@@ -65,7 +65,7 @@ export class AdapterSet {
     scope(() => {
       const file = openAdapter(path, this.#table, options);
       if (file.layers.size === 0) throw new InputError(`${file.path}: an adapter without tensors.`);
-      const targets = linearLayers(this.#model);
+      const targets = new Map(namedLinears(this.#model));
       // Everything is read and checked before anything is changed.
       const updates = [...file.layers.keys()].map((own) => {
         const target = targets.get(own);
@@ -136,21 +136,12 @@ export class AdapterSet {
   }
 
   #detach(index: number): void {
-    for (const [path, layer] of linearLayers(this.#model)) {
+    for (const [path, layer] of [...namedLinears(this.#model)]) {
       if (!(layer instanceof MultiLoraLinear)) continue;
       layer.detach(index);
       if (layer.adapters.length === 0) this.#model.replaceModule(path, layer.base);
     }
   }
-}
-
-/** The outermost linear layer at each path: the wrapper where there is one. */
-function linearLayers(model: Module): Map<string, Linear> {
-  const layers = new Map<string, Linear>();
-  for (const [path, module] of model.namedModules())
-    if (!layers.has(path) && (module instanceof Linear || module instanceof MultiLoraLinear))
-      layers.set(path, module);
-  return layers;
 }
 
 function given(tensor: Tensor | undefined): Tensor {

@@ -50,10 +50,8 @@ const DEFAULT_CACHE_TOKENS = 8192;
 /** Bytes of the cache for one token. */
 export function cacheBytesPerToken(model: CausalLm, kvDType?: 'int8'): number {
   const dtype = kvDType ?? model.computeDType;
-  return (
-    pagedBlockBytes({ layers: model.layers.length, heads: model.numHeads, headDim: model.headDim, dtype }) /
-    BLOCK_SIZE
-  );
+  const { numLayers, numKvHeads, headDim } = model.shape;
+  return pagedBlockBytes({ layers: numLayers, numKvHeads, headDim, dtype }) / BLOCK_SIZE;
 }
 
 /** @throws InputError for options out of range */
@@ -74,11 +72,11 @@ export function resolveOptions(model: CausalLm, options: EngineSettings): Resolv
   const held =
     model.window === undefined ? Number.POSITIVE_INFINITY : model.window + maxBatchTokens + 2 * BLOCK_SIZE;
   const byCache = held <= blocks * BLOCK_SIZE ? Number.POSITIVE_INFINITY : blocks * BLOCK_SIZE;
-  const most = Math.min(model.maxPositions ?? Number.POSITIVE_INFINITY, byCache);
+  const most = Math.min(model.shape.maxPositions ?? Number.POSITIVE_INFINITY, byCache);
   const maxLength = whole('maxLength', options.maxLength ?? most, 1);
   if (maxLength > most)
     throw new InputError(
-      `engine: maxLength is ${maxLength}; the model allows ${model.maxPositions ?? 'any length'}, the cache holds ` +
+      `engine: maxLength is ${maxLength}; the model allows ${model.shape.maxPositions ?? 'any length'}, the cache holds ` +
         `${blocks * BLOCK_SIZE} tokens. Give a smaller length or a larger cache.`,
     );
   return {

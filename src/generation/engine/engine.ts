@@ -73,10 +73,10 @@ export class Engine {
     this.#adapters = options.adapters;
     this.#pool = new BlockPool(resolved.blocks);
     this.#cache = new PagedKvCache({
-      layers: model.layers.length,
+      layers: model.shape.numLayers,
       blocks: resolved.blocks,
-      heads: model.numHeads,
-      headDim: model.headDim,
+      numKvHeads: model.shape.numKvHeads,
+      headDim: model.shape.headDim,
       dtype: resolved.kvDType,
       device: model.device,
       window: model.window,
@@ -91,7 +91,7 @@ export class Engine {
 
   get limits(): EngineLimits {
     const { blocks, maxLength } = this.#options;
-    return { vocabSize: this.#model.vocabSize, maxLength, blocks };
+    return { vocabSize: this.#model.shape.vocabSize, maxLength, blocks };
   }
 
   /** True while a step has something to run. */

@@ -36,7 +36,7 @@ describe.each(goldenModels)('%s', (folder) => {
     { name: 'chunks around the window', chunks: [5, 3, 7, 1, 9, 1, 1, 8] },
   ])('cache: $name', ({ chunks }) =>
     withModel((model) => {
-      const inputIds = someIds(2, 35, model.vocabSize);
+      const inputIds = someIds(2, 35, model.shape.vocabSize);
       const difference = maxAbsDifference(cachedLogits(model, inputIds, chunks), model.forward(inputIds));
       expect(difference).toBeLessThanOrEqual(BOUND);
     }),
@@ -46,7 +46,7 @@ describe.each(goldenModels)('%s', (folder) => {
     withModel((model) => {
       const lengths = [17, 30, 5];
       const width = Math.max(...lengths);
-      const rows = lengths.map((length) => someIds(1, length, model.vocabSize));
+      const rows = lengths.map((length) => someIds(1, length, model.shape.vocabSize));
       const pad = (length: number): Tensor =>
         intTensor(new Array(width - length).fill(0), [1, width - length]);
       const inputIds = cat(rows.map((row) => cat([pad(row.size(1)), row], 1)));
@@ -152,8 +152,8 @@ test('TeleChat-52B: a step with more rotations than are kept from one step to th
     const cache = new PagedKvCache({
       layers: model.layers.length,
       blocks: 8,
-      heads: model.numHeads,
-      headDim: model.headDim,
+      numKvHeads: model.shape.numKvHeads,
+      headDim: model.shape.headDim,
       dtype: 'float64',
       device: 'cpu',
     });

@@ -140,7 +140,8 @@ export class ModelRunner {
   }
 
   #compute(length: number, start: number, count: number): Rotary {
-    const { computeDType: dtype, device, headDim } = this.#model;
+    const { computeDType: dtype, device, shape } = this.#model;
+    const { headDim } = shape;
     return rotaryTable({ start, length: count, headDim, ...this.#model.rotaryRule(length), dtype, device });
   }
 }

@@ -23,7 +23,7 @@ class Script implements TokenConstraint {
   }
 
   allowed(): Uint32Array {
-    const words = new Uint32Array(Math.ceil(model.vocabSize / 32));
+    const words = new Uint32Array(Math.ceil(model.shape.vocabSize / 32));
     const id = this.#ids[this.#next];
     if (id !== undefined) words[id >> 5] = 1 << (id & 31);
     return words;
@@ -42,7 +42,7 @@ class Script implements TokenConstraint {
 function bytePieces(text: string): number[] {
   return [...Buffer.from(text)].map((byte) => {
     const id = tokenizer.tokenToId(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`);
-    if (id === undefined || id >= model.vocabSize) throw new Error(`no piece for byte ${byte}`);
+    if (id === undefined || id >= model.shape.vocabSize) throw new Error(`no piece for byte ${byte}`);
     return id;
   });
 }

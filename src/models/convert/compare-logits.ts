@@ -81,7 +81,7 @@ interface AdapterBeside {
 
 /** [1, 16, V] of ids spread over the whole vocabulary, in float32. */
 function logitsOf(
-  { createModel, tables, vocabSize }: Architecture,
+  { createModel, tables, shape: { vocabSize } }: Architecture,
   path: string,
   layout: ParallelLayout | undefined,
   { updates, isInside, isAdapted }: AdapterBeside,

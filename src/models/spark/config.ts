@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { configValue } from '../family.js';
+import type { ModelShape } from '../model-shape.js';
 
 const positive = z.int().positive();
 const tokenId = z.int().nonnegative();
@@ -69,3 +70,19 @@ export const sparkConfigSchema = z
   });
 
 export type SparkConfig = z.output<typeof sparkConfigSchema>;
+
+export function sparkShape(config: SparkConfig): ModelShape {
+  return {
+    numLayers: config.num_layers,
+    numHeads: config.num_heads,
+    numKvHeads: config.num_heads,
+    headDim: config.hidden_size / config.num_heads,
+    hiddenSize: config.hidden_size,
+    intermediateSize: config.ffn_hidden_size / 2,
+    vocabSize: config.vocab_size,
+    contextLength: config.seq_length,
+    maxPositions: config.seq_length,
+    tied: true,
+    norm: 'layer',
+  };
+}

@@ -1,6 +1,6 @@
 import { configValue, defineFamily } from '../family.js';
 import { sparkChat } from './chat-format.js';
-import { sparkConfigSchema, sparkSection } from './config.js';
+import { sparkConfigSchema, sparkSection, sparkShape } from './config.js';
 import { SparkModel } from './model.js';
 import { sparkSharding } from './sharding.js';
 import { sparkMegatronScheme, sparkMindSporeScheme, sparkNames } from './state-dict.js';
@@ -18,8 +18,8 @@ export const spark = defineFamily({
   keepsFloat32: (own) =>
     own.startsWith('embedTokens.') ? 'embedding' : /Norm\./.test(own) ? 'norm' : undefined,
   describe: (config) => ({
+    shape: sparkShape(config),
     initRule: { kind: 'xavier-normal' },
-    vocabSize: config.vocab_size,
     bosTokenId: config.bos_token_id,
     eosTokenId: config.eos_token_id,
     padTokenId: config.pad_token_id,

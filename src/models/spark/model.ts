@@ -5,10 +5,25 @@
  * Shapes: B batch, T new tokens, D hidden, H heads, E head_dim, F intermediate (half of ffn_hidden_size),
  * V vocabulary.
  */
-import { applyRotary, Embedding, gatedActivation, LayerNorm, Linear, Module } from '../../nn/index.js';
+import {
+  applyRotary,
+  DenseLinear,
+  Embedding,
+  gatedActivation,
+  LayerNorm,
+  type Linear,
+  Module,
+} from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
-import { type Block, CausalLm, type ForwardContext, type RotaryRule } from '../causal-lm.js';
-import type { SparkConfig } from './config.js';
+import {
+  type Block,
+  type BlockLinears,
+  CausalLm,
+  type ForwardContext,
+  type RotaryRule,
+} from '../causal-lm.js';
+import type { ModelShape } from '../model-shape.js';
+import { type SparkConfig, sparkShape } from './config.js';
 
 /** Fixed in the published code; no key of the config says it. */
 const ROPE_BASE = 1_000_000;
@@ -18,26 +33,26 @@ class SparkAttention extends Module {
   readonly kProj: Linear;
   readonly vProj: Linear;
   readonly outProj: Linear;
-  readonly numHeads: number;
+  readonly headDim: number;
 
-  constructor({ hidden_size: hiddenSize, num_heads: numHeads }: SparkConfig) {
+  constructor({ hiddenSize, numHeads, numKvHeads, headDim }: ModelShape) {
     super();
-    this.numHeads = numHeads;
-    this.qProj = new Linear(hiddenSize, hiddenSize, { bias: true });
-    this.kProj = new Linear(hiddenSize, hiddenSize, { bias: true });
-    this.vProj = new Linear(hiddenSize, hiddenSize, { bias: true });
-    this.outProj = new Linear(hiddenSize, hiddenSize, { bias: true });
+    this.headDim = headDim;
+    this.qProj = new DenseLinear(hiddenSize, numHeads * headDim, { bias: true });
+    this.kProj = new DenseLinear(hiddenSize, numKvHeads * headDim, { bias: true });
+    this.vProj = new DenseLinear(hiddenSize, numKvHeads * headDim, { bias: true });
+    this.outProj = new DenseLinear(numHeads * headDim, hiddenSize, { bias: true });
   }
 
   forward(x: Tensor, context: ForwardContext, layer: number): Tensor {
-    const [batch = 0, length = 0, hiddenSize = 0] = x.shape;
+    const [batch = 0, length = 0] = x.shape;
     const heads = (projected: Tensor): Tensor =>
-      projected.view([batch, length, this.numHeads, -1]).transpose(1, 2);
+      projected.view([batch, length, -1, this.headDim]).transpose(1, 2);
     const q = applyRotary(heads(this.qProj.forward(x)), context.rotary); // [B, H, T, E]
     const k = applyRotary(heads(this.kProj.forward(x)), context.rotary);
     const v = heads(this.vProj.forward(x));
     const mixed = context.attend(layer, q, k, v); // [B, H, T, E]
-    return this.outProj.forward(mixed.transpose(1, 2).reshape([batch, length, hiddenSize]));
+    return this.outProj.forward(mixed.transpose(1, 2).reshape([batch, length, -1]));
   }
 }
 
@@ -46,11 +61,11 @@ class SparkMlp extends Module {
   readonly fc1: Linear; // up
   readonly fc2: Linear; // down
 
-  constructor({ hidden_size: hiddenSize, ffn_hidden_size: gateAndUp }: SparkConfig) {
+  constructor({ hiddenSize, intermediateSize }: ModelShape) {
     super();
-    this.fc0 = new Linear(hiddenSize, gateAndUp / 2, { bias: true });
-    this.fc1 = new Linear(hiddenSize, gateAndUp / 2, { bias: true });
-    this.fc2 = new Linear(gateAndUp / 2, hiddenSize, { bias: true });
+    this.fc0 = new DenseLinear(hiddenSize, intermediateSize, { bias: true });
+    this.fc1 = new DenseLinear(hiddenSize, intermediateSize, { bias: true });
+    this.fc2 = new DenseLinear(intermediateSize, hiddenSize, { bias: true });
   }
 
   forward(x: Tensor): Tensor {
@@ -58,18 +73,26 @@ class SparkMlp extends Module {
   }
 }
 
+const SPARK_LINEARS: BlockLinears = {
+  attentionIn: ['attention.qProj', 'attention.kProj', 'attention.vProj'],
+  attentionOut: 'attention.outProj',
+  mlpIn: ['mlp.fc0', 'mlp.fc1'],
+  mlpOut: 'mlp.fc2',
+};
+
 class SparkBlock extends Module implements Block {
   readonly inputNorm: LayerNorm;
   readonly attention: SparkAttention;
   readonly postAttentionNorm: LayerNorm;
   readonly mlp: SparkMlp;
+  readonly linears = SPARK_LINEARS;
 
-  constructor(config: SparkConfig) {
+  constructor(config: SparkConfig, shape: ModelShape) {
     super();
     this.inputNorm = new LayerNorm(config.hidden_size, config.layernorm_epsilon);
-    this.attention = new SparkAttention(config);
+    this.attention = new SparkAttention(shape);
     this.postAttentionNorm = new LayerNorm(config.hidden_size, config.layernorm_epsilon);
-    this.mlp = new SparkMlp(config);
+    this.mlp = new SparkMlp(shape);
   }
 
   forward(hidden: Tensor, context: ForwardContext, layer: number): Tensor {
@@ -82,35 +105,18 @@ export class SparkModel extends CausalLm {
   readonly embedTokens: Embedding;
   readonly layers: readonly SparkBlock[];
   readonly finalNorm: LayerNorm;
+  readonly ends = { embedding: ['embedTokens'], head: ['finalNorm', 'embedTokens'] }; // tied
   override readonly window: number;
   /** The published prediction masks every padding token; training does not. */
   override readonly unseenTokenId: number | undefined;
-  readonly #config: SparkConfig;
 
   constructor(config: SparkConfig) {
-    super();
-    this.#config = config;
+    super(sparkShape(config));
     this.window = config.sparse_local_size;
     this.unseenTokenId = config.pad_token_id;
     this.embedTokens = new Embedding(config.vocab_size, config.hidden_size);
-    this.layers = Array.from({ length: config.num_layers }, () => new SparkBlock(config));
+    this.layers = Array.from({ length: config.num_layers }, () => new SparkBlock(config, this.shape));
     this.finalNorm = new LayerNorm(config.hidden_size, config.layernorm_epsilon);
-  }
-
-  get numHeads(): number {
-    return this.#config.num_heads;
-  }
-
-  get headDim(): number {
-    return this.#config.hidden_size / this.#config.num_heads;
-  }
-
-  get vocabSize(): number {
-    return this.#config.vocab_size;
-  }
-
-  get maxPositions(): number {
-    return this.#config.seq_length;
   }
 
   embed(inputIds: Tensor): Tensor {

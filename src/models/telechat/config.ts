@@ -1,5 +1,6 @@
 /** config.json of TeleChat-1B, 7B and 12B. */
 import { z } from 'zod';
+import type { ModelShape } from '../model-shape.js';
 
 const positive = z.int().positive();
 const tokenId = z.int().nonnegative();
@@ -55,3 +56,19 @@ export const telechatConfigSchema = z
   });
 
 export type TelechatConfig = z.output<typeof telechatConfigSchema>;
+
+export function telechatShape(config: TelechatConfig): ModelShape {
+  return {
+    numLayers: config.n_layer,
+    numHeads: config.n_head,
+    numKvHeads: config.n_head,
+    headDim: config.hidden_size / config.n_head,
+    hiddenSize: config.hidden_size,
+    intermediateSize: config.ffn_hidden_size,
+    vocabSize: config.vocab_size,
+    contextLength: config.seq_length,
+    maxPositions: undefined, // The rotary base follows the length (published claim: 96K).
+    tied: config.tie_word_embeddings,
+    norm: 'rms',
+  };
+}

@@ -12,24 +12,20 @@ import {
   sameRow,
 } from '../convert/gguf/gguf-layout.js';
 import { pairRows, unpairRows } from '../convert/gguf/gguf-rows.js';
-import type { TelechatConfig } from './config.js';
+import { type TelechatConfig, telechatShape } from './config.js';
 import { telechatRopeBase } from './model.js';
 
 export function telechatGguf(config: TelechatConfig): GgufLayout {
-  const heads = config.n_head;
+  const { numHeads, numKvHeads } = telechatShape(config);
   return {
     architecture: 'llama',
     contextLength: config.training_seqlen,
-    embeddingLength: config.hidden_size,
-    blockCount: config.n_layer,
-    feedForwardLength: config.ffn_hidden_size,
-    headCount: heads,
     normEpsilon: config.layer_norm_epsilon,
     ropeBase: telechatRopeBase(config, config.training_seqlen),
     scheme: ggufScheme([
       ...COMMON_ROWS,
-      rotaryRow('blk.{i}.attn_q.weight', 'layers.{i}.attention.query.weight', heads),
-      keyValueRow(heads),
+      rotaryRow('blk.{i}.attn_q.weight', 'layers.{i}.attention.query.weight', numHeads),
+      keyValueRow(numKvHeads),
       sameRow('blk.{i}.attn_output.weight', 'layers.{i}.attention.dense.weight'),
       sameRow('blk.{i}.attn_output.bias', 'layers.{i}.attention.dense.bias'),
       sameRow('blk.{i}.ffn_gate.weight', 'layers.{i}.mlp.gateProj.weight'),

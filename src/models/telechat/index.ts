@@ -1,6 +1,6 @@
 import { configValue, defineFamily } from '../family.js';
 import { telechatChat } from './chat-format.js';
-import { telechatConfigSchema } from './config.js';
+import { telechatConfigSchema, telechatShape } from './config.js';
 import { telechatGguf } from './gguf.js';
 import { TelechatModel } from './model.js';
 import { telechatSharding } from './sharding.js';
@@ -17,8 +17,8 @@ export const telechat = defineFamily({
   sharding: telechatSharding,
   schemes: { mindspore: telechatMindSporeScheme },
   describe: (config) => ({
+    shape: telechatShape(config),
     initRule: { kind: 'normal', std: config.initializer_range },
-    vocabSize: config.vocab_size,
     bosTokenId: config.bos_token_id,
     eosTokenId: config.eos_token_id,
     padTokenId: config.pad_token_id ?? undefined,

@@ -4,11 +4,27 @@
  *
  * Shapes: B batch, T new tokens, D hidden, H heads, E head_dim, F intermediate, V vocabulary.
  */
-import { applyRotary, Embedding, gatedActivation, Linear, Module, RmsNorm } from '../../nn/index.js';
+import {
+  applyRotary,
+  DenseLinear,
+  Embedding,
+  gatedActivation,
+  type Linear,
+  Module,
+  RmsNorm,
+} from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
-import { type Block, CausalLm, type ForwardContext, type RotaryRule } from '../causal-lm.js';
+import {
+  type Block,
+  type BlockLinears,
+  CausalLm,
+  type ForwardContext,
+  type ModelEnds,
+  type RotaryRule,
+} from '../causal-lm.js';
+import type { ModelShape } from '../model-shape.js';
 import { ntkAlpha } from '../ntk.js';
-import type { TelechatConfig } from './config.js';
+import { type TelechatConfig, telechatShape } from './config.js';
 
 const ROPE_BASE = 10_000;
 /** Fixed in the published code, whatever training_seqlen says. */
@@ -16,7 +32,7 @@ const NTK_UNIT = 8192;
 
 /** Rotary base of a sequence of `length` tokens, at least those of training. */
 export function telechatRopeBase(config: TelechatConfig, length: number): number {
-  const headDim = config.hidden_size / config.n_head;
+  const { headDim } = telechatShape(config);
   return ROPE_BASE * ntkAlpha(length, NTK_UNIT) ** (headDim / (headDim - 2));
 }
 
@@ -24,25 +40,25 @@ class TelechatAttention extends Module {
   readonly query: Linear;
   readonly keyValue: Linear; // out: per head [k | v]
   readonly dense: Linear;
-  readonly numHeads: number;
+  readonly headDim: number;
 
-  constructor({ hidden_size: hiddenSize, n_head: numHeads }: TelechatConfig) {
+  constructor({ hiddenSize, numHeads, numKvHeads, headDim }: ModelShape) {
     super();
-    this.numHeads = numHeads;
-    this.query = new Linear(hiddenSize, hiddenSize);
-    this.keyValue = new Linear(hiddenSize, 2 * hiddenSize);
-    this.dense = new Linear(hiddenSize, hiddenSize, { bias: true });
+    this.headDim = headDim;
+    this.query = new DenseLinear(hiddenSize, numHeads * headDim);
+    this.keyValue = new DenseLinear(hiddenSize, 2 * numKvHeads * headDim);
+    this.dense = new DenseLinear(numHeads * headDim, hiddenSize, { bias: true });
   }
 
   forward(x: Tensor, context: ForwardContext, layer: number): Tensor {
-    const [batch = 0, length = 0, hiddenSize = 0] = x.shape;
-    const query = this.query.forward(x).view([batch, length, this.numHeads, -1]).transpose(1, 2);
-    const keyValue = this.keyValue.forward(x).view([batch, length, this.numHeads, 2, -1]); // [B, T, H, 2, E]
+    const [batch = 0, length = 0] = x.shape;
+    const query = this.query.forward(x).view([batch, length, -1, this.headDim]).transpose(1, 2);
+    const keyValue = this.keyValue.forward(x).view([batch, length, -1, 2, this.headDim]); // [B, T, H, 2, E]
     const q = applyRotary(query, context.rotary); // [B, H, T, E]
     const k = applyRotary(keyValue.select(3, 0).transpose(1, 2), context.rotary);
     const v = keyValue.select(3, 1).transpose(1, 2);
     const mixed = context.attend(layer, q, k, v); // [B, H, T, E]
-    return this.dense.forward(mixed.transpose(1, 2).reshape([batch, length, hiddenSize]));
+    return this.dense.forward(mixed.transpose(1, 2).reshape([batch, length, -1]));
   }
 }
 
@@ -51,11 +67,11 @@ class TelechatMlp extends Module {
   readonly upProj: Linear;
   readonly downProj: Linear;
 
-  constructor({ hidden_size: hiddenSize, ffn_hidden_size: intermediateSize }: TelechatConfig) {
+  constructor({ hiddenSize, intermediateSize }: ModelShape) {
     super();
-    this.gateProj = new Linear(hiddenSize, intermediateSize);
-    this.upProj = new Linear(hiddenSize, intermediateSize);
-    this.downProj = new Linear(intermediateSize, hiddenSize, { bias: true });
+    this.gateProj = new DenseLinear(hiddenSize, intermediateSize);
+    this.upProj = new DenseLinear(hiddenSize, intermediateSize);
+    this.downProj = new DenseLinear(intermediateSize, hiddenSize, { bias: true });
   }
 
   forward(x: Tensor): Tensor {
@@ -64,18 +80,26 @@ class TelechatMlp extends Module {
   }
 }
 
+const TELECHAT_LINEARS: BlockLinears = {
+  attentionIn: ['attention.query', 'attention.keyValue'],
+  attentionOut: 'attention.dense',
+  mlpIn: ['mlp.gateProj', 'mlp.upProj'],
+  mlpOut: 'mlp.downProj',
+};
+
 class TelechatBlock extends Module implements Block {
   readonly inputNorm: RmsNorm;
   readonly attention: TelechatAttention;
   readonly postAttentionNorm: RmsNorm;
   readonly mlp: TelechatMlp;
+  readonly linears = TELECHAT_LINEARS;
 
-  constructor(config: TelechatConfig) {
+  constructor(config: TelechatConfig, shape: ModelShape) {
     super();
     this.inputNorm = new RmsNorm(config.hidden_size, config.layer_norm_epsilon, 'before-weight');
-    this.attention = new TelechatAttention(config);
+    this.attention = new TelechatAttention(shape);
     this.postAttentionNorm = new RmsNorm(config.hidden_size, config.layer_norm_epsilon, 'before-weight');
-    this.mlp = new TelechatMlp(config);
+    this.mlp = new TelechatMlp(shape);
   }
 
   forward(hidden: Tensor, context: ForwardContext, layer: number): Tensor {
@@ -89,32 +113,22 @@ export class TelechatModel extends CausalLm {
   readonly layers: readonly TelechatBlock[];
   readonly finalNorm: RmsNorm;
   readonly lmHead: Linear | undefined; // undefined: tied to embedTokens
+  readonly ends: ModelEnds;
   readonly #config: TelechatConfig;
 
   constructor(config: TelechatConfig) {
-    super();
+    super(telechatShape(config));
     this.#config = config;
     this.embedTokens = new Embedding(config.vocab_size, config.hidden_size);
-    this.layers = Array.from({ length: config.n_layer }, () => new TelechatBlock(config));
+    this.layers = Array.from({ length: config.n_layer }, () => new TelechatBlock(config, this.shape));
     this.finalNorm = new RmsNorm(config.hidden_size, config.layer_norm_epsilon, 'before-weight');
-    this.lmHead = config.tie_word_embeddings ? undefined : new Linear(config.hidden_size, config.vocab_size);
-  }
-
-  get numHeads(): number {
-    return this.#config.n_head;
-  }
-
-  get headDim(): number {
-    return this.#config.hidden_size / this.#config.n_head;
-  }
-
-  get vocabSize(): number {
-    return this.#config.vocab_size;
-  }
-
-  /** No bound: the rotary base follows the length (published claim: 96K). */
-  get maxPositions(): undefined {
-    return undefined;
+    this.lmHead = config.tie_word_embeddings
+      ? undefined
+      : new DenseLinear(config.hidden_size, config.vocab_size);
+    this.ends = {
+      embedding: ['embedTokens'],
+      head: ['finalNorm', this.lmHead === undefined ? 'embedTokens' : 'lmHead'],
+    };
   }
 
   embed(inputIds: Tensor): Tensor {

@@ -1,5 +1,6 @@
 /** config.json of TeleChat-52B, GPT-2's keys. */
 import { z } from 'zod';
+import type { ModelShape } from '../model-shape.js';
 
 const positive = z.int().positive();
 const tokenId = z.int().nonnegative();
@@ -63,3 +64,19 @@ export const telechat52bConfigSchema = z
   });
 
 export type Telechat52bConfig = z.output<typeof telechat52bConfigSchema>;
+
+export function telechat52bShape(config: Telechat52bConfig): ModelShape {
+  return {
+    numLayers: config.n_layer,
+    numHeads: config.n_head,
+    numKvHeads: config.n_head,
+    headDim: config.n_embd / config.n_head,
+    hiddenSize: config.n_embd,
+    intermediateSize: config.n_inner,
+    vocabSize: config.vocab_size,
+    contextLength: config.n_positions,
+    maxPositions: undefined, // The rotary base follows the length (published claim: twice n_positions).
+    tied: false,
+    norm: 'rms',
+  };
+}

@@ -13,10 +13,6 @@ export function telechat52bGguf(config: Telechat52bConfig): GgufLayout {
   return {
     architecture: 'llama',
     contextLength: NTK_UNIT,
-    embeddingLength: config.n_embd,
-    blockCount: config.n_layer,
-    feedForwardLength: config.n_inner,
-    headCount: heads,
     normEpsilon: config.layer_norm_epsilon,
     ropeBase: config.rotary_theta,
     scheme: ggufScheme(

@@ -1,6 +1,6 @@
 import { configValue, defineFamily } from '../family.js';
 import { telechat52bChat } from './chat-format.js';
-import { telechat52bConfigSchema } from './config.js';
+import { telechat52bConfigSchema, telechat52bShape } from './config.js';
 import { telechat52bGguf } from './gguf.js';
 import { Telechat52bModel } from './model.js';
 import { telechat52bSharding } from './sharding.js';
@@ -16,8 +16,8 @@ export const telechat52b = defineFamily({
   names: telechat52bNames,
   sharding: telechat52bSharding,
   describe: (config) => ({
+    shape: telechat52bShape(config),
     initRule: { kind: 'normal', std: config.initializer_range },
-    vocabSize: config.vocab_size,
     bosTokenId: config.bos_token_id,
     eosTokenId: config.eos_token_id,
     padTokenId: config.pad_token_id ?? undefined,

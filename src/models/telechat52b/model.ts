@@ -7,11 +7,26 @@
  *
  * Shapes: B batch, T new tokens, S tokens to attend to, D hidden, H heads, E head_dim, F intermediate, V vocabulary.
  */
-import { applyRotary, Embedding, gatedActivation, Linear, Module, RmsNorm } from '../../nn/index.js';
+import {
+  applyRotary,
+  DenseLinear,
+  Embedding,
+  gatedActivation,
+  type Linear,
+  Module,
+  RmsNorm,
+} from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
-import { type Block, CausalLm, type ForwardContext, type RotaryRule } from '../causal-lm.js';
+import {
+  type Block,
+  type BlockLinears,
+  CausalLm,
+  type ForwardContext,
+  type RotaryRule,
+} from '../causal-lm.js';
+import type { ModelShape } from '../model-shape.js';
 import { ntkAlpha } from '../ntk.js';
-import type { Telechat52bConfig } from './config.js';
+import { type Telechat52bConfig, telechat52bShape } from './config.js';
 
 /** Length up to which the rotary base stays. Fixed in the published code, whatever n_positions says. */
 export const NTK_UNIT = 4096;
@@ -19,26 +34,27 @@ export const NTK_UNIT = 4096;
 class Telechat52bAttention extends Module {
   readonly cAttn: Linear; // out: [q | k | v]
   readonly cProj: Linear;
-  readonly numHeads: number;
+  readonly headDim: number;
 
-  constructor({ n_embd: hiddenSize, n_head: numHeads }: Telechat52bConfig) {
+  constructor({ hiddenSize, numHeads, headDim }: ModelShape) {
     super();
-    this.numHeads = numHeads;
-    this.cAttn = new Linear(hiddenSize, 3 * hiddenSize, { layout: 'in-out' });
-    this.cProj = new Linear(hiddenSize, hiddenSize, { layout: 'in-out' });
+    this.headDim = headDim;
+    this.cAttn = new DenseLinear(hiddenSize, 3 * numHeads * headDim, { layout: 'in-out' });
+    this.cProj = new DenseLinear(numHeads * headDim, hiddenSize, { layout: 'in-out' });
   }
 
   forward(x: Tensor, context: ForwardContext, layer: number): Tensor {
-    const [batch = 0, length = 0, hiddenSize = 0] = x.shape;
-    const projected = this.cAttn.forward(x); // [B, T, 3 D]
+    const [batch = 0, length = 0] = x.shape;
+    const projected = this.cAttn.forward(x); // [B, T, 3 H E]
+    const width = projected.size(-1) / 3;
     const heads = (index: number): Tensor =>
       projected
-        .narrow(2, index * hiddenSize, hiddenSize)
-        .view([batch, length, this.numHeads, -1])
+        .narrow(2, index * width, width)
+        .view([batch, length, -1, this.headDim])
         .transpose(1, 2);
     const q = applyRotary(heads(0), context.rotary); // [B, H, T, E]
     const mixed = context.attend(layer, q, heads(1), heads(2)); // [B, H, T, E]; keys are turned there
-    return this.cProj.forward(mixed.transpose(1, 2).reshape([batch, length, hiddenSize]));
+    return this.cProj.forward(mixed.transpose(1, 2).reshape([batch, length, -1]));
   }
 }
 
@@ -46,10 +62,10 @@ class Telechat52bMlp extends Module {
   readonly cFc: Linear; // out: [gate | up]
   readonly cProj: Linear;
 
-  constructor({ n_embd: hiddenSize, n_inner: intermediateSize }: Telechat52bConfig) {
+  constructor({ hiddenSize, intermediateSize }: ModelShape) {
     super();
-    this.cFc = new Linear(hiddenSize, 2 * intermediateSize, { layout: 'in-out' });
-    this.cProj = new Linear(intermediateSize, hiddenSize, { layout: 'in-out' });
+    this.cFc = new DenseLinear(hiddenSize, 2 * intermediateSize, { layout: 'in-out' });
+    this.cProj = new DenseLinear(intermediateSize, hiddenSize, { layout: 'in-out' });
   }
 
   forward(x: Tensor): Tensor {
@@ -61,18 +77,26 @@ class Telechat52bMlp extends Module {
   }
 }
 
+const TELECHAT_52B_LINEARS: BlockLinears = {
+  attentionIn: ['attention.cAttn'],
+  attentionOut: 'attention.cProj',
+  mlpIn: ['mlp.cFc'],
+  mlpOut: 'mlp.cProj',
+};
+
 class Telechat52bBlock extends Module implements Block {
   readonly inputNorm: RmsNorm;
   readonly attention: Telechat52bAttention;
   readonly postAttentionNorm: RmsNorm;
   readonly mlp: Telechat52bMlp;
+  readonly linears = TELECHAT_52B_LINEARS;
 
-  constructor(config: Telechat52bConfig) {
+  constructor(config: Telechat52bConfig, shape: ModelShape) {
     super();
     this.inputNorm = new RmsNorm(config.n_embd, config.layer_norm_epsilon, 'before-weight');
-    this.attention = new Telechat52bAttention(config);
+    this.attention = new Telechat52bAttention(shape);
     this.postAttentionNorm = new RmsNorm(config.n_embd, config.layer_norm_epsilon, 'before-weight');
-    this.mlp = new Telechat52bMlp(config);
+    this.mlp = new Telechat52bMlp(shape);
   }
 
   forward(hidden: Tensor, context: ForwardContext, layer: number): Tensor {
@@ -87,32 +111,16 @@ export class Telechat52bModel extends CausalLm {
   readonly layers: readonly Telechat52bBlock[];
   readonly finalNorm: RmsNorm;
   readonly lmHead: Linear;
+  readonly ends = { embedding: ['embedTokens'], head: ['finalNorm', 'lmHead'] };
   readonly #config: Telechat52bConfig;
 
   constructor(config: Telechat52bConfig) {
-    super();
+    super(telechat52bShape(config));
     this.#config = config;
     this.embedTokens = new Embedding(config.vocab_size, config.n_embd);
-    this.layers = Array.from({ length: config.n_layer }, () => new Telechat52bBlock(config));
+    this.layers = Array.from({ length: config.n_layer }, () => new Telechat52bBlock(config, this.shape));
     this.finalNorm = new RmsNorm(config.n_embd, config.layer_norm_epsilon, 'before-weight');
-    this.lmHead = new Linear(config.n_embd, config.vocab_size);
-  }
-
-  get numHeads(): number {
-    return this.#config.n_head;
-  }
-
-  get headDim(): number {
-    return this.#config.n_embd / this.#config.n_head;
-  }
-
-  get vocabSize(): number {
-    return this.#config.vocab_size;
-  }
-
-  /** No bound: the rotary base follows the length (published claim: twice n_positions). */
-  get maxPositions(): undefined {
-    return undefined;
+    this.lmHead = new DenseLinear(config.n_embd, config.vocab_size);
   }
 
   embed(inputIds: Tensor): Tensor {

@@ -1,5 +1,6 @@
 /** XVERSE-13B's config.json (and that of any model in the plain Llama layout with these keys). */
 import { z } from 'zod';
+import type { ModelShape } from '../model-shape.js';
 
 const positive = z.int().positive();
 const tokenId = z.int().nonnegative();
@@ -36,3 +37,19 @@ export const xverseConfigSchema = z
   });
 
 export type XverseConfig = z.output<typeof xverseConfigSchema>;
+
+export function xverseShape(config: XverseConfig): ModelShape {
+  return {
+    numLayers: config.num_hidden_layers,
+    numHeads: config.num_attention_heads,
+    numKvHeads: config.num_attention_heads,
+    headDim: config.hidden_size / config.num_attention_heads,
+    hiddenSize: config.hidden_size,
+    intermediateSize: config.intermediate_size,
+    vocabSize: config.vocab_size,
+    contextLength: config.max_position_embeddings,
+    maxPositions: config.max_position_embeddings,
+    tied: config.tie_word_embeddings,
+    norm: 'rms',
+  };
+}

@@ -1,6 +1,6 @@
 import { configValue, defineFamily } from '../family.js';
 import { xverseChat } from './chat-format.js';
-import { xverseConfigSchema } from './config.js';
+import { xverseConfigSchema, xverseShape } from './config.js';
 import { xverseGguf } from './gguf.js';
 import { XverseModel } from './model.js';
 import { xverseSharding } from './sharding.js';
@@ -14,8 +14,8 @@ export const xverse = defineFamily({
   names: xverseNames,
   sharding: xverseSharding,
   describe: (config) => ({
+    shape: xverseShape(config),
     initRule: { kind: 'normal', std: config.initializer_range },
-    vocabSize: config.vocab_size,
     bosTokenId: config.bos_token_id,
     eosTokenId: config.eos_token_id,
     padTokenId: config.pad_token_id ?? undefined,

@@ -3,36 +3,52 @@
  *
  * Shapes: B batch, T new tokens, S tokens to attend to, D hidden, H heads, E head_dim, F intermediate, V vocabulary.
  */
-import { applyRotary, Embedding, gatedActivation, Linear, Module, RmsNorm } from '../../nn/index.js';
+import {
+  applyRotary,
+  DenseLinear,
+  Embedding,
+  gatedActivation,
+  type Linear,
+  Module,
+  RmsNorm,
+} from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
-import { type Block, CausalLm, type ForwardContext, type RotaryRule } from '../causal-lm.js';
-import type { XverseConfig } from './config.js';
+import {
+  type Block,
+  type BlockLinears,
+  CausalLm,
+  type ForwardContext,
+  type ModelEnds,
+  type RotaryRule,
+} from '../causal-lm.js';
+import type { ModelShape } from '../model-shape.js';
+import { type XverseConfig, xverseShape } from './config.js';
 
 class XverseAttention extends Module {
   readonly qProj: Linear;
   readonly kProj: Linear;
   readonly vProj: Linear;
   readonly oProj: Linear;
-  readonly numHeads: number;
+  readonly headDim: number;
 
-  constructor({ hidden_size: hiddenSize, num_attention_heads: numHeads }: XverseConfig) {
+  constructor({ hiddenSize, numHeads, numKvHeads, headDim }: ModelShape) {
     super();
-    this.numHeads = numHeads;
-    this.qProj = new Linear(hiddenSize, hiddenSize);
-    this.kProj = new Linear(hiddenSize, hiddenSize);
-    this.vProj = new Linear(hiddenSize, hiddenSize);
-    this.oProj = new Linear(hiddenSize, hiddenSize);
+    this.headDim = headDim;
+    this.qProj = new DenseLinear(hiddenSize, numHeads * headDim);
+    this.kProj = new DenseLinear(hiddenSize, numKvHeads * headDim);
+    this.vProj = new DenseLinear(hiddenSize, numKvHeads * headDim);
+    this.oProj = new DenseLinear(numHeads * headDim, hiddenSize);
   }
 
   forward(x: Tensor, context: ForwardContext, layer: number): Tensor {
-    const [batch = 0, length = 0, hiddenSize = 0] = x.shape;
+    const [batch = 0, length = 0] = x.shape;
     const heads = (projected: Tensor): Tensor =>
-      projected.view([batch, length, this.numHeads, -1]).transpose(1, 2);
+      projected.view([batch, length, -1, this.headDim]).transpose(1, 2);
     const q = applyRotary(heads(this.qProj.forward(x)), context.rotary); // [B, H, T, E]
     const k = applyRotary(heads(this.kProj.forward(x)), context.rotary);
     const v = heads(this.vProj.forward(x));
     const mixed = context.attend(layer, q, k, v); // [B, H, T, E]
-    return this.oProj.forward(mixed.transpose(1, 2).reshape([batch, length, hiddenSize]));
+    return this.oProj.forward(mixed.transpose(1, 2).reshape([batch, length, -1]));
   }
 }
 
@@ -41,11 +57,11 @@ class XverseMlp extends Module {
   readonly upProj: Linear;
   readonly downProj: Linear;
 
-  constructor({ hidden_size: hiddenSize, intermediate_size: intermediateSize }: XverseConfig) {
+  constructor({ hiddenSize, intermediateSize }: ModelShape) {
     super();
-    this.gateProj = new Linear(hiddenSize, intermediateSize);
-    this.upProj = new Linear(hiddenSize, intermediateSize);
-    this.downProj = new Linear(intermediateSize, hiddenSize);
+    this.gateProj = new DenseLinear(hiddenSize, intermediateSize);
+    this.upProj = new DenseLinear(hiddenSize, intermediateSize);
+    this.downProj = new DenseLinear(intermediateSize, hiddenSize);
   }
 
   forward(x: Tensor): Tensor {
@@ -54,18 +70,26 @@ class XverseMlp extends Module {
   }
 }
 
+const XVERSE_LINEARS: BlockLinears = {
+  attentionIn: ['attention.qProj', 'attention.kProj', 'attention.vProj'],
+  attentionOut: 'attention.oProj',
+  mlpIn: ['mlp.gateProj', 'mlp.upProj'],
+  mlpOut: 'mlp.downProj',
+};
+
 class XverseBlock extends Module implements Block {
   readonly inputNorm: RmsNorm;
   readonly attention: XverseAttention;
   readonly postAttentionNorm: RmsNorm;
   readonly mlp: XverseMlp;
+  readonly linears = XVERSE_LINEARS;
 
-  constructor(config: XverseConfig) {
+  constructor(config: XverseConfig, shape: ModelShape) {
     super();
     this.inputNorm = new RmsNorm(config.hidden_size, config.rms_norm_eps, 'after-weight');
-    this.attention = new XverseAttention(config);
+    this.attention = new XverseAttention(shape);
     this.postAttentionNorm = new RmsNorm(config.hidden_size, config.rms_norm_eps, 'after-weight');
-    this.mlp = new XverseMlp(config);
+    this.mlp = new XverseMlp(shape);
   }
 
   forward(hidden: Tensor, context: ForwardContext, layer: number): Tensor {
@@ -79,31 +103,22 @@ export class XverseModel extends CausalLm {
   readonly layers: readonly XverseBlock[];
   readonly finalNorm: RmsNorm;
   readonly lmHead: Linear | undefined; // undefined: tied to embedTokens
+  readonly ends: ModelEnds;
   readonly #config: XverseConfig;
 
   constructor(config: XverseConfig) {
-    super();
+    super(xverseShape(config));
     this.#config = config;
     this.embedTokens = new Embedding(config.vocab_size, config.hidden_size);
-    this.layers = Array.from({ length: config.num_hidden_layers }, () => new XverseBlock(config));
+    this.layers = Array.from({ length: config.num_hidden_layers }, () => new XverseBlock(config, this.shape));
     this.finalNorm = new RmsNorm(config.hidden_size, config.rms_norm_eps, 'after-weight');
-    this.lmHead = config.tie_word_embeddings ? undefined : new Linear(config.hidden_size, config.vocab_size);
-  }
-
-  get numHeads(): number {
-    return this.#config.num_attention_heads;
-  }
-
-  get headDim(): number {
-    return this.#config.hidden_size / this.#config.num_attention_heads;
-  }
-
-  get vocabSize(): number {
-    return this.#config.vocab_size;
-  }
-
-  get maxPositions(): number {
-    return this.#config.max_position_embeddings;
+    this.lmHead = config.tie_word_embeddings
+      ? undefined
+      : new DenseLinear(config.hidden_size, config.vocab_size);
+    this.ends = {
+      embedding: ['embedTokens'],
+      head: ['finalNorm', this.lmHead === undefined ? 'embedTokens' : 'lmHead'],
+    };
   }
 
   embed(inputIds: Tensor): Tensor {

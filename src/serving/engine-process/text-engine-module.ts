@@ -37,9 +37,9 @@ export function startEngine(setup: TextEngineSetup): StartedEngine {
     dtype: setup.dtype,
     device: setup.device === undefined ? undefined : selectDevice(setup.device),
   });
-  if (maxLength !== undefined && maxLength > (model.maxPositions ?? Number.POSITIVE_INFINITY))
+  if (maxLength !== undefined && maxLength > (model.shape.maxPositions ?? Number.POSITIVE_INFINITY))
     throw new InputError(
-      `--max-model-len is ${maxLength}; the model allows ${model.maxPositions}. Give that or less, or leave it out.`,
+      `--max-model-len is ${maxLength}; the model allows ${model.shape.maxPositions}. Give that or less, or leave it out.`,
     );
   const tokenizer = loadModelTokenizer(architecture, setup.model.tokenizerPath ?? setup.model.path);
   const bytesPerToken = cacheBytesPerToken(model, settings.kvDType);
@@ -53,7 +53,7 @@ export function startEngine(setup: TextEngineSetup): StartedEngine {
   const adapters = new AdapterSet(model, architecture.names);
   const grammars = new GrammarCompiler(tokenizer, {
     stopIds: setup.stopIds,
-    modelVocabSize: model.vocabSize,
+    modelVocabSize: model.shape.vocabSize,
   });
   const engine = new TextEngine(model, tokenizer, {
     ...settings,

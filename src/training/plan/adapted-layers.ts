@@ -2,14 +2,12 @@
 import { publishedLayer } from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
 import type { Architecture } from '../../models/index.js';
-import { Linear } from '../../nn/index.js';
+import { namedLinears } from '../../nn/index.js';
 
 /** True for own paths whose published name contains one of the targets. @throws InputError if one is in no name */
 export function adaptedBy(architecture: Architecture, targets: readonly string[]): (path: string) => boolean {
   const { names } = architecture;
-  const layers = [...architecture.createModel().namedModules()].flatMap(([path, module]) =>
-    module instanceof Linear ? [publishedLayer(names, path)] : [],
-  );
+  const layers = [...namedLinears(architecture.createModel())].map(([path]) => publishedLayer(names, path));
   const unknown = targets.find((part) => !layers.some((layer) => layer.includes(part)));
   if (unknown !== undefined)
     throw new InputError(

@@ -4,7 +4,7 @@
  * a layer forward (scores and mixing, 2 hidden length each) and twice that backward, not halved for causality (Chowdhery et
  * al., PaLM, arXiv 2204.02311, appendix B).
  */
-import type { ModelShape } from './model-shape.js';
+import type { PlannedModel } from './planned-model.js';
 
 export interface FlopsOptions {
   /** Tokens in a row. */
@@ -24,10 +24,10 @@ export interface FlopsOptions {
  *
  * A window bounds the length that attention sees.
  */
-export function flopsPerToken(shape: ModelShape, { length, adapterElements }: FlopsOptions): number {
-  const { elements, embeddingElements, isTied, blocks, hiddenSize, window } = shape;
-  const multiplied = isTied ? elements : elements - embeddingElements;
-  const attention = 12 * blocks.length * hiddenSize * Math.min(length, window ?? length);
+export function flopsPerToken(model: PlannedModel, { length, adapterElements }: FlopsOptions): number {
+  const { elements, embeddingElements, tied, numLayers, numHeads, headDim, window } = model;
+  const multiplied = tied ? elements : elements - embeddingElements;
+  const attention = 12 * numLayers * numHeads * headDim * Math.min(length, window ?? length);
   return adapterElements === undefined
     ? 6 * multiplied + attention
     : 4 * multiplied + 6 * adapterElements + attention;

@@ -1,7 +1,7 @@
 /** Peak memory of a training run, from its shapes: a walk through one step, segment by segment. */
 import type { Recompute } from '../step/segments.js';
 import { BYTES, type Precision, type PrecisionBytes, UPDATE_CHUNK_ELEMENTS } from './byte-table.js';
-import type { LinearShape, ModelShape } from './model-shape.js';
+import type { LinearShape, PlannedModel } from './planned-model.js';
 import { blockMemory, headMemory, type SegmentMemory, type SegmentOptions } from './segment-memory.js';
 
 export interface PeakMemoryOptions {
@@ -54,19 +54,19 @@ interface Moment {
 }
 
 /** Bytes of memory and of its parts. For what the process needs beside its tensors see process-memory.ts. */
-export function estimatePeakMemory(shape: ModelShape, options: PeakMemoryOptions): PeakMemory {
+export function estimatePeakMemory(model: PlannedModel, options: PeakMemoryOptions): PeakMemory {
   const { precision, lora, offloadOptimizer = false } = options;
   const bytes = BYTES[precision];
-  const adapters = lora === undefined ? 0 : adapterElements(shape, lora);
-  const trained = lora === undefined ? shape.elements : adapters;
+  const adapters = lora === undefined ? 0 : adapterElements(model, lora);
+  const trained = lora === undefined ? model.elements : adapters;
   // Adapters are float32 beside weights of 16 bit, and need no masters.
   const adapterBytes = Math.max(bytes.compute, 4);
-  const weights = shape.elements * bytes.compute + adapters * adapterBytes;
+  const weights = model.elements * bytes.compute + adapters * adapterBytes;
   const masters = lora === undefined ? trained * bytes.master : 0;
   const moments = trained * (lora === undefined ? bytes.moments : 2 * adapterBytes);
   const state = masters + moments;
-  const inputs = inputBytes(shape, options, bytes);
-  const fullest = momentsOf(shape, options, bytes).reduce((best, moment) =>
+  const inputs = inputBytes(model, options, bytes);
+  const fullest = momentsOf(model, options, bytes).reduce((best, moment) =>
     sizeOf(moment) > sizeOf(best) ? moment : best,
   );
   return {
@@ -84,8 +84,8 @@ export function estimatePeakMemory(shape: ModelShape, options: PeakMemoryOptions
 }
 
 /** Elements of the two matrices of every adapter. */
-export function adapterElements(shape: ModelShape, { rank, adapts }: LoraPlan): number {
-  return shape.blocks
+export function adapterElements(model: PlannedModel, { rank, adapts }: LoraPlan): number {
+  return model.blocks
     .flatMap(({ attentionIn, attentionOut, mlpIn, mlpOut }) => [
       ...attentionIn,
       attentionOut,
@@ -100,7 +100,7 @@ function sizeOf({ gradients, activations, working }: Moment): number {
   return gradients + activations + working;
 }
 
-function momentsOf(shape: ModelShape, options: PeakMemoryOptions, bytes: PrecisionBytes): Moment[] {
+function momentsOf(model: PlannedModel, options: PeakMemoryOptions, bytes: PrecisionBytes): Moment[] {
   const { length, microBatchSize, recompute, lora, accumulation = 1, copiesTransposed = false } = options;
   const tokens = length * microBatchSize;
   const rank = (linear: LinearShape): number => (lora?.adapts(linear.path) === true ? lora.rank : 0);
@@ -113,17 +113,17 @@ function momentsOf(shape: ModelShape, options: PeakMemoryOptions, bytes: Precisi
     trainsAll: lora === undefined,
     copiesTransposed,
   };
-  const blocks = shape.blocks.map((block) => blockMemory(shape, block, segmentOptions));
-  const head = headMemory(shape, segmentOptions);
-  const border = tokens * shape.hiddenSize * bytes.compute;
+  const blocks = model.blocks.map((block) => blockMemory(model, block, segmentOptions));
+  const head = headMemory(model, segmentOptions);
+  const border = tokens * model.hiddenSize * bytes.compute;
   const isAgain = (layer: number): boolean => isRecomputed(recompute, layer);
   const sum = (part: readonly SegmentMemory[], of: (segment: SegmentMemory) => number): number =>
     part.reduce((total, segment) => total + of(segment), 0);
 
   // From the second micro-batch on, the sums of all gradients are there; each segment's own are added to them.
-  const embeddingGradient = lora === undefined ? shape.embeddingElements * bytes.compute : 0;
+  const embeddingGradient = lora === undefined ? model.embeddingElements * bytes.compute : 0;
   const all =
-    sum(blocks, ({ gradients }) => gradients) + head.gradients + (shape.isTied ? 0 : embeddingGradient);
+    sum(blocks, ({ gradients }) => gradients) + head.gradients + (model.tied ? 0 : embeddingGradient);
   const summed = accumulation > 1 ? (all / bytes.compute) * bytes.summedGradient : 0;
   const behind = (layer: number): number =>
     accumulation > 1 ? summed : head.gradients + sum(blocks.slice(layer + 1), ({ gradients }) => gradients);
@@ -173,7 +173,7 @@ function momentsOf(shape: ModelShape, options: PeakMemoryOptions, bytes: Precisi
     working: embeddingGradient,
   });
   const widened =
-    bytes.master > 0 ? 4 * Math.min(shape.elements, Math.max(UPDATE_CHUNK_ELEMENTS, shape.largest)) : 0;
+    bytes.master > 0 ? 4 * Math.min(model.elements, Math.max(UPDATE_CHUNK_ELEMENTS, model.largest)) : 0;
   moments.push({
     name: 'optimiser',
     gradients: accumulation > 1 ? summed : all,
@@ -191,12 +191,11 @@ function isRecomputed(recompute: Recompute, layer: number): boolean {
 
 /** int32 and int64 ids, targets, masks; the rotary tables and the float64 angles that they are made from. */
 function inputBytes(
-  { hiddenSize, numHeads }: ModelShape,
+  { headDim }: PlannedModel,
   { length, microBatchSize }: PeakMemoryOptions,
   { compute, wide }: PrecisionBytes,
 ): number {
   const perToken = 4 + 8 + 8 + 2 * wide;
-  const headDim = hiddenSize / numHeads;
   const rotary = length * headDim * (3 * 4 + 2 * (8 + 8 + compute));
   return microBatchSize * (length + 1) * perToken + rotary;
 }

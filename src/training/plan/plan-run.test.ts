@@ -9,8 +9,8 @@ import {
 } from '../../../tests/support/plan-configs.js';
 import { parseArchitecture } from '../../models/index.js';
 import { flopsPerToken } from './flops.js';
-import { modelShape } from './model-shape.js';
 import { type PlanOptions, planRun } from './plan-run.js';
+import { plannedModel } from './planned-model.js';
 
 const small: Sizes = { layers: 4, hidden: 512, intermediate: 1376, heads: 8, vocab: 8000 };
 const run = { precision: 'float32', length: 128, microBatchSize: 8, recompute: 'none' } as const;
@@ -40,7 +40,7 @@ describe('the planned peak of memory', () => {
 const published: Sizes = { layers: 40, hidden: 5120, intermediate: 13824, heads: 40, vocab: 100534 };
 /** GB for each billion parameters at a length where activations hardly count. */
 function perBillion(options: Partial<PlanOptions>): number {
-  const { memory, shape } = planRun(parseArchitecture(xverseConfig(published), 'test'), {
+  const { memory, model } = planRun(parseArchitecture(xverseConfig(published), 'test'), {
     precision: 'bfloat16-mixed',
     length: 16,
     microBatchSize: 1,
@@ -48,7 +48,7 @@ function perBillion(options: Partial<PlanOptions>): number {
     startBytes: 0,
     ...options,
   });
-  return memory.total / shape.elements;
+  return memory.total / model.elements;
 }
 
 describe('a plan of the published 13B shape', () => {
@@ -85,7 +85,7 @@ describe('a plan of the published 13B shape', () => {
 });
 
 describe('flopsPerToken', () => {
-  const shape = modelShape(parseArchitecture(xverseConfig({ ...small, layers: 8 }), 'test').createModel());
+  const shape = plannedModel(parseArchitecture(xverseConfig({ ...small, layers: 8 }), 'test').createModel());
 
   it('is 6 x elements without the embedding + 12 x layers x hidden x length', () => {
     const perLayer = 4 * 512 ** 2 + 3 * 512 * 1376 + 2 * 512;
@@ -97,8 +97,8 @@ describe('flopsPerToken', () => {
   });
 
   it('counts a tied table as the output projection that it is, and a window as the length', () => {
-    const tied = modelShape(parseArchitecture(telechatConfig(small), 'test').createModel());
-    const spark = modelShape(parseArchitecture(sparkConfig(small), 'test').createModel());
+    const tied = plannedModel(parseArchitecture(telechatConfig(small), 'test').createModel());
+    const spark = plannedModel(parseArchitecture(sparkConfig(small), 'test').createModel());
     expect(flopsPerToken(tied, { length: 1 }) - 12 * 4 * 512).toBe(6 * tied.elements);
     const long = flopsPerToken(spark, { length: 32_768 });
     expect(long).toBe(flopsPerToken(spark, { length: 8192 }));

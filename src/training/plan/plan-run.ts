@@ -3,7 +3,6 @@ import type { Architecture } from '../../models/index.js';
 import { adaptedBy } from './adapted-layers.js';
 import { BYTES, type Precision } from './byte-table.js';
 import { flopsPerToken } from './flops.js';
-import { type ModelShape, modelShape } from './model-shape.js';
 import {
   adapterElements,
   estimatePeakMemory,
@@ -11,6 +10,7 @@ import {
   type PeakMemory,
   type PeakMemoryOptions,
 } from './peak-memory.js';
+import { type PlannedModel, plannedModel } from './planned-model.js';
 import { ENGINE_BYTES } from './process-memory.js';
 import { stepSeconds } from './step-time.js';
 
@@ -25,7 +25,7 @@ export interface PlanOptions extends Omit<PeakMemoryOptions, 'lora'> {
 }
 
 export interface RunPlan {
-  readonly shape: ModelShape;
+  readonly model: PlannedModel;
   readonly memory: PeakMemory;
   /** The program, libraries and their buffers. */
   readonly processBytes: number;
@@ -41,25 +41,25 @@ export interface RunPlan {
 
 /** The model has shapes only: nothing large is allocated. */
 export function planRun(architecture: Architecture, options: PlanOptions): RunPlan {
-  const shape = modelShape(architecture.createModel());
+  const model = plannedModel(architecture.createModel());
   const { length, microBatchSize, accumulation = 1, precision, recompute } = options;
   const lora: LoraPlan | undefined =
     options.lora === undefined
       ? undefined
       : { rank: options.lora.rank, adapts: adaptedBy(architecture, options.lora.targets) };
-  const memory = estimatePeakMemory(shape, { ...options, lora });
-  const adapters = lora === undefined ? undefined : adapterElements(shape, lora);
-  const flops = flopsPerToken(shape, { length, adapterElements: adapters });
+  const memory = estimatePeakMemory(model, { ...options, lora });
+  const adapters = lora === undefined ? undefined : adapterElements(model, lora);
+  const flops = flopsPerToken(model, { length, adapterElements: adapters });
   const tokens = length * microBatchSize * accumulation;
   const processBytes = options.startBytes + ENGINE_BYTES;
   const { peakFlopsPerSecond, cacheTokens = length } = options;
   return {
-    shape,
+    model,
     memory,
     processBytes,
     peakBytes: memory.total + processBytes,
-    cacheBytes: cacheBytes(shape, precision, cacheTokens),
-    trainedElements: adapters ?? shape.elements,
+    cacheBytes: cacheBytes(model, precision, cacheTokens),
+    trainedElements: adapters ?? model.elements,
     flopsPerToken: flops,
     tokensPerStep: tokens,
     secondsPerStep:
@@ -71,16 +71,16 @@ export function planRun(architecture: Architecture, options: PlanOptions): RunPl
             flopsPerToken: flops,
             peakFlopsPerSecond,
             recompute,
-            layers: shape.blocks.length,
+            layers: model.numLayers,
           }),
   };
 }
 
-/** A key and a value of the hidden size for each layer and token, no more than the window. */
+/** A key and a value of all their heads for each layer and token, no more than the window. */
 function cacheBytes(
-  { blocks, hiddenSize, window }: ModelShape,
+  { numLayers, numKvHeads, headDim, window }: PlannedModel,
   precision: Precision,
   tokens: number,
 ): number {
-  return 2 * blocks.length * hiddenSize * Math.min(tokens, window ?? tokens) * BYTES[precision].compute;
+  return 2 * numLayers * numKvHeads * headDim * Math.min(tokens, window ?? tokens) * BYTES[precision].compute;
 }

@@ -3,10 +3,11 @@
  * src/models (forward), what the operators of native/cpu save for their gradients, and the order in which autograd runs
  * and frees them: the last operator first, what an operator saved after it ran.
  *
- * Shapes: N tokens of a micro-batch, D hidden, F intermediate, V vocabulary, H heads.
+ * Shapes: N tokens of a micro-batch, D hidden, F intermediate, V vocabulary, H heads, K heads of keys and values,
+ * E head_dim.
  */
 import type { PrecisionBytes } from './byte-table.js';
-import type { BlockShape, LinearShape, ModelShape } from './model-shape.js';
+import type { BlockShape, LinearShape, PlannedModel } from './planned-model.js';
 
 /** Bytes. */
 export interface SegmentMemory {
@@ -38,19 +39,21 @@ const sum = (values: readonly number[]): number => values.reduce((total, value) 
 const widths = (linears: readonly LinearShape[]): number =>
   sum(linears.map(({ outFeatures }) => outFeatures));
 
-export function blockMemory(shape: ModelShape, block: BlockShape, options: SegmentOptions): SegmentMemory {
+export function blockMemory(model: PlannedModel, block: BlockShape, options: SegmentOptions): SegmentMemory {
   const { bytes, tokens, trainedElements, rank, copiesTransposed } = options;
-  const { hiddenSize, numHeads } = shape;
+  const { hiddenSize, numHeads, numKvHeads, headDim } = model;
   const { attentionIn, attentionOut, mlpIn, mlpOut } = block;
   const values = (width: number): number => tokens * width * bytes.compute;
   const hidden = values(hiddenSize);
+  const queries = values(numHeads * headDim); // [N, H, E]
+  const keys = values(numKvHeads * headDim); // [N, K, E]
   const linears = [...attentionIn, attentionOut, ...mlpIn, mlpOut];
   const gradientOf = (linear: LinearShape): number => trainedElements(linear) * bytes.compute;
   /** A layer keeps its input only where something of it is trained. */
   const keepsInput = (own: readonly LinearShape[]): boolean =>
     own.some((linear) => trainedElements(linear) > 0);
 
-  const norm = normMemory(shape, options);
+  const norm = normMemory(model, options);
   let kept = 0;
   let passing = 0; // Not saved.
   const put = (size: number, isKept: boolean): void => {
@@ -61,8 +64,8 @@ export function blockMemory(shape: ModelShape, block: BlockShape, options: Segme
   put(hidden, keepsInput(attentionIn)); // normed
   for (const [index, linear] of attentionIn.entries())
     put(values(linear.outFeatures), index === attentionIn.length - 1);
-  put(2 * hidden, true); // turned queries and keys
-  put(hidden + tokens * numHeads * bytes.wide, true); // what attention gives, and the logarithms of its sums
+  put(queries + keys, true); // turned
+  put(queries + tokens * numHeads * bytes.wide, true); // what attention gives, and the logarithms of its sums
   put(hidden, false); // output projection
   put(hidden, true); // the first sum
   put(norm.statistics, true);
@@ -88,7 +91,8 @@ export function blockMemory(shape: ModelShape, block: BlockShape, options: Segme
   const atGate = pair + gradientOf(mlpOut) + (isInnerKept ? 0 : inner);
   const freedByMlp = pair + (isInnerKept ? inner : 0) + (keepsInput(mlpIn) ? 2 : 1) * hidden;
   const split = attentionIn.length < 3 ? 2 * values(attentionIn.at(-1)?.outFeatures ?? 0) : 0;
-  const atAttention = mlpGradients + gradientOf(attentionOut) + 5 * hidden + split - freedByMlp;
+  const atAttention =
+    mlpGradients + gradientOf(attentionOut) + hidden + 2 * (queries + keys) + split - freedByMlp;
   const gradients = sum(linears.map(gradientOf)) + normGradients;
   const atEnd = gradients + 2 * hidden - kept + hidden;
   return {
@@ -100,12 +104,12 @@ export function blockMemory(shape: ModelShape, block: BlockShape, options: Segme
 }
 
 /** Final norm, logits, loss. The loss writes its gradient beside the logits. */
-export function headMemory(shape: ModelShape, options: SegmentOptions): SegmentMemory {
+export function headMemory(model: PlannedModel, options: SegmentOptions): SegmentMemory {
   const { bytes, tokens, trainsAll, copiesTransposed } = options;
-  const { hiddenSize, vocabSize } = shape;
+  const { hiddenSize, vocabSize } = model;
   const hidden = tokens * hiddenSize * bytes.compute;
   const logits = tokens * vocabSize * bytes.compute;
-  const norm = normMemory(shape, options);
+  const norm = normMemory(model, options);
   const kept = norm.statistics + (trainsAll ? hidden : 0) + logits + tokens * bytes.wide;
   const weightGradient = trainsAll ? vocabSize * hiddenSize * bytes.compute : 0;
   const copied = trainsAll && copiesTransposed ? logits : 0;
@@ -120,7 +124,7 @@ export function headMemory(shape: ModelShape, options: SegmentOptions): SegmentM
 
 /** A fused RMSNorm saves its input and a number a row; LayerNorm in 16 bit saves its input widened. */
 function normMemory(
-  { norm, hiddenSize }: ModelShape,
+  { norm, hiddenSize }: PlannedModel,
   { bytes, tokens }: SegmentOptions,
 ): { readonly statistics: number; readonly passing: number } {
   const wide = bytes.wide > bytes.compute ? tokens * hiddenSize * bytes.wide : 0;

@@ -1,6 +1,6 @@
 /** The checkpoints of a run: what it keeps on disk so that it can be resumed, and how that is put back. */
 import { readFileSync } from 'node:fs';
-import { adapterContent, publishedParameters, saveAdapter } from '../../checkpoint/index.js';
+import { adapterContent, publishedName, publishedParameters, saveAdapter } from '../../checkpoint/index.js';
 import { fileStatus, writeFolderAtomic } from '../../formats/index.js';
 import { log } from '../../log/index.js';
 import type { LoraLinear } from '../../lora/index.js';
@@ -104,10 +104,13 @@ export class RunCheckpointer implements Checkpointer {
 
   #restoreFrom({ path, manifest }: RunStart, parts: RunParts, what: 'all' | 'weights' = 'all'): RunProgress {
     const isAdapter = this.#run.adapters !== undefined;
+    const { architecture } = this.#run.loaded;
     const progress = restoreRun(path, manifest, this.#identity(parts), {
       trainer: parts.trainer,
       dropout: parts.dropout,
-      parameters: parts.parameters,
+      parameters: new Map(
+        [...parts.parameters].map(([own, tensor]) => [publishedName(architecture.names, own), tensor]),
+      ),
       weights: isAdapter ? 'adapter_model.safetensors' : '.',
       nameIn: (name) => (isAdapter ? `base_model.model.${name}` : name),
       what,

@@ -2,7 +2,7 @@
 import type { RowSource } from '../../data/index.js';
 import { InputError } from '../../errors/index.js';
 import type { LoadedModel } from '../../models/index.js';
-import { Linear } from '../../nn/index.js';
+import { namedLinears } from '../../nn/index.js';
 import type { TrainConfig } from './run-config.js';
 import { stepsOf } from './run-parts.js';
 
@@ -27,7 +27,7 @@ export function checkRun({ training, lora }: TrainConfig, { model }: LoadedModel
     throw new InputError(
       `training.recompute.layers names block ${beyond}; the model has blocks 0 to ${blocks - 1}.`,
     );
-  checkLength(model.maxPositions, rows.rowLength);
+  checkLength(model.shape.maxPositions, rows.rowLength);
   if (lora !== undefined) checkRank(lora.rank, model);
 }
 
@@ -41,11 +41,11 @@ function checkLength(maxPositions: number | undefined, rowLength: number): void 
 }
 
 function checkRank(rank: number, model: LoadedModel['model']): void {
-  for (const [path, layer] of model.namedModules())
-    if (layer instanceof Linear && rank <= Math.min(layer.inFeatures, layer.outFeatures)) return;
-    else if (layer instanceof Linear)
-      throw new InputError(
-        `lora.rank is ${rank}, but ${path} has only ${Math.min(layer.inFeatures, layer.outFeatures)} features on one side; a higher rank ` +
-          'is no low-rank update.',
-      );
+  for (const [path, { inFeatures, outFeatures }] of namedLinears(model)) {
+    if (rank <= Math.min(inFeatures, outFeatures)) return;
+    throw new InputError(
+      `lora.rank is ${rank}, but ${path} has only ${Math.min(inFeatures, outFeatures)} features on one side; a higher rank ` +
+        'is no low-rank update.',
+    );
+  }
 }

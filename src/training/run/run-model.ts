@@ -3,7 +3,7 @@ import { publishedLayer } from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
 import { applyLora, initializeLora, type LoraLinear } from '../../lora/index.js';
 import { type LoadedModel, loadArchitecture, loadModel, parseArchitecture } from '../../models/index.js';
-import { initializeModule, Linear } from '../../nn/index.js';
+import { initializeModule, namedLinears } from '../../nn/index.js';
 import { Generator, scope, selectDevice } from '../../tensor/index.js';
 import { computeDType } from '../step/precision.js';
 import type { TrainConfig } from './run-config.js';
@@ -34,9 +34,7 @@ export function addAdapters(
   seed: number,
 ): Map<string, LoraLinear> {
   const published = (own: string): string => publishedLayer(architecture.names, own);
-  const layers = [...model.namedModules()].flatMap(([own, module]) =>
-    module instanceof Linear ? [published(own)] : [],
-  );
+  const layers = [...namedLinears(model)].map(([own]) => published(own));
   const unknown = targets.find((part) => !layers.some((layer) => layer.includes(part)));
   if (unknown !== undefined)
     throw new InputError(

@@ -1,8 +1,8 @@
 /** What changes while a run trains: trainer, parameters, generator of dropout; and how long it is. */
-import { publishedParameters } from '../../checkpoint/index.js';
+import { publishedName } from '../../checkpoint/index.js';
 import { formatCount, log } from '../../log/index.js';
 import type { LoraLinear } from '../../lora/index.js';
-import type { LoadedModel } from '../../models/index.js';
+import type { CausalLm, LoadedModel } from '../../models/index.js';
 import { Generator, type Tensor } from '../../tensor/index.js';
 import type { PhaseClock } from '../step/phase-clock.js';
 import { Trainer } from '../step/trainer.js';
@@ -12,7 +12,7 @@ import type { TrainRowsOptions } from './train-rows-options.js';
 export interface RunParts {
   readonly trainer: Trainer;
   readonly dropout: Generator;
-  /** What is trained, by published name. */
+  /** What is trained, by own path. */
   readonly parameters: ReadonlyMap<string, Tensor>;
   readonly totalSteps: number;
   readonly rowsPerStep: number;
@@ -40,12 +40,13 @@ export function createRunParts(
   const totalSteps = stepsOf(training, rowCount);
   const dropout = new Generator(seed, model.device);
   for (const layer of adapters?.values() ?? []) layer.dropoutGenerator = dropout;
-  const parameters = trainedParameters(loaded, adapters);
+  const parameters = trainedParameters(model, adapters);
   const count = [...parameters.values()].reduce((sum, parameter) => sum + parameter.numElements, 0);
   log(`${label}: ${formatCount(count)} of ${formatCount(model.parameterCount())} parameters are trained`);
   const trainer = new Trainer(model, parameters, training, {
     totalSteps,
     learningRateFactors,
+    publishedName: (path) => publishedName(architecture.names, path),
     documentAttention,
     padTokenId: architecture.padTokenId ?? 0,
     generator: dropout,
@@ -54,12 +55,12 @@ export function createRunParts(
   return { trainer, dropout, parameters, totalSteps, rowsPerStep: rowsPerStep(training) };
 }
 
-/** By published name: all parameters, or the adapters' alone. */
+/** By own path: all parameters, or the adapters' alone. */
 function trainedParameters(
-  { model, architecture }: LoadedModel,
+  model: CausalLm,
   adapters: ReadonlyMap<string, LoraLinear> | undefined,
 ): Map<string, Tensor> {
-  const parameters = publishedParameters(model, architecture.names);
+  const parameters = new Map(model.namedParameters());
   if (adapters === undefined) return parameters;
   const trained = new Set([...adapters.values()].flatMap((layer) => layer.adapterParameters));
   return new Map([...parameters].filter(([, parameter]) => trained.has(parameter)));

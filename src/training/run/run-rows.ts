@@ -43,7 +43,7 @@ export async function readRunRows(
 function datasetRows(
   { document_attention: wanted }: RowsConfig,
   dataset: Dataset,
-  { vocabSize }: Architecture,
+  { shape: { vocabSize } }: Architecture,
   tokenizer: Tokenizer,
 ): RunRows {
   const { path, rowCount, rowLength, index, hasDocuments } = dataset;

@@ -1,6 +1,5 @@
 /** What the training loop is given, what it asks of others, and what it returns. */
 import type { LoraLinear } from '../../lora/index.js';
-import type { Tensor } from '../../tensor/index.js';
 import type { TrainingSettings } from '../step/training-settings.js';
 import type { EvaluationRecord, RunObserver } from '../watch/observer.js';
 import type { HeldOut } from './held-out.js';
@@ -31,8 +30,8 @@ export interface TrainRowsOptions {
   readonly label: string;
   /** Trained instead of the weights. */
   readonly adapters?: ReadonlyMap<string, LoraLinear> | undefined;
-  /** Learning rate of a parameter as a multiple of the schedule's. Default 1. */
-  readonly learningRateFactors?: ReadonlyMap<Tensor, number> | undefined;
+  /** Learning rate of a parameter, by own path, as a multiple of the schedule's. Default 1. */
+  readonly learningRateFactors?: ReadonlyMap<string, number> | undefined;
   readonly observers?: readonly RunObserver[];
   readonly evaluation?: HeldOut | undefined;
   readonly checkpoints?: Checkpointer | undefined;

@@ -26,10 +26,10 @@ describe.each(['torch', 'spark'] as const)('AdamW in the form of %s', (form) => 
   test.each([0, 0.1])('with weight decay %s', (weightDecay) => {
     const parameter = floatTensor([1.5], [1], { dtype: 'float64' });
     const gradients = [0.3, -0.002, 0.0001, 2];
-    const optimizer = new AdamW([{ name: 'p', parameter, weightDecay }], { ...hyper, form });
-    const store = new GradientStore([parameter]);
+    const optimizer = new AdamW([{ path: 'p', name: 'p', parameter, weightDecay }], { ...hyper, form });
+    const store = new GradientStore(new Map([['p', parameter]]));
     for (const value of gradients) {
-      scope(() => store.add(parameter, floatTensor([value], [1], { dtype: 'float64' })));
+      scope(() => store.add('p', floatTensor([value], [1], { dtype: 'float64' })));
       optimizer.step(store, 0.01);
       store.clear();
     }
@@ -41,11 +41,16 @@ describe.each(['torch', 'spark'] as const)('AdamW in the form of %s', (form) => 
 test('a parameter without a gradient is not touched, not even by weight decay', () => {
   const parameters: [Tensor, Tensor] = [floatTensor([1]), floatTensor([1])];
   const optimizer = new AdamW(
-    parameters.map((parameter, index) => ({ name: `p${index}`, parameter, weightDecay: 0.5 })),
+    parameters.map((parameter, index) => ({
+      path: `p${index}`,
+      name: `p${index}`,
+      parameter,
+      weightDecay: 0.5,
+    })),
     { ...hyper, form: 'torch' },
   );
-  const store = new GradientStore(parameters);
-  scope(() => store.add(parameters[0], floatTensor([1])));
+  const store = new GradientStore(new Map(parameters.map((parameter, index) => [`p${index}`, parameter])));
+  scope(() => store.add('p0', floatTensor([1])));
   optimizer.step(store, 0.1);
   expect(parameters[0].item()).toBeLessThan(1);
   expect(parameters[1].item()).toBe(1);

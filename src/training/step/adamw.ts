@@ -27,7 +27,9 @@ export interface AdamWOptions {
 }
 
 export interface OptimizedParameter {
-  /** Published name. */
+  /** Own path: how its gradient is found. */
+  readonly path: string;
+  /** Published name, under which its state is saved. */
   readonly name: string;
   readonly parameter: Tensor;
   readonly weightDecay: number;
@@ -51,7 +53,7 @@ const CHUNK_ELEMENTS = 2 ** 24;
 export class AdamW {
   readonly #options: AdamWOptions;
   readonly #parameters: readonly OptimizedParameter[];
-  readonly #slots = new Map<Tensor, Slot>();
+  readonly #slots = new Map<string, Slot>();
   #step = 0;
 
   constructor(parameters: readonly OptimizedParameter[], options: AdamWOptions) {
@@ -71,7 +73,7 @@ export class AdamW {
   step(gradients: GradientStore, learningRate: number, gradientFactor = 1): void {
     this.#step += 1;
     noGrad(() => {
-      const trained = this.#parameters.filter(({ parameter }) => gradients.get(parameter) !== undefined);
+      const trained = this.#parameters.filter(({ path }) => gradients.get(path) !== undefined);
       for (const { weightDecay, factor, rows } of groupsOf(trained))
         for (const chunk of chunksOf(rows.map((row) => this.#slotOf(row))))
           scope(() => this.#update(chunk, gradients, learningRate * factor, weightDecay, gradientFactor));
@@ -87,8 +89,8 @@ export class AdamW {
   ): void {
     const { beta1, beta2, form } = this.#options;
     const eps = form === 'torch' ? this.#options.eps : this.#options.eps / Math.sqrt(1 - beta2 ** this.#step);
-    const found = slots.map(({ parameter, master }) => {
-      const gradient = gradients.get(parameter);
+    const found = slots.map(({ path, master }) => {
+      const gradient = gradients.get(path);
       if (gradient === undefined) throw new TypeError('only parameters with a gradient are updated');
       return gradient.to(floatDTypeOf(master)).toDevice(master.device);
     });
@@ -154,7 +156,7 @@ export class AdamW {
   }
 
   #slotOf(row: OptimizedParameter): Slot {
-    const known = this.#slots.get(row.parameter);
+    const known = this.#slots.get(row.path);
     if (known !== undefined) return known;
     const { parameter } = row;
     const { masterWeights = false, stateDevice } = this.#options;
@@ -168,7 +170,7 @@ export class AdamW {
       first: zeros(parameter.shape, { dtype, device }).keep(),
       second: zeros(parameter.shape, { dtype, device }).keep(),
     };
-    this.#slots.set(parameter, slot);
+    this.#slots.set(row.path, slot);
     return slot;
   }
 }

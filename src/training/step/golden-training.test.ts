@@ -59,39 +59,49 @@ interface GoldenTraining {
 /** LoRA as the published recipes set it. */
 const LORA = { spark: { rank: 3, alpha: 128 }, 'telechat-52b': { rank: 8, alpha: 1 } } as const;
 
-/** The published name of each trained tensor, and the tensor; adapters in the spelling of the golden files. */
-function trainedTensors(
-  folder: string,
-  { model, architecture }: LoadedModel,
-  lora: boolean,
-): Map<string, Tensor> {
-  const { names } = architecture;
-  // The 7B files leave the prefix away.
-  if (folder === 'telechat-7b')
-    return new Map(
-      model
-        .namedParameters()
-        .map(([own, parameter]) => [names.toPublished(own).replace(/^transformer\./, ''), parameter]),
-    );
-  if (!lora)
-    return new Map(model.namedParameters().map(([own, parameter]) => [names.toPublished(own), parameter]));
-  const trained = new Map<string, Tensor>();
-  for (const [own, layer] of loraLayers(model)) {
-    const module = names.toPublished(`${own}.weight`).replace(/\.weight$/, '');
-    trained.set(
-      `${module}.${folder === 'spark' ? 'mindpet_delta_lora_A' : 'lora_right_weight'}`,
-      layer.loraA,
-    );
-    trained.set(`${module}.${folder === 'spark' ? 'mindpet_delta_lora_B' : 'lora_left_weight'}`, layer.loraB);
-  }
-  return trained;
+/** The trained tensors by own path, and the own path of each published name; adapters in the spelling of the golden files. */
+interface TrainedTensors {
+  readonly trained: Map<string, Tensor>;
+  /** The same tensors by published name. */
+  readonly named: Map<string, Tensor>;
+  readonly paths: Map<string, string>;
+  readonly publishedName: (path: string) => string;
 }
 
-function loadGolden(
-  folder: string,
-  dtype: FloatDType,
-  lora: boolean,
-): LoadedModel & { trained: Map<string, Tensor> } {
+function trainedTensors(folder: string, { model, architecture }: LoadedModel, lora: boolean): TrainedTensors {
+  const { names } = architecture;
+  const all = new Map(model.namedParameters());
+  if (!lora) {
+    // The 7B files leave the prefix away.
+    const prefix = folder === 'telechat-7b' ? /^transformer\./ : /^$/;
+    const paths = new Map([...all.keys()].map((own) => [names.toPublished(own).replace(prefix, ''), own]));
+    return withNames(all, paths);
+  }
+  const [nameOfA, nameOfB] =
+    folder === 'spark'
+      ? ['mindpet_delta_lora_A', 'mindpet_delta_lora_B']
+      : ['lora_right_weight', 'lora_left_weight'];
+  const paths = new Map(
+    [...loraLayers(model).keys()].flatMap((own) => {
+      const module = names.toPublished(`${own}.weight`).replace(/\.weight$/, '');
+      return [
+        [`${module}.${nameOfA}`, `${own}.loraA`],
+        [`${module}.${nameOfB}`, `${own}.loraB`],
+      ] as const;
+    }),
+  );
+  const own = new Set<string>(paths.values());
+  return withNames(new Map([...all].filter(([path]) => own.has(path))), paths);
+}
+
+function withNames(trained: Map<string, Tensor>, paths: Map<string, string>): TrainedTensors {
+  const names = new Map([...paths].map(([name, path]) => [path, name]));
+  const publishedName = (path: string): string => names.get(path) ?? path;
+  const named = new Map([...trained].map(([path, tensor]) => [publishedName(path), tensor]));
+  return { trained, named, paths, publishedName };
+}
+
+function loadGolden(folder: string, dtype: FloatDType, lora: boolean): LoadedModel & TrainedTensors {
   const loaded = loadModel(`${goldenFolder}${folder}`, { dtype });
   if (lora && (folder === 'spark' || folder === 'telechat-52b')) {
     const path = `${goldenFolder}${folder}/lora_init.safetensors`;
@@ -100,7 +110,7 @@ function loadGolden(
       layer.assign('loraB', layer.loraB.to(dtype));
     }
   }
-  return { ...loaded, trained: trainedTensors(folder, loaded, lora) };
+  return { ...loaded, ...trainedTensors(folder, loaded, lora) };
 }
 
 function valuesOf(tensors: ReadonlyMap<string, Tensor>): Map<string, Float64Array> {
@@ -204,8 +214,8 @@ for (const folder of goldenModels) {
     describe(`${folder} ${kind}`, () => {
       test.each(['float32', 'float64'] as const)('loss and gradients of batch 0, %s', (dtype) => {
         scope(() => {
-          const { model, trained } = loadGolden(folder, dtype, lora);
-          const gradients = new GradientStore(trained.values());
+          const { model, trained, paths } = loadGolden(folder, dtype, lora);
+          const gradients = new GradientStore(trained);
           const loss = lossAt(model, gradients, 0, dtype);
           const [wantedLoss, bound] =
             dtype === 'float32' ? [expected.loss_masked, 2e-5] : [expected.loss_masked_fp64, 1e-11];
@@ -213,8 +223,7 @@ for (const folder of goldenModels) {
             bound,
           );
           for (const [name, norms] of Object.entries(expected.grad_norms)) {
-            const parameter = trained.get(name);
-            const gradient = parameter === undefined ? undefined : gradients.get(parameter);
+            const gradient = gradients.get(paths.get(name) ?? '');
             if (gradient === undefined) throw new Error(`no gradient for ${name}`);
             // The float64 norms are the truth for both: float32's own norms differ from them by up to 3e-6.
             const relative = Math.abs(gradient.norm('float64').item() / norms.fp64 - 1);
@@ -238,12 +247,12 @@ for (const folder of goldenModels) {
       test('full recompute gives the same loss and gradients, bit for bit', () => {
         scope(() => {
           const { model, trained } = loadGolden(folder, 'float32', lora);
-          const plain = new GradientStore(trained.values());
-          const recomputed = new GradientStore(trained.values());
+          const plain = new GradientStore(trained);
+          const recomputed = new GradientStore(trained);
           const loss = lossAt(model, plain, 0, 'float32');
           expect(lossAt(model, recomputed, 0, 'float32', 'target', 'full')).toBe(loss);
-          for (const [name, parameter] of trained) {
-            const [a, b] = [plain.get(parameter), recomputed.get(parameter)];
+          for (const name of trained.keys()) {
+            const [a, b] = [plain.get(name), recomputed.get(name)];
             if (a === undefined || b === undefined) throw new Error(`no gradient for ${name}`);
             expect(a.equals(b), name).toBe(true);
           }
@@ -258,7 +267,7 @@ for (const folder of goldenModels) {
         test('loss with the mask of the input token, as published', () => {
           scope(() => {
             const { model, trained } = loadGolden(folder, 'float32', lora);
-            const gradients = new GradientStore(trained.values());
+            const gradients = new GradientStore(trained);
             const loss = lossAt(model, gradients, 0, 'float32', 'input');
             expect(Math.abs(loss - published)).toBeLessThanOrEqual(2e-5);
             gradients.clear();
@@ -290,12 +299,13 @@ for (const folder of goldenModels) {
         test.each(['float32', 'float64'] as const)(`ten steps, ${run}, %s`, (dtype) => {
           scope(() => {
             const { steps, steps_fp64, final_checksums } = expected[run];
-            const { model, architecture, trained } = loadGolden(folder, dtype, lora);
+            const { model, architecture, trained, named, publishedName } = loadGolden(folder, dtype, lora);
             const settings = settingsOf(run);
-            const before = valuesOf(trained);
+            const before = valuesOf(named);
             const trainer = new Trainer(model, trained, settings, {
               totalSteps: settings.steps ?? 0,
               padTokenId: architecture.padTokenId ?? 0,
+              publishedName,
             });
             const wanted = dtype === 'float64' ? steps_fp64 : steps;
             for (const [step, golden] of wanted.entries()) {
@@ -313,7 +323,7 @@ for (const folder of goldenModels) {
                 `step ${step}: gradient norm ${gradNorm}`,
               ).toBeLessThanOrEqual(dtype === 'float64' ? 1e-9 : 1e-5);
             }
-            const after = valuesOf(trained);
+            const after = valuesOf(named);
             for (const [name, checksum] of Object.entries(final_checksums)) {
               const values = after.get(name) ?? new Float64Array();
               const sum = values.reduce((total, value) => total + value, 0);
@@ -349,21 +359,23 @@ for (const folder of goldenModels) {
       test('ten steps, each parameter against the formula written out', () => {
         scope(() => {
           const settings = settingsOf('lr_x30');
-          const { model, trained } = loadGolden(folder, 'float64', lora);
-          const written = new WrittenOutRun(settings, valuesOf(trained));
-          const gradients = new GradientStore(trained.values());
+          const { model, trained, named, publishedName } = loadGolden(folder, 'float64', lora);
+          const written = new WrittenOutRun(settings, valuesOf(named));
+          const gradients = new GradientStore(trained);
           for (let step = 0; step < 10; step++) {
             lossAt(model, gradients, step, 'float64');
             const found = new Map(
-              [...trained].flatMap(([name, parameter]) => {
-                const gradient = gradients.get(parameter);
-                return gradient === undefined ? [] : [[name, Float64Array.from(gradient.toArray())] as const];
+              [...trained.keys()].flatMap((path) => {
+                const gradient = gradients.get(path);
+                return gradient === undefined
+                  ? []
+                  : [[publishedName(path), Float64Array.from(gradient.toArray())] as const];
               }),
             );
             written.step(found, expected.lr_x30.steps[step]?.lr ?? Number.NaN);
             gradients.clear();
             noGrad(() => {
-              for (const [name, parameter] of trained)
+              for (const [name, parameter] of named)
                 scope(() => parameter.copy_(tensorOf(written.values.get(name), parameter.shape)));
             });
           }
@@ -373,9 +385,10 @@ for (const folder of goldenModels) {
           const trainer = new Trainer(other.model, other.trained, settings, {
             totalSteps: settings.steps ?? 0,
             padTokenId: 0,
+            publishedName: other.publishedName,
           });
           for (let step = 0; step < 10; step++) trainer.step([rowsAt(step)]);
-          for (const [name, values] of valuesOf(other.trained)) {
+          for (const [name, values] of valuesOf(other.named)) {
             const theirs = written.values.get(name) ?? new Float64Array();
             const apart = values.reduce(
               (most, value, index) => Math.max(most, Math.abs(value - (theirs[index] ?? Number.NaN))),

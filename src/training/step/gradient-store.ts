@@ -1,41 +1,45 @@
-/** Accumulated gradients of the trained parameters. */
+/** The gradients of the trained parameters by own path, gathered over segments and micro-batches. */
 import { operator, stack, type Tensor } from '../../tensor/index.js';
 
 const foreachNorm = operator('aten::_foreach_norm.Scalar');
 
 export class GradientStore {
-  readonly #gradients = new Map<Tensor, Tensor | undefined>();
+  readonly #gradients = new Map<string, Tensor | undefined>();
 
   readonly #isWide: boolean;
 
   /**
    * Marks the parameters as leaves that want a gradient.
+   * @param parameters by own path
    * @param isWide sum gradients of 16 bit in float32; for more than one micro-batch. Default false: as they come
    */
-  constructor(parameters: Iterable<Tensor>, isWide = false) {
+  constructor(parameters: ReadonlyMap<string, Tensor>, isWide = false) {
     this.#isWide = isWide;
-    for (const parameter of parameters) this.#gradients.set(parameter.setRequiresGrad(true), undefined);
+    for (const [path, parameter] of parameters) {
+      parameter.setRequiresGrad(true);
+      this.#gradients.set(path, undefined);
+    }
   }
 
-  isTrained(parameter: Tensor): boolean {
-    return this.#gradients.has(parameter);
+  isTrained(path: string): boolean {
+    return this.#gradients.has(path);
   }
 
   /** Adds to the parameter's gradient; takes the tensor over when it is the first. */
-  add(parameter: Tensor, gradient: Tensor): void {
-    const sum = this.#gradients.get(parameter);
+  add(path: string, gradient: Tensor): void {
+    const sum = this.#gradients.get(path);
     if (sum === undefined) {
       const isNarrow = gradient.dtype === 'bfloat16' || gradient.dtype === 'float16';
       const wide = this.#isWide && isNarrow ? gradient.to('float32') : gradient;
       // The gradient of a transposed weight comes transposed; libtorch's fused optimiser reads plain memory.
-      this.#gradients.set(parameter, wide.contiguous().keep());
+      this.#gradients.set(path, wide.contiguous().keep());
       if (wide !== gradient) wide.dispose();
     } else sum.add_(gradient);
     gradient.dispose();
   }
 
-  get(parameter: Tensor): Tensor | undefined {
-    return this.#gradients.get(parameter);
+  get(path: string): Tensor | undefined {
+    return this.#gradients.get(path);
   }
 
   /** The Euclidean norm over all gradients, each taken in float32 at least. Call inside a scope. */
@@ -49,9 +53,9 @@ export class GradientStore {
 
   /** Frees all gradients. */
   clear(): void {
-    for (const [parameter, gradient] of this.#gradients) {
+    for (const [path, gradient] of this.#gradients) {
       gradient?.dispose();
-      this.#gradients.set(parameter, undefined);
+      this.#gradients.set(path, undefined);
     }
   }
 

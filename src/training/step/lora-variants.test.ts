@@ -47,16 +47,17 @@ describe.each(cases)('$method on $name in $dtype', ({ name, options, dtype, boun
     for (const layer of adapters.values())
       initializeLora(layer, generator, dtype === 'float64' ? 'float64' : 'float32');
 
-    const trained = [...adapters.values()].flatMap((layer) => layer.adapterParameters);
+    const trained = new Map(model.namedParameters().filter(([path]) => /\.lora(A|B|Magnitude)$/.test(path)));
     for (const [, parameter] of model.namedParameters()) parameter.setRequiresGrad(false);
     const gradients = new GradientStore(trained);
     const factors = learningRateFactors(adapters, 4);
     const optimizer = new AdamW(
-      trained.map((parameter, index) => ({
-        name: `${index}`,
+      [...trained].map(([path, parameter]) => ({
+        path,
+        name: path,
         parameter,
         weightDecay: 0,
-        learningRateFactor: factors.get(parameter) ?? Number.NaN,
+        learningRateFactor: factors.get(path) ?? Number.NaN,
       })),
       { beta1: 0.9, beta2: 0.95, eps: 1e-8, form: 'torch' },
     );
@@ -74,12 +75,12 @@ describe.each(cases)('$method on $name in $dtype', ({ name, options, dtype, boun
     expect(new Set(alive.slice(1)).size, `alive: ${alive.join(', ')}`).toBe(1);
 
     for (const layer of adapters.values()) layer.dropoutGenerator = undefined;
-    for (const parameter of trained) parameter.setRequiresGrad(false);
+    for (const parameter of trained.values()) parameter.setRequiresGrad(false);
     const logits = () => noGrad(() => model.forward(inputIds));
     const unmerged = logits();
     const weights = new Map(model.namedParameters());
     for (const [path, before] of frozen) expect(weights.get(path)?.equals(before), path).toBe(true);
-    expect(weights.size).toBe(frozen.length + trained.length);
+    expect(weights.size).toBe(frozen.length + trained.size);
     mergeLora(model);
     expect(maxAbsDifference(logits(), unmerged)).toBeLessThan(bound);
     generator.dispose();

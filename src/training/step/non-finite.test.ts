@@ -216,16 +216,16 @@ describe('gradient accumulation', () => {
 test('masters of bfloat16 parameters take the steps that bfloat16 cannot', () => {
   const rate = 1e-4;
   const parameter = floatTensor([1], [1], { dtype: 'bfloat16' });
-  const optimizer = new AdamW([{ name: 'p', parameter, weightDecay: 0 }], {
+  const optimizer = new AdamW([{ path: 'p', name: 'p', parameter, weightDecay: 0 }], {
     beta1: 0.9,
     beta2: 0.95,
     eps: 1e-8,
     form: 'torch',
     masterWeights: true,
   });
-  const store = new GradientStore([parameter]);
+  const store = new GradientStore(new Map([['p', parameter]]));
   for (let step = 0; step < 50; step++) {
-    scope(() => store.add(parameter, floatTensor([1], [1], { dtype: 'bfloat16' })));
+    scope(() => store.add('p', floatTensor([1], [1], { dtype: 'bfloat16' })));
     optimizer.step(store, rate);
     store.clear();
   }

@@ -1,10 +1,9 @@
 /** Texts packed into rows, each read on its own, against the same texts one in a row. */
 import { describe, expect, test } from 'vitest';
 import { goldenFolder, goldenModels } from '../../../tests/support/golden.js';
-import { publishedParameters } from '../../checkpoint/index.js';
 import { packSamples, type Row } from '../../data/index.js';
 import { loadModel } from '../../models/index.js';
-import { scope, type Tensor } from '../../tensor/index.js';
+import { scope } from '../../tensor/index.js';
 import { Trainer } from './trainer.js';
 import { type TrainingSettings, trainingSettings } from './training-settings.js';
 
@@ -20,8 +19,8 @@ function firstStep(
   { documentAttention = true, ...changes }: Partial<TrainingSettings> & { documentAttention?: boolean } = {},
 ) {
   return scope(() => {
-    const { model, architecture } = loadModel(`${goldenFolder}${folder}`, { dtype: 'float64' });
-    const parameters: Map<string, Tensor> = publishedParameters(model, architecture.names);
+    const { model } = loadModel(`${goldenFolder}${folder}`, { dtype: 'float64' });
+    const parameters = new Map(model.namedParameters());
     const settings = trainingSettings({ steps: 1, schedule: 'constant', ...changes });
     const trainer = new Trainer(model, parameters, settings, {
       totalSteps: 1,

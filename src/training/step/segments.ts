@@ -18,6 +18,7 @@ import {
 } from '../../tensor/index.js';
 import type { GradientStore } from './gradient-store.js';
 import type { PhaseClock } from './phase-clock.js';
+import type { SegmentRun, SegmentSteps } from './segment-steps.js';
 
 /** One micro-batch. */
 export interface TrainingBatch {
@@ -39,55 +40,52 @@ export interface GradientOptions {
   readonly recompute?: Recompute;
   /** Draws what the segments leave to chance; a segment that is computed again draws the same. */
   readonly generator?: Generator | undefined;
-  /** Keep the borders between segments on the CPU while other segments compute. Default false. */
-  readonly offloadBorders?: boolean;
+  /** What else happens around each segment, in this order. Default nothing. */
+  readonly steps?: readonly SegmentSteps[];
   /** Told what the time goes to. */
   readonly clock?: PhaseClock | undefined;
 }
 
-interface Segment {
-  readonly parameters: readonly Tensor[];
-  run(input: Tensor | undefined): Tensor;
+/** With the way to compute it. */
+interface ComputedSegment extends SegmentRun {
+  compute(): Tensor;
+  /** Of the generator, before it drew for a segment that is computed again. */
+  generatorState: Tensor | undefined;
 }
 
 function segmentsOf(
   model: CausalLm,
   batch: TrainingBatch,
   scale: number,
-  isTrained: (parameter: Tensor) => boolean,
-): Segment[] {
+  isTrained: (path: string) => boolean,
+  recompute: Recompute,
+): ComputedSegment[] {
   const context = model.createContext(batch.inputIds.size(1), { documents: batch.documents });
-  const inLayers = new Set(
-    model.layers.flatMap((layer) => layer.namedParameters().map(([, parameter]) => parameter)),
-  );
-  // The head may use the embedding, where it is tied: autograd tells whether it did.
-  const outer = model
-    .namedParameters()
-    .map(([, parameter]) => parameter)
-    .filter((parameter) => !inLayers.has(parameter) && isTrained(parameter));
-  const embedding = model
-    .namedParameters()
-    .filter(([path, parameter]) => path.startsWith('embedTokens.') && outer.includes(parameter))
-    .map(([, parameter]) => parameter);
-  const required = (input: Tensor | undefined): Tensor => {
-    if (input === undefined) throw new TypeError('only the first segment has no input');
-    return input;
-  };
-  return [
-    { parameters: embedding, run: () => model.embed(batch.inputIds) },
-    ...model.layers.map((layer, index) => ({
-      parameters: layer
-        .namedParameters()
-        .map(([, parameter]) => parameter)
-        .filter(isTrained),
-      run: (input: Tensor | undefined) => layer.forward(required(input), context, index),
-    })),
-    {
-      parameters: outer,
-      run: (input) =>
-        weightedCrossEntropySum(model.head(required(input)), batch.targets, batch.weights).mul(scale),
+  const parameters = new Map(model.namedParameters().filter(([path]) => isTrained(path)));
+  const segments = model.segments();
+  const isRecomputed = segments.map((_, index) => mustRecompute(recompute, index, segments.length));
+  return segments.map((segment, index) => ({
+    name: segment.name,
+    index,
+    parameters: new Map(
+      segment.parameters.flatMap((path) => {
+        const parameter = parameters.get(path);
+        return parameter === undefined ? [] : [[path, parameter] as const];
+      }),
+    ),
+    isRecomputed: isRecomputed[index] === true,
+    hasFreeInput: isRecomputed[index] === true && isRecomputed[index - 1] === true,
+    input: undefined,
+    output: undefined,
+    generatorState: undefined,
+    compute(): Tensor {
+      return scope(() => {
+        const output = segment.forward(this.input ?? batch.inputIds, context);
+        if (index < segments.length - 1) return output;
+        return weightedCrossEntropySum(output, batch.targets, batch.weights).mul(scale);
+      });
     },
-  ];
+  }));
 }
 
 /**
@@ -99,72 +97,75 @@ export function accumulateGradients(
   batch: TrainingBatch,
   scale: number,
   gradients: GradientStore,
-  { recompute = 'none', generator, offloadBorders = false, clock }: GradientOptions = {},
+  { recompute = 'none', generator, steps = [], clock }: GradientOptions = {},
 ): number {
   clock?.enter('forward');
   return scope(() => {
-    const segments = segmentsOf(model, batch, scale, (parameter) => gradients.isTrained(parameter));
+    const segments = segmentsOf(model, batch, scale, (path) => gradients.isTrained(path), recompute);
     // A border needs a gradient only behind the first segment that has something to train.
-    const firstTrained = segments.findIndex((segment) => segment.parameters.length > 0);
+    const firstTrained = segments.findIndex((segment) => segment.parameters.size > 0);
     if (firstTrained < 0) throw new TypeError('no parameter to train');
-
-    const { device } = model;
-    const isRecomputed = segments.map((_, index) => mustRecompute(recompute, index, segments.length));
-    const inputs: (Tensor | undefined)[] = [];
-    const outputs: Tensor[] = [];
-    const states = new Map<number, Tensor>(); // of the generator, before a segment that is computed again
-    for (const [index, segment] of segments.entries()) {
-      const border = outputs.at(-1);
-      const input = border?.detach().setRequiresGrad(index > firstTrained);
-      inputs.push(input);
-      const again = isRecomputed[index] === true;
-      if (again && generator !== undefined) states.set(index, generatorState(generator));
-      const run = (): Tensor => scope(() => segment.run(input));
-      outputs.push(index < firstTrained || again ? noGrad(run) : run());
-      // Both segments have used this border; from here on it waits for the backward pass.
-      const waits = again && isRecomputed[index - 1] === true;
-      if (offloadBorders && device !== 'cpu' && waits && input !== undefined) {
-        inputs[index] = input.toDevice('cpu');
-        input.dispose();
-        border?.dispose();
-      }
+    let border: Tensor | undefined;
+    for (const segment of segments) {
+      segment.input = border?.detach().setRequiresGrad(segment.index > firstTrained);
+      if (segments[segment.index - 1]?.isRecomputed === true) border?.dispose(); // The input is the same memory.
+      for (const step of steps) step.beforeForward?.(segment);
+      border = forward(segment, segment.index >= firstTrained, generator);
+      for (const step of steps) step.afterForward?.(segment);
+      if (segment.isRecomputed) segment.output = undefined;
     }
-    const loss = outputs.at(-1)?.item() ?? Number.NaN;
+    const loss = border?.item() ?? Number.NaN;
 
     clock?.enter('backward');
-    const endState = states.size > 0 && generator !== undefined ? generatorState(generator) : undefined;
+    const drew = segments.some(({ generatorState }) => generatorState !== undefined);
+    const endState = drew && generator !== undefined ? generatorState(generator) : undefined;
     let gradOutput: Tensor | undefined;
-    for (let index = segments.length - 1; index >= firstTrained; index--) {
-      const segment = segments[index];
-      let output = outputs[index];
-      if (segment === undefined || output === undefined) throw new TypeError('segment without output');
-      const stored = inputs[index];
-      if (stored !== undefined && stored.device !== device) {
-        inputs[index] = stored.toDevice(device).setRequiresGrad(index > firstTrained);
-        stored.dispose();
-      }
-      const input = index > firstTrained ? inputs[index] : undefined;
-      if (isRecomputed[index] === true) {
-        output.dispose();
-        const state = states.get(index);
-        if (state !== undefined && generator !== undefined) restoreGenerator(generator, state);
-        output = scope(() => segment.run(inputs[index]));
-      }
-      const wanted = input === undefined ? segment.parameters : [input, ...segment.parameters];
-      const found = grad([output], wanted, gradOutput === undefined ? {} : { gradOutputs: [gradOutput] });
-      gradOutput?.dispose();
-      gradOutput = input === undefined ? undefined : (found.shift() ?? undefined);
-      for (const [place, gradient] of found.entries()) {
-        const parameter = segment.parameters[place];
-        if (gradient !== null && parameter !== undefined) gradients.add(parameter, gradient);
-      }
-      output.dispose();
-      inputs[index]?.dispose();
+    for (const segment of segments.slice(firstTrained).reverse()) {
+      for (const step of steps) step.beforeBackward?.(segment);
+      gradOutput = backward(segment, gradOutput, segment.index > firstTrained, generator, gradients);
+      for (const step of steps) step.afterBackward?.(segment);
     }
     if (endState !== undefined && generator !== undefined) restoreGenerator(generator, endState);
     clock?.enter(undefined);
     return loss;
   });
+}
+
+function forward(segment: ComputedSegment, isTrained: boolean, generator: Generator | undefined): Tensor {
+  if (segment.isRecomputed && generator !== undefined) segment.generatorState = generatorState(generator);
+  const output = isTrained && !segment.isRecomputed ? segment.compute() : noGrad(() => segment.compute());
+  segment.output = output;
+  return output;
+}
+
+/** @param gradOutput of its output, is freed @returns the gradient of its input, where that is wanted */
+function backward(
+  segment: ComputedSegment,
+  gradOutput: Tensor | undefined,
+  wantsInput: boolean,
+  generator: Generator | undefined,
+  gradients: GradientStore,
+): Tensor | undefined {
+  if (segment.isRecomputed) {
+    const { generatorState: state } = segment;
+    if (state !== undefined && generator !== undefined) restoreGenerator(generator, state);
+    segment.output = segment.compute();
+  }
+  const { output } = segment;
+  if (output === undefined) throw new TypeError(`segment ${segment.name} without output`);
+  const input = wantsInput ? segment.input : undefined;
+  const parameters = [...segment.parameters];
+  const wanted = [...(input === undefined ? [] : [input]), ...parameters.map(([, parameter]) => parameter)];
+  const found = grad([output], wanted, gradOutput === undefined ? {} : { gradOutputs: [gradOutput] });
+  gradOutput?.dispose();
+  const gradInput = input === undefined ? undefined : (found.shift() ?? undefined);
+  for (const [place, gradient] of found.entries()) {
+    const path = parameters[place]?.[0];
+    if (gradient !== null && path !== undefined) gradients.add(path, gradient);
+  }
+  output.dispose();
+  segment.input?.dispose();
+  return gradInput;
 }
 
 function mustRecompute(recompute: Recompute, index: number, count: number): boolean {
@@ -180,9 +181,10 @@ function mustRecompute(recompute: Recompute, index: number, count: number): bool
 export function batchLoss(model: CausalLm, batch: TrainingBatch): number {
   return scope(() => {
     let hidden: Tensor | undefined;
-    for (const segment of segmentsOf(model, batch, 1, () => false)) {
+    for (const segment of segmentsOf(model, batch, 1, () => false, 'none')) {
       const input = hidden;
-      hidden = scope(() => segment.run(input));
+      segment.input = input;
+      hidden = segment.compute();
       input?.dispose();
     }
     return hidden?.item() ?? Number.NaN;

@@ -16,6 +16,7 @@ import {
   tensorFromBytes,
 } from '../../tensor/index.js';
 import { AdamW } from './adamw.js';
+import { BorderOffload } from './border-offload.js';
 import { GradientStore } from './gradient-store.js';
 import { LossScale, type LossScaleState } from './loss-scale.js';
 import { lossDivisor, trainingBatch } from './loss-weights.js';
@@ -28,8 +29,10 @@ import type { TrainingSettings } from './training-settings.js';
 export interface TrainerOptions {
   /** Of the run: the learning rate's curve ends behind the last. */
   readonly totalSteps: number;
-  /** Learning rate of a parameter as a multiple of the step's. Default 1. */
-  readonly learningRateFactors?: ReadonlyMap<Tensor, number> | undefined;
+  /** Learning rate of a parameter, by own path, as a multiple of the step's. Default 1. */
+  readonly learningRateFactors?: ReadonlyMap<string, number> | undefined;
+  /** The published name of an own path, as decay is told and saved states are named. Default: the path itself. */
+  readonly publishedName?: (path: string) => string;
   /** Read each text of a packed row on its own, as if it were alone in it. Default false: attention spans the row. */
   readonly documentAttention?: boolean;
   /** Fills the rows of a batch to one length; its targets never count. */
@@ -72,30 +75,39 @@ export class Trainer {
   readonly #optimizer: AdamW;
   readonly #lossScale: LossScale | undefined;
 
-  /** @param parameters what is trained, by published name; all else is frozen */
+  /** @param parameters what is trained, by own path; all else is frozen */
   constructor(
     model: CausalLm,
     parameters: ReadonlyMap<string, Tensor>,
     settings: TrainingSettings,
     options: TrainerOptions,
   ) {
-    const { generator, clock, learningRateFactors } = options;
+    const { generator, clock, learningRateFactors, publishedName = (path) => path } = options;
     const { recompute, offload, precision } = settings;
     this.#model = model;
     this.#settings = settings;
     this.#options = options;
     this.#schedule = scheduleOf(settings, options.totalSteps);
-    this.#gradientOptions = { recompute, generator, offloadBorders: offload.borders, clock };
+    this.#gradientOptions = {
+      recompute,
+      generator,
+      clock,
+      steps: offload.borders ? [new BorderOffload(model.device)] : [],
+    };
     keepFreedMemory();
     for (const [, parameter] of model.namedParameters()) parameter.setRequiresGrad(false);
-    this.#gradients = new GradientStore(parameters.values(), settings.gradient_accumulation_steps > 1);
+    this.#gradients = new GradientStore(parameters, settings.gradient_accumulation_steps > 1);
     this.#optimizer = new AdamW(
-      [...parameters].map(([name, parameter]) => ({
-        name,
-        parameter,
-        weightDecay: isDecayed(name, parameter, settings) ? settings.weight_decay : 0,
-        learningRateFactor: learningRateFactors?.get(parameter) ?? 1,
-      })),
+      [...parameters].map(([path, parameter]) => {
+        const name = publishedName(path);
+        return {
+          path,
+          name,
+          parameter,
+          weightDecay: isDecayed(name, parameter, settings) ? settings.weight_decay : 0,
+          learningRateFactor: learningRateFactors?.get(path) ?? 1,
+        };
+      }),
       {
         beta1: settings.beta1,
         beta2: settings.beta2,

@@ -85,7 +85,7 @@ export function ggufMetadata(
 ): GgufMetadata {
   if (architecture === undefined || !('scheme' in architecture.gguf))
     throw new TypeError('targetDialect allows the layout only where it is known');
-  const layout = architecture.gguf;
+  const { gguf: layout, shape } = architecture;
   const inside = holdsTokenizer(from)
     ? [...readGgufFile(from).metadata].filter(([key]) => /^(?:tokenizer|xinghe\.file)\./.test(key))
     : [];
@@ -100,15 +100,15 @@ export function ggufMetadata(
     ['general.type', text('model')],
     ['general.name', text(basename(resolve(folder)))],
     ['general.file_type', count(FILE_TYPES.get(matrix?.dtype ?? 'float32') ?? 0)],
-    [`${prefix}.vocab_size`, count(architecture.vocabSize)],
+    [`${prefix}.vocab_size`, count(shape.vocabSize)],
     [`${prefix}.context_length`, count(layout.contextLength)],
-    [`${prefix}.embedding_length`, count(layout.embeddingLength)],
-    [`${prefix}.block_count`, count(layout.blockCount)],
-    [`${prefix}.feed_forward_length`, count(layout.feedForwardLength)],
-    [`${prefix}.rope.dimension_count`, count(layout.embeddingLength / layout.headCount)],
+    [`${prefix}.embedding_length`, count(shape.hiddenSize)],
+    [`${prefix}.block_count`, count(shape.numLayers)],
+    [`${prefix}.feed_forward_length`, count(shape.intermediateSize)],
+    [`${prefix}.rope.dimension_count`, count(shape.headDim)],
     [`${prefix}.rope.freq_base`, real(layout.ropeBase)],
-    [`${prefix}.attention.head_count`, count(layout.headCount)],
-    [`${prefix}.attention.head_count_kv`, count(layout.headCount)],
+    [`${prefix}.attention.head_count`, count(shape.numHeads)],
+    [`${prefix}.attention.head_count_kv`, count(shape.numKvHeads)],
     [`${prefix}.attention.layer_norm_rms_epsilon`, real(layout.normEpsilon)],
     ...(inside.length > 0 ? inside : tokenizerMetadata(folder, architecture)),
     [GGUF_CONFIG_KEY, text(JSON.stringify(architecture.publishedConfig))],

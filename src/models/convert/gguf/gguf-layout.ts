@@ -8,10 +8,6 @@ export interface GgufLayout {
   readonly architecture: 'llama' | 'xverse';
   /** Tokens up to which rotary angles are those of the published model. */
   readonly contextLength: number;
-  readonly embeddingLength: number;
-  readonly blockCount: number;
-  readonly feedForwardLength: number;
-  readonly headCount: number;
   readonly normEpsilon: number;
   readonly ropeBase: number;
   readonly scheme: NameScheme;

@@ -36,7 +36,7 @@ export function tokenizerMetadata(folder: string, architecture: Architecture): G
   if ('unsupported' in vocabulary)
     return new Map([...withoutVocabulary(`${file} ${vocabulary.unsupported}`), ...files]);
   for (const difference of vocabulary.differences) log(`${file}: ${difference}`);
-  const metadata = vocabularyKeys(vocabulary, architecture.vocabSize);
+  const metadata = vocabularyKeys(vocabulary, architecture.shape.vocabSize);
   addRoles(metadata, tokenizer, architecture);
   const template = chatTemplate(folder);
   if (template !== undefined) metadata.set('tokenizer.chat_template', { type: 'string', value: template });
@@ -78,7 +78,7 @@ function addRoles(metadata: GgufMetadata, tokenizer: Tokenizer, architecture: Ar
     ['padding', architecture.padTokenId ?? tokenizer.padTokenId],
   ] as const;
   for (const [role, id] of roles)
-    if (id !== undefined && id < architecture.vocabSize)
+    if (id !== undefined && id < architecture.shape.vocabSize)
       metadata.set(`tokenizer.ggml.${role}_token_id`, { type: 'uint32', value: id });
   const [bare, framed] = [false, true].map((addSpecialTokens) => tokenizer.encode('a', { addSpecialTokens }));
   const isAdded = (id: number | undefined, at: number): boolean =>
