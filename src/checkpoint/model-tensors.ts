@@ -3,13 +3,13 @@ import { InputError } from '../errors/index.js';
 import { type FileDtype, fileOfView, type TensorView, transpose } from '../formats/index.js';
 import { parseAdapterName } from './adapters/adapter-names.js';
 import type { NameScheme } from './name-scheme.js';
-import { NAME_DIALECTS, type NameDialect, type WeightTables } from './weight-tables.js';
+import { TENSOR_NAMINGS, type TensorNaming, type WeightTables } from './weight-tables.js';
 
 /** MindSpore puts these before a parameter's name: AdamWeightDecayX's, and those of its own Adam. */
 const STATE_PREFIXES = ['adam_m.', 'adam_v.', 'moment1.', 'moment2.', 'accu_grads.'] as const;
 
 export interface ModelTensors {
-  readonly dialect: NameDialect;
+  readonly dialect: TensorNaming;
   /** By our own path; halves of adapters as `LAYER.loraA` [R, I] and `LAYER.loraB` [O, R]. */
   readonly weights: ReadonlyMap<string, TensorView>;
   /** Names of the weights in the checkpoint, by our own path; not of those that it holds fused. */
@@ -20,18 +20,18 @@ export interface ModelTensors {
   readonly others: ReadonlyMap<string, TensorView>;
   /** Names left out on purpose: buffers without content. */
   readonly skipped: readonly string[];
-  /** By our own path: what a weight was multiplied with in this spelling. */
+  /** By our own path: what a weight was multiplied with in this naming. */
   readonly factors: ReadonlyMap<string, number>;
-  /** That of the whole model, where this spelling keeps some tensors wider. */
+  /** That of the whole model, where this naming keeps some tensors wider. */
   readonly dtype: FileDtype | undefined;
 }
 
-/** Sorts a checkpoint's tensors, the spelling recognised by the names. */
+/** Sorts a checkpoint's tensors, the naming recognised by the names. */
 export function sortTensors(named: ReadonlyMap<string, TensorView>, tables: WeightTables): ModelTensors {
   const groups = groupByPrefix(named);
   const plain = groups.get('') ?? new Map<string, TensorView>();
-  const { dialect, scheme } = recogniseDialect(plain, tables);
-  const { tensors, names, skipped, unknown } = scheme.toOwn(plain);
+  const { dialect, scheme } = detectNaming(plain, tables);
+  const { tensors, names, skipped, unknown } = scheme.fromPublished(plain);
   const weights = new Map(tensors);
   const others = new Map<string, TensorView>();
   for (const name of unknown) {
@@ -47,7 +47,7 @@ export function sortTensors(named: ReadonlyMap<string, TensorView>, tables: Weig
   for (const prefix of STATE_PREFIXES) {
     const group = groups.get(prefix);
     if (group === undefined) continue;
-    const state = scheme.toOwn(group);
+    const state = scheme.fromPublished(group);
     for (const name of state.unknown) {
       const adapter = halfOf(name, scheme, group.get(name)!);
       if (adapter === undefined) others.set(prefix + name, group.get(name)!);
@@ -63,27 +63,27 @@ function matrixDtype(weights: ReadonlyMap<string, TensorView>): FileDtype | unde
   return [...weights.values()].find(({ shape }) => shape.length === 2)?.dtype;
 }
 
-/** The spelling that leaves the fewest names unknown; the published one counts first. */
-function recogniseDialect(
+/** The naming that leaves the fewest names unknown; the published one counts first. */
+function detectNaming(
   plain: ReadonlyMap<string, TensorView>,
   { schemes }: WeightTables,
-): { dialect: NameDialect; scheme: NameScheme } {
-  let best: { dialect: NameDialect; scheme: NameScheme; unknown: number } | undefined;
-  for (const dialect of NAME_DIALECTS) {
+): { dialect: TensorNaming; scheme: NameScheme } {
+  let best: { dialect: TensorNaming; scheme: NameScheme; unknown: number } | undefined;
+  for (const dialect of TENSOR_NAMINGS) {
     const scheme = schemes.get(dialect);
     if (scheme === undefined) continue;
-    const unknown = scheme.toOwn(plain).unknown.length;
+    const unknown = scheme.fromPublished(plain).unknown.length;
     if (best === undefined || unknown < best.unknown) best = { dialect, scheme, unknown };
   }
   if (best === undefined) throw new TypeError('a family has at least one spelling');
   return best;
 }
 
-/** How many of the names a family knows, in its best spelling: tells to which family a checkpoint belongs. */
+/** How many of the names a family knows, in its best naming: tells to which family a checkpoint belongs. */
 export function countKnown(named: ReadonlyMap<string, TensorView>, tables: WeightTables): number {
   const plain = groupByPrefix(named).get('') ?? new Map<string, TensorView>();
-  const { scheme } = recogniseDialect(plain, tables);
-  const unknown = scheme.toOwn(plain).unknown.filter((name) => {
+  const { scheme } = detectNaming(plain, tables);
+  const unknown = scheme.fromPublished(plain).unknown.filter((name) => {
     return halfOf(name, scheme, plain.get(name)!) === undefined;
   });
   return plain.size - unknown.length;
@@ -99,7 +99,7 @@ function groupByPrefix(named: ReadonlyMap<string, TensorView>): Map<string, Map<
   return groups;
 }
 
-/** `LAYER.loraA` or `LAYER.loraB` in any spelling, the way round that we have it; undefined for another name. */
+/** `LAYER.loraA` or `LAYER.loraB` in any naming, the way round that we have it; undefined for another name. */
 function halfOf(
   name: string,
   scheme: NameScheme,
@@ -112,7 +112,7 @@ function halfOf(
     throw new InputError(
       `${fileOfView(view)}: tensor "${name}" has shape [${view.shape.join(', ')}]; half an adapter is a matrix.`,
     );
-  const [layer] = scheme.toOwn(new Map([[`${module}.weight`, view]])).tensors.keys();
+  const [layer] = scheme.fromPublished(new Map([[`${module}.weight`, view]])).tensors.keys();
   if (layer === undefined) return undefined;
   return {
     path: layer.replace(/\.weight$/, `.${part}`),

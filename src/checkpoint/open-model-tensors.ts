@@ -7,7 +7,7 @@ import { fileStatus, readJsonFile, sameBytes, type TensorView, viewBytes } from 
 import { log } from '../log/index.js';
 import { joinRanks } from './join-ranks.js';
 import { type ModelTensors, sortTensors } from './model-tensors.js';
-import { type Checkpoint, openCheckpoint } from './open-checkpoint.js';
+import { type ModelCheckpoint, openModelCheckpoint } from './open-model-checkpoint.js';
 import { DEFAULT_SHARD_THRESHOLD, type ParallelLayout } from './parallel-layout.js';
 import type { WeightTables } from './weight-tables.js';
 
@@ -23,12 +23,12 @@ const layoutSchema = z.object({
 });
 
 export function openModelTensors(path: string, tables: WeightTables, layout?: ParallelLayout): ModelTensors {
-  return wholeModel(openCheckpoint(path), tables, layout);
+  return wholeModel(openModelCheckpoint(path), tables, layout);
 }
 
 /** @param layout of the ranks. Default: layout.json beside them, else model parallelism alone */
 export function wholeModel(
-  { path, ranks }: Checkpoint,
+  { path, ranks }: ModelCheckpoint,
   tables: WeightTables,
   layout?: ParallelLayout,
 ): ModelTensors {

@@ -10,8 +10,8 @@ export { type LossSeries, type LossSvgOptions, renderLossSvg } from './plots/los
 export type { LossPoint } from './run/loss-picture.js';
 export { type RunOptions, runTraining } from './run/run.js';
 export { type TrainConfig, trainConfigSchema } from './run/run-config.js';
-export { trainRows } from './run/train-rows.js';
-export type { TrainingResult, TrainRowsOptions } from './run/train-rows-options.js';
+export type { TrainingLoopOptions, TrainingResult } from './run/train-rows-options.js';
+export { runTrainingLoop } from './run/training-loop.js';
 export { AdamW, type AdamWOptions, type OptimizedParameter } from './step/adamw.js';
 export { GradientStore } from './step/gradient-store.js';
 export { type LossAlignment, trainingBatch } from './step/loss-weights.js';

@@ -8,7 +8,7 @@ import { fileStatus, readView, type TensorView, transpose } from '../../formats/
 import type { LoraOptions } from '../../lora/index.js';
 import { isFloatDType, noGrad, type Tensor, tensorFromBytes } from '../../tensor/index.js';
 import type { NameTable } from '../name-table.js';
-import { openCheckpoint } from '../open-checkpoint.js';
+import { openModelCheckpoint } from '../open-model-checkpoint.js';
 import { ADAPTER_CONFIG_FILE, readPeftConfig } from './adapter-config.js';
 import { parseAdapterName, parseMagnitudeName } from './adapter-names.js';
 
@@ -32,7 +32,7 @@ export interface AdapterFile {
 }
 
 /**
- * @param path a PEFT folder, or a file in any container and spelling
+ * @param path a PEFT folder, or a file in any container and naming
  * @param options rank and alpha; default: those of adapter_config.json beside the weights
  * @throws InputError for files that are no adapter, and tensors that belong to no layer of the model
  */
@@ -42,7 +42,7 @@ export function openAdapter(path: string, names: NameTable, options?: LoraOption
   const weightPath = status.isDirectory() ? adapterFile(path) : path;
   const folder = status.isDirectory() ? path : dirname(path);
   const lora = options ?? readPeftConfig(join(folder, ADAPTER_CONFIG_FILE));
-  const tensors = openCheckpoint(weightPath).ranks[0] ?? new Map<string, TensorView>();
+  const tensors = openModelCheckpoint(weightPath).ranks[0] ?? new Map<string, TensorView>();
   return {
     path: weightPath,
     options: lora,
@@ -92,7 +92,7 @@ function partsByLayer(path: string, tensors: Iterable<string>, names: NameTable)
   for (const name of tensors) {
     const matrix = parseAdapterName(name);
     const module = matrix?.module ?? parseMagnitudeName(name);
-    const own = module === undefined ? undefined : names.toOwn(`${module}.weight`);
+    const own = module === undefined ? undefined : names.fromPublished(`${module}.weight`);
     if (own === undefined || own === 'skip')
       throw new InputError(`${path}: tensor "${name}" belongs to no layer of this model.`);
     const layer = own.replace(/\.weight$/, '');

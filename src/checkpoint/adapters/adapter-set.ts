@@ -1,6 +1,6 @@
 /** The adapters that a serving model can choose among, each row of a batch for itself; they come and go at run time. */
 import { InputError } from '../../errors/index.js';
-import { AdapterRows, LoraLinear, type LoraOptions, MultiLoraLinear } from '../../lora/index.js';
+import { AdapterMapping, LoraLinear, type LoraOptions, MultiLoraLinear } from '../../lora/index.js';
 import { type Linear, type Module, namedLinears } from '../../nn/index.js';
 import { scope, type Tensor } from '../../tensor/index.js';
 import type { NameTable } from '../name-table.js';
@@ -19,7 +19,7 @@ interface LoadedAdapter {
 export class AdapterSet {
   readonly #model: Module;
   readonly #table: NameTable;
-  readonly #rows: AdapterRows;
+  readonly #rows: AdapterMapping;
   readonly #loaded = new Map<string, LoadedAdapter>();
   #nextIndex = 0;
 
@@ -30,7 +30,7 @@ export class AdapterSet {
         throw new InputError(`The layer ${path} already carries an adapter; merge it before serving others.`);
     this.#model = model;
     this.#table = names;
-    this.#rows = new AdapterRows(model.namedParameters()[0]?.[1].device);
+    this.#rows = new AdapterMapping(model.namedParameters()[0]?.[1].device);
   }
 
   /** In order of loading. */
@@ -54,7 +54,7 @@ export class AdapterSet {
 
   /**
    * Loads an adapter under a name; on an error everything is as before. Not while a forward pass runs.
-   * @param path a PEFT folder, or a file in any container and spelling
+   * @param path a PEFT folder, or a file in any container and naming
    * @param options rank and alpha; default: those of adapter_config.json beside the weights
    * @throws InputError for a name that is taken, and as `loadAdapter`
    */

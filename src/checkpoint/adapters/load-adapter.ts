@@ -6,7 +6,7 @@ import type { NameTable } from '../name-table.js';
 import { openAdapter, readAdapterLayer } from './adapter-file.js';
 
 /**
- * Puts the adapter at `path` on a model: a PEFT folder, or a file in any container and spelling.
+ * Puts the adapter at `path` on a model: a PEFT folder, or a file in any container and naming.
  * @param options rank and alpha; default: those of adapter_config.json beside the weights
  * @throws InputError for layers that the model does not have, halves without their twin, wrong shapes
  */

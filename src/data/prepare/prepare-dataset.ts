@@ -171,7 +171,7 @@ async function encode(
       tokenizer: options.tokenizer,
       recipe: options.recipe,
       answers: options.answers,
-      countsLines: recipe.leastPadding > 0 && packing === 'first-fit',
+      countsLines: recipe.minPadding > 0 && packing === 'first-fit',
     },
     workers: options.workers,
     fileNumbers: new Map(inputs.map((input, number) => [input, number])),

@@ -4,9 +4,9 @@ import type { FinishReason, GenerationRequest } from '../requests.js';
 import type { LogitsRow } from '../sampling-parameters.js';
 import type { Sequence } from './sequence.js';
 import type { Task, TaskOutput } from './task.js';
-import { TokenChooser } from './token-chooser.js';
+import { TokenSelector } from './token-selector.js';
 
-/** Proposes how a text may go on. */
+/** Proposes the next tokens of a sequence. */
 export interface Drafter {
   add(id: number): void;
   draft(): readonly number[];
@@ -17,7 +17,7 @@ export class SampledTask implements Task {
   readonly request: GenerationRequest;
   readonly sequences: readonly [Sequence];
   finish: { readonly reason: FinishReason; readonly stopId: number | undefined } | undefined;
-  readonly #chooser: TokenChooser;
+  readonly #selector: TokenSelector;
   readonly #drafter: Drafter | undefined;
   readonly #stopIds: ReadonlySet<number>;
   #ids: number[] = [];
@@ -28,7 +28,7 @@ export class SampledTask implements Task {
     this.id = id;
     this.request = request;
     this.sequences = [sequence];
-    this.#chooser = new TokenChooser(request);
+    this.#selector = new TokenSelector(request);
     this.#drafter = drafter;
     this.#stopIds = new Set(request.stopTokenIds);
   }
@@ -50,7 +50,7 @@ export class SampledTask implements Task {
       return 0;
     }
     for (const [place, row] of rows.entries()) {
-      const { id, logProbs } = this.#chooser.choose(row);
+      const { id, logProbs } = this.#selector.choose(row);
       sequence.tokens.push(id);
       this.#drafter?.add(id);
       this.#ids.push(id);
@@ -75,6 +75,6 @@ export class SampledTask implements Task {
   }
 
   dispose(): void {
-    this.#chooser.dispose();
+    this.#selector.dispose();
   }
 }

@@ -10,8 +10,8 @@ const ids = (length: number, seed = 0): number[] =>
 function sequence(promptIds: readonly number[], window?: number, hashContext = ''): Sequence {
   return new Sequence({
     promptIds,
-    promptSeen: undefined,
-    unseenTokenId: undefined,
+    promptAttentionMask: undefined,
+    maskedTokenId: undefined,
     hashContext,
     adapter: undefined,
     window,
@@ -131,7 +131,7 @@ describe('found again', () => {
     const text = sequence(ids(50));
     run(text, pool, 48);
     text.release(pool);
-    pool.dropCached();
+    pool.evictCached();
     run(text, pool, 48);
     expect(sequence(ids(50)).reuse(pool)).toBe(48);
   });
@@ -163,7 +163,7 @@ describe('what another may be computing', () => {
     const waiting = sequence(ids(40));
     expect(waiting.nextPromptHash(pool, 40)).toBeUndefined();
     first.release(pool);
-    pool.dropCached();
+    pool.evictCached();
     waiting.release(pool);
     expect(waiting.nextPromptHash(pool, 40)).toBeDefined();
   });
@@ -290,11 +290,11 @@ test('verify tells of a block that is shared and written to', () => {
 });
 
 describe('which tokens others see', () => {
-  const marks = (changes: Partial<ConstructorParameters<typeof Sequence>[0]>, holdsUnseen = false) => {
+  const marks = (changes: Partial<ConstructorParameters<typeof Sequence>[0]>, hasMaskedTokens = false) => {
     const text = new Sequence({
       promptIds: [7, 0, 8],
-      promptSeen: undefined,
-      unseenTokenId: undefined,
+      promptAttentionMask: undefined,
+      maskedTokenId: undefined,
       hashContext: '',
       adapter: undefined,
       window: undefined,
@@ -303,9 +303,9 @@ describe('which tokens others see', () => {
     const pool = new BlockPool(1);
     text.reserve(3, pool);
     let seen: readonly boolean[] | undefined;
-    text.markSeen([7, 0, 8], {
-      holdsUnseen: () => holdsUnseen,
-      setSeen: (_blocks, _position, marked) => {
+    text.writeAttentionMask([7, 0, 8], {
+      hasMaskedTokens: () => hasMaskedTokens,
+      setAttentionMask: (_blocks, _position, marked) => {
         seen = marked;
       },
     });
@@ -315,8 +315,12 @@ describe('which tokens others see', () => {
   test('a mask goes before the id of the padding; marks of what lay there before are taken back', () => {
     expect(marks({})).toBeUndefined();
     expect(marks({}, true)).toEqual([true, true, true]);
-    expect(marks({ unseenTokenId: 0 })).toEqual([true, false, true]);
-    expect(marks({ promptSeen: [false, true, true] })).toEqual([false, true, true]);
-    expect(marks({ promptSeen: [false, true, true], unseenTokenId: 0 })).toEqual([false, true, true]);
+    expect(marks({ maskedTokenId: 0 })).toEqual([true, false, true]);
+    expect(marks({ promptAttentionMask: [false, true, true] })).toEqual([false, true, true]);
+    expect(marks({ promptAttentionMask: [false, true, true], maskedTokenId: 0 })).toEqual([
+      false,
+      true,
+      true,
+    ]);
   });
 });

@@ -12,7 +12,7 @@ const INPUT_ERROR = 1;
 const FAULT = 2;
 
 /** A mask takes milliseconds; even with compilations and other sequences before it, this is never reached. */
-const PATIENCE_MS = 60_000;
+const WAIT_TIMEOUT_MS = 60_000;
 
 export class MaskBuffer {
   readonly memory: SharedArrayBuffer;
@@ -58,7 +58,7 @@ export class MaskBuffer {
    * @throws InputError or Error that was published for it
    */
   wait(step: number): Uint32Array {
-    const deadline = performance.now() + PATIENCE_MS;
+    const deadline = performance.now() + WAIT_TIMEOUT_MS;
     for (let done = Atomics.load(this.#header, STEP); done < step; done = Atomics.load(this.#header, STEP)) {
       const left = deadline - performance.now();
       if (left <= 0) throw new Error('The grammar thread does not answer.');

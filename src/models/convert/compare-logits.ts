@@ -7,7 +7,7 @@ import {
   intTensor,
   isFloatDType,
   noGrad,
-  prepareEngine,
+  prepareRuntime,
   scope,
   type Tensor,
   tensorFromBytes,
@@ -50,7 +50,7 @@ export function logitsComparison(
     throw new InputError(
       '--check-logits compares models of one vocabulary; leave it away where one is extended.',
     );
-  prepareEngine();
+  prepareRuntime();
   const compute = (path: string, isAdapted: boolean, layout?: ParallelLayout): Tensor =>
     logitsOf(architecture, path, layout, {
       updates: updates ?? new Map(),

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { log } from '../../log/index.js';
 import { accessLine } from './access-log.js';
 import type { BrowserGuard } from './browser-guard.js';
+import type { ConcurrencyLimiter } from './concurrency-limiter.js';
 import { ClientGoneError, HttpError, toHttpError } from './http-error.js';
 import type { Settings } from './http-options.js';
 import { checkContentType, parseJsonBody, readBody } from './json-body.js';
@@ -11,14 +12,13 @@ import type { Route } from './route.js';
 import { parseTarget, type RequestTarget, type RouteTable } from './route-table.js';
 import { ServerReply } from './server-reply.js';
 import { hasBody, linger } from './unread-body.js';
-import type { WorkGate } from './work-gate.js';
 
 /** What all exchanges of a server share. */
 export interface ServerParts {
   readonly settings: Settings;
   readonly table: RouteTable;
   readonly guard: BrowserGuard;
-  readonly gate: WorkGate;
+  readonly gate: ConcurrencyLimiter;
   readonly isDraining: () => boolean;
 }
 

@@ -84,7 +84,7 @@ export function textRequest(dialog: DialogRequest, { model, engine }: TelechatOp
   if (chatFault !== undefined) throw new InputError(chatFault);
   const length = Math.min(dialog.maxLength, engine.maxModelLength);
   const limit = promptLimit(length, maxNewTokens ?? ANSWER_TOKENS);
-  const messages = newestThatCanFit(dialog.messages, limit * model.longestToken);
+  const messages = newestWithinLimit(dialog.messages, limit * model.longestToken);
   let promptIds: number[];
   try {
     promptIds = architecture.chat.renderPrompt(messages, tokenizer, { maxLength: limit });
@@ -112,7 +112,7 @@ export function textRequest(dialog: DialogRequest, { model, engine }: TelechatOp
  * Saves the work of encoding what would be left out: whole rounds, and never the last question.
  * @throws HttpError if that alone is longer
  */
-function newestThatCanFit(
+function newestWithinLimit(
   messages: DialogRequest['messages'],
   maxCharacters: number,
 ): DialogRequest['messages'] {

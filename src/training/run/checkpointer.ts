@@ -4,9 +4,14 @@ import { adapterContent, publishedName, publishedParameters, saveAdapter } from 
 import { fileStatus, writeFolderAtomic } from '../../formats/index.js';
 import { log } from '../../log/index.js';
 import type { LoraLinear } from '../../lora/index.js';
-import { type LoadedModel, modelSideFiles, type SideFile, tokenizerSource } from '../../models/index.js';
-import { type CheckpointStore, openCheckpointFolder } from '../checkpoints/checkpoint-store.js';
-import type { CheckpointManifest } from '../checkpoints/manifest.js';
+import {
+  type AuxiliaryFile,
+  auxiliaryFilesOf,
+  type LoadedModel,
+  tokenizerSource,
+} from '../../models/index.js';
+import type { RunCheckpointManifest } from '../checkpoints/manifest.js';
+import { openCheckpointFolder, type RunCheckpointStore } from '../checkpoints/run-checkpoint-store.js';
 import type { SnapshotFile } from '../checkpoints/snapshot.js';
 import type { TrainConfig } from './run-config.js';
 import type { RunParts } from './run-parts.js';
@@ -17,11 +22,11 @@ import type { Checkpointer, SaveReason } from './train-rows-options.js';
 /** A checkpoint to go on from. */
 export interface RunStart {
   readonly path: string;
-  readonly manifest: CheckpointManifest;
+  readonly manifest: RunCheckpointManifest;
 }
 
 /** @param resume `auto` for the newest of the run, or the folder of a checkpoint. @throws InputError if there is none */
-export function findStart(store: CheckpointStore, resume: string): RunStart {
+export function findStart(store: RunCheckpointStore, resume: string): RunStart {
   if (resume === 'auto') return store.newest();
   return { path: resume, manifest: openCheckpointFolder(resume) };
 }
@@ -33,7 +38,7 @@ export interface CheckpointedRun {
   /** Trained instead of the weights. */
   readonly adapters: Map<string, LoraLinear> | undefined;
   readonly data: RunRows;
-  readonly store: CheckpointStore;
+  readonly store: RunCheckpointStore;
   readonly tokenizerPath: string;
   /** The checkpoint to go on from. */
   readonly start: RunStart | undefined;
@@ -147,12 +152,12 @@ export class RunCheckpointer implements Checkpointer {
     );
     return [
       { path: 'model.safetensors', content: { kind: 'tensors', tensors } },
-      ...modelSideFiles(this.#run.loaded, tokenizerSource(this.#run.tokenizerPath)).map(
+      ...auxiliaryFilesOf(this.#run.loaded, tokenizerSource(this.#run.tokenizerPath)).map(
         ({ name, content }): SnapshotFile => ({
           path: name,
           content: {
             kind: 'bytes',
-            bytes: sideFileBytes(content),
+            bytes: auxiliaryFileBytes(content),
           },
         }),
       ),
@@ -160,7 +165,7 @@ export class RunCheckpointer implements Checkpointer {
   }
 }
 
-function sideFileBytes(content: SideFile['content']): Uint8Array {
+function auxiliaryFileBytes(content: AuxiliaryFile['content']): Uint8Array {
   if (typeof content === 'string') return Buffer.from(content);
   return content instanceof Uint8Array ? content : readFileSync(content.file);
 }

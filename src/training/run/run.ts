@@ -8,9 +8,9 @@ import { generateText } from '../../generation/index.js';
 import { log } from '../../log/index.js';
 import { learningRateFactors, mergeLora } from '../../lora/index.js';
 import { type LoadedModel, loadModelTokenizer, saveModel, tokenizerSource } from '../../models/index.js';
-import { prepareEngine, setLinearRoute } from '../../tensor/index.js';
+import { prepareRuntime, setLinearRoute } from '../../tensor/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
-import { CheckpointStore } from '../checkpoints/checkpoint-store.js';
+import { RunCheckpointStore } from '../checkpoints/run-checkpoint-store.js';
 import { residentBytes } from '../plan/process-memory.js';
 import { metricsFile } from '../watch/metrics-file.js';
 import type { RunObserver } from '../watch/observer.js';
@@ -24,8 +24,8 @@ import type { TrainConfig } from './run-config.js';
 import { lockRun } from './run-lock.js';
 import { addAdapters, createRunModel } from './run-model.js';
 import { type RunRows, readRunRows } from './run-rows.js';
-import { trainRows } from './train-rows.js';
 import type { TrainingResult } from './train-rows-options.js';
+import { runTrainingLoop } from './training-loop.js';
 
 const METRICS_FILE = 'metrics.jsonl';
 const CHECKPOINTS = 'checkpoints';
@@ -47,7 +47,7 @@ export interface RunOptions {
  */
 export async function runTraining(config: TrainConfig, { resume }: RunOptions = {}): Promise<TrainingResult> {
   const { output } = config;
-  const store = new CheckpointStore(join(output, CHECKPOINTS), config.checkpoints);
+  const store = new RunCheckpointStore(join(output, CHECKPOINTS), config.checkpoints);
   const start = resume === undefined ? refuseOtherRun(output) : findStart(store, resume);
   const run = await prepareRun(config, store, start);
   const made = makeFolder(output);
@@ -79,13 +79,13 @@ interface PreparedRun extends CheckpointedRun {
 /** Reads and checks whatever the run needs; writes nothing. */
 async function prepareRun(
   config: TrainConfig,
-  store: CheckpointStore,
+  store: RunCheckpointStore,
   start: RunStart | undefined,
 ): Promise<PreparedRun> {
   const tokenizerPath = config.model.tokenizer ?? config.model.path;
   if (tokenizerPath === undefined)
     throw new InputError('model.tokenizer is missing; a new model needs a tokenizer file or folder.');
-  prepareEngine(config.threads === undefined ? {} : { threads: config.threads });
+  prepareRuntime(config.threads === undefined ? {} : { threads: config.threads });
   if (config.deterministic) setLinearRoute({ forward: false, gradInput: false, gradWeight: false });
   const startBytes = residentBytes();
   const loaded = createRunModel(config);
@@ -108,7 +108,7 @@ async function trainAndSave(run: PreparedRun, watch: RunObserver | undefined): P
   const { output, training, seed, evaluation } = config;
   const checkpoints = new RunCheckpointer(run);
   const observers = observersOf(run, watch);
-  const result = await trainRows(loaded, data.rows, {
+  const result = await runTrainingLoop(loaded, data.rows, {
     training,
     output,
     seed,

@@ -3,7 +3,7 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Language, Theme } from '../chat/preferences.js';
 import { useValue } from '../state/observable.js';
-import { askFirst } from './confirm-dialog.js';
+import { confirmAction } from './confirm-dialog.js';
 import { Dialog } from './dialog.js';
 import { chooseFile, saveFile } from './files.js';
 import { useSession, useTexts } from './session.js';
@@ -133,7 +133,7 @@ function DataButtons(): JSX.Element {
     }
   };
   const removeAll = async (): Promise<void> => {
-    if (await askFirst(say.confirmRemoveAll, say.removeAll)) await workbench.removeAll();
+    if (await confirmAction(say.confirmRemoveAll, say.removeAll)) await workbench.removeAll();
   };
   return (
     <fieldset class="field">

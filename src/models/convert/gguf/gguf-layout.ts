@@ -66,7 +66,7 @@ export function ggufScheme(
   return {
     float32Vectors: true,
     ...(factors !== undefined && { factors }),
-    toOwn(tensors) {
+    fromPublished(tensors) {
       const own = new Map<string, TensorView>();
       const names = new Map<string, string>();
       const skipped: string[] = [];
@@ -85,7 +85,7 @@ export function ggufScheme(
       }
       return { tensors: own, names, skipped, unknown };
     },
-    fromOwn(tensors) {
+    toPublished(tensors) {
       const named = new Map<string, TensorView>();
       for (const [path, view] of tensors) {
         const { pattern, layer } = layerPattern(path);
