@@ -457,15 +457,15 @@ describe('common beginnings', () => {
 
   test('who gave up leaves the work that another has taken over', () => {
     const bench = new Bench(64, { prefixCache, maxBatchTokens: 20 });
-    const a = bench.add('a', ids(60));
+    const a = bench.add('a', ids(66));
     bench.step();
     a.isPaused = true;
-    bench.add('b', ids(60));
+    bench.add('b', ids(66));
     expect(bench.step()).toEqual(['b:20']);
     bench.scheduler.remove(a);
-    bench.add('c', ids(60));
+    bench.add('c', ids(66));
     bench.add('other', ids(3, 1));
-    expect(bench.steps(2)).toEqual([['b:20'], ['b:4', 'other:3']]);
+    expect(bench.steps(2)).toEqual([['b:20'], ['b:10', 'other:3']]);
   });
 
   test('tokens whose log-probabilities are asked for are run', () => {
