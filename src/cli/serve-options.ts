@@ -43,7 +43,12 @@ export const serveSpecs = {
   'kv-cache-tokens': { kind: 'integer', min: 1, help: 'the same in tokens' },
   'kv-dtype': { kind: 'string', choices: ['auto', 'int8'], help: 'int8 holds twice as many; default auto' },
   'no-prefix-cache': { kind: 'flag', help: 'compute beginnings that were seen before again' },
+  'share-prefixes': {
+    kind: 'flag',
+    help: 'keys find beginnings of each other in the cache, and can tell so',
+  },
   speculate: { kind: 'integer', min: 0, help: 'tokens guessed from repetitions in the text; default 0' },
+  'allow-priority': { kind: 'flag', help: 'every caller may say whose request goes first' },
   'max-queued-requests': { kind: 'integer', min: 1, help: 'further ones get 429; default 256' },
   'max-queued-tokens': { kind: 'integer', min: 1, help: 'of their prompts together; default 262144' },
   'max-requests-per-key': {
@@ -107,6 +112,8 @@ export function readServeOptions(options: ServeCommandOptions, version: string):
     stallSeconds: options['stall-timeout'],
     chatTemplate: readChatTemplate(options['chat-template']),
     allowChatTemplate: options['allow-chat-template'],
+    allowPriority: options['allow-priority'],
+    sharePrefixes: options['share-prefixes'],
     openMetrics: options['open-metrics'],
     http: {
       host: options.host,

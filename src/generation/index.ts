@@ -54,4 +54,4 @@ export type { GrammarSpec } from './structured/grammar-spec.js';
 export { relocateReferences, schemaPath } from './structured/relocate-references.js';
 export { HONOURED_KEYWORDS } from './structured/schema-keywords.js';
 export { STRING_FORMATS } from './structured/string-formats.js';
-export type { ConstraintSource, TokenConstraint } from './structured/token-constraint.js';
+export type { CompileOptions, ConstraintSource, TokenConstraint } from './structured/token-constraint.js';

@@ -31,6 +31,10 @@ export interface ServeOptions {
   readonly chatTemplate?: { readonly text: string } | 'fromModel' | undefined;
   /** Requests may bring templates of their own. Default false. */
   readonly allowChatTemplate?: boolean | undefined;
+  /** Every caller may give a priority. Default false: those with an admin key. */
+  readonly allowPriority?: boolean | undefined;
+  /** Keys share cached prefixes. Default false. */
+  readonly sharePrefixes?: boolean | undefined;
   /** /metrics answers without a key. Default false. */
   readonly openMetrics?: boolean | undefined;
 }
@@ -109,12 +113,14 @@ function apiRoutes(
   return [
     ...healthRoutes({ engine, version: options.version }),
     metricsRoute(metrics, options.openMetrics === true ? 'open' : 'key'),
-    ...telechatRoutes({ model, engine: observed }),
+    ...telechatRoutes({ model, engine: observed, sharePrefixes: options.sharePrefixes }),
     ...openAiRoutes({
       model,
       engine: observed,
       chatTemplate: chatTemplate(model, options),
       allowChatTemplate: options.allowChatTemplate,
+      allowPriority: options.allowPriority,
+      sharePrefixes: options.sharePrefixes,
       maxSequences: options.engine.settings.maxSequences,
       observeChoices: (count) => metrics.requested(count),
     }),

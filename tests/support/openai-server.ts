@@ -60,19 +60,24 @@ export type Json = any;
 export interface TestServerOptions extends FakeEngineOptions {
   readonly model?: ServedModel;
   readonly routes?: Partial<OpenAiRoutesOptions>;
+  /** Default: none but the admin's, which `post` sends. */
+  readonly keys?: ApiKeys;
 }
 
 export async function startOpenAiServer(options: TestServerOptions = {}): Promise<TestServer> {
   const model = options.model ?? sparkLikeModel();
   const engine = new FakeEngine(options);
-  return { ...(await serveOpenAi({ model, engine, ...options.routes })), engine, model };
+  return { ...(await serveOpenAi({ model, engine, ...options.routes }, options.keys)), engine, model };
 }
 
 /** Over any engine. Closing it leaves the engine alone. */
-export async function serveOpenAi(options: OpenAiRoutesOptions): Promise<ApiServer> {
+export async function serveOpenAi(
+  options: OpenAiRoutesOptions,
+  keys = new ApiKeys({ keys: [], adminKeys: [ADMIN_KEY] }),
+): Promise<ApiServer> {
   const server = createHttpServer(openAiRoutes(options), {
     port: 0,
-    keys: new ApiKeys({ keys: [], adminKeys: [ADMIN_KEY] }),
+    keys,
     accessLog: null,
   });
   await server.listen();

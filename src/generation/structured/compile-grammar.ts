@@ -4,6 +4,7 @@ import { GrammarBuilder, type GrammarNode } from './byte-grammar.js';
 import { GrammarAutomaton } from './grammar-automaton.js';
 import type { GrammarSpec } from './grammar-spec.js';
 import { JsonGrammar } from './json-grammar.js';
+import { type PackedGrammar, packGrammar, unpackGrammar } from './packed-grammar.js';
 import { regexGrammar } from './regex-grammar.js';
 import { schemaGrammar } from './schema-grammar.js';
 
@@ -21,9 +22,13 @@ export function compileGrammar(
   maxTokenBytes: number,
   maxKeptFrames?: number,
 ): GrammarAutomaton {
+  return new GrammarAutomaton(unpackGrammar(buildGrammar(spec)), maxTokenBytes, maxKeptFrames);
+}
+
+/** @throws InputError for a spec that is wrong, not supported or too large */
+export function buildGrammar(spec: GrammarSpec): PackedGrammar {
   const builder = new GrammarBuilder();
-  const root = rootOf(spec, builder);
-  return new GrammarAutomaton(builder.nodes, root, maxTokenBytes, maxKeptFrames);
+  return packGrammar(builder.nodes, rootOf(spec, builder));
 }
 
 function rootOf(spec: GrammarSpec, builder: GrammarBuilder): GrammarNode {

@@ -1,6 +1,7 @@
 /** The automaton that follows a text through a byte grammar. */
 import { InputError } from '../../errors/index.js';
-import { type GrammarNode, productiveNodes } from './byte-grammar.js';
+import type { GrammarNode } from './byte-grammar.js';
+import type { ReadyGrammar } from './packed-grammar.js';
 
 /** A place in the grammar and what is to come after it. */
 interface Frame {
@@ -58,14 +59,13 @@ export class GrammarAutomaton {
    * @throws InputError if no finite text matches
    */
   constructor(
-    nodes: readonly GrammarNode[],
-    root: GrammarNode,
+    { root, productive, byteClasses }: ReadyGrammar,
     maxTokenBytes: number,
     maxKeptFrames = MAX_KEPT_FRAMES,
   ) {
     this.#maxKeptFrames = maxKeptFrames;
-    this.#productive = productiveNodes(nodes);
-    this.#classOf = byteClasses(nodes);
+    this.#productive = productive;
+    this.#classOf = byteClasses;
     this.#horizonBytes = maxTokenBytes + 1;
     this.#root = root;
     if (this.#productive[root.id] !== 1) {
@@ -287,33 +287,4 @@ class Closure {
     this.#seen.add(key);
     this.#work.push({ node, parent });
   }
-}
-
-/** Bytes that no node of the grammar tells apart are of one class. */
-function byteClasses(nodes: readonly GrammarNode[]): Uint8Array {
-  let classOf = new Uint8Array(256);
-  const split = (set: (byte: number) => number) => {
-    const classes = new Map<number, number>();
-    const refined = new Uint8Array(256);
-    for (let byte = 0; byte < 256; byte++) {
-      const key = classOf[byte]! * 2 + set(byte);
-      if (!classes.has(key)) classes.set(key, classes.size);
-      refined[byte] = classes.get(key)!;
-    }
-    classOf = refined;
-  };
-  const inLiterals = new Uint8Array(256);
-  const sets = new Set<string>();
-  for (const node of nodes) {
-    if (node.kind === 'literal') for (const byte of node.bytes) inLiterals[byte] = 1;
-    if (node.kind !== 'bytes') continue;
-    const key = node.set.join('');
-    if (sets.has(key)) continue;
-    sets.add(key);
-    split((byte) => node.set[byte]!);
-  }
-  for (let single = 0; single < 256; single++) {
-    if (inLiterals[single] === 1) split((byte) => (byte === single ? 1 : 0));
-  }
-  return classOf;
 }

@@ -64,6 +64,10 @@ export class ApiKeys {
     }
   }
 
+  isAdmin(authorization: string | undefined): boolean {
+    return this.#find(authorization)?.isAdmin === true;
+  }
+
   #find(authorization: string | undefined): StoredKey | undefined {
     const text = /^bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];
     if (text === undefined) return undefined;

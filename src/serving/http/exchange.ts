@@ -126,6 +126,8 @@ export class Exchange {
           signal: this.#controller.signal,
           requestId: this.requestId,
           keyName: this.#keyName,
+          isAdmin: settings.keys.isAdmin(request.headers.authorization),
+          client: this.#keyName ?? this.#remote ?? '',
         },
         this.#reply,
       );

@@ -74,6 +74,10 @@ export interface RouteRequest {
   readonly requestId: string;
   /** Which key was given; undefined where the server has none. Never the key itself. */
   readonly keyName: string | undefined;
+  /** The key given is an admin's. */
+  readonly isAdmin: boolean;
+  /** Who asks, as far as can be told: the name of the key, else the address. For taking turns, not for trust. */
+  readonly client: string;
 }
 
 export type ReplyHeaders = Readonly<Record<string, string>>;

@@ -22,8 +22,8 @@ export function chatCompletionsRoute(context: OpenAiContext): Route {
       summary: 'An answer to a conversation',
       description:
         "The conversation is rendered in the model family's own chat format. Tools work by prompt and schema: with " +
-        'tool_choice required or a named function the answer is held to the schema; with auto it is free text unless ' +
-        'it begins with <tool_call>. finish_reason length may leave JSON unfinished.',
+        'tool_choice required or a named function the answer is held to the schema; with auto it is free text, and what ' +
+        'follows a <tool_call> in it is a call. finish_reason length may leave JSON unfinished.',
       tag: 'OpenAI',
       request: chatSchema,
       example: { messages: [{ role: 'user', content: '你好' }], max_tokens: 8 },
@@ -33,7 +33,7 @@ export function chatCompletionsRoute(context: OpenAiContext): Route {
     handler: async (request, reply) => {
       const fields = parseBody(chatSchema, request.body, PATH);
       requireEngine(context);
-      const plan = await planChat(fields, context);
+      const plan = await planChat(fields, request, context);
       context.observeChoices?.(plan.choices);
       const answer = new ChatAnswer(fields, plan, context);
       await (fields.stream === true

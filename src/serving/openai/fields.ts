@@ -24,12 +24,25 @@ const anyJson = z.unknown();
 /** A JSON schema: an object, or true and false. */
 const jsonSchema = z.union([z.record(z.string(), anyJson), z.boolean()]);
 
+/**
+ * What binds the form of an answer: a field that is not known here is refused, for without it the answer would have another
+ * form than was asked for. null and false ask for nothing.
+ */
+function bindingObject<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$loose> {
+  return z.looseObject(shape).superRefine((value, context) => {
+    for (const [key, given] of Object.entries(value))
+      if (!Object.hasOwn(shape, key) && given !== null && given !== undefined && given !== false)
+        context.addIssue({ code: 'custom', path: [key], message: 'not supported here; leave it out' });
+  });
+}
+
 const responseFormat = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('text') }),
-  z.object({ type: z.literal('json_object') }),
-  z.object({
+  bindingObject({ type: z.literal('text') }),
+  // With a schema, as llama.cpp and others have it.
+  bindingObject({ type: z.literal('json_object'), schema: optional(jsonSchema) }),
+  bindingObject({
     type: z.literal('json_schema'),
-    json_schema: z.object({
+    json_schema: bindingObject({
       name: optional(z.string().max(256)),
       description: optional(z.string()),
       schema: optional(jsonSchema),
@@ -38,19 +51,17 @@ const responseFormat = z.discriminatedUnion('type', [
   }),
 ]);
 
-const structuredOutputs = z
-  .object({
-    json: optional(z.union([z.string(), jsonSchema])),
-    regex: optional(z.string().min(1)),
-    choice: optional(z.array(z.string().min(1)).min(1).max(MAX_LIST)),
-    json_object: optional(z.boolean()),
-  })
-  .refine(
-    ({ json, regex, choice, json_object }) =>
-      [json, regex, choice, json_object === true ? true : undefined].filter((value) => value !== undefined)
-        .length === 1,
-    { message: 'give exactly one of json, regex, choice, json_object' },
-  );
+const structuredOutputs = bindingObject({
+  json: optional(z.union([z.string(), jsonSchema])),
+  regex: optional(z.string().min(1)),
+  choice: optional(z.array(z.string().min(1)).min(1).max(MAX_LIST)),
+  json_object: optional(z.boolean()),
+}).refine(
+  ({ json, regex, choice, json_object }) =>
+    [json, regex, choice, json_object === true ? true : undefined].filter((value) => value !== undefined)
+      .length === 1,
+  { message: 'give exactly one of json, regex, choice, json_object' },
+);
 
 export const sharedShape = {
   model: optional(z.string().min(1).max(1024)),

@@ -23,6 +23,10 @@ export interface OpenAiRoutesOptions {
   readonly allowChatTemplate?: boolean | undefined;
   /** Sequences of one request that are with the engine at the same time; the others follow. Default 64. */
   readonly maxSequences?: number | undefined;
+  /** Every caller may give a priority. Default false: those with an admin key. */
+  readonly allowPriority?: boolean | undefined;
+  /** Keys share cached prefixes. Default false: usage and time would tell one what another has asked. */
+  readonly sharePrefixes?: boolean | undefined;
   /** Told how many choices a request asks for. */
   readonly observeChoices?: ((count: number) => void) | undefined;
 }
@@ -34,6 +38,8 @@ export function openAiRoutes(options: OpenAiRoutesOptions): Route[] {
     chatTemplate,
     allowChatTemplate = false,
     maxSequences = DEFAULT_MAX_SEQUENCES,
+    allowPriority = false,
+    sharePrefixes = false,
     observeChoices,
   } = options;
   const needsTemplates = allowChatTemplate || chatTemplate !== undefined;
@@ -45,6 +51,8 @@ export function openAiRoutes(options: OpenAiRoutesOptions): Route[] {
     chatTemplate,
     allowChatTemplate,
     maxSequences,
+    allowPriority,
+    sharePrefixes,
     observeChoices,
     fingerprint: fingerprintOf(model),
   };

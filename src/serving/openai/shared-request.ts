@@ -2,6 +2,7 @@
 import type { BeamParameters, GrammarSpec, SamplingParameters, TextRequest } from '../../generation/index.js';
 import { badRequest } from '../http/index.js';
 import type { ServedModel } from '../served-model.js';
+import type { Caller, OpenAiContext } from './context.js';
 import type { SharedFields } from './fields.js';
 import { grammarOf } from './grammar.js';
 
@@ -14,11 +15,14 @@ export type RequestParts = Omit<TextRequest, 'promptIds' | 'maxNewTokens' | 'cho
  */
 export function sharedRequestParts(
   fields: SharedFields,
-  model: ServedModel,
+  caller: Caller,
+  context: Pick<OpenAiContext, 'model' | 'allowPriority' | 'sharePrefixes'>,
   adapter: string | undefined,
   demanded?: GrammarSpec,
 ): RequestParts {
+  const { model } = context;
   checkCombinations(fields);
+  checkPriority(fields, caller, context);
   const formatted = grammarOf(fields);
   if (demanded !== undefined && formatted !== undefined)
     throw badRequest('tool_choice: a demanded call and a response format exclude each other', 'tool_choice');
@@ -45,9 +49,32 @@ export function sharedRequestParts(
     grammar,
     beams: beamsOf(fields),
     adapter,
-    cacheSalt: fields.cache_salt,
+    cacheSalt: cacheSalt(fields.cache_salt, caller, context),
     priority: fields.priority,
+    client: caller.client,
   };
+}
+
+/** @throws HttpError 400 for who may not go before others */
+function checkPriority(
+  { priority = 0 }: SharedFields,
+  { isAdmin }: Caller,
+  { allowPriority }: Pick<OpenAiContext, 'allowPriority'>,
+): void {
+  if (priority === 0 || allowPriority || isAdmin) return;
+  throw badRequest(
+    'priority: only with an admin key, or where the server was started with --allow-priority; leave it out',
+    'priority',
+  );
+}
+
+/** A key finds in the cache what was asked with it, and nothing of others. */
+function cacheSalt(
+  salt: string | undefined,
+  { keyName }: Caller,
+  { sharePrefixes }: Pick<OpenAiContext, 'sharePrefixes'>,
+): string | undefined {
+  return sharePrefixes || keyName === undefined ? salt : JSON.stringify([keyName, salt ?? null]);
 }
 
 function beamsOf(fields: SharedFields): BeamParameters | undefined {
@@ -100,6 +127,8 @@ function checkCombinations(fields: SharedFields): void {
     );
   if (isBeams && fields.best_of !== undefined && fields.best_of < (fields.n ?? 1))
     throw badRequest(`best_of: ${fields.best_of} beams give no ${fields.n} choices`, 'best_of');
+  if (isBeams && fields.stop !== undefined && fields.stop.length > 0)
+    throw badRequest('stop: not with use_beam_search; give stop_token_ids, or cut the answer', 'stop');
   if (fields.spark_penalty !== undefined && (fields.repetition_penalty ?? 1) !== 1)
     throw badRequest('spark_penalty: not together with repetition_penalty', 'spark_penalty');
 }

@@ -15,6 +15,8 @@ import { type DialogRequest, dialogSchema, parseDialogRequest } from './dialog-r
 export interface TelechatOptions {
   readonly model: ServedModel;
   readonly engine: EngineService;
+  /** Keys share cached prefixes. Default false. */
+  readonly sharePrefixes?: boolean | undefined;
 }
 
 /** Kept free for the answer where the client does not say how long it may be. */
@@ -65,10 +67,16 @@ export function telechatRoutes(options: TelechatOptions): Route[] {
 }
 
 async function* answerTexts(
-  { body, signal }: RouteRequest,
+  { body, signal, client, keyName }: RouteRequest,
   options: TelechatOptions,
 ): AsyncGenerator<string> {
-  const request = textRequest(parseDialogRequest(body), options);
+  const request: TextRequest = {
+    ...textRequest(parseDialogRequest(body), options),
+    client,
+    // What one key has asked another must not be able to tell by the time of its first token.
+    cacheSalt:
+      options.sharePrefixes === true || keyName === undefined ? undefined : JSON.stringify([keyName, null]),
+  };
   let isComplete = false;
   for await (const { text, end } of options.engine.generate(request, signal)) {
     yield text;
