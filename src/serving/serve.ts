@@ -16,6 +16,7 @@ import { openAiRoutes } from './openai/index.js';
 import { pageFolder } from './page-folder.js';
 import { type LoadServedModelOptions, loadServedModel, type ServedModel } from './served-model.js';
 import { telechatRoutes } from './telechat/index.js';
+import { TextDesk } from './texts/index.js';
 
 export interface ServeOptions {
   /** Of Xinghe. */
@@ -39,11 +40,13 @@ export class ModelServer {
   readonly model: ServedModel;
   readonly engine: EngineProcess;
   readonly http: HttpService;
+  readonly #texts: TextDesk;
 
-  private constructor(model: ServedModel, engine: EngineProcess, http: HttpService) {
+  private constructor(model: ServedModel, engine: EngineProcess, http: HttpService, texts: TextDesk) {
     this.model = model;
     this.engine = engine;
     this.http = http;
+    this.#texts = texts;
   }
 
   /**
@@ -71,8 +74,9 @@ export class ModelServer {
         engine,
         cacheConfig: { cache_dtype: options.engine.kvDType ?? 'auto' },
       });
+      const texts = new TextDesk(model, { ...options.model, id: model.id });
       const routes = withOpenApi(
-        [...apiRoutes(model, engine, metrics, options), ...staticRoutes(pageFolder())],
+        [...apiRoutes({ model, engine, texts }, metrics, options), ...staticRoutes(pageFolder())],
         {
           version: options.version,
           hasKeys: options.http?.keys?.isRequired ?? false,
@@ -80,7 +84,7 @@ export class ModelServer {
       );
       const http = createHttpServer(routes, { ...options.http, observer: metrics });
       await http.listen();
-      return new ModelServer(model, engine, http);
+      return new ModelServer(model, engine, http, texts);
     } catch (error) {
       await engine.close();
       throw error;
@@ -90,13 +94,19 @@ export class ModelServer {
   /** Waits for requests under way, `milliseconds` at most, then ends everything. */
   async close(milliseconds: number): Promise<void> {
     await this.http.drain(milliseconds);
+    await this.#texts.close();
     await this.engine.close();
   }
 }
 
+interface ServedParts {
+  readonly model: ServedModel;
+  readonly engine: EngineProcess;
+  readonly texts: TextDesk;
+}
+
 function apiRoutes(
-  model: ServedModel,
-  engine: EngineProcess,
+  { model, engine, texts }: ServedParts,
   metrics: ServingMetrics,
   options: ServeOptions,
 ): Route[] {
@@ -104,10 +114,11 @@ function apiRoutes(
   return [
     ...healthRoutes({ engine, version: options.version }),
     metricsRoute(metrics, options.openMetrics === true ? 'open' : 'key'),
-    ...telechatRoutes({ model, engine: observed }),
+    ...telechatRoutes({ model, engine: observed, texts }),
     ...openAiRoutes({
       model,
       engine: observed,
+      texts,
       chatTemplate: chatTemplate(model, options),
       allowChatTemplate: options.allowChatTemplate,
       maxSequences: options.engine.maxSequences,

@@ -7,6 +7,7 @@ import { InputError } from '../errors/index.js';
 import { parseJson } from '../formats/index.js';
 import {
   type Architecture,
+  type ChatMessage,
   loadModelArchitecture,
   loadModelTokenizer,
   readSideFile,
@@ -60,6 +61,8 @@ export interface ServedModel {
    * @throws InputError for a conversation that the format cannot render, a tokenizer without the family's tokens
    */
   renderChat(turns: readonly ChatTurn[], options?: RenderChatOptions): number[];
+  /** In the same format; the oldest turns are left out where it is longer than `maxLength`. @throws InputError */
+  renderDialog(messages: readonly ChatMessage[], maxLength: number): number[];
   /** Ids of a text; special tokens in it are recognised. @param addSpecialTokens default true */
   encode(text: string, addSpecialTokens?: boolean): number[];
 }
@@ -127,6 +130,7 @@ export function createServedModel(parts: ServedModelParts): ServedModel {
     chatTemplate: parts.chatTemplate,
     renderChat: (turns, renderOptions) =>
       renderFamilyChat(architecture.chat, tokenizer, turns, renderOptions ?? {}),
+    renderDialog: (messages, maxLength) => architecture.chat.renderPrompt(messages, tokenizer, { maxLength }),
     encode: (text, addSpecialTokens = true) => tokenizer.encode(text, { addSpecialTokens }),
   };
 }

@@ -12,18 +12,23 @@ export async function chatIds(
   fields: ChatPromptFields,
   mode: ToolMode,
   context: OpenAiContext,
-): Promise<number[]> {
+  signal?: AbortSignal,
+): Promise<readonly number[]> {
   const { model, engine } = context;
   const texts = fields.messages.map(contentText);
   const limits = { maxModelLength: engine.maxModelLength, model };
   checkTextLength(texts.join('\n'), limits, 'messages');
   const template = templateOf(fields, context);
-  if (template !== undefined) return templateIds(template, fields, mode, context);
+  if (template !== undefined) return await templateIds(template, fields, mode, context, signal);
   if (model.chatFault !== undefined) throw badRequest(model.chatFault, 'messages');
-  return model.renderChat(turnsOf(fields, mode, texts), {
+  const turns = turnsOf(fields, mode, texts);
+  // Tools, and the calls of the history, are text as well.
+  checkTextLength(turns.map(({ content }) => content).join('\n'), limits, 'messages');
+  const options = {
     addGenerationPrompt: fields.add_generation_prompt,
     continueFinalMessage: fields.continue_final_message,
-  });
+  };
+  return await context.texts.renderChat(turns, options, signal);
 }
 
 /** Messages as the families know them: system, user, assistant; tools as text. */
@@ -68,8 +73,9 @@ async function templateIds(
   fields: ChatPromptFields,
   mode: ToolMode,
   context: OpenAiContext,
-): Promise<number[]> {
-  const { model, engine, templates } = context;
+  signal: AbortSignal | undefined,
+): Promise<readonly number[]> {
+  const { model, engine, templates, texts } = context;
   if (templates === undefined)
     throw badRequest('chat_template: this server renders no templates', 'chat_template');
   const { tokenizer } = model;
@@ -84,7 +90,7 @@ async function templateIds(
     eos_token: token(tokenizer.eosTokenId),
   });
   checkTextLength(text, { maxModelLength: engine.maxModelLength, model }, 'messages');
-  return tokenizer.encode(continued(text, fields));
+  return await texts.encode(continued(text, fields), false, signal);
 }
 
 /** A begun answer ends where it ends, whatever the template puts behind it. */

@@ -25,17 +25,18 @@ export interface CompletionPlan {
 export async function planCompletion(
   fields: CompletionFields,
   context: OpenAiContext,
+  signal?: AbortSignal,
 ): Promise<CompletionPlan> {
-  const { model, engine } = context;
+  const { engine } = context;
   const requested = findModel(context, fields.model);
   if ((fields.suffix ?? '') !== '')
     throw badRequest('suffix: these models fill no gaps; leave it out', 'suffix');
   const isEcho = fields.echo === true;
   if (fields.max_tokens === 0 && !isEcho && fields.prompt_logprobs === undefined)
     throw badRequest('max_tokens: 0 only with echo: true or prompt_logprobs', 'max_tokens');
-  const parts = sharedRequestParts(fields, model, requested.adapter);
+  const parts = await sharedRequestParts(fields, context, requested.adapter);
   const { choices, beams } = planChoices(fields);
-  const prompts = await completionPrompts(fields, context);
+  const prompts = await completionPrompts(fields, context, signal);
   const echoed = isEcho ? fields.logprobs : undefined;
   const promptLogProbs =
     echoed === undefined ? fields.prompt_logprobs : Math.max(echoed, fields.prompt_logprobs ?? 0);

@@ -32,7 +32,7 @@ export function completionsRoute(context: OpenAiContext): Route {
     handler: async (request, reply) => {
       const fields = parseBody(completionSchema, request.body, PATH);
       requireEngine(context);
-      const plan = await planCompletion(fields, context);
+      const plan = await planCompletion(fields, context, request.signal);
       context.observeChoices?.(plan.choices);
       const answer = new CompletionAnswer(fields, plan, context);
       await (fields.stream === true

@@ -2,6 +2,7 @@
 import { type EngineService, EngineUnavailableError } from '../engine-service.js';
 import { HttpError } from '../http/index.js';
 import type { ServedModel } from '../served-model.js';
+import type { TextDesk } from '../texts/index.js';
 import type { TemplateRenderer } from './chat-template.js';
 import type { TokenTexts } from './token-texts.js';
 
@@ -9,6 +10,7 @@ export interface OpenAiContext {
   readonly model: ServedModel;
   readonly engine: EngineService;
   readonly tokens: TokenTexts;
+  readonly texts: TextDesk;
   /** Renders Jinja templates; undefined: none is ever used. */
   readonly templates: TemplateRenderer | undefined;
   /** The template that takes the place of the family's own format. Default: none. */

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { EngineService } from '../engine-service.js';
 import type { Route } from '../http/index.js';
 import type { ServedModel } from '../served-model.js';
+import { TextDesk } from '../texts/index.js';
 import { adapterRoutes } from './adapters.js';
 import { chatCompletionsRoute } from './chat-completions.js';
 import { TemplateRenderer } from './chat-template.js';
@@ -16,6 +17,8 @@ import { tokenizeRoutes } from './tokenize.js';
 export interface OpenAiRoutesOptions {
   readonly model: ServedModel;
   readonly engine: EngineService;
+  /** Tokenizes long texts. Default: at once, on this thread. */
+  readonly texts?: TextDesk | undefined;
   /** A Jinja template that takes the place of the family's own chat format. Default: the family's own. */
   readonly chatTemplate?: string | undefined;
   /** Requests may bring templates of their own. Default false: a template is a program. */
@@ -30,6 +33,7 @@ export function openAiRoutes(options: OpenAiRoutesOptions): Route[] {
   const {
     model,
     engine,
+    texts = new TextDesk(model),
     chatTemplate,
     allowChatTemplate = false,
     maxSequences = 64,
@@ -39,6 +43,7 @@ export function openAiRoutes(options: OpenAiRoutesOptions): Route[] {
   const context: OpenAiContext = {
     model,
     engine,
+    texts,
     tokens: new TokenTexts(model.tokenizer),
     templates: needsTemplates ? new TemplateRenderer() : undefined,
     chatTemplate,

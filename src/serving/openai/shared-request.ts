@@ -1,7 +1,10 @@
 /** The fields that both completion routes share, checked against the model and put into the engine's terms. */
+import { setImmediate } from 'node:timers/promises';
 import type { BeamParameters, GrammarSpec, SamplingParameters, TextRequest } from '../../generation/index.js';
 import { badRequest } from '../http/index.js';
 import type { ServedModel } from '../served-model.js';
+import type { TextDesk } from '../texts/index.js';
+import type { OpenAiContext } from './context.js';
 import type { SharedFields } from './fields.js';
 import { grammarOf } from './grammar.js';
 
@@ -18,12 +21,12 @@ export interface ChoicePlan {
  * @param demanded what an answer that calls a tool must follow
  * @throws HttpError 400 naming the field
  */
-export function sharedRequestParts(
+export async function sharedRequestParts(
   fields: SharedFields,
-  model: ServedModel,
+  { model, texts }: Pick<OpenAiContext, 'model' | 'texts'>,
   adapter: string | undefined,
   demanded?: GrammarSpec,
-): RequestParts {
+): Promise<RequestParts> {
   checkCombinations(fields);
   const formatted = grammarOf(fields);
   if (demanded !== undefined && formatted !== undefined)
@@ -36,7 +39,7 @@ export function sharedRequestParts(
   const ownStops = fields.ignore_eos === true && grammar === undefined ? [] : model.stopTokenIds;
   const stops = [...ownStops, ...(fields.stop_token_ids ?? [])];
   const stop = typeof fields.stop === 'string' ? [fields.stop] : fields.stop;
-  const words = fields.bad_words?.flatMap((word) => [tokenizer.encode(word), tokenizer.encode(` ${word}`)]);
+  const words = await encodedWords(fields.bad_words, texts);
   return {
     sampling: samplingOf(fields, model),
     vocabLimit: tokenizer.vocabSize,
@@ -54,6 +57,20 @@ export function sharedRequestParts(
     cacheSalt: fields.cache_salt,
     priority: fields.priority,
   };
+}
+
+/** Each alone and behind a space. */
+async function encodedWords(
+  words: readonly string[] | undefined,
+  texts: TextDesk,
+): Promise<(readonly number[])[] | undefined> {
+  if (words === undefined) return undefined;
+  const encoded: (readonly number[])[] = [];
+  for (const word of words) {
+    encoded.push(await texts.encode(word, false), await texts.encode(` ${word}`, false));
+    await setImmediate();
+  }
+  return encoded;
 }
 
 export function planChoices(fields: SharedFields): ChoicePlan {
@@ -88,6 +105,13 @@ export function checkTokenId(model: ServedModel, id: number, param: string): voi
       `${param}: token id ${id} is outside the vocabulary; ids go from 0 to ${vocabSize - 1}`,
       param,
     );
+}
+
+/** As `checkTokenId` for each of them. */
+export function checkTokenIds(model: ServedModel, ids: readonly number[], param: string): void {
+  const { vocabSize } = model.tokenizer;
+  const index = ids.findIndex((id) => id >= vocabSize);
+  if (index >= 0) checkTokenId(model, ids[index] ?? 0, `${param}.${index}`);
 }
 
 /** Fields that are right alone and wrong together. */
