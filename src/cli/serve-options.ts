@@ -23,6 +23,11 @@ export const serveSpecs = {
     value: 'NAME…',
     help: 'further names of this server, where it has no keys',
   },
+  'trust-proxy': {
+    kind: 'strings',
+    value: 'ADDRESS…',
+    help: 'proxies whose X-Forwarded-For the log believes, e.g. 127.0.0.1 10.0.0.0/8',
+  },
   adapter: { kind: 'strings', value: 'NAME=PATH…', help: 'LoRA adapters, each a model of its own name' },
   'served-model-name': {
     kind: 'string',
@@ -120,6 +125,7 @@ export function readServeOptions(options: ServeCommandOptions, version: string):
       allowOpen: options['allow-open'],
       allowedOrigins: options['allow-origin'],
       allowedHosts: options['allow-host'],
+      trustedProxies: options['trust-proxy'],
       maxConcurrentPerKey: options['max-requests-per-key'],
       ...(options.quiet && { accessLog: null }),
     },

@@ -1,7 +1,7 @@
 /** A model behind HTTP: the engine's process, the routes, and the end of both. */
 import { InputError } from '../errors/index.js';
 import { EngineProcess, type QueueLimits, type TextEngineSetup } from './engine-process/index.js';
-import type { AdapterInfo } from './engine-service.js';
+import type { AdapterInfo, EngineService } from './engine-service.js';
 import {
   createHttpServer,
   type HttpServerOptions,
@@ -14,6 +14,7 @@ import {
 import { metricsRoute, ObservedEngine, ServingMetrics } from './metrics/index.js';
 import { openAiRoutes } from './openai/index.js';
 import { pageFolder } from './page-folder.js';
+import { ReplaceableAdapters } from './replaceable-adapters.js';
 import { type LoadServedModelOptions, loadServedModel, type ServedModel } from './served-model.js';
 import { telechatRoutes } from './telechat/index.js';
 import { TextDesk } from './texts/index.js';
@@ -68,15 +69,19 @@ export class ModelServer {
       assumedLength: model.maxModelLength,
     });
     try {
+      const replaceable = new ReplaceableAdapters(engine);
       const metrics = new ServingMetrics({
         modelName: model.id,
         maxModelLength: model.maxModelLength,
-        engine,
+        engine: replaceable,
         cacheConfig: { cache_dtype: options.engine.kvDType ?? 'auto' },
       });
       const texts = new TextDesk(model, { ...options.model, id: model.id });
       const routes = withOpenApi(
-        [...apiRoutes({ model, engine, texts }, metrics, options), ...staticRoutes(pageFolder())],
+        [
+          ...apiRoutes({ model, engine: replaceable, texts }, metrics, options),
+          ...staticRoutes(pageFolder()),
+        ],
         {
           version: options.version,
           hasKeys: options.http?.keys?.isRequired ?? false,
@@ -101,7 +106,7 @@ export class ModelServer {
 
 interface ServedParts {
   readonly model: ServedModel;
-  readonly engine: EngineProcess;
+  readonly engine: EngineService;
   readonly texts: TextDesk;
 }
 

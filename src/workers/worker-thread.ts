@@ -14,7 +14,11 @@ export class WorkerThread<Input, Output> {
   /** @param module exports what a WorkerModule has; @param setup what its `start` is given */
   constructor(module: URL, setup: unknown) {
     const entry = compiledModule(new URL('./worker-entry.js', import.meta.url));
-    this.#worker = new Worker(entry, { workerData: { module: compiledModule(module).href, setup } });
+    this.#worker = new Worker(entry, {
+      workerData: { module: compiledModule(module).href, setup },
+      // Options such as --input-type or --inspect are for the process's own first module.
+      execArgv: [],
+    });
     this.#worker.on('message', (reply: WorkerReply<Output>) => {
       const task = this.#waiting.shift();
       if (reply.kind === 'output') task?.resolve(reply.output);

@@ -17,6 +17,7 @@ import { HttpError } from './http-error.js';
 import type { HttpServerOptions, Settings } from './http-options.js';
 import type { Route } from './route.js';
 import { RouteTable } from './route-table.js';
+import { TrustedProxies } from './trusted-proxies.js';
 import { WorkGate } from './work-gate.js';
 
 /** Bytes of a request's head; more is a 431. */
@@ -26,7 +27,7 @@ const GOODBYE_MILLISECONDS = 1000;
 
 /**
  * @param routes as the table takes them; nothing else is answered
- * @throws InputError for allowed origins that are none
+ * @throws InputError for allowed origins and proxies that are none
  */
 export function createHttpServer(routes: readonly Route[], options: HttpServerOptions = {}): HttpService {
   return new HttpService(routes, withDefaults(options));
@@ -52,6 +53,7 @@ export class HttpService {
         hasKeys: settings.keys.isRequired,
       }),
       gate: new WorkGate(settings.maxConcurrentPerKey),
+      proxies: new TrustedProxies(settings.trustedProxies),
       isDraining: () => this.#isDraining,
     };
     this.#server = createServer({
@@ -242,6 +244,7 @@ function withDefaults(options: HttpServerOptions): Settings {
     allowOpen: options.allowOpen ?? false,
     allowedOrigins: options.allowedOrigins ?? [],
     allowedHosts: options.allowedHosts ?? [],
+    trustedProxies: options.trustedProxies ?? [],
     maxBodyBytes: options.maxBodyBytes ?? 4 * 1024 * 1024,
     maxJsonDepth: options.maxJsonDepth ?? 64,
     maxHeaders: options.maxHeaders ?? 256,

@@ -10,6 +10,7 @@ import { checkContentType, parseJsonBody, readBody } from './json-body.js';
 import type { Route } from './route.js';
 import { parseTarget, type RequestTarget, type RouteTable } from './route-table.js';
 import { ServerReply } from './server-reply.js';
+import type { TrustedProxies } from './trusted-proxies.js';
 import { hasBody, linger } from './unread-body.js';
 import type { WorkGate } from './work-gate.js';
 
@@ -19,6 +20,7 @@ export interface ServerParts {
   readonly table: RouteTable;
   readonly guard: BrowserGuard;
   readonly gate: WorkGate;
+  readonly proxies: TrustedProxies;
   readonly isDraining: () => boolean;
 }
 
@@ -60,7 +62,7 @@ export class Exchange {
     this.#response = response;
     this.#needsContinue = needsContinue;
     this.#bytesBefore = request.socket.bytesWritten;
-    this.#remote = request.socket.remoteAddress;
+    this.#remote = parts.proxies.clientOf(request);
     this.requestId = requestIdOf(request);
     response.setHeader('x-request-id', this.requestId);
     response.setHeader('x-content-type-options', 'nosniff');
@@ -111,8 +113,9 @@ export class Exchange {
       throw new HttpError(431, { message: `The request has more than ${settings.maxHeaders} headers.` });
     const target = parseTarget(request.url ?? '/');
     this.#path = target.path;
-    guard.check(request.headers, request.httpVersion);
-    const found = this.#findRoute(target);
+    const host = target.host ?? request.headers.host;
+    guard.checkHost(request, host);
+    const found = this.#findRoute(target, () => guard.checkSite(request.headers, host));
     if (found === undefined) return;
     const { route, params } = found;
     this.#route = route;
@@ -140,12 +143,14 @@ export class Exchange {
   }
 
   /** undefined: it was an OPTIONS, and is answered. @throws HttpError 401, 404, 405 */
-  #findRoute({
-    segments,
-  }: RequestTarget): { route: Route; params: Readonly<Record<string, string>> } | undefined {
+  #findRoute(
+    { segments }: RequestTarget,
+    checkSite: () => void,
+  ): { route: Route; params: Readonly<Record<string, string>> } | undefined {
     const { table, guard, settings } = this.#parts;
     const { headers, method = 'GET' } = this.#request;
     const match = table.find(method, segments);
+    if (match.kind !== 'found' || match.route.isPublic !== true) checkSite();
     switch (match.kind) {
       case 'found':
         return match;

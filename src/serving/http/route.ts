@@ -22,6 +22,8 @@ export interface Route {
   /** The `handler` label of the HTTP metrics; default: `path`. */
   readonly name?: string | undefined;
   readonly access: Access;
+  /** The same for everybody and for every page: neither Host nor Origin matter. Default false. */
+  readonly isPublic?: boolean | undefined;
   /** `json`: the body is parsed, its content type checked (415), its absence a 400. `none`: any body is refused. */
   readonly body: 'json' | 'none';
   /**

@@ -139,7 +139,7 @@ class ServerEventStream implements EventStream {
   }
 
   async send(value: unknown): Promise<void> {
-    const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'null');
+    const text = typeof value === 'string' ? value : oneLine(JSON.stringify(value) ?? 'null');
     // Only a text of the caller's own can have line ends; each line is then a data line, as the standard has it.
     await this.#write(`data: ${text.replace(/\r\n|\r|\n/g, '\ndata: ')}\n\n`);
   }
@@ -171,7 +171,6 @@ class ServerEventStream implements EventStream {
     this.#response.writeHead(200, {
       'Content-Type': 'text/event-stream; charset=utf-8',
       'Cache-Control': 'no-cache',
-      Connection: 'keep-alive',
       'X-Accel-Buffering': 'no',
       ...this.#options.headers,
     });
@@ -184,4 +183,12 @@ class ServerEventStream implements EventStream {
     this.#sendHead();
     this.#response.write(': ping\n\n');
   }
+}
+
+/** What readers in other languages take for the end of a line, JSON does not: Python's `splitlines` among them. */
+function oneLine(json: string): string {
+  return json.replace(
+    /[\u0085\u2028\u2029]/g,
+    (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
