@@ -36,6 +36,10 @@ export const serveSpecs = {
   },
   tokenizer: { kind: 'string', value: 'PATH', help: 'default: the one in the model folder' },
   'chat-template': { kind: 'string', value: 'FILE|model', help: "Jinja; default: the family's own format" },
+  'parse-special': {
+    kind: 'flag',
+    help: 'names of special tokens in messages become these tokens; default: text',
+  },
   'allow-chat-template': { kind: 'flag', help: 'requests may bring templates of their own' },
   config,
   dtype,
@@ -90,6 +94,7 @@ export function readServeOptions(options: ServeCommandOptions, version: string):
       configPath: options.config,
       tokenizerPath: options.tokenizer,
       maxModelLength,
+      parsesSpecial: options['parse-special'],
     },
     engine: {
       model: options.model,

@@ -36,7 +36,7 @@ export class RouteTable {
   /** @param segments decoded, as `pathSegments` gives them */
   find(method: string, segments: readonly string[]): RouteMatch {
     // A base URL that ends with a slash makes `/v1//models`; an empty segment never means anything.
-    const place = walk(this.#root, segments, {}) ?? walk(this.#root, segments.filter(isFull), {});
+    const place = walk(this.#root, segments, {}) ?? walk(this.#root, withoutEmpty(segments), {});
     if (place === undefined) return { kind: 'unknown' };
     const wanted = method === 'HEAD' ? 'GET' : method;
     for (const [known, route] of place.node.routes)
@@ -69,8 +69,9 @@ export class RouteTable {
   }
 }
 
-function isFull(segment: string): boolean {
-  return segment !== '';
+function withoutEmpty(segments: readonly string[]): readonly string[] {
+  const full = segments.filter((segment) => segment !== '');
+  return full.length === 0 ? [''] : full;
 }
 
 function walk(

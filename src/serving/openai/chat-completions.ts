@@ -33,7 +33,7 @@ export function chatCompletionsRoute(context: OpenAiContext): Route {
     handler: async (request, reply) => {
       const fields = parseBody(chatSchema, request.body, PATH);
       requireEngine(context);
-      const plan = await planChat(fields, context, request.signal);
+      const plan = await planChat(fields, context, request);
       context.observeChoices?.(plan.choices);
       const answer = new ChatAnswer(fields, plan, context);
       await (fields.stream === true

@@ -8,6 +8,7 @@ import { answerLength } from './context-length.js';
 import { checkSize } from './grammar.js';
 import { truncated } from './prompt-ids.js';
 import { planChoices, sharedRequestParts } from './shared-request.js';
+import type { TemplateCaller } from './template-desk.js';
 import { type ToolMode, toolGrammar, toolMode } from './tool-prompt.js';
 
 export interface ChatPlan {
@@ -24,7 +25,7 @@ export interface ChatPlan {
 export async function planChat(
   fields: ChatFields,
   context: OpenAiContext,
-  signal?: AbortSignal,
+  caller?: TemplateCaller,
 ): Promise<ChatPlan> {
   const { engine } = context;
   const requested = findModel(context, fields.model);
@@ -34,7 +35,7 @@ export async function planChat(
   const demanded = checkSize(toolGrammar(fields, mode), 'tools');
   const parts = await sharedRequestParts(fields, context, requested.adapter, demanded);
   const promptIds = truncated(
-    await chatIds(fields, mode, context, signal),
+    await chatIds(fields, mode, context, caller),
     fields.truncate_prompt_tokens,
     engine,
   );

@@ -17,7 +17,8 @@ const toolCall = z.object({
 });
 
 export const messageSchema = z.discriminatedUnion('role', [
-  z.object({ role: z.enum(['system', 'developer', 'user']), content, name: optional(z.string()) }),
+  z.object({ role: z.enum(['system', 'developer']), content: optional(content), name: optional(z.string()) }),
+  z.object({ role: z.literal('user'), content, name: optional(z.string()) }),
   z.object({
     role: z.literal('assistant'),
     content: optional(content),

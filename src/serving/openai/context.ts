@@ -3,7 +3,7 @@ import { type EngineService, EngineUnavailableError } from '../engine-service.js
 import { HttpError } from '../http/index.js';
 import type { ServedModel } from '../served-model.js';
 import type { TextDesk } from '../texts/index.js';
-import type { TemplateRenderer } from './chat-template.js';
+import type { TemplateDesk } from './template-desk.js';
 import type { TokenTexts } from './token-texts.js';
 
 export interface OpenAiContext {
@@ -12,7 +12,7 @@ export interface OpenAiContext {
   readonly tokens: TokenTexts;
   readonly texts: TextDesk;
   /** Renders Jinja templates; undefined: none is ever used. */
-  readonly templates: TemplateRenderer | undefined;
+  readonly templates: TemplateDesk | undefined;
   /** The template that takes the place of the family's own format. Default: none. */
   readonly chatTemplate: string | undefined;
   /** Whether a request may bring a template of its own. */

@@ -6,11 +6,11 @@ import type { ServedModel } from '../served-model.js';
 import { TextDesk } from '../texts/index.js';
 import { adapterRoutes } from './adapters.js';
 import { chatCompletionsRoute } from './chat-completions.js';
-import { TemplateRenderer } from './chat-template.js';
 import { completionsRoute } from './completions.js';
 import type { OpenAiContext } from './context.js';
 import { modelRoutes } from './models.js';
 import { propsRoute } from './props.js';
+import { TemplateDesk } from './template-desk.js';
 import { TokenTexts } from './token-texts.js';
 import { tokenizeRoutes } from './tokenize.js';
 
@@ -45,7 +45,7 @@ export function openAiRoutes(options: OpenAiRoutesOptions): Route[] {
     engine,
     texts,
     tokens: new TokenTexts(model.tokenizer),
-    templates: needsTemplates ? new TemplateRenderer() : undefined,
+    templates: needsTemplates ? new TemplateDesk() : undefined,
     chatTemplate,
     allowChatTemplate,
     maxSequences,

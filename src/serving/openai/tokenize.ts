@@ -10,6 +10,7 @@ import { checkTextLength } from './context-length.js';
 import { optional } from './fields.js';
 import { parseBody } from './parse-body.js';
 import { checkTokenIds } from './shared-request.js';
+import type { TemplateCaller } from './template-desk.js';
 import { toolMode } from './tool-prompt.js';
 
 const commonShape = {
@@ -44,10 +45,11 @@ export function tokenizeRoutes(context: OpenAiContext): Route[] {
         example: { prompt: '你好' },
         errors: [404, 422],
       },
-      handler: async ({ body, signal }, reply) => {
+      handler: async (request, reply) => {
+        const { body, signal } = request;
         const isChat = typeof body === 'object' && body !== null && 'messages' in body;
         const { ids, wantsStrings } = await (isChat
-          ? ofMessages(body, context, signal)
+          ? ofMessages(body, context, request)
           : ofText(body, context, signal));
         const tokens = await jsonList(ids, String);
         const strings =
@@ -139,9 +141,9 @@ async function ofText(body: unknown, context: OpenAiContext, signal: AbortSignal
   return { ids, wantsStrings: fields.return_token_strs };
 }
 
-async function ofMessages(body: unknown, context: OpenAiContext, signal: AbortSignal): Promise<Tokenized> {
+async function ofMessages(body: unknown, context: OpenAiContext, caller: TemplateCaller): Promise<Tokenized> {
   const fields = parseBody(chatSchema, body, '/tokenize');
   findModel(context, fields.model);
-  const ids = await chatIds(fields, toolMode(fields), context, signal);
+  const ids = await chatIds(fields, toolMode(fields), context, caller);
   return { ids, wantsStrings: fields.return_token_strs };
 }

@@ -38,6 +38,11 @@ export class TextDesk {
     return await this.#ids({ kind: 'encode', text, addSpecialTokens }, signal);
   }
 
+  /** Of a rendered template whose messages `literalText` made. */
+  async encodeCut(text: string, signal?: AbortSignal): Promise<readonly number[]> {
+    return await this.#ids({ kind: 'encode', text, addSpecialTokens: false, hasCuts: true }, signal);
+  }
+
   /** @throws InputError for a conversation that the format cannot render */
   async renderChat(
     turns: readonly ChatTurn[],

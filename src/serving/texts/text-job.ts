@@ -4,7 +4,12 @@ import type { ChatTurn } from '../chat-prompt.js';
 import type { RenderChatOptions, ServedModel } from '../served-model.js';
 
 export type TextJob =
-  | { readonly kind: 'encode'; readonly text: string; readonly addSpecialTokens: boolean }
+  | {
+      readonly kind: 'encode';
+      readonly text: string;
+      readonly addSpecialTokens: boolean;
+      readonly hasCuts?: boolean;
+    }
   | { readonly kind: 'chat'; readonly turns: readonly ChatTurn[]; readonly options: RenderChatOptions }
   /** Of a dialog whose oldest turns may be left out. */
   | { readonly kind: 'dialog'; readonly messages: readonly ChatMessage[]; readonly maxLength: number };
@@ -20,7 +25,7 @@ export interface DecodeJob {
 export function idsOfJob(job: TextJob, model: ServedModel): number[] {
   switch (job.kind) {
     case 'encode':
-      return model.encode(job.text, job.addSpecialTokens);
+      return model.encode(job.text, job.addSpecialTokens, job.hasCuts);
     case 'chat':
       return model.renderChat(job.turns, job.options);
     case 'dialog':
