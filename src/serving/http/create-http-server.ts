@@ -10,6 +10,7 @@ import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { InputError, messageOf } from '../../errors/index.js';
 import { log } from '../../log/index.js';
+import { accessLine } from './access-log.js';
 import { ApiKeys } from './api-keys.js';
 import { BrowserGuard, isLoopbackName } from './browser-guard.js';
 import { Exchange, type ServerParts, shuttingDown } from './exchange.js';
@@ -194,11 +195,16 @@ export class HttpService {
     const body = JSON.stringify(envelope);
     this.#settings.observer?.httpRequest({ handler: 'none', method: 'none', status, seconds: 0 });
     this.#settings.accessLog?.(
-      JSON.stringify({
-        time: new Date().toISOString(),
-        remote: (socket as Socket).remoteAddress,
+      accessLine({
+        requestId: 'none',
+        remote: 'remoteAddress' in socket ? String(socket.remoteAddress) : undefined,
+        method: 'none',
+        path: '',
         status,
-        error: error.code,
+        seconds: 0,
+        bytes: Buffer.byteLength(body),
+        keyName: undefined,
+        reason: `${envelope.error.message} ${error.code ?? ''}`.trim(),
       }),
     );
     socket.end(

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { log } from '../../log/index.js';
-import { accessLine } from './access-log.js';
+import { accessLine, type WorkFacts } from './access-log.js';
 import type { BrowserGuard } from './browser-guard.js';
 import { ClientGoneError, HttpError, toHttpError } from './http-error.js';
 import type { Settings } from './http-options.js';
@@ -50,6 +50,8 @@ export class Exchange {
   #route: Route | undefined;
   #keyName: string | undefined;
   #needsContinue: boolean;
+  #facts: (() => WorkFacts) | undefined;
+  #reason: string | undefined;
 
   constructor(
     parts: ServerParts,
@@ -134,6 +136,9 @@ export class Exchange {
           signal: this.#controller.signal,
           requestId: this.requestId,
           keyName: this.#keyName,
+          note: (facts) => {
+            this.#facts = facts;
+          },
         },
         this.#reply,
       );
@@ -210,6 +215,7 @@ export class Exchange {
       return;
     }
     const answer = toHttpError(error);
+    this.#reason = answer.message;
     if (answer.status === 500 && !(error instanceof HttpError))
       log(`request ${this.requestId}: ${error instanceof Error ? error.stack : String(error)}`);
     try {
@@ -253,6 +259,8 @@ export class Exchange {
         seconds,
         bytes: this.#request.socket.bytesWritten - this.#bytesBefore,
         keyName: this.#keyName,
+        reason: this.#reason,
+        facts: this.#facts?.(),
       }),
     );
   }

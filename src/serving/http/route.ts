@@ -2,8 +2,10 @@
  * What a route is. The HTTP core (create-http-server.ts) finds the route, checks keys, reads and parses the body, counts,
  * logs and turns what is thrown into answers; a route only answers.
  */
+
 import type { IncomingHttpHeaders } from 'node:http';
 import type { z } from 'zod';
+import type { WorkFacts } from './access-log.js';
 import type { HttpError } from './http-error.js';
 
 export type Method = 'GET' | 'POST' | 'DELETE';
@@ -76,6 +78,8 @@ export interface RouteRequest {
   readonly requestId: string;
   /** Which key was given; undefined where the server has none. Never the key itself. */
   readonly keyName: string | undefined;
+  /** For the log, which asks when the request is over. */
+  readonly note: (facts: () => WorkFacts) => void;
 }
 
 export type ReplyHeaders = Readonly<Record<string, string>>;

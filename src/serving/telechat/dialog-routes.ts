@@ -68,12 +68,23 @@ export function telechatRoutes(options: TelechatOptions): Route[] {
 }
 
 async function* answerTexts(
-  { body, signal }: RouteRequest,
+  { body, signal, note }: RouteRequest,
   options: TelechatOptions,
 ): AsyncGenerator<string> {
   const request = await textRequest(parseDialogRequest(body), options, signal);
   let isComplete = false;
-  for await (const { text, end } of options.engine.generate(request, signal)) {
+  const started = performance.now();
+  let firstTokenSeconds: number | undefined;
+  let completionTokens = 0;
+  note(() => ({
+    model: options.model.id,
+    promptTokens: request.promptIds.length,
+    completionTokens,
+    firstTokenSeconds,
+  }));
+  for await (const { text, ids, end } of options.engine.generate(request, signal)) {
+    firstTokenSeconds ??= (performance.now() - started) / 1000;
+    completionTokens += ids.length;
     yield text;
     isComplete = end !== undefined;
   }
