@@ -1,5 +1,6 @@
 /** A model behind HTTP: the engine's process, the routes, and the end of both. */
 import { InputError } from '../errors/index.js';
+import { anthropicRoutes } from './anthropic/index.js';
 import { EngineProcess, type QueueLimits, type TextEngineSetup } from './engine-process/index.js';
 import type { AdapterInfo, EngineService } from './engine-service.js';
 import {
@@ -12,9 +13,11 @@ import {
   withOpenApi,
 } from './http/index.js';
 import { metricsRoute, ObservedEngine, ServingMetrics } from './metrics/index.js';
-import { openAiRoutes } from './openai/index.js';
+import { ollamaRoutes } from './ollama/index.js';
+import { createOpenAiContext, openAiRoutesOf } from './openai/index.js';
 import { pageFolder } from './page-folder.js';
 import { ReplaceableAdapters } from './replaceable-adapters.js';
+import { responsesRoutes } from './responses/index.js';
 import { type LoadServedModelOptions, loadServedModel, type ServedModel } from './served-model.js';
 import { telechatRoutes } from './telechat/index.js';
 import { TextDesk } from './texts/index.js';
@@ -116,19 +119,23 @@ function apiRoutes(
   options: ServeOptions,
 ): Route[] {
   const observed = new ObservedEngine(engine, metrics.observe);
+  const context = createOpenAiContext({
+    model,
+    engine: observed,
+    texts,
+    chatTemplate: chatTemplate(model, options),
+    allowChatTemplate: options.allowChatTemplate,
+    maxSequences: options.engine.maxSequences,
+    observeChoices: (count) => metrics.requested(count),
+  });
   return [
     ...healthRoutes({ engine, version: options.version }),
     metricsRoute(metrics, options.openMetrics === true ? 'open' : 'key'),
     ...telechatRoutes({ model, engine: observed, texts }),
-    ...openAiRoutes({
-      model,
-      engine: observed,
-      texts,
-      chatTemplate: chatTemplate(model, options),
-      allowChatTemplate: options.allowChatTemplate,
-      maxSequences: options.engine.maxSequences,
-      observeChoices: (count) => metrics.requested(count),
-    }),
+    ...openAiRoutesOf(context),
+    ...responsesRoutes(context),
+    ...anthropicRoutes(context),
+    ...ollamaRoutes(context),
   ];
 }
 

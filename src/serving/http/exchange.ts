@@ -1,6 +1,6 @@
 /** One request on its way through the server: from its head to the last byte of its answer. */
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { log } from '../../log/index.js';
 import { accessLine, type WorkFacts } from './access-log.js';
 import type { BrowserGuard } from './browser-guard.js';
@@ -122,7 +122,7 @@ export class Exchange {
     const { route, params } = found;
     this.#route = route;
     if (isDraining() && !drainingNames.has(route.path)) throw shuttingDown();
-    this.#keyName = settings.keys.check(request.headers.authorization, route.access);
+    this.#keyName = settings.keys.check(authorizationOf(request.headers), route.access);
     const isWork = route.isWork ?? route.body === 'json';
     const leave = isWork ? this.#parts.gate.enter(this.#keyName) : undefined;
     try {
@@ -161,17 +161,17 @@ export class Exchange {
         return match;
       case 'unknown':
         // Without a key nobody is told what is here and what is not.
-        settings.keys.check(headers.authorization, 'key');
+        settings.keys.check(authorizationOf(headers), 'key');
         throw new HttpError(404, { message: `There is no route ${method} ${this.#path.slice(0, 200)}.` });
       case 'wrong-method': {
         const allow = match.allowed.join(', ');
         if (method === 'OPTIONS') {
           const preflight = guard.preflightHeaders(headers, match.allowed);
-          if (preflight === undefined) settings.keys.check(headers.authorization, match.access);
+          if (preflight === undefined) settings.keys.check(authorizationOf(headers), match.access);
           this.#reply.text(204, '', { allow, ...preflight });
           return undefined;
         }
-        settings.keys.check(headers.authorization, match.access);
+        settings.keys.check(authorizationOf(headers), match.access);
         throw new HttpError(405, {
           message: `${this.#path} does not take ${method}; it takes ${allow}.`,
           headers: { allow },
@@ -272,6 +272,12 @@ export function shuttingDown(): HttpError {
     type: 'unavailable_error',
     retryAfter: 10,
   });
+}
+
+/** Anthropic's clients send the key in a header of its own. */
+function authorizationOf({ authorization, 'x-api-key': key }: IncomingHttpHeaders): string | undefined {
+  if (authorization !== undefined || typeof key !== 'string') return authorization;
+  return `Bearer ${key}`;
 }
 
 /** The client's own, where it is one that a log can hold. */

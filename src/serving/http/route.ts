@@ -87,6 +87,8 @@ export type ReplyHeaders = Readonly<Record<string, string>>;
 export interface EventStreamOptions {
   /** The last event, sent by `end` (and after an error). null: none. Default `[DONE]`. */
   readonly terminator?: string | null | undefined;
+  /** The name of the event that an error after the head becomes. Default: it has none. */
+  readonly errorEvent?: string | undefined;
   readonly headers?: ReplyHeaders | undefined;
 }
 
@@ -106,8 +108,8 @@ export interface Reply {
 
 /** Each waits until the client has room for more. @throws ClientGoneError */
 export interface EventStream {
-  /** `data: <one line>\n\n`. A string is sent as it is, anything else as JSON. */
-  send(value: unknown): Promise<void>;
+  /** `data: <one line>\n\n`. A string is sent as it is, anything else as JSON. @param event a line `event: …` before it */
+  send(value: unknown, event?: string): Promise<void>;
   comment(text: string): Promise<void>;
   /** Sends the terminator and ends. */
   end(): Promise<void>;

@@ -97,7 +97,7 @@ export class ServerReply implements Reply {
       await linger;
       this.#response.end();
     } else if (this.#events !== undefined && !this.#response.writableEnded) {
-      await this.#events.send(this.#settings.errorBody(error));
+      await this.#events.send(this.#settings.errorBody(error), this.#events.errorEvent);
       await this.#events.end();
     } else this.#response.destroy();
   }
@@ -138,10 +138,15 @@ class ServerEventStream implements EventStream {
     this.#ping = setTimeout(() => this.#sendPing(), settings.pingMilliseconds).unref();
   }
 
-  async send(value: unknown): Promise<void> {
+  async send(value: unknown, event?: string): Promise<void> {
     const text = typeof value === 'string' ? value : oneLine(JSON.stringify(value) ?? 'null');
     // Only a text of the caller's own can have line ends; each line is then a data line, as the standard has it.
-    await this.#write(`data: ${text.replace(/\r\n|\r|\n/g, '\ndata: ')}\n\n`);
+    const name = event === undefined ? '' : `event: ${event}\n`;
+    await this.#write(`${name}data: ${text.replace(/\r\n|\r|\n/g, '\ndata: ')}\n\n`);
+  }
+
+  get errorEvent(): string | undefined {
+    return this.#options.errorEvent;
   }
 
   async comment(text: string): Promise<void> {

@@ -14,6 +14,13 @@ import { TemplateDesk } from './template-desk.js';
 import { TokenTexts } from './token-texts.js';
 import { tokenizeRoutes } from './tokenize.js';
 
+export { anyObject, list } from './bounded-schemas.js';
+export type { ChatDelta, ToolCall } from './chat-choice.js';
+export { ChatRun, chatPromptTokens } from './chat-run.js';
+export { findModel, type OpenAiContext, requireEngine } from './context.js';
+export { optional } from './fields.js';
+export { parseBody } from './parse-body.js';
+
 export interface OpenAiRoutesOptions {
   readonly model: ServedModel;
   readonly engine: EngineService;
@@ -30,6 +37,11 @@ export interface OpenAiRoutesOptions {
 }
 
 export function openAiRoutes(options: OpenAiRoutesOptions): Route[] {
+  return openAiRoutesOf(createOpenAiContext(options));
+}
+
+/** What the routes work with; those of other APIs share it. */
+export function createOpenAiContext(options: OpenAiRoutesOptions): OpenAiContext {
   const {
     model,
     engine,
@@ -40,7 +52,7 @@ export function openAiRoutes(options: OpenAiRoutesOptions): Route[] {
     observeChoices,
   } = options;
   const needsTemplates = allowChatTemplate || chatTemplate !== undefined;
-  const context: OpenAiContext = {
+  return {
     model,
     engine,
     texts,
@@ -52,6 +64,9 @@ export function openAiRoutes(options: OpenAiRoutesOptions): Route[] {
     observeChoices,
     fingerprint: fingerprintOf(model),
   };
+}
+
+export function openAiRoutesOf(context: OpenAiContext): Route[] {
   return [
     chatCompletionsRoute(context),
     completionsRoute(context),
