@@ -68,8 +68,7 @@ export function withLiteralContents(format: ChatFormat, marks: readonly string[]
     tokenizer: Tokenizer,
     parsesSpecial: boolean | undefined,
   ): readonly [readonly ChatMessage[], Tokenizer] => {
-    const [first, ...rest] = messages;
-    const told = first?.role === 'system' && first.content === '' ? rest : messages;
+    const told = messages.filter(({ role, content }) => role !== 'system' || content !== '');
     if (parsesSpecial === true) return [told, tokenizer];
     const literal = told.map((message) => ({
       ...message,
