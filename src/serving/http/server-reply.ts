@@ -176,6 +176,8 @@ class ServerEventStream implements EventStream {
     this.#response.writeHead(200, {
       'Content-Type': 'text/event-stream; charset=utf-8',
       'Cache-Control': 'no-cache',
+      // As the client asked; a server that drains keeps none.
+      Connection: this.#response.shouldKeepAlive ? 'keep-alive' : 'close',
       'X-Accel-Buffering': 'no',
       ...this.#options.headers,
     });
