@@ -23,6 +23,11 @@ export const serveSpecs = {
     value: 'NAME…',
     help: 'further names of this server, where it has no keys',
   },
+  'trust-proxy': {
+    kind: 'strings',
+    value: 'ADDRESS…',
+    help: 'proxies whose X-Forwarded-For the log believes, e.g. 127.0.0.1 10.0.0.0/8',
+  },
   adapter: { kind: 'strings', value: 'NAME=PATH…', help: 'LoRA adapters, each a model of its own name' },
   'served-model-name': {
     kind: 'string',
@@ -31,6 +36,10 @@ export const serveSpecs = {
   },
   tokenizer: { kind: 'string', value: 'PATH', help: 'default: the one in the model folder' },
   'chat-template': { kind: 'string', value: 'FILE|model', help: "Jinja; default: the family's own format" },
+  'parse-special': {
+    kind: 'flag',
+    help: 'names of special tokens in messages become these tokens; default: text',
+  },
   'allow-chat-template': { kind: 'flag', help: 'requests may bring templates of their own' },
   config,
   dtype,
@@ -88,6 +97,7 @@ export function readServeOptions(options: ServeCommandOptions, version: string):
       id: options['served-model-name'],
       configPath: options.config,
       tokenizerPath: options.tokenizer,
+      parsesSpecial: options['parse-special'],
     },
     engine: {
       dtype: options.dtype,
@@ -122,6 +132,7 @@ export function readServeOptions(options: ServeCommandOptions, version: string):
       allowOpen: options['allow-open'],
       allowedOrigins: options['allow-origin'],
       allowedHosts: options['allow-host'],
+      trustedProxies: options['trust-proxy'],
       maxConcurrentPerKey: options['max-requests-per-key'],
       ...(options.quiet && { accessLog: null }),
     },

@@ -1,2 +1,3 @@
 export { log } from './log.js';
 export { formatBytes, formatCount, formatDuration, Progress, type ProgressOptions } from './progress.js';
+export { lostLogLines, stderrStream, watchStderr, writeStderr } from './stderr.js';

@@ -1,6 +1,7 @@
 /** Messages for people, on stderr; results go to stdout and never through here. */
+import { writeStderr } from './stderr.js';
 
 /** Writes one line to stderr. */
 export function log(message: string): void {
-  process.stderr.write(`${message}\n`);
+  writeStderr(`${message}\n`);
 }

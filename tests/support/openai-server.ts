@@ -2,8 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { parseArchitecture } from '../../src/models/index.js';
+import { anthropicRoutes } from '../../src/serving/anthropic/index.js';
 import { ApiKeys, createHttpServer } from '../../src/serving/http/index.js';
-import { type OpenAiRoutesOptions, openAiRoutes } from '../../src/serving/openai/index.js';
+import { ollamaRoutes } from '../../src/serving/ollama/index.js';
+import {
+  createOpenAiContext,
+  type OpenAiRoutesOptions,
+  openAiRoutesOf,
+} from '../../src/serving/openai/index.js';
+import { responsesRoutes } from '../../src/serving/responses/index.js';
 import {
   createServedModel,
   type ServedModel,
@@ -75,7 +82,11 @@ export async function serveOpenAi(
   options: OpenAiRoutesOptions,
   keys = new ApiKeys({ keys: [], adminKeys: [ADMIN_KEY] }),
 ): Promise<ApiServer> {
-  const server = createHttpServer(openAiRoutes(options), {
+  const context = createOpenAiContext(options);
+  const routes = [openAiRoutesOf, responsesRoutes, anthropicRoutes, ollamaRoutes].flatMap((of) =>
+    of(context),
+  );
+  const server = createHttpServer(routes, {
     port: 0,
     keys,
     accessLog: null,

@@ -46,6 +46,8 @@ async function start(): Promise<void> {
     if (reason instanceof DOMException) session.notice.set(texts[preferences.value.language].storageFailed);
   });
   await ready;
+  // What stands there says that this script did not come.
+  root.replaceChildren();
   render(
     <SessionContext.Provider value={session}>
       <App />

@@ -1,3 +1,4 @@
+export type { WorkFacts } from './access-log.js';
 export { ApiKeys, type ApiKeyTexts, readKeyFile } from './api-keys.js';
 export { isLoopbackName } from './browser-guard.js';
 export { createHttpServer, HttpService } from './create-http-server.js';

@@ -48,6 +48,11 @@ export class ObservedEngine implements EngineService {
     return this.#engine.unloadAdapter(name);
   }
 
+  async replaceAdapter(adapter: AdapterInfo): Promise<void> {
+    if (this.#engine.replaceAdapter === undefined) throw new Error('this engine cannot replace adapters');
+    await this.#engine.replaceAdapter(adapter);
+  }
+
   close(): Promise<void> {
     return this.#engine.close();
   }

@@ -1,6 +1,6 @@
 /** POST /v1/chat/completions, whole and as a stream. */
 import type { TextEvent } from '../../generation/index.js';
-import type { EventStream, Reply, Route, RouteRequest } from '../http/index.js';
+import type { EventStream, Reply, Route, RouteRequest, WorkFacts } from '../http/index.js';
 import { answerHead } from './answer-head.js';
 import { ChatChoice, type ChatChoiceOptions, type ChatDelta } from './chat-choice.js';
 import { type ChatPlan, planChat } from './chat-request.js';
@@ -36,6 +36,7 @@ export function chatCompletionsRoute(context: OpenAiContext): Route {
       const plan = await planChat(fields, request, context);
       context.observeChoices?.(plan.choices);
       const answer = new ChatAnswer(fields, plan, context);
+      request.note(() => answer.facts);
       await (fields.stream === true
         ? answer.stream(request, reply.eventStream())
         : answer.whole(request, reply));
@@ -67,6 +68,10 @@ class ChatAnswer {
     this.#choices = Array.from({ length: plan.choices }, () => new ChatChoice(options));
     const { requests, choices, promptIds } = plan;
     this.#run = new ChoiceRun({ requests, choices, promptTokens: [promptIds.length] }, fields, context);
+  }
+
+  get facts(): WorkFacts {
+    return this.#run.facts(this.#plan.requested.id);
   }
 
   async whole({ signal }: RouteRequest, reply: Reply): Promise<void> {

@@ -1,10 +1,12 @@
 /** Messages of the API to the ids of a prompt. */
 
+import { literalText } from '../../tokenizers/index.js';
 import type { ChatTurn } from '../chat-prompt.js';
 import { badRequest } from '../http/index.js';
 import type { ApiMessage, ChatPromptFields } from './chat-schema.js';
 import type { OpenAiContext } from './context.js';
 import { checkTextLength } from './context-length.js';
+import type { TemplateCaller } from './template-desk.js';
 import { assistantText, type ToolMode, toolInstructions, toolResultText } from './tool-prompt.js';
 
 /** @throws HttpError 400 for a conversation that cannot be rendered or is too long, 422 for a failing template */
@@ -12,18 +14,23 @@ export async function chatIds(
   fields: ChatPromptFields,
   mode: ToolMode,
   context: OpenAiContext,
-): Promise<number[]> {
+  caller: TemplateCaller = {},
+): Promise<readonly number[]> {
   const { model, engine } = context;
   const texts = fields.messages.map(contentText);
   const limits = { maxModelLength: engine.maxModelLength, model };
   checkTextLength(texts.join('\n'), limits, 'messages');
   const template = templateOf(fields, context);
-  if (template !== undefined) return templateIds(template, fields, mode, context);
+  if (template !== undefined) return await templateIds(template, fields, mode, context, caller);
   if (model.chatFault !== undefined) throw badRequest(model.chatFault, 'messages');
-  return model.renderChat(turnsOf(fields, mode, texts), {
+  const turns = turnsOf(fields, mode, texts);
+  // Tools, and the calls of the history, are text as well.
+  checkTextLength(turns.map(({ content }) => content).join('\n'), limits, 'messages');
+  const options = {
     addGenerationPrompt: fields.add_generation_prompt,
     continueFinalMessage: fields.continue_final_message,
-  });
+  };
+  return await context.texts.renderChat(turns, options, caller.signal);
 }
 
 /** Messages as the families know them: system, user, assistant; tools as text. */
@@ -49,6 +56,10 @@ function turnsOf(fields: ChatPromptFields, mode: ToolMode, texts: readonly strin
   return [{ role: 'system', content: toolInstructions(fields, mode, isChinese) }, ...turns];
 }
 
+function isEmptySystem(message: ApiMessage): boolean {
+  return (message.role === 'system' || message.role === 'developer') && contentText(message) === '';
+}
+
 function contentText({ content }: ApiMessage): string {
   if (content === undefined) return '';
   return typeof content === 'string' ? content : content.map(({ text }) => text).join('');
@@ -68,23 +79,36 @@ async function templateIds(
   fields: ChatPromptFields,
   mode: ToolMode,
   context: OpenAiContext,
-): Promise<number[]> {
-  const { model, engine, templates } = context;
+  caller: TemplateCaller,
+): Promise<readonly number[]> {
+  const { model, engine, templates, texts } = context;
   if (templates === undefined)
     throw badRequest('chat_template: this server renders no templates', 'chat_template');
   const { tokenizer } = model;
   const token = (id: number | undefined): string => (id === undefined ? '' : tokenizer.idToToken(id));
-  const text = await templates.render(template, {
+  const values = {
     ...fields.chat_template_kwargs,
-    messages: fields.messages.map((message) => ({ ...message, content: contentText(message) })),
+    // Templates look into answers for their own marks; what others say is text.
+    messages: fields.messages
+      .filter((message) => !isEmptySystem(message))
+      .map((message) => ({
+        ...message,
+        content:
+          message.role === 'assistant' || model.parsesSpecial
+            ? contentText(message).replaceAll('\ufdd0', '\ufffd')
+            : literalText(contentText(message), tokenizer),
+      })),
     tools: mode.kind === 'none' ? undefined : fields.tools,
     add_generation_prompt: fields.add_generation_prompt ?? fields.continue_final_message !== true,
     continue_final_message: fields.continue_final_message ?? false,
     bos_token: token(tokenizer.bosTokenId),
     eos_token: token(tokenizer.eosTokenId),
-  });
+  };
+  const text = await (fields.chat_template === undefined
+    ? templates.renderOwn(template, values)
+    : templates.renderCallers(template, values, caller));
   checkTextLength(text, { maxModelLength: engine.maxModelLength, model }, 'messages');
-  return tokenizer.encode(continued(text, fields));
+  return await texts.encodeCut(continued(text, fields), caller.signal);
 }
 
 /** A begun answer ends where it ends, whatever the template puts behind it. */

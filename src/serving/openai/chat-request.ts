@@ -32,8 +32,12 @@ export async function planChat(
     throw badRequest('top_logprobs: needs logprobs: true', 'top_logprobs');
   const mode = toolMode(fields);
   const demanded = checkSize(toolGrammar(fields, mode), 'tools');
-  const parts = sharedRequestParts(fields, caller, context, requested.adapter, demanded);
-  const promptIds = truncated(await chatIds(fields, mode, context), fields.truncate_prompt_tokens, engine);
+  const parts = await sharedRequestParts(fields, caller, context, requested.adapter, demanded);
+  const promptIds = truncated(
+    await chatIds(fields, mode, context, caller),
+    fields.truncate_prompt_tokens,
+    engine,
+  );
   const maxNewTokens = answerLength(
     promptIds.length,
     fields.max_completion_tokens ?? fields.max_tokens,

@@ -34,9 +34,9 @@ export async function planCompletion(
   const isEcho = fields.echo === true;
   if (fields.max_tokens === 0 && !isEcho && fields.prompt_logprobs === undefined)
     throw badRequest('max_tokens: 0 only with echo: true or prompt_logprobs', 'max_tokens');
-  const parts = sharedRequestParts(fields, caller, context, requested.adapter);
+  const parts = await sharedRequestParts(fields, caller, context, requested.adapter);
   const choices = fields.n ?? 1;
-  const prompts = await completionPrompts(fields, context);
+  const prompts = await completionPrompts(fields, context, caller.signal);
   const echoed = isEcho ? fields.logprobs : undefined;
   const promptLogProbs =
     echoed === undefined ? fields.prompt_logprobs : Math.max(echoed, fields.prompt_logprobs ?? 0);

@@ -2,15 +2,17 @@
 import { type EngineService, EngineUnavailableError } from '../engine-service.js';
 import { HttpError, type RouteRequest } from '../http/index.js';
 import type { ServedModel } from '../served-model.js';
-import type { TemplateRenderer } from './chat-template.js';
+import type { TextDesk } from '../texts/index.js';
+import type { TemplateDesk } from './template-desk.js';
 import type { TokenTexts } from './token-texts.js';
 
 export interface OpenAiContext {
   readonly model: ServedModel;
   readonly engine: EngineService;
   readonly tokens: TokenTexts;
+  readonly texts: TextDesk;
   /** Renders Jinja templates; undefined: none is ever used. */
-  readonly templates: TemplateRenderer | undefined;
+  readonly templates: TemplateDesk | undefined;
   /** The template that takes the place of the family's own format. Default: none. */
   readonly chatTemplate: string | undefined;
   /** Whether a request may bring a template of its own. */
@@ -27,7 +29,7 @@ export interface OpenAiContext {
 }
 
 /** Who asks. */
-export type Caller = Pick<RouteRequest, 'client' | 'keyName' | 'isAdmin'>;
+export type Caller = Pick<RouteRequest, 'client' | 'keyName' | 'isAdmin' | 'signal'>;
 
 /** Before anything is measured by the engine's limits, which it may not have told yet. @throws EngineUnavailableError */
 export function requireEngine({ engine: { state } }: OpenAiContext): void {

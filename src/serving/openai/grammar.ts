@@ -49,6 +49,8 @@ function grammarOfOutputs({
 
 function parseSchema(text: string): unknown {
   const param = 'structured_outputs.json';
+  if (text.length > MAX_GRAMMAR)
+    throw badRequest(`${param}: ${text.length} characters; a grammar may have ${MAX_GRAMMAR}`, param);
   try {
     return parseJson(text, param);
   } catch (error) {

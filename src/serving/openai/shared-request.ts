@@ -1,7 +1,9 @@
 /** Fields shared by both completion routes, checked against the model and translated for the engine. */
+import { setImmediate } from 'node:timers/promises';
 import type { BeamParameters, GrammarSpec, SamplingParameters, TextRequest } from '../../generation/index.js';
 import { badRequest } from '../http/index.js';
 import type { ServedModel } from '../served-model.js';
+import type { TextDesk } from '../texts/index.js';
 import type { Caller, OpenAiContext } from './context.js';
 import type { SharedFields } from './fields.js';
 import { grammarOf } from './grammar.js';
@@ -13,14 +15,14 @@ export type RequestParts = Omit<TextRequest, 'promptIds' | 'maxNewTokens' | 'cho
  * @param demanded what an answer that calls a tool must follow
  * @throws HttpError 400 naming the field
  */
-export function sharedRequestParts(
+export async function sharedRequestParts(
   fields: SharedFields,
   caller: Caller,
-  context: Pick<OpenAiContext, 'model' | 'allowPriority' | 'sharePrefixes'>,
+  context: Pick<OpenAiContext, 'model' | 'texts' | 'allowPriority' | 'sharePrefixes'>,
   adapter: string | undefined,
   demanded?: GrammarSpec,
-): RequestParts {
-  const { model } = context;
+): Promise<RequestParts> {
+  const { model, texts } = context;
   checkCombinations(fields);
   checkPriority(fields, caller, context);
   const formatted = grammarOf(fields);
@@ -34,7 +36,7 @@ export function sharedRequestParts(
   const ownStops = fields.ignore_eos === true && grammar === undefined ? [] : model.stopTokenIds;
   const stops = [...ownStops, ...(fields.stop_token_ids ?? [])];
   const stop = typeof fields.stop === 'string' ? [fields.stop] : fields.stop;
-  const words = fields.bad_words?.flatMap((word) => [tokenizer.encode(word), tokenizer.encode(` ${word}`)]);
+  const words = await encodedWords(fields.bad_words, texts);
   return {
     sampling: samplingOf(fields, model),
     vocabLimit: tokenizer.vocabSize,
@@ -77,6 +79,20 @@ function cacheSalt(
   return sharePrefixes || keyName === undefined ? salt : JSON.stringify([keyName, salt ?? null]);
 }
 
+/** Each alone and behind a space. */
+async function encodedWords(
+  words: readonly string[] | undefined,
+  texts: TextDesk,
+): Promise<(readonly number[])[] | undefined> {
+  if (words === undefined) return undefined;
+  const encoded: (readonly number[])[] = [];
+  for (const word of words) {
+    encoded.push(await texts.encode(word, false), await texts.encode(` ${word}`, false));
+    await setImmediate();
+  }
+  return encoded;
+}
+
 function beamsOf(fields: SharedFields): BeamParameters | undefined {
   if (fields.use_beam_search !== true) return undefined;
   const choices = fields.n ?? 1;
@@ -106,6 +122,13 @@ export function checkTokenId(model: ServedModel, id: number, param: string): voi
       `${param}: token id ${id} is outside the vocabulary; ids go from 0 to ${vocabSize - 1}`,
       param,
     );
+}
+
+/** As `checkTokenId` for each of them. */
+export function checkTokenIds(model: ServedModel, ids: readonly number[], param: string): void {
+  const { vocabSize } = model.tokenizer;
+  const index = ids.findIndex((id) => id >= vocabSize);
+  if (index >= 0) checkTokenId(model, ids[index] ?? 0, `${param}.${index}`);
 }
 
 /** Fields that are right alone and wrong together. */
