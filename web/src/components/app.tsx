@@ -3,11 +3,13 @@ import type { JSX } from 'preact';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { useObserved, useValue } from '../state/observable.js';
 import { languageTag } from '../texts/texts.js';
-import { Composer, MESSAGE_BOX, useIsAnswering } from './composer.js';
+import { Composer, useIsAnswering } from './composer.js';
 import { ConfirmDialog } from './confirm-dialog.js';
 import { ConnectionBanner } from './connection-banner.js';
 import { ConversationDialog } from './conversation-dialog.js';
 import { Header } from './header.js';
+import { KeyDialog, useKeyDialog } from './key-dialog.js';
+import { MESSAGE_BOX } from './message-box.js';
 import { isNarrow, useNarrow } from './narrow.js';
 import { PersonasDialog } from './personas-dialog.js';
 import { PreferencesDialog } from './preferences-dialog.js';
@@ -15,6 +17,7 @@ import { useSession, useTexts } from './session.js';
 import { useShortcuts } from './shortcuts.js';
 import { ShortcutsDialog } from './shortcuts-dialog.js';
 import { Sidebar, setSidebar } from './sidebar.js';
+import { StorageBanner } from './storage-banner.js';
 import { ThreadView } from './thread-view.js';
 
 export function App(): JSX.Element {
@@ -25,6 +28,7 @@ export function App(): JSX.Element {
   const isCovering = useNarrow();
   useDocument();
   useShortcuts();
+  useKeyDialog();
   const leaveSidebar = (): void => {
     if (isNarrow()) setSidebar(workbench, false);
     document.getElementById(MESSAGE_BOX)?.focus();
@@ -47,6 +51,7 @@ export function App(): JSX.Element {
       <main class="main" inert={isSidebarOpen && isCovering}>
         <Header />
         <ConnectionBanner />
+        <StorageBanner />
         <ThreadView />
         <Composer />
       </main>
@@ -54,6 +59,7 @@ export function App(): JSX.Element {
       {opened === 'preferences' && <PreferencesDialog />}
       {opened === 'personas' && <PersonasDialog />}
       {opened === 'shortcuts' && <ShortcutsDialog />}
+      {opened === 'key' && <KeyDialog />}
       <ConfirmDialog />
       <Notice />
       <Announcer />

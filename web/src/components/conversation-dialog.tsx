@@ -3,6 +3,7 @@ import type { JSX } from 'preact';
 import { newId } from '../conversation/conversation.js';
 import { useObserved, useValue } from '../state/observable.js';
 import { Dialog } from './dialog.js';
+import { findPersona } from './personas-dialog.js';
 import { SamplingFields } from './sampling-fields.js';
 import { useSession, useTexts } from './session.js';
 
@@ -22,7 +23,7 @@ function SystemFields(): JSX.Element {
   const { system, personaId, title } = useObserved(workbench.thread, ({ conversation }) => conversation);
   const personas = useValue(workbench.library.personas);
   const choose = (id: string): void => {
-    const persona = personas.find((known) => known.id === id);
+    const persona = findPersona(id, personas, say);
     void workbench.configure({ personaId: persona?.id ?? null, system: persona?.system ?? '' });
   };
   const saveAsPersona = async (): Promise<void> => {
@@ -48,6 +49,13 @@ function SystemFields(): JSX.Element {
                 {name}
               </option>
             ))}
+            <optgroup label={say.readyMade}>
+              {say.readyPersonas.map(({ id, name }) => (
+                <option key={id} value={id}>
+                  {name}
+                </option>
+              ))}
+            </optgroup>
           </select>
           <button type="button" class="plain small" onClick={() => dialog.set('personas')}>
             {say.managePersonas}
@@ -59,6 +67,7 @@ function SystemFields(): JSX.Element {
         <textarea
           id="system"
           rows={5}
+          dir="auto"
           value={system}
           placeholder={say.systemPlaceholder}
           onInput={({ currentTarget }) =>

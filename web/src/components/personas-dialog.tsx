@@ -3,10 +3,16 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { newId, type Persona } from '../conversation/conversation.js';
 import { useValue } from '../state/observable.js';
+import type { Texts } from '../texts/texts.js';
 import { askFirst } from './confirm-dialog.js';
 import { Dialog } from './dialog.js';
 import { Icon } from './icons.js';
 import { useSession, useTexts } from './session.js';
+
+/** Of the library or of the ready-made ones. */
+export function findPersona(id: string | null, library: readonly Persona[], say: Texts): Persona | undefined {
+  return [...library, ...say.readyPersonas].find((persona) => persona.id === id);
+}
 
 export function PersonasDialog(): JSX.Element {
   const { workbench, dialog } = useSession();
@@ -56,6 +62,29 @@ export function PersonasDialog(): JSX.Element {
             <Icon name="plus" />
             {say.addPersona}
           </button>
+          <h3>{say.readyMade}</h3>
+          <ul class="personas">
+            {say.readyPersonas.map((persona) => (
+              <li key={persona.id}>
+                <div class="persona-text">
+                  <strong>{persona.name}</strong>
+                  <span>{persona.system}</span>
+                </div>
+                <div class="row">
+                  <button type="button" class="primary small" onClick={() => use(persona)}>
+                    {say.usePersona}
+                  </button>
+                  <button
+                    type="button"
+                    class="plain small"
+                    onClick={() => setEdited({ ...persona, id: newId() })}
+                  >
+                    {say.adaptPersona}
+                  </button>
+                </div>
+              </li>
+            ))}
+          </ul>
         </>
       )}
     </Dialog>
@@ -87,6 +116,7 @@ function PersonaForm({
           id="persona-name"
           required
           maxLength={80}
+          dir="auto"
           value={name}
           placeholder={say.personaNamePlaceholder}
           onInput={({ currentTarget }) => setName(currentTarget.value)}
@@ -98,6 +128,7 @@ function PersonaForm({
           id="persona-system"
           required
           rows={8}
+          dir="auto"
           value={system}
           placeholder={say.personaSystemPlaceholder}
           onInput={({ currentTarget }) => setSystem(currentTarget.value)}

@@ -1,4 +1,5 @@
 /** 中文界面。 */
+import { chinesePersonas } from './personas.js';
 import type { Texts } from './texts.js';
 
 export const zh: Texts = {
@@ -11,6 +12,9 @@ export const zh: Texts = {
   noConversations: '提问之后，对话会列在这里，只保存在这个浏览器中。',
   today: '今天',
   yesterday: '昨天',
+  pinned: '置顶',
+  pin: '置顶',
+  unpin: '取消置顶',
   lastWeek: '最近七天',
   earlier: '更早',
   openSidebar: '显示对话列表',
@@ -55,6 +59,16 @@ export const zh: Texts = {
 
   messageBox: '你的消息',
   messagePlaceholder: '写下你的问题…',
+  attach: '添加文本文件',
+  readingFiles: '正在读取文件…',
+  attachments: '附件',
+  removeAttachment: (name) => `移除 ${name}`,
+  fileRefused: (name, reason) => `没有添加 ${name}：${reason}`,
+  fileNotText: '它不是文本文件。',
+  fileTooLarge: (megabytes, most) => `它有 ${megabytes} MB，最多只能读取 ${most} MB。`,
+  fileTooLong: (tokens, room) => `它有 ${tokens} 个词元，而模型只剩 ${room} 个词元的位置。`,
+  fileUnreadable: '无法读取。',
+  fileEmpty: '里面没有内容。',
   send: '发送',
   stop: '停止',
   enterHint: 'Enter 发送，Shift + Enter 换行',
@@ -75,6 +89,13 @@ export const zh: Texts = {
   sendEdited: '重新发送',
   regenerate: '重新回答',
   continueAnswer: '继续',
+  rateGood: '回答得好',
+  rateBad: '回答得不好',
+  removeMessage: '删除消息',
+  confirmRemoveMessage: (count) =>
+    count === 1
+      ? '删除这条消息？删除后无法恢复。'
+      : `删除这条消息以及从属于它的 ${count - 1} 条消息？删除后无法恢复。`,
   previousVersion: '上一版本',
   nextVersion: '下一版本',
   versionOf: (index, count) => `${index} / ${count}`,
@@ -82,6 +103,8 @@ export const zh: Texts = {
   chosenAnswer: '对话将接着这个回答进行',
 
   thinking: '正在读题…',
+  thinkingNow: '正在思考…',
+  thought: '思考过程',
   answering: '正在回答…',
   answerDone: (tokens) => `回答完毕，共 ${tokens} 个词元`,
   answerStopped: '已停止回答',
@@ -114,7 +137,14 @@ export const zh: Texts = {
   connectionReturned: '服务器已恢复。',
   cannotChat: (reason) => `这个模型不能对话。${reason}`,
   contextUse: (used, all) => `上下文 ${used} / ${all}`,
+  contextNearlyFull: '上下文快满了。',
+  leaveOutOldest: '略去最早的对话',
+  leftOut: (count) => `模型不再阅读最早的 ${count} 条消息。`,
+  readAllAgain: '恢复阅读',
+  readsFromHere: '模型从这里开始阅读',
+  nothingToLeaveOut: '没有更早的内容可以略去，请缩短最后一条消息。',
   connectionKeyNeeded: '这个服务器需要 API 密钥。',
+  keyRefused: '服务器不接受这个密钥。',
 
   systemText: '系统提示',
   systemPlaceholder: '希望模型在这次对话中了解或遵守的内容',
@@ -126,6 +156,9 @@ export const zh: Texts = {
   addPersona: '新建人设',
   usePersona: '使用',
   noPersonas: '人设由名称和系统提示组成，可用于任何一次对话。',
+  readyMade: '现成的人设',
+  adaptPersona: '改编',
+  readyPersonas: chinesePersonas,
   personaNamePlaceholder: '例如：耐心的老师',
   personaSystemPlaceholder: '你是……',
   saveAsPersona: '存为人设',
@@ -175,8 +208,8 @@ export const zh: Texts = {
   importFailed: (reason) => `这不是本页面导出的文件：${reason}`,
   removeAll: '全部删除',
   confirmRemoveAll: '删除这个浏览器中的所有对话和人设？删除后无法恢复。',
-  notKept: '这个浏览器不为本页面保存数据：关闭页面后对话会丢失。',
-  storageFailed: '无法写入浏览器存储。',
+  storageClosed: '这个浏览器不为本页面保存数据：关闭页面后对话会丢失。',
+  storageFull: '浏览器存储已满：新的内容会在关闭页面后丢失。请导出，或删除旧的对话。',
 
   shortcutList: [
     { keys: ['Enter'], does: '发送' },
