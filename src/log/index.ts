@@ -1,2 +1,3 @@
 export { log } from './log.js';
+export { listenToLog } from './log-listeners.js';
 export { formatBytes, formatCount, formatDuration, Progress, type ProgressOptions } from './progress.js';

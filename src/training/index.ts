@@ -7,8 +7,10 @@ export { availableBytes, comparePeak, peakResidentBytes, residentBytes } from '.
 export { EFFICIENCY } from './plan/step-time.js';
 export { type LossPlotOptions, plotLossTerminal } from './plots/loss-plot.js';
 export { type LossSeries, type LossSvgOptions, renderLossSvg } from './plots/loss-svg.js';
+export { type DryRun, dryRun } from './run/dry-run.js';
 export { type RunOptions, runTraining } from './run/run.js';
 export { type TrainConfig, trainConfigSchema, trainingSettings } from './run/run-config.js';
+export { isRunning } from './run/run-lock.js';
 export { type LossPoint, type TrainingResult, type TrainRowsOptions, trainRows } from './run/train-rows.js';
 export { AdamW, type AdamWOptions, type OptimizedParameter } from './step/adamw.js';
 export { GradientStore } from './step/gradient-store.js';
@@ -19,3 +21,4 @@ export { accumulateGradients, type Recompute, type TrainingBatch } from './step/
 export { type StepResult, Trainer, type TrainerOptions } from './step/trainer.js';
 export { metricsFile } from './watch/metrics-file.js';
 export { progress } from './watch/progress.js';
+export { type WatchedFolders, watchFolders } from './watch/watch-folders.js';

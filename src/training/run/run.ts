@@ -13,8 +13,10 @@ import type { Tokenizer } from '../../tokenizers/index.js';
 import { CheckpointStore } from '../checkpoints/checkpoint-store.js';
 import { residentBytes } from '../plan/process-memory.js';
 import { metricsFile } from '../watch/metrics-file.js';
-import type { RunObserver } from '../watch/observer.js';
+import { joinObservers, type RunObserver } from '../watch/observer.js';
 import { progress } from '../watch/progress.js';
+import { METRICS_FILE } from '../watch/run-files.js';
+import { commandOfProcess, quoted, runRecord } from '../watch/run-record.js';
 import { tensorBoard } from '../watch/tensor-board.js';
 import { watchServer } from '../watch/watch-server.js';
 import { checkRun } from './run-checks.js';
@@ -26,7 +28,6 @@ import { outlook, type RunOutlook } from './run-outlook.js';
 import { type RunRows, readRunRows } from './run-rows.js';
 import { type TrainingResult, trainRows } from './train-rows.js';
 
-const METRICS_FILE = 'metrics.jsonl';
 const CHECKPOINTS = 'checkpoints';
 const FINAL = 'final';
 const ADAPTER = 'adapter';
@@ -44,7 +45,23 @@ export interface RunOptions {
  * `final/` the model with the adapter merged.
  * @throws InputError for whatever of it is wrong, before anything is written
  */
-export async function runTraining(config: TrainConfig, { resume }: RunOptions = {}): Promise<TrainingResult> {
+export async function runTraining(config: TrainConfig, options: RunOptions = {}): Promise<TrainingResult> {
+  const record = runRecord(config.output, { config });
+  try {
+    const result = await runRecorded(config, options, record);
+    record.end();
+    return result;
+  } catch (error) {
+    record.end(error);
+    throw error;
+  }
+}
+
+async function runRecorded(
+  config: TrainConfig,
+  { resume }: RunOptions,
+  record: RunObserver,
+): Promise<TrainingResult> {
   const { output } = config;
   const store = new CheckpointStore(join(output, CHECKPOINTS), {
     keepLast: config.checkpoints.keep_last,
@@ -76,7 +93,7 @@ export async function runTraining(config: TrainConfig, { resume }: RunOptions = 
   const unlock = lockRun(output);
   let watch: RunObserver | undefined;
   try {
-    watch = await openWatch(config);
+    watch = joinObservers([record, await openWatch(config)].filter((one) => one !== undefined));
     return await trainAndSave(config, loaded, keeper, {
       data,
       held,
@@ -167,9 +184,15 @@ function mergeFirst({ model: { adapter } }: TrainConfig, { model, architecture }
   log(`merged ${adapter} into the weights`);
 }
 
-async function openWatch({ watch, output }: TrainConfig): Promise<RunObserver | undefined> {
+async function openWatch(config: TrainConfig): Promise<RunObserver | undefined> {
+  const { watch, output } = config;
   if (watch.port === undefined) return undefined;
-  const server = await watchServer({ port: watch.port, label: basename(output) });
+  const server = await watchServer({
+    port: watch.port,
+    label: basename(output),
+    config,
+    command: quoted(commandOfProcess()),
+  });
   log(`watch this run at ${server.url}`);
   return server;
 }
@@ -194,7 +217,8 @@ function writeSamples(
   }
 }
 
-function refuseOtherRun(output: string): undefined {
+/** @throws InputError where the folder holds a run already */
+export function refuseOtherRun(output: string): undefined {
   const status = fileStatus(output);
   if (status !== undefined && !status.isDirectory())
     throw new InputError(`${output}: output is a file; name a folder.`);

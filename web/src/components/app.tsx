@@ -6,16 +6,13 @@ import { languageTag } from '../texts/texts.js';
 import { Composer, useIsAnswering } from './composer.js';
 import { ConfirmDialog } from './confirm-dialog.js';
 import { ConnectionBanner } from './connection-banner.js';
-import { ConversationDialog } from './conversation-dialog.js';
 import { Header } from './header.js';
 import { KeyDialog, useKeyDialog } from './key-dialog.js';
+import { LazyDialog } from './lazy-dialog.js';
 import { MESSAGE_BOX } from './message-box.js';
 import { isNarrow, useNarrow } from './narrow.js';
-import { PersonasDialog } from './personas-dialog.js';
-import { PreferencesDialog } from './preferences-dialog.js';
 import { useSession, useTexts } from './session.js';
 import { useShortcuts } from './shortcuts.js';
-import { ShortcutsDialog } from './shortcuts-dialog.js';
 import { Sidebar, setSidebar } from './sidebar.js';
 import { StorageBanner } from './storage-banner.js';
 import { ThreadView } from './thread-view.js';
@@ -55,10 +52,7 @@ export function App(): JSX.Element {
         <ThreadView />
         <Composer />
       </main>
-      {opened === 'conversation' && <ConversationDialog />}
-      {opened === 'preferences' && <PreferencesDialog />}
-      {opened === 'personas' && <PersonasDialog />}
-      {opened === 'shortcuts' && <ShortcutsDialog />}
+      <LazyDialog />
       {opened === 'key' && <KeyDialog />}
       <ConfirmDialog />
       <Notice />

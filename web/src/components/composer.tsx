@@ -14,7 +14,6 @@ import { chooseFiles } from './files.js';
 import { useChosenModel } from './header.js';
 import { Icon } from './icons.js';
 import { MESSAGE_BOX } from './message-box.js';
-import { findPersona } from './personas-dialog.js';
 import { hasKeyboard, isSendKey } from './send-key.js';
 import { useSession, useTexts } from './session.js';
 
@@ -180,10 +179,11 @@ function SystemChip(): JSX.Element {
   const { workbench, dialog } = useSession();
   const say = useTexts();
   const { system, personaId } = useObserved(workbench.thread, ({ conversation }) => conversation);
-  const persona = findPersona(personaId, useValue(workbench.library.personas), say);
+  const own = useValue(workbench.library.personas).find(({ id }) => id === personaId);
+  const ready = Object.entries(say.readyPersonas).find(([id]) => id === personaId);
+  const name = own?.name ?? ready?.[1];
   const isSet = system.trim() !== '';
-  const label =
-    persona !== undefined ? say.personaInUse(persona.name) : isSet ? say.systemInUse : say.persona;
+  const label = name !== undefined ? say.personaInUse(name) : isSet ? say.systemInUse : say.persona;
   return (
     <button
       type="button"

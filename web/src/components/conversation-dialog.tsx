@@ -2,8 +2,8 @@
 import type { JSX } from 'preact';
 import { newId } from '../conversation/conversation.js';
 import { useObserved, useValue } from '../state/observable.js';
+import { readyPersonas } from '../texts/personas.js';
 import { Dialog } from './dialog.js';
-import { findPersona } from './personas-dialog.js';
 import { SamplingFields } from './sampling-fields.js';
 import { useSession, useTexts } from './session.js';
 
@@ -22,8 +22,10 @@ function SystemFields(): JSX.Element {
   const say = useTexts();
   const { system, personaId, title } = useObserved(workbench.thread, ({ conversation }) => conversation);
   const personas = useValue(workbench.library.personas);
+  const { language } = useValue(workbench.preferences);
+  const readyMade = readyPersonas(language, say);
   const choose = (id: string): void => {
-    const persona = findPersona(id, personas, say);
+    const persona = [...personas, ...readyMade].find((known) => known.id === id);
     void workbench.configure({ personaId: persona?.id ?? null, system: persona?.system ?? '' });
   };
   const saveAsPersona = async (): Promise<void> => {
@@ -50,7 +52,7 @@ function SystemFields(): JSX.Element {
               </option>
             ))}
             <optgroup label={say.readyMade}>
-              {say.readyPersonas.map(({ id, name }) => (
+              {readyMade.map(({ id, name }) => (
                 <option key={id} value={id}>
                   {name}
                 </option>

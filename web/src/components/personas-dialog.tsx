@@ -3,21 +3,18 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { newId, type Persona } from '../conversation/conversation.js';
 import { useValue } from '../state/observable.js';
-import type { Texts } from '../texts/texts.js';
+import { readyPersonas } from '../texts/personas.js';
 import { askFirst } from './confirm-dialog.js';
 import { Dialog } from './dialog.js';
 import { Icon } from './icons.js';
 import { useSession, useTexts } from './session.js';
 
-/** Of the library or of the ready-made ones. */
-export function findPersona(id: string | null, library: readonly Persona[], say: Texts): Persona | undefined {
-  return [...library, ...say.readyPersonas].find((persona) => persona.id === id);
-}
-
 export function PersonasDialog(): JSX.Element {
   const { workbench, dialog } = useSession();
   const say = useTexts();
   const personas = useValue(workbench.library.personas);
+  const { language } = useValue(workbench.preferences);
+  const readyMade = readyPersonas(language, say);
   const [edited, setEdited] = useState<Persona | undefined>(undefined);
   const use = (persona: Persona): void => {
     void workbench.configure({ personaId: persona.id, system: persona.system });
@@ -64,7 +61,7 @@ export function PersonasDialog(): JSX.Element {
           </button>
           <h3>{say.readyMade}</h3>
           <ul class="personas">
-            {say.readyPersonas.map((persona) => (
+            {readyMade.map((persona) => (
               <li key={persona.id}>
                 <div class="persona-text">
                   <strong>{persona.name}</strong>

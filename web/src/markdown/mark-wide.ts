@@ -11,7 +11,7 @@ export function markWide(root: HTMLElement): void {
     );
     const widest = Math.max(
       0,
-      ...[...element.querySelectorAll<HTMLElement>('.base')].map(({ offsetWidth }) => offsetWidth),
+      ...[...element.querySelectorAll<HTMLElement>('.katex-html > *')].map(({ offsetWidth }) => offsetWidth),
     );
     return { element, isWide: widest > (column ?? root).clientWidth };
   });

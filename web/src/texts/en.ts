@@ -1,6 +1,5 @@
 /** The page in English. Its keys are the keys of every language. */
 import type { SamplingField } from '../api/sampling.js';
-import { englishPersonas } from './personas.js';
 
 export const en = {
   appName: 'Xinghe',
@@ -175,7 +174,14 @@ export const en = {
   noPersonas: 'A persona is a name and a system text that you can give to any conversation.',
   readyMade: 'Ready-made',
   adaptPersona: 'Adapt',
-  readyPersonas: englishPersonas,
+  readyPersonas: {
+    'ready-teacher': 'Patient teacher',
+    'ready-programmer': 'Careful programmer',
+    'ready-translator': 'Chinese–English translator',
+    'ready-editor': 'Editor',
+    'ready-summary': 'Summaries',
+    'ready-interviewer': 'Interview practice',
+  },
   personaNamePlaceholder: 'For example: patient teacher',
   personaSystemPlaceholder: 'You are…',
   saveAsPersona: 'Save as a persona',

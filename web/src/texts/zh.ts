@@ -1,5 +1,4 @@
 /** 中文界面。 */
-import { chinesePersonas } from './personas.js';
 import type { Texts } from './texts.js';
 
 export const zh: Texts = {
@@ -158,7 +157,14 @@ export const zh: Texts = {
   noPersonas: '人设由名称和系统提示组成，可用于任何一次对话。',
   readyMade: '现成的人设',
   adaptPersona: '改编',
-  readyPersonas: chinesePersonas,
+  readyPersonas: {
+    'ready-teacher': '耐心的老师',
+    'ready-programmer': '严谨的程序员',
+    'ready-translator': '中英翻译',
+    'ready-editor': '文字编辑',
+    'ready-summary': '内容摘要',
+    'ready-interviewer': '模拟面试官',
+  },
   personaNamePlaceholder: '例如：耐心的老师',
   personaSystemPlaceholder: '你是……',
   saveAsPersona: '存为人设',
