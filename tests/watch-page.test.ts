@@ -131,6 +131,12 @@ describe.skipIf(executablePath === undefined)('the page of a watched run', () =>
     const ticks = (): Promise<string[]> =>
       page.locator('#chart-grad-norm text[text-anchor=end]').allTextContents();
     expect((await ticks()).join()).not.toContain('k');
+    // Neither the line of the loss nor its mean is drawn up by the one wild step.
+    expect(
+      (await page.locator('#chart-loss text[text-anchor=end]').allTextContents()).every(
+        (tick) => Number(tick) < 3,
+      ),
+    ).toBe(true);
     await picture(page, 'outliers');
     await page.getByLabel('显示离群值').check();
     await marks.first().waitFor({ state: 'detached' });

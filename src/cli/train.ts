@@ -69,7 +69,11 @@ async function rehearse(
   const found = await dryRun(config, { resume });
   const { steps, stepsDone, rowsPerStep, rows, heldOutRows, firstRows } = found;
   process.stdout.write(`${found.config}\n`);
-  const code = await plan(['--config', options.config, ...options.set.flatMap((entry) => ['--set', entry])]);
+  const code = await plan([
+    '--config',
+    options.config,
+    ...(options.set.length === 0 ? [] : ['--set', ...options.set]),
+  ]);
   const behind = stepsDone === 0 ? '' : `, ${stepsDone} of them done`;
   const epochs = (steps * rowsPerStep) / rows;
   process.stdout.write(

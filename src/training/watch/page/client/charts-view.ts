@@ -1,6 +1,7 @@
 /** The charts: of one run in all detail, of several over one another. */
 import { alignRuns } from './aligned.js';
 import { Chart, type ChartContent, type ChartPoint, type Series } from './chart.js';
+import { chartRange } from './chart-range.js';
 import { element, input } from './elements.js';
 import { bytes, compact, loss, percent, short } from './numbers.js';
 import type { Snapshot } from './run-data.js';
@@ -52,7 +53,7 @@ export function drawCharts(
       x,
       label: labelOf(say[key], format(values[0]?.at(-1) ?? Number.NaN), say),
       series: all.map(({ run }, index) =>
-        seriesOf(run, all.length > 1 ? run.label : say[key], values[index] ?? []),
+        seriesOf(run, all.length > 1 ? run.label : say[key], values[index] ?? [], all.length === 1),
       ),
       fromZero: true,
       format,
@@ -75,19 +76,26 @@ function labelOf(title: string, value: string, say: Texts): string {
   return `${title}: ${value}. ${say.chartHelp}`;
 }
 
-function seriesOf({ color, isDashed }: ShownRun, name: string, values: readonly (number | null)[]): Series {
-  return { name, color, isDashed, values };
+/** @param inLegend not of several runs: the list of runs tells their colours */
+function seriesOf(
+  { color, isDashed }: ShownRun,
+  name: string,
+  values: readonly (number | null)[],
+  inLegend: boolean,
+): Series {
+  return { name, color, isDashed, values, inLegend };
 }
 
 function drawLoss(all: readonly DrawnRun[], say: Texts, shared: Shared): void {
   const weight = Number(input('smoothing').value) / 100;
+  const clips = shared.showsAll !== true && !input('log-y').checked;
   const { x, values } = alignRuns(
-    all.map(({ steps, snapshot }) => ({ steps, values: smooth(snapshot.columns.loss, weight) })),
+    all.map(({ steps, snapshot }) => ({ steps, values: smooth(snapshot.columns.loss, weight, clips) })),
   );
   const [only] = all;
   const isAlone = all.length === 1 && only !== undefined;
   const smoothed = all.map(({ run }, index) =>
-    seriesOf(run, isAlone ? say.lossSmooth : run.label, values[index] ?? []),
+    seriesOf(run, isAlone ? say.lossSmooth : run.label, values[index] ?? [], isAlone),
   );
   charts.loss.show({
     ...shared,
@@ -163,11 +171,14 @@ function drawPhases({ data: { snapshot } }: ShownRun, say: Texts, shared: Shared
 }
 
 /** An exponential mean, corrected for its start (Kingma & Ba, arXiv 1412.6980, section 3). */
-function smooth(values: readonly (number | null)[], weight: number): (number | null)[] {
+function smooth(values: readonly (number | null)[], weight: number, clips: boolean): (number | null)[] {
+  const range = chartRange(values, { fromZero: false, logY: false, clips });
   let mean = 0;
   let count = 0;
   return values.map((value) => {
-    if (value === null) return null;
+    if (value === null || range === undefined) return null;
+    // What lies beyond the chart would draw the mean after it for many steps.
+    if (value < range.low || value > range.high) return count === 0 ? null : mean / (1 - weight ** count);
     mean = weight * mean + (1 - weight) * value;
     count += 1;
     return mean / (1 - weight ** count);
