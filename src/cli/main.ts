@@ -31,6 +31,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'pre-train or fine-tune (full, LoRA) by a configuration file',
     load: async () => (await import('./train.js')).train,
   },
+  watch: {
+    summary: 'the page of finished and running training runs, several side by side',
+    load: async () => (await import('./watch.js')).watch,
+  },
   plan: {
     summary: 'memory and time of a training run before it is started',
     load: async () => (await import('./plan.js')).plan,

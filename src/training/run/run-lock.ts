@@ -26,6 +26,13 @@ export function lockRun(folder: string): () => void {
   };
 }
 
+/** Does a process that is alive train into the folder? */
+export function isRunning(folder: string): boolean {
+  const owner = readOwner(join(folder, LOCK_FILE));
+  // Of this process too: `isAlive` takes its own mark for one that was left behind.
+  return owner !== undefined && (owner.pid === process.pid || isAlive(owner));
+}
+
 interface Owner {
   readonly host: string;
   readonly pid: number;

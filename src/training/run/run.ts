@@ -13,8 +13,10 @@ import type { Tokenizer } from '../../tokenizers/index.js';
 import { CheckpointStore } from '../checkpoints/checkpoint-store.js';
 import { residentBytes } from '../plan/process-memory.js';
 import { metricsFile } from '../watch/metrics-file.js';
-import type { RunObserver } from '../watch/observer.js';
+import { joinObservers, type RunObserver } from '../watch/observer.js';
 import { progress } from '../watch/progress.js';
+import { METRICS_FILE } from '../watch/run-files.js';
+import { commandOfProcess, quoted, runRecord } from '../watch/run-record.js';
 import { tensorBoard } from '../watch/tensor-board.js';
 import { watchServer } from '../watch/watch-server.js';
 import { type CheckpointedRun, findStart, RunCheckpointer, type RunStart } from './checkpointer.js';
@@ -27,7 +29,6 @@ import { type RunRows, readRunRows } from './run-rows.js';
 import { trainRows } from './train-rows.js';
 import type { TrainingResult } from './train-rows-options.js';
 
-const METRICS_FILE = 'metrics.jsonl';
 const CHECKPOINTS = 'checkpoints';
 const FINAL = 'final';
 const ADAPTER = 'adapter';
@@ -45,7 +46,23 @@ export interface RunOptions {
  * `final/` the model with the adapter merged.
  * @throws InputError for whatever of it is wrong, before anything is written
  */
-export async function runTraining(config: TrainConfig, { resume }: RunOptions = {}): Promise<TrainingResult> {
+export async function runTraining(config: TrainConfig, options: RunOptions = {}): Promise<TrainingResult> {
+  const record = runRecord(config.output, { config });
+  try {
+    const result = await runRecorded(config, options, record);
+    record.end();
+    return result;
+  } catch (error) {
+    record.end(error);
+    throw error;
+  }
+}
+
+async function runRecorded(
+  config: TrainConfig,
+  { resume }: RunOptions,
+  record: RunObserver,
+): Promise<TrainingResult> {
   const { output } = config;
   const store = new CheckpointStore(join(output, CHECKPOINTS), config.checkpoints);
   const start = resume === undefined ? refuseOtherRun(output) : findStart(store, resume);
@@ -54,7 +71,7 @@ export async function runTraining(config: TrainConfig, { resume }: RunOptions = 
   const unlock = lockRun(output);
   let watch: RunObserver | undefined;
   try {
-    watch = await openWatch(config);
+    watch = joinObservers([record, await openWatch(config)].filter((one) => one !== undefined));
     return await trainAndSave(run, watch);
   } catch (error) {
     await watch?.close();
@@ -70,14 +87,14 @@ export async function runTraining(config: TrainConfig, { resume }: RunOptions = 
 }
 
 /** Everything of a run before its first step. */
-interface PreparedRun extends CheckpointedRun {
+export interface PreparedRun extends CheckpointedRun {
   readonly tokenizer: Tokenizer;
   readonly heldOut: RunRows | undefined;
   readonly estimate: RunEstimate;
 }
 
 /** Reads and checks whatever the run needs; writes nothing. */
-async function prepareRun(
+export async function prepareRun(
   config: TrainConfig,
   store: CheckpointStore,
   start: RunStart | undefined,
@@ -157,9 +174,15 @@ function mergeFirst({ model: { adapter } }: TrainConfig, { model, architecture }
   log(`merged ${adapter} into the weights`);
 }
 
-async function openWatch({ watch, output }: TrainConfig): Promise<RunObserver | undefined> {
+async function openWatch(config: TrainConfig): Promise<RunObserver | undefined> {
+  const { watch, output } = config;
   if (watch.port === undefined) return undefined;
-  const server = await watchServer({ port: watch.port, label: basename(output) });
+  const server = await watchServer({
+    port: watch.port,
+    label: basename(output),
+    config,
+    command: quoted(commandOfProcess()),
+  });
   log(`watch this run at ${server.url}`);
   return server;
 }
@@ -182,7 +205,8 @@ function writeSamples(
   }
 }
 
-function refuseOtherRun(output: string): undefined {
+/** @throws InputError where the folder holds a run already */
+export function refuseOtherRun(output: string): undefined {
   const status = fileStatus(output);
   if (status !== undefined && !status.isDirectory())
     throw new InputError(`${output}: output is a file; name a folder.`);
