@@ -64,6 +64,7 @@ export class ChatBrowser {
       ...options,
     });
     this.#contexts.push(context);
+    context.setDefaultTimeout(15_000);
     if (script !== undefined) await context.addInitScript(script);
     const page = await context.newPage();
     const faults: string[] = [];
