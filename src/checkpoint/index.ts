@@ -29,7 +29,7 @@ export { openZeroCheckpoint, type ZeroCheckpoint } from './deepspeed.js';
 export { isZeroCheckpoint } from './deepspeed-files.js';
 export { joinRanks } from './join-ranks.js';
 export { type LoadWeightsOptions, loadWeights } from './load-weights.js';
-export { countKnown, type ModelTensors, sortTensors } from './model-tensors.js';
+export { countKnown, isCounter, type ModelTensors, sortTensors } from './model-tensors.js';
 export {
   ANY_NAMES,
   type FusedRow,
@@ -40,7 +40,7 @@ export {
 } from './name-scheme.js';
 export { layerPattern, type NameRow, NameTable, type NameTableOptions, withLayer } from './name-table.js';
 export { type Checkpoint, type OpenCheckpointOptions, openCheckpoint } from './open-checkpoint.js';
-export { LAYOUT_FILE, openModelTensors, wholeModel } from './open-model-tensors.js';
+export { LAYOUT_FILE, openModelTensors, type WholeModelOptions, wholeModel } from './open-model-tensors.js';
 export {
   DEFAULT_SHARD_THRESHOLD,
   type ParallelLayout,

@@ -12,6 +12,7 @@ import {
   castTensors,
   container,
   cutTensors,
+  isCounter,
   type ModelTensors,
   mergeAdapter,
   type NamedViews,
@@ -114,7 +115,7 @@ export function planChain(
     newRows,
     leftOut: [
       ...model.skipped.map((name) => ({ name, reason: 'a buffer without content' })),
-      ...(states === 'keep' ? [] : droppedTensors(model)),
+      ...(states === 'keep' ? [] : droppedTensors(model, from, options.leaveOut ?? [])),
     ],
     peftConfig: isFileTarget(options)
       ? undefined
@@ -149,7 +150,23 @@ function updatesOf(
   );
 }
 
-function droppedTensors({ states, others }: ModelTensors): { name: string; reason: string }[] {
+/**
+ * Optimiser states and counters, where they are not kept.
+ * @throws InputError for a tensor that nobody knows: without it the output may be another model
+ */
+function droppedTensors(
+  { states, others }: ModelTensors,
+  from: string,
+  leaveOut: readonly string[],
+): { name: string; reason: string }[] {
+  const unknown = [...others.keys()].filter((name) => !isCounter(name) && !leaveOut.includes(name));
+  const [first] = unknown;
+  if (first !== undefined)
+    throw new InputError(
+      `${from}: tensor "${first}"${unknown.length > 1 ? ` (and ${unknown.length - 1} more)` : ''} is no parameter or buffer of ` +
+        'this model; left out, it may be another model. Check that config and weights belong together, or name what may be ' +
+        `missing: --leave-out ${unknown.slice(0, 3).join(',')}.`,
+    );
   return [
     ...[...states].flatMap(([prefix, state]) =>
       [...state.values()].map(({ source: name }) => ({
