@@ -1,9 +1,15 @@
 export { ADAPTER_CONFIG_FILE, peftConfig, readPeftConfig } from './adapters/adapter-config.js';
-export { adapterFile } from './adapters/adapter-file.js';
+export { adapterFile, openPeftAdapter, ownPathsOf } from './adapters/adapter-file.js';
 export { isAdapterHalf, onlyHalves, withoutHalves } from './adapters/adapter-halves.js';
 export { PEFT_PREFIX } from './adapters/adapter-names.js';
 export { AdapterSet } from './adapters/adapter-set.js';
-export { type AdapterUpdates, adapterUpdates, refuseMagnitudes } from './adapters/adapter-updates.js';
+export {
+  type AdapterChanges,
+  type AdapterUpdates,
+  adapterUpdates,
+  fileChanges,
+  refuseMagnitudes,
+} from './adapters/adapter-updates.js';
 export { loadAdapter } from './adapters/load-adapter.js';
 export { planPeftConfig } from './adapters/plan-peft-config.js';
 export { type AdapterContent, adapterContent, saveAdapter } from './adapters/save-adapter.js';

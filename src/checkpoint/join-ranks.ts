@@ -170,7 +170,11 @@ function joinGroups(
     if (fits(first)) return equalGroups(name, groups, layout);
     // A part so big is shared, one so small is not; in between the shape leaves it open and the bytes tell.
     const isOpen = viewBytes(first) < layout.shardThreshold;
-    if (!isOpen) parallel.seeShares(groups);
+    if (!isOpen) {
+      parallel.seeShares(groups);
+      // Rows that the groups cannot share evenly stay whole, however big.
+      if (isReadable(groups) && !isConstant(first) && allEqual(groups, sameBytes)) return first;
+    }
     if (!isOpen || (viewBytes(joined) >= layout.shardThreshold && !allEqual(groups, sameBytes)))
       return joined;
   }
@@ -192,6 +196,8 @@ function equalGroups(name: string, groups: readonly TensorView[], layout: Parall
 /** What is told apart by the layout alone must differ somewhere: the same bytes everywhere are copies, not parts. */
 class PartComparison {
   readonly #layout: ParallelLayout;
+  /** A tensor whose parts are the same. */
+  #equalPart: string | undefined;
   #parts: 'none' | 'equal' | 'different' = 'none';
   #shares: 'none' | 'equal' | 'different' = 'none';
 
@@ -200,8 +206,12 @@ class PartComparison {
   }
 
   seeParts(parts: readonly TensorView[]): void {
-    if (isReadable(parts) && this.#parts !== 'different')
-      this.#parts = allEqual(parts, sameSamples) ? 'equal' : 'different';
+    const [first] = parts;
+    if (first === undefined || !isReadable(parts)) return;
+    const isEqual = allEqual(parts, sameSamples);
+    const hasTwins = new Set(parts.map(samplesOf)).size < parts.length;
+    if (hasTwins && !isConstant(first)) this.#equalPart ??= first.source.replace(/^rank_\d+\//, '');
+    if (this.#parts !== 'different') this.#parts = isEqual ? 'equal' : 'different';
   }
 
   seeShares(groups: readonly TensorView[]): void {
@@ -215,6 +225,12 @@ class PartComparison {
       throw new InputError(
         `all ${modelParallel} model-parallel ranks hold the same bytes: they are copies, not parts. Give the layout, such as ` +
           `--source-layout dp=${modelParallel}.`,
+      );
+    if (this.#equalPart !== undefined)
+      throw new InputError(
+        `${this.#equalPart} should be cut over the ${modelParallel} model-parallel ranks, but some of them hold the same bytes: ` +
+          'the ranks share their tensors another way. Give the layout with --source-layout, such as ' +
+          `dp=${modelParallel},optimizer-shard.`,
       );
     if (this.#shares === 'equal')
       throw new InputError(
@@ -248,22 +264,21 @@ const SAMPLE_BYTES = 4096;
 
 /** Enough to tell parts of trained weights apart without reading a checkpoint twice. */
 function sameSamples(a: TensorView, b: TensorView): boolean {
-  const bytes = viewBytes(a);
-  if (viewBytes(b) !== bytes) return false;
+  return viewBytes(a) === viewBytes(b) && samplesOf(a) === samplesOf(b);
+}
+
+function samplesOf(view: TensorView): string {
+  const bytes = viewBytes(view);
   const last = Math.max(0, bytes - SAMPLE_BYTES);
-  return [0, Math.floor(last / 2), last].every((start) => {
-    const [left, right] = [a, b].map((view) => {
-      return Buffer.concat([
-        ...readView({
-          dtype: 'uint8',
-          shape: [Math.min(SAMPLE_BYTES, bytes)],
-          source: view.source,
-          locate: (from, to) => view.locate(start + from, start + to),
-        }),
-      ]);
-    });
-    return left !== undefined && right !== undefined && left.equals(right);
-  });
+  const samples = [0, Math.floor(last / 2), last].flatMap((start) => [
+    ...readView({
+      dtype: 'uint8',
+      shape: [Math.min(SAMPLE_BYTES, bytes)],
+      source: view.source,
+      locate: (from, to) => view.locate(start + from, start + to),
+    }),
+  ]);
+  return Buffer.concat(samples).toString('latin1');
 }
 
 function checkShapes(name: string, parts: readonly TensorView[]): readonly TensorView[] {

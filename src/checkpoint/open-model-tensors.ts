@@ -5,10 +5,13 @@ import { parseConfig } from '../config/index.js';
 import { InputError } from '../errors/index.js';
 import { fileStatus, readJsonFile, sameBytes, type TensorView, viewBytes } from '../formats/index.js';
 import { log } from '../log/index.js';
+import { isAdapterHalf } from './adapters/adapter-halves.js';
+import { PEFT_PREFIX, parseAdapterPart, withoutAdapterKey } from './adapters/adapter-names.js';
 import { joinRanks } from './join-ranks.js';
 import { knownNames, type ModelTensors, sortTensors } from './model-tensors.js';
 import { type Checkpoint, openCheckpoint } from './open-checkpoint.js';
 import { DEFAULT_SHARD_THRESHOLD, type ParallelLayout } from './parallel-layout.js';
+import type { ShardingTable } from './sharding-table.js';
 import type { WeightTables } from './weight-tables.js';
 import { showTaken, unwrapNames } from './wrapped-names.js';
 
@@ -58,7 +61,7 @@ export function wholeModel(
   );
   if (copied.size > 0)
     log(`${path}: every rank has the whole of ${publishedNames(copied, first)}, which is taken once`);
-  refuseTorn(path, weights);
+  refuseTorn(path, weights, sharding);
   const prefixes = new Set(parts.flatMap(({ states }) => [...states.keys()]));
   const stateOf = (prefix: string): TensorMap =>
     joinRanks(
@@ -81,20 +84,37 @@ function publishedNames(paths: Iterable<string>, { names }: ModelTensors): strin
 }
 
 function unwrapped(path: string, named: TensorMap, tables: WeightTables): TensorMap {
+  if (isPeftAdapter(named)) return named;
   const { tensors, taken } = unwrapNames(named, knownNames(tables));
   if (taken.size > 0) log(`${path}: taken off the names of tensors: ${showTaken(taken)}`);
   return tensors;
 }
 
-/** Norms are as long as the rows of the embedding in all families: parts of another layout show here at the latest. */
-function refuseTorn(path: string, weights: TensorMap): void {
-  const [embedding, norm] = ['embedTokens.weight', 'finalNorm.weight'].map((own) => weights.get(own)?.shape);
-  if (embedding === undefined || norm === undefined || embedding[1] === norm[0]) return;
-  throw new InputError(
-    `${path}: joined, the embedding is [${embedding.join(', ')}] and the last norm [${norm.join(', ')}], which do not fit ` +
-      'each other: the ranks share their tensors another way. Give the layout with --source-layout, such as ' +
-      'dp=2,optimizer-shard.',
+/** The file of an adapter, in which `base_model.model.` is part of the names; a state dict of the whole model has more. */
+function isPeftAdapter(named: TensorMap): boolean {
+  const names = [...named.keys()];
+  return (
+    names.every((name) => name.startsWith(PEFT_PREFIX)) &&
+    names.some((name) => parseAdapterPart(name)?.kind === 'part' && withoutAdapterKey(name) === name)
   );
+}
+
+/**
+ * Norms are as long as the rows of the embedding in all families, and what is cut by columns has as many rows: parts of another
+ * layout show here at the latest.
+ */
+function refuseTorn(path: string, weights: TensorMap, sharding: ShardingTable): void {
+  const width = weights.get('finalNorm.weight')?.shape[0];
+  if (width === undefined) return;
+  for (const [own, { shape, source }] of weights) {
+    const dim = own === 'embedTokens.weight' ? 1 : 0;
+    const isAsWide = dim === 1 || (!isAdapterHalf(own) && sharding.splitOf(own)?.axis === 1);
+    if (!isAsWide || shape[dim] === width) continue;
+    throw new InputError(
+      `${path}: joined, "${source}" is [${shape.join(', ')}] and the last norm [${width}], which do not fit each other: the ` +
+        'ranks share their tensors another way. Give the layout with --source-layout, such as dp=2,optimizer-shard.',
+    );
+  }
 }
 
 type TensorMap = ReadonlyMap<string, TensorView>;

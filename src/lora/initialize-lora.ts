@@ -14,6 +14,8 @@ export function initializeLora(layer: LoraLinear, generator: Generator, dtype: F
     const values = rand(layer.loraA.shape, generator, { low: -bound, high: bound });
     layer.assign('loraA', values.to(dtype).toDevice(device));
     layer.assign('loraB', zeros(layer.loraB.shape, { dtype, device }));
+    if (layer.loraBias !== undefined)
+      layer.assign('loraBias', zeros(layer.loraBias.shape, { dtype, device }));
     if (layer.loraMagnitude !== undefined)
       layer.assign('loraMagnitude', rowNorms(layer.dequantizedWeight()).to(dtype));
   });
@@ -28,10 +30,11 @@ export function learningRateFactors(
   ratio: number,
 ): Map<Tensor, number> {
   const factors = new Map<Tensor, number>();
-  for (const { loraA, loraB, loraMagnitude } of adapters.values()) {
+  for (const { loraA, loraB, loraMagnitude, loraBias } of adapters.values()) {
     factors.set(loraA, 1);
     factors.set(loraB, ratio);
     if (loraMagnitude !== undefined) factors.set(loraMagnitude, ratio);
+    if (loraBias !== undefined) factors.set(loraBias, ratio);
   }
   return factors;
 }

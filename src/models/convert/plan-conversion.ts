@@ -4,7 +4,7 @@
  */
 import { dirname } from 'node:path';
 import {
-  type AdapterUpdates,
+  type AdapterChanges,
   adapterFile,
   adapterUpdates,
   type ContainerFormat,
@@ -12,6 +12,7 @@ import {
   castTensors,
   container,
   cutTensors,
+  fileChanges,
   isCounter,
   type ModelTensors,
   mergeAdapter,
@@ -19,6 +20,8 @@ import {
   type NameScheme,
   namedViews,
   onlyHalves,
+  openPeftAdapter,
+  ownPathsOf,
   type PlannedFile,
   type PlannedTensor,
   plannedTensors,
@@ -51,7 +54,7 @@ export interface ConversionPlan {
   /** Of a GGUF for llama.cpp. */
   readonly metadata: GgufMetadata | undefined;
   /** Of an adapter that is merged or taken out. */
-  readonly updates: AdapterUpdates | undefined;
+  readonly changes: AdapterChanges | undefined;
   /** Of a vocabulary that was extended. */
   readonly newRows: NewRows | undefined;
   /** Names of the source that are not written, with the reason. */
@@ -94,14 +97,14 @@ export function planChain(
       `${from} is of a model that no family here knows, so that nobody can tell how to cut it over ranks; give its config with ` +
         '--config, or leave --layout away.',
     );
-  const updates = updatesOf(options, source);
+  const changes = changesOf(options, source);
   const states = options.states ?? (layout !== undefined || format === 'ckpt' ? 'keep' : 'drop');
   const dialect = targetDialect(options, source, format);
   if (dialect === 'gguf' && newRows !== undefined)
     throw new InputError(
       'extend the vocabulary into a folder first, then convert that to GGUF: two conversions.',
     );
-  const chain: Chain = { options, source, model, dialect, updates, isKeepingStates: states === 'keep' };
+  const chain: Chain = { options, source, model, dialect, changes, isKeepingStates: states === 'keep' };
   const files =
     layout === undefined ? wholeFiles(wholeTensors(chain), options, format) : rankFiles(chain, format);
   if (files.every(({ tensors }) => tensors.length === 0))
@@ -111,7 +114,7 @@ export function planChain(
     format,
     files,
     metadata: dialect === 'gguf' ? ggufMetadata(from, source, files) : undefined,
-    updates,
+    changes,
     newRows,
     leftOut: [
       ...model.skipped.map((name) => ({ name, reason: 'a buffer without content' })),
@@ -132,22 +135,24 @@ function configBeside(from: string): string | undefined {
   return fileStatus(from)?.isDirectory() === true ? findConfigIn(from) : findConfigIn(dirname(from));
 }
 
-function updatesOf(
+function changesOf(
   { merge, adapter, loraAlpha: alpha }: ConvertOptions,
   source: ConversionSource,
-): AdapterUpdates | undefined {
+): AdapterChanges | undefined {
   if (merge === undefined) {
     if (adapter === undefined) return undefined;
     throw new InputError('an adapter was given, but neither merging nor unmerging was asked for.');
   }
+  const sign = merge === 'merge' ? 1 : -1;
+  const { tables, model } = source;
+  const file = adapter === undefined ? undefined : openPeftAdapter(adapter, ownPathsOf(tables), alpha);
+  if (file !== undefined)
+    return fileChanges(file, model.weights, { alpha, sign, linearLayout: tables.sharding.linearLayout });
   const isFolder = adapter !== undefined && fileStatus(adapter)?.isDirectory() === true;
   const held = adapter === undefined ? source : openSource(isFolder ? adapterFile(adapter) : adapter);
   const path = adapter ?? source.checkpoint.path;
-  return adapterUpdates(
-    source.model.weights,
-    { path, tensors: held.model },
-    { alpha, sign: merge === 'merge' ? 1 : -1 },
-  );
+  const updates = adapterUpdates(model.weights, { path, tensors: held.model }, { alpha, sign });
+  return { updates, whole: new Map(), rows: new Map() };
 }
 
 /**
@@ -184,7 +189,7 @@ interface Chain {
   readonly source: ConversionSource;
   readonly model: ModelTensors;
   readonly dialect: ConvertOptions['names'];
-  readonly updates: AdapterUpdates | undefined;
+  readonly changes: AdapterChanges | undefined;
   readonly isKeepingStates: boolean;
 }
 
@@ -214,10 +219,10 @@ function rankFiles(chain: Chain, format: ContainerFormat): PlannedFile[] {
 }
 
 /** Merged matrices have done their work; those that are taken out stay. */
-function merged({ options, source, model, updates }: Chain): NamedViews {
+function merged({ options, source, model, changes }: Chain): NamedViews {
   const weights = namedViews(model.weights);
   const kept = options.merge === 'merge' ? withoutHalves(weights) : weights;
-  return updates === undefined ? kept : mergeAdapter(kept, updates, source.tables.sharding.linearLayout);
+  return changes === undefined ? kept : mergeAdapter(kept, changes, source.tables.sharding.linearLayout);
 }
 
 function spelled(
