@@ -3,7 +3,7 @@ import { transpose } from '../../formats/index.js';
 import type { ChainTensor, NamedViews } from '../convert/chain-tensor.js';
 import type { NameScheme } from '../name-scheme.js';
 import { adapterHalf } from './adapter-halves.js';
-import { ADAPTER_SPELLINGS } from './adapter-names.js';
+import { ADAPTER_SPELLINGS, withoutAdapterKey } from './adapter-names.js';
 
 export type AdapterSpelling = 'peft' | 'mindpet' | 'telechat';
 
@@ -41,7 +41,7 @@ function spellHalf(
   const [layerName = layer] = scheme.fromOwn(new Map([[layer, view]])).keys();
   const spelling =
     wanted === undefined
-      ? ADAPTER_SPELLINGS.find(({ suffix }) => sourceName.endsWith(suffix))
+      ? ADAPTER_SPELLINGS.find(({ suffix }) => withoutAdapterKey(sourceName).endsWith(suffix))
       : ADAPTER_SPELLINGS.filter(({ part }) => part === half.part)[SPELLING_ORDER.indexOf(wanted)];
   if (spelling === undefined) throw new TypeError(`${sourceName} has no spelling`);
   const name = `${spelling.prefix}${layerName.replace(/\.weight$/, '')}${spelling.suffix}`;

@@ -2,7 +2,7 @@
 import { ShardingTable } from '../../checkpoint/index.js';
 
 export const sparkSharding = new ShardingTable([
-  ['embedTokens.weight', { axis: 0 }],
+  ['embedTokens.weight', { axis: 0, mayBeWhole: true }],
   ['layers.{i}.attention.qProj.weight', { axis: 0 }],
   ['layers.{i}.attention.qProj.bias', { axis: 0 }],
   ['layers.{i}.attention.kProj.weight', { axis: 0 }],

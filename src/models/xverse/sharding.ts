@@ -2,7 +2,7 @@
 import { ShardingTable } from '../../checkpoint/index.js';
 
 export const xverseSharding = new ShardingTable([
-  ['embedTokens.weight', { axis: 0 }],
+  ['embedTokens.weight', { axis: 0, mayBeWhole: true }],
   ['layers.{i}.attention.qProj.weight', { axis: 0 }],
   ['layers.{i}.attention.kProj.weight', { axis: 0 }],
   ['layers.{i}.attention.vProj.weight', { axis: 0 }],
@@ -10,5 +10,5 @@ export const xverseSharding = new ShardingTable([
   ['layers.{i}.mlp.gateProj.weight', { axis: 0 }],
   ['layers.{i}.mlp.upProj.weight', { axis: 0 }],
   ['layers.{i}.mlp.downProj.weight', { axis: 1 }],
-  ['lmHead.weight', { axis: 0 }],
+  ['lmHead.weight', { axis: 0, mayBeWhole: true }],
 ]);
