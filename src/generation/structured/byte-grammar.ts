@@ -1,7 +1,14 @@
 import { InputError } from '../../errors/index.js';
 
 /** A context-free grammar over bytes: which byte strings belong to it. Nodes may be shared; rules make cycles. */
-export type GrammarNode = BytesNode | LiteralNode | SequenceNode | ChoiceNode | RepeatNode | RuleNode;
+export type GrammarNode =
+  | BytesNode
+  | LiteralNode
+  | SequenceNode
+  | ChoiceNode
+  | RepeatNode
+  | RuleNode
+  | MachineNode;
 
 /** One byte of a set. */
 export interface BytesNode {
@@ -48,6 +55,25 @@ export interface RuleNode {
   target: GrammarNode | undefined;
 }
 
+/** The texts that a state machine accepts: for what would need too many nodes. */
+export interface MachineNode {
+  readonly kind: 'machine';
+  readonly id: number;
+  readonly machine: ByteMachine;
+}
+
+/** A deterministic machine over bytes. From each of its states some accepted text can be reached. */
+export interface ByteMachine {
+  readonly start: number;
+  /** 256 entries: bytes of equal number are never told apart. */
+  readonly byteClasses: Uint16Array;
+  /** The state after a byte; -1 if no text goes on so. */
+  step(state: number, byte: number): number;
+  isAccepting(state: number): boolean;
+  /** Equal for states that no text of so many bytes tells apart. */
+  placeOf(state: number, horizonBytes: number): number | string;
+}
+
 /** More than any schema of 64 KB needs; bounds the time of compilation. */
 const MAX_NODES = 200_000;
 /** Compilation holds up the masks of other sequences for as long as it takes. */
@@ -90,6 +116,10 @@ export class GrammarBuilder {
     return this.repeat(body, 0, 1);
   }
 
+  machine(machine: ByteMachine): MachineNode {
+    return this.#add({ kind: 'machine', id: this.nodes.length, machine });
+  }
+
   rule(): RuleNode {
     return this.#add({ kind: 'rule', id: this.nodes.length, target: undefined });
   }
@@ -126,12 +156,13 @@ export class GrammarBuilder {
         `The grammar is too large: it needs more than ${MAX_NODES} parts. Give a smaller schema, pattern or list.`,
       );
     }
-    if (this.nodes.length % 1024 === 0) this.#checkTime();
+    if (this.nodes.length % 1024 === 0) this.checkTime();
     this.nodes.push(node);
     return node;
   }
 
-  #checkTime(): void {
+  /** For work that makes no nodes: to be called now and then. @throws InputError once it takes too long */
+  checkTime(): void {
     if (performance.now() <= this.#deadline) return;
     throw new InputError(
       `The grammar takes longer than ${MAX_MILLISECONDS} ms to compile. Give a smaller schema, pattern or list.`,
@@ -153,6 +184,7 @@ export function productiveNodes(nodes: readonly GrammarNode[]): Uint8Array {
       case 'bytes':
         return node.set.includes(1);
       case 'literal':
+      case 'machine':
         return true;
       case 'sequence':
         return node.items.every((item) => productive[item.id] === 1);

@@ -3,8 +3,8 @@ import { GrammarBuilder, type GrammarNode } from './byte-grammar.js';
 import { GrammarAutomaton } from './grammar-automaton.js';
 import type { GrammarSpec } from './grammar-spec.js';
 import { JsonGrammar } from './json-grammar.js';
-import { regexGrammar } from './regex-grammar.js';
-import { schemaGrammar } from './schema-grammar.js';
+import { regexGrammar } from './regex/regex-grammar.js';
+import { schemaGrammar } from './schema/schema-grammar.js';
 
 /** Of a schema as JSON, and of all choices together. */
 const MAX_BYTES = 64 * 1024;
