@@ -82,10 +82,19 @@ const MAX_MILLISECONDS = 1000;
 /** Makes the nodes of one grammar. Children are made before their parents, except the targets of rules. */
 export class GrammarBuilder {
   readonly nodes: GrammarNode[] = [];
-  readonly #deadline = performance.now() + MAX_MILLISECONDS;
-  readonly empty: GrammarNode = this.sequence([]);
+  readonly #maxMilliseconds: number;
+  readonly #deadline: number;
+  readonly empty: GrammarNode;
   /** What no text matches. */
-  readonly nothing: GrammarNode = this.choice([]);
+  readonly nothing: GrammarNode;
+
+  /** @param maxMilliseconds after which the work ends with an InputError; default 1000 */
+  constructor(maxMilliseconds = MAX_MILLISECONDS) {
+    this.#maxMilliseconds = maxMilliseconds;
+    this.#deadline = performance.now() + maxMilliseconds;
+    this.empty = this.sequence([]);
+    this.nothing = this.choice([]);
+  }
 
   bytes(set: Uint8Array): BytesNode {
     return this.#add({ kind: 'bytes', id: this.nodes.length, set });
@@ -165,7 +174,7 @@ export class GrammarBuilder {
   checkTime(): void {
     if (performance.now() <= this.#deadline) return;
     throw new InputError(
-      `The grammar takes longer than ${MAX_MILLISECONDS} ms to compile. Give a smaller schema, pattern or list.`,
+      `The grammar takes longer than ${this.#maxMilliseconds} ms to compile. Give a smaller schema, pattern or list.`,
     );
   }
 }

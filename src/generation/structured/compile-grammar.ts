@@ -13,14 +13,16 @@ const MAX_CHOICES = 10_000;
 /**
  * @param maxTokenBytes length of the longest token
  * @param maxKeptFrames as GrammarAutomaton takes it
+ * @param maxMilliseconds as GrammarBuilder takes it
  * @throws InputError for a spec that is wrong, not supported or too large
  */
 export function compileGrammar(
   spec: GrammarSpec,
   maxTokenBytes: number,
   maxKeptFrames?: number,
+  maxMilliseconds?: number,
 ): GrammarAutomaton {
-  const builder = new GrammarBuilder();
+  const builder = new GrammarBuilder(maxMilliseconds);
   const root = rootOf(spec, builder);
   return new GrammarAutomaton(builder.nodes, root, maxTokenBytes, maxKeptFrames);
 }

@@ -1,4 +1,5 @@
 import type { GrammarBuilder, GrammarNode, RuleNode } from './byte-grammar.js';
+import { numberGrammar } from './number-grammar.js';
 import {
   ALL_CODE_POINTS,
   type CodePointSet,
@@ -9,7 +10,6 @@ import {
   intersection,
   utf8Node,
 } from './regex/code-points.js';
-import { numberGrammar } from './number-grammar.js';
 import { cachedBySet } from './regex/regex-grammar.js';
 
 /** Characters that stand for themselves in a string of JSON. */

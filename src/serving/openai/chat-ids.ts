@@ -76,7 +76,7 @@ async function templateIds(
   const token = (id: number | undefined): string => (id === undefined ? '' : tokenizer.idToToken(id));
   const text = await templates.render(template, {
     ...fields.chat_template_kwargs,
-    messages: fields.messages.map((message) => ({ ...message, content: contentText(message) })),
+    messages: fields.messages.map((message, index) => templateMessage(message, index)),
     tools: mode.kind === 'none' ? undefined : fields.tools,
     add_generation_prompt: fields.add_generation_prompt ?? fields.continue_final_message !== true,
     continue_final_message: fields.continue_final_message ?? false,
@@ -85,6 +85,32 @@ async function templateIds(
   });
   checkTextLength(text, { maxModelLength: engine.maxModelLength, model }, 'messages');
   return tokenizer.encode(continued(text, fields));
+}
+
+/** Templates go over the arguments of a call as an object, or write it as JSON themselves. */
+function templateMessage(message: ApiMessage, index: number): Record<string, unknown> {
+  const content = contentText(message);
+  if (message.role !== 'assistant' || message.tool_calls === undefined) return { ...message, content };
+  const calls = message.tool_calls.map((call, at) => {
+    const place = `messages[${index}].tool_calls[${at}].function.arguments`;
+    return {
+      ...call,
+      function: { ...call.function, arguments: callArguments(call.function.arguments, place) },
+    };
+  });
+  return { ...message, content, tool_calls: calls };
+}
+
+function callArguments(text: string, place: string): object {
+  if (text.trim() === '') return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = undefined;
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw badRequest(`${place}: expected a JSON object, which the chat template needs`, 'messages');
 }
 
 /** A begun answer ends where it ends, whatever the template puts behind it. */

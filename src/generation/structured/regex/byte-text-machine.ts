@@ -58,7 +58,8 @@ class CountedMachine implements ByteMachine {
     this.start = texts.start * reader.numNodes;
     const work = (this.#last + 1) * texts.numStates * texts.classes.count;
     const states = (this.#last + 1) * texts.numStates * reader.numNodes;
-    if (work > MAX_WORK || states >= 0xffffffff) throw new StateLimit('it needs too many states; give simpler patterns or smaller lengths');
+    if (work > MAX_WORK || states >= 0xffffffff)
+      throw new StateLimit('it needs too many states; give simpler patterns or smaller lengths');
     this.#alive = this.#findAlive(checkTime);
     this.#rowNumbers = this.#numberRows();
     this.#sameAfter = new Int32Array(this.#last + 1);
@@ -99,7 +100,8 @@ class CountedMachine implements ByteMachine {
     const { numStates } = this.#texts;
     const place = Math.floor(state / numNodes);
     const count = Math.floor(place / numStates);
-    const isFar = this.#sameAfter[count]! >= horizonBytes && (count >= this.#min || count + horizonBytes < this.#min);
+    const isFar =
+      this.#sameAfter[count]! >= horizonBytes && (count >= this.#min || count + horizonBytes < this.#min);
     return `${state - count * numStates * numNodes}:${isFar ? `=${this.#rowNumbers[count]}${count >= this.#min}` : count}`;
   }
 
@@ -143,7 +145,9 @@ class CountedMachine implements ByteMachine {
     const known = new Map<string, number>();
     const numbers = new Int32Array(this.#last + 1);
     for (let count = 0; count <= this.#last; count++) {
-      const key = Buffer.from(this.#alive.subarray(count * numStates, (count + 1) * numStates)).toString('latin1');
+      const key = Buffer.from(this.#alive.subarray(count * numStates, (count + 1) * numStates)).toString(
+        'latin1',
+      );
       const number = known.get(key) ?? known.size;
       known.set(key, number);
       numbers[count] = number;

@@ -103,7 +103,12 @@ class ReaderTree {
         next[node * 256 + byte] = target < 0 ? numNodes - 1 - target : target + 1;
       }
     }
-    return { numNodes, next, classesUnder: classesUnder(next, numNodes), byteClasses: columns(next, numNodes) };
+    return {
+      numNodes,
+      next,
+      classesUnder: classesUnder(next, numNodes),
+      byteClasses: columns(next, numNodes),
+    };
   }
 
   /** What follows a byte, where `more` bytes are to come and the characters begin at `from`. */

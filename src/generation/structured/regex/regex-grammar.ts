@@ -21,7 +21,8 @@ export function regexGrammar(builder: GrammarBuilder, pattern: string): GrammarN
   try {
     return machineNode(builder, regex, checkTime);
   } catch (error) {
-    if (error instanceof StateLimit) throw new InputError(`The pattern cannot be followed: ${error.message}.`);
+    if (error instanceof StateLimit)
+      throw new InputError(`The pattern cannot be followed: ${error.message}.`);
     throw error;
   }
 }

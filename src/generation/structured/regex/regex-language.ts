@@ -29,10 +29,7 @@ export function searchedTexts(builder: LanguageBuilder, regex: Regex, place: str
   const later = after('other');
   if (!reader.usesBoundary) {
     if (later === atStart) return builder.sequence(builder.all, later);
-    return builder.or([
-      atStart,
-      builder.sequence(builder.sequence(builder.character, builder.all), later),
-    ]);
+    return builder.or([atStart, builder.sequence(builder.sequence(builder.character, builder.all), later)]);
   }
   const endingIn = (set: CodePointSet) => builder.sequence(builder.all, builder.set(set));
   return builder.or([
@@ -102,11 +99,19 @@ class RegexLanguage {
           this.#builder.empty,
         );
       const others = items.slice(at);
-      return this.#plain(texts, before, remembered((next) => this.#items(others, next, rest)));
+      return this.#plain(
+        texts,
+        before,
+        remembered((next) => this.#items(others, next, rest)),
+      );
     }
     const [first, ...others] = items;
     if (first === undefined) return rest(before);
-    return this.#read(first, before, remembered((next) => this.#items(others, next, rest)));
+    return this.#read(
+      first,
+      before,
+      remembered((next) => this.#items(others, next, rest)),
+    );
   }
 
   #plain(texts: Language, before: Before, rest: Rest): Language {
@@ -119,10 +124,7 @@ class RegexLanguage {
       return builder.or([stays, builder.sequence(builder.and([texts, some]), moved)]);
     }
     const endingIn = (set: CodePointSet, next: Before) =>
-      builder.sequence(
-        builder.and([texts, builder.sequence(builder.all, builder.set(set))]),
-        rest(next),
-      );
+      builder.sequence(builder.and([texts, builder.sequence(builder.all, builder.set(set))]), rest(next));
     return builder.or([stays, endingIn(WORD, 'word'), endingIn(complement(WORD), 'other')]);
   }
 

@@ -54,9 +54,14 @@ const CONTROLS: Readonly<Record<string, string>> = { t: '\t', n: '\n', r: '\r', 
  * @param checkTime throws once the work takes too long
  * @throws InputError for a fault or for what no automaton can do, with its position
  */
-export function parseRegex(pattern: string, place: string, checkTime?: () => void): Regex {
-  if (pattern.length > MAX_PATTERN) {
-    throw new InputError(`${place} has ${pattern.length} characters; at most ${MAX_PATTERN} are allowed.`);
+export function parseRegex(
+  pattern: string,
+  place: string,
+  checkTime?: () => void,
+  maxLength = MAX_PATTERN,
+): Regex {
+  if (pattern.length > maxLength) {
+    throw new InputError(`${place} has ${pattern.length} characters; at most ${maxLength} are allowed.`);
   }
   return new RegexReader(pattern, place, checkTime).read();
 }
@@ -149,9 +154,7 @@ class RegexReader {
         const looking = this.#groupOpening(start);
         const body = this.#alternatives(depth + 1);
         if (!this.#take(')')) throw this.#fault('a "(" that is not closed', '', start);
-        return looking === undefined
-          ? body
-          : { kind: 'look-ahead', isNegated: looking === 'negated', body };
+        return looking === undefined ? body : { kind: 'look-ahead', isNegated: looking === 'negated', body };
       }
       case '*':
       case '+':

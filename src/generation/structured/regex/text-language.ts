@@ -3,8 +3,8 @@
  * first character is again such a set, its derivative (Brzozowski 1964), so that a machine can be built without backtracking.
  */
 import { InputError } from '../../../errors/index.js';
-import { StateLimit } from './state-limit.js';
 import { ALL_CODE_POINTS, type CodePointSet } from './code-points.js';
+import { StateLimit } from './state-limit.js';
 
 export type Language =
   | { readonly kind: 'nothing' | 'empty'; readonly id: number }

@@ -30,15 +30,17 @@ export function textMachine(
   const derivatives = new Derivatives(builder, classes);
   // Each restriction by itself has few states; their product is cheaper to make from these than from terms.
   const parts = language.kind === 'and' ? language.members : [language];
-  let machine: TextMachine | undefined;
-  for (const [index, part] of parts.entries()) {
+  const machines: TextMachine[] = [];
+  for (const part of parts) {
     const own = machineOf(builder, part, derivatives, classes, checkTime);
     if (own === undefined) return undefined;
-    const small = parts.length > 1 ? minimal(own, checkTime) : own;
-    machine = index === 0 ? small : machine && product(machine, small, checkTime);
-    if (machine === undefined) return undefined;
+    machines.push(parts.length > 1 ? minimal(own, checkTime) : own);
   }
-  return machine;
+  machines.sort((a, b) => a.numStates - b.numStates);
+  return machines.reduce<TextMachine | undefined>(
+    (joined, next, index) => (index === 0 ? next : joined && product(joined, next, checkTime)),
+    machines[0],
+  );
 }
 
 function machineOf(
@@ -112,7 +114,13 @@ function added<State>(states: State[], indices: Map<State, number>, key: State, 
 /** States that no text tells apart become one (Moore 1956). */
 function minimal(machine: TextMachine, checkTime: () => void): TextMachine {
   const { numStates, next, classes } = machine;
-  let groups = Int32Array.from(machine.accepting);
+  // Equal states are equally far from an end.
+  let groups = distancesToEnd(
+    numStates,
+    classes.count,
+    (state, each) => next[state * classes.count + each]!,
+    [...machine.accepting].map((each) => each === 1),
+  );
   let numGroups = new Set(groups).size;
   for (;;) {
     checkTime();
@@ -157,24 +165,64 @@ export function acceptsText({ classes, start, next, accepting }: TextMachine, te
   return accepting[state] === 1;
 }
 
+/** Per state, the length of the shortest text that is accepted from there; -1 for none. */
+function distancesToEnd(
+  numStates: number,
+  numClasses: number,
+  target: (state: number, each: number) => number,
+  isAccepting: readonly boolean[],
+): Int32Array {
+  // The states that lead to a state, one row after the other.
+  const ends = new Int32Array(numStates + 1);
+  const forEdges = (use: (source: number, to: number) => void): void => {
+    for (let state = 0; state < numStates; state++) {
+      for (let each = 0; each < numClasses; each++) {
+        const to = target(state, each);
+        if (to >= 0) use(state, to);
+      }
+    }
+  };
+  forEdges((_, to) => {
+    ends[to + 1]! += 1;
+  });
+  for (let state = 0; state < numStates; state++) ends[state + 1]! += ends[state]!;
+  const sources = new Int32Array(ends[numStates]!);
+  const filled = ends.slice();
+  forEdges((source, to) => {
+    sources[filled[to]!++] = source;
+  });
+  const distances = new Int32Array(numStates).fill(-1);
+  const queue = new Int32Array(numStates);
+  let length = 0;
+  for (const [state, accepts] of isAccepting.entries()) {
+    if (!accepts) continue;
+    distances[state] = 0;
+    queue[length++] = state;
+  }
+  for (let at = 0; at < length; at++) {
+    const state = queue[at]!;
+    for (let edge = ends[state]!; edge < ends[state + 1]!; edge++) {
+      const source = sources[edge]!;
+      if (distances[source]! >= 0) continue;
+      distances[source] = distances[state]! + 1;
+      queue[length++] = source;
+    }
+  }
+  return distances;
+}
+
 function withoutDeadEnds(
   rows: readonly Int32Array[],
   isAccepting: readonly boolean[],
   classes: CharacterClasses,
 ): TextMachine | undefined {
-  const sources: number[][] = rows.map(() => []);
-  for (const [state, row] of rows.entries())
-    for (const target of new Set(row)) if (target >= 0) sources[target]!.push(state);
-  const alive = new Uint8Array(rows.length);
-  const open = [...isAccepting.keys()].filter((state) => isAccepting[state]);
-  for (const state of open) alive[state] = 1;
-  for (let state = open.pop(); state !== undefined; state = open.pop()) {
-    for (const source of sources[state]!) {
-      if (alive[source] === 1) continue;
-      alive[source] = 1;
-      open.push(source);
-    }
-  }
+  const distances = distancesToEnd(
+    rows.length,
+    classes.count,
+    (state, each) => rows[state]![each]!,
+    isAccepting,
+  );
+  const alive = Uint8Array.from(distances, (distance) => (distance < 0 ? 0 : 1));
   if (alive[0] !== 1) return undefined;
   const numbers = new Int32Array(rows.length).fill(-1);
   let numStates = 0;

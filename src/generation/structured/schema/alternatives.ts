@@ -1,12 +1,21 @@
 /** Keywords by which a value may match in one of several ways, resolved one at a time. */
-import { areDisjoint, type KnownPairs } from './disjoint-schemas.js';
+
 import { type Conjunction, LocatedSchema, type SchemaScope } from './conjunction.js';
+import { areDisjoint, type KnownPairs } from './disjoint-schemas.js';
 import { negated } from './negation.js';
 import { describe, isObject, type SchemaFields } from './schema-keywords.js';
 
 type Alternative = readonly (LocatedSchema | SchemaFields)[];
 
-const KEYWORDS = ['anyOf', 'oneOf', 'not', 'if', 'dependentRequired', 'dependentSchemas', 'dependencies'] as const;
+const KEYWORDS = [
+  'anyOf',
+  'oneOf',
+  'not',
+  'if',
+  'dependentRequired',
+  'dependentSchemas',
+  'dependencies',
+] as const;
 /** Pairs of schemas of a oneOf that may overlap; each makes the others' grammars larger. */
 const MAX_OVERLAPS = 12;
 
@@ -77,18 +86,29 @@ function exactlyOne(scope: SchemaScope, part: SchemaFields, checkTime: () => voi
     for (const [at, other] of schemas.entries()) {
       if (at <= index || areDisjoint(schema.schema, other.schema, resolve, known)) continue;
       count += 1;
-      const isNegatable = negated(scope, schema) !== undefined && negated(scope, other) !== undefined;
+      const isNegatable = [withoutType(schema, other), withoutType(other, schema)].every(
+        (each) => negated(scope, each) !== undefined,
+      );
       if (!isNegatable || count > MAX_OVERLAPS) {
         throw part.fault(
           'oneOf',
           `the keyword "oneOf" is supported where its schemas exclude each other (by type, by constants or by a required property of different constants) or have simple opposites; ${index} and ${at} may both match. Use anyOf`,
         );
       }
-      overlaps[index]!.push(other);
-      overlaps[at]!.push(schema);
+      overlaps[index]!.push(withoutType(other, schema));
+      overlaps[at]!.push(withoutType(schema, other));
     }
   }
   return schemas.map((schema, index) => [schema, ...overlaps[index]!.map(opposite)]);
+}
+
+/** What is left of a schema to exclude where another one demands the same type. */
+function withoutType(located: LocatedSchema, beside: LocatedSchema): LocatedSchema {
+  const { schema, path, depth, id } = located;
+  if (!isObject(schema) || !isObject(beside.schema)) return located;
+  const { type, ...rest } = schema;
+  if (typeof type !== 'string' || type !== beside.schema.type) return located;
+  return new LocatedSchema(rest, path, depth, `${id}!untyped`);
 }
 
 function opposite(schema: LocatedSchema): LocatedSchema {
@@ -100,12 +120,12 @@ function conditional(scope: SchemaScope, part: SchemaFields): Alternative[] {
   const condition = scope.child(part, part.get('if'), 'if');
   const opposites = negated(scope, condition);
   if (opposites === undefined) {
-    throw part.fault('if', 'the keyword "if" is supported where its schema has a simple opposite, as "not" has');
+    throw part.fault(
+      'if',
+      'the keyword "if" is supported where its schema has a simple opposite, as "not" has',
+    );
   }
-  return [
-    [condition, ...branch('then')],
-    ...opposites.map((each) => [each, ...branch('else')]),
-  ];
+  return [[condition, ...branch('then')], ...opposites.map((each) => [each, ...branch('else')])];
 }
 
 /** Either the property is not there, or what depends on it holds: one property at a time. */
@@ -121,8 +141,14 @@ function dependent(scope: SchemaScope, part: SchemaFields, keyword: string): Alt
   let demands: LocatedSchema;
   if (Array.isArray(wanted) && wanted.every((each) => typeof each === 'string')) {
     demands = derive({ type: 'object', required: wanted }, 'demands');
-  } else if (keyword === 'dependentRequired' || (!isObject(wanted) && typeof wanted !== 'boolean' && !(wanted instanceof LocatedSchema))) {
-    throw part.fault(keyword, `expected names of properties under ${describe(name)}, found ${describe(wanted)}`);
+  } else if (
+    keyword === 'dependentRequired' ||
+    (!isObject(wanted) && typeof wanted !== 'boolean' && !(wanted instanceof LocatedSchema))
+  ) {
+    throw part.fault(
+      keyword,
+      `expected names of properties under ${describe(name)}, found ${describe(wanted)}`,
+    );
   } else {
     demands = scope.child(part, wanted, keyword, name);
   }

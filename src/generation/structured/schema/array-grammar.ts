@@ -1,9 +1,10 @@
 import type { GrammarNode } from '../byte-grammar.js';
 import type { Conjunction, LocatedSchema } from './conjunction.js';
 import { itemSchemas } from './matches.js';
-import { type SchemaReading, typesOf } from './schema-grammar.js';
+import type { SchemaReading } from './schema-grammar.js';
 import type { SchemaFields } from './schema-keywords.js';
 import { countRange } from './string-texts.js';
+import { typesOf } from './value-types.js';
 
 /** Sets of items that may have been used before a place; each needs a rule of its own. */
 const MAX_SETS = 4096;
@@ -80,7 +81,9 @@ export class ArrayGrammar {
       const rule = builder.rule();
       known.set(`${used.length} ${key}`, rule);
       const isFull = used.length >= max || (used.length >= first.length && rest === undefined);
-      const free = isFull ? [] : (texts[Math.min(used.length, first.length)] ?? []).filter((text) => !used.includes(text));
+      const free = isFull
+        ? []
+        : (texts[Math.min(used.length, first.length)] ?? []).filter((text) => !used.includes(text));
       const options = free.map((text) =>
         builder.sequence([
           ...(used.length > 0 ? [json.comma] : []),
@@ -131,7 +134,9 @@ function isUnique(part: SchemaFields): boolean {
 
 function wholeRange(parts: readonly SchemaFields[]): number[] | undefined {
   const bounds = (keys: readonly string[]) =>
-    parts.flatMap((part) => keys.flatMap((key) => (typeof part.get(key) === 'number' ? [part.number(key) ?? 0] : [])));
+    parts.flatMap((part) =>
+      keys.flatMap((key) => (typeof part.get(key) === 'number' ? [part.number(key) ?? 0] : [])),
+    );
   const from = Math.ceil(Math.max(...bounds(['minimum', 'exclusiveMinimum'])));
   const to = Math.floor(Math.min(...bounds(['maximum', 'exclusiveMaximum'])));
   if (!(to - from < MAX_VALUES)) return undefined;

@@ -100,7 +100,9 @@ export class SchemaScope {
     const parts = new Map<string, SchemaFields>();
     for (const each of schemas) {
       const isPossible =
-        each instanceof SchemaFields ? this.#addFields(each, parts, new Set()) : this.#add(each, parts, new Set());
+        each instanceof SchemaFields
+          ? this.#addFields(each, parts, new Set())
+          : this.#add(each, parts, new Set());
       if (!isPossible) return undefined;
     }
     return { parts, key: [...parts.keys()].sort().join('\n') };
@@ -127,7 +129,8 @@ export class SchemaScope {
     // As the specification has it, these mean nothing alone.
     if (!fields.has('if')) for (const key of ['then', 'else']) if (fields.has(key)) own = own.without(key);
     // Properties are written in the order in which the schema comes to them.
-    const isOwnFirst = keys.indexOf('properties') >= 0 && keys.indexOf('properties') < keys.findIndex(isInclusion);
+    const isOwnFirst =
+      keys.indexOf('properties') >= 0 && keys.indexOf('properties') < keys.findIndex(isInclusion);
     const addOwn = () => {
       if (own.constraints.length > 0) parts.set(own.id, own);
     };

@@ -104,7 +104,9 @@ export class ValueCheck {
       case 'maxProperties':
         return names.length <= (fields.count(keyword) ?? 0);
       case 'propertyNames':
-        return names.every((name) => this.matches(name, this.#scope.child(fields, fields.get(keyword), keyword)));
+        return names.every((name) =>
+          this.matches(name, this.#scope.child(fields, fields.get(keyword), keyword)),
+        );
       case 'properties':
       case 'patternProperties':
       case 'additionalProperties':
@@ -156,7 +158,10 @@ export function itemSchemas(
   const isOld = Array.isArray(fields.get('items'));
   const first = scope.listed(fields, isOld ? 'items' : 'prefixItems');
   const keyword = [isOld ? 'additionalItems' : 'items', 'unevaluatedItems'].find((key) => fields.has(key));
-  return { first, rest: keyword === undefined ? undefined : scope.child(fields, fields.get(keyword), keyword) };
+  return {
+    first,
+    rest: keyword === undefined ? undefined : scope.child(fields, fields.get(keyword), keyword),
+  };
 }
 
 function matchesNumber(value: number, fields: SchemaFields, keyword: string): boolean {

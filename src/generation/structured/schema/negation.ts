@@ -1,6 +1,7 @@
 /** "Not": schemas of which one holds wherever another does not. */
-import { isOfType } from './disjoint-schemas.js';
+
 import { LocatedSchema, type SchemaScope } from './conjunction.js';
+import { isOfType } from './disjoint-schemas.js';
 import { isObject, JSON_TYPES, type JsonType, type SchemaFields } from './schema-keywords.js';
 
 /**
@@ -105,7 +106,7 @@ class Negation {
         );
       case 'additionalProperties':
       case 'uniqueItems':
-        return fields.get(keyword) === (keyword === 'uniqueItems' ? false : true) ? [] : undefined;
+        return fields.get(keyword) === (keyword !== 'uniqueItems') ? [] : undefined;
       default:
         return undefined;
     }

@@ -1,5 +1,11 @@
 import type { GrammarBuilder, GrammarNode } from '../byte-grammar.js';
-import { type Bound, integerGrammar, MAX_BOUND, type NumberBounds, numberGrammar } from '../number-grammar.js';
+import {
+  type Bound,
+  integerGrammar,
+  MAX_BOUND,
+  type NumberBounds,
+  numberGrammar,
+} from '../number-grammar.js';
 import {
   type Decimal,
   decimalOf,
@@ -24,7 +30,10 @@ export function numberNode(
     if (value <= 0) throw part.fault('multipleOf', `expected a number above 0, found ${value}`);
     const own = decimalOf(value);
     if (own.places > MAX_PLACES)
-      throw part.fault('multipleOf', `at most ${MAX_PLACES} digits after the point are supported, found ${value}`);
+      throw part.fault(
+        'multipleOf',
+        `at most ${MAX_PLACES} digits after the point are supported, found ${value}`,
+      );
     step = step === undefined ? own : leastCommonMultiple(step, own);
   }
   if (step === undefined) return isInteger ? integerGrammar(builder, bounds) : numberGrammar(builder, bounds);

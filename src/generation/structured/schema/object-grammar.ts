@@ -6,9 +6,10 @@ import { searchedTexts } from '../regex/regex-language.js';
 import type { Language } from '../regex/text-language.js';
 import type { Conjunction, LocatedSchema } from './conjunction.js';
 import { otherSchemas } from './matches.js';
-import { type SchemaReading, typesOf } from './schema-grammar.js';
+import type { SchemaReading } from './schema-grammar.js';
 import { describe, type SchemaFields } from './schema-keywords.js';
 import { bounded, countRange } from './string-texts.js';
+import { typesOf } from './value-types.js';
 
 const MENTIONING = [
   'properties',
@@ -99,7 +100,11 @@ export class ObjectGrammar {
 
   #impossible(name: string, parts: readonly SchemaFields[]): GrammarNode {
     const [part] = parts;
-    if (parts.length === 1 && part?.get('additionalProperties') === false && part.object('properties')?.[name] === undefined) {
+    if (
+      parts.length === 1 &&
+      part?.get('additionalProperties') === false &&
+      part.object('properties')?.[name] === undefined
+    ) {
       throw part.fault(
         'required',
         `${describe(name)} is required but neither among the properties nor an additional one`,
@@ -146,7 +151,9 @@ export class ObjectGrammar {
 
   #keyNode(keys: Language, parts: readonly SchemaFields[]): GrammarNode | undefined {
     const { builder, json, texts } = this.#reading;
-    const keyword = parts.some((part) => part.has('patternProperties')) ? 'patternProperties' : 'propertyNames';
+    const keyword = parts.some((part) => part.has('patternProperties'))
+      ? 'patternProperties'
+      : 'propertyNames';
     const fields = parts.find((part) => part.has(keyword)) ?? parts[0]!;
     return bounded(fields, keyword, () => {
       const machine = texts.machineOf(keys);
@@ -185,7 +192,9 @@ export class ObjectGrammar {
   #nameTexts(parts: readonly SchemaFields[]): Language {
     const { languages } = this.#reading.texts;
     return languages.and(
-      parts.flatMap((part) => (part.has('propertyNames') ? [this.#textsOf(this.#namesConjunction(part))] : [])),
+      parts.flatMap((part) =>
+        part.has('propertyNames') ? [this.#textsOf(this.#namesConjunction(part))] : [],
+      ),
     );
   }
 

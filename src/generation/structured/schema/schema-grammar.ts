@@ -6,9 +6,10 @@ import { type Conjunction, type LocatedSchema, SchemaScope } from './conjunction
 import { ValueCheck } from './matches.js';
 import { numberNode } from './number-node.js';
 import { ObjectGrammar } from './object-grammar.js';
-import { JSON_TYPES, type JsonType, type SchemaFields, schemaError, TYPE_KEYWORDS } from './schema-keywords.js';
+import { type JsonType, type SchemaFields, schemaError } from './schema-keywords.js';
 import { stringNode } from './string-node.js';
 import { StringTexts } from './string-texts.js';
+import { typesOf } from './value-types.js';
 
 /**
  * The JSON texts whose value matches a schema, on one line and with the properties in the schema's order. Properties
@@ -78,7 +79,9 @@ class SchemaReader implements SchemaReading {
     if (source === undefined) return undefined;
     const keyword = source.has('const') ? 'const' : 'enum';
     const values = keyword === 'const' ? [source.get('const')] : (source.list('enum') ?? []);
-    const fitting = values.filter((value) => parts.every((part) => this.check.matches(value, part)));
+    // Not against its own list, which may be long.
+    const checks = parts.map((part) => (part === source ? part.without(keyword) : part));
+    const fitting = values.filter((value) => checks.every((part) => this.check.matches(value, part)));
     if (fitting.length === 0 && parts.length === 1)
       throw source.fault(keyword, 'no value here fits what stands beside it');
     return fitting;
@@ -138,27 +141,4 @@ class SchemaReader implements SchemaReading {
     expected satisfies never;
     return this.builder.nothing;
   }
-}
-
-/**
- * The types that all parts allow. Where none gives any, the keywords tell which are meant.
- * @returns undefined: any
- */
-export function typesOf(parts: readonly SchemaFields[]): JsonType[] | undefined {
-  let types: JsonType[] | undefined;
-  for (const part of parts) {
-    const own = part.types();
-    if (own === undefined) continue;
-    // Whole numbers are numbers.
-    const allowed = own.includes('number') ? JSON_TYPES.filter((type) => type === 'integer' || own.includes(type)) : own;
-    types = (types ?? JSON_TYPES).filter((type) => allowed.includes(type));
-  }
-  if (types === undefined) {
-    const described = [...TYPE_KEYWORDS].filter(([, keywords]) =>
-      parts.some((part) => keywords.some((key) => part.has(key))),
-    );
-    if (described.length === 0) return undefined;
-    return described.map(([type]) => type);
-  }
-  return types.includes('number') ? types.filter((type) => type !== 'integer') : types;
 }

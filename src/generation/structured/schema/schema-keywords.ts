@@ -72,15 +72,7 @@ export const TYPE_KEYWORDS: ReadonlyMap<JsonType, readonly string[]> = new Map([
   ],
   [
     'array',
-    [
-      'items',
-      'prefixItems',
-      'additionalItems',
-      'minItems',
-      'maxItems',
-      'uniqueItems',
-      'unevaluatedItems',
-    ],
+    ['items', 'prefixItems', 'additionalItems', 'minItems', 'maxItems', 'uniqueItems', 'unevaluatedItems'],
   ],
   ['string', ['minLength', 'maxLength', 'pattern', 'format']],
   ['number', ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf']],

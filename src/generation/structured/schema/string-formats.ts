@@ -5,8 +5,7 @@ const YEAR = '\\d{4}';
 const DATE =
   `(?:${YEAR}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\\d|30)|02-(?:0[1-9]|1\\d|2[0-8]))` +
   '|(?:\\d\\d(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)';
-const TIME =
-  '(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d+)?(?:[Zz]|[+\\-](?:[01]\\d|2[0-3]):[0-5]\\d)';
+const TIME = '(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d+)?(?:[Zz]|[+\\-](?:[01]\\d|2[0-3]):[0-5]\\d)';
 /** As RFC 3339, appendix A has it: no unit is left out between two others. */
 const DURATION_TIME = 'T(?:\\d+H(?:\\d+M(?:\\d+S)?)?|\\d+M(?:\\d+S)?|\\d+S)';
 const DURATION_DATE = '(?:\\d+Y(?:\\d+M(?:\\d+D)?)?|\\d+M(?:\\d+D)?|\\d+D)';
@@ -15,7 +14,8 @@ const IPV4 = `(?:${OCTET}\\.){3}${OCTET}`;
 const HEX = '[0-9a-fA-F]';
 const GROUP = `${HEX}{1,4}`;
 const IPV6 = ipv6();
-const LABEL = '(?!..--)[a-zA-Z0-9](?:[a-zA-Z0-9\\-]{0,61}[a-zA-Z0-9])?';
+/** Up to 63 characters, of which the third and fourth are not both dashes: those are names in another spelling. */
+const LABEL = label('[a-zA-Z0-9]', '[a-zA-Z0-9\\-]');
 const ATOM = "[a-zA-Z0-9!#$%&'*+\\-/=?^_`\\{|\\}~]+";
 const POINTER = '(?:/(?:[^~/]|~[01])*)*';
 /** Beyond ASCII, in IRIs. */
@@ -33,7 +33,7 @@ export const STRING_FORMATS: ReadonlyMap<string, string> = new Map([
   ['time', TIME],
   ['date-time', `${DATE}[Tt]${TIME}`],
   ['duration', `P(?:${DURATION_DATE}(?:${DURATION_TIME})?|${DURATION_TIME}|\\d+W)`],
-  ['email', `(?=[^@]{1,64}@)${ATOM}(?:\\.${ATOM})*@(?:${LABEL}\\.)+${LABEL}`],
+  ['email', `${ATOM}(?:\\.${ATOM})*@(?:${LABEL}\\.)+${LABEL}`],
   ['hostname', `(?=.{1,253}$)(?:${LABEL}\\.)*${LABEL}`],
   ['ipv4', IPV4],
   ['ipv6', IPV6],
@@ -74,7 +74,9 @@ const PATTERN_FORMATS = new Set(
 
 /** Names that zod writes beside the pattern that says all of it. */
 export function isNameOfPattern(format: string): boolean {
-  return PATTERN_FORMATS.has(format) || /^(?:md5|sha1|sha256|sha384|sha512)_(?:hex|base64|base64url)$/.test(format);
+  return (
+    PATTERN_FORMATS.has(format) || /^(?:md5|sha1|sha256|sha384|sha512)_(?:hex|base64|base64url)$/.test(format)
+  );
 }
 
 /** Of OpenAPI, for numbers. Undefined bounds: it says nothing about the value. */
@@ -91,6 +93,10 @@ export const NUMBER_FORMATS: ReadonlyMap<string, { readonly min: number; readonl
     ['float', undefined],
     ['double', undefined],
   ]);
+
+function label(end: string, any: string): string {
+  return `${end}(?:${any}?${end}|${any}${any}${end}|${any}(?:${end}${any}|-${end})${any}{0,58}${end})?`;
+}
 
 function uuid(version: string, variant: string): string {
   return `${HEX}{8}-${HEX}{4}-${version}${HEX}{3}-${variant}${HEX}{3}-${HEX}{12}`;

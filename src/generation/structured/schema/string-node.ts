@@ -26,7 +26,8 @@ export function stringNode(reading: SchemaReading, parts: readonly SchemaFields[
 
 function branchesOf({ forms, excluded, min, max }: StringRules): RegexBranch[] | undefined {
   const [form] = forms;
-  const isAlone = forms.length === 1 && excluded.length === 0 && min === 0 && max === Number.POSITIVE_INFINITY;
+  const isAlone =
+    forms.length === 1 && excluded.length === 0 && min === 0 && max === Number.POSITIVE_INFINITY;
   return form !== undefined && isAlone && !form.isNegated ? anchoredBranches(form.regex) : undefined;
 }
 

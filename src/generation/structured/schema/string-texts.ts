@@ -1,9 +1,10 @@
 /** The strings that a conjunction allows, as sets of texts. */
-import { StateLimit } from '../regex/state-limit.js';
-import { type TextMachine, textMachine } from '../regex/text-machine.js';
+
 import { matchedTexts, searchedTexts } from '../regex/regex-language.js';
 import { parseRegex, type Regex } from '../regex/regex-syntax.js';
+import { StateLimit } from '../regex/state-limit.js';
 import { type Language, LanguageBuilder } from '../regex/text-language.js';
+import { type TextMachine, textMachine } from '../regex/text-machine.js';
 import { describe, type SchemaFields } from './schema-keywords.js';
 import { FREE_FORMATS, isNameOfPattern, NUMBER_FORMATS, STRING_FORMATS } from './string-formats.js';
 
@@ -42,9 +43,10 @@ export class StringTexts {
   }
 
   /** @throws InputError for an unknown format, a pattern with faults, bounds that cross within one schema */
-  rulesOf(parts: Iterable<SchemaFields>): StringRules {
+  rulesOf(parts: readonly SchemaFields[]): StringRules {
     const forms: StringForm[] = [];
     const excluded: string[] = [];
+    const hasPattern = parts.some((part) => part.has('pattern'));
     let min = 0;
     let max = Number.POSITIVE_INFINITY;
     for (const fields of parts) {
@@ -52,7 +54,7 @@ export class StringTexts {
       min = Math.max(min, range.min);
       max = Math.min(max, range.max);
       for (const keyword of ['pattern', '!pattern', 'format', '!format']) {
-        const form = this.#form(fields, keyword);
+        const form = this.#form(fields, keyword, hasPattern);
         if (form !== undefined) forms.push(form);
       }
       for (const text of fields.list('!strings') ?? []) excluded.push(String(text));
@@ -89,16 +91,17 @@ export class StringTexts {
     );
   }
 
-  regexOf(pattern: string, place: string): Regex {
+  /** @param maxLength of the pattern; formats are longer than what a request may bring */
+  regexOf(pattern: string, place: string, maxLength?: number): Regex {
     let regex = this.#regexes.get(pattern);
     if (regex === undefined) {
-      regex = parseRegex(pattern, place, this.#checkTime);
+      regex = parseRegex(pattern, place, this.#checkTime, maxLength);
       this.#regexes.set(pattern, regex);
     }
     return regex;
   }
 
-  #form(fields: SchemaFields, keyword: string): StringForm | undefined {
+  #form(fields: SchemaFields, keyword: string, hasPattern: boolean): StringForm | undefined {
     const value = fields.string(keyword);
     if (value === undefined) return undefined;
     const isNegated = keyword.startsWith('!');
@@ -110,10 +113,10 @@ export class StringTexts {
     if (NUMBER_FORMATS.has(value) && !isNegated) return undefined;
     const pattern = STRING_FORMATS.get(value);
     if (pattern !== undefined) {
-      const regex = this.regexOf(pattern, place);
+      const regex = this.regexOf(pattern, place, Number.POSITIVE_INFINITY);
       return { keyword, fields, regex, matchesAnywhere: false, isNegated };
     }
-    if (isNameOfPattern(value) && fields.has('pattern')) return undefined;
+    if (isNameOfPattern(value) && hasPattern) return undefined;
     const names = [...STRING_FORMATS.keys(), ...FREE_FORMATS].join(', ');
     throw fields.fault(
       'format',
@@ -128,7 +131,10 @@ export function bounded<Result>(fields: SchemaFields, keyword: string, work: () 
     return work();
   } catch (error) {
     if (!(error instanceof StateLimit)) throw error;
-    throw fields.fault(keyword, `the keyword "${keyword}" is too much together with what stands beside it: ${error.message}`);
+    throw fields.fault(
+      keyword,
+      `the keyword "${keyword}" is too much together with what stands beside it: ${error.message}`,
+    );
   }
 }
 
@@ -144,4 +150,3 @@ export function countRange(fields: SchemaFields, low: string, high: string): { m
 function placeOf(fields: SchemaFields, keyword: string): string {
   return `The JSON schema at ${fields.pathOf(keyword.replace('!', ''))}: the pattern`;
 }
-
