@@ -1,5 +1,6 @@
 /** A model behind HTTP: starts the engine's process and the routes, and closes both. */
 import { InputError } from '../errors/index.js';
+import { ChatTemplate } from '../templates/index.js';
 import { anthropicRoutes } from './anthropic/index.js';
 import { EngineProcess, type QueueLimits, type TextEngineSetup } from './engine-process/index.js';
 import type { AdapterInfo, EngineService } from './engine-service.js';
@@ -150,13 +151,24 @@ function apiRoutes(
   ];
 }
 
-/** @throws InputError if the model has no template */
+/** @throws InputError naming the line of a fault */
+function readableTemplate(text: string): string {
+  try {
+    new ChatTemplate(text);
+  } catch (error) {
+    throw error instanceof InputError ? new InputError(`The chat template: ${error.message}.`) : error;
+  }
+  return text;
+}
+
+/** @throws InputError if the model has no template, or one with faults */
 function chatTemplate(
   model: ServedModel,
   { chatTemplate: wish, model: { path } }: ServeOptions,
 ): string | undefined {
-  if (wish !== 'fromModel') return wish?.text;
-  if (model.chatTemplate !== undefined) return model.chatTemplate;
+  if (wish === undefined) return undefined;
+  if (wish !== 'fromModel') return readableTemplate(wish.text);
+  if (model.chatTemplate !== undefined) return readableTemplate(model.chatTemplate);
   throw new InputError(
     `${path}: no chat template there (chat_template.jinja, or chat_template in tokenizer_config.json); the format of ` +
       'its family is used where none is asked for.',

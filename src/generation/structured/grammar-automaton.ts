@@ -1,6 +1,6 @@
 /** The automaton that follows a text through a byte grammar. */
 import { InputError } from '../../errors/index.js';
-import type { GrammarNode } from './byte-grammar.js';
+import type { GrammarNode, MachineNode } from './byte-grammar.js';
 import type { ReadyGrammar } from './packed-grammar.js';
 
 /** A place in the grammar and what is to come after it. */
@@ -8,7 +8,7 @@ interface Frame {
   readonly id: number;
   /** Undefined at the bottom of every stack: the end of the text. */
   readonly node: GrammarNode | undefined;
-  /** Items or bytes done; of a repetition, rounds done. */
+  /** Items or bytes done; of a repetition, rounds done; of a machine, its state. */
   readonly at: number;
   readonly parent: Frame | undefined;
   /** Alike for frames that no token can tell apart, because their counts differ only beyond its length. -1: not known. */
@@ -106,6 +106,9 @@ export class GrammarAutomaton {
       } else if (node?.kind === 'literal' && node.bytes[at] === byte) {
         if (at + 1 < node.bytes.length) closure.frames.add(this.#frame(node, at + 1, parent!));
         else closure.resume(parent!);
+      } else if (node?.kind === 'machine') {
+        const state = node.machine.step(at, byte);
+        if (state >= 0) this.#enterMachine(node, state, parent!, closure);
       }
     }
     const next = this.#close(closure);
@@ -164,6 +167,9 @@ export class GrammarAutomaton {
       case 'rule':
         closure.enter(node.target!, parent);
         return;
+      case 'machine':
+        this.#enterMachine(node, node.machine.start, parent, closure);
+        return;
     }
     node satisfies never;
   }
@@ -204,8 +210,14 @@ export class GrammarAutomaton {
     if (done >= node.min) closure.resume(parent);
   }
 
+  #enterMachine(node: MachineNode, state: number, parent: Frame, closure: Closure): void {
+    closure.frames.add(this.#frame(node, state, parent));
+    if (node.machine.isAccepting(state)) closure.resume(parent);
+  }
+
   #frame(node: GrammarNode, at: number, parent: Frame): Frame {
-    const key = node.id * 0x100000 + at;
+    // Fewer than 2^18 nodes, places below 2^32.
+    const key = node.id * 0x100000000 + at;
     parent.children ??= new Map();
     let frame = parent.children.get(key);
     if (frame === undefined) {
@@ -238,6 +250,7 @@ export class GrammarAutomaton {
   }
 
   #placeOf({ node, at }: Frame): string {
+    if (node?.kind === 'machine') return `${node.machine.placeOf(at, this.#horizonBytes)}`;
     if (node?.kind !== 'repeat') return `${at}`;
     const toMin = Math.min(Math.max(node.min - at, 0), this.#horizonBytes);
     return `${toMin}-${Math.min(node.max - at, this.#horizonBytes)}`;

@@ -2,7 +2,8 @@
  * A grammar as a few arrays: what the thread that compiles hands to the one that makes masks. Thousands of small objects would
  * take hundreds of milliseconds to cross, in which no mask is made.
  */
-import { type GrammarNode, productiveNodes } from './byte-grammar.js';
+import { type ByteMachine, type GrammarNode, productiveNodes } from './byte-grammar.js';
+import { type MachineTables, machineOf } from './machine-tables.js';
 
 export interface PackedGrammar {
   /** For each node in order: its kind, and what that kind has. */
@@ -12,6 +13,7 @@ export interface PackedGrammar {
   /** Sets of bytes, 256 entries each. */
   readonly sets: Uint8Array;
   readonly literals: Uint8Array;
+  readonly machines: readonly MachineTables[];
   /** By node: 1 where some finite text matches. */
   readonly productive: Uint8Array;
   /** Bytes that no node tells apart are of one class. */
@@ -31,6 +33,7 @@ const SEQUENCE = 2;
 const CHOICE = 3;
 const REPEAT = 4;
 const RULE = 5;
+const MACHINE = 6;
 /** A rule that was never given a target. */
 const NOTHING = -1;
 
@@ -39,6 +42,7 @@ export function packGrammar(nodes: readonly GrammarNode[], root: GrammarNode): P
   const sets = new SetTable();
   const literals: Uint8Array[] = [];
   let literalBytes = 0;
+  const machines: ByteMachine[] = [];
   const code: number[] = [];
   for (const node of nodes)
     switch (node.kind) {
@@ -64,6 +68,9 @@ export function packGrammar(nodes: readonly GrammarNode[], root: GrammarNode): P
       case 'rule':
         code.push(RULE, node.target?.id ?? NOTHING);
         break;
+      case 'machine':
+        code.push(MACHINE, machines.push(node.machine) - 1);
+        break;
       default:
         node satisfies never;
     }
@@ -74,13 +81,15 @@ export function packGrammar(nodes: readonly GrammarNode[], root: GrammarNode): P
     root: root.id,
     sets: sets.packed,
     literals: allLiterals,
+    machines: machines.map(({ tables }) => tables),
     productive: productiveNodes(nodes),
-    byteClasses: byteClasses(sets.all, allLiterals),
+    byteClasses: byteClasses(sets.all, allLiterals, machines),
   };
 }
 
 export function unpackGrammar(packed: PackedGrammar): ReadyGrammar {
   const { code, count, sets, literals, productive } = packed;
+  const machines = packed.machines.map(machineOf);
   const nodes: GrammarNode[] = [];
   const targets: [Extract<GrammarNode, { kind: 'rule' }>, number][] = [];
   let at = 0;
@@ -123,6 +132,12 @@ export function unpackGrammar(packed: PackedGrammar): ReadyGrammar {
         nodes.push(rule);
         break;
       }
+      case MACHINE: {
+        const machine = machines[next()];
+        if (machine === undefined) throw new RangeError('the packed grammar lacks a machine');
+        nodes.push({ kind: 'machine', id, machine });
+        break;
+      }
       default:
         throw new RangeError(`the packed grammar has a node of kind ${kind}`);
     }
@@ -153,13 +168,17 @@ class SetTable {
   }
 }
 
-function byteClasses(sets: readonly Uint8Array[], literals: Uint8Array): Uint8Array {
+function byteClasses(
+  sets: readonly Uint8Array[],
+  literals: Uint8Array,
+  machines: readonly ByteMachine[],
+): Uint8Array {
   let classOf = new Uint8Array(256);
   const split = (member: (byte: number) => number): void => {
     const classes = new Map<number, number>();
     const refined = new Uint8Array(256);
     for (let byte = 0; byte < 256; byte++) {
-      const key = (classOf[byte] ?? 0) * 2 + member(byte);
+      const key = (classOf[byte] ?? 0) * 0x10000 + member(byte);
       const known = classes.get(key) ?? classes.size;
       classes.set(key, known);
       refined[byte] = known;
@@ -167,6 +186,8 @@ function byteClasses(sets: readonly Uint8Array[], literals: Uint8Array): Uint8Ar
     classOf = refined;
   };
   for (const set of sets) split((byte) => set[byte] ?? 0);
+  for (const classes of new Set(machines.map((machine) => machine.byteClasses)))
+    split((byte) => classes[byte] ?? 0);
   for (const single of new Set(literals)) split((byte) => (byte === single ? 1 : 0));
   return classOf;
 }

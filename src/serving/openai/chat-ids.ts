@@ -2,7 +2,7 @@
 
 import { literalText } from '../../tokenizers/index.js';
 import type { ChatTurn } from '../chat-prompt.js';
-import { badRequest } from '../http/index.js';
+import { badRequest, JsonMeter } from '../http/index.js';
 import type { ApiMessage, ChatPromptFields } from './chat-schema.js';
 import type { OpenAiContext } from './context.js';
 import { checkTextLength } from './context-length.js';
@@ -89,15 +89,11 @@ async function templateIds(
   const values = {
     ...fields.chat_template_kwargs,
     // Templates look into answers for their own marks; what others say is text.
-    messages: fields.messages
-      .filter((message) => !isEmptySystem(message))
-      .map((message) => ({
-        ...message,
-        content:
-          message.role === 'assistant' || model.parsesSpecial
-            ? contentText(message).replaceAll('\ufdd0', '\ufffd')
-            : literalText(contentText(message), tokenizer),
-      })),
+    messages: templateMessages(fields.messages, (message) =>
+      message.role === 'assistant' || model.parsesSpecial
+        ? contentText(message).replaceAll('\ufdd0', '\ufffd')
+        : literalText(contentText(message), tokenizer),
+    ),
     tools: mode.kind === 'none' ? undefined : fields.tools,
     add_generation_prompt: fields.add_generation_prompt ?? fields.continue_final_message !== true,
     continue_final_message: fields.continue_final_message ?? false,
@@ -109,6 +105,51 @@ async function templateIds(
     : templates.renderCallers(template, values, caller));
   checkTextLength(text, { maxModelLength: engine.maxModelLength, model }, 'messages');
   return await texts.encodeCut(continued(text, fields), caller.signal);
+}
+
+/** What a template is given of the messages: those that say nothing to the model are left out. */
+function templateMessages(
+  messages: readonly ApiMessage[],
+  textOf: (message: ApiMessage) => string,
+): Record<string, unknown>[] {
+  const meter = new JsonMeter();
+  return messages.flatMap((message, index): Record<string, unknown>[] => {
+    if (isEmptySystem(message)) return [];
+    const content = textOf(message);
+    if (message.role !== 'assistant' || message.tool_calls === undefined) return [{ ...message, content }];
+    const calls = message.tool_calls.map((call, at) => {
+      const place = `messages[${index}].tool_calls[${at}].function.arguments`;
+      return {
+        ...call,
+        function: { ...call.function, arguments: callArguments(call.function.arguments, place, meter) },
+      };
+    });
+    return [{ ...message, content, tool_calls: calls }];
+  });
+}
+
+/** Of the arguments of all calls together, as of a body. */
+const MAX_ARGUMENT_PARTS = 32_768;
+const MAX_ARGUMENT_DEPTH = 100;
+
+/** Templates go over the arguments of a call as an object, or write it as JSON themselves. */
+function callArguments(text: string, place: string, meter: JsonMeter): object {
+  if (text.trim() === '') return {};
+  meter.push(Buffer.from(text));
+  if (meter.parts > MAX_ARGUMENT_PARTS || meter.depth > MAX_ARGUMENT_DEPTH)
+    throw badRequest(
+      `${place}: too large for a chat template: all arguments together may have ${MAX_ARGUMENT_PARTS} objects, lists and keys, ` +
+        `${MAX_ARGUMENT_DEPTH} levels deep`,
+      'messages',
+    );
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = undefined;
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw badRequest(`${place}: expected a JSON object, which the chat template needs`, 'messages');
 }
 
 /** A begun answer ends where it ends, whatever the template puts behind it. */

@@ -1,5 +1,5 @@
 /** Reads regular expressions of ECMAScript's form, as far as they are regular. */
-import { InputError } from '../../errors/index.js';
+import { InputError } from '../../../errors/index.js';
 import {
   ALL_CODE_POINTS,
   type CodePointSet,
@@ -14,9 +14,16 @@ export type Regex =
   | { readonly kind: 'set'; readonly set: CodePointSet }
   | { readonly kind: 'sequence'; readonly items: readonly Regex[] }
   | { readonly kind: 'choice'; readonly options: readonly Regex[] }
-  | { readonly kind: 'repeat'; readonly body: Regex; readonly min: number; readonly max: number };
+  | { readonly kind: 'repeat'; readonly body: Regex; readonly min: number; readonly max: number }
+  | Assertion;
 
-/** One alternative of a whole pattern, and at which ends `^` and `$` bind it. */
+/** Takes no character. */
+type Assertion =
+  | { readonly kind: 'start' | 'end' }
+  | { readonly kind: 'boundary'; readonly isNegated: boolean }
+  | { readonly kind: 'look-ahead'; readonly isNegated: boolean; readonly body: Regex };
+
+/** One alternative of a pattern whose only assertions are `^` and `$` at its ends, and which of them bind it. */
 export interface RegexBranch {
   readonly startsAtStart: boolean;
   readonly endsAtEnd: boolean;
@@ -28,7 +35,7 @@ const MAX_DEPTH = 100;
 const MAX_COUNT = 100_000;
 
 const DIGITS = codePointsOf('0123456789');
-const WORD = codePointSet([
+export const WORD: CodePointSet = codePointSet([
   [0x30, 0x39],
   [0x41, 0x5a],
   [0x5f, 0x5f],
@@ -44,35 +51,37 @@ const CONTROLS: Readonly<Record<string, string>> = { t: '\t', n: '\n', r: '\r', 
 
 /**
  * @param place names the pattern in messages
+ * @param checkTime throws once the work takes too long
  * @throws InputError for a fault or for what no automaton can do, with its position
  */
-export function parseRegex(pattern: string, place: string): RegexBranch[] {
-  if (pattern.length > MAX_PATTERN) {
-    throw new InputError(`${place} has ${pattern.length} characters; at most ${MAX_PATTERN} are allowed.`);
+export function parseRegex(
+  pattern: string,
+  place: string,
+  checkTime?: () => void,
+  maxLength = MAX_PATTERN,
+): Regex {
+  if (pattern.length > maxLength) {
+    throw new InputError(`${place} has ${pattern.length} characters; at most ${maxLength} are allowed.`);
   }
-  return new RegexReader(pattern, place).read();
+  return new RegexReader(pattern, place, checkTime).read();
 }
 
 class RegexReader {
   readonly #pattern: string;
   readonly #place: string;
+  readonly #checkTime: () => void;
   #at = 0;
 
-  constructor(pattern: string, place: string) {
+  constructor(pattern: string, place: string, checkTime: () => void = () => undefined) {
     this.#pattern = pattern;
     this.#place = place;
+    this.#checkTime = checkTime;
   }
 
-  read(): RegexBranch[] {
-    const branches: RegexBranch[] = [];
-    do {
-      const startsAtStart = this.#take('^');
-      const body = this.#sequence(0);
-      branches.push({ startsAtStart, endsAtEnd: this.#take('$'), body });
-    } while (this.#take('|'));
-    if (this.#at === this.#pattern.length) return branches;
-    if (this.#peek() === ')') throw this.#fault('a ")" that closes nothing');
-    throw this.#fault(`"${this.#peek()}" here`, 'Anchors are for the ends of the whole pattern');
+  read(): Regex {
+    const regex = this.#alternatives(0);
+    if (this.#at === this.#pattern.length) return regex;
+    throw this.#fault('a ")" that closes nothing');
   }
 
   #alternatives(depth: number): Regex {
@@ -85,13 +94,18 @@ class RegexReader {
   #sequence(depth: number): Regex {
     const items: Regex[] = [];
     for (let next = this.#peek(); next !== undefined && !'|)'.includes(next); next = this.#peek()) {
-      if (next === '$' || next === '^') {
-        if (depth === 0) break;
-        throw this.#fault(`the anchor "${next}" within a group`, 'Put it at an end of the whole pattern');
-      }
-      items.push(this.#quantified(this.#atom(depth)));
+      const start = this.#at;
+      const atom = this.#atom(depth);
+      items.push(isAssertion(atom) ? this.#unrepeated(atom, start) : this.#quantified(atom));
     }
     return items.length === 1 ? items[0]! : { kind: 'sequence', items };
+  }
+
+  /** As with JavaScript's `u` flag, nothing that takes no character is repeated. */
+  #unrepeated(atom: Regex, start: number): Regex {
+    const end = this.#at;
+    if (this.#counts() === undefined) return atom;
+    throw this.#fault(`a quantifier after "${this.#pattern.slice(start, end)}"`, '', end);
   }
 
   #quantified(atom: Regex): Regex {
@@ -131,12 +145,16 @@ class RegexReader {
       case '[':
         return { kind: 'set', set: this.#class() };
       case '\\':
-        return { kind: 'set', set: this.#escape(false) };
+        return this.#boundary() ?? { kind: 'set', set: this.#escape(false) };
+      case '^':
+        return { kind: 'start' };
+      case '$':
+        return { kind: 'end' };
       case '(': {
-        this.#groupOpening(start);
+        const looking = this.#groupOpening(start);
         const body = this.#alternatives(depth + 1);
         if (!this.#take(')')) throw this.#fault('a "(" that is not closed', '', start);
-        return body;
+        return looking === undefined ? body : { kind: 'look-ahead', isNegated: looking === 'negated', body };
       }
       case '*':
       case '+':
@@ -151,16 +169,24 @@ class RegexReader {
     }
   }
 
-  #groupOpening(start: number): void {
-    if (!this.#take('?')) return;
-    if (this.#take(':')) return;
+  #boundary(): Regex | undefined {
+    if (this.#take('b')) return { kind: 'boundary', isNegated: false };
+    return this.#take('B') ? { kind: 'boundary', isNegated: true } : undefined;
+  }
+
+  /** Whether the group is a look-ahead. */
+  #groupOpening(start: number): 'plain' | 'negated' | undefined {
+    if (!this.#take('?')) return undefined;
+    if (this.#take(':')) return undefined;
+    if (this.#take('=')) return 'plain';
+    if (this.#take('!')) return 'negated';
     const rest = this.#pattern.slice(this.#at);
-    if (/^<?[=!]/.test(rest))
-      throw this.#fault(rest[0] === '<' ? 'a look-behind' : 'a look-ahead', '', start);
+    if (/^<[=!]/.test(rest)) throw this.#fault('a look-behind', '', start);
     const name = /^P?<[A-Za-z_]\w*>/.exec(rest);
     if (name === null)
       throw this.#fault(`the group "(?${rest.slice(0, 1)}"`, 'Groups are (…), (?:…) and (?<name>…)', start);
     this.#at += name[0].length;
+    return undefined;
   }
 
   #class(): CodePointSet {
@@ -221,9 +247,7 @@ class RegexReader {
         return this.#property(letter, start);
       case 'b':
         if (inClass) return codePointsOf('\b');
-        throw this.#fault('the word boundary \\b', '', start);
-      case 'B':
-        throw this.#fault('the word boundary \\B', '', start);
+        break;
       case 'k':
         throw this.#fault('a back-reference', '', start);
       case '0':
@@ -256,7 +280,7 @@ class RegexReader {
 
   #property(letter: 'p' | 'P', start: number): CodePointSet {
     const match = /^\{[A-Za-z_0-9=]+\}/.exec(this.#pattern.slice(this.#at));
-    const set = match === null ? undefined : propertySet(match[0]);
+    const set = match === null ? undefined : propertySet(match[0], this.#checkTime);
     if (match === null || set === undefined) {
       throw this.#fault(`\\${letter}${match?.[0] ?? ''}, which is no property of Unicode`, '', start);
     }
@@ -294,6 +318,42 @@ class RegexReader {
   }
 }
 
+/** Whether no part of it is an assertion: what it matches does not depend on what stands around. */
+export function isPlain(regex: Regex): boolean {
+  switch (regex.kind) {
+    case 'set':
+      return true;
+    case 'sequence':
+      return regex.items.every(isPlain);
+    case 'choice':
+      return regex.options.every(isPlain);
+    case 'repeat':
+      return isPlain(regex.body);
+    default:
+      return false;
+  }
+}
+
+function isAssertion(regex: Regex): regex is Assertion {
+  return ['start', 'end', 'boundary', 'look-ahead'].includes(regex.kind);
+}
+
+/** The alternatives of a pattern that has anchors at its ends at most; undefined for others. */
+export function anchoredBranches(regex: Regex): RegexBranch[] | undefined {
+  const branches = (regex.kind === 'choice' ? regex.options : [regex]).map((option): RegexBranch => {
+    const items = option.kind === 'sequence' ? option.items : [option];
+    const startsAtStart = items[0]?.kind === 'start';
+    const endsAtEnd = items.length > (startsAtStart ? 1 : 0) && items.at(-1)?.kind === 'end';
+    const inner = items.slice(startsAtStart ? 1 : 0, endsAtEnd ? -1 : undefined);
+    return {
+      startsAtStart,
+      endsAtEnd,
+      body: inner.length === 1 ? inner[0]! : { kind: 'sequence', items: inner },
+    };
+  });
+  return branches.every(({ body }) => isPlain(body)) ? branches : undefined;
+}
+
 function onlyMember(set: CodePointSet): number | undefined {
   return set.length === 1 && set[0]![0] === set[0]![1] ? set[0]![0] : undefined;
 }
@@ -301,23 +361,40 @@ function onlyMember(set: CodePointSet): number | undefined {
 const propertySets = new Map<string, CodePointSet>();
 
 /** @param name as `{Lu}` or `{Script=Han}`; undefined if JavaScript does not know it */
-function propertySet(name: string): CodePointSet | undefined {
+function propertySet(name: string, checkTime: () => void): CodePointSet | undefined {
   const known = propertySets.get(name);
   if (known !== undefined) return known;
-  let member: RegExp;
+  let members: RegExp;
   try {
-    member = new RegExp(`^\\p${name}$`, 'u');
+    members = new RegExp(`\\p${name}+`, 'gu');
   } catch {
     return undefined;
   }
   const ranges: [number, number][] = [];
-  for (let code = 0; code <= 0x10ffff; code++) {
-    if (!member.test(String.fromCodePoint(code))) continue;
-    const last = ranges.at(-1);
-    if (last !== undefined && last[1] === code - 1) last[1] = code;
-    else ranges.push([code, code]);
+  for (let plane = 0; plane <= 0x10; plane++) {
+    checkTime();
+    for (const { index, 0: run } of allCharacters(plane).matchAll(members)) {
+      const width = plane === 0 ? 1 : 2;
+      const start = plane * 0x10000 + index / width;
+      // The place of the surrogates is taken by spaces.
+      ranges.push([start, start + run.length / width - 1]);
+    }
   }
   const set = codePointSet(ranges);
   propertySets.set(name, set);
   return set;
+}
+
+/** All characters of a plane in order. */
+function allCharacters(plane: number): string {
+  const units = new Uint16Array(plane === 0 ? 0x10000 : 0x20000);
+  for (let low = 0; low < 0x10000; low++) {
+    if (plane === 0) units[low] = low >= 0xd800 && low <= 0xdfff ? 0x20 : low;
+    else {
+      const offset = (plane - 1) * 0x10000 + low;
+      units[2 * low] = 0xd800 + (offset >> 10);
+      units[2 * low + 1] = 0xdc00 + (offset & 0x3ff);
+    }
+  }
+  return Buffer.from(units.buffer).toString('utf16le');
 }

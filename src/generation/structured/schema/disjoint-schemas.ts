@@ -4,11 +4,34 @@ import { isObject, JSON_TYPES, type JsonType } from './schema-keywords.js';
 /** Finds the schema that a $ref points at; undefined if there is none. */
 export type ResolveReference = (reference: string) => unknown;
 
+/** Answers by pair and depth. */
+export type KnownPairs = Map<unknown, Map<unknown, Map<number, boolean>>>;
+
 /**
  * Whether no value can match both schemas, as far as it can be seen without effort: they have no type in common, or
  * list different constants, or both require a property whose constants differ (a tagged union).
  */
-export function areDisjoint(a: unknown, b: unknown, resolve: ResolveReference, depth = 0): boolean {
+export function areDisjoint(
+  a: unknown,
+  b: unknown,
+  resolve: ResolveReference,
+  known: KnownPairs,
+  depth = 0,
+): boolean {
+  const byDepth = known.get(a)?.get(b) ?? new Map<number, boolean>();
+  const answer = byDepth.get(depth) ?? findDisjoint(a, b, resolve, known, depth);
+  byDepth.set(depth, answer);
+  known.set(a, (known.get(a) ?? new Map()).set(b, byDepth));
+  return answer;
+}
+
+function findDisjoint(
+  a: unknown,
+  b: unknown,
+  resolve: ResolveReference,
+  known: KnownPairs,
+  depth: number,
+): boolean {
   const first = followReferences(a, resolve);
   const second = followReferences(b, resolve);
   if (!isObject(first) || !isObject(second) || depth > 4) return false;
@@ -30,7 +53,7 @@ export function areDisjoint(a: unknown, b: unknown, resolve: ResolveReference, d
     (key) =>
       Object.hasOwn(otherProperties, key) &&
       [first, second].every(({ required }) => Array.isArray(required) && required.includes(key)) &&
-      areDisjoint(properties[key], otherProperties[key], resolve, depth + 1),
+      areDisjoint(properties[key], otherProperties[key], resolve, known, depth + 1),
   );
 }
 

@@ -1,5 +1,5 @@
 /** Sets of Unicode code points, and the bytes that spell their members in UTF-8. Surrogates are never members. */
-import type { GrammarBuilder, GrammarNode } from './byte-grammar.js';
+import type { GrammarBuilder, GrammarNode } from '../byte-grammar.js';
 
 /** Inclusive ranges, ascending, apart from each other. */
 export type CodePointSet = readonly (readonly [from: number, to: number])[];

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { InputError } from '../../errors/index.js';
-import { acceptor } from './accepts.js';
+import { InputError } from '../../../errors/index.js';
+import { acceptor } from '../accepts.js';
 
 const regex = (pattern: string) => acceptor({ kind: 'regex', pattern });
 
@@ -23,6 +23,13 @@ test.each([
   ['(a|a)*b', ['b', `${'a'.repeat(5000)}b`], ['a']],
   ['(a*)*b', [`${'a'.repeat(5000)}b`], ['a'.repeat(5000)]],
   ['[\\b\\-x]', ['\b', '-', 'x'], ['b']],
+  ['(?=.*\\d)(?=.*[a-z])\\w{4,}', ['ab1c', '1aaa'], ['abcd', '1234', 'a1']],
+  ['(?:(?!--).)+', ['a-b', 'x'], ['a--b', '']],
+  ['a(?!b).', ['ac', 'a世'], ['ab', 'a']],
+  ['(?:^a|b)+c?', ['abc', 'bb', 'a'], ['aa', 'ba']],
+  ['(?:a$|ab)', ['a', 'ab'], ['b']],
+  ['\\w+\\b.\\b\\w+', ['a b', 'x-yz'], ['ab', 'a  b']],
+  ['a\\Bb', ['ab'], ['a', 'a b']],
 ] as const)('%s', (pattern, matching, others) => {
   const accepts = regex(pattern);
   for (const text of matching) expect(accepts(text), text.slice(0, 20)).toBe(true);
@@ -30,14 +37,10 @@ test.each([
 });
 
 test.each([
-  ['a(?=b)', 'a look-ahead', 2],
-  ['(?!b)', 'a look-ahead', 1],
   ['x(?<=b)', 'a look-behind', 2],
   ['x(?<!b)', 'a look-behind', 2],
   ['(a)\\1', 'a back-reference', 4],
   ['(?<n>a)\\k<n>', 'a back-reference', 8],
-  ['\\bword', 'the word boundary \\b', 1],
-  ['a\\B', 'the word boundary \\B', 2],
   ['(?i)a', 'the group "(?i"', 1],
   ['a++', 'the quantifier "+" after another', 3],
   ['*a', 'the quantifier "*" with nothing before it', 1],
@@ -46,8 +49,6 @@ test.each([
   ['[a', 'a "[" that is not closed', 1],
   ['a{2,1}', 'a count whose bounds are the wrong way round', 2],
   ['a{1000000}', 'a count above 100000', 2],
-  ['(^a)', 'the anchor "^" within a group', 2],
-  ['a^b', '"^" here', 2],
   ['\\q', 'the escape \\q', 1],
   ['\\p{Nonsense}', 'no property of Unicode', 1],
   ['[z-a]', 'a range whose ends are the wrong way round', 3],
@@ -86,13 +87,27 @@ describe('random patterns', () => {
     '(?:a|bc)',
     '(b|)',
     '\\u4e16',
+    '(?=a|世)',
+    '(?!b)',
+    '(?:(?!a).)',
+    '\\b',
+    '(?:^|a)',
+    '(?:$|b)',
   );
   const item = fc.tuple(atom, fc.constantFrom('', '', '*', '+', '?', '{2}', '{1,3}', '{0,2}', '{2,}', '*?'));
+  const assertion = fc.constantFrom(
+    '(?=a|世)',
+    '(?!b)',
+    '(?!a).',
+    '\\b',
+    '(?:^|a)',
+    '(?:$|b)',
+    '(?:(?!a).)*',
+  );
   const sequence = fc
-    .array(
-      item.map(([body, times]) => body + times),
-      { maxLength: 4 },
-    )
+    .array(fc.oneof({ weight: 8, arbitrary: item.map(([body, times]) => body + times) }, assertion), {
+      maxLength: 4,
+    })
     .map((items) => items.join(''));
   const pattern = fc
     .array(
@@ -110,7 +125,16 @@ describe('random patterns', () => {
   test('match what JavaScript matches', () => {
     fc.assert(
       fc.property(pattern, fc.array(text, { minLength: 1, maxLength: 12 }), (source, texts) => {
-        const accepts = regex(source);
+        let accepts: (text: string) => boolean;
+        try {
+          accepts = regex(source);
+        } catch (error) {
+          // Assertions that are repeated, or that nothing fulfils.
+          expect((error as Error).message).toMatch(
+            /may be empty|quantifier after|no text that ends|takes longer/,
+          );
+          return;
+        }
         const theirs = new RegExp(`^(?:${source})$`, 'u');
         for (const each of texts) expect(accepts(each), `${source} on ${each}`).toBe(theirs.test(each));
       }),

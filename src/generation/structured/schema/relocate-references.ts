@@ -1,9 +1,27 @@
 /** Moves a JSON schema into another one with its `$ref`s intact. */
 import { childPath, isObject } from './schema-keywords.js';
 
-const SCHEMAS_BY_NAME = ['properties', '$defs', 'definitions'];
-const SCHEMAS = ['items', 'additionalProperties'];
-const LISTS_OF_SCHEMAS = ['prefixItems', 'anyOf', 'oneOf', 'allOf'];
+const SCHEMAS_BY_NAME = [
+  'properties',
+  'patternProperties',
+  'dependentSchemas',
+  'dependencies',
+  '$defs',
+  'definitions',
+];
+const SCHEMAS = [
+  'items',
+  'additionalItems',
+  'additionalProperties',
+  'propertyNames',
+  'unevaluatedItems',
+  'unevaluatedProperties',
+  'not',
+  'if',
+  'then',
+  'else',
+];
+const LISTS_OF_SCHEMAS = ['prefixItems', 'items', 'anyOf', 'oneOf', 'allOf'];
 
 /**
  * A schema that means the same as part of another one: its references to places within itself point at where it will
@@ -15,7 +33,7 @@ export function relocateReferences(schema: unknown, path: string): unknown {
   const entries = Object.entries(schema).map(([key, value]): [string, unknown] => {
     if (key === '$ref' && typeof value === 'string' && /^#(\/|$)/.test(value))
       return [key, path + value.slice(1)];
-    if (SCHEMAS.includes(key)) return [key, relocateReferences(value, path)];
+    if (SCHEMAS.includes(key) && !Array.isArray(value)) return [key, relocateReferences(value, path)];
     if (LISTS_OF_SCHEMAS.includes(key) && Array.isArray(value)) {
       return [key, value.map((item: unknown) => relocateReferences(item, path))];
     }

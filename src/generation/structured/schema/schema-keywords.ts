@@ -1,5 +1,5 @@
 /** Which keywords of JSON Schema (2020-12) a grammar honours, and reading them with errors that say where. */
-import { InputError } from '../../errors/index.js';
+import { InputError } from '../../../errors/index.js';
 
 export type JsonType = 'object' | 'array' | 'string' | 'number' | 'integer' | 'boolean' | 'null';
 
@@ -13,7 +13,7 @@ export const JSON_TYPES: readonly JsonType[] = [
   'null',
 ];
 
-/** They say something about a value and never forbid one. */
+/** They say something about a value and never forbid one; so does every name that begins with `x-`. */
 const ANNOTATIONS = [
   'title',
   'description',
@@ -22,50 +22,105 @@ const ANNOTATIONS = [
   'examples',
   '$schema',
   '$comment',
+  '$vocabulary',
   'deprecated',
   'readOnly',
   'writeOnly',
   'contentEncoding',
   'contentMediaType',
+  'contentSchema',
+  'nullable',
+  'discriminator',
+  'externalDocs',
+  'xml',
 ];
 /** Schemas for $ref to point at. */
 const DEFINITIONS = ['$defs', 'definitions'];
 
-/** Each determines the value alone; beside it stand annotations only, and `type` beside enum and const. */
-export const WHOLE_KEYWORDS = ['$ref', 'anyOf', 'oneOf', 'allOf', 'enum', 'const'] as const;
+/** They speak about values of every type, or hold schemas for the same value. */
+const GENERAL_KEYWORDS = [
+  'type',
+  'enum',
+  'const',
+  '$ref',
+  'allOf',
+  'anyOf',
+  'oneOf',
+  'not',
+  'if',
+  'then',
+  'else',
+] as const;
 
 /** Keywords that concern values of one type only. */
 export const TYPE_KEYWORDS: ReadonlyMap<JsonType, readonly string[]> = new Map([
-  ['object', ['properties', 'required', 'additionalProperties']],
-  ['array', ['items', 'prefixItems', 'minItems', 'maxItems', 'uniqueItems']],
+  [
+    'object',
+    [
+      'properties',
+      'required',
+      'additionalProperties',
+      'patternProperties',
+      'propertyNames',
+      'minProperties',
+      'maxProperties',
+      'dependentRequired',
+      'dependentSchemas',
+      'dependencies',
+      'unevaluatedProperties',
+    ],
+  ],
+  [
+    'array',
+    ['items', 'prefixItems', 'additionalItems', 'minItems', 'maxItems', 'uniqueItems', 'unevaluatedItems'],
+  ],
   ['string', ['minLength', 'maxLength', 'pattern', 'format']],
-  ['number', ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum']],
+  ['number', ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf']],
 ]);
 
-/** All that restricts values, for documents. uniqueItems: only false; oneOf and allOf: see schema-grammar.ts. */
+/** All that restricts values, for documents. Some have bounds: see docs/serving.md. */
 export const HONOURED_KEYWORDS: readonly string[] = [
-  'type',
-  ...WHOLE_KEYWORDS,
+  ...GENERAL_KEYWORDS,
   ...DEFINITIONS,
   ...[...TYPE_KEYWORDS.values()].flat(),
 ];
 
+/** What a negated keyword becomes; never read from a request. */
+export const NEGATED_KEYWORDS = ['!pattern', '!format', '!strings'] as const;
+
 const KNOWN = new Set<string>([...HONOURED_KEYWORDS, ...ANNOTATIONS]);
+const OWN = new Set<string>([...KNOWN, ...NEGATED_KEYWORDS]);
 
 /** One schema object and where it stands, for messages. */
 export class SchemaFields {
   readonly path: string;
+  /** Of equal id: the same schema. */
+  readonly id: string;
+  /** Schemas around it. */
+  readonly depth: number;
   readonly #fields: Readonly<Record<string, unknown>>;
 
-  /** @throws InputError for a keyword that is not honoured */
-  constructor(schema: Readonly<Record<string, unknown>>, path: string) {
+  /**
+   * @param id its path for a schema of the request; another name for one that we have made
+   * @throws InputError for a keyword that is not honoured
+   */
+  constructor(schema: Readonly<Record<string, unknown>>, path: string, id = path, depth = 0) {
     this.path = path;
+    this.id = id;
+    this.depth = depth;
     this.#fields = schema;
+    const known = id === path ? KNOWN : OWN;
     for (const key of Object.keys(schema)) {
       // An identifier renames what $ref points at, except at the root, where nothing refers to it by name.
-      if (KNOWN.has(key) || (key === '$id' && path === '#')) continue;
+      if (known.has(key) || key.startsWith('x-') || (['$id', 'id'].includes(key) && path === '#')) continue;
       throw schemaError(childPath(path, key), `the keyword "${key}" is not supported`);
     }
+  }
+
+  /** The same without a keyword. */
+  without(key: string): SchemaFields {
+    const { [key]: _, ...rest } = this.#fields;
+    return new SchemaFields(rest, this.path, `${this.id}-${key}`, this.depth);
   }
 
   has(key: string): boolean {
@@ -76,10 +131,10 @@ export class SchemaFields {
     return this.has(key) ? this.#fields[key] : undefined;
   }
 
-  /** Those present, without annotations and definitions. */
+  /** Those present that restrict values. */
   get constraints(): string[] {
     return Object.keys(this.#fields).filter(
-      (key) => !ANNOTATIONS.includes(key) && !DEFINITIONS.includes(key) && key !== '$id',
+      (key) => !ANNOTATIONS.includes(key) && !DEFINITIONS.includes(key) && !/^(?:\$?id$|x-)/.test(key),
     );
   }
 
@@ -112,7 +167,7 @@ export class SchemaFields {
 
   list(key: string): readonly unknown[] | undefined {
     const value = this.get(key);
-    if (value === undefined || (Array.isArray(value) && (value.length > 0 || key === 'required')))
+    if (value === undefined || (Array.isArray(value) && (value.length > 0 || MAY_BE_EMPTY.includes(key))))
       return value;
     throw this.fault(key, `expected a list that is not empty, found ${describe(value)}`);
   }
@@ -134,6 +189,8 @@ export class SchemaFields {
     throw this.fault('type', `expected ${JSON_TYPES.join(', ')} or a list of them, found ${describe(value)}`);
   }
 }
+
+const MAY_BE_EMPTY = ['required', 'prefixItems', 'items'];
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
