@@ -17,11 +17,11 @@ export interface GrammarCompilerOptions {
   readonly stopIds: readonly number[];
   /** Ids that the model gives scores for, where they are more than the tokenizer's. */
   readonly modelVocabSize?: number;
-  /** Milliseconds that a grammar may take, from reading it to its first mask. Default 2000. */
+  /** Milliseconds that a grammar may take, from reading it to its first mask. Default 4000. */
   readonly limit?: number | undefined;
 }
 
-const DEFAULT_LIMIT_MS = 2000;
+const DEFAULT_LIMIT_MS = 4000;
 /** Specs whose outcome is kept, good or not, for the next one who brings them. */
 const KEPT_OUTCOMES = 64;
 /** What a byte of a spec takes, about; what it did take is counted when it is known. */
