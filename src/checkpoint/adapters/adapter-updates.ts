@@ -191,8 +191,8 @@ export function refuseMagnitudes(where: string, { others }: ModelTensors): void 
   const magnitude = [...others.keys()].find((name) => parseMagnitudeName(name) !== undefined);
   if (magnitude === undefined) return;
   throw new InputError(
-    `${where} holds "${magnitude}": an adapter of DoRA, which is neither converted nor merged by a conversion; load it beside ` +
-      'its model with --adapter.',
+    `${where} holds "${magnitude}": an adapter of DoRA, which is not converted, but merged into its model ` +
+      '(--merge --adapter) or loaded beside it (--adapter).',
   );
 }
 
