@@ -304,7 +304,7 @@ describe('the chat page', requiresBrowser(executablePath), () => {
     await page.fill('#persona-name', '猫');
     await page.fill('#persona-system', '你是一只猫');
     await button(page, '保存').click();
-    await button(page, '使用').first().click();
+    await page.locator('.personas li', { hasText: '猫' }).getByRole('button', { name: '使用' }).click();
     await button(page, '本次对话的设置').click();
     expect(await page.getAttribute('#sampling-temperature', 'placeholder')).toBe('0.3');
     await page.fill('#sampling-temperature', '0.8');

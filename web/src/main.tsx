@@ -32,7 +32,7 @@ async function start(): Promise<void> {
   followAddress(workbench);
   // What lay in a browser that took its time.
   storage.fault.subscribe(() => {
-    if (storage.fault.value === undefined) void workbench.library.refresh();
+    if (storage.fault.value === undefined) void workbench.storageReturned();
   });
   addEventListener('pagehide', () => workbench.leave());
   document.addEventListener('visibilitychange', () => {

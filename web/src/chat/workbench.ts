@@ -141,6 +141,12 @@ export class Workbench {
     await this.#change(this.thread.value.conversation.id, { readsFrom: undefined });
   }
 
+  /** What could not be written is written now; other tabs have not seen it. */
+  async storageReturned(): Promise<void> {
+    await this.library.refresh();
+    this.#tabs.announce(this.thread.value.conversation.id);
+  }
+
   countTokens(text: string): Promise<{ tokens: number; isCounted: boolean }> {
     return countTokens(this.#api, this.model, text);
   }

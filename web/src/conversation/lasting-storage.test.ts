@@ -4,6 +4,7 @@ import { MemoryStorage } from './storage.js';
 import { message, thread } from './test-threads.js';
 
 const { conversation } = thread();
+const QUICK = { openMs: 30, writeMs: 30, readMs: 30 };
 const question = message('q1', null, 1);
 
 /** Refuses, or is silent, as it is told. */
@@ -20,7 +21,7 @@ class TroubledStorage extends MemoryStorage {
 describe('LastingStorage', () => {
   it.each(['refuses', 'silent'] as const)('holds what a storage that %s does not take', async (trouble) => {
     const inner = new TroubledStorage();
-    const storage = new LastingStorage(Promise.resolve(inner), 30);
+    const storage = new LastingStorage(Promise.resolve(inner), QUICK);
     inner.trouble = trouble;
     await storage.save([conversation], [question]);
     expect(storage.fault.value).toBe('not-written');
@@ -32,7 +33,7 @@ describe('LastingStorage', () => {
 
   it('gives it all when there is room again, what was deleted left out', async () => {
     const inner = new TroubledStorage();
-    const storage = new LastingStorage(Promise.resolve(inner), 30);
+    const storage = new LastingStorage(Promise.resolve(inner), QUICK);
     await storage.save([conversation], [question]);
     inner.trouble = 'refuses';
     await storage.save([{ ...conversation, id: 'd' }], [message('q2', null, 2)]);
@@ -45,7 +46,7 @@ describe('LastingStorage', () => {
   });
 
   it('goes on in memory where the storage never opens, and clears there too', async () => {
-    const storage = new LastingStorage(new Promise(() => {}), 20);
+    const storage = new LastingStorage(new Promise(() => {}), QUICK);
     await storage.save([conversation], [question]);
     await vi.waitFor(() => expect(storage.fault.value).toBe('not-open'));
     expect(await storage.messages('c')).toEqual([question]);

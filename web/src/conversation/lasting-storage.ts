@@ -9,8 +9,11 @@ import type { ConversationStorage } from './storage.js';
 /** `not-open`: the browser keeps nothing for this page. `not-written`: it did not take the last changes. */
 export type StorageFault = 'not-open' | 'not-written';
 
-/** An IndexedDB of a browser in trouble may be silent for ever. */
-const LONGEST_WAIT_MS = 3000;
+/**
+ * An IndexedDB of a browser in trouble may be silent for ever. A question waits for the first two; a read that is given up
+ * would look like an empty list, so it has long.
+ */
+const WAITS = { openMs: 3000, writeMs: 5000, readMs: 30_000 };
 
 /** null: removed. */
 type Held<T> = Map<string, T | null>;
@@ -18,7 +21,7 @@ type Held<T> = Map<string, T | null>;
 export class LastingStorage implements ConversationStorage {
   readonly fault = new Observable<StorageFault | undefined>(undefined);
   readonly #opening: Promise<ConversationStorage>;
-  readonly #waitMs: number;
+  readonly #waits: typeof WAITS;
   readonly #conversations: Held<Conversation> = new Map();
   readonly #messages: Held<Message> = new Map();
   readonly #personas: Held<Persona> = new Map();
@@ -26,10 +29,10 @@ export class LastingStorage implements ConversationStorage {
   #isCleared = false;
   #writing: Promise<void> | undefined;
 
-  constructor(opening: Promise<ConversationStorage>, waitMs = LONGEST_WAIT_MS) {
+  constructor(opening: Promise<ConversationStorage>, waits = WAITS) {
     this.#opening = opening;
-    this.#waitMs = waitMs;
-    within(opening, waitMs).catch(() => this.fault.set('not-open'));
+    this.#waits = waits;
+    within(opening, waits.openMs).catch(() => this.fault.set('not-open'));
     // It came late: what was kept in memory meanwhile goes there.
     opening.then(
       () => {
@@ -112,7 +115,8 @@ export class LastingStorage implements ConversationStorage {
   async #read<T>(read: (inner: ConversationStorage) => Promise<T>, otherwise: T): Promise<T> {
     if (this.#isCleared || this.fault.value === 'not-open') return otherwise;
     try {
-      return await within(this.#opening.then(read), this.#waitMs);
+      const inner = await within(this.#opening, this.#waits.openMs);
+      return await within(read(inner), this.#waits.readMs);
     } catch {
       return otherwise;
     }
@@ -123,7 +127,7 @@ export class LastingStorage implements ConversationStorage {
     const writing = this.#write();
     if (this.fault.value !== undefined) return;
     try {
-      await within(writing, this.#waitMs);
+      await within(writing, this.#waits.writeMs);
     } catch {
       this.fault.set(this.fault.value ?? 'not-written');
     }
