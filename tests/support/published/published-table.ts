@@ -72,6 +72,7 @@ const telechat = {
 const telechatInference = {
   ...telechat,
   mode: 'predict',
+  adamw: 'torch',
   warmup: { ratio: 0.03 },
   epochs: 5,
   eps: 1e-5,
