@@ -17,7 +17,7 @@ const specs = {
   resume: {
     kind: 'string',
     value: 'auto|PATH',
-    help: 'go on from the newest checkpoint in the output folder, or from this one',
+    help: 'go on from the newest checkpoint in the output folder (from the start if it has none), or from this one',
   },
   watch: {
     kind: 'integer',

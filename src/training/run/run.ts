@@ -26,6 +26,8 @@ import type { TrainConfig } from './run-config.js';
 import { lockRun } from './run-lock.js';
 import { addAdapters, createRunModel } from './run-model.js';
 import { type RunRows, readRunRows } from './run-rows.js';
+import { RUN_START } from './run-state.js';
+import { outliveHangUp } from './signal-watch.js';
 import { trainRows } from './train-rows.js';
 import type { TrainingResult } from './train-rows-options.js';
 
@@ -37,7 +39,10 @@ const ADAPTER = 'adapter';
 const RUN_FILES = [METRICS_FILE, CHECKPOINTS, ADAPTER, FINAL] as const;
 
 export interface RunOptions {
-  /** Go on from the newest checkpoint of the output folder (`auto`), or from this one. Default: a new run. */
+  /**
+   * Go on from a checkpoint: this one, or the newest of the output folder (`auto`; without any the run begins anew, and a
+   * finished one is left as it is). Default: a new run.
+   */
   readonly resume?: string | undefined;
 }
 
@@ -65,12 +70,33 @@ async function runRecorded(
 ): Promise<TrainingResult> {
   const { output } = config;
   const store = new CheckpointStore(join(output, CHECKPOINTS), config.checkpoints);
+  const ended = resume === 'auto' ? finishedRun(config, store) : undefined;
+  if (ended !== undefined) return ended;
   const start = resume === undefined ? refuseOtherRun(output) : findStart(store, resume);
+  if (resume === 'auto' && start === undefined) log(`${output} has no checkpoint yet: the run begins anew`);
+  const outlived = outliveHangUp();
+  try {
+    return await runFrom(config, store, start, { resume, record });
+  } finally {
+    outlived();
+  }
+}
+
+/** @param start undefined: from the beginning */
+async function runFrom(
+  config: TrainConfig,
+  store: CheckpointStore,
+  start: RunStart | undefined,
+  { resume, record }: RunOptions & { readonly record: RunObserver },
+): Promise<TrainingResult> {
+  const { output } = config;
   const run = await prepareRun(config, store, start);
   const made = makeFolder(output);
   const unlock = lockRun(output);
   let watch: RunObserver | undefined;
   try {
+    // Another run may have come and gone while this one was prepared.
+    if (resume === undefined) refuseOtherRun(output);
     watch = joinObservers([record, await openWatch(config)].filter((one) => one !== undefined));
     return await trainAndSave(run, watch);
   } catch (error) {
@@ -157,7 +183,9 @@ async function trainAndSave(run: PreparedRun, watch: RunObserver | undefined): P
 
 function observersOf({ config, start }: PreparedRun, watch: RunObserver | undefined): RunObserver[] {
   const { output } = config;
-  const resumed = { resumedAfter: start?.manifest.step };
+  // A run that begins anew leaves nothing of one that was killed before its first checkpoint.
+  const isAnew = fileStatus(join(output, METRICS_FILE)) !== undefined;
+  const resumed = { resumedAfter: start?.manifest.step ?? (isAnew ? 0 : undefined) };
   return [
     metricsFile(join(output, METRICS_FILE), resumed),
     ...(watch === undefined ? [] : [watch]),
@@ -203,6 +231,27 @@ function writeSamples(
     log(`sample after step ${step}: ${prompt}${text}`);
     for (const observer of observers) observer.sample?.({ step, prompt, text });
   }
+}
+
+/** A run that has nothing left to do: `final/` stands, and the last checkpoint is that of the last step. */
+function finishedRun({ output, training }: TrainConfig, store: CheckpointStore): TrainingResult | undefined {
+  if (fileStatus(join(output, FINAL)) === undefined) return undefined;
+  const manifest = store.steps().length === 0 ? undefined : store.newest().manifest;
+  const { steps: wanted } = training;
+  const isThrough =
+    manifest === undefined ||
+    (manifest.step >= manifest.totalSteps && (wanted === undefined || wanted <= manifest.totalSteps));
+  if (!isThrough) return undefined;
+  log(`${join(output, FINAL)} is there: the run is finished, nothing is left to do`);
+  const { step, tokens, rows } = manifest ?? RUN_START;
+  return {
+    losses: [],
+    evaluations: [],
+    seconds: 0,
+    tokens,
+    skippedSteps: 0,
+    progress: { ...RUN_START, step, tokens, rows },
+  };
 }
 
 /** @throws InputError where the folder holds a run already */
