@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Engine } from '../dist/generation/index.js';
 import { loadModel } from '../dist/models/index.js';
-import { byteWidth, measureReadBandwidth, prepareEngine } from '../dist/tensor/index.js';
+import { byteWidth, measureReadBandwidth, prepareRuntime } from '../dist/tensor/index.js';
 
 const { values } = parseArgs({
   options: {
@@ -43,7 +43,7 @@ if (values.against !== undefined) {
   process.exit();
 }
 
-prepareEngine(values.threads === undefined ? {} : { threads: Number(values.threads) });
+prepareRuntime(values.threads === undefined ? {} : { threads: Number(values.threads) });
 const bandwidth = measureReadBandwidth();
 const { model } = loadModel(values.model, values.dtype === undefined ? {} : { dtype: values.dtype });
 const multiplied = model

@@ -12,11 +12,11 @@ import { parseArgs } from 'node:util';
 import {
   byteWidth,
   cpuFeatures,
-  Generator,
   getThreads,
   measureReadBandwidth,
   noGrad,
   operator,
+  RandomGenerator,
   randn,
   scope,
   setInvariantLinear,
@@ -39,7 +39,7 @@ const dtypes = options.dtypes.split(',');
 const seconds = Number(options.seconds);
 const fewRows = [1, 2, 4, 8, 16];
 const manyRows = [64, 256, 512];
-const generator = new Generator(0);
+const generator = new RandomGenerator(0);
 const linear = operator('xinghe::linear');
 const pointwise = operator('mkldnn::_linear_pointwise');
 const reorder = operator('mkldnn::_reorder_linear_weight');

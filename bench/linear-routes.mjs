@@ -9,11 +9,11 @@ import { parseArgs } from 'node:util';
 import {
   chooseLinearRoute,
   cpuFeatures,
-  Generator,
   getThreads,
   grad,
   noGrad,
   operator,
+  RandomGenerator,
   randn,
   scope,
   setThreads,
@@ -25,7 +25,7 @@ const { values: options } = parseArgs({
 });
 if (options.threads !== undefined) setThreads(Number(options.threads));
 const linear = operator('xinghe::linear');
-const generator = new Generator(0);
+const generator = new RandomGenerator(0);
 const shapes = [
   [256, 512, 512],
   [1024, 512, 512],

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArchitecture, saveModel } from '../dist/models/index.js';
 import { initializeModule } from '../dist/nn/index.js';
-import { Generator, scope } from '../dist/tensor/index.js';
+import { RandomGenerator, scope } from '../dist/tensor/index.js';
 
 const golden = fileURLToPath(new URL('../tests/golden/', import.meta.url));
 
@@ -29,7 +29,7 @@ export async function writeModel({ layers, hidden, ffn, heads, dtype = 'float32'
   const architecture = parseArchitecture(config, 'benchmark');
   const model = architecture.createModel();
   scope(() =>
-    initializeModule(model, { rule: { kind: 'normal', std: 0.1 }, generator: new Generator(1), dtype }),
+    initializeModule(model, { rule: { kind: 'normal', std: 0.1 }, generator: new RandomGenerator(1), dtype }),
   );
   await saveModel(folder, { model, architecture });
   copyFileSync(`${golden}tokenizers/bbpe_gpt2/tokenizer.json`, join(folder, 'tokenizer.json'));

@@ -16,7 +16,7 @@ import { parseArgs } from 'node:util';
 import { applyLora, initializeLora } from '../dist/lora/index.js';
 import { parseArchitecture } from '../dist/models/index.js';
 import { initializeModule } from '../dist/nn/index.js';
-import { Generator, prepareEngine, scope } from '../dist/tensor/index.js';
+import { prepareRuntime, RandomGenerator, scope } from '../dist/tensor/index.js';
 import { Trainer, trainingSettings } from '../dist/training/index.js';
 
 const { values } = parseArgs({
@@ -55,7 +55,7 @@ if (values.against !== undefined) {
 }
 const dtype = values.precision === 'float32' ? 'float32' : 'bfloat16';
 
-prepareEngine({ threads: number('threads') });
+prepareRuntime({ threads: number('threads') });
 const architecture = parseArchitecture(
   {
     model_type: 'xverse',
@@ -68,14 +68,16 @@ const architecture = parseArchitecture(
   'bench',
 );
 const model = architecture.createModel();
-scope(() => initializeModule(model, { rule: architecture.initRule, generator: new Generator(0), dtype }));
+scope(() =>
+  initializeModule(model, { rule: architecture.initRule, generator: new RandomGenerator(0), dtype }),
+);
 let parameters = new Map(model.namedParameters());
 const embedding = parameters.get('embedTokens.weight')?.numElements ?? 0;
 const totalParameters = model.parameterCount();
 if (number('lora') > 0) {
   const rank = number('lora');
   const adapters = applyLora(model, (path) => path.startsWith('layers.'), { rank, alpha: 2 * rank });
-  const generator = new Generator(1);
+  const generator = new RandomGenerator(1);
   for (const layer of adapters.values()) initializeLora(layer, generator);
   parameters = new Map(model.namedParameters().filter(([path]) => /\.lora[AB]$/.test(path)));
 }

@@ -1,11 +1,11 @@
-// Module entry: one Engine per environment, freed with it.
+// Module entry: one AddonState per environment, freed with it.
 #include "napi.h"
 
 namespace xinghe {
 
-void addFunction(napi_env env, napi_value exports, Engine* engine, const char* name, napi_callback callback) {
+void addFunction(napi_env env, napi_value exports, AddonState* addon, const char* name, napi_callback callback) {
   napi_value function = nullptr;
-  check(env, napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, engine, &function), "room for a function");
+  check(env, napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, addon, &function), "room for a function");
   set(env, exports, name, function);
 }
 
@@ -13,12 +13,12 @@ void addFunction(napi_env env, napi_value exports, Engine* engine, const char* n
 
 NAPI_MODULE_INIT() {
   return xinghe::guarded(env, [&] {
-    auto engine = std::make_unique<xinghe::Engine>();
-    xinghe::Engine* state = engine.get();
+    auto addon = std::make_unique<xinghe::AddonState>();
+    xinghe::AddonState* state = addon.get();
     xinghe::check(env,
                   napi_set_instance_data(
-                      env, engine.release(),
-                      [](napi_env, void* data, void*) { delete static_cast<xinghe::Engine*>(data); }, nullptr),
+                      env, addon.release(),
+                      [](napi_env, void* data, void*) { delete static_cast<xinghe::AddonState*>(data); }, nullptr),
                   "an environment");
     xinghe::registerDispatcher(env, exports, state);
     xinghe::registerTensors(env, exports, state);

@@ -25,7 +25,7 @@ napi_value isGradEnabled(napi_env env, napi_callback_info) {
 napi_value setRequiresGrad(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const Arguments<2> arguments(env, info);
-    arguments.engine->tensors.at(toInt32(env, arguments[0])).requires_grad_(toBool(env, arguments[1]));
+    arguments.addon->tensors.at(toInt32(env, arguments[0])).requires_grad_(toBool(env, arguments[1]));
     return nullptr;
   });
 }
@@ -33,15 +33,15 @@ napi_value setRequiresGrad(napi_env env, napi_callback_info info) {
 napi_value requiresGrad(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     const Arguments<1> arguments(env, info);
-    return fromBool(env, arguments.engine->tensors.at(toInt32(env, arguments[0])).requires_grad());
+    return fromBool(env, arguments.addon->tensors.at(toInt32(env, arguments[0])).requires_grad());
   });
 }
 
 napi_value getGrad(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     const Arguments<1> arguments(env, info);
-    const at::Tensor& tensor = arguments.engine->tensors.at(toInt32(env, arguments[0]));
-    return fromTensor(env, *arguments.engine, tensor.grad());
+    const at::Tensor& tensor = arguments.addon->tensors.at(toInt32(env, arguments[0]));
+    return fromTensor(env, *arguments.addon, tensor.grad());
   });
 }
 
@@ -49,9 +49,9 @@ napi_value getGrad(napi_env env, napi_callback_info info) {
 napi_value setGrad(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const Arguments<2> arguments(env, info);
-    at::Tensor& tensor = arguments.engine->tensors.at(toInt32(env, arguments[0]));
+    at::Tensor& tensor = arguments.addon->tensors.at(toInt32(env, arguments[0]));
     tensor.mutable_grad() =
-        isNullish(env, arguments[1]) ? at::Tensor() : arguments.engine->tensors.at(toInt32(env, arguments[1]));
+        isNullish(env, arguments[1]) ? at::Tensor() : arguments.addon->tensors.at(toInt32(env, arguments[1]));
     return nullptr;
   });
 }
@@ -60,10 +60,10 @@ napi_value setGrad(napi_env env, napi_callback_info info) {
 napi_value backward(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const Arguments<3> arguments(env, info);
-    Engine& engine = *arguments.engine;
-    const auto outputs = toTensors(env, engine, arguments[0]);
+    AddonState& addon = *arguments.addon;
+    const auto outputs = toTensors(env, addon, arguments[0]);
     std::vector<at::Tensor> gradOutputs;
-    if (!isNullish(env, arguments[1])) gradOutputs = toTensors(env, engine, arguments[1]);
+    if (!isNullish(env, arguments[1])) gradOutputs = toTensors(env, addon, arguments[1]);
     backwardAll(outputs, gradOutputs, toBool(env, arguments[2]));
     return nullptr;
   });
@@ -73,28 +73,28 @@ napi_value backward(napi_env env, napi_callback_info info) {
 napi_value grad(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     const Arguments<5> arguments(env, info);
-    Engine& engine = *arguments.engine;
-    const auto outputs = toTensors(env, engine, arguments[0]);
-    const auto inputs = toTensors(env, engine, arguments[1]);
+    AddonState& addon = *arguments.addon;
+    const auto outputs = toTensors(env, addon, arguments[0]);
+    const auto inputs = toTensors(env, addon, arguments[1]);
     std::vector<at::Tensor> gradOutputs;
-    if (!isNullish(env, arguments[2])) gradOutputs = toTensors(env, engine, arguments[2]);
+    if (!isNullish(env, arguments[2])) gradOutputs = toTensors(env, addon, arguments[2]);
     const auto gradients = gradientsOf(outputs, inputs, gradOutputs, toBool(env, arguments[3]),
                                        toBool(env, arguments[4]));
-    return fromRange(env, gradients, [&](const at::Tensor& gradient) { return fromTensor(env, engine, gradient); });
+    return fromRange(env, gradients, [&](const at::Tensor& gradient) { return fromTensor(env, addon, gradient); });
   });
 }
 
 }  // namespace
 
-void registerAutograd(napi_env env, napi_value exports, Engine* engine) {
-  addFunction(env, exports, engine, "setGradEnabled", setGradEnabled);
-  addFunction(env, exports, engine, "isGradEnabled", isGradEnabled);
-  addFunction(env, exports, engine, "setRequiresGrad", setRequiresGrad);
-  addFunction(env, exports, engine, "requiresGrad", requiresGrad);
-  addFunction(env, exports, engine, "getGrad", getGrad);
-  addFunction(env, exports, engine, "setGrad", setGrad);
-  addFunction(env, exports, engine, "backward", backward);
-  addFunction(env, exports, engine, "grad", grad);
+void registerAutograd(napi_env env, napi_value exports, AddonState* addon) {
+  addFunction(env, exports, addon, "setGradEnabled", setGradEnabled);
+  addFunction(env, exports, addon, "isGradEnabled", isGradEnabled);
+  addFunction(env, exports, addon, "setRequiresGrad", setRequiresGrad);
+  addFunction(env, exports, addon, "requiresGrad", requiresGrad);
+  addFunction(env, exports, addon, "getGrad", getGrad);
+  addFunction(env, exports, addon, "setGrad", setGrad);
+  addFunction(env, exports, addon, "backward", backward);
+  addFunction(env, exports, addon, "grad", grad);
 }
 
 }  // namespace xinghe

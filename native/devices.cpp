@@ -102,35 +102,35 @@ napi_value setDeterministic(napi_env env, napi_callback_info info) {
 
 napi_value keepFreedMemory(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
-    Arguments<0>(env, info).engine->freedMemory.keep();
+    Arguments<0>(env, info).addon->freedMemory.keep();
     return nullptr;
   });
 }
 
 napi_value returnFreedMemory(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
-    Arguments<0>(env, info).engine->freedMemory.giveBack();
+    Arguments<0>(env, info).addon->freedMemory.giveBack();
     return nullptr;
   });
 }
 
 }  // namespace
 
-void registerDevices(napi_env env, napi_value exports, Engine* engine) {
-  addFunction(env, exports, engine, "setThreads", setThreads);
-  addFunction(env, exports, engine, "getThreads", getThreads);
-  addFunction(env, exports, engine, "cpuCapability", cpuCapability);
-  addFunction(env, exports, engine, "describeLibraries", describeLibraries);
-  addFunction(env, exports, engine, "loadLibrary", loadLibrary);
-  addFunction(env, exports, engine, "cudaDeviceCount", cudaDeviceCount);
-  addFunction(env, exports, engine, "setLinearRoutes", setLinearRoutesFrom);
-  addFunction(env, exports, engine, "linearRoutes", linearRoutesTo);
-  addFunction(env, exports, engine, "setInvariantLinear", setInvariantLinearFrom);
-  addFunction(env, exports, engine, "isInvariantLinear", isInvariantLinearTo);
-  addFunction(env, exports, engine, "torchVersion", torchVersion);
-  addFunction(env, exports, engine, "setDeterministic", setDeterministic);
-  addFunction(env, exports, engine, "keepFreedMemory", keepFreedMemory);
-  addFunction(env, exports, engine, "returnFreedMemory", returnFreedMemory);
+void registerDevices(napi_env env, napi_value exports, AddonState* addon) {
+  addFunction(env, exports, addon, "setThreads", setThreads);
+  addFunction(env, exports, addon, "getThreads", getThreads);
+  addFunction(env, exports, addon, "cpuCapability", cpuCapability);
+  addFunction(env, exports, addon, "describeLibraries", describeLibraries);
+  addFunction(env, exports, addon, "loadLibrary", loadLibrary);
+  addFunction(env, exports, addon, "cudaDeviceCount", cudaDeviceCount);
+  addFunction(env, exports, addon, "setLinearRoutes", setLinearRoutesFrom);
+  addFunction(env, exports, addon, "linearRoutes", linearRoutesTo);
+  addFunction(env, exports, addon, "setInvariantLinear", setInvariantLinearFrom);
+  addFunction(env, exports, addon, "isInvariantLinear", isInvariantLinearTo);
+  addFunction(env, exports, addon, "torchVersion", torchVersion);
+  addFunction(env, exports, addon, "setDeterministic", setDeterministic);
+  addFunction(env, exports, addon, "keepFreedMemory", keepFreedMemory);
+  addFunction(env, exports, addon, "returnFreedMemory", returnFreedMemory);
 }
 
 }  // namespace xinghe

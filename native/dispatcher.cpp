@@ -195,15 +195,15 @@ at::MemoryFormat memoryFormatFromName(const std::string& name) {
   throw std::invalid_argument("unknown memory format \"" + name + "\"; known: contiguous, preserve, channels_last");
 }
 
-c10::IValue convert(napi_env env, Engine& engine, const Parameter& parameter, napi_value value) {
+c10::IValue convert(napi_env env, AddonState& addon, const Parameter& parameter, napi_value value) {
   switch (parameter.kind) {
     case Kind::Tensor: throw std::invalid_argument("expected a tensor");
-    case Kind::TensorList: return toTensors(env, engine, value);
+    case Kind::TensorList: return toTensors(env, addon, value);
     case Kind::OptionalTensorList: {
       c10::List<std::optional<at::Tensor>> list;
       for (auto& element : toVector(env, value, [&](napi_value item) -> std::optional<at::Tensor> {
              if (isNullish(env, item)) return std::nullopt;
-             return engine.tensors.at(toInt32(env, item));
+             return addon.tensors.at(toInt32(env, item));
            }))
         list.push_back(std::move(element));
       return list;
@@ -243,15 +243,15 @@ c10::IValue convert(napi_env env, Engine& engine, const Parameter& parameter, na
     case Kind::Layout: return static_cast<int64_t>(layoutFromName(toString(env, value)));
     case Kind::MemoryFormat: return static_cast<int64_t>(memoryFormatFromName(toString(env, value)));
     case Kind::Device: return c10::Device(toString(env, value));
-    case Kind::Generator: return engine.generators.at(toInt32(env, value));
+    case Kind::Generator: return addon.generators.at(toInt32(env, value));
     case Kind::Unsupported: break;
   }
   throw std::invalid_argument("a type that JavaScript cannot give");
 }
 
-napi_value fromIValue(napi_env env, Engine& engine, Kind kind, c10::IValue&& value) {
+napi_value fromIValue(napi_env env, AddonState& addon, Kind kind, c10::IValue&& value) {
   const auto number = [env](auto item) { return fromDouble(env, static_cast<double>(item)); };
-  if (value.isTensor()) return fromTensor(env, engine, std::move(value).toTensor());
+  if (value.isTensor()) return fromTensor(env, addon, std::move(value).toTensor());
   if (value.isInt() && kind == Kind::Dtype) return fromString(env, dtypeName(static_cast<at::ScalarType>(value.toInt())));
   if (value.isInt()) return number(value.toInt());
   if (value.isDouble()) return number(value.toDouble());
@@ -261,7 +261,7 @@ napi_value fromIValue(napi_env env, Engine& engine, Kind kind, c10::IValue&& val
   if (value.isString()) return fromString(env, value.toStringRef());
   if (value.isDevice()) return fromString(env, value.toDevice().str());
   if (value.isTensorList())
-    return fromRange(env, value.toTensorVector(), [&](const at::Tensor& item) { return fromTensor(env, engine, item); });
+    return fromRange(env, value.toTensorVector(), [&](const at::Tensor& item) { return fromTensor(env, addon, item); });
   if (value.isIntList()) return fromRange(env, value.toIntVector(), number);
   if (value.isDoubleList()) return fromRange(env, value.toDoubleVector(), number);
   if (value.isBoolList())
@@ -284,7 +284,7 @@ napi_value resolveOperator(napi_env env, napi_callback_info info) {
 }
 
 // Pushes every argument of the operator; `position` says which one is at work, for the message of an error.
-void pushArguments(napi_env env, Engine& engine, const Operator& op, const napi_value* values, size_t given,
+void pushArguments(napi_env env, AddonState& addon, const Operator& op, const napi_value* values, size_t given,
                    size_t& position) {
   for (position = 0; position < op.parameters.size(); ++position) {
     const Parameter& parameter = op.parameters[position];
@@ -292,18 +292,18 @@ void pushArguments(napi_env env, Engine& engine, const Operator& op, const napi_
       // Tensors first: the type check below costs as much as the conversion.
       int32_t handle = 0;
       if (parameter.kind == Kind::Tensor && napi_get_value_int32(env, values[position], &handle) == napi_ok) {
-        engine.stack->emplace_back(engine.tensors.at(handle));
+        addon.stack->emplace_back(addon.tensors.at(handle));
         continue;
       }
       if (!isNullish(env, values[position])) {
-        engine.stack->push_back(convert(env, engine, parameter, values[position]));
+        addon.stack->push_back(convert(env, addon, parameter, values[position]));
         continue;
       }
     }
     if (parameter.fallback.has_value())
-      engine.stack->push_back(*parameter.fallback);
+      addon.stack->push_back(*parameter.fallback);
     else if (parameter.optional)
-      engine.stack->emplace_back();
+      addon.stack->emplace_back();
     else
       throw std::invalid_argument("is missing");
   }
@@ -340,32 +340,32 @@ napi_value call(napi_env env, napi_callback_info info) {
       values = many.data();
       napi_get_cb_info(env, info, &count, values, nullptr, &data);
     }
-    Engine& engine = *static_cast<Engine*>(data);
+    AddonState& addon = *static_cast<AddonState*>(data);
     const Operator& op = operatorAt(toInt32(env, values[0]));
     const size_t given = count - 1;
     if (given > op.parameters.size())
       throw std::invalid_argument(op.name + " takes " + std::to_string(op.parameters.size()) + " arguments, got " +
                                   std::to_string(given));
     // Whatever happens, nothing stays alive through the stack.
-    torch::jit::Stack& stack = *engine.stack;
+    torch::jit::Stack& stack = *addon.stack;
     struct Clear {
       torch::jit::Stack& stack;
       ~Clear() { stack.clear(); }
     } const clear{stack};
     size_t position = 0;
     try {
-      pushArguments(env, engine, op, values + 1, given, position);
+      pushArguments(env, addon, op, values + 1, given, position);
     } catch (const std::exception& error) {
       throw std::invalid_argument(op.name + ": argument " + std::to_string(position + 1) + " (" +
                                   op.parameters[position].name + "): " + messageOf(error));
     }
     invoke(op, stack);
     if (op.returnsParameter >= 0 || stack.empty()) return nullptr;
-    if (stack.size() == 1) return fromIValue(env, engine, op.resultKinds[0], std::move(stack[0]));
+    if (stack.size() == 1) return fromIValue(env, addon, op.resultKinds[0], std::move(stack[0]));
     napi_value result = nullptr;
     check(env, napi_create_array_with_length(env, stack.size(), &result), "room for an array");
     for (size_t i = 0; i < stack.size(); ++i) {
-      napi_value element = fromIValue(env, engine, op.resultKinds[i], std::move(stack[i]));
+      napi_value element = fromIValue(env, addon, op.resultKinds[i], std::move(stack[i]));
       check(env, napi_set_element(env, result, static_cast<uint32_t>(i), element), "room for an element");
     }
     return result;
@@ -389,12 +389,12 @@ napi_value empty(napi_env, napi_callback_info) { return nullptr; }
 
 }  // namespace
 
-void registerDispatcher(napi_env env, napi_value exports, Engine* engine) {
-  engine->stack.reset(new CallStack);
-  addFunction(env, exports, engine, "resolveOperator", resolveOperator);
-  addFunction(env, exports, engine, "call", call);
-  addFunction(env, exports, engine, "listOperators", listOperators);
-  addFunction(env, exports, engine, "empty", empty);
+void registerDispatcher(napi_env env, napi_value exports, AddonState* addon) {
+  addon->stack.reset(new CallStack);
+  addFunction(env, exports, addon, "resolveOperator", resolveOperator);
+  addFunction(env, exports, addon, "call", call);
+  addFunction(env, exports, addon, "listOperators", listOperators);
+  addFunction(env, exports, addon, "empty", empty);
 }
 
 }  // namespace xinghe

@@ -44,14 +44,14 @@ namespace {
 napi_value mapFile(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     const Arguments<1> arguments(env, info);
-    return fromInt32(env, arguments.engine->files.add(std::make_shared<MappedFile>(toString(env, arguments[0]))));
+    return fromInt32(env, arguments.addon->files.add(std::make_shared<MappedFile>(toString(env, arguments[0]))));
   });
 }
 
 napi_value unmapFile(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const Arguments<1> arguments(env, info);
-    arguments.engine->files.release(toInt32(env, arguments[0]));
+    arguments.addon->files.release(toInt32(env, arguments[0]));
     return nullptr;
   });
 }
@@ -60,7 +60,7 @@ napi_value unmapFile(napi_env env, napi_callback_info info) {
 napi_value tensorInFile(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     const Arguments<4> arguments(env, info);
-    const std::shared_ptr<MappedFile> file = arguments.engine->files.at(toInt32(env, arguments[0]));
+    const std::shared_ptr<MappedFile> file = arguments.addon->files.at(toInt32(env, arguments[0]));
     const int64_t offset = toInt64(env, arguments[1]);
     const auto sizes = toInts(env, arguments[2]);
     const auto options = at::TensorOptions().dtype(dtypeFromName(toString(env, arguments[3])));
@@ -72,22 +72,22 @@ napi_value tensorInFile(napi_env env, napi_callback_info info) {
     if (offset < 0 || static_cast<size_t>(offset) > file->size() || bytes > file->size() - offset)
       throw std::invalid_argument("bytes " + std::to_string(offset) + " to " + std::to_string(offset + bytes) +
                                   " lie outside the file of " + std::to_string(file->size()) + " bytes");
-    if (bytes == 0) return fromTensor(env, *arguments.engine, emptyTensor(sizes, options));
+    if (bytes == 0) return fromTensor(env, *arguments.addon, emptyTensor(sizes, options));
     char* const data = static_cast<char*>(file->address()) + offset;
     if (reinterpret_cast<uintptr_t>(data) % width == 0)
-      return fromTensor(env, *arguments.engine, tensorIn(data, sizes, options, file));
+      return fromTensor(env, *arguments.addon, tensorIn(data, sizes, options, file));
     at::Tensor copy = emptyTensor(sizes, options);
     std::memcpy(copy.mutable_data_ptr(), data, bytes);
-    return fromTensor(env, *arguments.engine, std::move(copy));
+    return fromTensor(env, *arguments.addon, std::move(copy));
   });
 }
 
 }  // namespace
 
-void registerFiles(napi_env env, napi_value exports, Engine* engine) {
-  addFunction(env, exports, engine, "mapFile", mapFile);
-  addFunction(env, exports, engine, "unmapFile", unmapFile);
-  addFunction(env, exports, engine, "tensorInFile", tensorInFile);
+void registerFiles(napi_env env, napi_value exports, AddonState* addon) {
+  addFunction(env, exports, addon, "mapFile", mapFile);
+  addFunction(env, exports, addon, "unmapFile", unmapFile);
+  addFunction(env, exports, addon, "tensorInFile", tensorInFile);
 }
 
 }  // namespace xinghe

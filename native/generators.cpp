@@ -17,14 +17,14 @@ napi_value createGenerator(napi_env env, napi_callback_info info) {
                                   : at::globalContext().getAcceleratorHooksInterface(device.type()).getNewGenerator(
                                         device.has_index() ? device.index() : 0);
     generator.set_current_seed(static_cast<uint64_t>(toInt64(env, arguments[1])));
-    return fromInt32(env, arguments.engine->generators.add(std::move(generator)));
+    return fromInt32(env, arguments.addon->generators.add(std::move(generator)));
   });
 }
 
 napi_value releaseGenerator(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const Arguments<1> arguments(env, info);
-    arguments.engine->generators.release(toInt32(env, arguments[0]));
+    arguments.addon->generators.release(toInt32(env, arguments[0]));
     return nullptr;
   });
 }
@@ -33,8 +33,8 @@ napi_value releaseGenerator(napi_env env, napi_callback_info info) {
 napi_value getGeneratorState(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     const Arguments<1> arguments(env, info);
-    return fromTensor(env, *arguments.engine,
-                      arguments.engine->generators.at(toInt32(env, arguments[0])).get_state());
+    return fromTensor(env, *arguments.addon,
+                      arguments.addon->generators.at(toInt32(env, arguments[0])).get_state());
   });
 }
 
@@ -42,19 +42,19 @@ napi_value getGeneratorState(napi_env env, napi_callback_info info) {
 napi_value setGeneratorState(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const Arguments<2> arguments(env, info);
-    arguments.engine->generators.at(toInt32(env, arguments[0]))
-        .set_state(arguments.engine->tensors.at(toInt32(env, arguments[1])));
+    arguments.addon->generators.at(toInt32(env, arguments[0]))
+        .set_state(arguments.addon->tensors.at(toInt32(env, arguments[1])));
     return nullptr;
   });
 }
 
 }  // namespace
 
-void registerGenerators(napi_env env, napi_value exports, Engine* engine) {
-  addFunction(env, exports, engine, "createGenerator", createGenerator);
-  addFunction(env, exports, engine, "releaseGenerator", releaseGenerator);
-  addFunction(env, exports, engine, "getGeneratorState", getGeneratorState);
-  addFunction(env, exports, engine, "setGeneratorState", setGeneratorState);
+void registerGenerators(napi_env env, napi_value exports, AddonState* addon) {
+  addFunction(env, exports, addon, "createGenerator", createGenerator);
+  addFunction(env, exports, addon, "releaseGenerator", releaseGenerator);
+  addFunction(env, exports, addon, "getGeneratorState", getGeneratorState);
+  addFunction(env, exports, addon, "setGeneratorState", setGeneratorState);
 }
 
 }  // namespace xinghe

@@ -2,7 +2,7 @@
 // turns C++ exceptions into JavaScript errors.
 #pragma once
 
-#include "engine.h"
+#include "addon-state.h"
 
 #include <c10/util/Exception.h>
 
@@ -27,12 +27,12 @@ template <size_t N>
 struct Arguments {
   std::array<napi_value, N> values;
   size_t count = N;
-  Engine* engine = nullptr;
+  AddonState* addon = nullptr;
 
   Arguments(napi_env env, napi_callback_info info) {
     void* data = nullptr;
     check(env, napi_get_cb_info(env, info, &count, values.data(), nullptr, &data), "callback information");
-    engine = static_cast<Engine*>(data);
+    addon = static_cast<AddonState*>(data);
   }
   napi_value operator[](size_t index) const { return values[index]; }
 };
@@ -97,8 +97,8 @@ inline std::vector<int64_t> toInts(napi_env env, napi_value value) {
   return toVector(env, value, [env](napi_value element) { return toInt64(env, element); });
 }
 
-inline std::vector<at::Tensor> toTensors(napi_env env, Engine& engine, napi_value value) {
-  return toVector(env, value, [&](napi_value element) { return engine.tensors.at(toInt32(env, element)); });
+inline std::vector<at::Tensor> toTensors(napi_env env, AddonState& addon, napi_value value) {
+  return toVector(env, value, [&](napi_value element) { return addon.tensors.at(toInt32(env, element)); });
 }
 
 inline napi_value fromInt32(napi_env env, int32_t value) {
@@ -132,9 +132,9 @@ inline napi_value null(napi_env env) {
 }
 
 // An undefined tensor (a gradient that does not exist) becomes null.
-inline napi_value fromTensor(napi_env env, Engine& engine, at::Tensor tensor) {
+inline napi_value fromTensor(napi_env env, AddonState& addon, at::Tensor tensor) {
   if (!tensor.defined()) return null(env);
-  return fromInt32(env, engine.tensors.add(std::move(tensor)));
+  return fromInt32(env, addon.tensors.add(std::move(tensor)));
 }
 
 template <typename Range, typename Convert>
@@ -178,13 +178,13 @@ napi_value guarded(napi_env env, Body body) {
 }
 
 // Each file of the bridge adds its functions to the module object.
-void addFunction(napi_env env, napi_value exports, Engine* engine, const char* name, napi_callback callback);
-void registerDispatcher(napi_env env, napi_value exports, Engine* engine);
-void registerTensors(napi_env env, napi_value exports, Engine* engine);
-void registerAutograd(napi_env env, napi_value exports, Engine* engine);
-void registerGenerators(napi_env env, napi_value exports, Engine* engine);
-void registerFiles(napi_env env, napi_value exports, Engine* engine);
-void registerDevices(napi_env env, napi_value exports, Engine* engine);
+void addFunction(napi_env env, napi_value exports, AddonState* addon, const char* name, napi_callback callback);
+void registerDispatcher(napi_env env, napi_value exports, AddonState* addon);
+void registerTensors(napi_env env, napi_value exports, AddonState* addon);
+void registerAutograd(napi_env env, napi_value exports, AddonState* addon);
+void registerGenerators(napi_env env, napi_value exports, AddonState* addon);
+void registerFiles(napi_env env, napi_value exports, AddonState* addon);
+void registerDevices(napi_env env, napi_value exports, AddonState* addon);
 
 at::ScalarType dtypeFromName(const std::string& name);
 const char* dtypeName(at::ScalarType dtype);

@@ -43,7 +43,7 @@ napi_value release(napi_env env, napi_callback_info info) {
     check(env, napi_get_typedarray_info(env, arguments[0], &type, &length, &data, nullptr, nullptr), "an Int32Array");
     const auto count = static_cast<size_t>(toInt32(env, arguments[1]));
     if (type != napi_int32_array || count > length) throw std::invalid_argument("expected an Int32Array");
-    for (size_t i = 0; i < count; ++i) arguments.engine->tensors.release(static_cast<int32_t*>(data)[i]);
+    for (size_t i = 0; i < count; ++i) arguments.addon->tensors.release(static_cast<int32_t*>(data)[i]);
     return nullptr;
   });
 }
@@ -51,7 +51,7 @@ napi_value release(napi_env env, napi_callback_info info) {
 napi_value releaseOne(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const Arguments<1> arguments(env, info);
-    arguments.engine->tensors.release(toInt32(env, arguments[0]));
+    arguments.addon->tensors.release(toInt32(env, arguments[0]));
     return nullptr;
   });
 }
@@ -59,14 +59,14 @@ napi_value releaseOne(napi_env env, napi_callback_info info) {
 napi_value liveCount(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     const Arguments<1> arguments(env, info);
-    return fromDouble(env, static_cast<double>(arguments.engine->tensors.live()));
+    return fromDouble(env, static_cast<double>(arguments.addon->tensors.live()));
   });
 }
 
 napi_value shape(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     const Arguments<1> arguments(env, info);
-    const at::Tensor& tensor = arguments.engine->tensors.at(toInt32(env, arguments[0]));
+    const at::Tensor& tensor = arguments.addon->tensors.at(toInt32(env, arguments[0]));
     return fromRange(env, tensor.sizes(), [env](int64_t size) { return fromDouble(env, static_cast<double>(size)); });
   });
 }
@@ -74,7 +74,7 @@ napi_value shape(napi_env env, napi_callback_info info) {
 napi_value strides(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     const Arguments<1> arguments(env, info);
-    const at::Tensor& tensor = arguments.engine->tensors.at(toInt32(env, arguments[0]));
+    const at::Tensor& tensor = arguments.addon->tensors.at(toInt32(env, arguments[0]));
     return fromRange(env, tensor.strides(), [env](int64_t step) { return fromDouble(env, static_cast<double>(step)); });
   });
 }
@@ -82,21 +82,21 @@ napi_value strides(napi_env env, napi_callback_info info) {
 napi_value dtype(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     const Arguments<1> arguments(env, info);
-    return fromString(env, dtypeName(arguments.engine->tensors.at(toInt32(env, arguments[0])).scalar_type()));
+    return fromString(env, dtypeName(arguments.addon->tensors.at(toInt32(env, arguments[0])).scalar_type()));
   });
 }
 
 napi_value device(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     const Arguments<1> arguments(env, info);
-    return fromString(env, arguments.engine->tensors.at(toInt32(env, arguments[0])).device().str());
+    return fromString(env, arguments.addon->tensors.at(toInt32(env, arguments[0])).device().str());
   });
 }
 
 napi_value storageAddress(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     const Arguments<1> arguments(env, info);
-    const at::Tensor& tensor = arguments.engine->tensors.at(toInt32(env, arguments[0]));
+    const at::Tensor& tensor = arguments.addon->tensors.at(toInt32(env, arguments[0]));
     return fromDouble(env, static_cast<double>(reinterpret_cast<uintptr_t>(tensor.storage().data())));
   });
 }
@@ -127,7 +127,7 @@ napi_value fromBytes(napi_env env, napi_callback_info info) {
       throw std::invalid_argument("a tensor of " + std::to_string(tensor.numel()) + " elements needs " +
                                   std::to_string(tensor.nbytes()) + " bytes, got " + std::to_string(length * width));
     if (length != 0) std::memcpy(tensor.mutable_data_ptr(), data, tensor.nbytes());
-    return fromTensor(env, *arguments.engine, std::move(tensor));
+    return fromTensor(env, *arguments.addon, std::move(tensor));
   });
 }
 
@@ -136,7 +136,7 @@ napi_value toBytes(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     const Arguments<1> arguments(env, info);
     const at::Tensor tensor =
-        arguments.engine->tensors.at(toInt32(env, arguments[0])).detach().to(at::kCPU).contiguous();
+        arguments.addon->tensors.at(toInt32(env, arguments[0])).detach().to(at::kCPU).contiguous();
     void* data = nullptr;
     napi_value result = nullptr;
     check(env, napi_create_arraybuffer(env, tensor.nbytes(), &data, &result), "room for an ArrayBuffer");
@@ -147,17 +147,17 @@ napi_value toBytes(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
-void registerTensors(napi_env env, napi_value exports, Engine* engine) {
-  addFunction(env, exports, engine, "release", release);
-  addFunction(env, exports, engine, "releaseOne", releaseOne);
-  addFunction(env, exports, engine, "liveCount", liveCount);
-  addFunction(env, exports, engine, "shape", shape);
-  addFunction(env, exports, engine, "strides", strides);
-  addFunction(env, exports, engine, "dtype", dtype);
-  addFunction(env, exports, engine, "device", device);
-  addFunction(env, exports, engine, "storageAddress", storageAddress);
-  addFunction(env, exports, engine, "fromBytes", fromBytes);
-  addFunction(env, exports, engine, "toBytes", toBytes);
+void registerTensors(napi_env env, napi_value exports, AddonState* addon) {
+  addFunction(env, exports, addon, "release", release);
+  addFunction(env, exports, addon, "releaseOne", releaseOne);
+  addFunction(env, exports, addon, "liveCount", liveCount);
+  addFunction(env, exports, addon, "shape", shape);
+  addFunction(env, exports, addon, "strides", strides);
+  addFunction(env, exports, addon, "dtype", dtype);
+  addFunction(env, exports, addon, "device", device);
+  addFunction(env, exports, addon, "storageAddress", storageAddress);
+  addFunction(env, exports, addon, "fromBytes", fromBytes);
+  addFunction(env, exports, addon, "toBytes", toBytes);
 }
 
 }  // namespace xinghe

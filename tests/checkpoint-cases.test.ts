@@ -6,7 +6,11 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test, vi } from 'vitest';
-import { DEFAULT_SHARD_THRESHOLD, openCheckpoint, type ParallelLayout } from '../src/checkpoint/index.js';
+import {
+  DEFAULT_SHARD_THRESHOLD,
+  openModelCheckpoint,
+  type ParallelLayout,
+} from '../src/checkpoint/index.js';
 import {
   readView,
   type TensorInput,
@@ -29,7 +33,7 @@ function fresh(): string {
 type Tensors = ReadonlyMap<string, TensorView>;
 
 function tensorsOf(path: string): Tensors {
-  const [tensors] = openCheckpoint(path).ranks;
+  const [tensors] = openModelCheckpoint(path).ranks;
   if (tensors === undefined) throw new Error(`no tensors in ${path}`);
   return tensors;
 }
@@ -132,7 +136,7 @@ describe.skipIf(spark === undefined)('ranks of Spark', () => {
       const found = await convert(from, { configPath: path });
       expect(found.get(EMBEDDING)?.shape).toEqual([320, 64]);
       expect(
-        bytesOf(found.get(EMBEDDING)).equals(bytesOf(openCheckpoint(from).ranks[1]?.get(EMBEDDING))),
+        bytesOf(found.get(EMBEDDING)).equals(bytesOf(openModelCheckpoint(from).ranks[1]?.get(EMBEDDING))),
       ).toBe(true);
       expect(found.get('transformer.transformer.layers.0.attention.q_proj.weight')?.shape).toEqual([64, 64]);
     },
@@ -154,7 +158,7 @@ describe.skipIf(spark === undefined)('ranks of Spark', () => {
   });
 
   test('shares that only their shapes tell', async () => {
-    const parts = openCheckpoint(join(spark ?? '', 'dp2_os')).ranks;
+    const parts = openModelCheckpoint(join(spark ?? '', 'dp2_os')).ranks;
     const [first] = parts;
     // As before training: all that is never cut is the same on both ranks.
     const equal = parts.map(
@@ -195,7 +199,7 @@ describe('an odd vocabulary', () => {
     writeSafetensors(join(from, 'model.safetensors'), inputs(odd));
     const ranks = fresh();
     await convertModel({ from, to: ranks, layout: layout({ modelParallel: 2 }) });
-    expect(openCheckpoint(ranks).ranks[1]?.get('lm_head.weight')?.shape).toEqual([319, 64]);
+    expect(openModelCheckpoint(ranks).ranks[1]?.get('lm_head.weight')?.shape).toEqual([319, 64]);
     expectSame(await convert(ranks), odd);
   });
 });

@@ -12,7 +12,7 @@ import {
   AdapterSet,
   LAYOUT_FILE,
   loadAdapter,
-  openCheckpoint,
+  openModelCheckpoint,
   type ParallelLayout,
 } from '../src/checkpoint/index.js';
 import { InputError } from '../src/errors/index.js';
@@ -26,7 +26,7 @@ import {
 import { mergeLora } from '../src/lora/index.js';
 import { convertModel, type LoadedModel, loadModel } from '../src/models/index.js';
 import { namedLinears } from '../src/nn/index.js';
-import { Generator, intTensor, noGrad, randn, scope, type Tensor } from '../src/tensor/index.js';
+import { intTensor, noGrad, RandomGenerator, randn, scope, type Tensor } from '../src/tensor/index.js';
 import { goldenFolder } from './support/golden.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-property-'));
@@ -43,7 +43,7 @@ function sourceOf(name: string): string {
 type Tensors = ReadonlyMap<string, TensorView>;
 
 function tensorsOf(path: string): Tensors {
-  return openCheckpoint(path).ranks[0] ?? new Map();
+  return openModelCheckpoint(path).ranks[0] ?? new Map();
 }
 
 function digestOf(tensors: Tensors): Map<string, string> {
@@ -93,7 +93,7 @@ const EMBEDDING = /^(?:.*word_embeddings.*|.*embed_tokens.*|.*wte.*)$/;
 /** The ranks of `from` as a training might have left them. */
 function disguised(from: string, whole: Tensors, disguise: Disguise): string {
   const to = fresh();
-  const { ranks } = openCheckpoint(from);
+  const { ranks } = openModelCheckpoint(from);
   for (const [rank, tensors] of ranks.entries()) {
     const place = join(to, `rank_${rank}`);
     mkdirSync(place, { recursive: true });
@@ -171,7 +171,7 @@ interface AdapterPlan {
   readonly embedding: 'none' | 'low-rank' | 'tokens';
 }
 
-const random = new Generator(23);
+const random = new RandomGenerator(23);
 
 /** A PEFT folder with tensors of the model's shapes. */
 function writeAdapter({ model, architecture }: LoadedModel, plan: AdapterPlan): string {

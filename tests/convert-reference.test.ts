@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DEFAULT_SHARD_THRESHOLD, openCheckpoint } from '../src/checkpoint/index.js';
+import { DEFAULT_SHARD_THRESHOLD, openModelCheckpoint } from '../src/checkpoint/index.js';
 import { readView, type TensorView } from '../src/formats/index.js';
 import { convertModel, loadModel } from '../src/models/index.js';
 import { intTensor, noGrad, scope } from '../src/tensor/index.js';
@@ -22,7 +22,7 @@ const at = (name: string): string => join(folder, name);
 type Digests = Record<string, string>;
 
 function digests(path: string, rank = 0): Digests {
-  const tensors = openCheckpoint(path).ranks[rank] ?? new Map<string, TensorView>();
+  const tensors = openModelCheckpoint(path).ranks[rank] ?? new Map<string, TensorView>();
   return Object.fromEntries(
     [...tensors].map(([name, view]) => {
       const hash = createHash('sha256');

@@ -9,9 +9,9 @@ import { applyLora, initializeLora, type LoraOptions } from '../src/lora/index.j
 import { type CausalLm, type LoadedModel, loadModel } from '../src/models/index.js';
 import {
   type FloatDType,
-  Generator,
   liveTensorCount,
   noGrad,
+  RandomGenerator,
   scope,
   setInvariantLinear,
 } from '../src/tensor/index.js';
@@ -23,7 +23,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 // As a serving process does: what a row is given does not depend on the others.
 setInvariantLinear(true);
 
-const random = new Generator(31);
+const random = new RandomGenerator(31);
 
 /** Writes an adapter that changes what the model says. */
 function makeAdapter(model: string, layers: RegExp, options: LoraOptions): string {

@@ -25,12 +25,12 @@ import { DenseLinear } from '../src/nn/index.js';
 import {
   empty,
   type FloatDType,
-  Generator,
   grad,
   liveTensorCount,
   noGrad,
   ones,
   operator,
+  RandomGenerator,
   scope,
   type Tensor,
 } from '../src/tensor/index.js';
@@ -200,12 +200,12 @@ const bernoulli = operator('aten::bernoulli_.float');
 const X_SHAPE = [3, 5, 24];
 
 /** What the dropout of a layer will draw first. */
-function dropoutMask(generator: Generator, dtype: FloatDType): Tensor {
+function dropoutMask(generator: RandomGenerator, dtype: FloatDType): Tensor {
   return bernoulli(empty(X_SHAPE, { dtype }), 1 - DROPOUT, generator);
 }
 
-function withSeed<Result>(body: (generator: Generator) => Result): Result {
-  const generator = new Generator(11);
+function withSeed<Result>(body: (generator: RandomGenerator) => Result): Result {
+  const generator = new RandomGenerator(11);
   try {
     return body(generator);
   } finally {

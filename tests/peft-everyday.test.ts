@@ -10,7 +10,7 @@ import { AdapterSet, loadAdapter, saveAdapter } from '../src/checkpoint/index.js
 import { openSafetensorsModel, readView, viewOf } from '../src/formats/index.js';
 import { applyLora, initializeLora } from '../src/lora/index.js';
 import { convertModel, type LoadedModel, loadModel } from '../src/models/index.js';
-import { Generator, intTensor, noGrad, scope } from '../src/tensor/index.js';
+import { intTensor, noGrad, RandomGenerator, scope } from '../src/tensor/index.js';
 import { referencePython, runReference } from './support/reference.js';
 import { sharedCases } from './support/shared-cases.js';
 
@@ -248,7 +248,7 @@ describe.skipIf(python === undefined || cases === '')('adapters that PEFT writes
       (path) => /attention\.[qv]Proj|lmHead/.test(path),
       (path) => ({ rank: path.includes('vProj') ? 2 : 3, alpha: path === 'lmHead' ? 5 : 6, bias: true }),
     );
-    const generator = new Generator(5);
+    const generator = new RandomGenerator(5);
     scope(() => {
       for (const layer of adapted.values()) {
         initializeLora(layer, generator);

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadAdapter, saveAdapter } from '../src/checkpoint/index.js';
 import { applyLora, initializeLora } from '../src/lora/index.js';
 import { convertModel, type LoadedModel, loadModel } from '../src/models/index.js';
-import { Generator, intTensor, noGrad, scope } from '../src/tensor/index.js';
+import { intTensor, noGrad, RandomGenerator, scope } from '../src/tensor/index.js';
 import { goldenFolder } from './support/golden.js';
 import { referencePython, runReference } from './support/reference.js';
 
@@ -48,7 +48,7 @@ function largestDifference(a: readonly number[], b: readonly number[]): number {
 /** Our model with an adapter that changes something, on some layers. */
 function adapted(layers: RegExp): LoadedModel {
   const loaded = loadModel(xverse);
-  const generator = new Generator(5);
+  const generator = new RandomGenerator(5);
   const adapters = applyLora(loaded.model, (path) => layers.test(path), { rank: 3, alpha: 12 });
   scope(() => {
     for (const layer of adapters.values()) {
@@ -129,12 +129,12 @@ describe('PEFT', requiresPython(python), () => {
     const some = adapted(/layers\.1\.attention/);
     saveAdapter(some.model, some.architecture.names, places.some);
     const file = join(places.saved, 'adapter_model.safetensors');
-    const bare = { from: file, adapterSpelling: 'mindpet', configPath: `${xverse}/config.json` } as const;
+    const bare = { from: file, adapterNaming: 'mindpet', configPath: `${xverse}/config.json` } as const;
     const mindpet = join(folder, 'mindpet.ckpt');
     const telechat = join(folder, 'telechat.bin');
     await convertModel({ ...bare, to: mindpet });
-    await convertModel({ ...bare, to: telechat, adapterSpelling: 'telechat' });
-    const peft = { adapterSpelling: 'peft', loraAlpha: 12 } as const;
+    await convertModel({ ...bare, to: telechat, adapterNaming: 'telechat' });
+    const peft = { adapterNaming: 'peft', loraAlpha: 12 } as const;
     await convertModel({ ...peft, from: mindpet, to: places.fromMindpet });
     await convertModel({ ...peft, from: telechat, to: places.fromTelechat });
     await convertModel({ ...peft, from: places.saved, to: places.asBin, format: 'bin' });
@@ -185,16 +185,16 @@ test('the config beside a converted adapter', async () => {
   const config = (path: string) => JSON.parse(readFileSync(join(path, 'adapter_config.json'), 'utf8'));
   const to = join(folder, '52b');
   const from = `${goldenFolder}telechat-52b/lora_init.safetensors`;
-  await convertModel({ from, to, adapterSpelling: 'peft', loraAlpha: 16 });
+  await convertModel({ from, to, adapterNaming: 'peft', loraAlpha: 16 });
   expect(config(to)).toMatchObject({ lora_alpha: 16, fan_in_fan_out: true, peft_type: 'LORA' });
-  await expect(convertModel({ from, to: join(folder, 'no-alpha'), adapterSpelling: 'peft' })).rejects.toThrow(
+  await expect(convertModel({ from, to: join(folder, 'no-alpha'), adapterNaming: 'peft' })).rejects.toThrow(
     /no config beside it tells lora_alpha.*--lora-alpha/,
   );
   const spark = join(folder, 'spark');
   await convertModel({
     from: `${goldenFolder}spark/lora_init.safetensors`,
     to: spark,
-    adapterSpelling: 'peft',
+    adapterNaming: 'peft',
     configPath: `${goldenFolder}spark/model_config_lora.yaml`,
   });
   expect(config(spark)).toMatchObject({ lora_alpha: 128, r: 3, fan_in_fan_out: false });

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CheckpointStore } from '../src/training/checkpoints/checkpoint-store.js';
+import { RunCheckpointStore } from '../src/training/checkpoints/run-checkpoint-store.js';
 import { goldenFolder } from './support/golden.js';
 
 const program = fileURLToPath(new URL('../bin/xinghe', import.meta.url));
@@ -234,7 +234,7 @@ test('a full disk: the run goes on, the checkpoints that were written stay whole
       /warning: the checkpoint of step \d+ was not written: .* are free\..* Training goes on/,
     );
     expect(stepsDone(output)).toBe(STEPS);
-    const store = new CheckpointStore(join(output, 'checkpoints'), { async: false });
+    const store = new RunCheckpointStore(join(output, 'checkpoints'), { async: false });
     expect(store.steps().length).toBeGreaterThan(0);
     expect(store.newest().manifest.step).toBe(store.steps().at(-1));
   } finally {

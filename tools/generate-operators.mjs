@@ -77,7 +77,7 @@ function typescriptType(type) {
     case 'Device':
       return 'string';
     case 'Generator':
-      return 'Generator';
+      return 'RandomGenerator';
     default:
       return undefined;
   }
@@ -141,7 +141,7 @@ const text = `/**
  * from the schemas; do not edit. Keyword-only arguments follow in the schema's order.
  */
 import type { DType } from '../dtype.js';
-import type { Generator } from '../generator.js';
+import type { RandomGenerator } from '../random-generator.js';
 import type { Tensor } from '../tensor.js';
 
 export type Scalar = number | bigint | boolean;

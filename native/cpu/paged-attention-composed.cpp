@@ -56,7 +56,7 @@ void store(const PagedInputs& in, const PagedSequence& sequence, const at::Tenso
   valuePages.index_put_(tokens, values);
 }
 
-at::Tensor turned(const PagedInputs& in, const PagedSequence& sequence, const at::Tensor& keys, std::int64_t first) {
+at::Tensor rotated(const PagedInputs& in, const PagedSequence& sequence, const at::Tensor& keys, std::int64_t first) {
   const auto table = [&](const OptionalTensor& tables) {
     return tables->select(0, sequence.keyTable).narrow(0, first, keys.size(1)).to(keys.scalar_type());
   };
@@ -84,7 +84,7 @@ at::Tensor attend(const PagedInputs& in, const PagedSequence& sequence, const at
   };
   at::Tensor keys = inOrder(scaled(in.keyPages.index_select(0, chosen).transpose(2, 3), in.keyScales));
   const at::Tensor values = inOrder(scaled(in.valuePages.index_select(0, chosen), in.valueScales));
-  if (given(in.keyCos)) keys = turned(in, sequence, keys, first);
+  if (given(in.keyCos)) keys = rotated(in, sequence, keys, first);
 
   const at::Tensor j = wholeNumbers(first, end, table.options());
   const at::Tensor i = wholeNumbers(sequence.position, end, table.options()).unsqueeze(1);

@@ -150,10 +150,10 @@ struct Queries {
   Running<Number>* running;  // [Q]
 };
 
-// One stride for Q queries; turned: its keys [E, 16] where they are stored unturned. scores [Q, 64] is scratch.
+// One stride for Q queries; rotated: its keys [E, 16] where they are stored unrotated. scores [Q, 64] is scratch.
 template <typename Number, typename Stored, int Q>
 XINGHE_APART void attendStride(const PagedAttention& call, std::int64_t head, const Queries<Number>& queries,
-                               const Stride<Stored>& stride, const Stride<Stored>& next, const Number* const* turned,
+                               const Stride<Stored>& stride, const Stride<Stored>& next, const Number* const* rotated,
                                Number* scores) {
   const std::int64_t headDim = call.headDim, width = wholeLanes(headDim);
   const auto firstSeen = [&](int query) {
@@ -171,11 +171,11 @@ XINGHE_APART void attendStride(const PagedAttention& call, std::int64_t head, co
 
   const void* ahead[stridePages];
   for (int i = 0; i < stridePages; i++) ahead[i] = stride.values[i];
-  if (turned == nullptr) {
+  if (rotated == nullptr) {
     multiplyStride<Number, Stored, Q>(stride.keys, any, ahead, queries.q, headDim, scores);
     if constexpr (sizeof(Stored) == 1) scaleTokens(call, stride, head, call.keyScales, scores, Q);
   } else {
-    multiplyStride<Number, Number, Q>(turned, any, ahead, queries.q, headDim, scores);
+    multiplyStride<Number, Number, Q>(rotated, any, ahead, queries.q, headDim, scores);
   }
   const Number scale = Number(1) / static_cast<Number>(__builtin_sqrt(static_cast<double>(headDim)));
   for (int query = 0; query < Q; query++)
@@ -209,17 +209,17 @@ XINGHE_APART void attendStride(const PagedAttention& call, std::int64_t head, co
 template <typename Number, typename Stored>
 XINGHE_INLINE void attendStrideBy(int count, const PagedAttention& call, std::int64_t head,
                                   const Queries<Number>& queries, const Stride<Stored>& stride,
-                                  const Stride<Stored>& next, const Number* const* turned, Number* scores) {
+                                  const Stride<Stored>& next, const Number* const* rotated, Number* scores) {
   switch (count) {
-    case 1: return attendStride<Number, Stored, 1>(call, head, queries, stride, next, turned, scores);
-    case 2: return attendStride<Number, Stored, 2>(call, head, queries, stride, next, turned, scores);
+    case 1: return attendStride<Number, Stored, 1>(call, head, queries, stride, next, rotated, scores);
+    case 2: return attendStride<Number, Stored, 2>(call, head, queries, stride, next, rotated, scores);
     case 4:
       if constexpr (mostQueries >= 4)
-        attendStride<Number, Stored, 4>(call, head, queries, stride, next, turned, scores);
+        attendStride<Number, Stored, 4>(call, head, queries, stride, next, rotated, scores);
       return;
     default:
       if constexpr (mostQueries >= 8)
-        attendStride<Number, Stored, 8>(call, head, queries, stride, next, turned, scores);
+        attendStride<Number, Stored, 8>(call, head, queries, stride, next, rotated, scores);
   }
 }
 
@@ -247,7 +247,7 @@ void attendTile(const PagedAttention& call, const PagedSequence& sequence, std::
   auto* scores = static_cast<Number*>(scratch);
   Number* results = scores + mostQueries * strideTokens;
   Number* arranged = results + rows * width;
-  Number* turnedKeys = arranged + rows * width;
+  Number* rotatedKeys = arranged + rows * width;
   Running<Number> running[tileRows];
   Queries<Number> groups[tileRows];
   int counts[tileRows], groupCount = 0;
@@ -268,16 +268,16 @@ void attendTile(const PagedAttention& call, const PagedSequence& sequence, std::
   while (next.base <= last) {
     const Stride<Stored> stride = next;
     next = strideAt<Stored>(call, sequence, head, stride.base + strideTokens, first, last);
-    const Number* turned[stridePages] = {};
-    if (call.turnKeys != nullptr)
+    const Number* rotated[stridePages] = {};
+    if (call.rotateKeys != nullptr)
       for (int i = 0; i < stridePages; i++) {
         if (stride.page[i] < 0) continue;
-        call.turnKeys(call, sequence, head, stride.base / pageTokens + i, turnedKeys + i * size);
-        turned[i] = turnedKeys + i * size;
+        call.rotateKeys(call, sequence, head, stride.base / pageTokens + i, rotatedKeys + i * size);
+        rotated[i] = rotatedKeys + i * size;
       }
     for (int group = 0; group < groupCount; group++)
       attendStrideBy<Number, Stored>(counts[group], call, head, groups[group], stride, next,
-                                     call.turnKeys == nullptr ? nullptr : turned, scores);
+                                     call.rotateKeys == nullptr ? nullptr : rotated, scores);
   }
   auto* to = static_cast<Number*>(out);
   for (int group = 0; group < groupCount; group++)

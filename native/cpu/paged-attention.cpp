@@ -113,10 +113,10 @@ at::Tensor asLanes(const at::Tensor& table, std::int64_t positions) {
   return lanes;
 }
 
-// The keys of a block as the positions that they lie at turn them, rounded to the dtype as xinghe::rotary does.
+// The keys of a block as their positions rotate them, rounded to the dtype as xinghe::rotary does.
 template <typename Element, typename Stored>
-XINGHE_VECTORISED void turnBlock(const Stored* keys, const float* scales, const Wide<Element>* cos,
-                                 const Wide<Element>* sin, Wide<Element>* turned, std::int64_t headDim) {
+XINGHE_VECTORISED void rotateBlock(const Stored* keys, const float* scales, const Wide<Element>* cos,
+                                 const Wide<Element>* sin, Wide<Element>* rotated, std::int64_t headDim) {
   using W = Wide<Element>;
   const std::int64_t half = headDim / 2;
   const auto at = [&](std::int64_t place, std::int64_t lane) -> W {
@@ -128,22 +128,22 @@ XINGHE_VECTORISED void turnBlock(const Stored* keys, const float* scales, const 
     for (std::int64_t lane = 0; lane < pageTokens; lane++) {
       const std::int64_t i = e * pageTokens + lane, j = i + half * pageTokens;
       const W first = at(i, lane), second = at(j, lane);
-      turned[i] = rounded<Element>(first * cos[i] - second * sin[i]);
-      turned[j] = rounded<Element>(second * cos[j] + first * sin[j]);
+      rotated[i] = rounded<Element>(first * cos[i] - second * sin[i]);
+      rotated[j] = rounded<Element>(second * cos[j] + first * sin[j]);
     }
   }
 }
 
 template <typename Element, typename Stored>
-void turnKeys(const PagedAttention& call, const PagedSequence& sequence, std::int64_t head, std::int64_t block,
-              void* turned) {
+void rotateKeys(const PagedAttention& call, const PagedSequence& sequence, std::int64_t head, std::int64_t block,
+              void* rotated) {
   using W = Wide<Element>;
   const std::int64_t token = sequence.pages[block] * call.heads + head, size = call.headDim * pageTokens;
-  const std::int64_t table = (sequence.keyTable * call.turnedBlocks + block) * size;
-  turnBlock<Element, Stored>(static_cast<const Stored*>(call.keyPages) + token * size,
+  const std::int64_t table = (sequence.keyTable * call.rotatedBlocks + block) * size;
+  rotateBlock<Element, Stored>(static_cast<const Stored*>(call.keyPages) + token * size,
                              call.keyScales == nullptr ? nullptr : call.keyScales + token * pageTokens,
                              static_cast<const W*>(call.cosLanes) + table, static_cast<const W*>(call.sinLanes) + table,
-                             static_cast<W*>(turned), call.headDim);
+                             static_cast<W*>(rotated), call.headDim);
 }
 
 AttentionType typeOf(const at::Tensor& q) {
@@ -206,7 +206,7 @@ void attendAll(const PagedAttention& call, const std::vector<PagedSequence>& seq
   std::int64_t rows = 0;
   for (const Tile& tile : tiles) rows = std::max(rows, tile.rows);
   const auto elements = static_cast<std::size_t>(2 * rows * call.headDim +
-                                                 attentionScratch(rows, call.headDim, call.turnKeys != nullptr));
+                                                 attentionScratch(rows, call.headDim, call.rotateKeys != nullptr));
   const auto threads = std::min<std::int64_t>(at::get_num_threads(), static_cast<std::int64_t>(tiles.size()));
   std::atomic<std::size_t> next{0};
   withElementType(type, [&](auto element) {
@@ -239,9 +239,9 @@ at::Tensor pagedAttention(const at::Tensor& qGiven, const at::Tensor& kGiven, co
   const at::Tensor out = zeroTensor({1, rows, heads, headDim}, q.options()).transpose(1, 2);
   std::int64_t positions = 0;
   for (const PagedSequence& sequence : sequences) positions = std::max(positions, sequence.position + sequence.rows);
-  const bool turns = given(keyCos) && !sequences.empty();
-  const at::Tensor cos = turns ? asLanes(*keyCos, positions) : at::Tensor();
-  const at::Tensor sin = turns ? asLanes(*keySin, positions) : at::Tensor();
+  const bool rotates = given(keyCos) && !sequences.empty();
+  const at::Tensor cos = rotates ? asLanes(*keyCos, positions) : at::Tensor();
+  const at::Tensor sin = rotates ? asLanes(*keySin, positions) : at::Tensor();
   PagedAttention call{.heads = heads,
                       .headDim = headDim,
                       .window = window,
@@ -254,15 +254,15 @@ at::Tensor pagedAttention(const at::Tensor& qGiven, const at::Tensor& kGiven, co
                       .keyScales = given(keyScales) ? keyScales->data_ptr<float>() : nullptr,
                       .valueScales = given(valueScales) ? valueScales->data_ptr<float>() : nullptr,
                       .seen = seen.const_data_ptr<std::uint8_t>(),
-                      .cosLanes = turns ? cos.const_data_ptr() : nullptr,
-                      .sinLanes = turns ? sin.const_data_ptr() : nullptr,
-                      .turnedBlocks = turns ? cos.size(1) : 0,
-                      .turnKeys = nullptr};
+                      .cosLanes = rotates ? cos.const_data_ptr() : nullptr,
+                      .sinLanes = rotates ? sin.const_data_ptr() : nullptr,
+                      .rotatedBlocks = rotates ? cos.size(1) : 0,
+                      .rotateKeys = nullptr};
   const bool int8 = call.keyScales != nullptr;
-  if (turns)
+  if (rotates)
     withElementType(q.scalar_type(), [&](auto element) {
       using Element = decltype(element);
-      call.turnKeys = int8 ? turnKeys<Element, std::int8_t> : turnKeys<Element, Element>;
+      call.rotateKeys = int8 ? rotateKeys<Element, std::int8_t> : rotateKeys<Element, Element>;
     });
   storeNew(call, sequences, q.scalar_type());
   attendAll(call, sequences, q.scalar_type(), attentionKernel(typeOf(q), int8));

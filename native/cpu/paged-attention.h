@@ -40,12 +40,12 @@ struct PagedAttention {
   float* keyScales;          // [P, H, 16] where pages hold int8; else null
   float* valueScales;        // the same
   const std::uint8_t* seen;  // [P, 16]
-  // Tables that turn keys, 16 positions adjacent, in the type that is computed in: [C, turnedBlocks, E, 16]; or null.
+  // Tables that rotate keys, 16 positions adjacent, in the type that is computed in: [C, rotatedBlocks, E, 16]; or null.
   const void* cosLanes;
   const void* sinLanes;
-  std::int64_t turnedBlocks;
-  // Writes the keys [E, 16] of a block, turned, in the type that is computed in; null where keys are stored turned.
-  void (*turnKeys)(const PagedAttention& call, const PagedSequence& sequence, std::int64_t head, std::int64_t block,
+  std::int64_t rotatedBlocks;
+  // Writes the keys [E, 16] of a block, rotated, in the type that is computed in; null where keys are stored rotated.
+  void (*rotateKeys)(const PagedAttention& call, const PagedSequence& sequence, std::int64_t head, std::int64_t block,
                    void* keys);
 };
 
@@ -64,9 +64,9 @@ enum class AttentionType { float64, float32, bfloat16, float16 };
 using AttendTile = void (*)(const PagedAttention& call, const PagedSequence& sequence, std::int64_t head,
                             std::int64_t row, std::int64_t rows, const void* q, void* out, void* scratch);
 
-constexpr std::int64_t attentionScratch(std::int64_t rows, std::int64_t headDim, bool turns) {
+constexpr std::int64_t attentionScratch(std::int64_t rows, std::int64_t headDim, bool rotates) {
   const std::int64_t width = (headDim + pageTokens - 1) / pageTokens * pageTokens;
-  return togetherRows * strideTokens + 2 * rows * width + (turns ? strideTokens * headDim : 0);
+  return togetherRows * strideTokens + 2 * rows * width + (rotates ? strideTokens * headDim : 0);
 }
 
 // The kernels for pages of `type`, or of int8, compiled for any processor, for AVX2 with FMA and F16C, for AVX-512.

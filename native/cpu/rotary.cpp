@@ -1,4 +1,4 @@
-// xinghe::rotary: turns plane j of each head, the coordinates j and j + E/2, by the angle whose cosine and sine stand
+// xinghe::rotary: rotates plane j of each head, the coordinates j and j + E/2, by the angle whose cosine and sine stand
 // in the tables, forward and backward in one pass. The result lies in memory as the input does, so queries and keys
 // that are views of a projection [B, T, H, E] are not copied. Other devices than the CPU take the same formula
 // composed of libtorch's operators.
@@ -23,9 +23,9 @@ namespace {
 
 constexpr std::int64_t grain = 16384;  // elements for which a second thread pays
 
-// The turn by the angle; its transpose, the turn back, is the derivative.
+// The rotation by the angle; its transpose, the inverse rotation, is the derivative.
 template <bool back, typename Element>
-XINGHE_VECTORISED void turn(const Element* x, const Element* cos, const Element* sin, Element* y, std::int64_t half) {
+XINGHE_VECTORISED void rotate(const Element* x, const Element* cos, const Element* sin, Element* y, std::int64_t half) {
 #pragma omp simd
   for (std::int64_t j = 0; j < half; j++) {
     const auto first = widen(x[j]), second = widen(x[j + half]);
@@ -45,7 +45,7 @@ bool fits(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
          isTable(cos, x) && isTable(sin, x) && withElementType(x.scalar_type(), [](auto) {});
 }
 
-at::Tensor turned(const at::Tensor& input, const at::Tensor& cos, const at::Tensor& sin, bool back) {
+at::Tensor rotated(const at::Tensor& input, const at::Tensor& cos, const at::Tensor& sin, bool back) {
   const at::Tensor x = input.stride(3) == 1 ? input : input.contiguous();
   const std::int64_t batch = x.size(0), heads = x.size(1), tokens = x.size(2), headDim = x.size(3);
   const bool tokensOutside = x.stride(2) > x.stride(1) || heads == 1;
@@ -57,7 +57,7 @@ at::Tensor turned(const at::Tensor& input, const at::Tensor& cos, const at::Tens
     const auto* c = cos.const_data_ptr<Element>();
     const auto* s = sin.const_data_ptr<Element>();
     auto* out = y.mutable_data_ptr<Element>();
-    const auto step = back ? turn<true, Element> : turn<false, Element>;
+    const auto step = back ? rotate<true, Element> : rotate<false, Element>;
     const std::int64_t perToken = std::max<std::int64_t>(1, heads * headDim);
     parallelRanges(batch * tokens, std::max<std::int64_t>(1, grain / perToken),
                      [&](std::int64_t begin, std::int64_t end) {
@@ -73,12 +73,12 @@ at::Tensor turned(const at::Tensor& input, const at::Tensor& cos, const at::Tens
   return y;
 }
 
-// The derivative of a turn is the turn back, and does not depend on x: derivatives of any order are this function.
-at::Tensor turnedWithGraph(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, bool back) {
-  const auto forward = [&]() -> Forward { return {turned(x, cos, sin, back), {cos, sin}}; };
+// The derivative of a rotation is the inverse rotation, and does not depend on x: derivatives of any order are this function.
+at::Tensor rotatedWithGraph(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, bool back) {
+  const auto forward = [&]() -> Forward { return {rotated(x, cos, sin, back), {cos, sin}}; };
   return recorded({x}, forward,
                   [back](const at::Tensor& grad, const Tensors& saved, const std::vector<bool>&) -> Tensors {
-                    return {turnedWithGraph(grad, saved[0], saved[1], !back)};
+                    return {rotatedWithGraph(grad, saved[0], saved[1], !back)};
                   });
 }
 
@@ -91,14 +91,14 @@ at::Tensor rotaryComposed(const at::Tensor& x, const at::Tensor& cos, const at::
 }
 
 at::Tensor rotary(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
-  return fits(x, cos, sin) ? turned(x, cos, sin, false) : rotaryComposed(x, cos, sin);
+  return fits(x, cos, sin) ? rotated(x, cos, sin, false) : rotaryComposed(x, cos, sin);
 }
 
 at::Tensor rotaryWithGraph(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
   if (!fits(x, cos, sin)) return rotaryComposed(x, cos, sin);
-  if (at::GradMode::is_enabled() && x.requires_grad()) return turnedWithGraph(x, cos, sin, false);
+  if (at::GradMode::is_enabled() && x.requires_grad()) return rotatedWithGraph(x, cos, sin, false);
   const at::AutoDispatchBelowADInplaceOrView below;
-  return turned(x, cos, sin, false);
+  return rotated(x, cos, sin, false);
 }
 
 }  // namespace xinghe

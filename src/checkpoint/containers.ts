@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { InputError } from '../errors/index.js';
 import {
+  type FileTensor,
   fileStatus,
   listFolder,
   openSafetensorsModel,
@@ -11,7 +12,6 @@ import {
   readGgufFile,
   readSafetensorsHeader,
   readTorchFile,
-  type StoredTensor,
   showValue,
   type TensorInput,
   writeCkptFile,
@@ -28,7 +28,7 @@ export type ContainerFormat = (typeof CONTAINER_FORMATS)[number];
 export interface OpenedModel {
   readonly format: ContainerFormat;
   readonly files: readonly string[];
-  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly tensors: ReadonlyMap<string, FileTensor>;
 }
 
 interface Container {
@@ -37,7 +37,7 @@ interface Container {
   readonly recognises: (start: Buffer) => boolean;
   /** A file, an index of shards, or a folder with either. */
   readonly open: (path: string) => Pick<OpenedModel, 'files' | 'tensors'>;
-  readonly readFile: (path: string) => ReadonlyMap<string, StoredTensor>;
+  readonly readFile: (path: string) => ReadonlyMap<string, FileTensor>;
   readonly writeFile: (path: string, tensors: readonly TensorInput[]) => void;
   /** Name of a new file of a model folder. */
   readonly fileName: (index: number, count: number) => string;
@@ -156,7 +156,7 @@ function formatOfFolder(folder: string): ContainerFormat {
 }
 
 /** @throws InputError for a file with packed blocks */
-function readPlainGguf(path: string): ReadonlyMap<string, StoredTensor> {
+function readPlainGguf(path: string): ReadonlyMap<string, FileTensor> {
   const { tensors, quantized } = readGgufFile(path);
   const [packed] = quantized.values();
   if (packed === undefined) return tensors;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { referencePython, runReference } from '../../tests/support/reference.js';
-import { readTensorBytes, type StoredTensor } from '../formats/index.js';
+import { type FileTensor, readTensorBytes } from '../formats/index.js';
 import { openZeroCheckpoint } from './deepspeed.js';
 import { isZeroCheckpoint } from './deepspeed-files.js';
 
@@ -128,7 +128,7 @@ const python = referencePython();
 let folder = '';
 let expected: { fp32: Told; module: Told } = { fp32: {}, module: {} };
 
-function told(tensors: ReadonlyMap<string, StoredTensor>): Told {
+function told(tensors: ReadonlyMap<string, FileTensor>): Told {
   return Object.fromEntries(
     [...tensors].map(([name, tensor]) => [
       name,

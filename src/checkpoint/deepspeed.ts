@@ -1,15 +1,15 @@
 /**
  * Training checkpoints of DeepSpeed's ZeRO, read in place. A folder holds `latest` and for each step
  * `mp_rank_00_model_states.pt` (stages 1 and 2) or `zero_pp_rank_R_mp_rank_00_model_states.pt` (stage 3), and
- * `[bf16_]zero_pp_rank_R_mp_rank_00_optim_states.pt` with rank R's share of the float32 weights. How shares and weights
+ * `[bf16_]zero_pp_rank_R_mp_rank_00_optim_states.pt` with rank R's share of the float32 weights. How partitions and weights
  * belong together is told by DeepSpeed's utils/zero_to_fp32.py, with whose results this was compared.
  */
 import { InputError } from '../errors/index.js';
-import { elementCount, isDict, type StoredTensor, showValue } from '../formats/index.js';
+import { elementCount, type FileTensor, isDict, showValue } from '../formats/index.js';
 import { findZeroFiles } from './deepspeed-files.js';
-import { checkShares, groupPaddings, readShare, type Share } from './deepspeed-shares.js';
-import { StateDict } from './deepspeed-state.js';
+import { checkPartitions, groupPaddings, readPartition, type ZeroPartition } from './deepspeed-partitions.js';
 import { type FlatVector, joinVectors, sliceVector } from './flat-vector.js';
+import { TrainingStateDict } from './training-state-dict.js';
 
 export interface ZeroCheckpoint {
   /** The folder of the step. */
@@ -21,12 +21,12 @@ export interface ZeroCheckpoint {
    * The weights and buffers as the model held them, in 16 bit as a rule. Stage 3 keeps no whole weights there: then
    * only buffers.
    */
-  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly tensors: ReadonlyMap<string, FileTensor>;
   /**
    * The float32 master weights, whole, as byte ranges of the ranks' files. Buffers and frozen parameters have no master
    * copy and come in the dtype that they were saved in; tied parameters share their ranges.
    */
-  readonly fp32: ReadonlyMap<string, StoredTensor>;
+  readonly fp32: ReadonlyMap<string, FileTensor>;
 }
 
 type Shapes = ReadonlyMap<string, readonly number[]>;
@@ -38,10 +38,10 @@ type Shapes = ReadonlyMap<string, readonly number[]>;
  */
 export function openZeroCheckpoint(path: string): ZeroCheckpoint {
   const { folder, modelStates, optimizerStates } = findZeroFiles(path);
-  const shares = optimizerStates.map(readShare);
-  const worldSize = shares.length;
-  const { stage } = checkShares(folder, shares);
-  const models = (stage === 3 ? modelStates : modelStates.slice(0, 1)).map(StateDict.open);
+  const partitions = optimizerStates.map(readPartition);
+  const worldSize = partitions.length;
+  const { stage } = checkPartitions(folder, partitions);
+  const models = (stage === 3 ? modelStates : modelStates.slice(0, 1)).map(TrainingStateDict.open);
   const [model] = models;
   if (model === undefined || (stage === 3 && models.length !== worldSize))
     throw new InputError(
@@ -51,12 +51,12 @@ export function openZeroCheckpoint(path: string): ZeroCheckpoint {
 
   const trained = paramShapes(model);
   const frozen: Shapes = model.inner('frozen_param_shapes')?.shapes() ?? new Map();
-  const inModule = model.inner('module')?.tensors() ?? new Map<string, StoredTensor>();
+  const inModule = model.inner('module')?.tensors() ?? new Map<string, FileTensor>();
   const buffers = new Set(model.list('buffer_names'));
-  const fp32 = new Map<string, StoredTensor>([...inModule].filter(([name]) => buffers.has(name)));
+  const fp32 = new Map<string, FileTensor>([...inModule].filter(([name]) => buffers.has(name)));
   for (const tensor of frozenTensors(frozen, models)) fp32.set(tensor.name, tensor);
   const merge = stage === 3 ? mergeStage3 : mergeStage2;
-  for (const tensor of merge(folder, trained, shares)) fp32.set(tensor.name, tensor);
+  for (const tensor of merge(folder, trained, partitions)) fp32.set(tensor.name, tensor);
   for (const [name, original] of model.inner('shared_params')?.texts() ?? []) {
     const tensor = fp32.get(original);
     if (tensor !== undefined) fp32.set(name, { ...tensor, name });
@@ -64,7 +64,7 @@ export function openZeroCheckpoint(path: string): ZeroCheckpoint {
   return { folder, stage, worldSize, tensors: wholeTensors(inModule, fp32), fp32 };
 }
 
-function refuseExperts(model: StateDict): void {
+function refuseExperts(model: TrainingStateDict): void {
   const key = ['ds_autoep_layers', 'autoep_layers'].find((name) => model.get(name) !== undefined);
   if (key === undefined) return;
   throw new InputError(
@@ -73,15 +73,15 @@ function refuseExperts(model: StateDict): void {
 }
 
 /** The shapes of the trained parameters, for each group in the order in which they were flattened. */
-function paramShapes(model: StateDict): Shapes[] {
+function paramShapes(model: TrainingStateDict): Shapes[] {
   return model.list('param_shapes').map((shapes, index) => {
-    if (isDict(shapes)) return new StateDict(model.file, shapes, `param_shapes[${index}]`).shapes();
+    if (isDict(shapes)) return new TrainingStateDict(model.file, shapes, `param_shapes[${index}]`).shapes();
     throw new InputError(`${model.file.path}: param_shapes[${index}] should be a dict of shapes.`);
   });
 }
 
-/** Frozen parameters lie whole in the first rank's file (stages 1 and 2) or in shares, as flat vectors (stage 3). */
-function* frozenTensors(shapes: Shapes, models: readonly StateDict[]): Generator<StoredTensor, void> {
+/** Frozen parameters lie whole in the first rank's file (stages 1 and 2) or in partitions, as flat vectors (stage 3). */
+function* frozenTensors(shapes: Shapes, models: readonly TrainingStateDict[]): Generator<FileTensor, void> {
   if (shapes.size === 0) return;
   const fragments = models.map((model) => model.required('frozen_param_fragments'));
   for (const [name, shape] of shapes) {
@@ -102,40 +102,40 @@ function* frozenTensors(shapes: Shapes, models: readonly StateDict[]): Generator
 function* mergeStage2(
   folder: string,
   trained: readonly Shapes[],
-  shares: readonly Share[],
-): Generator<StoredTensor, void> {
-  const [first] = shares;
+  partitions: readonly ZeroPartition[],
+): Generator<FileTensor, void> {
+  const [first] = partitions;
   if (first === undefined || first.groups.length !== trained.length)
     throw new InputError(
       `${folder}: the optimizer states have ${first?.groups.length} groups of parameters, param_shapes ${trained.length}.`,
     );
   for (const [group, shapes] of trained.entries()) {
-    const vector = joinVectors(shares.flatMap(({ groups }) => groups[group] ?? []));
+    const vector = joinVectors(partitions.flatMap(({ groups }) => groups[group] ?? []));
     const paddings = groupPaddings(first, group, shapes.size);
     let offset = 0;
     for (const [index, [name, shape]] of [...shapes].entries()) {
       yield shapedTensor(folder, name, shape, vector, offset);
       offset += (elementCount(shape) ?? 0) + (paddings?.[index] ?? 0);
     }
-    const alignment = 2 * shares.length;
+    const alignment = 2 * partitions.length;
     if (Math.ceil(offset / alignment) !== Math.ceil(vector.count / alignment))
       throw leftOver(folder, offset, vector.count);
   }
 }
 
 /**
- * Stage 3: each parameter is cut between the ranks by itself, its end padded to equal shares; a rank's shares of all
+ * Stage 3: each parameter is cut between the ranks by itself, its end padded to equal partitions; a rank's partitions of all
  * parameters lie one after the other, across its groups.
  */
 function* mergeStage3(
   folder: string,
   trained: readonly Shapes[],
-  shares: readonly Share[],
-): Generator<StoredTensor, void> {
-  const ranks = shares.map(({ groups }) => joinVectors(groups));
+  partitions: readonly ZeroPartition[],
+): Generator<FileTensor, void> {
+  const ranks = partitions.map(({ groups }) => joinVectors(groups));
   let offset = 0;
   for (const [name, shape] of trained.flatMap((shapes) => [...shapes])) {
-    const count = Math.ceil((elementCount(shape) ?? 0) / shares.length);
+    const count = Math.ceil((elementCount(shape) ?? 0) / partitions.length);
     const parts = ranks.map(
       (rank) => sliceVector(rank, offset, count) ?? tooShort(folder, name, offset + count, rank),
     );
@@ -151,7 +151,7 @@ function shapedTensor(
   shape: readonly number[],
   vector: FlatVector,
   offset: number,
-): StoredTensor {
+): FileTensor {
   const count = elementCount(shape) ?? Infinity;
   const slice = sliceVector(vector, offset, count) ?? tooShort(place, name, offset + count, vector);
   return { name, dtype: vector.dtype, shape, ranges: slice.ranges };
@@ -172,9 +172,9 @@ function leftOver(folder: string, used: number, available: number): InputError {
 
 /** What the module holds whole: stage 3 leaves empty tensors in the place of parameters. */
 function wholeTensors(
-  inModule: ReadonlyMap<string, StoredTensor>,
-  fp32: ReadonlyMap<string, StoredTensor>,
-): Map<string, StoredTensor> {
+  inModule: ReadonlyMap<string, FileTensor>,
+  fp32: ReadonlyMap<string, FileTensor>,
+): Map<string, FileTensor> {
   return new Map(
     [...inModule].filter(([name, { shape }]) => (fp32.get(name)?.shape ?? shape).join() === shape.join()),
   );

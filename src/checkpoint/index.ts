@@ -13,7 +13,7 @@ export {
 export { loadAdapter } from './adapters/load-adapter.js';
 export { planPeftConfig } from './adapters/plan-peft-config.js';
 export { type AdapterContent, adapterContent, saveAdapter } from './adapters/save-adapter.js';
-export { type AdapterSpelling, spellAdapter } from './adapters/spell-adapter.js';
+export { type AdapterNaming, renameAdapter } from './adapters/spell-adapter.js';
 export { CONTAINER_FORMATS, type ContainerFormat, container, formatByEnding } from './containers.js';
 export { type CastRules, castHalves, castTensors } from './convert/cast-tensors.js';
 export {
@@ -25,11 +25,11 @@ export {
   plannedTensors,
   totalBytes,
 } from './convert/chain-tensor.js';
-export { cutTensors, refuseManyRanks } from './convert/cut-tensors.js';
 export { mergeAdapter } from './convert/merge-adapter.js';
-export { proveFiles } from './convert/prove-files.js';
+export { renameState, renameTensors, type SourceNaming, schemeOf } from './convert/rename-tensors.js';
 export { shardFiles } from './convert/shard-files.js';
-export { type SourceSpelling, schemeOf, spellState, spellTensors } from './convert/spell-tensors.js';
+export { refuseManyRanks, shardTensors } from './convert/shard-tensors.js';
+export { verifyFiles } from './convert/verify-files.js';
 export { writeFiles } from './convert/write-files.js';
 export { openZeroCheckpoint, type ZeroCheckpoint } from './deepspeed.js';
 export { isZeroCheckpoint } from './deepspeed-files.js';
@@ -39,13 +39,17 @@ export { countKnown, isCounter, type ModelTensors, sortTensors } from './model-t
 export {
   ANY_NAMES,
   type FusedRow,
+  type ModuleTensors,
   type NameScheme,
   nameScheme,
-  type OwnTensors,
   ownNames,
 } from './name-scheme.js';
 export { layerPattern, type NameRow, NameTable, type NameTableOptions, withLayer } from './name-table.js';
-export { type Checkpoint, type OpenCheckpointOptions, openCheckpoint } from './open-checkpoint.js';
+export {
+  type ModelCheckpoint,
+  type OpenModelCheckpointOptions,
+  openModelCheckpoint,
+} from './open-model-checkpoint.js';
 export { LAYOUT_FILE, openModelTensors, type WholeModelOptions, wholeModel } from './open-model-tensors.js';
 export {
   DEFAULT_SHARD_THRESHOLD,
@@ -56,4 +60,4 @@ export {
 export { publishedLayer, publishedName, publishedParameters } from './published-parameters.js';
 export { saveWeights } from './save-weights.js';
 export { ShardingTable, type Split } from './sharding-table.js';
-export { NAME_DIALECTS, type NameDialect, type WeightTables } from './weight-tables.js';
+export { TENSOR_NAMINGS, type TensorNaming, type WeightTables } from './weight-tables.js';

@@ -36,7 +36,7 @@ export interface LoadWeightsOptions {
 const NAMES_IN_MESSAGE = 5;
 
 /**
- * Fills `module` from a file in any container, an index of shards, a folder, or a folder of ranks; in any spelling of the
+ * Fills `module` from a file in any container, an index of shards, a folder, or a folder of ranks; in any naming of the
  * family. On the CPU, in the file's dtype and unless it is put together from pieces, a parameter lies in the mapped file:
  * nothing is read before it is used.
  * @throws InputError for a missing, surplus or unknown tensor, a wrong shape, a dtype that is not floating point.

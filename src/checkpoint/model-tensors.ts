@@ -3,7 +3,7 @@ import { InputError } from '../errors/index.js';
 import { type FileDtype, fileOfView, type TensorView, transpose } from '../formats/index.js';
 import { parseAdapterName, parseMagnitudeName } from './adapters/adapter-names.js';
 import type { NameScheme } from './name-scheme.js';
-import { NAME_DIALECTS, type NameDialect, type WeightTables } from './weight-tables.js';
+import { TENSOR_NAMINGS, type TensorNaming, type WeightTables } from './weight-tables.js';
 import { unwrapNames } from './wrapped-names.js';
 
 /** MindSpore puts these before a parameter's name: AdamWeightDecayX's, and those of its own optimisers. */
@@ -49,7 +49,7 @@ export function isCounter(name: string): boolean {
 }
 
 export interface ModelTensors {
-  readonly dialect: NameDialect;
+  readonly dialect: TensorNaming;
   /** By our own path; halves of adapters as `LAYER.loraA` [R, I] and `LAYER.loraB` [O, R]. */
   readonly weights: ReadonlyMap<string, TensorView>;
   /** Names of the weights in the checkpoint, by our own path; not of those that it holds fused. */
@@ -60,18 +60,18 @@ export interface ModelTensors {
   readonly others: ReadonlyMap<string, TensorView>;
   /** Names left out on purpose: buffers without content. */
   readonly skipped: readonly string[];
-  /** By our own path: what a weight was multiplied with in this spelling. */
+  /** By our own path: what a weight was multiplied with in this naming. */
   readonly factors: ReadonlyMap<string, number>;
-  /** That of the whole model, where this spelling keeps some tensors wider. */
+  /** That of the whole model, where this naming keeps some tensors wider. */
   readonly dtype: FileDtype | undefined;
 }
 
-/** Sorts a checkpoint's tensors, the spelling recognised by the names. */
+/** Sorts a checkpoint's tensors, the naming recognised by the names. */
 export function sortTensors(named: ReadonlyMap<string, TensorView>, tables: WeightTables): ModelTensors {
   const groups = groupByPrefix(named);
   const plain = groups.get('') ?? new Map<string, TensorView>();
-  const { dialect, scheme } = recogniseDialect(plain, tables);
-  const { tensors, names, skipped, unknown } = scheme.toOwn(plain);
+  const { dialect, scheme } = detectNaming(plain, tables);
+  const { tensors, names, skipped, unknown } = scheme.fromPublished(plain);
   const weights = new Map(tensors);
   const others = new Map<string, TensorView>();
   for (const name of unknown) {
@@ -87,7 +87,7 @@ export function sortTensors(named: ReadonlyMap<string, TensorView>, tables: Weig
   for (const prefix of STATE_PREFIXES) {
     const group = groups.get(prefix);
     if (group === undefined) continue;
-    const state = scheme.toOwn(group);
+    const state = scheme.fromPublished(group);
     for (const name of state.unknown) {
       const adapter = halfOf(name, scheme, group.get(name)!);
       if (adapter === undefined) others.set(prefix + name, group.get(name)!);
@@ -103,16 +103,16 @@ function matrixDtype(weights: ReadonlyMap<string, TensorView>): FileDtype | unde
   return [...weights.values()].find(({ shape }) => shape.length === 2)?.dtype;
 }
 
-/** The spelling that leaves the fewest names unknown; the published one counts first. */
-function recogniseDialect(
+/** The naming that leaves the fewest names unknown; the published one counts first. */
+function detectNaming(
   plain: ReadonlyMap<string, TensorView>,
   { schemes }: WeightTables,
-): { dialect: NameDialect; scheme: NameScheme } {
-  let best: { dialect: NameDialect; scheme: NameScheme; unknown: number } | undefined;
-  for (const dialect of NAME_DIALECTS) {
+): { dialect: TensorNaming; scheme: NameScheme } {
+  let best: { dialect: TensorNaming; scheme: NameScheme; unknown: number } | undefined;
+  for (const dialect of TENSOR_NAMINGS) {
     const scheme = schemes.get(dialect);
     if (scheme === undefined) continue;
-    const unknown = scheme.toOwn(plain).unknown.length;
+    const unknown = scheme.fromPublished(plain).unknown.length;
     if (best === undefined || unknown < best.unknown) best = { dialect, scheme, unknown };
   }
   if (best === undefined) throw new TypeError('a family has at least one spelling');
@@ -120,7 +120,7 @@ function recogniseDialect(
 }
 
 /**
- * How many of a checkpoint's weights a family knows, in its best spelling, and of how many: tells to which family it
+ * How many of a checkpoint's weights a family knows, in its best naming, and of how many: tells to which family it
  * belongs. Optimiser states and counters are nobody's.
  */
 export function countKnown(
@@ -129,8 +129,8 @@ export function countKnown(
 ): { known: number; total: number } {
   const groups = groupByPrefix(unwrapNames(named, knownNames(tables)).tensors);
   const plain = new Map([...(groups.get('') ?? [])].filter(([name]) => !isCounter(name)));
-  const { scheme } = recogniseDialect(plain, tables);
-  const unknown = scheme.toOwn(plain).unknown.filter((name) => {
+  const { scheme } = detectNaming(plain, tables);
+  const unknown = scheme.fromPublished(plain).unknown.filter((name) => {
     return halfOf(name, scheme, plain.get(name)!) === undefined;
   });
   return { known: plain.size - unknown.length, total: plain.size };
@@ -161,7 +161,7 @@ function groupByPrefix(named: ReadonlyMap<string, TensorView>): Map<string, Map<
   return groups;
 }
 
-/** `LAYER.loraA` or `LAYER.loraB` in any spelling, the way round that we have it; undefined for another name. */
+/** `LAYER.loraA` or `LAYER.loraB` in any naming, the way round that we have it; undefined for another name. */
 function halfOf(
   name: string,
   scheme: NameScheme,
@@ -174,7 +174,7 @@ function halfOf(
     throw new InputError(
       `${fileOfView(view)}: tensor "${name}" has shape [${view.shape.join(', ')}]; half an adapter is a matrix.`,
     );
-  const [layer] = scheme.toOwn(new Map([[`${module}.weight`, view]])).tensors.keys();
+  const [layer] = scheme.fromPublished(new Map([[`${module}.weight`, view]])).tensors.keys();
   if (layer === undefined) return undefined;
   return {
     path: layer.replace(/\.weight$/, `.${part}`),

@@ -13,7 +13,7 @@ import {
 } from '../formats/index.js';
 import { layerPattern, type NameTable, withLayer } from './name-table.js';
 
-export interface OwnTensors {
+export interface ModuleTensors {
   /** By our own path. */
   readonly tensors: Map<string, TensorView>;
   /** Names in the checkpoint by our own path, of those that are no part of a fused tensor. */
@@ -24,13 +24,13 @@ export interface OwnTensors {
   readonly unknown: readonly string[];
 }
 
-/** One of the spellings of a family. */
+/** One of the namings of a family. */
 export interface NameScheme {
   /** Is this a name of a parameter, or of a buffer that is left out on purpose? */
   knows(name: string): boolean;
-  toOwn(tensors: ReadonlyMap<string, TensorView>): OwnTensors;
+  fromPublished(tensors: ReadonlyMap<string, TensorView>): ModuleTensors;
   /** Throws TypeError for a path that the scheme does not have, InputError for parts of a fused tensor that do not fit. */
-  fromOwn(tensors: ReadonlyMap<string, TensorView>): Map<string, TensorView>;
+  toPublished(tensors: ReadonlyMap<string, TensorView>): Map<string, TensorView>;
   /** Tensors that it holds multiplied: our own path and the factor. Default: none. */
   readonly factors?: ReadonlyMap<string, number>;
   /** Norms and biases are float32 in it, whatever the matrices are. Default false. */
@@ -40,13 +40,13 @@ export interface NameScheme {
 /** Every name as it is: for models that no family knows. */
 export const ANY_NAMES: NameScheme = {
   knows: () => true,
-  toOwn: (tensors) => ({
+  fromPublished: (tensors) => ({
     tensors: new Map(tensors),
     names: sameNames(tensors.keys()),
     skipped: [],
     unknown: [],
   }),
-  fromOwn: (tensors) => new Map(tensors),
+  toPublished: (tensors) => new Map(tensors),
 };
 
 function sameNames(names: Iterable<string>): Map<string, string> {
@@ -57,13 +57,13 @@ function sameNames(names: Iterable<string>): Map<string, string> {
 export function ownNames(table: NameTable): NameScheme {
   return {
     knows: (name) => table.hasOwn(name),
-    toOwn: (tensors) => ({
+    fromPublished: (tensors) => ({
       tensors: new Map([...tensors].filter(([name]) => table.hasOwn(name))),
       names: sameNames(tensors.keys()),
       skipped: [],
       unknown: [...tensors.keys()].filter((name) => !table.hasOwn(name)),
     }),
-    fromOwn: (tensors) => new Map(tensors),
+    toPublished: (tensors) => new Map(tensors),
   };
 }
 
@@ -82,8 +82,8 @@ export function nameScheme(table: NameTable, fused: readonly FusedRow[] = []): N
   const byName = new Map(fused.map((row) => [row.name, row]));
   const byPart = new Map(fused.flatMap((row) => row.parts.map((part) => [part, row] as const)));
   return {
-    knows: (name) => byName.has(layerPattern(name).pattern) || table.toOwn(name) !== undefined,
-    toOwn(tensors) {
+    knows: (name) => byName.has(layerPattern(name).pattern) || table.fromPublished(name) !== undefined,
+    fromPublished(tensors) {
       const own = new Map<string, TensorView>();
       const names = new Map<string, string>();
       const skipped: string[] = [];
@@ -96,7 +96,7 @@ export function nameScheme(table: NameTable, fused: readonly FusedRow[] = []): N
             own.set(withLayer(part, layer), takePart(view, row, index));
           continue;
         }
-        const path = table.toOwn(name);
+        const path = table.fromPublished(name);
         if (path === undefined) unknown.push(name);
         else if (path === 'skip') skipped.push(name);
         else {
@@ -111,7 +111,7 @@ export function nameScheme(table: NameTable, fused: readonly FusedRow[] = []): N
       }
       return { tensors: own, names, skipped, unknown };
     },
-    fromOwn(tensors) {
+    toPublished(tensors) {
       const named = new Map<string, TensorView>();
       for (const [path, view] of tensors) {
         const { pattern, layer } = layerPattern(path);

@@ -33,7 +33,7 @@ export class NameTable {
   }
 
   /** Our path of a published name; "skip" for a buffer; undefined for a name that the family does not have. */
-  toOwn(published: string): string | 'skip' | undefined {
+  fromPublished(published: string): string | 'skip' | undefined {
     const direct = this.#lookUp(published);
     if (direct !== undefined || this.#optionalPrefix === undefined) return direct;
     return this.#lookUp(this.#optionalPrefix + published);

@@ -9,7 +9,7 @@ import { isAdapterHalf } from './adapters/adapter-halves.js';
 import { PEFT_PREFIX, parseAdapterPart, withoutAdapterKey } from './adapters/adapter-names.js';
 import { joinRanks } from './join-ranks.js';
 import { knownNames, type ModelTensors, sortTensors } from './model-tensors.js';
-import { type Checkpoint, openCheckpoint } from './open-checkpoint.js';
+import { type ModelCheckpoint, openModelCheckpoint } from './open-model-checkpoint.js';
 import { DEFAULT_SHARD_THRESHOLD, type ParallelLayout } from './parallel-layout.js';
 import type { ShardingTable } from './sharding-table.js';
 import type { WeightTables } from './weight-tables.js';
@@ -38,11 +38,11 @@ export function openModelTensors(
   tables: WeightTables,
   options: WholeModelOptions = {},
 ): ModelTensors {
-  return wholeModel(openCheckpoint(path), tables, options);
+  return wholeModel(openModelCheckpoint(path), tables, options);
 }
 
 export function wholeModel(
-  { path, ranks }: Checkpoint,
+  { path, ranks }: ModelCheckpoint,
   tables: WeightTables,
   { layout, shapes }: WholeModelOptions = {},
 ): ModelTensors {
@@ -108,7 +108,7 @@ function refuseTorn(path: string, weights: TensorMap, sharding: ShardingTable): 
   if (width === undefined) return;
   for (const [own, { shape, source }] of weights) {
     const dim = own === 'embedTokens.weight' ? 1 : 0;
-    const isAsWide = dim === 1 || (!isAdapterHalf(own) && sharding.splitOf(own)?.axis === 1);
+    const isAsWide = dim === 1 || (!isAdapterHalf(own) && sharding.splitOf(own)?.dim === 1);
     if (!isAsWide || shape[dim] === width) continue;
     throw new InputError(
       `${path}: joined, "${source}" is [${shape.join(', ')}] and the last norm [${width}], which do not fit each other: the ` +

@@ -6,7 +6,7 @@ import { layerPattern } from './name-table.js';
 
 export interface Split {
   /** The dimension that is cut. */
-  readonly axis: 0 | 1;
+  readonly dim: 0 | 1;
   /** Equal blocks along it (a fused q|k|v has 3), each of which is cut. Default 1. */
   readonly blocks?: number;
   /**
@@ -36,34 +36,34 @@ export class ShardingTable {
     const half = adapterHalf(pattern);
     if (half === undefined) return this.#splits.get(pattern);
     const split = this.#splits.get(`${half.layer}.weight`);
-    const isOutputCut = split?.axis === (this.linearLayout === 'out-in' ? 0 : 1);
+    const isOutputCut = split?.dim === (this.linearLayout === 'out-in' ? 0 : 1);
     if (split === undefined || isOutputCut !== (half.part === 'loraB')) return undefined;
-    return { ...split, axis: half.part === 'loraB' ? 0 : 1 };
+    return { ...split, dim: half.part === 'loraB' ? 0 : 1 };
   }
 
   /** The part of `rank` of `ranks`. @throws InputError if the tensor cannot be cut so often */
   cut(own: string, view: TensorView, rank: number, ranks: number): TensorView {
     const split = this.splitOf(own);
     if (split === undefined || ranks === 1) return view;
-    const { axis, blocks = 1, mayBeWhole = false } = split;
-    const size = (view.shape[axis] ?? Number.NaN) / blocks / ranks;
+    const { dim, blocks = 1, mayBeWhole = false } = split;
+    const size = (view.shape[dim] ?? Number.NaN) / blocks / ranks;
     if (mayBeWhole && !Number.isInteger(size)) return view;
     if (!Number.isInteger(size) || size === 0)
       throw new InputError(
-        `${own} has shape [${view.shape.join(', ')}]; ${ranks} ranks cannot share its dimension ${axis}` +
+        `${own} has shape [${view.shape.join(', ')}]; ${ranks} ranks cannot share its dimension ${dim}` +
           `${blocks > 1 ? ` (${blocks} blocks)` : ''} evenly. Choose another model-parallel size.`,
       );
-    const cut = axis === 0 ? sliceRows : sliceColumns;
+    const cut = dim === 0 ? sliceRows : sliceColumns;
     const starts = Array.from({ length: blocks }, (_, block) => (block * ranks + rank) * size);
     const parts = starts.map((start) => cut(view, start, start + size));
-    return axis === 0 ? stackRows(parts) : stackColumns(parts);
+    return dim === 0 ? stackRows(parts) : stackColumns(parts);
   }
 
   /** Shapes that a rank's part of a tensor of this shape may have. */
   partShapes(own: string, shape: readonly number[], ranks: number): readonly (readonly number[])[] {
     const split = this.splitOf(own);
     if (split === undefined || ranks === 1) return [shape];
-    const cut = shape.map((size, dim) => (dim === split.axis ? size / ranks : size));
+    const cut = shape.map((size, dim) => (dim === split.dim ? size / ranks : size));
     return split.mayBeWhole === true ? [cut, shape] : [cut];
   }
 
@@ -73,17 +73,17 @@ export class ShardingTable {
     const [first] = parts;
     if (first === undefined) throw new RangeError(`${own} has no parts`);
     if (split === undefined || parts.length === 1) return first;
-    const { axis, blocks = 1 } = split;
-    const size = (first.shape[axis] ?? Number.NaN) / blocks;
+    const { dim, blocks = 1 } = split;
+    const size = (first.shape[dim] ?? Number.NaN) / blocks;
     if (!Number.isInteger(size))
       throw new InputError(
         `the ranks' parts of ${own} have shape [${first.shape.join(', ')}], which is no part of ` +
-          `${blocks > 1 ? `${blocks} blocks along ` : ''}dimension ${axis}; they belong to another model.`,
+          `${blocks > 1 ? `${blocks} blocks along ` : ''}dimension ${dim}; they belong to another model.`,
       );
-    const cut = axis === 0 ? sliceRows : sliceColumns;
+    const cut = dim === 0 ? sliceRows : sliceColumns;
     const pieces = Array.from({ length: blocks }, (_, block) =>
       parts.map((part) => cut(part, block * size, (block + 1) * size)),
     ).flat();
-    return axis === 0 ? stackRows(pieces) : stackColumns(pieces);
+    return dim === 0 ? stackRows(pieces) : stackColumns(pieces);
   }
 }

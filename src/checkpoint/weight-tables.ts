@@ -7,14 +7,14 @@ import type { ShardingTable } from './sharding-table.js';
  * Spellings of a family's tensors. published: as its authors ship it; own: our module paths; megatron, mindspore: those of
  * the frameworks; gguf: llama.cpp's, which needs a model's config (it turns rows of each head).
  */
-export const NAME_DIALECTS = ['published', 'own', 'megatron', 'mindspore', 'gguf'] as const;
+export const TENSOR_NAMINGS = ['published', 'own', 'megatron', 'mindspore', 'gguf'] as const;
 
-export type NameDialect = (typeof NAME_DIALECTS)[number];
+export type TensorNaming = (typeof TENSOR_NAMINGS)[number];
 
 export interface WeightTables {
-  /** The published spelling. */
+  /** The published naming. */
   readonly names: NameTable;
-  readonly schemes: ReadonlyMap<NameDialect, NameScheme>;
+  readonly schemes: ReadonlyMap<TensorNaming, NameScheme>;
   readonly sharding: ShardingTable;
   /** Stays float32 when a checkpoint is cast, unless asked otherwise. Default: nothing. */
   readonly keepsFloat32?: (own: string) => 'embedding' | 'norm' | undefined;

@@ -4,11 +4,11 @@ import { InputError } from '../errors/index.js';
 import { cacheBytesPerToken, TextEngine, type TextRequest } from '../generation/index.js';
 import { log } from '../log/index.js';
 import {
-  blameWeights,
   type ChatMessage,
   type LoadedModel,
   loadModelTokenizer,
   promptLimit,
+  reportNonFiniteWeights,
 } from '../models/index.js';
 import type { Tokenizer } from '../tokenizers/index.js';
 import { loadModelByOptions, modelOptions } from './model-options.js';
@@ -17,7 +17,7 @@ import {
   DEFAULT_MAX_NEW_TOKENS,
   samplingByOptions,
   samplingOptions,
-  warnOfIdleSampling,
+  warnOfUnusedSampling,
 } from './sampling-options.js';
 
 const specs = {
@@ -49,7 +49,7 @@ export async function chat(args: readonly string[]): Promise<number> {
   );
   if (options.json && options.message.length === 0)
     throw new InputError('xinghe chat: --json needs --message TEXT');
-  warnOfIdleSampling(options);
+  warnOfUnusedSampling(options);
   const loaded = loadModelByOptions(options);
   const tokenizer = loadModelTokenizer(loaded.architecture, options.tokenizer ?? options.model);
   const conversation = new Conversation(loaded, tokenizer, options);
@@ -141,7 +141,7 @@ class Conversation {
     this.#engine.submit(id, request);
     try {
       while (this.#engine.hasWork && !this.#isStopped) {
-        const events = blameWeights(this.#loaded, this.#options.model, () => {
+        const events = reportNonFiniteWeights(this.#loaded, this.#options.model, () => {
           const made = this.#engine.step();
           for (const { error } of made) if (error !== undefined) throw error;
           return made;

@@ -3,8 +3,8 @@ import { basename } from 'node:path';
 import {
   CONTAINER_FORMATS,
   DEFAULT_SHARD_THRESHOLD,
-  NAME_DIALECTS,
   type ParallelLayout,
+  TENSOR_NAMINGS,
 } from '../checkpoint/index.js';
 import { InputError } from '../errors/index.js';
 import { fileOfView } from '../formats/index.js';
@@ -27,17 +27,17 @@ const specs = {
   },
   format: {
     kind: 'string',
-    choices: CONTAINER_FORMATS,
+    allowedValues: CONTAINER_FORMATS,
     help: 'default: by the ending, else safetensors (ranks: ckpt)',
   },
   names: {
     kind: 'string',
-    choices: NAME_DIALECTS,
+    allowedValues: TENSOR_NAMINGS,
     help: "spelling of the tensors; default: the source's, in a .gguf llama.cpp's (gguf)",
   },
   dtype: {
     kind: 'string',
-    choices: ['float32', 'float64', 'bfloat16', 'float16'],
+    allowedValues: ['float32', 'float64', 'bfloat16', 'float16'],
     help: "of the weights; default: the source's. Spark's embedding and norms stay float32 unless asked otherwise",
   },
   'cast-embedding': { kind: 'flag', help: "cast Spark's embedding too (published as embed_bf16)" },
@@ -60,7 +60,7 @@ const specs = {
   },
   'zero-weights': {
     kind: 'string',
-    choices: ['master', 'model'],
+    allowedValues: ['master', 'model'],
     help: 'of a ZeRO checkpoint: float32 master weights (default), or the 16-bit ones that the model held',
   },
   config: { kind: 'string', value: 'FILE', help: 'a config that does not lie beside the weights' },
@@ -74,12 +74,12 @@ const specs = {
   'lora-alpha': { kind: 'number', help: 'where no adapter_config.json tells it' },
   'adapter-names': {
     kind: 'string',
-    choices: ['peft', 'mindpet', 'telechat'],
+    allowedValues: ['peft', 'mindpet', 'telechat'],
     help: "spelling of LoRA matrices that stay apart; default: the source's",
   },
   'optimizer-states': {
     kind: 'string',
-    choices: ['keep', 'drop'],
+    allowedValues: ['keep', 'drop'],
     help: 'Adam moments and counters; default: keep in ranks and .ckpt, else drop',
   },
   'leave-out': {
@@ -146,7 +146,7 @@ export async function convert(args: readonly string[]): Promise<number> {
     merge: options.merge ? 'merge' : options.unmerge ? 'unmerge' : undefined,
     adapter: options.adapter,
     loraAlpha: options['lora-alpha'],
-    adapterSpelling: options['adapter-names'],
+    adapterNaming: options['adapter-names'],
     states: options['optimizer-states'],
     leaveOut: options['leave-out']?.split(','),
     vocabulary: vocabularyOf(options['vocabulary-from'], options['vocabulary-to']),

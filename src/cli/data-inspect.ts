@@ -24,7 +24,7 @@ const specs = {
   'no-shuffle': { kind: 'flag', help: 'the run took the rows in order' },
   tokenizer: { kind: 'string', value: 'PATH', help: 'default: the one of the index' },
   html: { kind: 'string', value: 'FILE', help: 'write the row as a page' },
-  color: { kind: 'string', choices: ['auto', 'always', 'never'], help: 'default auto: on a terminal' },
+  color: { kind: 'string', allowedValues: ['auto', 'always', 'never'], help: 'default auto: on a terminal' },
   json: { kind: 'flag', help: 'print JSON on stdout' },
 } as const;
 

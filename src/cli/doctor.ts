@@ -5,13 +5,13 @@ import { log } from '../log/index.js';
 import {
   cpuFeatures,
   deviceList,
-  engineBuild,
   getThreads,
   type LinearRoute,
   linearRoute,
   measureGemm,
   measureReadBandwidth,
-  prepareEngine,
+  nativeBuild,
+  prepareRuntime,
   torchVersion,
 } from '../tensor/index.js';
 import { parseOptions } from './options.js';
@@ -33,7 +33,7 @@ export async function doctor(args: readonly string[]): Promise<number> {
     specs,
     args,
   );
-  prepareEngine(options.threads === undefined ? {} : { threads: options.threads });
+  prepareRuntime(options.threads === undefined ? {} : { threads: options.threads });
   log('measuring …');
   const report = examine();
   process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : format(report));
@@ -57,7 +57,7 @@ interface Report {
 }
 
 function examine(): Report {
-  const build = engineBuild();
+  const build = nativeBuild();
   const { devices, absent } = deviceList();
   return {
     versions: {

@@ -5,7 +5,7 @@ import { readIdsFile } from '../data/index.js';
 import { InputError } from '../errors/index.js';
 import { type TensorInput, writeSafetensors } from '../formats/index.js';
 import { log } from '../log/index.js';
-import { blameWeights, checkFiniteLogits, type LoadedModel } from '../models/index.js';
+import { checkFiniteLogits, type LoadedModel, reportNonFiniteWeights } from '../models/index.js';
 import { intTensor, noGrad, scope, type Tensor } from '../tensor/index.js';
 import { accumulateGradients, GradientStore, trainingBatch } from '../training/index.js';
 import { loadModelByOptions, modelOptions } from './model-options.js';
@@ -49,7 +49,7 @@ export async function forward(args: readonly string[]): Promise<number> {
     const attentionMask =
       ids.attentionMask === undefined ? undefined : matrix(ids.attentionMask, model.device);
     const logits = noGrad(() => model.forward(inputIds, { attentionMask, lastPositions }));
-    blameWeights(loaded, options.model, () => checkFiniteLogits(logits, loaded));
+    reportNonFiniteWeights(loaded, options.model, () => checkFiniteLogits(logits, loaded));
     const outputs = [output('logits', logits.to(logits.dtype === 'float64' ? 'float64' : 'float32'))];
     let loss: number | undefined;
     if (options.gradients) {

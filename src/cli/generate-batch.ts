@@ -7,8 +7,8 @@ import {
   type Answer,
   AnswerFile,
   answerQuestions,
-  InOrder,
   type Question,
+  ReorderBuffer,
   readQuestions,
   TextEngine,
   type TextRequest,
@@ -40,7 +40,7 @@ export const batchOptions = {
   },
   'kv-dtype': {
     kind: 'string',
-    choices: ['auto', 'int8'],
+    allowedValues: ['auto', 'int8'],
     help: 'of cached keys and values; default auto: as the model',
   },
 } as const satisfies Record<string, OptionSpec>;
@@ -73,7 +73,7 @@ export async function generateBatch(options: GenerateOptions, input: string): Pr
   const first = answers?.written ?? 0;
   if (first > 0) log(`${options.output}: ${first} of ${questions.length} answers are there; going on`);
   // To a pipe or a terminal: in order too, and gone when interrupted.
-  const printed = new InOrder<object>(0, (lines) => {
+  const printed = new ReorderBuffer<object>(0, (lines) => {
     for (const line of lines) process.stdout.write(`${JSON.stringify(line)}\n`);
   });
   const counts = await run(options, questions, first, answers ?? printed);

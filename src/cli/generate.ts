@@ -5,7 +5,12 @@ import { readIdsFile } from '../data/index.js';
 import { InputError } from '../errors/index.js';
 import { fileStatus } from '../formats/index.js';
 import { generateIds, generateText, type TextRequest, type TextResult } from '../generation/index.js';
-import { blameWeights, holdsTokenizer, type LoadedModel, loadModelTokenizer } from '../models/index.js';
+import {
+  holdsTokenizer,
+  type LoadedModel,
+  loadModelTokenizer,
+  reportNonFiniteWeights,
+} from '../models/index.js';
 import type { Tokenizer } from '../tokenizers/index.js';
 import { batchOptions, generateBatch } from './generate-batch.js';
 import { loadModelByOptions, modelOptions } from './model-options.js';
@@ -15,7 +20,7 @@ import {
   DEFAULT_MAX_NEW_TOKENS,
   samplingByOptions,
   samplingOptions,
-  warnOfIdleSampling,
+  warnOfUnusedSampling,
 } from './sampling-options.js';
 
 const specs = {
@@ -55,7 +60,7 @@ export async function generate(args: readonly string[]): Promise<number> {
     throw new InputError('xinghe generate: give either --prompt TEXT or --input FILE');
   if (options.prompt === '')
     throw new InputError('xinghe generate: --prompt is empty; give at least one character');
-  warnOfIdleSampling(options);
+  warnOfUnusedSampling(options);
   if (options.input !== undefined && !isIdsFile(options.input)) return generateBatch(options, options.input);
   if (options.output !== undefined)
     throw new InputError(
@@ -108,7 +113,7 @@ function generateDirect(options: GenerateOptions): number {
   const tokenizer = findTokenizer(options, loaded);
   const requests = readRequests(options, loaded, tokenizer);
   const streams = options.prompt !== undefined && !options.json;
-  const choices: Omit<TextResult, 'text'>[] = blameWeights(loaded, options.model, () =>
+  const choices: Omit<TextResult, 'text'>[] = reportNonFiniteWeights(loaded, options.model, () =>
     tokenizer === undefined
       ? generateIds(loaded.model, requests)
       : generateText(loaded.model, tokenizer, requests, (_, piece) => {

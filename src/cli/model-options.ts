@@ -2,7 +2,7 @@
 import { loadAdapter } from '../checkpoint/index.js';
 import type { LoraLinear } from '../lora/index.js';
 import { type LoadedModel, loadModel } from '../models/index.js';
-import { type DType, prepareEngine, selectDevice } from '../tensor/index.js';
+import { type DType, prepareRuntime, selectDevice } from '../tensor/index.js';
 import type { OptionSpec, OptionValues } from './options.js';
 
 export const modelOptions = {
@@ -11,7 +11,7 @@ export const modelOptions = {
   adapter: { kind: 'string', value: 'PATH', help: 'a LoRA adapter: PEFT folder or safetensors file' },
   dtype: {
     kind: 'string',
-    choices: ['float32', 'float64', 'bfloat16', 'float16'],
+    allowedValues: ['float32', 'float64', 'bfloat16', 'float16'],
     help: 'compute in this dtype; default: that of the weights',
   },
   device: { kind: 'string', value: 'cpu|cuda[:N]', help: 'default cpu' },
@@ -19,7 +19,7 @@ export const modelOptions = {
 } as const satisfies Record<string, OptionSpec>;
 
 export function loadModelByOptions(options: OptionValues<typeof modelOptions>): LoadedModel {
-  prepareEngine(options.threads === undefined ? {} : { threads: options.threads });
+  prepareRuntime(options.threads === undefined ? {} : { threads: options.threads });
   const loaded = loadModel(options.model, {
     configPath: options.config,
     dtype: options.dtype,

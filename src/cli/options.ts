@@ -12,7 +12,7 @@ export interface OptionSpec {
   readonly value?: string;
   readonly required?: boolean;
   /** Values that are allowed. */
-  readonly choices?: readonly string[];
+  readonly allowedValues?: readonly string[];
   /** Smallest allowed number. */
   readonly min?: number;
 }
@@ -22,7 +22,7 @@ type ValueOf<Spec extends OptionSpec> = Spec['kind'] extends 'flag'
   : Spec['kind'] extends 'strings'
     ? string[]
     : Spec['kind'] extends 'string'
-      ? Spec extends { choices: readonly (infer Choice)[] }
+      ? Spec extends { allowedValues: readonly (infer Choice)[] }
         ? Choice
         : string
       : number;
@@ -118,7 +118,7 @@ export function parseOptions<const Specs extends Record<string, OptionSpec>>(
 
 function readValue(
   name: string,
-  { kind, choices, min }: OptionSpec,
+  { kind, allowedValues, min }: OptionSpec,
   given: string[] | undefined,
   fail: (problem: string) => never,
 ): boolean | string | string[] | number | undefined {
@@ -127,8 +127,8 @@ function readValue(
   const text = given?.[0];
   if (text === undefined) return undefined;
   if (kind === 'string') {
-    if (choices !== undefined && !choices.includes(text))
-      fail(`--${name} is "${text}"; give one of ${choices.join(', ')}`);
+    if (allowedValues !== undefined && !allowedValues.includes(text))
+      fail(`--${name} is "${text}"; give one of ${allowedValues.join(', ')}`);
     return text;
   }
   const number = text.trim() === '' ? Number.NaN : Number(text);
@@ -139,9 +139,9 @@ function readValue(
 }
 
 function formatHelp({ command, summary, notes }: CommandHelp, specs: Record<string, OptionSpec>): string {
-  const rows = Object.entries(specs).map(([name, { kind, value, choices, required, help }]) => {
+  const rows = Object.entries(specs).map(([name, { kind, value, allowedValues, required, help }]) => {
     const placeholder =
-      kind === 'flag' ? '' : ` ${choices?.join('|') ?? value ?? (kind === 'strings' ? 'VALUE…' : 'N')}`;
+      kind === 'flag' ? '' : ` ${allowedValues?.join('|') ?? value ?? (kind === 'strings' ? 'VALUE…' : 'N')}`;
     return { left: `--${name}${placeholder}`, right: required === true ? `${help} (required)` : help };
   });
   const width = Math.min(34, Math.max(...rows.map(({ left }) => left.length), 0));

@@ -4,7 +4,7 @@ import { openDataset } from '../data/index.js';
 import { InputError } from '../errors/index.js';
 import { formatBytes, formatCount, formatDuration, log } from '../log/index.js';
 import { type Architecture, findConfig, loadArchitecture, parseArchitecture } from '../models/index.js';
-import { linearRoute, measureGemm, prepareEngine } from '../tensor/index.js';
+import { linearRoute, measureGemm, prepareRuntime } from '../tensor/index.js';
 import {
   availableBytes,
   computeDType,
@@ -26,7 +26,7 @@ const specs = {
   'sequence-length': { kind: 'integer', min: 1, help: 'predictions in a row; default 1024' },
   'micro-batch-size': { kind: 'integer', min: 1, help: 'rows; default 4' },
   'gradient-accumulation-steps': { kind: 'integer', min: 1, help: 'micro-batches of a step; default 1' },
-  precision: { kind: 'string', choices: PRECISIONS, help: 'default float32' },
+  precision: { kind: 'string', allowedValues: PRECISIONS, help: 'default float32' },
   recompute: { kind: 'string', value: 'none|full|N', help: 'all blocks again, or every N-th; default none' },
   'lora-rank': { kind: 'integer', min: 1, help: 'train adapters of this rank instead of the weights' },
   'lora-target': {
@@ -56,7 +56,7 @@ export async function plan(args: readonly string[]): Promise<number> {
     args,
   );
   const { architecture, run } = readSource(options);
-  prepareEngine(options.threads === undefined ? {} : { threads: options.threads });
+  prepareRuntime(options.threads === undefined ? {} : { threads: options.threads });
   const startBytes = residentBytes();
   const peak = options['peak-gflops'] ?? measureGemm(computeDType(run.precision));
   const found = planRun(architecture, {
@@ -173,7 +173,7 @@ function asJson(found: RunPlan, available: number, peakGflops: number): unknown 
 }
 
 /** In a smaller model activations outweigh the rest, and its figure for a billion parameters holds for no large one. */
-const LEAST_RATED_PARAMETERS = 1e8;
+const MIN_RATED_PARAMETERS = 1e8;
 
 function describe(
   { family }: Architecture,
@@ -204,7 +204,7 @@ function describe(
       `${run.microBatchSize} rows of ${run.length} tokens, ${run.accumulation ?? 1} micro-batch${(run.accumulation ?? 1) === 1 ? '' : 'es'} a step`,
     ...table,
     ...(offloaded ? [`  on the host: ${formatBytes(memory.host)} of masters and optimiser state`] : []),
-    ...(model.elements < LEAST_RATED_PARAMETERS
+    ...(model.elements < MIN_RATED_PARAMETERS
       ? []
       : [`  ${(memory.total / model.elements).toPrecision(3)} GB for each billion parameters`]),
     `  KV cache of one sequence in generation: ${formatBytes(found.cacheBytes)}`,

@@ -14,7 +14,7 @@ export const samplingOptions = {
   'repetition-penalty': { kind: 'number', help: 'above 1 discourages repetition; default 1' },
   'repetition-penalty-kind': {
     kind: 'string',
-    choices: ['multiplicative', 'subtractive'],
+    allowedValues: ['multiplicative', 'subtractive'],
     help: "CTRL's (default) or Spark's",
   },
   'repetition-penalty-increase': { kind: 'number', help: 'growth of the subtractive penalty; default 0.1' },
@@ -50,7 +50,7 @@ export function beamsByOptions(options: {
 }
 
 /** Says on stderr what was asked for and has no effect; the likeliest token is taken where no temperature is given. */
-export function warnOfIdleSampling(
+export function warnOfUnusedSampling(
   options: OptionValues<typeof samplingOptions> & { readonly beams?: number | undefined },
 ): void {
   const isGreedy = (options.temperature ?? 0) === 0;

@@ -50,7 +50,11 @@ export const serveSpecs = {
   'max-batch-tokens': { kind: 'integer', min: 1, help: 'tokens of one step; default 512' },
   'kv-cache-memory': { kind: 'string', value: 'SIZE', help: 'e.g. 8GB; default: by the free memory' },
   'kv-cache-tokens': { kind: 'integer', min: 1, help: 'the same in tokens' },
-  'kv-dtype': { kind: 'string', choices: ['auto', 'int8'], help: 'int8 holds twice as many; default auto' },
+  'kv-dtype': {
+    kind: 'string',
+    allowedValues: ['auto', 'int8'],
+    help: 'int8 holds twice as many; default auto',
+  },
   'no-prefix-cache': { kind: 'flag', help: 'compute beginnings that were seen before again' },
   'share-prefixes': {
     kind: 'flag',

@@ -5,7 +5,7 @@ import {
   fertilityRates,
   loadTokenizer,
   readTexts,
-  WRITINGS,
+  TEXT_KINDS,
 } from '../tokenizers/index.js';
 import { parseOptions } from './options.js';
 
@@ -40,7 +40,7 @@ export async function tokenizerReport(args: readonly string[]): Promise<number> 
     files.push({ name, counts: difference(all.counts(), before) });
   }
   const entry = (counts: FertilityCounts) => ({ ...counts, ...fertilityRates(counts) });
-  const writings = WRITINGS.map((writing) => [writing, entry(all.counts(writing))] as const);
+  const writings = TEXT_KINDS.map((writing) => [writing, entry(all.counts(writing))] as const);
   const total = entry(all.counts());
   if (options.json) {
     const result = {

@@ -17,7 +17,7 @@ const TYPES = ['sentencepiece-bpe', 'sentencepiece-unigram', 'byte-level-bpe'] a
 const SWITCH = ['true', 'false'] as const;
 
 const specs = {
-  type: { kind: 'string', required: true, choices: TYPES, help: 'what to train' },
+  type: { kind: 'string', required: true, allowedValues: TYPES, help: 'what to train' },
   'vocab-size': { kind: 'integer', min: 1, required: true, help: 'ids in all' },
   input: {
     kind: 'strings',
@@ -62,18 +62,22 @@ const specs = {
   'split-digits': { kind: 'flag', help: 'each digit a token (byte-level: so without --pattern)' },
   'split-by-number': {
     kind: 'string',
-    choices: SWITCH,
+    allowedValues: SWITCH,
     help: 'SentencePiece: digits and letters apart (true)',
   },
-  'split-by-unicode-script': { kind: 'string', choices: SWITCH, help: 'SentencePiece: scripts apart (true)' },
+  'split-by-unicode-script': {
+    kind: 'string',
+    allowedValues: SWITCH,
+    help: 'SentencePiece: scripts apart (true)',
+  },
   'add-dummy-prefix': {
     kind: 'string',
-    choices: SWITCH,
+    allowedValues: SWITCH,
     help: 'SentencePiece: a space before the first word (true)',
   },
   'remove-extra-whitespaces': {
     kind: 'string',
-    choices: SWITCH,
+    allowedValues: SWITCH,
     help: 'SentencePiece: spaces trimmed and collapsed (true)',
   },
   'max-piece-length': { kind: 'integer', min: 1, help: 'SentencePiece: characters of a piece (16)' },

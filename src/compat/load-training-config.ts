@@ -2,7 +2,7 @@
 import { applyOverrides, parseConfig, readConfigFile } from '../config/index.js';
 import { InputError } from '../errors/index.js';
 import { type TrainConfig, trainConfigSchema } from '../training/index.js';
-import { checkTrainInput, type ForeignRun } from './foreign-run.js';
+import { checkTrainInput, type ImportedRun } from './imported-run.js';
 import { describeIgnored, isMapping } from './key-tree.js';
 import { isPublishedRun, loadPublishedRun, type PublishedRun } from './mindformers/load-published-run.js';
 import { loadScript } from './scripts/load-script.js';
@@ -41,7 +41,7 @@ export function loadTrainingConfig(path: string, overrides: readonly string[] = 
   return { config, notes: [], resume: false };
 }
 
-function notesOf(run: ForeignRun): string[] {
+function notesOf(run: ImportedRun): string[] {
   return [...run.warnings.map((text) => `note: ${text}`), ...describeIgnored(run.ignored)];
 }
 

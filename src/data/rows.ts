@@ -6,7 +6,7 @@ export interface Row {
   readonly ids: ArrayLike<number>;
   /** 1 where the token is learned, 0 where it is only read; as long as ids. */
   readonly lossMask: ArrayLike<number>;
-  /** Lengths of the texts that lie one after the other in the row, padding included; undefined: one text. */
+  /** Lengths of the documents that lie one after the other in the row, padding included; undefined: one document. */
   readonly documents?: readonly number[] | undefined;
 }
 

@@ -1,9 +1,9 @@
 /** Sizes of the demo: chosen so that the whole run stays under 5 minutes on 2 cores, 60 seconds with --quick. */
-import { type TrainRowsOptions, trainingSettings } from '../training/index.js';
+import { type TrainingLoopOptions, trainingSettings } from '../training/index.js';
 import type { DialogueOptions } from './world/dialogues.js';
 import type { PretrainingOptions } from './world/pretraining.js';
 
-type Stage = Pick<TrainRowsOptions, 'training' | 'documentAttention'>;
+type Stage = Pick<TrainingLoopOptions, 'training' | 'documentAttention'>;
 
 export interface DemoPlan {
   readonly vocabSize: number;

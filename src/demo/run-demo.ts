@@ -7,21 +7,21 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { concatenateDocuments, packSamples, rowsInMemory } from '../data/index.js';
 import { InputError } from '../errors/index.js';
-import { type ChoiceResult, measureChoices } from '../evaluation/index.js';
+import { type MultipleChoiceResult, scoreMultipleChoice } from '../evaluation/index.js';
 import { writeFileAtomic } from '../formats/index.js';
 import { generateText } from '../generation/index.js';
 import { log } from '../log/index.js';
 import { type LoadedModel, parseArchitecture, saveModel } from '../models/index.js';
 import { initializeModule } from '../nn/index.js';
-import { Generator, prepareEngine, scope } from '../tensor/index.js';
+import { prepareRuntime, RandomGenerator, scope } from '../tensor/index.js';
 import { loadTokenizer, type Tokenizer, trainByteLevelBpe } from '../tokenizers/index.js';
 import {
   metricsFile,
   plotLossTerminal,
   progress,
   renderLossSvg,
+  runTrainingLoop,
   type TrainingResult,
-  trainRows,
 } from '../training/index.js';
 import { type DemoPlan, demoPlan } from './plan.js';
 import { trainingDialogues } from './world/dialogues.js';
@@ -74,7 +74,7 @@ const SPECIAL_TOKENS = ['<|pad|>', '<|startoftext|>', '<|endoftext|>'] as const;
 export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   const started = performance.now();
   prepareFolder(options.output);
-  prepareEngine(options.threads === undefined ? {} : { threads: options.threads });
+  prepareRuntime(options.threads === undefined ? {} : { threads: options.threads });
   const plan = demoPlan(options.quick);
   const folder = (name: string): string => {
     const path = join(options.output, name);
@@ -111,7 +111,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   logScores('with random weights', untrained);
 
   heading(3, 'Pre-training: the next token of the texts');
-  const pretraining = await trainRows(loaded, rowsInMemory(rows), {
+  const pretraining = await runTrainingLoop(loaded, rowsInMemory(rows), {
     ...plan.pretraining,
     output: folder('pretraining'),
     observers: [
@@ -128,17 +128,21 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   heading(4, 'Fine-tuning: the answers of the dialogues (the loss mask leaves the questions out)');
   const { chat } = loaded.architecture;
   const samples = dialogues.map(({ messages }) => chat.renderTraining(messages, tokenizer));
-  const fineTuning = await trainRows(loaded, rowsInMemory(packSamples(samples, plan.rowLength + 1).rows), {
-    ...plan.fineTuning,
-    output: folder('fine-tuning'),
-    observers: [
-      metricsFile(join(folder('fine-tuning'), 'metrics.jsonl')),
-      progress({ label: 'fine-tuning' }),
-    ],
-    seed: options.seed,
-    shuffle: true,
-    label: 'fine-tuning',
-  });
+  const fineTuning = await runTrainingLoop(
+    loaded,
+    rowsInMemory(packSamples(samples, plan.rowLength + 1).rows),
+    {
+      ...plan.fineTuning,
+      output: folder('fine-tuning'),
+      observers: [
+        metricsFile(join(folder('fine-tuning'), 'metrics.jsonl')),
+        progress({ label: 'fine-tuning' }),
+      ],
+      seed: options.seed,
+      shuffle: true,
+      label: 'fine-tuning',
+    },
+  );
   const after = measure(loaded, tokenizer, questions);
   logScores('after fine-tuning', after);
   await saveModel(modelFolder, loaded, join(options.output, 'tokenizer'));
@@ -229,7 +233,7 @@ function createModel({ model: shape }: DemoPlan, tokenizer: Tokenizer, seed: num
     'the demo',
   );
   const model = architecture.createModel();
-  const generator = new Generator(seed);
+  const generator = new RandomGenerator(seed);
   scope(() => initializeModule(model, { rule: architecture.initRule, generator }));
   generator.dispose();
   return { model, architecture };
@@ -248,7 +252,7 @@ function measure(loaded: LoadedModel, tokenizer: Tokenizer, questions: readonly 
   const prompts = questions.map(({ question }) =>
     architecture.chat.renderPrompt([{ role: 'user', content: question }], tokenizer),
   );
-  const choices: ChoiceResult = measureChoices(
+  const choices: MultipleChoiceResult = scoreMultipleChoice(
     model,
     questions.map(({ replies, answer }, index) => ({
       prompt: prompts[index] ?? [],
@@ -266,7 +270,7 @@ function measure(loaded: LoadedModel, tokenizer: Tokenizer, questions: readonly 
   const score = (counts: (question: ChoiceQuestion) => boolean): DemoScore => {
     const chosen = questions.flatMap((question, index) => (counts(question) ? [index] : []));
     return {
-      correct: chosen.filter((index) => choices.choices[index] === questions[index]?.answer).length,
+      correct: chosen.filter((index) => choices.predictions[index] === questions[index]?.answer).length,
       total: chosen.length,
       exact: chosen.filter((index) => free[index]?.text.trim() === questions[index]?.expectedReply).length,
     };

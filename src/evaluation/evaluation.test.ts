@@ -4,7 +4,7 @@ import { goldenFolder } from '../../tests/support/golden.js';
 import { loadModel } from '../models/index.js';
 import { intTensor, noGrad, scope } from '../tensor/index.js';
 import { type Continuation, logLikelihoods } from './log-likelihood.js';
-import { measureChoices } from './multiple-choice.js';
+import { scoreMultipleChoice } from './multiple-choice.js';
 
 const { model } = loadModel(`${goldenFolder}xverse`);
 
@@ -74,8 +74,8 @@ test('the most probable option is chosen', () => {
     const scores = options.map((continuation) => direct({ context: prompt, continuation }));
     return scores.indexOf(Math.max(...scores));
   });
-  const result = measureChoices(model, questions, { batchSize: 5 });
-  expect(result.choices).toEqual(expected);
+  const result = scoreMultipleChoice(model, questions, { batchSize: 5 });
+  expect(result.predictions).toEqual(expected);
   expect(result.total).toBe(questions.length);
   expect(result.correct).toBe(expected.filter((choice, index) => choice === index % 2).length);
   expect(result.chance).toBeCloseTo(

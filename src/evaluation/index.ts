@@ -1,2 +1,6 @@
 export { type Continuation, type LogLikelihoodOptions, logLikelihoods } from './log-likelihood.js';
-export { type ChoiceItem, type ChoiceResult, measureChoices } from './multiple-choice.js';
+export {
+  type MultipleChoiceItem,
+  type MultipleChoiceResult,
+  scoreMultipleChoice,
+} from './multiple-choice.js';

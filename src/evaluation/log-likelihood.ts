@@ -18,7 +18,7 @@ export interface LogLikelihoodOptions {
 /** Memory for keys and values, unless one item alone needs more. */
 const CACHE_BYTES = 2 ** 30;
 /** Room for the blocks that are only partly filled. */
-const SPARE_TOKENS = 64;
+const RESERVED_TOKENS = 64;
 
 /**
  * Sum over the continuation of log p(token | all before it), in nats, for each item in order. What items have in common at
@@ -66,7 +66,7 @@ function sumOf({ promptLogProbs = [], error }: EngineEvent): number {
 
 function cacheTokens(model: CausalLm, items: readonly Continuation[]): number {
   const lengths = items.map(
-    ({ context, continuation }) => context.length + continuation.length + SPARE_TOKENS,
+    ({ context, continuation }) => context.length + continuation.length + RESERVED_TOKENS,
   );
   const all = lengths.reduce((sum, length) => sum + length, 0);
   const affordable = Math.floor(CACHE_BYTES / cacheBytesPerToken(model));

@@ -2,7 +2,7 @@
 import type { CausalLm } from '../models/index.js';
 import { type LogLikelihoodOptions, logLikelihoods } from './log-likelihood.js';
 
-export interface ChoiceItem {
+export interface MultipleChoiceItem {
   /** Ids of the prompt, up to where the answer begins. */
   readonly prompt: readonly number[];
   /** Ids of each possible answer. */
@@ -11,21 +11,21 @@ export interface ChoiceItem {
   readonly answer: number;
 }
 
-export interface ChoiceResult {
+export interface MultipleChoiceResult {
   readonly correct: number;
   readonly total: number;
   /** Mean of 1 / number of options. */
   readonly chance: number;
   /** The chosen option of each item. */
-  readonly choices: readonly number[];
+  readonly predictions: readonly number[];
 }
 
 /** Scores by the sum of log-probabilities of the answer's tokens; the first of equals counts. */
-export function measureChoices(
+export function scoreMultipleChoice(
   model: CausalLm,
-  items: readonly ChoiceItem[],
+  items: readonly MultipleChoiceItem[],
   options: LogLikelihoodOptions = {},
-): ChoiceResult {
+): MultipleChoiceResult {
   const scores = logLikelihoods(
     model,
     items.flatMap(({ prompt, options: answers }) =>
@@ -34,15 +34,15 @@ export function measureChoices(
     options,
   );
   let next = 0;
-  const choices = items.map(({ options: answers }) => {
+  const predictions = items.map(({ options: answers }) => {
     const own = scores.slice(next, next + answers.length);
     next += answers.length;
     return own.indexOf(Math.max(...own));
   });
   return {
-    correct: items.filter(({ answer }, index) => choices[index] === answer).length,
+    correct: items.filter(({ answer }, index) => predictions[index] === answer).length,
     total: items.length,
     chance: items.reduce((sum, item) => sum + 1 / item.options.length, 0) / Math.max(items.length, 1),
-    choices,
+    predictions,
   };
 }

@@ -69,13 +69,13 @@ export {
 export { dtypeBytes, elementCount, type FileDtype } from './tensors/file-dtype.js';
 export {
   copyOf,
+  type FileTensor,
   readTensorBytes,
-  readTensorPieces,
-  type StoredTensor,
+  readTensorChunks,
   type TensorDescription,
   type TensorInput,
   tensorBytes,
-} from './tensors/stored-tensor.js';
+} from './tensors/file-tensor.js';
 export {
   everyRow,
   fileOfView,

@@ -1,5 +1,5 @@
 /** The tokens that are left to sample from after top-k, top-p and min-p. */
-import { expNonPositive, leastExponent } from './exp-non-positive.js';
+import { expNonPositive, minExponent } from './exp-non-positive.js';
 import type { LogitsRow } from './sampling-parameters.js';
 import { nextNotBelow } from './scan-row.js';
 import { kthLargest, selectDescending } from './select-descending.js';
@@ -26,7 +26,7 @@ export class Candidates {
     this.#reserve(row.length);
     const gathered = this.#gather(row, topK);
     // In differences from the maximum, where no size of logits or temperature loses the bound to rounding.
-    const leastDifference = Math.max(leastExponent * temperature, -Number.MAX_VALUE);
+    const leastDifference = Math.max(minExponent * temperature, -Number.MAX_VALUE);
     const { ids, weights } = this;
     let length = 0;
     let total = 0;

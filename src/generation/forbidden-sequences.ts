@@ -15,7 +15,7 @@ export class ForbiddenSequences implements Penalty {
   readonly #singles: Set<number>;
   /** The others by their last id but one. */
   readonly #byLastId = new Map<number, (readonly number[])[]>();
-  /** Tokens of the text that matter: one less than the longest sequence has. */
+  /** Last tokens of the sequence that matter: one less than the longest sequence has. */
   readonly #reach: number = 0;
   #recent: number[];
 

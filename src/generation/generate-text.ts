@@ -19,8 +19,8 @@ export interface TextResult extends GenerationResult {
   readonly beams?: readonly BeamChoice[] | undefined;
 }
 
-/** Most texts that such a run advances together; the others wait. */
-const TOGETHER = 64;
+/** Most sequences that such a run advances together; the others wait. */
+const MAX_SEQUENCES = 64;
 
 /** Runs every request to its end. `onToken` sees each token as it comes. @throws InputError */
 export function generateIds(
@@ -28,7 +28,7 @@ export function generateIds(
   requests: readonly GenerationRequest[],
   onToken?: (request: number, id: number) => void,
 ): GenerationResult[] {
-  const engine = new Engine(model, roomFor(model, requests));
+  const engine = new Engine(model, requiredCacheTokens(model, requests));
   const results = requests.map(() => ({ ids: [] as number[], finishReason: 'length' as FinishReason }));
   try {
     for (const [index, request] of requests.entries()) engine.submit(String(index), request);
@@ -54,7 +54,7 @@ export function generateText(
   requests: readonly TextRequest[],
   onText?: (request: number, piece: string) => void,
 ): TextResult[] {
-  const engine = new TextEngine(model, tokenizer, roomFor(model, requests));
+  const engine = new TextEngine(model, tokenizer, requiredCacheTokens(model, requests));
   const results: {
     ids: number[];
     text: string;
@@ -83,7 +83,10 @@ export function generateText(
 }
 
 /** A cache in which the longest of the requests run together without giving way. */
-function roomFor(model: CausalLm, requests: readonly (GenerationRequest | TextRequest)[]): EngineOptions {
+function requiredCacheTokens(
+  model: CausalLm,
+  requests: readonly (GenerationRequest | TextRequest)[],
+): EngineOptions {
   const step = 512;
   const held = requests
     .map(({ promptIds, maxNewTokens, beams }) => {
@@ -96,6 +99,6 @@ function roomFor(model: CausalLm, requests: readonly (GenerationRequest | TextRe
       return (inWindow + 2 * BLOCK_SIZE) * (beams?.count ?? 1);
     })
     .sort((a, b) => b - a);
-  const cacheTokens = held.slice(0, TOGETHER).reduce((sum, length) => sum + length, BLOCK_SIZE);
-  return { cacheTokens, maxSequences: TOGETHER, maxBatchTokens: step };
+  const cacheTokens = held.slice(0, MAX_SEQUENCES).reduce((sum, length) => sum + length, BLOCK_SIZE);
+  return { cacheTokens, maxSequences: MAX_SEQUENCES, maxBatchTokens: step };
 }

@@ -1,8 +1,7 @@
-export { createAnswerStream } from './answer-stream.js';
 export { AnswerFile, type AnswerFileOptions } from './batch/answer-file.js';
 export { type Answer, type AnswerOptions, answerQuestions } from './batch/answer-questions.js';
-export { InOrder } from './batch/in-order.js';
 export { type Question, readQuestions } from './batch/questions.js';
+export { ReorderBuffer } from './batch/reorder-buffer.js';
 export {
   type BeamResult,
   BeamSearch,
@@ -10,6 +9,7 @@ export {
   type BeamStep,
   type ProcessBeamRow,
 } from './beam-search.js';
+export { createDetokenizer } from './detokenizer.js';
 export { checkRequest, type EngineLimits } from './engine/check-request.js';
 export { Engine, type EngineEvent } from './engine/engine.js';
 export {

@@ -1,6 +1,6 @@
 /** Log-probabilities of the chosen and of the most probable tokens of a row. */
 import { InputError } from '../errors/index.js';
-import { expNonPositive, leastExponent } from './exp-non-positive.js';
+import { expNonPositive, minExponent } from './exp-non-positive.js';
 import { greedyToken } from './sampler.js';
 import type { LogitsRow } from './sampling-parameters.js';
 
@@ -43,7 +43,7 @@ export function logNormalizer(row: LogitsRow): number {
   let sum = 0;
   for (let id = 0; id < row.length; id++) {
     const difference = row[id]! - max;
-    if (difference >= leastExponent) sum += expNonPositive(difference);
+    if (difference >= minExponent) sum += expNonPositive(difference);
   }
   return max + Math.log(sum);
 }

@@ -20,7 +20,7 @@ export interface BeamParameters {
 interface CommonRequest {
   /** Ids of the vocabulary, at least one. */
   readonly promptIds: readonly number[];
-  /** 0 where the prompt is padding; default: where the model's unseenTokenId stands. Same length as promptIds. */
+  /** 0 where the prompt is padding; default: where the model's maskedTokenId stands. Same length as promptIds. */
   readonly attentionMask?: readonly number[] | undefined;
   readonly maxNewTokens: number;
   /** No stop id is chosen before this many tokens, and a stop string begins behind them. Default 0. */

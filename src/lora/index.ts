@@ -1,4 +1,4 @@
-export { AdapterRows, type RowGroup } from './adapter-rows.js';
+export { AdapterMapping, type RowGroup } from './adapter-mapping.js';
 export { applyLora, loraLayers, mergeLora } from './apply-lora.js';
 export { initializeLora, learningRateFactors } from './initialize-lora.js';
 export { LoraLinear } from './lora-linear.js';

@@ -1,5 +1,5 @@
 /** Initial values of new adapters. */
-import { type FloatDType, type Generator, rand, scope, zeros } from '../tensor/index.js';
+import { type FloatDType, type RandomGenerator, rand, scope, zeros } from '../tensor/index.js';
 import type { LoraLinear } from './lora-linear.js';
 import { rowNorms } from './row-norms.js';
 
@@ -7,7 +7,11 @@ import { rowNorms } from './row-norms.js';
  * A uniform in ±1/sqrt(I) (Kaiming with a = sqrt 5, as MindPet and PEFT draw it), B zero, the magnitude the row lengths of
  * the base weight: the model starts unchanged.
  */
-export function initializeLora(layer: LoraLinear, generator: Generator, dtype: FloatDType = 'float32'): void {
+export function initializeLora(
+  layer: LoraLinear,
+  generator: RandomGenerator,
+  dtype: FloatDType = 'float32',
+): void {
   scope(() => {
     const bound = 1 / Math.sqrt(layer.inFeatures);
     const device = layer.weight.device;

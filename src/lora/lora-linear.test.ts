@@ -4,10 +4,10 @@ import { DenseLinear, type Linear, Module, parameter } from '../nn/index.js';
 import {
   type FloatDType,
   floatTensor,
-  Generator,
   grad,
   liveTensorCount,
   noGrad,
+  RandomGenerator,
   randn,
   scope,
   type Tensor,
@@ -55,7 +55,7 @@ class Int8Linear extends DenseLinear {
   }
 }
 
-const random = new Generator(17);
+const random = new RandomGenerator(17);
 
 function values(shape: readonly number[], dtype: FloatDType = 'float64'): Tensor {
   return randn(shape, random).to(dtype);

@@ -10,7 +10,7 @@
  * Shapes: I input features, O output features, R rank, … any leading dimensions.
  */
 import { type Linear, parameter } from '../nn/index.js';
-import { empty, type Generator, noGrad, operator, type Tensor } from '../tensor/index.js';
+import { empty, noGrad, operator, type RandomGenerator, type Tensor } from '../tensor/index.js';
 import { type LoraOptions, loraScale } from './lora-options.js';
 import { rowNorms, wideDType } from './row-norms.js';
 import { WrappedLinear } from './wrapped-linear.js';
@@ -33,7 +33,7 @@ export class LoraLinear extends WrappedLinear {
   loraBias: Tensor | undefined; // [O], if the options say so
   readonly options: LoraOptions;
   /** Draws the dropout in training; undefined in evaluation and generation: no dropout. */
-  dropoutGenerator: Generator | undefined;
+  dropoutGenerator: RandomGenerator | undefined;
   #cached: CachedNorms | undefined;
 
   /** Takes `base` over, which may be quantised. The adapter has no values yet. */

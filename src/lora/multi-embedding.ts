@@ -1,7 +1,7 @@
 /** An embedding that gives each row the vectors of its own adapter; MultiLoraLinear's counterpart. */
 import { type Embedding, Module } from '../nn/index.js';
 import { isFloatDType, operator, type Tensor } from '../tensor/index.js';
-import { type AdapterRows, replaceRows, rowsOf } from './adapter-rows.js';
+import { type AdapterMapping, replaceRows, rowsOf } from './adapter-mapping.js';
 
 const embedding = operator('aten::embedding');
 const linear = operator('xinghe::linear');
@@ -9,11 +9,11 @@ const linear = operator('xinghe::linear');
 /** Stands in the tree where its base stood. The tables are no parameters of the model: they come and go. */
 export class MultiEmbedding extends Module implements Embedding {
   readonly base: Embedding;
-  readonly #rows: AdapterRows;
+  readonly #rows: AdapterMapping;
   readonly #tables = new Map<number, Tensor>();
 
   /** @param rows shared by all layers of the model */
-  constructor(base: Embedding, rows: AdapterRows) {
+  constructor(base: Embedding, rows: AdapterMapping) {
     super();
     this.base = base;
     this.#rows = rows;

@@ -3,18 +3,18 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DenseLinear, type Linear } from '../nn/index.js';
 import {
   type FloatDType,
-  Generator,
   liveTensorCount,
   noGrad,
+  RandomGenerator,
   randn,
   scope,
   setInvariantLinear,
   Tensor,
   zeros,
 } from '../tensor/index.js';
-import { AdapterRows, LoraLinear, type LoraOptions, type LoraUpdate, MultiLoraLinear } from './index.js';
+import { AdapterMapping, LoraLinear, type LoraOptions, type LoraUpdate, MultiLoraLinear } from './index.js';
 
-const random = new Generator(23);
+const random = new RandomGenerator(23);
 const [I, O] = [48, 40];
 
 const adapters: readonly LoraOptions[] = [
@@ -63,7 +63,7 @@ const cases = (['out-in', 'in-out'] as const).flatMap((layout) =>
 
 describe.each(cases)('$layout, $dtype', ({ layout, dtype }) => {
   const base = plainLinear(layout, dtype);
-  const rows = new AdapterRows();
+  const rows = new AdapterMapping();
   const layer = new MultiLoraLinear(base, rows);
   const updates = adapters.map(updateOf);
   const references = updates.map((update) => alone(base, update));
@@ -151,7 +151,7 @@ describe.each(cases)(
           const real = (shape: readonly number[], of: FloatDType): Tensor => randn(shape, random).to(of);
           const base = plainLinear(layout, dtype);
           base.assign('weight', real(base.weight.shape, dtype));
-          const rows = new AdapterRows();
+          const rows = new AdapterMapping();
           const layer = new MultiLoraLinear(base, rows);
           const references = adapters.map((options, index) => {
             const update = {
@@ -183,7 +183,7 @@ describe.each(cases)(
 
 test('in place of its base a model sees the same parameters; adapters are freed one by one', () => {
   const base = plainLinear('out-in', 'float32');
-  const rows = new AdapterRows();
+  const rows = new AdapterMapping();
   const layer = new MultiLoraLinear(base, rows);
   const before = liveTensorCount();
   scope(() => {
@@ -208,7 +208,7 @@ test('in place of its base a model sees the same parameters; adapters are freed 
 });
 
 test('rows of one adapter are one product, and none of it where nobody uses one', () => {
-  const rows = new AdapterRows();
+  const rows = new AdapterMapping();
   rows.setRows([undefined, 3, 3, undefined, 5]);
   expect(rows.groups).toEqual([
     { adapter: 3, rows: { start: 1, length: 2 } },

@@ -6,7 +6,7 @@
  */
 import type { Linear } from '../nn/index.js';
 import { isFloatDType, noGrad, operator, scope, type Tensor } from '../tensor/index.js';
-import { type AdapterRows, replaceRows, rowsOf } from './adapter-rows.js';
+import { type AdapterMapping, replaceRows, rowsOf } from './adapter-mapping.js';
 import { type LoraOptions, loraScale } from './lora-options.js';
 import { rowNorms } from './row-norms.js';
 import { WrappedLinear } from './wrapped-linear.js';
@@ -41,11 +41,11 @@ interface AttachedUpdate {
 
 /** Stands in the tree where its base stood. The adapters are no parameters of the model: they come and go. */
 export class MultiLoraLinear extends WrappedLinear {
-  readonly #rows: AdapterRows;
+  readonly #rows: AdapterMapping;
   readonly #updates = new Map<number, AttachedUpdate>();
 
   /** @param rows shared by all layers of the model */
-  constructor(base: Linear, rows: AdapterRows) {
+  constructor(base: Linear, rows: AdapterMapping) {
     super(base);
     this.#rows = rows;
   }

@@ -28,8 +28,8 @@ export interface ForwardContext {
   attend(layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor;
 }
 
-/** How positions turn queries and keys (see `rotaryTable`). */
-export interface RotaryRule {
+/** How positions rotate queries and keys (see `rotaryTable`). */
+export interface RotaryParameters {
   readonly base: number;
   /** Factor on cos and sin. Default 1. */
   readonly scale?: number;
@@ -80,9 +80,9 @@ export abstract class CausalLm extends Module {
   readonly shape: ModelShape;
   /** Tokens that a query sees at most, itself included; undefined: all. */
   readonly window: number | undefined = undefined;
-  /** A token that no other looks at in generation, wherever it stands; undefined: every token is seen. */
-  readonly unseenTokenId: number | undefined = undefined;
-  /** True where `attend` is given keys that it has to turn itself, because the rule changes for all keys at once. */
+  /** A token that is masked in generation, wherever it stands; undefined: none. */
+  readonly maskedTokenId: number | undefined = undefined;
+  /** True where `attend` is given keys that it has to rotate itself, because the base changes for all keys at once. */
   readonly cachesUnrotatedKeys: boolean = false;
   abstract readonly layers: readonly Block[];
   abstract readonly ends: ModelEnds;
@@ -99,7 +99,7 @@ export abstract class CausalLm extends Module {
   abstract head(hidden: Tensor): Tensor; // [B, T, V]
 
   /** The rotation that a text has when its length, all tokens known so far, is `length`. */
-  abstract rotaryRule(length: number): RotaryRule;
+  abstract rotaryParameters(length: number): RotaryParameters;
 
   /** The dtype that the blocks compute in: that of their matrices (norms may be wider). */
   get computeDType(): FloatDType {
@@ -146,7 +146,7 @@ export abstract class CausalLm extends Module {
       start: 0,
       length,
       headDim: this.shape.headDim,
-      ...this.rotaryRule(longest),
+      ...this.rotaryParameters(longest),
       dtype,
       device,
     });

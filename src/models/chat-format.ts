@@ -32,10 +32,10 @@ export interface TrainingIds {
   /** For each id: 1 where predicting it is learned (an answer with its end token), else 0. */
   readonly lossMask: readonly number[];
   /** The same in stretches, for who copies them elsewhere. */
-  readonly pieces: readonly TrainingPiece[];
+  readonly spans: readonly TrainingSpan[];
 }
 
-export interface TrainingPiece {
+export interface TrainingSpan {
   readonly ids: readonly number[];
   readonly isLearned: boolean;
 }
@@ -169,7 +169,7 @@ export function withSystem(system: string | undefined, question: string): string
 }
 
 /** The ids of the longest row of newest units within the limit; undefined if the last one alone is too long. */
-export function fitNewest<Unit>(
+export function keepNewest<Unit>(
   units: readonly Unit[],
   limit: number | undefined,
   render: (units: readonly Unit[]) => number[],
@@ -206,23 +206,23 @@ export function requireToken(family: string, tokenizer: Tokenizer, token: string
   );
 }
 
-/** Gathers pieces of a training row. */
-export class TrainingRow implements TrainingIds {
-  readonly pieces: TrainingPiece[] = [];
+/** Gathers spans of a training row. */
+export class TrainingIdsBuilder implements TrainingIds {
+  readonly spans: TrainingSpan[] = [];
   #ids: readonly number[] | undefined;
   #lossMask: readonly number[] | undefined;
 
   get ids(): readonly number[] {
-    this.#ids ??= this.pieces.flatMap(({ ids }) => ids);
+    this.#ids ??= this.spans.flatMap(({ ids }) => ids);
     return this.#ids;
   }
 
   get lossMask(): readonly number[] {
-    this.#lossMask ??= this.pieces.flatMap(({ ids, isLearned }) => ids.map(() => (isLearned ? 1 : 0)));
+    this.#lossMask ??= this.spans.flatMap(({ ids, isLearned }) => ids.map(() => (isLearned ? 1 : 0)));
     return this.#lossMask;
   }
 
   push(ids: readonly number[], isLearned: boolean): void {
-    this.pieces.push({ ids, isLearned });
+    this.spans.push({ ids, isLearned });
   }
 }

@@ -17,7 +17,7 @@ export function checkFiniteLogits(logits: Tensor, { model }: LoadedModel): void 
  * Runs `body`; if it ends in a NonFiniteError and a weight is to blame, the message names it.
  * @param source where the weights come from
  */
-export function blameWeights<Result>(
+export function reportNonFiniteWeights<Result>(
   { model, architecture }: LoadedModel,
   source: string,
   body: () => Result,

@@ -1,13 +1,13 @@
 /** What the rest of the system knows of a model family, and of one model of it. */
 import type { z } from 'zod';
 import {
-  NAME_DIALECTS,
-  type NameDialect,
   type NameScheme,
   type NameTable,
   nameScheme,
   ownNames,
   type ShardingTable,
+  TENSOR_NAMINGS,
+  type TensorNaming,
   type WeightTables,
 } from '../checkpoint/index.js';
 import { parseConfig } from '../config/index.js';
@@ -63,7 +63,7 @@ export function defineFamily<Schema extends z.ZodType>(definition: {
   readonly names: NameTable;
   readonly sharding: ShardingTable;
   /** Spellings beside the published one. */
-  readonly schemes?: Partial<Record<NameDialect, NameScheme>>;
+  readonly schemes?: Partial<Record<TensorNaming, NameScheme>>;
   readonly keepsFloat32?: WeightTables['keepsFloat32'];
   readonly describe: (
     config: z.output<Schema>,
@@ -75,7 +75,7 @@ export function defineFamily<Schema extends z.ZodType>(definition: {
     names,
     sharding,
     schemes: new Map(
-      NAME_DIALECTS.flatMap((dialect) => {
+      TENSOR_NAMINGS.flatMap((dialect) => {
         const scheme = dialects[dialect];
         return scheme === undefined ? [] : [[dialect, scheme] as const];
       }),

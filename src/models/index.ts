@@ -1,3 +1,4 @@
+export { readAuxiliaryFile } from './auxiliary-files.js';
 export {
   type Block,
   type BlockLinears,
@@ -16,9 +17,9 @@ export {
   promptLimit,
   type TrainingIds,
   type TrainingOptions,
-  type TrainingPiece,
+  type TrainingSpan,
 } from './chat-format.js';
-export { blameWeights, checkFiniteLogits } from './check-finite.js';
+export { checkFiniteLogits, reportNonFiniteWeights } from './check-finite.js';
 export {
   type ConversionPlan,
   type ConversionResult,
@@ -31,8 +32,7 @@ export { type LoadedModel, type LoadModelOptions, loadModel, loadModelArchitectu
 export type { ModelShape } from './model-shape.js';
 export { holdsTokenizer, loadModelTokenizer, tokenizerSource } from './model-tokenizer.js';
 export { families, findConfig, loadArchitecture, parseArchitecture } from './registry.js';
-export { modelSideFiles, type SideFile, saveModel } from './save-model.js';
-export { readSideFile } from './side-files.js';
+export { type AuxiliaryFile, auxiliaryFilesOf, saveModel } from './save-model.js';
 export { sparkChat } from './spark/chat-format.js';
 export { telechatChat } from './telechat/chat-format.js';
 export { telechat52bChat } from './telechat52b/chat-format.js';

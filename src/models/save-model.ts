@@ -12,13 +12,13 @@ const TOKENIZER_FILES =
   /^(tokenizer\.json|.*\.model|tokenizer_config\.json|special_tokens_map\.json|added_tokens\.json|generation_config\.json)$/;
 
 /** What lies beside the weights: the config as text, tokenizer files by their place. */
-export interface SideFile {
+export interface AuxiliaryFile {
   readonly name: string;
   readonly content: string | Uint8Array | { readonly file: string };
 }
 
 /** @param tokenizerPath a tokenizer file or folder to copy beside the weights */
-export function modelSideFiles({ architecture }: LoadedModel, tokenizerPath?: string): SideFile[] {
+export function auxiliaryFilesOf({ architecture }: LoadedModel, tokenizerPath?: string): AuxiliaryFile[] {
   const { configFile, publishedConfig } = architecture;
   const config =
     configFile === 'config.json'
@@ -40,7 +40,7 @@ export async function saveModel(folder: string, loaded: LoadedModel, tokenizerPa
     folder,
     (temporary) => {
       saveWeights(model, architecture.names, temporary);
-      for (const { name, content } of modelSideFiles(loaded, tokenizerPath))
+      for (const { name, content } of auxiliaryFilesOf(loaded, tokenizerPath))
         if (typeof content === 'string' || content instanceof Uint8Array)
           writeFileAtomic(join(temporary, name), content);
         else copyFileSync(content.file, join(temporary, name));
@@ -50,7 +50,7 @@ export async function saveModel(folder: string, loaded: LoadedModel, tokenizerPa
 }
 
 /** Of a tokenizer file or folder, or of a GGUF that holds one. */
-function tokenizerFiles(path: string): SideFile[] {
+function tokenizerFiles(path: string): AuxiliaryFile[] {
   const inside = embeddedFiles(path);
   if (inside.size > 0) return [...inside].map(([name, content]) => ({ name, content }));
   if (fileStatus(path)?.isDirectory() === true)

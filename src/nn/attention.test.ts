@@ -1,12 +1,12 @@
 /** Windowed attention in slices against the formula over all pairs of tokens. */
 import { describe, expect, test } from 'vitest';
-import { floatTensor, Generator, intTensor, randn, scope, type Tensor } from '../tensor/index.js';
+import { floatTensor, intTensor, RandomGenerator, randn, scope, type Tensor } from '../tensor/index.js';
 import { type AttentionMask, attention, documentMask } from './attention.js';
 
 const [BATCH, HEADS, TOKENS, DIM] = [2, 3, 23, 8];
 
 function heads(seed: number): Tensor {
-  return randn([BATCH, HEADS, TOKENS, DIM], new Generator(seed)).to('float64');
+  return randn([BATCH, HEADS, TOKENS, DIM], new RandomGenerator(seed)).to('float64');
 }
 
 /** softmax(q k^T / sqrt(E)) v with a number for each pair. @param sees whether the query i of a row sees the key j */

@@ -30,17 +30,17 @@ export interface AttentionMask {
   readonly documents?: DocumentMask | undefined;
 }
 
-/** Which texts lie in each row; made once for a forward pass. */
+/** Which documents lie in each row; made once for a forward pass. */
 export interface DocumentMask {
   readonly lengths: readonly (readonly number[])[]; // [B][…]
-  /** True where a query may see a key; undefined where the rows are so long that each text goes on its own. */
+  /** True where a query may see a key; undefined where the rows are so long that each document goes on its own. */
   readonly visible: Tensor | undefined; // bool [B, 1, T, T]
 }
 
-/** Up to this length one call with a mask is faster than a call for each text; beyond it wasted pairs cost more. */
+/** Up to this length one call with a mask is faster than a call for each document; beyond it wasted pairs cost more. */
 const MASKED_LENGTH = 512;
 
-/** @param lengths of the texts in each row, T together */
+/** @param lengths of the documents in each row, T together */
 export function documentMask(
   lengths: readonly (readonly number[])[],
   window: number | undefined,

@@ -6,12 +6,12 @@ import {
   cat,
   type DType,
   empty,
-  Generator,
   grad,
   intTensor,
   liveTensorCount,
   noGrad,
   operator,
+  RandomGenerator,
   randn,
   scope,
   setThreads,
@@ -32,7 +32,7 @@ type Kernel = (...inputs: Tensor[]) => Tensor;
 interface Case {
   readonly fused: Kernel;
   readonly composed: Kernel;
-  readonly inputs: (generator: Generator, dtype: DType) => Tensor[];
+  readonly inputs: (generator: RandomGenerator, dtype: DType) => Tensor[];
 }
 
 const dtypes = ['float64', 'float32', 'bfloat16', 'float16'] as const;
@@ -77,7 +77,10 @@ function normCase(shape: readonly number[], isRoundedBefore: boolean, layout?: (
   };
 }
 
-function gateCase(activation: 'silu' | 'gelu_tanh', make: (g: Generator, dtype: DType) => Tensor[]): Case {
+function gateCase(
+  activation: 'silu' | 'gelu_tanh',
+  make: (g: RandomGenerator, dtype: DType) => Tensor[],
+): Case {
   return {
     fused: (gate, up) => gatedActivation(gate ?? empty([0]), up ?? empty([0]), activation),
     composed: (gate, up) => {
@@ -95,7 +98,7 @@ function tables(tokens: number, headDim: number, dtype: DType): { cos: Tensor; s
   return { cos: angles.cos().to(dtype), sin: angles.sin().to(dtype) };
 }
 
-function rotaryCase(make: (g: Generator, dtype: DType) => Tensor): Case {
+function rotaryCase(make: (g: RandomGenerator, dtype: DType) => Tensor): Case {
   return {
     fused: (x) => {
       if (x === undefined) throw new Error('rotary takes a tensor');
@@ -138,11 +141,11 @@ function lossCase(rows: number, classes: number, layout?: (x: Tensor) => Tensor)
 
 const plain =
   (...shape: number[]) =>
-  (generator: Generator, dtype: DType): Tensor[] => [
+  (generator: RandomGenerator, dtype: DType): Tensor[] => [
     randn(shape, generator, { dtype }).mul(4),
     randn(shape, generator, { dtype }),
   ];
-const halves = (generator: Generator, dtype: DType): Tensor[] => {
+const halves = (generator: RandomGenerator, dtype: DType): Tensor[] => {
   const wide = randn([3, 5, 2 * 37], generator, { dtype });
   return [wide.narrow(-1, 0, 37), wide.narrow(-1, 37, 37)];
 };
@@ -191,7 +194,7 @@ const cases: Record<string, Case> = {
 };
 
 function compare({ fused, composed, inputs }: Case, dtype: TestedDType): void {
-  const generator = new Generator(3);
+  const generator = new RandomGenerator(3);
   const leaves = inputs(generator, dtype).map((x) => x.detach().setRequiresGrad(true));
   const expected = composed(...leaves);
   const actual = fused(...leaves);
@@ -233,7 +236,7 @@ describe('float64', () => {
     scope(() => {
       const tested = cases[name];
       if (tested === undefined) throw new Error(name);
-      const generator = new Generator(5);
+      const generator = new RandomGenerator(5);
       const leaves = tested.inputs(generator, 'float64').map((x) => x.setRequiresGrad(true));
       const output = tested.fused(...leaves);
       const direction = randn(output.shape, generator, { dtype: 'float64' });
@@ -261,7 +264,7 @@ describe('float64', () => {
     scope(() => {
       const tested = cases[name];
       if (tested === undefined) throw new Error(name);
-      const leaves = tested.inputs(new Generator(5), 'float64').map((x) => x.setRequiresGrad(true));
+      const leaves = tested.inputs(new RandomGenerator(5), 'float64').map((x) => x.setRequiresGrad(true));
       const second = (kernel: Kernel): (Tensor | null)[] => {
         const first = grad(
           [
@@ -292,7 +295,7 @@ it('gives the same bits on one thread and on two', () =>
     const run = (name: string): Tensor[] => {
       const tested = cases[name];
       if (tested === undefined) throw new Error(name);
-      const leaves = tested.inputs(new Generator(9), 'float32').map((x) => x.setRequiresGrad(true));
+      const leaves = tested.inputs(new RandomGenerator(9), 'float32').map((x) => x.setRequiresGrad(true));
       const output = tested.fused(...leaves);
       return [output, ...grad([output.pow(2).sum()], leaves).flatMap((gradient) => gradient ?? [])];
     };
@@ -360,7 +363,7 @@ describe('weighted cross-entropy', () => {
     'takes any target of a row of weight 0, here %i, fused and composed alike',
     (target) =>
       scope(() => {
-        const values = randn([3, 11], new Generator(3));
+        const values = randn([3, 11], new RandomGenerator(3));
         const results = [false, true].map((isComposed) => {
           const logits = values.mul(1).detach().setRequiresGrad(true);
           // Integers as weights are not the fused kernel's.

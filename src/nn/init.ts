@@ -1,5 +1,5 @@
 /** Initial values of a model that is trained from scratch. */
-import { type FloatDType, type Generator, ones, randn, type Tensor, zeros } from '../tensor/index.js';
+import { type FloatDType, ones, type RandomGenerator, randn, type Tensor, zeros } from '../tensor/index.js';
 import { Embedding } from './embedding.js';
 import { DenseLinear } from './linear.js';
 import type { Module } from './module.js';
@@ -11,7 +11,7 @@ export type InitRule = { readonly kind: 'normal'; readonly std: number } | { rea
 export interface InitOptions {
   readonly rule: InitRule;
   /** The draws happen on the CPU in float32, so that a seed gives the same model on every device. */
-  readonly generator: Generator;
+  readonly generator: RandomGenerator;
   /** Default float32. */
   readonly dtype?: FloatDType;
   /** Default cpu. */

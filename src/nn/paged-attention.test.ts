@@ -9,10 +9,10 @@ import {
   cat,
   type DType,
   full,
-  Generator,
   getThreads,
   intTensor,
   operator,
+  RandomGenerator,
   randn,
   scope,
   setThreads,
@@ -73,7 +73,7 @@ interface Piece {
 
 function sequenceOf(
   { dtype, heads, headDim, tables }: Layout,
-  generator: Generator,
+  generator: RandomGenerator,
   length: number,
   unseen: readonly number[] = [],
   keyTable = 0,
@@ -299,7 +299,7 @@ it('is scaled_dot_product_attention over ragged batches, as is its composed form
   fc.assert(
     fc.property(batches, ({ layout, sequences: shapes, gap, seed }) =>
       scope(() => {
-        const generator = new Generator(seed);
+        const generator = new RandomGenerator(seed);
         const sequences = shapes.map(({ before, rows, unseen, keyTable }) =>
           sequenceOf(
             layout,
@@ -352,7 +352,7 @@ describe.each(dtypes)('%s', (dtype) => {
     ])('gives a row the same bits whatever runs with it: %o', (form) =>
       scope(() => {
         const layout: Layout = { ...plain, ...form, dtype, isInt8 };
-        const generator = new Generator(3);
+        const generator = new RandomGenerator(3);
         const unseen = [0, 1, 2, 40, 90];
         const lengths = [150, 61, 17];
         const sequences = lengths.map((length) =>
@@ -435,7 +435,7 @@ describe('blocks that dropped out of the window', () => {
   it.each([-1, 1_000_000])('are not looked at: page %i', (page) =>
     scope(() => {
       const layout: Layout = { ...plain, window: 20 };
-      const sequences = [sequenceOf(layout, new Generator(4), 100)];
+      const sequences = [sequenceOf(layout, new RandomGenerator(4), 100)];
       const whole = new Pool(layout, sequences).attendInChunks(0, [100]);
       const pool = new Pool(layout, sequences);
       pool.attend([{ sequence: 0, from: 0, count: 99 }]);
@@ -449,7 +449,7 @@ describe('blocks that dropped out of the window', () => {
 
 it('what a query does not see may be anything', () =>
   scope(() => {
-    const sequence = sequenceOf(plain, new Generator(6), 40, [7]);
+    const sequence = sequenceOf(plain, new RandomGenerator(6), 40, [7]);
     const clean = new Pool(plain, [sequence]).attendInChunks(0, [40]);
     for (const position of [7, 30]) {
       const spoil = (x: Tensor): Tensor => {
@@ -467,7 +467,7 @@ it('what a query does not see may be anything', () =>
 
 it('takes no sequences and no rows', () =>
   scope(() => {
-    const pool = new Pool(plain, [sequenceOf(plain, new Generator(1), 4)]);
+    const pool = new Pool(plain, [sequenceOf(plain, new RandomGenerator(1), 4)]);
     expect(pool.attend([{ sequence: 0, from: 0, count: 0 }])[0]?.shape).toEqual([1, 2, 0, 64]);
   }));
 
@@ -477,7 +477,7 @@ describe('refuses', () => {
     change: Partial<Record<'tables' | 'sequences' | 'k' | 'keyPages' | 'scales' | 'seen' | 'cos', Tensor>>,
   ) {
     return scope(() => {
-      const { q, k, v } = sequenceOf(plain, new Generator(1), 20);
+      const { q, k, v } = sequenceOf(plain, new RandomGenerator(1), 20);
       const pages = (shape: number[]): Tensor => zeros(shape);
       for (const operation of [kernel, composed])
         operation(

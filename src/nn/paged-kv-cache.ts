@@ -82,9 +82,9 @@ export function pagedBlockBytes({
 export class PagedKvCache {
   readonly #layers: readonly Pages[];
   readonly #window: number;
-  readonly #seen: Tensor; // uint8 [P, 16]: 0 where no other token may look
+  readonly #attentionMask: Tensor; // uint8 [P, 16]: 0 where masked
   /** The same as bits, to know what has to be written. */
-  readonly #seenBits: Uint16Array;
+  readonly #attentionBits: Uint16Array;
 
   constructor({ layers, blocks, numKvHeads, headDim, dtype, device, window }: PagedKvCacheOptions) {
     const make = (shape: readonly number[], type: DType): Tensor =>
@@ -98,8 +98,8 @@ export class PagedKvCache {
       valueScales: scales(),
     }));
     this.#window = window ?? 0;
-    this.#seen = ones([blocks, BLOCK_SIZE], { dtype: 'uint8', device }).keep();
-    this.#seenBits = new Uint16Array(blocks).fill(0xffff);
+    this.#attentionMask = ones([blocks, BLOCK_SIZE], { dtype: 'uint8', device }).keep();
+    this.#attentionBits = new Uint16Array(blocks).fill(0xffff);
   }
 
   /** The tables of a step, in the order of its rows. */
@@ -135,7 +135,7 @@ export class PagedKvCache {
       pages.values,
       pages.keyScales,
       pages.valueScales,
-      this.#seen,
+      this.#attentionMask,
       step.blockTables,
       step.sequences,
       this.#window,
@@ -145,31 +145,31 @@ export class PagedKvCache {
   }
 
   /** Says for tokens from `position` on which of them others may look at. */
-  setSeen(blocks: readonly number[], position: number, seen: readonly boolean[]): void {
+  setAttentionMask(blocks: readonly number[], position: number, seen: readonly boolean[]): void {
     const changed = new Set<number>();
     for (const [index, isSeen] of seen.entries()) {
       const block = blocks[Math.floor((position + index) / BLOCK_SIZE)] ?? ABSENT_BLOCK;
       if (block === ABSENT_BLOCK) continue;
       const bit = 1 << ((position + index) % BLOCK_SIZE);
-      const old = this.#seenBits[block] ?? 0;
+      const old = this.#attentionBits[block] ?? 0;
       const bits = isSeen ? old | bit : old & ~bit;
       if (bits === old) continue;
-      this.#seenBits[block] = bits;
+      this.#attentionBits[block] = bits;
       changed.add(block);
     }
     for (const block of changed) {
-      const bits = this.#seenBits[block] ?? 0;
+      const bits = this.#attentionBits[block] ?? 0;
       const bytes = Uint8Array.from({ length: BLOCK_SIZE }, (_, slot) => (bits >> slot) & 1);
       scope(() => {
         const fresh = tensorFromBytes(bytes, [BLOCK_SIZE], 'uint8');
-        this.#seen.select(0, block).copy_(fresh);
+        this.#attentionMask.select(0, block).copy_(fresh);
       });
     }
   }
 
-  /** True while tokens of this block that are not to be seen are marked, from whatever it held before. */
-  holdsUnseen(block: number): boolean {
-    return this.#seenBits[block] !== 0xffff;
+  /** True while the block has masked tokens, from whatever it held before. */
+  hasMaskedTokens(block: number): boolean {
+    return this.#attentionBits[block] !== 0xffff;
   }
 
   /** Copies a block, for a sequence that goes on differently from within it. */
@@ -184,14 +184,14 @@ export class PagedKvCache {
         copy(keyScales);
         copy(valueScales);
       }
-      if (this.#seenBits[from] !== this.#seenBits[to]) copy(this.#seen);
+      if (this.#attentionBits[from] !== this.#attentionBits[to]) copy(this.#attentionMask);
     });
-    this.#seenBits[to] = this.#seenBits[from] ?? 0xffff;
+    this.#attentionBits[to] = this.#attentionBits[from] ?? 0xffff;
   }
 
   dispose(): void {
     for (const { keys, values, keyScales, valueScales } of this.#layers)
       for (const tensor of [keys, values, keyScales, valueScales]) tensor?.dispose();
-    this.#seen.dispose();
+    this.#attentionMask.dispose();
   }
 }

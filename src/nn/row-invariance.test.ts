@@ -7,10 +7,10 @@ import { afterEach, describe, expect, it } from 'vitest';
 import {
   arange,
   type DType,
-  Generator,
   getThreads,
   noGrad,
   operator,
+  RandomGenerator,
   randn,
   scope,
   setThreads,
@@ -35,7 +35,7 @@ const bits: Record<TestedDType, DType> = {
 
 /** Inputs [T, …], row by row, and the operator on some of their rows, as [1, T, …] like a forward pass has them. */
 interface Case {
-  readonly inputs: (generator: Generator, dtype: TestedDType, tokens: number) => Tensor[];
+  readonly inputs: (generator: RandomGenerator, dtype: TestedDType, tokens: number) => Tensor[];
   readonly run: (inputs: readonly Tensor[], first: number) => Tensor; // [1, T, …]
 }
 
@@ -47,11 +47,11 @@ function at(inputs: readonly Tensor[], index: number): Tensor {
 
 const rows =
   (count: number, features: number) =>
-  (generator: Generator, dtype: TestedDType, tokens: number): Tensor[] =>
+  (generator: RandomGenerator, dtype: TestedDType, tokens: number): Tensor[] =>
     Array.from({ length: count }, () => randn([tokens, features], generator, { dtype }).mul(3));
 
 const weight = (features: number, dtype: DType, seed: number): Tensor =>
-  randn([features], new Generator(seed), { dtype });
+  randn([features], new RandomGenerator(seed), { dtype });
 
 function norms(features: number): Record<string, Case> {
   const inputs = rows(1, features);
@@ -123,9 +123,9 @@ const cases: Record<string, Case> = Object.assign(
   ...[22, 64, 128, 160].map((headDim) => rotaries(5, headDim)),
   {
     embedding: {
-      inputs: (_: Generator, __: TestedDType, tokens: number) => [arange(0, tokens).mul(7)],
+      inputs: (_: RandomGenerator, __: TestedDType, tokens: number) => [arange(0, tokens).mul(7)],
       run: (given: readonly Tensor[]) =>
-        embedding(randn([1000, 67], new Generator(2), { dtype: 'float32' }), at(given, 0)),
+        embedding(randn([1000, 67], new RandomGenerator(2), { dtype: 'float32' }), at(given, 0)),
     },
   },
 );
@@ -142,7 +142,7 @@ afterEach(() => setThreads(threads));
 
 /** All rows at once on one thread, against every way of taking them in parts. */
 function check({ inputs, run }: Case, dtype: TestedDType, tokens: number): void {
-  const given = inputs(new Generator(8), dtype, tokens);
+  const given = inputs(new RandomGenerator(8), dtype, tokens);
   const take = (first: number, count: number): Tensor =>
     asBits(
       run(

@@ -10,7 +10,7 @@ import {
   type ChatMessage,
   loadModelArchitecture,
   loadModelTokenizer,
-  readSideFile,
+  readAuxiliaryFile,
 } from '../models/index.js';
 import type { Tokenizer } from '../tokenizers/index.js';
 import { type ChatTurn, renderFamilyChat } from './chat-prompt.js';
@@ -84,7 +84,7 @@ export function loadServedModel(options: LoadServedModelOptions): ServedModel {
   const architecture = loadModelArchitecture(path, configPath);
   const tokenizer = loadModelTokenizer(architecture, tokenizerPath ?? path);
   const defaults = parseGenerationDefaults(
-    readSideFile(path, 'generation_config.json'),
+    readAuxiliaryFile(path, 'generation_config.json'),
     `${path}: generation_config.json`,
   );
   return createServedModel({
@@ -165,9 +165,9 @@ function chatStops(
 }
 
 function readChatTemplate(path: string): string | undefined {
-  const file = readSideFile(path, 'chat_template.jinja');
+  const file = readAuxiliaryFile(path, 'chat_template.jinja');
   if (file !== undefined) return file;
-  const config = readSideFile(path, 'tokenizer_config.json');
+  const config = readAuxiliaryFile(path, 'tokenizer_config.json');
   if (config === undefined) return undefined;
   const templates = configValue(parseJson(config, `${path}: tokenizer_config.json`), 'chat_template');
   // Several have names; the one for plain conversations is called default.

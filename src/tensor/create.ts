@@ -1,7 +1,7 @@
 /** Tensors from nothing, from numbers, from random generators, and from other tensors. */
 import type { DType } from './dtype.js';
-import type { Generator } from './generator.js';
 import { native } from './native.js';
+import type { RandomGenerator } from './random-generator.js';
 import { operator, Tensor } from './tensor.js';
 
 export interface TensorOptions {
@@ -60,7 +60,7 @@ export function arange(
 /** Normally distributed. */
 export function randn(
   shape: readonly number[],
-  generator: Generator,
+  generator: RandomGenerator,
   { mean = 0, std = 1, ...options }: TensorOptions & { mean?: number; std?: number } = {},
 ): Tensor {
   return normalOp(empty(shape, options), mean, std, generator);
@@ -69,7 +69,7 @@ export function randn(
 /** Uniform in [low, high). */
 export function rand(
   shape: readonly number[],
-  generator: Generator,
+  generator: RandomGenerator,
   { low = 0, high = 1, ...options }: TensorOptions & { low?: number; high?: number } = {},
 ): Tensor {
   return uniformOp(empty(shape, options), low, high, generator);
@@ -118,10 +118,10 @@ export function where(condition: Tensor, yes: Tensor, no: Tensor): Tensor {
 }
 
 /** The state of a generator as a uint8 tensor. */
-export function generatorState(generator: Generator): Tensor {
+export function generatorState(generator: RandomGenerator): Tensor {
   return new Tensor(native().getGeneratorState(generator.handle));
 }
 
-export function restoreGenerator(generator: Generator, state: Tensor): void {
+export function restoreGenerator(generator: RandomGenerator, state: Tensor): void {
   native().setGeneratorState(generator.handle, state.handle);
 }

@@ -8,7 +8,7 @@ import {
   cpuFeatures,
   deviceList,
   getThreads,
-  prepareEngine,
+  prepareRuntime,
   selectDevice,
   setThreads,
 } from './index.js';
@@ -48,7 +48,7 @@ describe('threads', () => {
     expect(getThreads()).toBe(2);
     setThreads(before);
     for (const threads of [0, -1, 1.5, Number.NaN, 1e9])
-      expect(() => prepareEngine({ threads })).toThrow(InputError);
+      expect(() => prepareRuntime({ threads })).toThrow(InputError);
   });
 });
 

@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { arch, cpus } from 'node:os';
 import { join } from 'node:path';
 import { InputError, messageOf } from '../errors/index.js';
-import { engineBuild } from './engine.js';
 import { native } from './native.js';
+import { nativeBuild } from './runtime.js';
 
 /** Threads of one operator on the CPU; holds for this thread of JavaScript. */
 export function setThreads(count: number): void {
@@ -108,7 +108,7 @@ let cudaLoaded = false;
 
 /** @returns the number of CUDA devices */
 function loadCuda(): number {
-  const build = engineBuild();
+  const build = nativeBuild();
   if (build === undefined) throw new InputError('CUDA needs build/build.json; run `npm run setup`');
   const { path, version } = build.libtorch;
   const library = (stem: string): string => join(path, 'lib', `lib${stem}.so`);

@@ -6,10 +6,10 @@ import { getThreads, setThreads } from './devices.js';
 import type { FloatDType } from './dtype.js';
 import {
   empty,
-  Generator,
   isInvariantLinear,
   liveTensorCount,
   operator,
+  RandomGenerator,
   randn,
   scope,
   setInvariantLinear,
@@ -27,9 +27,9 @@ afterEach(() => {
 });
 
 const layouts = {
-  '[O, I]': (outputs: number, inputs: number, generator: Generator, dtype: FloatDType) =>
+  '[O, I]': (outputs: number, inputs: number, generator: RandomGenerator, dtype: FloatDType) =>
     randn([outputs, inputs], generator, { dtype }),
-  '[I, O]': (outputs: number, inputs: number, generator: Generator, dtype: FloatDType) =>
+  '[I, O]': (outputs: number, inputs: number, generator: RandomGenerator, dtype: FloatDType) =>
     randn([inputs, outputs], generator, { dtype }).transpose(0, 1),
 };
 type Layout = keyof typeof layouts;
@@ -63,7 +63,7 @@ describe.each(instructions)('with %s at most', (most) => {
     (dtype, layout) => {
       for (const [inputs, outputs] of sizes)
         scope(() => {
-          const generator = new Generator(3);
+          const generator = new RandomGenerator(3);
           const x = randn([513, inputs], generator, { dtype });
           const weight = layouts[layout](outputs, inputs, generator, dtype);
           const bias = randn([outputs], generator, { dtype });
@@ -94,7 +94,7 @@ describe.each(instructions)('with %s at most', (most) => {
     (dtype, layout) => {
       for (const [inputs, outputs] of sizes)
         scope(() => {
-          const generator = new Generator(5);
+          const generator = new RandomGenerator(5);
           const x = randn([90, inputs], generator, { dtype });
           const weight = layouts[layout](outputs, inputs, generator, dtype);
           const bias = randn([outputs], generator, { dtype });
@@ -116,7 +116,7 @@ describe.each(instructions)('with %s at most', (most) => {
 describe.each(layoutNames)('weights %s', (layout) => {
   it.each(dtypes)('in %s the shapes and values are those of libtorch', (dtype) => {
     scope(() => {
-      const generator = new Generator(7);
+      const generator = new RandomGenerator(7);
       const weight = layouts[layout](40, 24, generator, dtype);
       const wide = randn([2, 5, 48], generator, { dtype });
       const inputs = [
@@ -145,7 +145,7 @@ describe.each(layoutNames)('weights %s', (layout) => {
 
 it('a weight narrowed on both sides is read where it lies, and NaN beside it does no harm', () => {
   scope(() => {
-    const generator = new Generator(9);
+    const generator = new RandomGenerator(9);
     const x = randn([3, 21], generator, { dtype: 'bfloat16' });
     for (const transposed of [false, true]) {
       const whole = randn([60, 60], generator, { dtype: 'bfloat16' });
@@ -164,7 +164,7 @@ it('a weight narrowed on both sides is read where it lies, and NaN beside it doe
 it('infinities and NaN come out', () => {
   scope(() => {
     setInvariantLinear(true);
-    const generator = new Generator(1);
+    const generator = new RandomGenerator(1);
     for (const dtype of dtypes) {
       const x = randn([2, 40], generator, { dtype });
       const weight = randn([5, 40], generator, { dtype });
@@ -177,7 +177,7 @@ it('infinities and NaN come out', () => {
 
 it('a layer that records a graph is multiplied as before', () => {
   scope(() => {
-    const generator = new Generator(2);
+    const generator = new RandomGenerator(2);
     const x = randn([4, 300], generator);
     const weight = randn([7, 300], generator);
     const before = bits(ours(x, weight));
@@ -191,7 +191,7 @@ it('no tensor is left behind', () => {
   const before = liveTensorCount();
   setInvariantLinear(true);
   scope(() => {
-    const generator = new Generator(4);
+    const generator = new RandomGenerator(4);
     for (const layout of layoutNames) {
       const weight = layouts[layout](30, 50, generator, 'float32');
       noGrad(() => ours(randn([9, 50], generator), weight));
@@ -203,7 +203,7 @@ it('no tensor is left behind', () => {
 it('a wrong shape is libtorch’s to explain', () => {
   scope(() => {
     setInvariantLinear(true);
-    const generator = new Generator(6);
+    const generator = new RandomGenerator(6);
     expect(() => noGrad(() => ours(randn([2, 3], generator), randn([4, 5], generator)))).toThrow(/shapes/);
   });
 });

@@ -4,10 +4,10 @@ import { afterEach, describe, expect, it } from 'vitest';
 import {
   type DType,
   empty,
-  Generator,
   grad,
   liveTensorCount,
   operator,
+  RandomGenerator,
   randn,
   scope,
   type Tensor,
@@ -32,8 +32,8 @@ function largestDifference(a: Tensor | null | undefined, b: Tensor | null | unde
 }
 
 interface Case {
-  x: (generator: Generator, dtype: DType) => Tensor;
-  weight?: (generator: Generator, dtype: DType) => Tensor;
+  x: (generator: RandomGenerator, dtype: DType) => Tensor;
+  weight?: (generator: RandomGenerator, dtype: DType) => Tensor;
 }
 
 const cases: Record<string, Case> = {
@@ -75,7 +75,7 @@ describe.each(['blas', 'onednn'] as const)('%s', (route) => {
       if (made === undefined) throw new Error(name);
       const tolerance = tolerances[dtype] ?? 0;
       scope(() => {
-        const generator = new Generator(11);
+        const generator = new RandomGenerator(11);
         const x = made.x(generator, dtype).setRequiresGrad(true);
         const weight = (
           made.weight?.(generator, dtype) ?? randn([M, K], generator, { dtype })
@@ -105,7 +105,7 @@ describe.each(['blas', 'onednn'] as const)('%s', (route) => {
     scope(() => {
       const onednn = route === 'onednn';
       native().setLinearRoutes(onednn, onednn, onednn);
-      const generator = new Generator(2);
+      const generator = new RandomGenerator(2);
       const x = randn([4, K], generator).setRequiresGrad(true);
       const weight = randn([M, K], generator).setRequiresGrad(true);
       const secondOf = (linear: typeof ours): Tensor | null | undefined => {
@@ -124,7 +124,7 @@ describe.each(['blas', 'onednn'] as const)('%s', (route) => {
     scope(() => {
       const onednn = route === 'onednn';
       native().setLinearRoutes(onednn, onednn, onednn);
-      const generator = new Generator(2);
+      const generator = new RandomGenerator(2);
       const x = randn([4, K], generator).setRequiresGrad(true);
       const frozen = randn([M, K], generator);
       const [dx] = grad([ours(x, frozen).sum()], [x]);

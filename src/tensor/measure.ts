@@ -9,7 +9,7 @@ import { operator } from './tensor.js';
 const linear = operator('xinghe::linear');
 
 /** The least time of `body` in seconds over repetitions that fill `budget` seconds; at least one after a first run. */
-export function leastTime(body: () => void, budget: number): number {
+export function bestTime(body: () => void, budget: number): number {
   body();
   let least = Number.POSITIVE_INFINITY;
   const end = performance.now() + budget * 1000;
@@ -28,7 +28,7 @@ export function leastTime(body: () => void, budget: number): number {
 export function measureReadBandwidth(bytes = 512e6): number {
   return scope(() => {
     const values = full([bytes / 4], 1);
-    return bytes / leastTime(() => scope(() => void values.sum().item()), 0.3) / 1e9;
+    return bytes / bestTime(() => scope(() => void values.sum().item()), 0.3) / 1e9;
   });
 }
 
@@ -44,7 +44,7 @@ export function measureGemm(dtype: FloatDType, library?: 'blas' | 'onednn'): num
     return noGrad(() =>
       scope(() => {
         const x = full([size, size], 0.5, { dtype });
-        const seconds = leastTime(() => scope(() => void linear(x, x)), 0.2);
+        const seconds = bestTime(() => scope(() => void linear(x, x)), 0.2);
         return (2 * size ** 3) / seconds / 1e9;
       }),
     );

@@ -4,10 +4,10 @@ import {
   empty,
   floatTensor,
   full,
-  Generator,
   intTensor,
   noGrad,
   operator,
+  RandomGenerator,
   rand,
   scope,
   type Tensor,
@@ -72,15 +72,15 @@ describe('arguments', () => {
       expect(operator('aten::zeros')([2], 'float64').dtype).toBe('float64');
       expect(zeros([2], { device: 'meta' }).device).toBe('meta');
       expect(t([1, 2], [1, 2]).sum([1], true).shape).toEqual([1, 1]);
-      const generator = new Generator(1);
+      const generator = new RandomGenerator(1);
       expect(operator('aten::randperm.generator')(5, generator).shape).toEqual([5]);
       generator.dispose();
     }));
 
   it('more arguments than fit on the stack of a call', () =>
     scope(() => {
-      const x = rand([1, 1, 4, 4], new Generator(0));
-      const w = rand([1, 1, 3, 3], new Generator(1));
+      const x = rand([1, 1, 4, 4], new RandomGenerator(0));
+      const w = rand([1, 1, 3, 3], new RandomGenerator(1));
       const y = operator('aten::_convolution')(
         x,
         w,
@@ -227,7 +227,7 @@ describe('dtypes', () => {
 describe('without gradients', () => {
   it('gives what the autograd layer would pass on, bit by bit', () =>
     scope(() => {
-      const generator = new Generator(3);
+      const generator = new RandomGenerator(3);
       const x = rand([5, 7], generator);
       const y = rand([7, 3], generator);
       const run = (): Tensor => x.matmul(y).softmax(-1).add(1).sum([0]);

@@ -6,15 +6,15 @@
  */
 import { byteWidth, type DType, isDType } from './dtype.js';
 import type { Operators } from './generated/operators.js';
-import { Generator } from './generator.js';
 import { type NativeValue, native } from './native.js';
+import { RandomGenerator } from './random-generator.js';
 import { adopt, dispose, keep, type Scoped, setTensorTest } from './scope.js';
 
-type Argument = Tensor | Generator | NativeValue | readonly Argument[];
+type Argument = Tensor | RandomGenerator | NativeValue | readonly Argument[];
 
 function toNative(value: Argument): NativeValue {
   if (typeof value !== 'object' || value === null) return value;
-  if (value instanceof Tensor || value instanceof Generator) return value.handle;
+  if (value instanceof Tensor || value instanceof RandomGenerator) return value.handle;
   return isNumbers(value) ? value : value.map(toNative);
 }
 

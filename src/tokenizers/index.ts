@@ -17,7 +17,7 @@ export {
 } from './sentencepiece/model-file.js';
 export type { DecodeOptions, DecodeStream, EncodeOptions, Tokenizer } from './tokenizer.js';
 export { readTexts } from './training/chunk-texts.js';
-export { type FertilityCounts, FertilityMeter, fertilityRates, WRITINGS } from './training/fertility.js';
+export { type FertilityCounts, FertilityMeter, fertilityRates, TEXT_KINDS } from './training/fertility.js';
 export { mergeVocabularies, newRowSources } from './training/merge-vocabulary.js';
 export { NORMALIZATIONS } from './training/normalization-rules.js';
 export type { SentencePieceTrainingOptions } from './training/sentencepiece-options.js';

@@ -157,7 +157,7 @@ function alone(model: CausalLm, request: GenerationRequest, options: EngineOptio
 }
 
 /** More than any of these workloads needs: a text that gives way for ever would. */
-const MOST_STEPS = 5000;
+const MAX_STEPS = 5000;
 
 /**
  * Runs a workload and checks that every request ends with what it brings alone, bit for bit, and that nothing is left
@@ -203,7 +203,7 @@ export function checkWorkload(
   );
   let step = 0;
   for (; step <= last || engine.hasWork; step++) {
-    if (step > MOST_STEPS) throw new RangeError(`no end after ${step} steps`);
+    if (step > MAX_STEPS) throw new RangeError(`no end after ${step} steps`);
     for (const index of requests.keys()) due(index);
     if (!engine.hasWork) continue;
     for (const event of engine.step()) {

@@ -10,8 +10,8 @@ import { parseGguf } from '../../src/formats/gguf/gguf-reader.js';
 import {
   dtypeBytes,
   elementCount,
+  type FileTensor,
   type GgufValue,
-  type StoredTensor,
   type TensorInput,
   writeCkptFile,
   writeGgufFile,
@@ -45,7 +45,7 @@ function readsOrRefuses(read: () => void): void {
   }
 }
 
-function checkTensors(tensors: Iterable<StoredTensor>, fileSize: number): void {
+function checkTensors(tensors: Iterable<FileTensor>, fileSize: number): void {
   for (const { name, dtype, shape, ranges } of tensors) {
     const held = ranges.reduce((bytes, { start, end }) => bytes + end - start, 0);
     if (held !== elementCount([...shape, dtypeBytes(dtype)]))

@@ -5,7 +5,7 @@
 import { applyLora, initializeLora } from '../../dist/lora/index.js';
 import { parseArchitecture } from '../../dist/models/index.js';
 import { initializeModule } from '../../dist/nn/index.js';
-import { Generator, linearRoute, prepareEngine, scope } from '../../dist/tensor/index.js';
+import { linearRoute, prepareRuntime, RandomGenerator, scope } from '../../dist/tensor/index.js';
 import {
   peakResidentBytes,
   planRun,
@@ -16,14 +16,14 @@ import {
 
 const { config, steps = 2, ...run } = JSON.parse(process.argv[2] ?? '{}');
 const { length, microBatchSize, accumulation = 1, precision, recompute, lora } = run;
-prepareEngine({ threads: 2 });
+prepareRuntime({ threads: 2 });
 const startBytes = residentBytes();
 const architecture = parseArchitecture(config, 'test');
 const model = architecture.createModel();
 scope(() =>
   initializeModule(model, {
     rule: architecture.initRule,
-    generator: new Generator(0),
+    generator: new RandomGenerator(0),
     dtype: precision.replace('-mixed', ''),
   }),
 );
@@ -31,7 +31,7 @@ let parameters = new Map(model.namedParameters());
 if (lora !== undefined) {
   const adapters = applyLora(model, (path) => path.startsWith('layers.'), { rank: lora.rank, alpha: 16 });
   scope(() => {
-    for (const layer of adapters.values()) initializeLora(layer, new Generator(0));
+    for (const layer of adapters.values()) initializeLora(layer, new RandomGenerator(0));
   });
   parameters = new Map(model.namedParameters().filter(([path]) => /\.lora[AB]$/.test(path)));
 }

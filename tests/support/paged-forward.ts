@@ -5,7 +5,7 @@ import { ntkAlpha } from '../../src/models/ntk.js';
 import { telechatConfigSchema } from '../../src/models/telechat/config.js';
 import { TelechatModel } from '../../src/models/telechat/model.js';
 import { BLOCK_SIZE, initializeModule, PagedKvCache, rotaryTable } from '../../src/nn/index.js';
-import { cat, Generator, intTensor, noGrad, scope, type Tensor } from '../../src/tensor/index.js';
+import { cat, intTensor, noGrad, RandomGenerator, scope, type Tensor } from '../../src/tensor/index.js';
 import { maxAbsDifference } from './golden.js';
 
 /** Ids without pattern, the same at every run. */
@@ -49,7 +49,7 @@ export class PagedForward {
     const chunks = this.#blocks.map((blocks, row) => {
       const position = this.#lengths[row] ?? 0;
       const marks = seen?.[row];
-      if (marks !== undefined) this.#cache.setSeen(blocks, position, marks);
+      if (marks !== undefined) this.#cache.setAttentionMask(blocks, position, marks);
       this.#lengths[row] = position + length;
       return {
         ids: [...ids.subarray(row * length, (row + 1) * length)],
@@ -109,7 +109,7 @@ export const tinyTelechat = {
 
 /** Weights of order 1, so that the logits depend on every key. */
 export function initialised<Model extends CausalLm>(model: Model, std = 1): Model {
-  const generator = new Generator(1);
+  const generator = new RandomGenerator(1);
   initializeModule(model, { rule: { kind: 'normal', std }, generator, dtype: 'float64' });
   return model;
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArchitecture, saveModel } from '../../src/models/index.js';
 import { initializeModule } from '../../src/nn/index.js';
-import { Generator } from '../../src/tensor/index.js';
+import { RandomGenerator } from '../../src/tensor/index.js';
 import { goldenFolder } from './golden.js';
 
 /** Fits the model: its shapes are those of the golden one. */
@@ -25,7 +25,7 @@ export async function writeTinyModel(name = 'tiny', changes: Record<string, unkn
   const config = { ...Object(golden), vocab_size: TINY_VOCABULARY, ...changes };
   const architecture = parseArchitecture(config, 'tiny model');
   const model = architecture.createModel();
-  initializeModule(model, { rule: { kind: 'normal', std: 0.2 }, generator: new Generator(7) });
+  initializeModule(model, { rule: { kind: 'normal', std: 0.2 }, generator: new RandomGenerator(7) });
   await saveModel(folder, { model, architecture });
   copyFileSync(`${goldenFolder}tokenizers/bbpe_gpt2/tokenizer.json`, join(folder, 'tokenizer.json'));
   return folder;

@@ -8,7 +8,7 @@ import { fileStatus, readView, type TensorView, transpose } from '../../formats/
 import type { LoraOptions } from '../../lora/index.js';
 import { isFloatDType, noGrad, type Tensor, tensorFromBytes } from '../../tensor/index.js';
 import type { NameTable } from '../name-table.js';
-import { openCheckpoint } from '../open-checkpoint.js';
+import { openModelCheckpoint } from '../open-model-checkpoint.js';
 import type { WeightTables } from '../weight-tables.js';
 import { ADAPTER_CONFIG_FILE, type AdapterRules, readAdapterRules } from './adapter-config.js';
 import { type AdapterPart, PEFT_PREFIX, parseAdapterName, parseAdapterPart } from './adapter-names.js';
@@ -52,7 +52,7 @@ export type FindOwn = (published: string) => string | undefined;
 /** Paths of the published spelling alone. */
 export function ownPaths(names: NameTable): FindOwn {
   return (published) => {
-    const own = names.toOwn(published);
+    const own = names.fromPublished(published);
     return own === 'skip' ? undefined : own;
   };
 }
@@ -62,7 +62,7 @@ export function ownPathsOf({ schemes }: WeightTables): FindOwn {
   return (published) => {
     for (const scheme of schemes.values()) {
       if (!scheme.knows(published)) continue;
-      const [own, second] = scheme.toOwn(new Map([[published, NO_VIEW]])).tensors.keys();
+      const [own, second] = scheme.fromPublished(new Map([[published, NO_VIEW]])).tensors.keys();
       // A fused tensor is no layer of its own.
       if (own !== undefined && second === undefined) return own;
     }
@@ -74,7 +74,7 @@ export function ownPathsOf({ schemes }: WeightTables): FindOwn {
 const NO_VIEW: TensorView = { dtype: 'float32', shape: [12, 12], source: '', locate: () => [] };
 
 /**
- * @param path a PEFT folder, or a file in any container and spelling
+ * @param path a PEFT folder, or a file in any container and naming
  * @param options rank and alpha of all layers; default: those of adapter_config.json beside the weights
  * @throws InputError for files that are no adapter, and tensors that belong to no layer of the model
  */
@@ -85,7 +85,7 @@ export function openAdapter(path: string, findOwn: FindOwn, options?: LoraOption
   const folder = status.isDirectory() ? path : dirname(path);
   const rules =
     options === undefined ? readAdapterRules(join(folder, ADAPTER_CONFIG_FILE)) : sameRules(options);
-  const [tensors = new Map<string, TensorView>()] = openCheckpoint(weightPath).ranks;
+  const [tensors = new Map<string, TensorView>()] = openModelCheckpoint(weightPath).ranks;
   const layers = new Map<string, AdapterLayer>();
   const whole = new Map<string, string>();
   for (const name of tensors.keys()) {
@@ -248,7 +248,7 @@ export function wholeView(
 export function openPeftAdapter(path: string, findOwn: FindOwn, alpha?: number): AdapterFile | undefined {
   const isFolder = fileStatus(path)?.isDirectory() === true;
   const config = join(isFolder ? path : dirname(path), ADAPTER_CONFIG_FILE);
-  const [tensors, second] = openCheckpoint(isFolder ? adapterFile(path) : path).ranks;
+  const [tensors, second] = openModelCheckpoint(isFolder ? adapterFile(path) : path).ranks;
   if (second !== undefined || tensors === undefined) return undefined;
   const isPeft = tensors.size > 0 && [...tensors.keys()].every((name) => name.startsWith(PEFT_PREFIX));
   const hasConfig = fileStatus(config) !== undefined;

@@ -19,7 +19,7 @@ export const LORA_NAMES = {
 export const PEFT_PREFIX = 'base_model.model.';
 
 /** The matrices; a magnitude is spelled by PEFT alone. */
-export const ADAPTER_SPELLINGS = [
+export const ADAPTER_NAMINGS = [
   { suffix: `.${LORA_NAMES.loraA}`, prefix: PEFT_PREFIX, part: 'loraA', transposed: false },
   { suffix: `.${LORA_NAMES.loraB}`, prefix: PEFT_PREFIX, part: 'loraB', transposed: false },
   { suffix: '.mindpet_delta_lora_A', prefix: '', part: 'loraA', transposed: false },
@@ -43,7 +43,7 @@ export function withoutAdapterKey(name: string): string {
 /** One of the two matrices of a linear layer. */
 export function parseAdapterName(full: string): AdapterTensor | undefined {
   const name = withoutAdapterKey(full);
-  for (const { suffix, prefix, part, transposed } of ADAPTER_SPELLINGS)
+  for (const { suffix, prefix, part, transposed } of ADAPTER_NAMINGS)
     if (name.endsWith(suffix) && name.startsWith(prefix))
       return { module: name.slice(prefix.length, name.length - suffix.length), part, transposed };
   return undefined;

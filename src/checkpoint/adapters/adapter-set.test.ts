@@ -12,10 +12,10 @@ import { applyLora, initializeLora, type LoraOptions } from '../../lora/index.js
 import { type LoadedModel, loadModel } from '../../models/index.js';
 import {
   type FloatDType,
-  Generator,
   intTensor,
   liveTensorCount,
   noGrad,
+  RandomGenerator,
   scope,
   type Tensor,
 } from '../../tensor/index.js';
@@ -27,7 +27,7 @@ const folder = mkdtempSync(join(tmpdir(), 'xinghe-adapters-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const peftFolder = `${goldenFolder}xverse/peft_adapter`;
 
-const random = new Generator(29);
+const random = new RandomGenerator(29);
 
 /** Writes an adapter for the model that changes something. */
 function makeAdapter(model: string, targets: RegExp, options: LoraOptions): string {

@@ -1,7 +1,7 @@
 /** The adapters that a serving model can choose among, each row of a batch for itself; they come and go at run time. */
 import { InputError } from '../../errors/index.js';
 import {
-  AdapterRows,
+  AdapterMapping,
   LoraLinear,
   type LoraOptions,
   type LoraUpdate,
@@ -28,7 +28,7 @@ interface LoadedAdapter {
 export class AdapterSet {
   readonly #model: Module;
   readonly #table: NameTable;
-  readonly #rows: AdapterRows;
+  readonly #rows: AdapterMapping;
   readonly #loaded = new Map<string, LoadedAdapter>();
   #nextIndex = 0;
 
@@ -39,7 +39,7 @@ export class AdapterSet {
         throw new InputError(`The layer ${path} already carries an adapter; merge it before serving others.`);
     this.#model = model;
     this.#table = names;
-    this.#rows = new AdapterRows(model.namedParameters()[0]?.[1].device);
+    this.#rows = new AdapterMapping(model.namedParameters()[0]?.[1].device);
   }
 
   /** In order of loading. */
@@ -63,7 +63,7 @@ export class AdapterSet {
 
   /**
    * Loads an adapter under a name; on an error everything is as before. Not while a forward pass runs.
-   * @param path a PEFT folder, or a file in any container and spelling
+   * @param path a PEFT folder, or a file in any container and naming
    * @param options rank and alpha; default: those of adapter_config.json beside the weights
    * @throws InputError for a name that is taken, and as `loadAdapter`
    */

@@ -11,7 +11,14 @@ import {
 import { readSafetensorsHeader } from '../../formats/index.js';
 import { applyLora, initializeLora, mergeLora } from '../../lora/index.js';
 import { type LoadedModel, loadModel } from '../../models/index.js';
-import { type FloatDType, Generator, intTensor, noGrad, scope, type Tensor } from '../../tensor/index.js';
+import {
+  type FloatDType,
+  intTensor,
+  noGrad,
+  RandomGenerator,
+  scope,
+  type Tensor,
+} from '../../tensor/index.js';
 import { publishedParameters } from '../published-parameters.js';
 import { loadAdapter } from './load-adapter.js';
 import { saveAdapter } from './save-adapter.js';
@@ -63,7 +70,7 @@ describe.each(cases)('$name, $method', ({ name, options, config: expected }) => 
     const loaded = golden(name, 'float64');
     const lora = { rank: 3, alpha: 12, ...options };
     const adapters = applyLora(loaded.model, (path) => /layers\.\d+\./.test(path), lora);
-    const generator = new Generator(5);
+    const generator = new RandomGenerator(5);
     scope(() => {
       for (const layer of adapters.values()) {
         initializeLora(layer, generator, 'float64');
@@ -154,7 +161,7 @@ describe('a faulty adapter is refused', () => {
     const { model, architecture } = golden('xverse');
     const target = mkdtempSync(join(folder, 'dora-'));
     const adapters = applyLora(model, (path) => path.endsWith('qProj'), { rank: 2, alpha: 4, dora: true });
-    const generator = new Generator(1);
+    const generator = new RandomGenerator(1);
     for (const layer of adapters.values()) initializeLora(layer, generator);
     generator.dispose();
     saveAdapter(model, architecture.names, target);

@@ -19,7 +19,7 @@ import {
 import { withTiedOutput } from './tied-output.js';
 
 /**
- * Puts the adapter at `path` on a model: a PEFT folder, or a file in any container and spelling. Linear layers get it beside
+ * Puts the adapter at `path` on a model: a PEFT folder, or a file in any container and naming. Linear layers get it beside
  * their weights; whole tensors (modules_to_save, trained biases) and embeddings take it into their weights.
  * @param options rank and alpha; default: those of adapter_config.json beside the weights
  * @throws InputError for layers that the model does not have, halves without their twin, wrong shapes

@@ -5,17 +5,17 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { InputError } from '../../errors/index.js';
 import { readView, type TensorView, viewOf } from '../../formats/index.js';
-import { spellAdapter } from '../adapters/spell-adapter.js';
+import { renameAdapter } from '../adapters/spell-adapter.js';
 import { nameScheme } from '../name-scheme.js';
 import { NameTable } from '../name-table.js';
 import { ShardingTable } from '../sharding-table.js';
 import { castHalves, castTensors } from './cast-tensors.js';
 import { namedViews, plannedTensors, totalBytes } from './chain-tensor.js';
-import { cutTensors } from './cut-tensors.js';
 import { mergeAdapter } from './merge-adapter.js';
-import { proveFiles } from './prove-files.js';
+import { renameState, renameTensors } from './rename-tensors.js';
 import { shardFiles } from './shard-files.js';
-import { spellState, spellTensors } from './spell-tensors.js';
+import { shardTensors } from './shard-tensors.js';
+import { verifyFiles } from './verify-files.js';
 import { writeFiles } from './write-files.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-chain-'));
@@ -71,11 +71,11 @@ test('merge: the update stands beside the weight of its layer and no other', () 
 });
 
 describe('cut', () => {
-  const sharding = new ShardingTable([['q.weight', { axis: 0 }]]);
+  const sharding = new ShardingTable([['q.weight', { dim: 0 }]]);
   const merged = () => mergeAdapter(namedViews(weights()), changes('q'), 'out-in');
 
   test('weights and updates by the table, all else whole', () => {
-    const cut = cutTensors(merged(), sharding, layout, 1);
+    const cut = shardTensors(merged(), sharding, layout, 1);
     expect(numbers(cut.get('q.weight')?.view)).toEqual([4, 5, 6, 7]);
     expect(numbers(cut.get('q.weight')?.update?.b)).toEqual([2, 3]);
     expect(numbers(cut.get('q.weight')?.update?.a)).toEqual([0, 1]);
@@ -84,14 +84,14 @@ describe('cut', () => {
 
   test('an update and a sharded optimiser do not go together', () => {
     const sharded = { ...layout, optimizerShard: true };
-    expect(() => cutTensors(merged(), sharding, sharded, 0)).toThrow(InputError);
-    expect(cutTensors(namedViews(weights()), sharding, sharded, 0).size).toBe(3);
+    expect(() => shardTensors(merged(), sharding, sharded, 0)).toThrow(InputError);
+    expect(shardTensors(namedViews(weights()), sharding, sharded, 0).size).toBe(3);
   });
 });
 
 describe('spell', () => {
   test('names, fused tensors, and what they are made of', () => {
-    const spelled = spellTensors(namedViews(weights()), scheme, fresh);
+    const spelled = renameTensors(namedViews(weights()), scheme, fresh);
     expect([...spelled.keys()]).toEqual(['qk.weight', 'norm.gamma']);
     expect(spelled.get('qk.weight')?.paths).toEqual(['q.weight', 'k.weight']);
     expect(numbers(spelled.get('qk.weight')?.view)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7]);
@@ -99,14 +99,14 @@ describe('spell', () => {
 
   test("the source's name stays, its factor is taken out", () => {
     const source = { names: new Map([['norm.weight', 'ln']]), factors: new Map([['norm.weight', 4]]) };
-    const spelled = spellTensors(namedViews(weights()), scheme, source);
+    const spelled = renameTensors(namedViews(weights()), scheme, source);
     expect(spelled.get('ln')?.factor).toBe(0.25);
     expect(spelled.get('qk.weight')?.factor).toBeUndefined();
   });
 
   test('an update of a part of a fused tensor is refused', () => {
     const merged = mergeAdapter(namedViews(weights()), changes('k'), 'out-in');
-    expect(() => spellTensors(merged, scheme, fresh)).toThrow(/into which an adapter cannot be merged/);
+    expect(() => renameTensors(merged, scheme, fresh)).toThrow(/into which an adapter cannot be merged/);
   });
 
   test('states and halves of adapters under the names of their weights', () => {
@@ -114,12 +114,12 @@ describe('spell', () => {
       ['norm.weight', counted('m', 2)],
       ['norm.loraA', counted('ma', 1, 2)],
     ]);
-    expect([...spellState(state, scheme, fresh).keys()]).toEqual([
+    expect([...renameState(state, scheme, fresh).keys()]).toEqual([
       'norm.gamma',
       'norm.gamma.mindpet_delta_lora_A',
     ]);
     const halves = namedViews(new Map([['norm.loraA', counted('a', 1, 2)]]));
-    const telechat = spellAdapter(halves, scheme, new Map(), 'telechat');
+    const telechat = renameAdapter(halves, scheme, new Map(), 'telechat');
     expect(telechat.get('norm.gamma.lora_right_weight')?.view.shape).toEqual([2, 1]);
   });
 });
@@ -183,11 +183,11 @@ describe('files, written and proven', () => {
 
   test('a byte that differs is found', () => {
     const { plan, sums } = write('whole');
-    proveFiles(folder, plan, sums, open, () => {});
+    verifyFiles(folder, plan, sums, open, () => {});
     const bytes = Buffer.concat([...readView(viewOf(wholeFile(join(folder, 'whole'))))]);
     bytes[70] = 1;
     writeFileSync(join(folder, 'whole'), bytes);
-    expect(() => proveFiles(folder, plan, sums, open, () => {})).toThrow('other bytes in k.weight');
+    expect(() => verifyFiles(folder, plan, sums, open, () => {})).toThrow('other bytes in k.weight');
   });
 });
 

@@ -11,7 +11,7 @@ import {
 } from '../../tensor/index.js';
 
 /** About what one piece may hold. */
-const PIECE_BYTES = 2 ** 24;
+const CHUNK_BYTES = 2 ** 24;
 
 /** W + scale * B A, of which this file holds some rows. */
 export interface LowRankUpdate {
@@ -72,7 +72,7 @@ export function* mergeView(
       : [factorA.transpose(0, 1).contiguous(), factorB.transpose(0, 1).contiguous()];
   });
   if (left === undefined || right === undefined) throw new TypeError('two factors make an update');
-  const rowsPerPiece = Math.max(1, Math.floor(PIECE_BYTES / (columns * WIDTHS[wide])));
+  const rowsPerPiece = Math.max(1, Math.floor(CHUNK_BYTES / (columns * WIDTHS[wide])));
   const starts = Array.from({ length: Math.ceil(rows / rowsPerPiece) }, (_, index) => index * rowsPerPiece);
   const merged = (start: number): Tensor => {
     const part = sliceRows(view, start, Math.min(rows, start + rowsPerPiece));

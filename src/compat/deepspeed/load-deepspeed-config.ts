@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { parseConfig, readConfigFile } from '../../config/index.js';
 import { InputError } from '../../errors/index.js';
-import type { TrainInput } from '../foreign-run.js';
+import type { TrainInput } from '../imported-run.js';
 import { type IgnoredKey, sortKeys } from '../key-tree.js';
 import { deepspeedKeys } from './deepspeed-keys.js';
 

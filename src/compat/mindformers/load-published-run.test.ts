@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { publishedRun } from '../../../tests/support/published/published-run.js';
 import { InputError } from '../../errors/index.js';
-import { checkTrainInput, valueAt } from '../foreign-run.js';
+import { checkTrainInput, valueAt } from '../imported-run.js';
 import { describeIgnored } from '../key-tree.js';
 import { loadPublishedRun } from './load-published-run.js';
 

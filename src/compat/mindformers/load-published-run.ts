@@ -4,11 +4,17 @@
  */
 import { applyOverrides, parseConfig, readConfigFile } from '../../config/index.js';
 import type { FamilyName } from '../../models/index.js';
-import { type ForeignRun, overlayOwnKeys, refuseOwnKeys, type TrainInput, valueAt } from '../foreign-run.js';
+import {
+  type ImportedRun,
+  overlayOwnKeys,
+  refuseOwnKeys,
+  type TrainInput,
+  valueAt,
+} from '../imported-run.js';
 import { type IgnoredKey, isMapping, sortKeys } from '../key-tree.js';
 import { datasetWarnings } from './dataset-section.js';
 import { type PublishedGeneration, readGeneration } from './generation-section.js';
-import { idleKeys } from './idle-keys.js';
+import { ineffectiveKeys } from './ineffective-keys.js';
 import { missingValues } from './missing-values.js';
 import { dropoutsOf, readModelSection } from './model-section.js';
 import { layoutWarnings, type PublishedLayout, readLayout } from './parallel-layout.js';
@@ -17,7 +23,7 @@ import { publishedRunSchema, type RunMode, runtimeModelSchema } from './publishe
 import { checkpointsOf, definedDataset, evaluationOf, loraOf } from './run-sections.js';
 import { readTraining } from './training-section.js';
 
-export interface PublishedRun extends ForeignRun {
+export interface PublishedRun extends ImportedRun {
   readonly runMode: RunMode;
   readonly model: {
     readonly family: FamilyName;
@@ -101,7 +107,7 @@ export function loadPublishedRun(from: unknown, overrides: readonly string[] = [
     parallel: layout,
     scheduleSteps: total > 0 ? total : undefined,
     resume: file.resume ?? (file.resume_training === '' ? false : file.resume_training),
-    ignored: [...ignored, ...model.ignored, ...idleKeys(value, file, runtime)],
+    ignored: [...ignored, ...model.ignored, ...ineffectiveKeys(value, file, runtime)],
     warnings: [
       ...layoutWarnings(layout),
       ...training.warnings,

@@ -1,6 +1,6 @@
 /** Values that a published run file leaves to its user. */
 import type { FamilyName } from '../../models/index.js';
-import { type MissingValue, valueAt } from '../foreign-run.js';
+import { type MissingValue, valueAt } from '../imported-run.js';
 import type { RunMode } from './published-schema.js';
 
 /** What must be set before the run can start; each published file leaves some to its user. */

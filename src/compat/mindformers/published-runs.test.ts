@@ -6,7 +6,7 @@ import { sharedData } from '../../../tests/support/shared-data.js';
 import { readConfigFile } from '../../config/index.js';
 import { InputError } from '../../errors/index.js';
 import { trainConfigSchema } from '../../training/index.js';
-import { checkTrainInput, valueAt } from '../foreign-run.js';
+import { checkTrainInput, valueAt } from '../imported-run.js';
 import { isMapping } from '../key-tree.js';
 import { isPublishedRun, loadPublishedRun, type PublishedRun } from './load-published-run.js';
 

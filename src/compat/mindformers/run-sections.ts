@@ -1,6 +1,6 @@
 /** Sections of a published run that become sections of ours: evaluation, LoRA, checkpoints. */
 import { InputError } from '../../errors/index.js';
-import type { TrainInput } from '../foreign-run.js';
+import type { TrainInput } from '../imported-run.js';
 import { datasetPath } from './dataset-section.js';
 import type { PublishedRunFile, RuntimeModelSection } from './published-schema.js';
 

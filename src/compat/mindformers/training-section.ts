@@ -1,5 +1,5 @@
 /** Optimizer, schedule, batches, precision and scales of a published run as our training section. */
-import type { TrainInput } from '../foreign-run.js';
+import type { TrainInput } from '../imported-run.js';
 import type { PublishedLayout } from './parallel-layout.js';
 import type { PublishedLossScale, PublishedRunFile, RuntimeModelSection } from './published-schema.js';
 

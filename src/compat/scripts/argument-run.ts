@@ -1,7 +1,7 @@
 /** What the arguments of a training program come to, before our own keys are laid over. */
-import type { ForeignRun, TrainInput } from '../foreign-run.js';
+import type { ImportedRun, TrainInput } from '../imported-run.js';
 
-export interface ArgumentRun extends Omit<ForeignRun, 'train'> {
+export interface ArgumentRun extends Omit<ImportedRun, 'train'> {
   readonly train: TrainInput;
   /** Keys of ours among the overrides. */
   readonly own: Readonly<Record<string, unknown>> | undefined;

@@ -1,6 +1,6 @@
 /** Values that scripts leave to their user: empty ones, and variables without a value. */
 import { z } from 'zod';
-import type { MissingValue } from '../foreign-run.js';
+import type { MissingValue } from '../imported-run.js';
 
 /** A path or name; a name may look like a number. */
 export const text = z.union([z.string(), z.number().transform(String)]).optional();

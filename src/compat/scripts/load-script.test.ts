@@ -1,7 +1,7 @@
 /** Launch scripts in the form of the published ones (tests/published), and what they come to. */
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../../errors/index.js';
-import { checkTrainInput } from '../foreign-run.js';
+import { checkTrainInput } from '../imported-run.js';
 import { loadScript, readScript } from './load-script.js';
 import { parseShell } from './shell-words.js';
 

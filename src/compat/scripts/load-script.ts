@@ -2,14 +2,14 @@
 import { applyOverrides } from '../../config/index.js';
 import { InputError } from '../../errors/index.js';
 import { readFileStart } from '../../formats/index.js';
-import { type ForeignRun, overlayOwnKeys, refuseOwnKeys } from '../foreign-run.js';
+import { type ImportedRun, overlayOwnKeys, refuseOwnKeys } from '../imported-run.js';
 import type { ArgumentRun } from './argument-run.js';
 import { readArguments } from './read-arguments.js';
 import { parseShell } from './shell-words.js';
 import { readTelechatArguments, telechatKeys } from './telechat-arguments.js';
 import { readXverseArguments, xverseKeys } from './xverse-arguments.js';
 
-export interface ScriptRun extends ForeignRun {
+export interface ScriptRun extends ImportedRun {
   readonly suite: 'telechat' | 'xverse';
   /** Stage of ZeRO that the script asks for. */
   readonly zeroStage: 0 | 1 | 2 | 3;

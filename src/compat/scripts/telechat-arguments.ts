@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { parseConfig } from '../../config/index.js';
 import { InputError } from '../../errors/index.js';
 import { loadDeepspeedConfig } from '../deepspeed/load-deepspeed-config.js';
-import type { MissingValue, TrainInput } from '../foreign-run.js';
+import type { MissingValue, TrainInput } from '../imported-run.js';
 import { type KeyTree, mapped, sortKeys } from '../key-tree.js';
 import type { ArgumentRun } from './argument-run.js';
 import { deviceWarnings, filledIn, text, unfilled } from './argument-values.js';

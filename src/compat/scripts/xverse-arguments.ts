@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { parseConfig } from '../../config/index.js';
 import { loadDeepspeedConfig } from '../deepspeed/load-deepspeed-config.js';
-import type { TrainInput } from '../foreign-run.js';
+import type { TrainInput } from '../imported-run.js';
 import { type KeyTree, mapped, sortKeys } from '../key-tree.js';
 import type { ArgumentRun } from './argument-run.js';
 import { deviceWarnings, filledIn, text, unfilled } from './argument-values.js';

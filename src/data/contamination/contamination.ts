@@ -2,11 +2,11 @@
 import { basename, resolve } from 'node:path';
 import { joinedText } from '../deduplicate/index.js';
 import type { Sample, SampleOrigin } from '../sample.js';
-import { GramIndex } from './gram-index.js';
-import { type GramOptions, GramScanner } from './grams.js';
 import { type EvaluationItem, evaluationFiles, itemPlace, readItems } from './items.js';
+import { NgramIndex } from './ngram-index.js';
+import { type NgramOptions, NgramScanner } from './ngrams.js';
 
-export interface ContaminationOptions extends GramOptions {
+export interface ContaminationOptions extends NgramOptions {
   /** Windows that more items share are boilerplate and count for none. Default 10. */
   readonly maxItems?: number | undefined;
 }
@@ -16,9 +16,9 @@ export interface ContaminationHit {
   readonly record: SampleOrigin;
   /** The evaluation item: "file:line", and its number in the document's list. */
   readonly item: string;
-  /** The longest stretch of the training text that the item has too, cut after 200 characters. */
+  /** The longest span of the training text that the item has too, cut after 200 characters. */
   readonly text: string;
-  /** Characters (UTF-16 units) of that stretch. */
+  /** Characters (UTF-16 units) of that span. */
   readonly length: number;
 }
 
@@ -58,12 +58,12 @@ interface KnownItem {
 export class ContaminationCheck {
   readonly #sets: EvaluationSet[] = [];
   readonly #items: KnownItem[] = [];
-  readonly #index: GramIndex;
-  readonly #scanner: GramScanner;
+  readonly #index: NgramIndex;
+  readonly #scanner: NgramScanner;
 
   private constructor(options: ContaminationOptions) {
-    this.#index = new GramIndex(options.maxItems ?? 10);
-    this.#scanner = new GramScanner(options);
+    this.#index = new NgramIndex(options.maxItems ?? 10);
+    this.#scanner = new NgramScanner(options);
   }
 
   /**
@@ -105,24 +105,24 @@ export class ContaminationCheck {
   /** Whether the sample hits an item; the hits are remembered for the report. */
   check(sample: Sample): boolean {
     const text = joinedText(sample);
-    const stretches = new Map<number, Stretch>();
+    const spans = new Map<number, Span>();
     const items: number[] = [];
     this.#scanner.scan(text, (low, high, start, end) => {
       if (!this.#index.find(low, high, items)) return;
-      for (const item of items) extend(stretches, item, start, end);
+      for (const item of items) extend(spans, item, start, end);
       items.length = 0;
     });
     const sets = new Set<EvaluationSet>();
-    for (const [number, stretch] of stretches) {
+    for (const [number, span] of spans) {
       const item = this.#items[number]!;
-      this.#note(item, sample.origin, text, stretch);
+      this.#note(item, sample.origin, text, span);
       sets.add(item.set);
     }
     for (const set of sets) set.records += 1;
-    return stretches.size > 0;
+    return spans.size > 0;
   }
 
-  #note(item: KnownItem, record: SampleOrigin, text: string, { start, end }: Stretch): void {
+  #note(item: KnownItem, record: SampleOrigin, text: string, { start, end }: Span): void {
     if (item.hits === 0) item.set.itemsHit += 1;
     item.hits += 1;
     if (item.hits > HITS_PER_ITEM) return;
@@ -135,7 +135,7 @@ export class ContaminationCheck {
   }
 }
 
-interface Stretch {
+interface Span {
   /** The longest so far. */
   start: number;
   end: number;
@@ -144,18 +144,18 @@ interface Stretch {
   openEnd: number;
 }
 
-/** Windows come in the order of the text; those that overlap are one stretch. */
-function extend(stretches: Map<number, Stretch>, item: number, start: number, end: number): void {
-  const stretch = stretches.get(item);
-  if (stretch === undefined) {
-    stretches.set(item, { start, end, openStart: start, openEnd: end });
+/** Windows come in the order of the text; those that overlap are one span. */
+function extend(spans: Map<number, Span>, item: number, start: number, end: number): void {
+  const span = spans.get(item);
+  if (span === undefined) {
+    spans.set(item, { start, end, openStart: start, openEnd: end });
     return;
   }
-  if (start > stretch.openEnd) stretch.openStart = start;
-  stretch.openEnd = Math.max(end, stretch.openEnd);
-  if (stretch.openEnd - stretch.openStart <= stretch.end - stretch.start) return;
-  stretch.start = stretch.openStart;
-  stretch.end = stretch.openEnd;
+  if (start > span.openEnd) span.openStart = start;
+  span.openEnd = Math.max(end, span.openEnd);
+  if (span.openEnd - span.openStart <= span.end - span.start) return;
+  span.start = span.openStart;
+  span.end = span.openEnd;
 }
 
 /** All samples, or with `drop` those that hit no item. */

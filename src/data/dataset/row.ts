@@ -24,7 +24,7 @@ export interface RowOrigin {
 export const NO_DOCUMENT = -1;
 
 /**
- * Lengths of the documents of a row, from its first id to its last; each stretch of padding counts as one. undefined where
+ * Lengths of the documents of a row, from its first id to its last; each span of padding counts as one. undefined where
  * the documents overlap or leave the row.
  */
 export function documentLengths(

@@ -165,7 +165,7 @@ export class OriginsFile {
     }));
   }
 
-  /** How many ids each document of a row has; each stretch of padding counts as one. */
+  /** How many ids each document of a row has; each span of padding counts as one. */
   async documentLengths(row: number, rowLength: number): Promise<number[]> {
     const bounds = await this.#file.readIntsBehind(this.#rows, row, 2);
     const [first, end] = this.#checkedRange(row, bounds);

@@ -37,7 +37,7 @@ export interface RowDocument {
 }
 
 /** Rows are gathered into pieces of about this many ids, which fit the caches. */
-const PIECE_IDS = 2 ** 17;
+const CHUNK_IDS = 2 ** 17;
 
 /**
  * The row tensors of rows `first` up to `end`, to be written in this order; `countLearned` hears how many ids of them
@@ -56,14 +56,14 @@ export function rowTensors(
       name: 'input_ids',
       dtype: 'int32',
       shape,
-      bytes: () => idPieces(source, first, end, mask, countLearned),
+      bytes: () => idChunks(source, first, end, mask, countLearned),
     },
     { name: 'loss_mask', dtype: 'uint8', shape, bytes: () => mask },
   ];
 }
 
 /** Each piece is written before the next is made, in the same memory. */
-function* idPieces(
+function* idChunks(
   source: RowsToWrite,
   first: number,
   end: number,
@@ -71,7 +71,7 @@ function* idPieces(
   countLearned: (learned: number) => void,
 ): Generator<Uint8Array> {
   const { rowLength } = source;
-  const rows = Math.min(end - first, Math.max(1, Math.floor(PIECE_IDS / rowLength)));
+  const rows = Math.min(end - first, Math.max(1, Math.floor(CHUNK_IDS / rowLength)));
   const words = new Int32Array(rows * rowLength);
   let learned = 0;
   for (let from = first; from < end; from += rows) {

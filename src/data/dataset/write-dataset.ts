@@ -107,7 +107,7 @@ async function writeMindRecordFiles(folder: string, options: WriteDatasetOptions
   return { files, learned };
 }
 
-/** A stretch of one phase's rows that goes to one file. */
+/** A span of one phase's rows that goes to one file. */
 interface FilePart {
   readonly source: RowsToWrite;
   readonly phase: number;

@@ -46,7 +46,7 @@ export function viewRow(dataset: Dataset, row: number, tokenizer: Tokenizer | un
   const packed = dataset.row(row);
   const origins = dataset.origins(row);
   const positions = rowPositions(packed);
-  const documents = stretches(packed).map(({ document, from, to }): DocumentView => {
+  const documents = spans(packed).map(({ document, from, to }): DocumentView => {
     const origin = document === undefined ? undefined : origins[document];
     const tokens = viewTokens(packed, positions, from, to, tokenizer);
     return {
@@ -60,15 +60,15 @@ export function viewRow(dataset: Dataset, row: number, tokenizer: Tokenizer | un
   return { path: dataset.path, row, rows: dataset.rowCount, rowLength: packed.ids.length, documents };
 }
 
-interface Stretch {
+interface Span {
   readonly document: number | undefined;
   readonly from: number;
   readonly to: number;
 }
 
-function stretches({ ids, documentIds }: PackedRow): Stretch[] {
+function spans({ ids, documentIds }: PackedRow): Span[] {
   if (documentIds === undefined) return [{ document: 0, from: 0, to: ids.length }];
-  const found: Stretch[] = [];
+  const found: Span[] = [];
   for (let from = 0; from < ids.length; ) {
     let to = from + 1;
     while (to < ids.length && documentIds[to] === documentIds[from]) to += 1;

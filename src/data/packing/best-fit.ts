@@ -1,7 +1,7 @@
 /** Best-fit packing: the longest sample first, each into the row that it fills best. */
 import type { PackingTask, RowAssignment } from './row-plan.js';
 
-/** Pieces that are sorted and packed together: bounds how far a piece moves from its place in the input. */
+/** Fragments that are sorted and packed together: bounds how far a piece moves from its place in the input. */
 const WINDOW = 2 ** 16;
 
 /**
@@ -15,9 +15,9 @@ export function packBestFit({ lengths, capacity }: PackingTask, window = WINDOW)
   for (let first = 0; first < lengths.length; first += window) {
     const end = Math.min(first + window, lengths.length);
     const rows = new OpenRows(capacity);
-    for (const piece of byFallingLength(lengths, first, end)) {
+    for (const piece of byDescendingLength(lengths, first, end)) {
       const length = lengths[piece]!;
-      const { row, room } = rows.takeTightest(length) ?? { row: rowCount++, room: capacity };
+      const { row, room } = rows.takeBestFit(length) ?? { row: rowCount++, room: capacity };
       rowOf[piece] = row;
       rows.put(row, room - length);
     }
@@ -25,7 +25,7 @@ export function packBestFit({ lengths, capacity }: PackingTask, window = WINDOW)
   return { rowCount, rowOf };
 }
 
-function byFallingLength(lengths: Uint32Array, first: number, end: number): Uint32Array {
+function byDescendingLength(lengths: Uint32Array, first: number, end: number): Uint32Array {
   const order = Uint32Array.from({ length: end - first }, (_, index) => first + index);
   return order.sort((a, b) => lengths[b]! - lengths[a]! || a - b);
 }
@@ -49,7 +49,7 @@ class OpenRows {
   }
 
   /** Takes out the row with the least room that is enough; undefined if none has. */
-  takeTightest(length: number): { row: number; room: number } | undefined {
+  takeBestFit(length: number): { row: number; room: number } | undefined {
     const room = this.#leastRoom(length);
     const rows = room === undefined ? undefined : this.#byRoom[room];
     const row = rows?.pop();

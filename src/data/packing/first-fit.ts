@@ -16,15 +16,15 @@ export interface FirstFitTask extends PackingTask {
 export function packFirstFit({ lengths, capacity, nominal }: FirstFitTask): RowAssignment {
   const sizes = nominal?.lengths ?? lengths;
   const room = nominal?.capacity ?? capacity;
-  const rows = new RoomTree(lengths.length, room);
+  const rows = new CapacityTree(lengths.length, room);
   const written = new Uint32Array(nominal === undefined ? 0 : lengths.length);
   const rowOf = new Uint32Array(lengths.length);
   let rowCount = 0;
   lengths.forEach((length, piece) => {
     const size = sizes[piece]!;
-    let row = rows.firstWithRoom(size, 0);
+    let row = rows.firstThatFits(size, 0);
     if (nominal !== undefined) {
-      while (written[row]! + length > capacity) row = rows.firstWithRoom(size, row + 1);
+      while (written[row]! + length > capacity) row = rows.firstThatFits(size, row + 1);
       written[row]! += length;
     }
     rows.take(row, size);
@@ -35,7 +35,7 @@ export function packFirstFit({ lengths, capacity, nominal }: FirstFitTask): RowA
 }
 
 /** A tree of maxima over the room of all rows: the first row with room is found in log(rows) steps. */
-class RoomTree {
+class CapacityTree {
   readonly #leaves: number;
   readonly #room: Int32Array;
 
@@ -54,7 +54,7 @@ class RoomTree {
   }
 
   /** The first row from `from` on with room for `size`; there are as many rows as pieces, so there is one. */
-  firstWithRoom(size: number, from: number): number {
+  firstThatFits(size: number, from: number): number {
     let node = this.#leaves + from;
     // Up to the first subtree right of what was passed that has the room, then down to its leftmost such leaf.
     while (this.#room[node]! < size) {

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { packBestFit } from './best-fit.js';
-import { concatenateSamples, cutLongSamples } from './cut-pieces.js';
+import { concatenateSamples, cutLongSamples } from './cut-fragments.js';
 import { packFirstFit } from './first-fit.js';
 import { packGreedily, packSeparately } from './greedy.js';
-import { type Pieces, planRows, type RowAssignment, rowTokens } from './row-plan.js';
+import { type Fragments, planRows, type RowAssignment, rowTokens } from './row-plan.js';
 
 const u32 = (...values: number[]): Uint32Array => Uint32Array.from(values);
 
@@ -73,7 +73,7 @@ describe.each([
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 64 }), { maxLength: 300 }), (lengths) => {
         const assignment = pack({ lengths: u32(...lengths), capacity: 64 });
-        const pieces: Pieces = {
+        const pieces: Fragments = {
           samples: u32(...lengths.map((_, sample) => sample)),
           starts: new Uint32Array(lengths.length),
           lengths: u32(...lengths),

@@ -1,7 +1,7 @@
 /** Which fragments of which samples go into which row, from lengths alone. */
 
 /** Stretches of samples, in order. Parallel arrays, one entry a piece. */
-export interface Pieces {
+export interface Fragments {
   /** Index of the sample. */
   readonly samples: Uint32Array;
   /** First token of the sample that belongs to the piece. */
@@ -10,8 +10,8 @@ export interface Pieces {
   readonly lengths: Uint32Array;
 }
 
-/** Pieces sorted by row. */
-export interface RowPlan extends Pieces {
+/** Fragments sorted by row. */
+export interface RowPlan extends Fragments {
   readonly rowCount: number;
   /** [rowCount + 1]: row r holds the pieces from rowStarts[r] up to rowStarts[r + 1]. */
   readonly rowStarts: Uint32Array;
@@ -32,7 +32,7 @@ export interface RowAssignment {
 }
 
 /** Sorts pieces by row; within a row they keep their order. */
-export function planRows(pieces: Pieces, { rowCount, rowOf }: RowAssignment): RowPlan {
+export function planRows(pieces: Fragments, { rowCount, rowOf }: RowAssignment): RowPlan {
   const count = rowOf.length;
   const rowStarts = new Uint32Array(rowCount + 1);
   for (const row of rowOf) rowStarts[row + 1]! += 1;

@@ -88,8 +88,8 @@ function sampleEncoder(
     if (typeof sample === 'string')
       throw new InputError('a text has no answer to learn; give dialogues, or take a pretrain recipe.');
     const messages = sample.map(({ role, content }) => ({ role, content: clean(content) }));
-    const { pieces } = chat.renderTraining(messages, tokenizer, { answers, parsesSpecial });
-    for (const { ids, isLearned } of pieces) words.append(ids, isLearned);
+    const { spans } = chat.renderTraining(messages, tokenizer, { answers, parsesSpecial });
+    for (const { ids, isLearned } of spans) words.append(ids, isLearned);
   };
 }
 

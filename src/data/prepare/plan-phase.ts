@@ -1,9 +1,9 @@
 /** From the samples of a phase to its rows, by a packing. */
 import { packBestFit } from '../packing/best-fit.js';
-import { concatenateSamples, cutLongSamples } from '../packing/cut-pieces.js';
+import { concatenateSamples, cutLongSamples } from '../packing/cut-fragments.js';
 import { packFirstFit } from '../packing/first-fit.js';
 import { packGreedily, packSeparately } from '../packing/greedy.js';
-import { type Pieces, planRows, type RowAssignment, type RowPlan } from '../packing/row-plan.js';
+import { type Fragments, planRows, type RowAssignment, type RowPlan } from '../packing/row-plan.js';
 import type { Packing, Recipe } from './recipes.js';
 import type { SampleStore } from './sample-store.js';
 
@@ -25,7 +25,7 @@ export function planPhase(
   }
   const pieces = cutLongSamples(draws, store.lengths, rowLength);
   const nominal =
-    recipe.leastPadding === 0 ? undefined : nominalSizes(pieces, store, rowLength - recipe.leastPadding);
+    recipe.minPadding === 0 ? undefined : nominalSizes(pieces, store, rowLength - recipe.minPadding);
   return planRows(pieces, assign(packing, pieces, rowLength, nominal));
 }
 
@@ -34,7 +34,7 @@ export function misfit(sample: number, store: SampleStore, shape: RowShape): str
   const { recipe, packing, rowLength } = shape;
   if (recipe.kind === 'pretrain') return undefined;
   const length = store.lengths[sample]!;
-  const limit = rowLength - (packing === 'first-fit' ? recipe.leastPadding : 0);
+  const limit = rowLength - (packing === 'first-fit' ? recipe.minPadding : 0);
   const measured = packing === 'first-fit' ? store.nominalLengths[sample]! : length;
   if (measured > limit) return `has ${measured} tokens, a row takes ${limit}`;
   if (length > rowLength) return `has ${length} tokens in pieces, a row has ${rowLength}`;
@@ -42,7 +42,7 @@ export function misfit(sample: number, store: SampleStore, shape: RowShape): str
 }
 
 function nominalSizes(
-  pieces: Pieces,
+  pieces: Fragments,
   store: SampleStore,
   capacity: number,
 ): { lengths: Uint32Array; capacity: number } {
@@ -52,7 +52,7 @@ function nominalSizes(
 
 function assign(
   packing: Exclude<Packing, 'joined'>,
-  { lengths }: Pieces,
+  { lengths }: Fragments,
   capacity: number,
   nominal: { lengths: Uint32Array; capacity: number } | undefined,
 ): RowAssignment {

@@ -205,7 +205,7 @@ test('no record is ever lost: it is in the rows once, or in skipped.jsonl with a
   );
 });
 
-/** Lengths of the stretches of equal values. */
+/** Lengths of the spans of equal values. */
 function stretchLengths(values: Int32Array): number[] {
   const lengths: number[] = [];
   for (const [place, value] of values.entries())

@@ -172,7 +172,7 @@ async function encode(
       recipe: options.recipe,
       answers: options.answers,
       parsesSpecial: options.parsesSpecial,
-      countsLines: recipe.leastPadding > 0 && packing === 'first-fit',
+      countsLines: recipe.minPadding > 0 && packing === 'first-fit',
     },
     workers: options.workers,
     fileNumbers: new Map(inputs.map((input, number) => [input, number])),

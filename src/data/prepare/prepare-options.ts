@@ -87,7 +87,7 @@ export function checkPrepareOptions(options: PrepareOptions): PrepareJob {
   const packing = options.packing ?? recipe.packing;
   const rowLength = seqLength + recipe.extraIds;
   refuseCombinations(options, recipe, packing);
-  if (rowLength - recipe.leastPadding < 2)
+  if (rowLength - recipe.minPadding < 2)
     throw new InputError(
       `A row of ${options.recipe} has ${rowLength} ids, too few to learn from; raise --seq-length.`,
     );

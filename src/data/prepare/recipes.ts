@@ -30,7 +30,7 @@ export interface Recipe {
   readonly packing: Packing;
   readonly paddingSide: 'left' | 'right';
   /** Padding ids that first-fit leaves in every row. */
-  readonly leastPadding: number;
+  readonly minPadding: number;
   /** Spark's rules for blanks and line ends. */
   readonly cleansText: boolean;
 }
@@ -40,7 +40,7 @@ const pretrain = {
   extraIds: 1,
   packing: 'joined',
   paddingSide: 'right',
-  leastPadding: 0,
+  minPadding: 0,
   cleansText: false,
 } as const;
 
@@ -50,7 +50,7 @@ const telechatRows = {
   extraIds: 0,
   packing: 'first-fit',
   paddingSide: 'left',
-  leastPadding: 11,
+  minPadding: 11,
   cleansText: false,
 } as const;
 
@@ -62,7 +62,7 @@ export const recipes = {
     extraIds: 1,
     packing: 'greedy',
     paddingSide: 'right',
-    leastPadding: 0,
+    minPadding: 0,
     cleansText: true,
   },
   'telechat-pretrain': { ...pretrain, family: 'telechat' },
@@ -76,7 +76,7 @@ export const recipes = {
     extraIds: 1,
     packing: 'none',
     paddingSide: 'right',
-    leastPadding: 0,
+    minPadding: 0,
     cleansText: false,
   },
 } as const satisfies Record<string, Recipe>;

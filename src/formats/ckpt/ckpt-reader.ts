@@ -7,7 +7,7 @@ import { showValue } from '../files/show-value.js';
 import { decodeUtf8 } from '../files/utf8.js';
 import { type ProtobufFileField, walkProtobuf } from '../protobuf/protobuf-file.js';
 import { dtypeBytes, elementCount } from '../tensors/file-dtype.js';
-import type { StoredTensor } from '../tensors/stored-tensor.js';
+import type { FileTensor } from '../tensors/file-tensor.js';
 import { CKPT_FIELDS, CRC_BYTES, CRC_MARK, ckptTypeNames, fromCkptType } from './ckpt-dtype.js';
 
 /**
@@ -19,7 +19,7 @@ export interface CkptFile {
   /** Bytes. */
   readonly fileSize: number;
   /** In file order. */
-  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly tensors: ReadonlyMap<string, FileTensor>;
   /** Values of the type "str": texts that a training run notes down, such as its learning rate's name. */
   readonly texts: ReadonlyMap<string, string>;
   /** CRC-32 of the messages as the file states it; undefined if it states none. */
@@ -37,7 +37,7 @@ const MAX_TEXT_BYTES = 2 ** 20;
 const MAX_DIMENSIONS = 64;
 
 /**
- * Reads names, types, shapes and places of all tensors; their data stays on disk.
+ * Reads names, types, shapes and byte ranges of all tensors; their data stays on disk.
  * @throws InputError naming file, tensor and place for damage, an encrypted file, a map parameter and types that have
  *   no counterpart here.
  */
@@ -53,7 +53,7 @@ export function parseCkpt(file: InputFile, options: ReadCkptOptions = {}): CkptF
   const crc = readCrc(file);
   const end = crc === undefined ? size : size - CRC_BYTES;
   if (options.verifyCrc && crc !== undefined) verifyCrc(file, end, crc);
-  const tensors = new Map<string, StoredTensor>();
+  const tensors = new Map<string, FileTensor>();
   const texts = new Map<string, string>();
   let current: SlicedTensor | undefined;
   const finish = (): void => {
@@ -62,7 +62,7 @@ export function parseCkpt(file: InputFile, options: ReadCkptOptions = {}): CkptF
     if (tensors.has(name) || texts.has(name))
       throw new InputError(`${path}: ${showValue(name)} stands at two places. ${DAMAGED}`);
     if (current.type === 'str') texts.set(name, readText(file, current));
-    else tensors.set(name, toStoredTensor(path, current));
+    else tensors.set(name, toFileTensor(path, current));
   };
   for (const field of walkProtobuf(file, { start: 0, end })) {
     const slice = readValue(file, field);
@@ -145,7 +145,7 @@ function joinSlice(path: string, whole: SlicedTensor, slice: SlicedTensor): void
   whole.ranges.push(...slice.ranges);
 }
 
-function toStoredTensor(path: string, { name, type, dims, ranges, offset }: SlicedTensor): StoredTensor {
+function toFileTensor(path: string, { name, type, dims, ranges, offset }: SlicedTensor): FileTensor {
   const dtype = fromCkptType(type);
   if (dtype === undefined)
     throw new InputError(
@@ -210,10 +210,10 @@ function readCrc({ size, read }: InputFile): number | undefined {
 }
 
 function verifyCrc(file: InputFile, end: number, stated: number): void {
-  const pieceBytes = 2 ** 24;
+  const chunkBytes = 2 ** 24;
   let crc = 0;
-  for (let offset = 0; offset < end; offset += pieceBytes)
-    crc = crc32(file.read(offset, Math.min(pieceBytes, end - offset)), crc);
+  for (let offset = 0; offset < end; offset += chunkBytes)
+    crc = crc32(file.read(offset, Math.min(chunkBytes, end - offset)), crc);
   if (crc === stated) return;
   throw new InputError(
     `${file.path} has the CRC-32 ${crc.toString(16)}, but states ${stated.toString(16)}. ${DAMAGED}`,

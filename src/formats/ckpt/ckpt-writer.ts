@@ -4,7 +4,7 @@ import { InputError } from '../../errors/index.js';
 import { writeFileAtomic } from '../files/atomic-write.js';
 import { showValue } from '../files/show-value.js';
 import { bytesField, lengthPrefix, varintField } from '../protobuf/protobuf-writer.js';
-import { type TensorInput, tensorBytes, writeTensorBytes } from '../tensors/stored-tensor.js';
+import { type TensorInput, tensorBytes, writeTensorBytes } from '../tensors/file-tensor.js';
 import { CKPT_FIELDS, CRC_MARK, ckptTypeNames, toCkptType } from './ckpt-dtype.js';
 
 export interface WriteCkptOptions {
@@ -17,8 +17,8 @@ export interface WriteCkptOptions {
 const DEFAULT_SLICE_BYTES = 512 * 2 ** 20;
 
 /**
- * Writes a MindSpore checkpoint, one tensor at a time in the given order, atomically. Holds one piece of one tensor.
- * @throws InputError if the place cannot be written or a dtype has no name in MindSpore; RangeError if a tensor is
+ * Writes a MindSpore checkpoint, one tensor at a time in the given order, atomically. Holds one chunk of one tensor.
+ * @throws InputError if the path cannot be written or a dtype has no name in MindSpore; RangeError if a tensor is
  *   faulty or two have one name (a fault of the caller).
  */
 export function writeCkptFile(

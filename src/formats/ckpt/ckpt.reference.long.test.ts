@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { referencePython, runReference } from '../../../tests/support/reference.js';
 import { readRanges } from '../files/read-ranges.js';
-import { copyOf } from '../tensors/stored-tensor.js';
+import { copyOf } from '../tensors/file-tensor.js';
 import { readCkptFile } from './ckpt-reader.js';
 import { writeCkptFile } from './ckpt-writer.js';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { referencePython, runReference } from '../../../tests/support/reference.js';
 import { dtypeBytes, elementCount, type FileDtype } from '../tensors/file-dtype.js';
-import { readTensorBytes } from '../tensors/stored-tensor.js';
+import { readTensorBytes } from '../tensors/file-tensor.js';
 import { readCkptFile } from './ckpt-reader.js';
 import { writeCkptFile } from './ckpt-writer.js';
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { goldenFolder } from '../../../tests/support/golden.js';
 import { InputError } from '../../errors/index.js';
 import { readSafetensorsHeader } from '../safetensors/safetensors-reader.js';
-import { copyOf, readTensorBytes, type StoredTensor, type TensorInput } from '../tensors/stored-tensor.js';
+import { copyOf, type FileTensor, readTensorBytes, type TensorInput } from '../tensors/file-tensor.js';
 import { type CkptFile, readCkptFile } from './ckpt-reader.js';
 import { writeCkptFile } from './ckpt-writer.js';
 
@@ -17,7 +17,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const spark = join(goldenFolder, 'spark');
 
-function safetensors(path: string): Map<string, StoredTensor> {
+function safetensors(path: string): Map<string, FileTensor> {
   const entries = [...readSafetensorsHeader(path).tensors.values()];
   return new Map(
     entries.map(({ name, dtype, shape, byteStart, byteEnd }) => [
@@ -27,13 +27,13 @@ function safetensors(path: string): Map<string, StoredTensor> {
   );
 }
 
-function tensorOf(file: CkptFile, name: string): StoredTensor {
+function tensorOf(file: CkptFile, name: string): FileTensor {
   const tensor = file.tensors.get(name);
   if (tensor === undefined) throw new Error(`${file.path} has no tensor ${name}`);
   return tensor;
 }
 
-function floats(tensor: StoredTensor): number[] {
+function floats(tensor: FileTensor): number[] {
   const bytes = Buffer.from(readTensorBytes(tensor));
   const width = tensor.dtype === 'float32' ? 4 : 2;
   return Array.from({ length: bytes.length / width }, (_, index) => {

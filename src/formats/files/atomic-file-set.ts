@@ -2,7 +2,7 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { InputError } from '../../errors/index.js';
-import { syncFolder, temporaryBeside, writeError } from './atomic-write.js';
+import { syncFolder, temporaryPathFor, writeError } from './atomic-write.js';
 import { fileStatus } from './input-file.js';
 
 /** A file of a set, open for writing at any place. */
@@ -23,7 +23,7 @@ export class AtomicFileSet {
   /** Of temporary files, by path; closed when they become many. */
   readonly #descriptors = new Map<string, number>();
 
-  /** @throws InputError if the place cannot be written */
+  /** @throws InputError if the path cannot be written */
   create(path: string): PendingFile {
     const status = fileStatus(path);
     if (status !== undefined && !status.isFile())
@@ -31,7 +31,7 @@ export class AtomicFileSet {
         `${path} is ${status.isDirectory() ? 'a folder' : 'no regular file'}; name a file to write.`,
       );
     const existed = status !== undefined;
-    const temporary = temporaryBeside(path);
+    const temporary = temporaryPathFor(path);
     try {
       closeSync(openSync(temporary, 'wx'));
     } catch (error) {

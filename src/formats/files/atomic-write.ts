@@ -19,7 +19,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { InputError, messageOf } from '../../errors/index.js';
 import { fileStatus } from './input-file.js';
 
-/** Appends a piece of the content. */
+/** Appends a chunk of the content. */
 export type WriteChunk = (chunk: Uint8Array | string) => void;
 
 /**
@@ -27,8 +27,8 @@ export type WriteChunk = (chunk: Uint8Array | string) => void;
  * the rename an older file at `path` stays as it was; after a failure the temporary file is gone. Missing parents are made
  * (and removed again after a failure).
  * A device or pipe at `path` (/dev/stdout) is written directly.
- * @param content the bytes, a text (UTF-8), or a function that hands over the pieces in order.
- * @throws InputError if the disk is full or the place cannot be written; whatever `content` throws.
+ * @param content the bytes, a text (UTF-8), or a function that yields the chunks in order.
+ * @throws InputError if the disk is full or the path cannot be written; whatever `content` throws.
  */
 export function writeFileAtomic(
   path: string,
@@ -38,7 +38,7 @@ export function writeFileAtomic(
   if (target?.isDirectory()) throw new InputError(`${path} is a folder; name a file to write.`);
   const direct = target !== undefined && !target.isFile();
   if (!direct) sweepLeftovers(path);
-  const temporary = direct ? path : temporaryBeside(path);
+  const temporary = direct ? path : temporaryPathFor(path);
   let made = false;
   let firstMade: string | undefined;
   try {
@@ -102,7 +102,7 @@ export async function writeFolderAtomic<T>(
   sweepLeftovers(fileStatus(path) === undefined ? resolve(path) : realpathSync(path));
   const exists = refuseOccupied(path, replace);
   const target = exists ? realpathSync(path) : resolve(path);
-  const temporary = temporaryBeside(target);
+  const temporary = temporaryPathFor(target);
   let firstMade: string | undefined;
   try {
     firstMade = mkdirSync(dirname(target), { recursive: true });
@@ -135,7 +135,7 @@ export async function writeFileStaged<T>(
   if (status !== undefined && options.replace !== true)
     throw new InputError(`${path} already exists; name another file for the output.`);
   sweepLeftovers(path);
-  const temporary = temporaryBeside(path);
+  const temporary = temporaryPathFor(path);
   const file = join(temporary, basename(path));
   let firstMade: string | undefined;
   try {
@@ -192,7 +192,7 @@ function exchangeFolder(temporary: string, target: string, replace: boolean): vo
     renameSync(temporary, target);
     return;
   }
-  const old = temporaryBeside(target, 'previous');
+  const old = temporaryPathFor(target, 'previous');
   renameSync(target, old);
   try {
     renameSync(temporary, target);
@@ -217,7 +217,7 @@ function removeEmptyParents(from: string, last: string): void {
 type LeftoverKind = 'partial' | 'previous';
 
 /** Hidden, in the same folder (rename must not cross file systems), never the name of an older leftover. */
-export function temporaryBeside(path: string, kind: LeftoverKind = 'partial'): string {
+export function temporaryPathFor(path: string, kind: LeftoverKind = 'partial'): string {
   return join(
     dirname(path),
     `${temporaryPrefix(path, kind)}${process.pid}-${randomBytes(6).toString('hex')}`,

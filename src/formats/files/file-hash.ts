@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { withInputFile } from './input-file.js';
 
-const PIECE_BYTES = 2 ** 20;
+const CHUNK_BYTES = 2 ** 20;
 
-/** SHA-256 of a file's bytes, in hexadecimal; read piece by piece. @throws InputError if it cannot be read */
+/** SHA-256 of a file's bytes, in hexadecimal; read chunk by chunk. @throws InputError if it cannot be read */
 export function sha256OfFile(path: string): string {
   return withInputFile(path, (file) => {
     const hash = createHash('sha256');
-    for (let offset = 0; offset < file.size; offset += PIECE_BYTES)
-      hash.update(file.read(offset, PIECE_BYTES));
+    for (let offset = 0; offset < file.size; offset += CHUNK_BYTES)
+      hash.update(file.read(offset, CHUNK_BYTES));
     return hash.digest('hex');
   });
 }

@@ -29,20 +29,20 @@ export function* sliceRanges(
 const MAX_GAP_BYTES = 2 ** 15;
 
 /**
- * The bytes of all ranges, in order, in pieces of at most `pieceBytes` (the last of a file's run may be smaller).
- * @param buffer of `pieceBytes`: pieces lie in it, each until the next is asked for. Default: each has its own
+ * The bytes of all ranges, in order, in chunks of at most `chunkBytes` (the last of a file's run may be smaller).
+ * @param buffer of `chunkBytes`: chunks lie in it, each until the next is asked for. Default: each has its own
  * @throws InputError if a file is shorter than a range says: it was changed since its header was read
  */
 export function* readRanges(
   ranges: Iterable<ByteRange>,
-  pieceBytes: number,
+  chunkBytes: number,
   buffer?: Buffer,
 ): Generator<Buffer, void> {
   const files = new OpenFiles();
   let run: ByteRange[] = [];
   let runBytes = 0;
   try {
-    for (const range of cutRanges(ranges, pieceBytes)) {
+    for (const range of cutRanges(ranges, chunkBytes)) {
       const first = run[0];
       const last = run.at(-1);
       const fits =
@@ -51,7 +51,7 @@ export function* readRanges(
         range.path === last.path &&
         range.start >= last.end &&
         range.start - last.end <= MAX_GAP_BYTES &&
-        range.end - first.start <= pieceBytes;
+        range.end - first.start <= chunkBytes;
       if (!fits && run.length > 0) {
         yield readRun(files, run, runBytes, buffer);
         run = [];
@@ -67,10 +67,10 @@ export function* readRanges(
 }
 
 /** No range longer than a piece, none empty. */
-function* cutRanges(ranges: Iterable<ByteRange>, pieceBytes: number): Generator<ByteRange, void> {
+function* cutRanges(ranges: Iterable<ByteRange>, chunkBytes: number): Generator<ByteRange, void> {
   for (const { path, start, end } of ranges)
-    for (let offset = start; offset < end; offset += pieceBytes)
-      yield { path, start: offset, end: Math.min(end, offset + pieceBytes) };
+    for (let offset = start; offset < end; offset += chunkBytes)
+      yield { path, start: offset, end: Math.min(end, offset + chunkBytes) };
 }
 
 /** One read for ranges that lie close together, in rising order, in one file. */

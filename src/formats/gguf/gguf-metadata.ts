@@ -59,7 +59,7 @@ const NUMBER_OF_TYPE: ReadonlyMap<GgufScalarType, number> = new Map(
   SCALARS.map(([type, number]) => [type, number]),
 );
 /** The fewest bytes that a value takes: a count beyond what the file holds cannot be true. */
-const LEAST_BYTES: ReadonlyMap<GgufScalarType, number> = new Map(
+const MIN_BYTES: ReadonlyMap<GgufScalarType, number> = new Map(
   SCALARS.map(([type, , bytes]) => [type, bytes]),
 );
 const ARRAY_HEAD_BYTES = 12;
@@ -83,7 +83,7 @@ function readArray(cursor: FileCursor, key: string, depth: number): GgufArray {
   const number = cursor.uint32(`the item type of ${key}`);
   const count = cursor.uint64(`the length of ${key}`);
   const itemType = number === ARRAY ? 'array' : scalarType(cursor, number, key);
-  const itemBytes = itemType === 'array' ? ARRAY_HEAD_BYTES : (LEAST_BYTES.get(itemType) ?? 1);
+  const itemBytes = itemType === 'array' ? ARRAY_HEAD_BYTES : (MIN_BYTES.get(itemType) ?? 1);
   if (count * itemBytes > cursor.remaining)
     cursor.fail(`${key} claims ${count} items, where only ${cursor.remaining} bytes are left`);
   const list = <Item>(read: () => Item): Item[] => {
@@ -195,7 +195,7 @@ function encodeItems(array: GgufArray): Buffer[] {
 
 function encodeScalar(scalar: GgufScalar): Buffer {
   if (scalar.type === 'string') return encodeGgufString(scalar.value);
-  const bytes = Buffer.alloc(LEAST_BYTES.get(scalar.type) ?? 0);
+  const bytes = Buffer.alloc(MIN_BYTES.get(scalar.type) ?? 0);
   switch (scalar.type) {
     case 'bool':
       bytes.writeUInt8(scalar.value ? 1 : 0);

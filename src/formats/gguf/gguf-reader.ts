@@ -5,7 +5,7 @@ import { type InputFile, withInputFile } from '../files/input-file.js';
 import type { ByteRange } from '../files/read-ranges.js';
 import { showValue } from '../files/show-value.js';
 import { dtypeBytes, elementCount } from '../tensors/file-dtype.js';
-import type { StoredTensor } from '../tensors/stored-tensor.js';
+import type { FileTensor } from '../tensors/file-tensor.js';
 import { type GgufValue, readGgufString, readGgufValue } from './gguf-metadata.js';
 import { type GgufQuantization, ggufTensorType } from './gguf-types.js';
 
@@ -24,7 +24,7 @@ export interface GgufFile {
   /** In file order. */
   readonly metadata: ReadonlyMap<string, GgufValue>;
   /** The tensors of plain numbers, in file order; shapes outermost dimension first, as everywhere here. */
-  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly tensors: ReadonlyMap<string, FileTensor>;
   /** The tensors of packed blocks, in file order. */
   readonly quantized: ReadonlyMap<string, GgufQuantizedTensor>;
 }
@@ -49,7 +49,7 @@ const TENSOR_BYTES = 24;
 const WINDOW_BYTES = 2 ** 16;
 
 /**
- * Reads metadata and the places of all tensors; their data stays on disk.
+ * Reads metadata and the byte ranges of all tensors; their data stays on disk.
  * @throws InputError naming file, key or tensor and byte for damage, another version or byte order, unknown types.
  */
 export function readGgufFile(path: string): GgufFile {
@@ -79,7 +79,7 @@ export function parseGguf(file: InputFile): GgufFile {
   const alignment = alignmentOf(cursor, metadata);
   const described = Array.from({ length: tensorCount }, () => readDescription(cursor));
   const dataStart = roundUp(cursor.position, alignment);
-  const tensors = new Map<string, StoredTensor>();
+  const tensors = new Map<string, FileTensor>();
   const quantized = new Map<string, GgufQuantizedTensor>();
   for (const tensor of described) {
     const { name } = tensor;
@@ -149,7 +149,7 @@ function readDescription(cursor: FileCursor): Description {
   if (dimensions > MAX_DIMENSIONS)
     cursor.fail(`${what} has ${dimensions} dimensions; ${MAX_DIMENSIONS} are allowed`, place);
   const shape: number[] = [];
-  for (let axis = 0; axis < dimensions; axis++) shape.unshift(cursor.uint64(`${what}: dimension ${axis}`));
+  for (let dim = 0; dim < dimensions; dim++) shape.unshift(cursor.uint64(`${what}: dimension ${dim}`));
   const typeNumber = cursor.uint32(`${what}: the type`);
   const offset = cursor.uint64(`${what}: the offset`);
   return { name, shape, typeNumber, offset, place };
@@ -160,7 +160,7 @@ function placeTensor(
   { name, shape, typeNumber, offset, place }: Description,
   dataStart: number,
   alignment: number,
-): StoredTensor | GgufQuantizedTensor {
+): FileTensor | GgufQuantizedTensor {
   const fail = (problem: string): never => cursor.fail(`tensor ${showValue(name)} ${problem}`, place);
   const type = ggufTensorType(typeNumber) ?? fail(`has the unknown type ${typeNumber}`);
   if (offset % alignment !== 0) fail(`has the offset ${offset}, no multiple of the alignment ${alignment}`);

@@ -3,7 +3,7 @@ import { InputError } from '../../errors/index.js';
 import { writeFileAtomic } from '../files/atomic-write.js';
 import { showValue } from '../files/show-value.js';
 import { elementCount } from '../tensors/file-dtype.js';
-import { checkDistinctNames, type TensorInput, tensorBytes } from '../tensors/stored-tensor.js';
+import { checkDistinctNames, type TensorInput, tensorBytes } from '../tensors/file-tensor.js';
 import {
   encodeGgufString,
   encodeGgufValue,
@@ -24,7 +24,7 @@ export interface GgufQuantizedInput {
   readonly quantization: GgufQuantization;
   /** In weights, outermost dimension first; the last is a multiple of the block. */
   readonly shape: readonly number[];
-  /** The blocks, row by row; whole or in pieces. Called once, when the tensor is written. */
+  /** The blocks, row by row; whole or in chunks. Called once, when the tensor is written. */
   readonly bytes: () => Uint8Array | Iterable<Uint8Array>;
 }
 
@@ -37,7 +37,7 @@ const MAX_DIMENSIONS = 4;
 /**
  * Writes a GGUF file, version 3, little-endian, one tensor at a time in the given order, atomically. Tensors are
  * aligned to 32 bytes or to the metadata's general.alignment (uint32, a power of two).
- * @throws InputError if the place cannot be written, a dtype has no number in ggml or a tensor over four dimensions;
+ * @throws InputError if the path cannot be written, a dtype has no number in ggml or a tensor over four dimensions;
  *   RangeError if a tensor or a metadata value is faulty (a fault of the caller).
  */
 export function writeGgufFile(

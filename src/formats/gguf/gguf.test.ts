@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { referencePython, runReference } from '../../../tests/support/reference.js';
 import { InputError } from '../../errors/index.js';
 import { readRanges } from '../files/read-ranges.js';
-import { readTensorBytes } from '../tensors/stored-tensor.js';
+import { readTensorBytes } from '../tensors/file-tensor.js';
 import type { GgufValue } from './gguf-metadata.js';
 import { readGgufFile } from './gguf-reader.js';
 import { type GgufTensorInput, writeGgufFile } from './gguf-writer.js';

@@ -38,7 +38,7 @@ export class MindRecordWriter {
   #rowCount = 0;
   #savedBytes = 0;
 
-  /** @throws InputError for options and columns that MindSpore refuses, and if the place cannot be written */
+  /** @throws InputError for options and columns that MindSpore refuses, and if the path cannot be written */
   constructor(path: string, columns: readonly MindRecordColumn[], options: MindRecordOptions = {}) {
     const { shards = 1, headerBytes = 2 ** 24, pageBytes = 2 ** 25, description = '' } = options;
     checkRange(path, 'shards', shards, 1, 1000, 1);

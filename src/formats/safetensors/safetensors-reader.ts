@@ -10,7 +10,7 @@ import {
   fromSafetensorsDtype,
   safetensorsDtypeNames,
 } from '../tensors/file-dtype.js';
-import type { TensorDescription } from '../tensors/stored-tensor.js';
+import type { TensorDescription } from '../tensors/file-tensor.js';
 
 /**
  * The header of a safetensors file: u64 little-endian length, then that many bytes of JSON

@@ -1,18 +1,18 @@
 /** Writes safetensors files, alone or as shards with an index. */
 import { writeFileAtomic } from '../files/atomic-write.js';
 import { dtypeBytes, toSafetensorsDtype } from '../tensors/file-dtype.js';
-import { type WriteShardsOptions, writeShards } from '../tensors/sharded-writer.js';
 import {
   checkDistinctNames,
   type TensorInput,
   tensorBytes,
   writeTensorBytes,
-} from '../tensors/stored-tensor.js';
+} from '../tensors/file-tensor.js';
+import { type WriteShardsOptions, writeShards } from '../tensors/sharded-writer.js';
 
 /**
  * Writes a safetensors file, one tensor at a time, atomically. Tensors are laid out by falling element size, so
  * that each is aligned to its own; the header is padded with spaces to 8 bytes.
- * @throws InputError if the place cannot be written; RangeError if a tensor is faulty (a fault of the caller).
+ * @throws InputError if the path cannot be written; RangeError if a tensor is faulty (a fault of the caller).
  */
 export function writeSafetensors(
   path: string,

@@ -3,8 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { TensorInput } from './file-tensor.js';
 import { writeShards } from './sharded-writer.js';
-import type { TensorInput } from './stored-tensor.js';
 
 let folder = '';
 beforeEach(() => {

@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { writeFileAtomic } from '../files/atomic-write.js';
-import { checkDistinctNames, type TensorInput, tensorBytes } from './stored-tensor.js';
+import { checkDistinctNames, type TensorInput, tensorBytes } from './file-tensor.js';
 
 export interface WriteShardsOptions {
   /** Largest data size of one file in bytes; a larger tensor gets a file of its own. Default 5e9. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
-import { readTensorPieces } from './stored-tensor.js';
+import { readTensorChunks } from './file-tensor.js';
 import { gatherStrided } from './strided-tensor.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-strides-'));
@@ -12,9 +12,9 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** Element by element, as the strides say. */
 function expected(span: Uint8Array, shape: readonly number[], strides: readonly number[], width: number) {
   let starts = [0];
-  for (const [axis, size] of shape.entries())
+  for (const [dim, size] of shape.entries())
     starts = starts.flatMap((start) =>
-      Array.from({ length: size }, (_, index) => start + index * (strides[axis] ?? 0)),
+      Array.from({ length: size }, (_, index) => start + index * (strides[dim] ?? 0)),
     );
   return Buffer.concat(starts.map((start) => span.subarray(start * width, (start + 1) * width)));
 }
@@ -29,11 +29,11 @@ test('any shape and strides, elements of 1 to 8 bytes, any size of pieces, sever
   const cases = fc.record({
     dimensions: fc.array(dimension, { maxLength: 4 }),
     width: fc.constantFrom(1, 2, 4, 8),
-    pieceBytes: fc.integer({ min: 8, max: 500 }),
+    chunkBytes: fc.integer({ min: 8, max: 500 }),
     cutAt: fc.nat(40),
   });
   fc.assert(
-    fc.property(cases, ({ dimensions, width, pieceBytes, cutAt }) => {
+    fc.property(cases, ({ dimensions, width, chunkBytes, cutAt }) => {
       const shape = dimensions.map(({ size }) => size);
       const strides = dimensions.map(({ stride }) => stride);
       const elements = dimensions.reduce((sum, { size, stride }) => sum + Math.max(0, size - 1) * stride, 1);
@@ -44,8 +44,8 @@ test('any shape and strides, elements of 1 to 8 bytes, any size of pieces, sever
         { path, start: 4, end: middle },
         { path, start: middle, end: 4 + span.length },
       ];
-      const pieces = [...gatherStrided(ranges, shape, strides, width, pieceBytes)];
-      expect(pieces.every(({ length }) => length > 0 && length <= pieceBytes)).toBe(true);
+      const pieces = [...gatherStrided(ranges, shape, strides, width, chunkBytes)];
+      expect(pieces.every(({ length }) => length > 0 && length <= chunkBytes)).toBe(true);
       expect(Buffer.concat(pieces).toString('hex')).toBe(
         expected(span, shape, strides, width).toString('hex'),
       );
@@ -67,7 +67,7 @@ test('a transposed matrix of 64 MB word by word', () => {
   } as const;
   const started = performance.now();
   let bytes = 0;
-  for (const piece of readTensorPieces(tensor)) bytes += piece.length;
+  for (const piece of readTensorChunks(tensor)) bytes += piece.length;
   expect(bytes).toBe(2 ** 26);
   // 0.4 s on two cores.
   expect(performance.now() - started).toBeLessThan(2000);

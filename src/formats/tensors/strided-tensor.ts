@@ -11,7 +11,7 @@ interface Dimension {
 }
 
 /**
- * Row-major bytes in pieces of at most `pieceBytes`, each a buffer of its own.
+ * Row-major bytes in chunks of at most `chunkBytes`, each a buffer of its own.
  * @param ranges bytes of the span from the first element to the last
  * @param width bytes of an element: 1, 2, 4 or 8
  */
@@ -20,14 +20,14 @@ export function* gatherStrided(
   shape: readonly number[],
   strides: readonly number[],
   width: number,
-  pieceBytes: number,
+  chunkBytes: number,
 ): Generator<Uint8Array, void> {
   if (shape.includes(0)) return;
   const unit = width === 8 ? 4 : width;
-  const dimensions = shape.map((size, axis) => ({ size, stride: (strides[axis] ?? 0) * (width / unit) }));
+  const dimensions = shape.map((size, dim) => ({ size, stride: (strides[dim] ?? 0) * (width / unit) }));
   // Eight bytes are two words: a BigInt for each element would be slow, a float64 may lose the bits of a NaN.
   if (unit !== width) dimensions.push({ size: 2, stride: 1 });
-  yield* gatherFrom(ranges, 0, simplify(dimensions), unit, pieceBytes);
+  yield* gatherFrom(ranges, 0, simplify(dimensions), unit, chunkBytes);
 }
 
 /** Without dimensions of one element, neighbours that lie as one dimension joined. */
@@ -49,19 +49,19 @@ function* gatherFrom(
   start: number,
   dimensions: readonly Dimension[],
   unit: number,
-  pieceBytes: number,
+  chunkBytes: number,
 ): Generator<Uint8Array, void> {
   const [outer, ...inner] = dimensions;
   const innerBytes = spanOf(inner) * unit;
-  if (outer === undefined || spanOf(dimensions) * unit <= pieceBytes || outer.stride * unit < innerBytes) {
-    yield* gatherSpan(readSpan(ranges, start, dimensions, unit, pieceBytes), dimensions, unit, pieceBytes);
+  if (outer === undefined || spanOf(dimensions) * unit <= chunkBytes || outer.stride * unit < innerBytes) {
+    yield* gatherSpan(readSpan(ranges, start, dimensions, unit, chunkBytes), dimensions, unit, chunkBytes);
     return;
   }
-  const step = 1 + Math.max(0, Math.floor((pieceBytes - innerBytes) / (outer.stride * unit)));
+  const step = 1 + Math.max(0, Math.floor((chunkBytes - innerBytes) / (outer.stride * unit)));
   for (let first = 0; first < outer.size; first += step) {
     const size = Math.min(step, outer.size - first);
     const part = size === 1 ? inner : [{ ...outer, size }, ...inner];
-    yield* gatherFrom(ranges, start + first * outer.stride, part, unit, pieceBytes);
+    yield* gatherFrom(ranges, start + first * outer.stride, part, unit, chunkBytes);
   }
 }
 
@@ -77,12 +77,12 @@ function readSpan(
   start: number,
   dimensions: readonly Dimension[],
   unit: number,
-  pieceBytes: number,
+  chunkBytes: number,
 ): Words {
   const bytes = new Uint8Array(spanOf(dimensions) * unit);
   let filled = 0;
   const wanted = sliceRanges(ranges, start * unit, start * unit + bytes.length);
-  for (const piece of readRanges(wanted, pieceBytes)) {
+  for (const piece of readRanges(wanted, chunkBytes)) {
     bytes.set(piece, filled);
     filled += piece.length;
   }
@@ -99,13 +99,13 @@ function* gatherSpan(
   span: Words,
   dimensions: readonly Dimension[],
   unit: number,
-  pieceBytes: number,
+  chunkBytes: number,
 ): Generator<Uint8Array, void> {
   const { size: rowSize, stride } = dimensions.at(-1) ?? { size: 1, stride: 1 };
   const outer = dimensions.slice(0, -1);
   const rows = outer.reduce((product, { size }) => product * size, 1);
   let left = rows * rowSize;
-  let bytes = new Uint8Array(Math.min(left * unit, pieceBytes - (pieceBytes % unit)));
+  let bytes = new Uint8Array(Math.min(left * unit, chunkBytes - (chunkBytes % unit)));
   let piece = wordsOf(bytes, unit);
   let filled = 0;
   const index = outer.map(() => 0);
@@ -141,15 +141,15 @@ function copyRun(from: Words, start: number, stride: number, to: Words, at: numb
 /** Counts `index` up by one. @returns how far the next row lies from this one */
 function nextRow(index: number[], dimensions: readonly Dimension[]): number {
   let distance = 0;
-  for (let axis = dimensions.length - 1; axis >= 0; axis--) {
-    const { size, stride } = dimensions[axis] ?? { size: 1, stride: 0 };
-    const next = (index[axis] ?? 0) + 1;
+  for (let dim = dimensions.length - 1; dim >= 0; dim--) {
+    const { size, stride } = dimensions[dim] ?? { size: 1, stride: 0 };
+    const next = (index[dim] ?? 0) + 1;
     distance += stride;
     if (next < size) {
-      index[axis] = next;
+      index[dim] = next;
       return distance;
     }
-    index[axis] = 0;
+    index[dim] = 0;
     distance -= size * stride;
   }
   return distance;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
-import type { StoredTensor } from './stored-tensor.js';
+import type { FileTensor } from './file-tensor.js';
 import {
   everyRow,
   interleaveRows,
@@ -36,7 +36,7 @@ function stored(rows: number, columns: number, first: number, cut: number): Pair
   const paths = ['a', 'b'].map((name) => join(folder, `${name}-${first}-${rows}-${columns}-${cut}`));
   writeFileSync(paths[0]!, Buffer.concat([Buffer.alloc(3), bytes.subarray(0, at)]));
   writeFileSync(paths[1]!, bytes.subarray(at));
-  const tensor: StoredTensor = {
+  const tensor: FileTensor = {
     name: `t${first}`,
     dtype: 'int16',
     shape: [rows, columns],
@@ -49,8 +49,8 @@ function stored(rows: number, columns: number, first: number, cut: number): Pair
   return { view: viewOf(tensor), matrix };
 }
 
-function contentOf(view: TensorView, pieceBytes?: number): Matrix {
-  const bytes = Buffer.concat([...readView(view, pieceBytes)]);
+function contentOf(view: TensorView, chunkBytes?: number): Matrix {
+  const bytes = Buffer.concat([...readView(view, chunkBytes)]);
   const values = Array.from({ length: bytes.length / 2 }, (_, index) => bytes.readInt16LE(index * 2));
   const [rows = 0, columns = 0] = view.shape;
   expect(values.length).toBe(rows * columns);

@@ -5,7 +5,7 @@
 
 import { type ByteRange, readRanges, sliceRanges } from '../files/read-ranges.js';
 import { dtypeBytes, type FileDtype } from './file-dtype.js';
-import { type StoredTensor, tensorBytes } from './stored-tensor.js';
+import { type FileTensor, tensorBytes } from './file-tensor.js';
 
 export interface TensorView {
   readonly dtype: FileDtype;
@@ -18,16 +18,16 @@ export interface TensorView {
   stream?(): Generator<Uint8Array, void>;
 }
 
-/** The whole of a stored tensor. Throws RangeError for one with strides: copy it first. */
-export function viewOf(tensor: StoredTensor): TensorView {
+/** The whole of a file tensor. Throws RangeError for one with strides: copy it first. */
+export function viewOf(tensor: FileTensor): TensorView {
   const { name, dtype, shape, ranges, strides } = tensor;
   if (strides !== undefined) throw new RangeError(`Tensor ${name} has strides.`);
   return { dtype, shape, source: name, locate: (start, end) => sliceRanges(ranges, start, end) };
 }
 
-/** Bytes of a view in pieces of about `pieceBytes`, each a buffer of its own. */
-export function readView(view: TensorView, pieceBytes = 2 ** 24): Generator<Uint8Array, void> {
-  return view.stream?.() ?? readRanges(view.locate(0, viewBytes(view)), pieceBytes);
+/** Bytes of a view in chunks of about `chunkBytes`, each a buffer of its own. */
+export function readView(view: TensorView, chunkBytes = 2 ** 24): Generator<Uint8Array, void> {
+  return view.stream?.() ?? readRanges(view.locate(0, viewBytes(view)), chunkBytes);
 }
 
 /** What fits the caches of a processor, so that a piece is still there when it is hashed and written. */
@@ -44,7 +44,7 @@ export function viewBytes({ source, dtype, shape }: TensorView): number {
   return tensorBytes({ name: source, dtype, shape });
 }
 
-/** Do two views hold the same bytes? Read piece by piece, unless they lie at the same place. */
+/** Do two views hold the same bytes? Read chunk by chunk, unless they lie at the same place. */
 export function sameBytes(a: TensorView, b: TensorView): boolean {
   const bytes = viewBytes(a);
   if (viewBytes(b) !== bytes) return false;

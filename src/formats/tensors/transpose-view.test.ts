@@ -31,7 +31,7 @@ test('a transpose, its rows in any order, strip by strip and element by element,
         const ranges = [{ path, start: 0, end: bytes.length }];
         const view = viewOf({ name: 'm', dtype, shape: [rows, columns], ranges });
         const order = Int32Array.from({ length: columns }, (_, row) => (ordered ? row : columns - 1 - row));
-        const turned = ordered ? transpose(view) : transpose(view, order);
+        const transposed = ordered ? transpose(view) : transpose(view, order);
         const expected = Buffer.concat(
           Array.from(order).flatMap((column) =>
             Array.from({ length: rows }, (_, row) => {
@@ -40,11 +40,13 @@ test('a transpose, its rows in any order, strip by strip and element by element,
             }),
           ),
         );
-        expect(turned.shape).toEqual([columns, rows]);
-        expect(Buffer.concat([...readView(turned)])).toEqual(expected);
-        expect(Buffer.concat([...streamView(turned)])).toEqual(expected);
-        expect(Buffer.concat([...readRanges(turned.locate(0, viewBytes(turned)), 64)])).toEqual(expected);
-        const part = sliceRows(turned, columns >> 1, columns);
+        expect(transposed.shape).toEqual([columns, rows]);
+        expect(Buffer.concat([...readView(transposed)])).toEqual(expected);
+        expect(Buffer.concat([...streamView(transposed)])).toEqual(expected);
+        expect(Buffer.concat([...readRanges(transposed.locate(0, viewBytes(transposed)), 64)])).toEqual(
+          expected,
+        );
+        const part = sliceRows(transposed, columns >> 1, columns);
         expect(Buffer.concat([...readView(part)])).toEqual(expected.subarray((columns >> 1) * rows * width));
       },
     ),
@@ -65,8 +67,8 @@ test('a matrix wider than a strip', () => {
   });
   const pieces = [...readView(transpose(view))];
   expect(pieces.length).toBeGreaterThan(1);
-  const turned = Buffer.concat(pieces);
+  const transposed = Buffer.concat(pieces);
   for (const row of [0, 1, 1_234_567, columns - 1])
     for (let column = 0; column < rows; column++)
-      expect(turned.readFloatLE((row * rows + column) * 4)).toBe(column * columns + row);
+      expect(transposed.readFloatLE((row * rows + column) * 4)).toBe(column * columns + row);
 });

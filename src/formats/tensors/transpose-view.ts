@@ -4,7 +4,7 @@ import { readView, rowParts, sliceColumns, type TensorView } from './tensor-view
 
 /** About what a strip of columns may hold; its transpose takes as much again. */
 const STRIP_BYTES = 2 ** 25;
-/** Elements on each side of the squares that are turned at a time: they fit the caches. */
+/** Elements on each side of the squares that are transposed at a time: they fit the caches. */
 const TILE = 32;
 
 /**
@@ -39,10 +39,10 @@ function* strips(view: TensorView, order: Int32Array): Generator<Uint8Array, voi
     const first = wanted.reduce((least, column) => Math.min(least, column));
     const last = wanted.reduce((most, column) => Math.max(most, column));
     const strip = readWhole(sliceColumns(view, first, last + 1), rows * (last + 1 - first) * width);
-    const turned = new Uint8Array(wanted.length * rows * width);
+    const transposed = new Uint8Array(wanted.length * rows * width);
     const columns = wanted.map((column) => column - first);
-    turn(words(strip, width), words(turned, width), rows, last + 1 - first, columns);
-    yield turned;
+    transposeTile(words(strip, width), words(transposed, width), rows, last + 1 - first, columns);
+    yield transposed;
   }
 }
 
@@ -76,7 +76,7 @@ function words({ buffer }: Uint8Array, width: number): Words {
 }
 
 /** `to` [columns.length, rows]: row k is column columns[k] of `from` [rows, fromColumns]. */
-function turn(from: Words, to: Words, rows: number, fromColumns: number, columns: Int32Array): void {
+function transposeTile(from: Words, to: Words, rows: number, fromColumns: number, columns: Int32Array): void {
   for (let top = 0; top < rows; top += TILE) {
     const bottom = Math.min(rows, top + TILE);
     for (let left = 0; left < columns.length; left += TILE) {

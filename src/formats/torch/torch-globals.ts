@@ -171,7 +171,7 @@ function viewOf(
 
 /** Elements from the first to the last of a view, both counted; Infinity where it cannot be told exactly. */
 function extentOf(shape: readonly number[], strides: readonly number[]): number {
-  const last = shape.reduce((sum, size, axis) => sum + (size - 1) * (strides[axis] ?? 0), 0);
+  const last = shape.reduce((sum, size, dim) => sum + (size - 1) * (strides[dim] ?? 0), 0);
   return Number.isSafeInteger(last) ? last + 1 : Infinity;
 }
 

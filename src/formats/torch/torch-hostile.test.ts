@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { goldenFolder } from '../../../tests/support/golden.js';
-import { readTensorBytes } from '../tensors/stored-tensor.js';
+import { readTensorBytes } from '../tensors/file-tensor.js';
 import { readTorchFile } from './torch-reader.js';
 import { ZipWriter } from './zip-writer.js';
 

@@ -1,15 +1,16 @@
 /** Opens a model in torch files: one file, or shards with an index. */
+
+import type { FileTensor } from '../tensors/file-tensor.js';
 import { type ContainerNames, modelFile, openShards } from '../tensors/sharded-model.js';
-import type { StoredTensor } from '../tensors/stored-tensor.js';
 import { readTorchFile } from './torch-reader.js';
 
 /** All tensors of a model in torch files, from one file or from shards. */
 export interface TorchModel {
   /** Their paths, in the order of the index. */
   readonly files: readonly string[];
-  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly tensors: ReadonlyMap<string, FileTensor>;
   /** Tensors in the shards that the index does not name; empty without an index. */
-  readonly surplus: readonly StoredTensor[];
+  readonly surplus: readonly FileTensor[];
 }
 
 export const TORCH_NAMES: ContainerNames = {

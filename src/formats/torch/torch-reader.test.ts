@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { goldenFolder } from '../../../tests/support/golden.js';
 import type { ByteRange } from '../files/read-ranges.js';
 import { openSafetensorsModel } from '../safetensors/safetensors-index.js';
-import { readTensorBytes, readTensorPieces, type StoredTensor } from '../tensors/stored-tensor.js';
+import { type FileTensor, readTensorBytes, readTensorChunks } from '../tensors/file-tensor.js';
 import { openTorchModel } from './torch-model.js';
 import { readTorchFile } from './torch-reader.js';
 import { writeTorchFile } from './torch-writer.js';
@@ -16,8 +16,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** The tensors of a safetensors file as stored tensors. */
-function safetensors(path: string): Map<string, StoredTensor> {
+/** The tensors of a safetensors file as file tensors. */
+function safetensors(path: string): Map<string, FileTensor> {
   const { tensors } = openSafetensorsModel(`${goldenFolder}${path}`);
   return new Map(
     [...tensors.values()].map(({ name, dtype, shape, file, byteStart, byteEnd }) => {
@@ -28,8 +28,8 @@ function safetensors(path: string): Map<string, StoredTensor> {
 }
 
 function expectEqualTensors(
-  actual: ReadonlyMap<string, StoredTensor>,
-  expected: ReadonlyMap<string, StoredTensor>,
+  actual: ReadonlyMap<string, FileTensor>,
+  expected: ReadonlyMap<string, FileTensor>,
 ): void {
   for (const [name, tensor] of expected) {
     const found = actual.get(name);
@@ -103,7 +103,7 @@ describe('memory', () => {
     );
     let read = 0;
     for (const tensor of readTorchFile(path).tensors.values())
-      for (const part of readTensorPieces(tensor, 2 ** 20)) {
+      for (const part of readTensorChunks(tensor, 2 ** 20)) {
         read += part.length;
         peak = Math.max(peak, process.memoryUsage().rss);
       }

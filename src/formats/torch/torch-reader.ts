@@ -2,7 +2,7 @@
 import { InputError } from '../../errors/index.js';
 import { type InputFile, withInputFile } from '../files/input-file.js';
 import { showValue } from '../files/show-value.js';
-import type { StoredTensor } from '../tensors/stored-tensor.js';
+import type { FileTensor } from '../tensors/file-tensor.js';
 import { MAX_PICKLE_BYTES, PickleCursor } from './pickle-cursor.js';
 import { readPickle } from './pickle-reader.js';
 import type { PickleValue, TorchTensor } from './pickle-value.js';
@@ -23,9 +23,9 @@ export interface TorchFile {
    * The tensors of the model by their dotted path (`a` in {"x": [a]} is `x.0`): of the whole file, or of its
    * state_dict, model_state_dict, module or model where it is a training checkpoint. Tied weights have equal ranges.
    */
-  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly tensors: ReadonlyMap<string, FileTensor>;
   /** Where the bytes of a tensor of `root` lie. */
-  stored(tensor: TorchTensor, name: string): StoredTensor;
+  stored(tensor: TorchTensor, name: string): FileTensor;
 }
 
 /**
@@ -44,7 +44,7 @@ export function parseTorchFile(file: InputFile): TorchFile {
   const isZip = start.length >= 4 && start.readUInt32LE(0) === 0x04034b50;
   if (!isZip && !isLegacyTorch(start)) throw notTorch(file, start);
   const { root, storages } = isZip ? readZipTorch(file) : readLegacyTorch(file);
-  const stored = (tensor: TorchTensor, name: string): StoredTensor => storages.stored(tensor, name);
+  const stored = (tensor: TorchTensor, name: string): FileTensor => storages.stored(tensor, name);
   const found = collectTensors(modelWeights(root), file.path);
   const tensors = new Map([...found].map(([name, tensor]) => [name, stored(tensor, name)]));
   return { path: file.path, format: isZip ? 'zip' : 'legacy', root, tensors, stored };

@@ -2,7 +2,7 @@
 import { InputError } from '../../errors/index.js';
 import { showValue } from '../files/show-value.js';
 import { dtypeBytes } from '../tensors/file-dtype.js';
-import type { StoredTensor } from '../tensors/stored-tensor.js';
+import type { FileTensor } from '../tensors/file-tensor.js';
 import type { PickleContext } from './pickle-machine.js';
 import type { TorchStorage, TorchTensor } from './pickle-value.js';
 
@@ -44,15 +44,13 @@ export class StorageTable {
   }
 
   /** The byte range of a tensor; strides only where its elements do not lie row by row. */
-  stored({ storage, dtype, offset, shape, strides }: TorchTensor, name: string): StoredTensor {
+  stored({ storage, dtype, offset, shape, strides }: TorchTensor, name: string): FileTensor {
     const base = this.#starts.get(storage.key);
     if (base === undefined) throw new RangeError(`Storage ${storage.key} is not one of ${this.path}.`);
     const width = dtypeBytes(dtype);
     const start = base + storage.viewStart * dtypeBytes(storage.dtype) + offset * width;
     const isEmpty = shape.includes(0);
-    const extent = isEmpty
-      ? 0
-      : shape.reduce((sum, size, axis) => sum + (size - 1) * (strides[axis] ?? 0), 1);
+    const extent = isEmpty ? 0 : shape.reduce((sum, size, dim) => sum + (size - 1) * (strides[dim] ?? 0), 1);
     const ranges = [{ path: this.path, start, end: start + extent * width }];
     const isDense = isEmpty || liesRowByRow(shape, strides);
     return { name, dtype, shape, ranges, ...(isDense ? {} : { strides }) };
@@ -61,9 +59,9 @@ export class StorageTable {
 
 function liesRowByRow(shape: readonly number[], strides: readonly number[]): boolean {
   let expected = 1;
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    const size = shape[axis] ?? 1;
-    if (size !== 1 && strides[axis] !== expected) return false;
+  for (let dim = shape.length - 1; dim >= 0; dim--) {
+    const size = shape[dim] ?? 1;
+    if (size !== 1 && strides[dim] !== expected) return false;
     expected *= size;
   }
   return true;

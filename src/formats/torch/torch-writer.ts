@@ -7,7 +7,7 @@ import {
   type TensorInput,
   tensorBytes,
   writeTensorBytes,
-} from '../tensors/stored-tensor.js';
+} from '../tensors/file-tensor.js';
 import { type PickleInput, PickleWriter } from './pickle-writer.js';
 import { storageClassOf } from './torch-globals.js';
 import { ZipWriter } from './zip-writer.js';
@@ -28,7 +28,7 @@ const ALIGNMENT = 64;
 /**
  * Writes a state dict (an OrderedDict of contiguous tensors) as torch.save does, one tensor at a time, atomically.
  * torch.load reads it with weights_only and with mmap.
- * @throws InputError if the place cannot be written; RangeError if a tensor is faulty (a fault of the caller).
+ * @throws InputError if the path cannot be written; RangeError if a tensor is faulty (a fault of the caller).
  */
 export function writeTorchFile(path: string, tensors: Iterable<TensorInput>): void {
   writeFileAtomic(path, torchArchive(tensors));
@@ -132,7 +132,7 @@ function writeTensor(writer: PickleWriter<TensorLeaf>, { key, name, dtype, shape
 }
 
 function rowStrides(shape: readonly number[]): number[] {
-  return shape.map((_, axis) =>
-    shape.slice(axis + 1).reduce((product, size) => product * Math.max(size, 1), 1),
+  return shape.map((_, dim) =>
+    shape.slice(dim + 1).reduce((product, size) => product * Math.max(size, 1), 1),
   );
 }

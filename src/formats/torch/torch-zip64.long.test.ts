@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { referencePython, runReference } from '../../../tests/support/reference.js';
-import { readTensorBytes, type TensorInput } from '../tensors/stored-tensor.js';
+import { readTensorBytes, type TensorInput } from '../tensors/file-tensor.js';
 import { readTorchFile } from './torch-reader.js';
 import { torchArchive } from './torch-writer.js';
 

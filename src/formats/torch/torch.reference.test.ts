@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { referencePython, runReference } from '../../../tests/support/reference.js';
 import { dtypeBytes, type FileDtype } from '../tensors/file-dtype.js';
+import { type FileTensor, readTensorBytes, type TensorInput } from '../tensors/file-tensor.js';
 import { writeShards } from '../tensors/sharded-writer.js';
-import { readTensorBytes, type StoredTensor, type TensorInput } from '../tensors/stored-tensor.js';
 import { isDict, isTensor, type PickleValue } from './pickle-value.js';
 import { openTorchModel } from './torch-model.js';
 import { readTorchFile, type TorchFile } from './torch-reader.js';
@@ -32,7 +32,7 @@ def told(t):
     return dict(dtype=str(t.dtype)[6:], shape=list(t.shape), hex=bytes(t.reshape(-1).view(torch.uint8).numpy()).hex())
 `;
 
-function toldBy(tensor: StoredTensor | undefined): Told {
+function toldBy(tensor: FileTensor | undefined): Told {
   if (tensor === undefined) throw new Error('no such tensor');
   const { dtype, shape } = tensor;
   return { dtype, shape: [...shape], hex: Buffer.from(readTensorBytes(tensor)).toString('hex') };

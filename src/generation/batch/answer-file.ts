@@ -5,7 +5,7 @@
 import { appendFileSync, existsSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { InputError } from '../../errors/index.js';
 import { readJsonFile, writeFileAtomic } from '../../formats/index.js';
-import { InOrder } from './in-order.js';
+import { ReorderBuffer } from './reorder-buffer.js';
 
 export interface AnswerFileOptions {
   /** Equal for batches that may continue each other: the questions and everything that decides the answers. */
@@ -18,14 +18,14 @@ export interface AnswerFileOptions {
 export class AnswerFile {
   readonly #path: string;
   readonly #note: string;
-  readonly #lines: InOrder<string>;
+  readonly #lines: ReorderBuffer<string>;
 
   /** @throws InputError for a file that another batch has left */
   constructor(path: string, { fingerprint, questions, overwrite }: AnswerFileOptions) {
     this.#path = path;
     this.#note = `${path}.unfinished`;
     const written = overwrite ? 0 : this.#resume(fingerprint, questions);
-    this.#lines = new InOrder(written, (lines) => appendFileSync(path, lines.join('')));
+    this.#lines = new ReorderBuffer(written, (lines) => appendFileSync(path, lines.join('')));
     if (written > 0) return;
     writeFileAtomic(path, '');
     writeFileAtomic(this.#note, `${JSON.stringify({ fingerprint, questions })}\n`);

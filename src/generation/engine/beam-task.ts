@@ -95,7 +95,7 @@ export class BeamTask implements Task {
 
   #createPenalties(): Penalty[] {
     const { promptIds, attentionMask, sampling = {} } = this.request;
-    const seenIds = promptIds.filter((_, index) => attentionMask?.[index] !== 0);
-    return [...createPenalties(sampling, seenIds), ...createRestrictions(this.request, seenIds)];
+    const attendedIds = promptIds.filter((_, index) => attentionMask?.[index] !== 0);
+    return [...createPenalties(sampling, attendedIds), ...createRestrictions(this.request, attendedIds)];
   }
 }

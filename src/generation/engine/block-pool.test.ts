@@ -30,9 +30,9 @@ describe('allocation', () => {
   test('a block is free when its last holder has let go', () => {
     const pool = new BlockPool(1);
     const block = taken(pool);
-    expect(pool.isHeldOnce(block)).toBe(true);
+    expect(pool.hasSingleOwner(block)).toBe(true);
     pool.retain(block);
-    expect(pool.isHeldOnce(block)).toBe(false);
+    expect(pool.hasSingleOwner(block)).toBe(false);
     pool.release(block);
     expect(pool.free).toBe(0);
     pool.release(block);
@@ -115,7 +115,7 @@ test('dropping what is cached leaves what is held', () => {
   cached(pool, 'a');
   const held = taken(pool);
   pool.register(held, 'b');
-  pool.dropCached();
+  pool.evictCached();
   expect([pool.find('a'), pool.find('b'), pool.free]).toEqual([undefined, held, 2]);
   pool.verify([held]);
   expect(

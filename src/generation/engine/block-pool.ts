@@ -4,7 +4,7 @@
  */
 export class BlockPool {
   readonly size: number;
-  readonly #holders: Int32Array;
+  readonly #refCounts: Int32Array;
   readonly #hashes: (string | undefined)[];
   readonly #byHash = new Map<string, number>();
   /** Blocks that nobody holds and that hold nothing: the first to be taken. */
@@ -14,7 +14,7 @@ export class BlockPool {
 
   constructor(size: number) {
     this.size = size;
-    this.#holders = new Int32Array(size);
+    this.#refCounts = new Int32Array(size);
     this.#hashes = new Array<string | undefined>(size).fill(undefined);
     this.#empty = Array.from({ length: size }, (_, index) => size - 1 - index);
   }
@@ -27,20 +27,20 @@ export class BlockPool {
   /** A block with one holder and no contents; undefined if all are held. */
   allocate(): number | undefined {
     const block = this.#empty.pop() ?? this.#evict();
-    if (block !== undefined) this.#holders[block] = 1;
+    if (block !== undefined) this.#refCounts[block] = 1;
     return block;
   }
 
   retain(block: number): void {
-    const holders = this.#holders[block] ?? 0;
+    const holders = this.#refCounts[block] ?? 0;
     if (holders === 0) this.#cached.delete(block);
-    this.#holders[block] = holders + 1;
+    this.#refCounts[block] = holders + 1;
   }
 
   release(block: number): void {
-    const holders = (this.#holders[block] ?? 0) - 1;
+    const holders = (this.#refCounts[block] ?? 0) - 1;
     if (holders < 0) throw new RangeError(`block ${block} is released more often than it was held`);
-    this.#holders[block] = holders;
+    this.#refCounts[block] = holders;
     if (holders > 0) return;
     if (this.#hashes[block] === undefined) this.#empty.push(block);
     else this.#cached.add(block);
@@ -67,7 +67,7 @@ export class BlockPool {
   }
 
   /** Forgets all contents that nobody holds. */
-  dropCached(): void {
+  evictCached(): void {
     for (let block = this.#evict(); block !== undefined; block = this.#evict()) this.#empty.push(block);
   }
 
@@ -82,7 +82,7 @@ export class BlockPool {
     const empty = new Set(this.#empty);
     if (empty.size !== this.#empty.length) throw new RangeError('a block is empty twice');
     for (let block = 0; block < this.size; block++) {
-      const [holders, count, hash] = [this.#holders[block], counts[block], this.#hashes[block]];
+      const [holders, count, hash] = [this.#refCounts[block], counts[block], this.#hashes[block]];
       if (holders !== count)
         throw new RangeError(`block ${block} has ${holders} holders in the books, ${count} in fact`);
       const places = Number(empty.has(block)) + Number(this.#cached.has(block)) + Number(count !== 0);
@@ -98,8 +98,8 @@ export class BlockPool {
   }
 
   /** @param block held by somebody @returns true while nobody else does */
-  isHeldOnce(block: number): boolean {
-    return this.#holders[block] === 1;
+  hasSingleOwner(block: number): boolean {
+    return this.#refCounts[block] === 1;
   }
 
   #evict(): number | undefined {

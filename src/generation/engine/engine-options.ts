@@ -17,17 +17,17 @@ export interface EngineSettings {
   readonly kvDType?: 'int8' | undefined;
   /** Greatest length of prompt and answer together. Default: what the model and the cache allow. */
   readonly maxLength?: number | undefined;
-  /** Most texts at the same time. Default 64. */
+  /** Most sequences at the same time. Default 64. */
   readonly maxSequences?: number | undefined;
   /** Most tokens of a step. Default 512. */
   readonly maxBatchTokens?: number | undefined;
-  /** Milliseconds that a step should take while texts wait for their next token: prompts run in smaller pieces. Default 250. */
+  /** Milliseconds that a step should take while sequences wait for their next token: prompts run in smaller pieces. Default 250. */
   readonly targetStepMs?: number | undefined;
-  /** Find the beginnings of earlier texts again. Default true. */
+  /** Reuse the blocks of equal prefixes (prefix caching). Default true. */
   readonly prefixCache?: boolean | undefined;
   /** Most tokens drafted from repetitions in the text, 0 for none. Default 0. */
   readonly maxDrafts?: number | undefined;
-  /** Drafts are made while at most this many texts run: beyond it the pass is busy enough. Default 8. */
+  /** Drafts are made while at most this many sequences run: beyond it the pass is busy enough. Default 8. */
   readonly maxDraftingSequences?: number | undefined;
 }
 
@@ -67,7 +67,7 @@ export function resolveOptions(model: CausalLm, options: EngineSettings): Resolv
       ? DEFAULT_CACHE_TOKENS
       : Math.floor(cacheBytes / cacheBytesPerToken(model, kvDType)));
   const blocks = Math.ceil(whole('cacheTokens', cacheTokens, 1) / BLOCK_SIZE);
-  // A window needs the blocks that it touches, however long the text; a step's own tokens come on top.
+  // A window needs the blocks that it touches, however long the sequence; a step's own tokens come on top.
   const maxBatchTokens = whole('maxBatchTokens', options.maxBatchTokens ?? 512, 1);
   const held =
     model.window === undefined ? Number.POSITIVE_INFINITY : model.window + maxBatchTokens + 2 * BLOCK_SIZE;

@@ -1,4 +1,4 @@
-/** Who runs, who waits and who gives way, where places or blocks are few; and what the prefix cache may serve. */
+/** Who runs, who waits and who is preempted, where slots or blocks are few; and what the prefix cache may serve. */
 import { afterAll, describe, expect, test } from 'vitest';
 import { goldenFolder } from '../../../tests/support/golden.js';
 import { loadModel } from '../../models/index.js';
@@ -173,7 +173,7 @@ describe('the prefix cache', () => {
   });
 
   test('a mask that shows a padding token has other keys than no mask', () => {
-    const pad = spark.unseenTokenId ?? Number.NaN;
+    const pad = spark.maskedTokenId ?? Number.NaN;
     const ids = prompt(5, 40).map((id, index) => (index % 8 === 6 ? pad : id));
     const unmasked: GenerationRequest = { promptIds: ids, maxNewTokens: 12, promptLogProbs: 0 };
     const masked = { ...unmasked, attentionMask: ids.map(() => 1) };

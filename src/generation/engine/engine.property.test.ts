@@ -1,4 +1,4 @@
-/** Random workloads: whatever runs together, gives way, pauses or is cancelled, a request brings what it brings alone. */
+/** Random workloads: whatever runs together, is preempted, pauses or is cancelled, a request brings what it brings alone. */
 import { describe, test } from 'vitest';
 import { checkWorkloads, workloadModels } from '../../../tests/support/engine-workload.js';
 

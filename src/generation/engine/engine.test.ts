@@ -117,7 +117,7 @@ describe.each(folders)('%s', (folder) => {
         expected,
       );
       const { preemptions, freeBlocks, blocks } = engine.stats;
-      // With its window it waits for room; the random workloads make it give way.
+      // With its window it waits for room; the random workloads preempt it.
       if (folder !== 'spark') expect(preemptions).toBeGreaterThan(0);
       expect(freeBlocks).toBe(blocks);
     });

@@ -18,7 +18,7 @@ import { BlockPool } from './block-pool.js';
 import { checkRequest, type EngineLimits } from './check-request.js';
 import { type EngineOptions, resolveOptions } from './engine-options.js';
 import { ModelRunner, rotaryKey } from './model-runner.js';
-import { PromptScores } from './prompt-log-probs.js';
+import { PromptLogProbsCollector } from './prompt-log-probs-collector.js';
 import { SampledTask } from './sampled-task.js';
 import { Scheduler } from './scheduler.js';
 import { Sequence } from './sequence.js';
@@ -141,7 +141,8 @@ export class Engine {
     this.check(request);
     const scheduled: ScheduledTask = {
       task: this.#createTask(id, request),
-      promptScores: request.promptLogProbs === undefined ? undefined : new PromptScores(request),
+      promptLogProbsCollector:
+        request.promptLogProbs === undefined ? undefined : new PromptLogProbsCollector(request),
       priority: request.priority ?? 0,
       arrival: this.#arrivals++,
       submittedAt: performance.now(),
@@ -241,8 +242,8 @@ export class Engine {
   }
 
   /** Forgets cached prefixes that no running request holds, for a measurement from a cold start. */
-  dropPrefixes(): void {
-    this.#pool.dropCached();
+  resetPrefixCache(): void {
+    this.#pool.evictCached();
   }
 
   /** @throws RangeError if the blocks in the books are not those that the requests hold, for tests */
@@ -260,20 +261,20 @@ export class Engine {
 
   #createTask(id: string, request: GenerationRequest): Task {
     const { promptIds, attentionMask, adapter, beams } = request;
-    const { unseenTokenId } = this.#model;
-    const promptSeen = attentionMask?.map((seen) => seen !== 0);
+    const { maskedTokenId } = this.#model;
+    const promptAttentionMask = attentionMask?.map((seen) => seen !== 0);
     const isUsual = promptIds.every(
-      (token, index) => (promptSeen?.[index] ?? true) === (token !== unseenTokenId),
+      (token, index) => (promptAttentionMask?.[index] ?? true) === (token !== maskedTokenId),
     );
     const sequence = new Sequence({
       promptIds,
-      promptSeen,
-      unseenTokenId,
+      promptAttentionMask,
+      maskedTokenId,
       hashContext: JSON.stringify([
         rotaryKey(this.#model, promptIds.length),
         adapter === undefined ? '' : [adapter, this.#adapters?.version(adapter)],
         request.cacheSalt ?? '',
-        promptSeen === undefined || isUsual ? '' : promptSeen.map(Number).join(''),
+        promptAttentionMask === undefined || isUsual ? '' : promptAttentionMask.map(Number).join(''),
       ]),
       adapter,
       window: this.#model.window,
@@ -305,7 +306,7 @@ export class Engine {
       const hasToken = task.sequences.some(({ tokens, promptLength }) => tokens.length > promptLength);
       if (ids.length > 0 || hasToken) scheduled.firstTokenAt ??= now;
       const isPromptDone = task.sequences.some(({ computed, promptLength }) => computed >= promptLength);
-      const promptLogProbs = isPromptDone ? scheduled.promptScores?.take() : undefined;
+      const promptLogProbs = isPromptDone ? scheduled.promptLogProbsCollector?.take() : undefined;
       const { finish } = task;
       if (ids.length === 0 && promptLogProbs === undefined && finish === undefined) continue;
       if (finish !== undefined) this.#remove(scheduled);

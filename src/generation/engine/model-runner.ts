@@ -13,7 +13,7 @@ export interface Chunk {
   readonly ids: readonly number[];
   readonly position: number;
   readonly blocks: readonly number[];
-  /** The length of the text as its rotation sees it. */
+  /** The length of the sequence that its rotary base depends on. */
   readonly length: number;
   readonly adapter: string | undefined;
 }
@@ -142,12 +142,19 @@ export class ModelRunner {
   #compute(length: number, start: number, count: number): Rotary {
     const { computeDType: dtype, device, shape } = this.#model;
     const { headDim } = shape;
-    return rotaryTable({ start, length: count, headDim, ...this.#model.rotaryRule(length), dtype, device });
+    return rotaryTable({
+      start,
+      length: count,
+      headDim,
+      ...this.#model.rotaryParameters(length),
+      dtype,
+      device,
+    });
   }
 }
 
 /** Equal for lengths whose rotations are the same. */
-export function rotaryKey(model: Pick<CausalLm, 'rotaryRule'>, length: number): string {
-  const { base, scale = 1 } = model.rotaryRule(length);
+export function rotaryKey(model: Pick<CausalLm, 'rotaryParameters'>, length: number): string {
+  const { base, scale = 1 } = model.rotaryParameters(length);
   return `${base}*${scale}`;
 }

@@ -4,9 +4,9 @@ import type { FinishReason, GenerationRequest } from '../requests.js';
 import type { LogitsRow } from '../sampling-parameters.js';
 import type { Sequence } from './sequence.js';
 import type { Task, TaskOutput } from './task.js';
-import { TokenChooser } from './token-chooser.js';
+import { TokenSelector } from './token-selector.js';
 
-/** Proposes how a text may go on. */
+/** Proposes the next tokens of a sequence. */
 export interface Drafter {
   add(id: number): void;
   draft(): readonly number[];
@@ -17,7 +17,7 @@ export class SampledTask implements Task {
   readonly request: GenerationRequest;
   readonly sequences: readonly [Sequence];
   finish: { readonly reason: FinishReason; readonly stopId: number | undefined } | undefined;
-  readonly #chooser: TokenChooser;
+  readonly #selector: TokenSelector;
   readonly #drafter: Drafter | undefined;
   readonly #stopIds: ReadonlySet<number>;
   readonly #onReady: () => void;
@@ -40,7 +40,7 @@ export class SampledTask implements Task {
     this.id = id;
     this.request = request;
     this.sequences = [sequence];
-    this.#chooser = new TokenChooser(request);
+    this.#selector = new TokenSelector(request);
     this.#drafter = drafter;
     this.#onReady = onReady;
     this.#stopIds = new Set(request.stopTokenIds);
@@ -62,11 +62,11 @@ export class SampledTask implements Task {
       this.finish = { reason: 'length', stopId: undefined };
       return 0;
     }
-    if (!this.#chooser.isReady) {
+    if (!this.#selector.isReady) {
       // A copy: the step's logits are gone when the mask comes. Texts with a grammar have no drafts.
       const isNew = this.#heldRow === undefined;
       this.#heldRow = rows[0]?.slice();
-      if (isNew) this.#chooser.whenReady(this.#onReady);
+      if (isNew) this.#selector.whenReady(this.#onReady);
       return 0;
     }
     this.#heldRow = undefined;
@@ -83,14 +83,14 @@ export class SampledTask implements Task {
 
   takeHeld(): boolean {
     const row = this.#heldRow;
-    if (row === undefined || !this.#chooser.isReady) return false;
+    if (row === undefined || !this.#selector.isReady) return false;
     this.#heldRow = undefined;
     this.#choose(row);
     return true;
   }
 
   #choose(row: LogitsRow): number {
-    const { id, logProbs } = this.#chooser.choose(row);
+    const { id, logProbs } = this.#selector.choose(row);
     const [sequence] = this.sequences;
     sequence.tokens.push(id);
     this.#drafter?.add(id);
@@ -114,6 +114,6 @@ export class SampledTask implements Task {
   }
 
   dispose(): void {
-    this.#chooser.dispose();
+    this.#selector.dispose();
   }
 }

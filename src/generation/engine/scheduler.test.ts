@@ -1,9 +1,9 @@
 /** What runs in a step, without a model: lengths, blocks and places alone decide. Blocks of 16 tokens. */
 import { describe, expect, test, vi } from 'vitest';
-import type { RotaryRule } from '../../models/causal-lm.js';
+import type { RotaryParameters } from '../../models/causal-lm.js';
 import type { GenerationRequest } from '../requests.js';
 import { BlockPool } from './block-pool.js';
-import { PromptScores } from './prompt-log-probs.js';
+import { PromptLogProbsCollector } from './prompt-log-probs-collector.js';
 import { Scheduler, type SchedulerOptions } from './scheduler.js';
 import { Sequence } from './sequence.js';
 import type { ScheduledTask, Task } from './task.js';
@@ -28,10 +28,10 @@ class Bench {
   constructor(
     blocks: number,
     options: Partial<SchedulerOptions> = {},
-    rotaryRule: (length: number) => RotaryRule = () => ({ base: 1 }),
+    rotaryParameters: (length: number) => RotaryParameters = () => ({ base: 1 }),
   ) {
     this.pool = new BlockPool(blocks);
-    this.scheduler = new Scheduler({ rotaryRule }, this.pool, {
+    this.scheduler = new Scheduler({ rotaryParameters }, this.pool, {
       maxSequences: 64,
       maxBatchTokens: 512,
       targetStepMs: 250,
@@ -49,8 +49,8 @@ class Bench {
       () =>
         new Sequence({
           promptIds,
-          promptSeen: undefined,
-          unseenTokenId: undefined,
+          promptAttentionMask: undefined,
+          maskedTokenId: undefined,
           hashContext: wish.cacheSalt ?? '',
           adapter: undefined,
           window: undefined,
@@ -71,7 +71,8 @@ class Bench {
     const scheduled: ScheduledTask = {
       task,
       priority: request.priority ?? 0,
-      promptScores: request.promptLogProbs === undefined ? undefined : new PromptScores(request),
+      promptLogProbsCollector:
+        request.promptLogProbs === undefined ? undefined : new PromptLogProbsCollector(request),
       arrival: this.#arrivals++,
       submittedAt: 0,
       startedAt: undefined,

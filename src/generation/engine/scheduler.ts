@@ -8,7 +8,7 @@ import { BLOCK_SIZE } from '../../nn/index.js';
 import type { BlockPool } from './block-pool.js';
 import type { ResolvedSettings } from './engine-options.js';
 import { rotaryKey } from './model-runner.js';
-import { PrefixesUnderWay } from './prefixes-under-way.js';
+import { PendingPrefixes } from './pending-prefixes.js';
 import type { Sequence } from './sequence.js';
 import { insertInOrder, type ScheduledTask } from './task.js';
 
@@ -32,19 +32,19 @@ export interface PlannedChunk {
 const SMALLEST_PREFILL = 16;
 
 export class Scheduler {
-  readonly #model: Pick<CausalLm, 'rotaryRule'>;
+  readonly #model: Pick<CausalLm, 'rotaryParameters'>;
   readonly #pool: BlockPool;
   readonly #options: SchedulerOptions;
   /** In order of priority, then arrival. */
   readonly #waiting: ScheduledTask[] = [];
   readonly #running: ScheduledTask[] = [];
-  readonly #underWay = new PrefixesUnderWay();
+  readonly #pendingPrefixes = new PendingPrefixes();
   #tokensPerMs: number | undefined;
   preemptions = 0;
   prefixQueries = 0;
   prefixHits = 0;
 
-  constructor(model: Pick<CausalLm, 'rotaryRule'>, pool: BlockPool, options: SchedulerOptions) {
+  constructor(model: Pick<CausalLm, 'rotaryParameters'>, pool: BlockPool, options: SchedulerOptions) {
     this.#model = model;
     this.#pool = pool;
     this.#options = options;
@@ -83,7 +83,7 @@ export class Scheduler {
     const decoding = this.#running.filter((scheduled) => !scheduled.isPaused && isDecoding(scheduled));
     let budget =
       this.#options.maxBatchTokens - decoding.reduce((sum, { task }) => sum + task.sequences.length, 0);
-    if (decoding.length > 0) budget = Math.min(budget, this.#gentlePrefill());
+    if (decoding.length > 0) budget = Math.min(budget, this.#prefillBudget());
     for (const scheduled of [...this.#running]) {
       if (scheduled.isPaused || !this.#running.includes(scheduled)) continue;
       const isPrefill = !isDecoding(scheduled);
@@ -92,7 +92,7 @@ export class Scheduler {
         isPrefill ? budget : Number.POSITIVE_INFINITY,
         decoding.length,
       );
-      if (planned === undefined) break; // The task itself was the last one to give way to.
+      if (planned === undefined) break; // The task itself was preempted.
       for (const chunk of planned) if (isPrefill) budget -= chunk.count;
       chunks.push(...planned);
     }
@@ -100,7 +100,7 @@ export class Scheduler {
     return chunks;
   }
 
-  /** Chunks of a running task, after as many others as needed have given way; undefined: it had to give way itself. */
+  /** Chunks of a running task, after as many others as needed were preempted; undefined: it was preempted itself. */
   #planTask(scheduled: ScheduledTask, budget: number, decoding: number): PlannedChunk[] | undefined {
     const chunks: PlannedChunk[] = [];
     let left = budget;
@@ -134,7 +134,7 @@ export class Scheduler {
   }
 
   /**
-   * Every token is turned by the length that was known when it came: the whole prompt for the prompt, itself for a
+   * Every token is rotated by the length that was known when it came: the whole prompt for the prompt, itself for a
    * generated one. A chunk holds tokens of one rotation only.
    */
   #sameRotation(sequence: Sequence, room: number): { count: number; length: number } {
@@ -161,7 +161,7 @@ export class Scheduler {
     return victim !== scheduled;
   }
 
-  /** Takes places and blocks from the least entitled paused text; false if there is none. */
+  /** Preempts the paused sequence of the lowest priority; false if there is none. */
   #preemptPaused(): boolean {
     const victim = this.#running.findLast(({ isPaused }) => isPaused);
     if (victim === undefined) return false;
@@ -192,7 +192,7 @@ export class Scheduler {
       }
       const planned = this.#start(scheduled, budget);
       if (planned === undefined) return; // In order: a smaller one behind does not overtake.
-      // Paused texts that gave way may stand before it now.
+      // Paused sequences that were preempted may stand before it now.
       index = this.#waiting.indexOf(scheduled, index);
       this.#waiting.splice(index, 1);
       insertInOrder(this.#running, scheduled);
@@ -204,7 +204,7 @@ export class Scheduler {
   }
 
   /**
-   * The first chunks of a task. Only paused texts give way to it: one whose reader is slow may neither hold the place nor
+   * The first chunks of a task. Only paused sequences are preempted for it: one whose reader is slow may neither hold the place nor
    * the blocks that another could use. Undefined (and nothing held) if there is no room.
    */
   #start(scheduled: ScheduledTask, budget: number): PlannedChunk[] | undefined {
@@ -221,7 +221,7 @@ export class Scheduler {
 
   /**
    * True if all that the task has to run before its next token fits beside what the running ones are about to need.
-   * Otherwise it would have to give way before it has come to anything. Alone it starts with what there is.
+   * Otherwise it would be preempted before its first token. Alone it starts with what there is.
    */
   #hasRoom(scheduled: ScheduledTask): boolean {
     const toCome = ({ task }: ScheduledTask): number =>
@@ -260,12 +260,12 @@ export class Scheduler {
     return true;
   }
 
-  /** True while a running text computes a block that this one would find cached. */
+  /** True while a running sequence computes a block that this one would find cached. */
   #waitsForOther(scheduled: ScheduledTask): boolean {
-    if (!this.#options.prefixCache || this.#underWay.size === 0) return false;
+    if (!this.#options.prefixCache || this.#pendingPrefixes.size === 0) return false;
     const [sequence] = scheduled.task.sequences;
     const hash = sequence?.nextPromptHash(this.#pool, reusableTokens(scheduled));
-    const other = hash === undefined ? undefined : this.#underWay.ownerOf(hash);
+    const other = hash === undefined ? undefined : this.#pendingPrefixes.ownerOf(hash);
     return other !== undefined && other !== scheduled && !other.isPaused;
   }
 
@@ -287,34 +287,34 @@ export class Scheduler {
   #announce(scheduled: ScheduledTask): void {
     const [sequence] = scheduled.task.sequences;
     if (this.#options.prefixCache && sequence !== undefined)
-      this.#underWay.announce(scheduled, [...sequence.promptHashesToCompute()]);
+      this.#pendingPrefixes.announce(scheduled, [...sequence.promptHashesToCompute()]);
   }
 
   #releaseBlocks(scheduled: ScheduledTask): void {
     for (const sequence of scheduled.task.sequences) sequence.release(this.#pool);
-    this.#underWay.withdraw(scheduled);
+    this.#pendingPrefixes.withdraw(scheduled);
   }
 
   /** After a step: a prompt that has run is under way no longer. */
   settle(scheduled: ScheduledTask): void {
-    if (!this.#underWay.has(scheduled)) return;
+    if (!this.#pendingPrefixes.has(scheduled)) return;
     if (scheduled.task.sequences.every(({ computed, promptLength }) => computed >= promptLength - 1))
-      this.#underWay.withdraw(scheduled);
+      this.#pendingPrefixes.withdraw(scheduled);
   }
 
-  /** Tokens of prompts beside texts that wait for their next token. */
-  #gentlePrefill(): number {
+  /** Tokens of prompts beside sequences that wait for their next token. */
+  #prefillBudget(): number {
     if (this.#tokensPerMs === undefined) return 4 * SMALLEST_PREFILL;
     return Math.max(SMALLEST_PREFILL, Math.floor(this.#tokensPerMs * this.#options.targetStepMs));
   }
 }
 
 /** Tokens of the prompt that need not run if the cache has them. */
-function reusableTokens({ promptScores }: ScheduledTask): number {
-  return promptScores?.reusableTokens ?? Number.POSITIVE_INFINITY;
+function reusableTokens({ promptLogProbsCollector }: ScheduledTask): number {
+  return promptLogProbsCollector?.reusableTokens ?? Number.POSITIVE_INFINITY;
 }
 
-/** Past its prompt: every live sequence has at most its last token to run (more after it had to give way). */
+/** Past its prompt: every live sequence has at most its last token to run (more after a preemption). */
 function isDecoding({ task }: ScheduledTask): boolean {
   return task.sequences.every(
     ({ pending, computed, promptLength }) => pending <= 1 && computed >= promptLength - 1,

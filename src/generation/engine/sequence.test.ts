@@ -10,8 +10,8 @@ const ids = (length: number, seed = 0): number[] =>
 function sequence(promptIds: readonly number[], window?: number, hashContext = ''): Sequence {
   return new Sequence({
     promptIds,
-    promptSeen: undefined,
-    unseenTokenId: undefined,
+    promptAttentionMask: undefined,
+    maskedTokenId: undefined,
     hashContext,
     adapter: undefined,
     window,
@@ -148,7 +148,7 @@ describe('found again', () => {
     const text = sequence(ids(50));
     run(text, pool, 48);
     text.release(pool);
-    pool.dropCached();
+    pool.evictCached();
     run(text, pool, 48);
     expect(sequence(ids(50)).reuse(pool)).toBe(48);
   });
@@ -180,7 +180,7 @@ describe('what another may be computing', () => {
     const waiting = sequence(ids(40));
     expect(waiting.nextPromptHash(pool, 40)).toBeUndefined();
     first.release(pool);
-    pool.dropCached();
+    pool.evictCached();
     waiting.release(pool);
     expect(waiting.nextPromptHash(pool, 40)).toBeDefined();
   });
@@ -249,7 +249,7 @@ describe('a window', () => {
     };
     const before = held();
     text.release(pool);
-    pool.dropCached();
+    pool.evictCached();
     expect([before, held()]).toEqual([2, 2]);
   });
 
@@ -320,11 +320,11 @@ test('verify tells of a block that is shared and written to', () => {
 });
 
 describe('which tokens others see', () => {
-  const marks = (changes: Partial<ConstructorParameters<typeof Sequence>[0]>, holdsUnseen = false) => {
+  const marks = (changes: Partial<ConstructorParameters<typeof Sequence>[0]>, hasMaskedTokens = false) => {
     const text = new Sequence({
       promptIds: [7, 0, 8],
-      promptSeen: undefined,
-      unseenTokenId: undefined,
+      promptAttentionMask: undefined,
+      maskedTokenId: undefined,
       hashContext: '',
       adapter: undefined,
       window: undefined,
@@ -333,9 +333,9 @@ describe('which tokens others see', () => {
     const pool = new BlockPool(1);
     text.reserve(3, pool);
     let seen: readonly boolean[] | undefined;
-    text.markSeen([7, 0, 8], {
-      holdsUnseen: () => holdsUnseen,
-      setSeen: (_blocks, _position, marked) => {
+    text.writeAttentionMask([7, 0, 8], {
+      hasMaskedTokens: () => hasMaskedTokens,
+      setAttentionMask: (_blocks, _position, marked) => {
         seen = marked;
       },
     });
@@ -345,8 +345,12 @@ describe('which tokens others see', () => {
   test('a mask goes before the id of the padding; marks of what lay there before are taken back', () => {
     expect(marks({})).toBeUndefined();
     expect(marks({}, true)).toEqual([true, true, true]);
-    expect(marks({ unseenTokenId: 0 })).toEqual([true, false, true]);
-    expect(marks({ promptSeen: [false, true, true] })).toEqual([false, true, true]);
-    expect(marks({ promptSeen: [false, true, true], unseenTokenId: 0 })).toEqual([false, true, true]);
+    expect(marks({ maskedTokenId: 0 })).toEqual([true, false, true]);
+    expect(marks({ promptAttentionMask: [false, true, true] })).toEqual([false, true, true]);
+    expect(marks({ promptAttentionMask: [false, true, true], maskedTokenId: 0 })).toEqual([
+      false,
+      true,
+      true,
+    ]);
   });
 });

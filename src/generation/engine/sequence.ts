@@ -5,10 +5,10 @@ import { PrefixHashes } from './prefix-hash.js';
 
 export interface SequenceOptions {
   readonly promptIds: readonly number[];
-  /** 0 where a token of the prompt is not seen by others. */
-  readonly promptSeen: readonly boolean[] | undefined;
-  /** Tokens of this id are not seen by others. */
-  readonly unseenTokenId: number | undefined;
+  /** 0 where a token of the prompt is masked. */
+  readonly promptAttentionMask: readonly boolean[] | undefined;
+  /** Tokens of this id are masked. */
+  readonly maskedTokenId: number | undefined;
   /** What cached keys depend on beside tokens. */
   readonly hashContext: string;
   readonly adapter: string | undefined;
@@ -110,7 +110,8 @@ export class Sequence {
   /** @throws RangeError if what is yet to be written lies in a block that another holds, for tests */
   verify(pool: BlockPool): void {
     for (const block of this.blocks.slice(Math.floor(this.computed / BLOCK_SIZE)))
-      if (!pool.isHeldOnce(block)) throw new RangeError(`block ${block} is written to and held by another`);
+      if (!pool.hasSingleOwner(block))
+        throw new RangeError(`block ${block} is written to and held by another`);
   }
 
   /** Gets room for `count` more tokens; false (and nothing changed) if the pool has not enough. */
@@ -126,15 +127,18 @@ export class Sequence {
   }
 
   /** Marks which of the next `ids` others may look at. */
-  markSeen(ids: readonly number[], cache: Pick<PagedKvCache, 'holdsUnseen' | 'setSeen'>): void {
-    const { unseenTokenId, promptSeen } = this.#options;
+  writeAttentionMask(
+    ids: readonly number[],
+    cache: Pick<PagedKvCache, 'hasMaskedTokens' | 'setAttentionMask'>,
+  ): void {
+    const { maskedTokenId, promptAttentionMask } = this.#options;
     const first = Math.floor(this.computed / BLOCK_SIZE);
     const last = Math.floor((this.computed + ids.length - 1) / BLOCK_SIZE);
     const held = this.blocks.slice(first, last + 1);
-    const alwaysSeen = unseenTokenId === undefined && promptSeen === undefined;
-    if (alwaysSeen && !held.some((block) => cache.holdsUnseen(block))) return;
-    const seen = ids.map((id, index) => promptSeen?.[this.computed + index] ?? id !== unseenTokenId);
-    cache.setSeen(this.blocks, this.computed, seen);
+    const nothingMasked = maskedTokenId === undefined && promptAttentionMask === undefined;
+    if (nothingMasked && !held.some((block) => cache.hasMaskedTokens(block))) return;
+    const seen = ids.map((id, index) => promptAttentionMask?.[this.computed + index] ?? id !== maskedTokenId);
+    cache.setAttentionMask(this.blocks, this.computed, seen);
   }
 
   /** Ends a step that has run `count` tokens: names the blocks that became full, gives back those out of the window. */
@@ -164,7 +168,7 @@ export class Sequence {
   }
 
   /**
-   * A second text with the same tokens. It shares the full blocks; the last, open one is copied, or computed again where
+   * A second sequence with the same tokens. It shares the full blocks; the last, open one is copied, or computed again where
    * the pool has no block for the copy.
    */
   fork(pool: BlockPool, cache: Pick<PagedKvCache, 'copyBlock'>): Sequence {

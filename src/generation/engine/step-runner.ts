@@ -39,7 +39,7 @@ export class StepRunner {
   #run(chunks: readonly PlannedChunk[]): void {
     const inputs = chunks.map(({ sequence, count, drafts, length }) => {
       const ids = [...sequence.tokens.slice(sequence.computed, sequence.computed + count), ...drafts];
-      sequence.markSeen(ids, this.#cache);
+      sequence.writeAttentionMask(ids, this.#cache);
       return { ids, position: sequence.computed, blocks: sequence.blocks, length, adapter: sequence.adapter };
     });
     const hidden = this.#runner.run(inputs); // [1, T, D]
@@ -78,7 +78,7 @@ export class StepRunner {
   #takePromptLogProbs(chunks: readonly PlannedChunk[], hidden: Tensor): void {
     let first = 0;
     for (const { scheduled, sequence, count, drafts } of chunks) {
-      scheduled.promptScores?.add(this.#runner, hidden, first, sequence.computed, count);
+      scheduled.promptLogProbsCollector?.add(this.#runner, hidden, first, sequence.computed, count);
       first += count + drafts.length;
     }
   }

@@ -4,7 +4,7 @@ import type { TokenLogProbs } from '../log-probs.js';
 import type { FinishReason, GenerationRequest } from '../requests.js';
 import type { LogitsRow } from '../sampling-parameters.js';
 import type { BlockPool } from './block-pool.js';
-import type { PromptScores } from './prompt-log-probs.js';
+import type { PromptLogProbsCollector } from './prompt-log-probs-collector.js';
 import type { Sequence } from './sequence.js';
 
 /** Ids of one finished beam. */
@@ -55,7 +55,7 @@ export interface ScheduledTask {
   readonly task: Task;
   readonly priority: number;
   /** Where the log-probabilities of the prompt are asked for. */
-  readonly promptScores: PromptScores | undefined;
+  readonly promptLogProbsCollector: PromptLogProbsCollector | undefined;
   /** Order of submission. */
   readonly arrival: number;
   readonly submittedAt: number;

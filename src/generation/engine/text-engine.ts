@@ -2,7 +2,7 @@
 import { InputError } from '../../errors/index.js';
 import type { CausalLm } from '../../models/index.js';
 import type { DecodeStream, Tokenizer } from '../../tokenizers/index.js';
-import { createAnswerStream } from '../answer-stream.js';
+import { createDetokenizer } from '../detokenizer.js';
 import type { TokenLogProbs } from '../log-probs.js';
 import type {
   BeamChoice,
@@ -24,7 +24,7 @@ export interface TextEngineOptions extends EngineOptions {
   readonly grammars?: ConstraintSource | undefined;
 }
 
-interface OpenText {
+interface ActiveRequest {
   readonly request: TextRequest;
   readonly stream: DecodeStream;
   readonly stops: StopStringMatcher | undefined;
@@ -37,7 +37,7 @@ export class TextEngine implements SteppingEngine {
   readonly #engine: Engine;
   readonly #tokenizer: Tokenizer;
   readonly #grammars: ConstraintSource | undefined;
-  readonly #open = new Map<string, OpenText>();
+  readonly #open = new Map<string, ActiveRequest>();
   /** Requests whose grammar is being compiled. */
   readonly #compiling = new Map<string, { isPaused: boolean; readonly leave: AbortController }>();
   readonly #failed: StepEvent[] = [];
@@ -81,9 +81,9 @@ export class TextEngine implements SteppingEngine {
       throw new InputError(
         'generation: beam search knows no stop strings; give stop ids, or cut the answers.',
       );
-    const text: OpenText = {
+    const text: ActiveRequest = {
       request,
-      stream: createAnswerStream(this.#tokenizer, request),
+      stream: createDetokenizer(this.#tokenizer, request),
       stops: stopStrings.length === 0 ? undefined : new StopStringMatcher(stopStrings),
       stopIds: new Set(stopTokenIds),
       missing: request.minNewTokens ?? 0,
@@ -151,9 +151,9 @@ export class TextEngine implements SteppingEngine {
     return events;
   }
 
-  /** @see Engine.dropPrefixes */
-  dropPrefixes(): void {
-    this.#engine.dropPrefixes();
+  /** @see Engine.resetPrefixCache */
+  resetPrefixCache(): void {
+    this.#engine.resetPrefixCache();
   }
 
   dispose(): void {
@@ -204,7 +204,7 @@ export class TextEngine implements SteppingEngine {
     this.#failed.push({ id, error: error instanceof Error ? error : new Error(String(error)) });
   }
 
-  #toText(text: OpenText, event: EngineEvent): TextEvent {
+  #toText(text: ActiveRequest, event: EngineEvent): TextEvent {
     const { ids, logProbs, promptLogProbs } = event;
     if (event.beams !== undefined)
       return {
@@ -239,18 +239,18 @@ export class TextEngine implements SteppingEngine {
     };
   }
 
-  #beamText({ request }: OpenText, ids: readonly number[]): string {
+  #beamText({ request }: ActiveRequest, ids: readonly number[]): string {
     const stops = new Set(request.stopTokenIds);
     const last = ids.at(-1);
     const shown = last !== undefined && stops.has(last) ? ids.slice(0, -1) : ids;
-    const stream = createAnswerStream(this.#tokenizer, request);
+    const stream = createDetokenizer(this.#tokenizer, request);
     return shown.map((id) => stream.push(id)).join('') + stream.end();
   }
 }
 
 /** The text that one more id makes certain, and the stop string that it completes. */
 function advance(
-  text: OpenText,
+  text: ActiveRequest,
   id: number,
   isLast: boolean,
 ): { piece: string; stopped: string | undefined } {

@@ -10,7 +10,7 @@ import type { TokenVocabulary } from './token-vocabulary.js';
 /** Grammars kept for the next request; each may hold some MB of masks. */
 const MAX_GRAMMARS = 32;
 /** A mask takes milliseconds; even with those of other sequences before it, this is never reached. */
-const PATIENCE_MS = 60_000;
+const WAIT_TIMEOUT_MS = 60_000;
 
 export class MaskThread {
   failure: Error | undefined;
@@ -134,7 +134,7 @@ class ThreadedConstraint implements TokenConstraint {
     const timer = setTimeout(() => {
       this.#failure = new Error('The mask thread does not answer.');
       finish();
-    }, PATIENCE_MS);
+    }, WAIT_TIMEOUT_MS);
     timer.unref();
     const finish = (): void => {
       clearTimeout(timer);

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { goldenFolder, maxAbsDifference } from '../../../tests/support/golden.js';
 import { loadAdapter, saveAdapter } from '../../checkpoint/index.js';
 import { applyLora, initializeLora, type LoraOptions } from '../../lora/index.js';
-import { Generator, intTensor, noGrad, type Tensor } from '../../tensor/index.js';
+import { intTensor, noGrad, RandomGenerator, type Tensor } from '../../tensor/index.js';
 import { type LoadedModel, loadModel } from '../load-model.js';
 import { convertModel } from './convert-model.js';
 
@@ -20,7 +20,7 @@ function saved(model: string, options: Partial<LoraOptions>): { adapter: string;
   const loaded = loadModel(`${goldenFolder}${model}`);
   const lora = { rank: 4, alpha: 6, ...options };
   const adapters = applyLora(loaded.model, (path) => /layers\.\d+\./.test(path), lora);
-  const generator = new Generator(5);
+  const generator = new RandomGenerator(5);
   for (const layer of adapters.values()) {
     initializeLora(layer, generator);
     noGrad(() => layer.loraB.add_(0.02));

@@ -15,7 +15,7 @@ import {
   intTensor,
   isFloatDType,
   noGrad,
-  prepareEngine,
+  prepareRuntime,
   scope,
   type Tensor,
   tensorFromBytes,
@@ -66,7 +66,7 @@ export function logitsComparison(
     throw new InputError(
       '--check-logits with --lora-alpha compares low-rank updates of linear layers only, and this adapter has more.',
     );
-  prepareEngine();
+  prepareRuntime();
   const compute = (path: string, isAdapted: boolean, layout?: ParallelLayout): Tensor =>
     logitsOf(architecture, path, layout, {
       updates: updates ?? new Map(),

@@ -65,12 +65,12 @@ function realPlace(path: string): string {
   return parent === full ? full : join(realPlace(parent), basename(full));
 }
 
-const SPARE_BYTES = 2 ** 20;
+const RESERVED_BYTES = 2 ** 20;
 
 export function refuseFullDisk(folder: string, to: string, bytes: number): void {
   const { bavail, bsize } = statfsSync(folder);
   const free = bavail * bsize;
-  if (free >= bytes + SPARE_BYTES) return;
+  if (free >= bytes + RESERVED_BYTES) return;
   throw new InputError(
     `${to} needs ${bytes} bytes, but its disk has ${free} free; free some space or name another place.`,
   );

@@ -22,7 +22,7 @@ import {
 import {
   type ContainerFormat,
   DEFAULT_SHARD_THRESHOLD,
-  openCheckpoint,
+  openModelCheckpoint,
   type ParallelLayout,
 } from '../../checkpoint/index.js';
 import { readView, type TensorView, writeSafetensors } from '../../formats/index.js';
@@ -52,7 +52,7 @@ const strangers = ['a_bool', 'an_int64', 'a_uint8'];
 
 /** dtype, shape and SHA-256 of every tensor of a checkpoint (of its only rank, or of one). */
 function digests(path: string, rank = 0): Map<string, string> {
-  const tensors = openCheckpoint(path).ranks[rank] ?? new Map<string, TensorView>();
+  const tensors = openModelCheckpoint(path).ranks[rank] ?? new Map<string, TensorView>();
   return new Map([...tensors].map(([name, view]): [string, string] => [name, digest(view)]).sort());
 }
 
@@ -208,7 +208,7 @@ describe('ranks', () => {
   async function trainingState(name: string): Promise<string> {
     const plain = await convert(`${goldenFolder}${name}`, fresh(), { format: 'ckpt' });
     const file = join(plain, 'model.ckpt');
-    const { ranks } = openCheckpoint(file);
+    const { ranks } = openModelCheckpoint(file);
     const { writeCkptFile } = await import('../../formats/index.js');
     const bytesOf = (view: TensorView) => Buffer.concat([...readView(view)]);
     const tensors = [...(ranks[0] ?? [])].flatMap(([key, view]) =>
@@ -266,7 +266,7 @@ describe('ranks', () => {
       [...Array.from({ length: 8 }, (_, rank) => `rank_${rank}`), 'layout.json'].sort(),
     );
     const shapes = (rank: number) =>
-      new Map([...(openCheckpoint(to).ranks[rank] ?? [])].map(([name, { shape }]) => [name, shape]));
+      new Map([...(openModelCheckpoint(to).ranks[rank] ?? [])].map(([name, { shape }]) => [name, shape]));
     const embedding = 'transformer.embedding.word_embeddings.embedding_table';
     // [320, 64] over two parts and two groups; the tied output projection needs it in the last stage as well.
     for (const rank of [0, 3, 4, 7]) expect(shapes(rank).get(embedding)).toEqual([80, 64]);
@@ -367,7 +367,7 @@ describe('adapters', () => {
   function inOneFile(): string {
     const path = fresh('.safetensors');
     const parts = [`${goldenFolder}xverse/model.safetensors`, `${adapter}/adapter_model.safetensors`];
-    const tensors = parts.flatMap((part) => [...(openCheckpoint(part).ranks[0] ?? [])]);
+    const tensors = parts.flatMap((part) => [...(openModelCheckpoint(part).ranks[0] ?? [])]);
     writeSafetensors(
       path,
       tensors.map(([name, view]) => ({
@@ -400,11 +400,11 @@ describe('adapters', () => {
 
   test('from one spelling to the others and back', async () => {
     const file = `${adapter}/adapter_model.safetensors`;
-    const mindpet = await convert(file, fresh('.ckpt'), { adapterSpelling: 'mindpet' });
+    const mindpet = await convert(file, fresh('.ckpt'), { adapterNaming: 'mindpet' });
     expect([...digests(mindpet).keys()][0]).toBe('model.layers.0.mlp.down_proj.mindpet_delta_lora_A');
-    const telechat = await convert(mindpet, fresh('.bin'), { adapterSpelling: 'telechat' });
+    const telechat = await convert(mindpet, fresh('.bin'), { adapterNaming: 'telechat' });
     expect([...digests(telechat).keys()][0]).toBe('model.layers.0.mlp.down_proj.lora_left_weight');
-    const peft = await convert(telechat, fresh('.safetensors'), { adapterSpelling: 'peft' });
+    const peft = await convert(telechat, fresh('.safetensors'), { adapterNaming: 'peft' });
     expect(digests(peft)).toEqual(digests(file));
     const merged = await convert(`${goldenFolder}xverse`, fresh(), {
       merge: 'merge',
@@ -463,7 +463,7 @@ describe('training states', () => {
     expect(result.tensors).toBe(2);
     const leftOut = result.leftOut.map(({ name }) => name);
     expect(leftOut).toContain('global_step');
-    expect(leftOut.filter((name) => !openCheckpoint(state).ranks[0]?.has(name))).toEqual([]);
+    expect(leftOut.filter((name) => !openModelCheckpoint(state).ranks[0]?.has(name))).toEqual([]);
     expect(result.leftOut.length).toBe(11);
   });
 });

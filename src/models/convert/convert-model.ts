@@ -4,13 +4,13 @@ import { basename, join } from 'node:path';
 import {
   type ContainerFormat,
   container,
-  proveFiles,
   totalBytes,
+  verifyFiles,
   writeFiles,
 } from '../../checkpoint/index.js';
 import {
-  readTensorPieces,
-  type StoredTensor,
+  type FileTensor,
+  readTensorChunks,
   tensorBytes,
   viewOf,
   writeFileAtomic,
@@ -23,7 +23,7 @@ import { type LogitsComparison, logitsComparison } from './compare-logits.js';
 import { isFileTarget, refuseFullDisk, refuseSamePlace } from './conversion-target.js';
 import type { ConvertOptions } from './convert-options.js';
 import { type ConversionPlan, planChain } from './plan-conversion.js';
-import { writeCompanions } from './write-companions.js';
+import { writeAuxiliaryFiles } from './write-auxiliary-files.js';
 
 export interface ConversionResult {
   readonly to: string;
@@ -60,7 +60,7 @@ async function writeConversion(
   fileName: string | undefined,
 ): Promise<Omit<ConversionResult, 'to' | 'seconds'>> {
   const straightened = join(folder, '.straightened');
-  const plan = planChain(options, straightened, (tensor) => straighten(tensor, straightened, options.to));
+  const plan = planChain(options, straightened, (tensor) => makeContiguous(tensor, straightened, options.to));
   const { files, format, source, metadata, leftOut } = plan;
   const compare =
     options.checkLogits === true ? logitsComparison(options, source.architecture, plan.changes) : undefined;
@@ -81,10 +81,10 @@ async function writeConversion(
   );
   const readViews = (path: string) =>
     new Map([...readFile(path)].map(([name, tensor]) => [name, viewOf(tensor)] as const));
-  proveFiles(folder, files, checksums, readViews, onBytes);
+  verifyFiles(folder, files, checksums, readViews, onBytes);
   progress.finish();
   rmSync(straightened, { recursive: true, force: true });
-  if (fileName === undefined) writeCompanions(folder, plan, options);
+  if (fileName === undefined) writeAuxiliaryFiles(folder, plan, options);
   const target = fileName === undefined ? folder : join(folder, fileName);
   const logits = compare?.(target);
   return {
@@ -99,13 +99,13 @@ async function writeConversion(
 }
 
 /** Rows one after the other in a file of their own. */
-function straighten(tensor: StoredTensor, folder: string, to: string): StoredTensor {
+function makeContiguous(tensor: FileTensor, folder: string, to: string): FileTensor {
   mkdirSync(folder, { recursive: true });
   refuseFullDisk(folder, to, tensorBytes(tensor));
   // By number: ranks have tensors of one name.
   const path = join(folder, String(readdirSync(folder).length));
   writeFileAtomic(path, (write) => {
-    for (const piece of readTensorPieces(tensor)) write(piece);
+    for (const piece of readTensorChunks(tensor)) write(piece);
   });
   const { name, dtype, shape } = tensor;
   return { name, dtype, shape, ranges: [{ path, start: 0, end: tensorBytes(tensor) }] };

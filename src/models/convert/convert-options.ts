@@ -1,10 +1,5 @@
 /** What a conversion is asked for. */
-import type {
-  AdapterSpelling,
-  ContainerFormat,
-  NameDialect,
-  ParallelLayout,
-} from '../../checkpoint/index.js';
+import type { AdapterNaming, ContainerFormat, ParallelLayout, TensorNaming } from '../../checkpoint/index.js';
 import type { FloatDType } from '../../tensor/index.js';
 import type { VocabularyExtension } from './extend-vocabulary.js';
 
@@ -14,7 +9,7 @@ export interface ConvertOptions {
   readonly to: string;
   /** Default: by the ending of `to`, else safetensors (ckpt for ranks). */
   readonly format?: ContainerFormat | undefined;
-  readonly names?: NameDialect | undefined;
+  readonly names?: TensorNaming | undefined;
   readonly dtype?: FloatDType | undefined;
   /** Cast what the family keeps in float32 (Spark's embedding, norms) too. */
   readonly castEmbedding?: boolean;
@@ -30,7 +25,7 @@ export interface ConvertOptions {
   readonly merge?: 'merge' | 'unmerge' | undefined;
   readonly adapter?: string | undefined;
   readonly loraAlpha?: number | undefined;
-  readonly adapterSpelling?: AdapterSpelling | undefined;
+  readonly adapterNaming?: AdapterNaming | undefined;
   /** Optimiser states and counters. Default: kept in ranks and .ckpt, else left out. */
   readonly states?: 'keep' | 'drop' | undefined;
   /** Names of tensors that are no parameter of the model and need not be written. Default: none but buffers and counters. */

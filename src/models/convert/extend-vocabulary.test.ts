@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { goldenFolder, maxAbsDifference } from '../../../tests/support/golden.js';
 import { initializeModule } from '../../nn/index.js';
-import { Generator, intTensor, noGrad, scope, type Tensor } from '../../tensor/index.js';
+import { intTensor, noGrad, RandomGenerator, scope, type Tensor } from '../../tensor/index.js';
 import { loadTokenizer, mergeVocabularies, newRowSources } from '../../tokenizers/index.js';
 import { loadModel } from '../load-model.js';
 import { parseArchitecture } from '../registry.js';
@@ -35,7 +35,7 @@ async function makeModel(vocabSize: number): Promise<Map<string, Tensor>> {
   };
   const architecture = parseArchitecture(config, 'test');
   const model = architecture.createModel();
-  scope(() => initializeModule(model, { rule: architecture.initRule, generator: new Generator(3) }));
+  scope(() => initializeModule(model, { rule: architecture.initRule, generator: new RandomGenerator(3) }));
   await saveModel(from, { model, architecture }, base);
   return new Map(model.namedParameters());
 }

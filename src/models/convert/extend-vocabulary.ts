@@ -5,9 +5,9 @@ import { parseDocument } from 'yaml';
 import type { ModelTensors } from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
 import {
+  type FileTensor,
   listFolder,
   readView,
-  type StoredTensor,
   sliceRows,
   stackRows,
   type TensorView,
@@ -72,7 +72,7 @@ function writeRows(
   view: TensorView,
   { sources, firstId }: NewRows,
   folder: string | undefined,
-): StoredTensor {
+): FileTensor {
   const { dtype } = view;
   const [, width = 0] = view.shape;
   const stored = { name: `new rows of ${path}`, dtype, shape: [sources.length, width] };

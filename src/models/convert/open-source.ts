@@ -2,13 +2,13 @@
 import { dirname } from 'node:path';
 import {
   ANY_NAMES,
-  type Checkpoint,
   countKnown,
   isAdapterHalf,
+  type ModelCheckpoint,
   type ModelTensors,
   NameTable,
-  type OpenCheckpointOptions,
-  openCheckpoint,
+  type OpenModelCheckpointOptions,
+  openModelCheckpoint,
   type ParallelLayout,
   ShardingTable,
   type WeightTables,
@@ -23,7 +23,7 @@ import { families, findConfigIn, parseArchitecture } from '../registry.js';
 import { embeddedConfig } from './gguf/gguf-config.js';
 
 export interface ConversionSource {
-  readonly checkpoint: Checkpoint;
+  readonly checkpoint: ModelCheckpoint;
   /** undefined: no family of ours; its tensors keep their names. */
   readonly family: ModelFamily | undefined;
   /** Those of the family, or of none. */
@@ -33,14 +33,14 @@ export interface ConversionSource {
   readonly model: ModelTensors;
 }
 
-export interface SourceOptions extends OpenCheckpointOptions {
+export interface SourceOptions extends OpenModelCheckpointOptions {
   readonly configPath?: string | undefined;
   readonly layout?: ParallelLayout | undefined;
 }
 
 /** @throws InputError for what is not readable, and for the parts of many ranks of an unknown family */
 export function openSource(path: string, options: SourceOptions = {}): ConversionSource {
-  const checkpoint = openCheckpoint(path, options);
+  const checkpoint = openModelCheckpoint(path, options);
   const folder = fileStatus(path)?.isDirectory() === true ? path : dirname(path);
   const architecture = architectureOf(path, folder, options.configPath);
   const family =
@@ -93,7 +93,7 @@ function shapesOf({ createModel }: Architecture): Shapes {
 /** @throws InputError for a weight that the config wants in another shape */
 function refuseOtherShapes(
   path: string,
-  { ranks }: Checkpoint,
+  { ranks }: ModelCheckpoint,
   { weights }: ModelTensors,
   shapes: Shapes,
 ): void {
@@ -125,7 +125,7 @@ const NO_TABLES: WeightTables = {
 };
 
 /** The family that knows most names of weights, if that is more than half of them. */
-function recogniseFamily({ ranks }: Checkpoint): ModelFamily | undefined {
+function recogniseFamily({ ranks }: ModelCheckpoint): ModelFamily | undefined {
   const named = new Map(ranks.flatMap((tensors) => [...tensors]));
   const counts = families.map((family) => ({ family, ...countKnown(named, family.tables) }));
   const [best] = counts.sort((a, b) => b.known - a.known);

@@ -11,7 +11,6 @@ import {
   castHalves,
   castTensors,
   container,
-  cutTensors,
   fileChanges,
   isCounter,
   type ModelTensors,
@@ -29,21 +28,22 @@ import {
   rankCount,
   refuseMagnitudes,
   refuseManyRanks,
-  type SourceSpelling,
+  renameAdapter,
+  renameState,
+  renameTensors,
+  type SourceNaming,
   schemeOf,
-  spellAdapter,
-  spellState,
-  spellTensors,
+  shardTensors,
   tensorsOfRank,
   withoutHalves,
 } from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
-import { fileStatus, type StoredTensor, type TensorView } from '../../formats/index.js';
+import { type FileTensor, fileStatus, type TensorView } from '../../formats/index.js';
 import { findConfigIn } from '../registry.js';
 import { isFileTarget, targetFormat, wholeFiles } from './conversion-target.js';
 import type { ConvertOptions } from './convert-options.js';
 import { extendRows, type NewRows, planNewRows } from './extend-vocabulary.js';
-import { ggufMetadata, targetDialect } from './gguf/gguf-export.js';
+import { ggufMetadata, targetNaming } from './gguf/gguf-export.js';
 import type { GgufMetadata } from './gguf/gguf-tokenizer.js';
 import { type ConversionSource, openSource, warnOfMissing } from './open-source.js';
 
@@ -77,13 +77,13 @@ export function planConversion(options: ConvertOptions): ConversionPlan {
 export function planChain(
   options: ConvertOptions,
   folder: string | undefined,
-  straighten: (tensor: StoredTensor) => StoredTensor,
+  makeContiguous: (tensor: FileTensor) => FileTensor,
 ): ConversionPlan {
   const { from, configPath, layout } = options;
   const source = openSource(from, {
     configPath,
     layout: options.sourceLayout,
-    straighten,
+    makeContiguous,
     zeroWeights: options.zeroWeights,
   });
   refuseMagnitudes(from, source.model);
@@ -99,7 +99,7 @@ export function planChain(
     );
   const changes = changesOf(options, source);
   const states = options.states ?? (layout !== undefined || format === 'ckpt' ? 'keep' : 'drop');
-  const dialect = targetDialect(options, source, format);
+  const dialect = targetNaming(options, source, format);
   if (dialect === 'gguf' && newRows !== undefined)
     throw new InputError(
       'extend the vocabulary into a folder first, then convert that to GGUF: two conversions.',
@@ -126,7 +126,7 @@ export function planChain(
           from,
           configPath: configPath ?? configBeside(from),
           loraAlpha: options.loraAlpha,
-          isAskedFor: options.adapterSpelling === 'peft',
+          isAskedFor: options.adapterNaming === 'peft',
         }),
   };
 }
@@ -213,7 +213,7 @@ function rankFiles(chain: Chain, format: ContainerFormat): PlannedFile[] {
     );
     return {
       path: `rank_${rank}/checkpoint_${rank}${ending}`,
-      tensors: spelled(chain, cutTensors(weights, sharding, layout, rank), states),
+      tensors: spelled(chain, shardTensors(weights, sharding, layout, rank), states),
     };
   });
 }
@@ -233,29 +233,29 @@ function spelled(
   const { tables } = source;
   const scheme: NameScheme = schemeOf(model, tables, dialect);
   // Unless a spelling is asked for, names stay: some files leave a prefix away.
-  const spelling: SourceSpelling = {
+  const spelling: SourceNaming = {
     names: dialect === undefined ? model.names : new Map(),
     factors: model.factors,
   };
-  const { dtype, castEmbedding = false, castNorm = false, adapterSpelling } = options;
+  const { dtype, castEmbedding = false, castNorm = false, adapterNaming } = options;
   const rules = { dtype: dtype ?? model.dtype, castEmbedding, castNorm };
-  const halves = spellAdapter(onlyHalves(weights), scheme, model.names, adapterSpelling);
+  const halves = renameAdapter(onlyHalves(weights), scheme, model.names, adapterNaming);
   return [
-    castTensors(spellTensors(withoutHalves(weights), scheme, spelling), rules, tables, scheme),
+    castTensors(renameTensors(withoutHalves(weights), scheme, spelling), rules, tables, scheme),
     castHalves(halves, dtype),
-    ...(isKeepingStates ? spelledStates(states, model, scheme, spelling) : []),
+    ...(isKeepingStates ? renamedStates(states, model, scheme, spelling) : []),
   ].flatMap(plannedTensors);
 }
 
-function spelledStates(
+function renamedStates(
   states: States,
   { others }: ModelTensors,
   scheme: NameScheme,
-  spelling: SourceSpelling,
+  spelling: SourceNaming,
 ): NamedViews[] {
   return [
     ...[...states].map(([prefix, state]) => {
-      const named = [...spellState(state, scheme, spelling)];
+      const named = [...renameState(state, scheme, spelling)];
       return namedViews(new Map(named.map(([name, view]) => [prefix + name, view])), false);
     }),
     namedViews(others, false),

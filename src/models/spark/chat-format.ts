@@ -1,12 +1,12 @@
 /** `<User> question<end><Bot> answer<end>`, a prompt being encoded as one text. */
 import {
   type ChatFormat,
-  fitNewest,
+  keepNewest,
   parsePrompt,
   parseTraining,
   type Round,
   requireToken,
-  TrainingRow,
+  TrainingIdsBuilder,
   tooLong,
   withLiteralContents,
   withSystem,
@@ -31,7 +31,7 @@ const format: ChatFormat = {
   renderPrompt(messages, tokenizer, { maxLength } = {}) {
     const { system, rounds } = parsePrompt('spark', messages);
     const render = (kept: readonly Round[]): number[] => tokenizer.encode(promptText(system, kept));
-    const ids = fitNewest(rounds, maxLength, render);
+    const ids = keepNewest(rounds, maxLength, render);
     if (ids === undefined) throw tooLong('spark', render(rounds.slice(-1)).length, maxLength);
     return ids;
   },
@@ -39,7 +39,7 @@ const format: ChatFormat = {
   renderTraining(messages, tokenizer, { answers = 'all' } = {}) {
     const { system, rounds } = parseTraining('spark', messages);
     const end = requireToken('spark', tokenizer, END);
-    const row = new TrainingRow();
+    const row = new TrainingIdsBuilder();
     for (const [index, { question, answer }] of rounds.entries()) {
       row.push(tokenizer.encode(questionText(index === 0 ? withSystem(system, question) : question)), false);
       row.push([...tokenizer.encode(answer), end], answers === 'all' || index === rounds.length - 1);

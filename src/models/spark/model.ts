@@ -20,7 +20,7 @@ import {
   type BlockLinears,
   CausalLm,
   type ForwardContext,
-  type RotaryRule,
+  type RotaryParameters,
 } from '../causal-lm.js';
 import type { ModelShape } from '../model-shape.js';
 import { type SparkConfig, sparkShape } from './config.js';
@@ -108,12 +108,12 @@ export class SparkModel extends CausalLm {
   readonly ends = { embedding: ['embedTokens'], head: ['finalNorm', 'embedTokens'] }; // tied
   override readonly window: number;
   /** The published prediction masks every padding token; training does not. */
-  override readonly unseenTokenId: number | undefined;
+  override readonly maskedTokenId: number | undefined;
 
   constructor(config: SparkConfig) {
     super(sparkShape(config));
     this.window = config.sparse_local_size;
-    this.unseenTokenId = config.pad_token_id;
+    this.maskedTokenId = config.pad_token_id;
     this.embedTokens = new Embedding(config.vocab_size, config.hidden_size);
     this.layers = Array.from({ length: config.num_layers }, () => new SparkBlock(config, this.shape));
     this.finalNorm = new LayerNorm(config.hidden_size, config.layernorm_epsilon);
@@ -127,7 +127,7 @@ export class SparkModel extends CausalLm {
     return this.embedTokens.project(this.finalNorm.forward(hidden)); // [B, T, V]
   }
 
-  override rotaryRule(): RotaryRule {
+  override rotaryParameters(): RotaryParameters {
     return { base: ROPE_BASE };
   }
 }

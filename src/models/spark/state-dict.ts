@@ -29,7 +29,7 @@ export const sparkNames = new NameTable(
   { skip: ['*.attention_mask', '*.slice_sparse_mask'] },
 );
 
-/** MindSpore's spelling is the published one. */
+/** MindSpore's naming is the published one. */
 export const sparkMindSporeScheme = nameScheme(sparkNames);
 
 /** Megatron's: no `transformer.` in front, q, k, v in one matrix, fc0 and fc1 row by row in one. */

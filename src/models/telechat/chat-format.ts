@@ -3,11 +3,11 @@ import { InputError } from '../../errors/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
 import {
   type ChatFormat,
-  fitNewest,
+  keepNewest,
   parsePrompt,
   parseTraining,
   requireToken,
-  TrainingRow,
+  TrainingIdsBuilder,
   withLiteralContents,
   withSystem,
 } from '../chat-format.js';
@@ -53,7 +53,7 @@ const format: ChatFormat = {
       );
       return [...ids, bot];
     };
-    const ids = fitNewest(turns, maxLength === undefined ? undefined : maxLength - 1, render);
+    const ids = keepNewest(turns, maxLength === undefined ? undefined : maxLength - 1, render);
     if (ids !== undefined) return ids;
     const limit = maxLength ?? 0;
     if (limit < 3)
@@ -71,7 +71,7 @@ const format: ChatFormat = {
   renderTraining(messages, tokenizer, { answers = 'all' } = {}) {
     const { system, rounds } = parseTraining('telechat', messages);
     const { user, bot, end } = turnTokens(tokenizer);
-    const row = new TrainingRow();
+    const row = new TrainingIdsBuilder();
     for (const [index, { question, answer }] of rounds.entries()) {
       const asked = index === 0 ? withSystem(system, question) : question;
       row.push([user, ...tokenizer.encode(asked), bot], false);

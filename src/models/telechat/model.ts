@@ -20,7 +20,7 @@ import {
   CausalLm,
   type ForwardContext,
   type ModelEnds,
-  type RotaryRule,
+  type RotaryParameters,
 } from '../causal-lm.js';
 import type { ModelShape } from '../model-shape.js';
 import { ntkAlpha } from '../ntk.js';
@@ -144,7 +144,7 @@ export class TelechatModel extends CausalLm {
    * Base and scale of the moment: cached keys keep those of the step that brought them. With L the total length,
    * base * alpha(L)^(E / (E - 2)), and cos and sin times 0.1 ln(L / training_seqlen) + 1 once L exceeds it.
    */
-  override rotaryRule(length: number): RotaryRule {
+  override rotaryParameters(length: number): RotaryParameters {
     const { training_seqlen: trainingLength } = this.#config;
     const known = Math.max(length, trainingLength);
     return {

@@ -20,7 +20,7 @@ export const telechatNames = new NameTable(
   { optionalPrefix: 'transformer.' },
 );
 
-/** The spelling of TeleChat in MindFormers, which its convert_weight.py writes. */
+/** The naming of TeleChat in MindFormers, which its convert_weight.py writes. */
 export const telechatMindSporeScheme = nameScheme(
   new NameTable([
     ['model.tok_embeddings.embedding_weight', 'embedTokens.weight'],

@@ -4,12 +4,12 @@
  */
 import {
   type ChatFormat,
-  fitNewest,
+  keepNewest,
   parsePrompt,
   parseTraining,
   type Round,
   requireToken,
-  TrainingRow,
+  TrainingIdsBuilder,
   tooLong,
   withLiteralContents,
   withSystem,
@@ -35,16 +35,16 @@ const format: ChatFormat = {
   renderPrompt(messages, tokenizer, { maxLength } = {}) {
     const { system, rounds } = parsePrompt('telechat52b', messages);
     const render = (kept: readonly Round[]): number[] => tokenizer.encode(promptText(system, kept));
-    const ids = fitNewest(rounds, maxLength, render);
+    const ids = keepNewest(rounds, maxLength, render);
     if (ids === undefined) throw tooLong('telechat52b', render(rounds.slice(-1)).length, maxLength);
     return ids;
   },
 
-  /** In pieces, as published: each question and each answer is encoded on its own. */
+  /** In spans, as published: each question and each answer is encoded on its own. */
   renderTraining(messages, tokenizer, { answers = 'last' } = {}) {
     const { system, rounds } = parseTraining('telechat52b', messages);
     const endOfText = requireToken('telechat52b', tokenizer, END_OF_TEXT);
-    const row = new TrainingRow();
+    const row = new TrainingIdsBuilder();
     for (const [index, { question, answer }] of rounds.entries()) {
       row.push(tokenizer.encode(questionText(index === 0 ? withSystem(system, question) : question)), false);
       if (index < rounds.length - 1) row.push(tokenizer.encode(answer + END_OF_ANSWER), answers === 'all');

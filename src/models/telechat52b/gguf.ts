@@ -1,5 +1,5 @@
 /**
- * TeleChat-52B in llama.cpp: its architecture `llama`. Conv1D's matrices are turned round, q|k|v and gate|up taken apart, and
+ * TeleChat-52B in llama.cpp: its architecture `llama`. Conv1D's matrices are transposed, q|k|v and gate|up taken apart, and
  * muP's factors multiplied into the embedding and the output projection. The context ends where the rotary base grows.
  */
 import { sliceColumns, stackRows, type TensorView, transpose } from '../../formats/index.js';

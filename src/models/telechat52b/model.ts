@@ -2,7 +2,7 @@
  * TeleChat-52B (星辰): GPT-2's shape with RMSNorm, rotary attention, SwiGLU and muP factors, no biases. Weights lie as
  * Conv1D stores them, [in, out].
  *
- * Keys are cached unrotated and turned together at every step, because the rotary base follows the total length:
+ * Keys are cached unrotated and rotated together at every step, because the rotary base follows the total length:
  * when it changes, it changes for all of them.
  *
  * Shapes: B batch, T new tokens, S tokens to attend to, D hidden, H heads, E head_dim, F intermediate, V vocabulary.
@@ -22,7 +22,7 @@ import {
   type BlockLinears,
   CausalLm,
   type ForwardContext,
-  type RotaryRule,
+  type RotaryParameters,
 } from '../causal-lm.js';
 import type { ModelShape } from '../model-shape.js';
 import { ntkAlpha } from '../ntk.js';
@@ -134,7 +134,7 @@ export class Telechat52bModel extends CausalLm {
     return scaled(logits, useMup ? outputMult / widthFactor : 1);
   }
 
-  override rotaryRule(length: number): RotaryRule {
+  override rotaryParameters(length: number): RotaryParameters {
     return { base: this.#config.rotary_theta * ntkAlpha(length, NTK_UNIT) };
   }
 }

@@ -3,11 +3,11 @@ import { InputError } from '../../errors/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
 import {
   type ChatFormat,
-  fitNewest,
+  keepNewest,
   parsePrompt,
   parseTraining,
   type Round,
-  TrainingRow,
+  TrainingIdsBuilder,
   withLiteralContents,
   withSystem,
 } from '../chat-format.js';
@@ -40,14 +40,14 @@ export function xverseChat(endTokenId: number | undefined): ChatFormat {
             : [...tokenizer.encode(asked), ...tokenizer.encode(ASSISTANT + answer), end];
         });
       // An overlong question loses its left end, as published.
-      return fitNewest(rounds, maxLength, render) ?? render(rounds.slice(-1)).slice(-(maxLength ?? 0));
+      return keepNewest(rounds, maxLength, render) ?? render(rounds.slice(-1)).slice(-(maxLength ?? 0));
     },
 
     /** Question and answer apart, so that an answer begins with the tokens that the model will generate. */
     renderTraining(messages, tokenizer, { answers = 'all' } = {}) {
       const { system, rounds } = parseTraining('xverse', messages);
       const end = endToken(tokenizer);
-      const row = new TrainingRow();
+      const row = new TrainingIdsBuilder();
       for (const [index, { question, answer }] of rounds.entries()) {
         const asked = questionText(index === 0 ? withSystem(system, question) : question);
         row.push(tokenizer.encode(asked + ASSISTANT), false);

@@ -19,7 +19,7 @@ import {
   CausalLm,
   type ForwardContext,
   type ModelEnds,
-  type RotaryRule,
+  type RotaryParameters,
 } from '../causal-lm.js';
 import type { ModelShape } from '../model-shape.js';
 import { type XverseConfig, xverseShape } from './config.js';
@@ -130,7 +130,7 @@ export class XverseModel extends CausalLm {
     return this.lmHead?.forward(normed) ?? this.embedTokens.project(normed); // [B, T, V]
   }
 
-  override rotaryRule(): RotaryRule {
+  override rotaryParameters(): RotaryParameters {
     return { base: this.#config.rope_theta };
   }
 }

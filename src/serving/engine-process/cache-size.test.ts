@@ -1,17 +1,17 @@
 import { expect, test } from 'vitest';
 import { InputError } from '../../errors/index.js';
 import type { EngineSettings } from '../../generation/index.js';
-import { type CacheSituation, cacheTokens } from './cache-size.js';
+import { type CacheConstraints, cacheTokens } from './cache-size.js';
 
 /** 13B in bfloat16: 819 200 bytes for each token. */
-const large: CacheSituation = {
+const large: CacheConstraints = {
   bytesPerToken: 819_200,
   freeBytes: 30e9,
   maxLength: undefined,
   maxSequences: 64,
 };
 
-test.each<[string, EngineSettings, Partial<CacheSituation>, number]>([
+test.each<[string, EngineSettings, Partial<CacheConstraints>, number]>([
   ['a share of the memory', {}, {}, Math.floor((30e9 * 0.4) / 819_200)],
   ['more of it for the one text that must fit', {}, { maxLength: 20_000 }, 20_000],
   ['a bound for each sequence', {}, { maxSequences: 2 }, 8192],
@@ -23,7 +23,7 @@ test.each<[string, EngineSettings, Partial<CacheSituation>, number]>([
   expect(cacheTokens(wish, { ...large, ...change })).toBe(tokens);
 });
 
-test.each<[string, EngineSettings, Partial<CacheSituation>, RegExp]>([
+test.each<[string, EngineSettings, Partial<CacheConstraints>, RegExp]>([
   [
     'too many',
     { cacheTokens: 50_000 },

@@ -3,11 +3,11 @@ import { InputError } from '../../errors/index.js';
 import type { EngineSettings } from '../../generation/index.js';
 import { formatBytes } from '../../log/index.js';
 
-export interface CacheSituation {
+export interface CacheConstraints {
   readonly bytesPerToken: number;
   /** What can be allocated when the weights are there; undefined where nobody knows (a device of its own). */
   readonly freeBytes: number | undefined;
-  /** Longest text that the model is served with; undefined: as long as the cache allows. */
+  /** Longest sequence that the model is served with; undefined: as long as the cache allows. */
   readonly maxLength: number | undefined;
   readonly maxSequences: number;
 }
@@ -16,21 +16,21 @@ export interface CacheSituation {
 const SHARE = 0.4;
 /** And no more than this for each sequence that may run, nor than this in all. */
 const TOKENS_PER_SEQUENCE = 4096;
-const MOST_TOKENS = 262_144;
+const MAX_TOKENS = 262_144;
 /** Where nobody knows how much there is. */
 const TOKENS_UNKNOWN_MEMORY = 16_384;
 /** Below this a server is of no use. */
-const LEAST_TOKENS = 256;
+const MIN_TOKENS = 256;
 
 /** @throws InputError with the numbers, if it does not fit */
 export function cacheTokens(
   { cacheTokens: tokens, cacheBytes: bytes }: Pick<EngineSettings, 'cacheTokens' | 'cacheBytes'>,
-  situation: CacheSituation,
+  situation: CacheConstraints,
 ): number {
   const { bytesPerToken, freeBytes = Number.POSITIVE_INFINITY, maxLength = 0, maxSequences } = situation;
   const wished = tokens ?? (bytes === undefined ? undefined : Math.floor(bytes / bytesPerToken));
-  const least = Math.max(LEAST_TOKENS, maxLength);
-  const most = Math.min(MOST_TOKENS, maxSequences * TOKENS_PER_SEQUENCE);
+  const least = Math.max(MIN_TOKENS, maxLength);
+  const most = Math.min(MAX_TOKENS, maxSequences * TOKENS_PER_SEQUENCE);
   const byMemory =
     freeBytes === Number.POSITIVE_INFINITY
       ? TOKENS_UNKNOWN_MEMORY
@@ -44,7 +44,7 @@ export function cacheTokens(
         `free beside the weights. Give --kv-cache-tokens ${Math.floor((freeBytes * 0.8) / bytesPerToken)} or less, ` +
         'or --kv-dtype int8.',
     );
-  if (chosen < maxLength || chosen < 1 || (wished === undefined && chosen < LEAST_TOKENS))
+  if (chosen < maxLength || chosen < 1 || (wished === undefined && chosen < MIN_TOKENS))
     throw new InputError(
       `The KV cache would hold ${chosen} tokens (${size(chosen)}, ${perToken}), fewer than the ${least} of one text` +
         `${freeBytes === Number.POSITIVE_INFINITY ? '' : `; ${formatBytes(freeBytes)} of memory are free`}. ` +

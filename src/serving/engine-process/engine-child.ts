@@ -6,7 +6,7 @@ import { messageOf } from '../../errors/index.js';
 import { type StepEvent, StepLoop, type SteppingEngine } from '../../generation/index.js';
 import type { AdapterInfo } from '../engine-service.js';
 import type { EngineModule, StartedEngine } from './engine-module.js';
-import { type EngineReport, type FromEngine, packEvents, plainError, type ToEngine } from './messages.js';
+import { type EngineReport, type FromEngine, packEvents, serializeError, type ToEngine } from './messages.js';
 import { watchParent } from './parent-watch.js';
 
 /** At most this often goes a report with a step, and this often one without. */
@@ -56,7 +56,7 @@ class EngineChild {
         try {
           this.#loop.submit(message.id, message.request);
         } catch (error) {
-          this.#send({ kind: 'refused', id: message.id, error: plainError(error) });
+          this.#send({ kind: 'refused', id: message.id, error: serializeError(error) });
         }
         return;
       case 'cancel':
@@ -100,7 +100,7 @@ class EngineChild {
       work();
       this.#send({ kind: 'reply', call });
     } catch (error) {
-      this.#send({ kind: 'reply', call, error: plainError(error) });
+      this.#send({ kind: 'reply', call, error: serializeError(error) });
     }
   }
 
@@ -118,7 +118,7 @@ function send(message: FromEngine, onSent: () => void = () => undefined): void {
 }
 
 function fail(error: unknown): void {
-  send({ kind: 'fault', error: plainError(error) }, () => process.exit(1));
+  send({ kind: 'fault', error: serializeError(error) }, () => process.exit(1));
 }
 
 async function start({ module, setup, adapters, mayLoseAdapters }: Extract<ToEngine, { kind: 'start' }>) {

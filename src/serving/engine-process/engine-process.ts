@@ -19,7 +19,7 @@ import { AdapterList } from './adapter-list.js';
 import { Admission, type QueueDepth, type QueueLimits } from './admission.js';
 import { ChildHandle } from './child-handle.js';
 import { Heartbeat } from './heartbeat.js';
-import { type EngineReport, type FromEngine, reviveError, unpackEvents } from './messages.js';
+import { deserializeError, type EngineReport, type FromEngine, unpackEvents } from './messages.js';
 import { OpenRequests } from './open-requests.js';
 import { PendingCalls } from './pending-calls.js';
 import { type RestartOptions, RestartPolicy } from './restart-policy.js';
@@ -189,16 +189,16 @@ export class EngineProcess implements EngineService {
         this.#note(message.report);
         return;
       case 'refused':
-        this.#requests.fail(message.id, reviveError(message.error));
+        this.#requests.fail(message.id, deserializeError(message.error));
         return;
       case 'reply':
-        this.#calls.settle(message.call, message.error && reviveError(message.error));
+        this.#calls.settle(message.call, message.error && deserializeError(message.error));
         return;
       case 'ready':
         this.#becomeReady(message);
         return;
       case 'fault':
-        this.#fault = reviveError(message.error);
+        this.#fault = deserializeError(message.error);
         return;
       default:
         message satisfies never;

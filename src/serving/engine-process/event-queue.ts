@@ -12,7 +12,7 @@ export interface EventQueueHooks {
   readonly onLeave: () => void;
 }
 
-interface Taker {
+interface Consumer {
   readonly resolve: (result: IteratorResult<TextEvent, undefined>) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -23,7 +23,7 @@ const DONE: IteratorResult<TextEvent, undefined> = { done: true, value: undefine
 export class EventQueue implements AsyncIterableIterator<TextEvent, undefined> {
   readonly #hooks: EventQueueHooks;
   #events: TextEvent[] = [];
-  #takers: Taker[] = [];
+  #consumers: Consumer[] = [];
   #isPaused = false;
   #isClosed = false;
   #failure: { readonly error: unknown } | undefined;
@@ -34,7 +34,7 @@ export class EventQueue implements AsyncIterableIterator<TextEvent, undefined> {
 
   push(event: TextEvent): void {
     if (this.#isClosed) return;
-    const taker = this.#takers.shift();
+    const taker = this.#consumers.shift();
     if (taker === undefined) this.#events.push(event);
     else taker.resolve({ done: false, value: event });
     if (event.end !== undefined) this.#close();
@@ -47,7 +47,7 @@ export class EventQueue implements AsyncIterableIterator<TextEvent, undefined> {
   /** What has come is still given, then `error` is thrown. */
   fail(error: unknown): void {
     if (this.#isClosed) return;
-    const taker = this.#takers.shift();
+    const taker = this.#consumers.shift();
     if (taker === undefined) this.#failure = { error };
     else taker.reject(error);
     this.#close();
@@ -75,7 +75,7 @@ export class EventQueue implements AsyncIterableIterator<TextEvent, undefined> {
     }
     if (this.#isClosed) return Promise.resolve(DONE);
     return new Promise((resolve, reject) => {
-      this.#takers.push({ resolve, reject });
+      this.#consumers.push({ resolve, reject });
     });
   }
 
@@ -94,6 +94,6 @@ export class EventQueue implements AsyncIterableIterator<TextEvent, undefined> {
 
   #close(): void {
     this.#isClosed = true;
-    for (const taker of this.#takers.splice(0)) taker.resolve(DONE);
+    for (const taker of this.#consumers.splice(0)) taker.resolve(DONE);
   }
 }

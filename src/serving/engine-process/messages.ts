@@ -28,11 +28,11 @@ export type FromEngine =
       readonly lostAdapters: readonly { readonly name: string; readonly reason: string }[];
     }
   /** It cannot start, or cannot go on; it ends itself. */
-  | { readonly kind: 'fault'; readonly error: PlainError }
+  | { readonly kind: 'fault'; readonly error: SerializedEngineError }
   | { readonly kind: 'step'; readonly events: PackedEvents; readonly report?: EngineReport | undefined }
   | { readonly kind: 'report'; readonly report: EngineReport }
-  | { readonly kind: 'refused'; readonly id: string; readonly error: PlainError }
-  | { readonly kind: 'reply'; readonly call: number; readonly error?: PlainError | undefined };
+  | { readonly kind: 'refused'; readonly id: string; readonly error: SerializedEngineError }
+  | { readonly kind: 'reply'; readonly call: number; readonly error?: SerializedEngineError | undefined };
 
 export interface EngineReport {
   readonly stats: EngineStats;
@@ -42,18 +42,18 @@ export interface EngineReport {
   readonly longestStep: number;
 }
 
-export interface PlainError {
+export interface SerializedEngineError {
   readonly message: string;
   readonly isInput: boolean;
   readonly stack?: string | undefined;
 }
 
-export function plainError(error: unknown): PlainError {
+export function serializeError(error: unknown): SerializedEngineError {
   if (!(error instanceof Error)) return { message: String(error), isInput: false };
   return { message: error.message, isInput: error instanceof InputError, stack: error.stack };
 }
 
-export function reviveError({ message, isInput, stack }: PlainError): Error {
+export function deserializeError({ message, isInput, stack }: SerializedEngineError): Error {
   if (isInput) return new InputError(message);
   const error = new Error(message);
   if (stack !== undefined) error.stack = stack;
@@ -72,7 +72,7 @@ export interface PackedEvents {
   readonly counts: readonly number[];
   readonly others: readonly (
     | { readonly id: string; readonly event: TextEvent }
-    | { readonly id: string; readonly error: PlainError }
+    | { readonly id: string; readonly error: SerializedEngineError }
   )[];
 }
 
@@ -83,7 +83,7 @@ export function packEvents(events: readonly StepEvent[]): PackedEvents {
   const counts: number[] = [];
   const others: PackedEvents['others'][number][] = [];
   for (const { id, event, error } of events)
-    if (event === undefined) others.push({ id, error: plainError(error) });
+    if (event === undefined) others.push({ id, error: serializeError(error) });
     else if (isUsual(event) && !others.some((other) => other.id === id)) {
       requests.push(id);
       texts.push(event.text);
@@ -102,7 +102,7 @@ export function* unpackEvents({ requests, texts, ids, counts, others }: PackedEv
   }
   for (const other of others)
     if ('event' in other) yield other;
-    else yield { id: other.id, error: reviveError(other.error) };
+    else yield { id: other.id, error: deserializeError(other.error) };
 }
 
 function isUsual(event: TextEvent): boolean {

@@ -10,7 +10,7 @@ import {
 } from '../../generation/index.js';
 import { formatBytes } from '../../log/index.js';
 import { loadModel, loadModelTokenizer } from '../../models/index.js';
-import { type FloatDType, prepareEngine, selectDevice } from '../../tensor/index.js';
+import { type FloatDType, prepareRuntime, selectDevice } from '../../tensor/index.js';
 import type { ModelFiles } from '../served-model.js';
 import { cacheTokens } from './cache-size.js';
 import type { StartedEngine } from './engine-module.js';
@@ -21,7 +21,7 @@ export interface TextEngineSetup {
   readonly dtype?: FloatDType | undefined;
   readonly device?: string | undefined;
   readonly threads?: number | undefined;
-  /** End every text; a structured answer may end with these only. */
+  /** End every sequence; a structured answer may end with these only. */
   readonly stopIds: readonly number[];
   /** Without a size of the cache it is chosen by the free memory. */
   readonly settings: EngineSettings;
@@ -31,7 +31,7 @@ export interface TextEngineSetup {
 export function startEngine(setup: TextEngineSetup): StartedEngine {
   const { threads, settings } = setup;
   const { maxSequences = DEFAULT_MAX_SEQUENCES, maxLength } = settings;
-  prepareEngine(threads === undefined ? {} : { threads });
+  prepareRuntime(threads === undefined ? {} : { threads });
   const { model, architecture } = loadModel(setup.model.path, {
     configPath: setup.model.configPath,
     dtype: setup.dtype,
@@ -46,7 +46,7 @@ export function startEngine(setup: TextEngineSetup): StartedEngine {
   const tokens = cacheTokens(settings, {
     bytesPerToken,
     freeBytes: model.device === 'cpu' ? process.availableMemory() : undefined,
-    // Only what a window keeps of a text lies in the cache.
+    // Only the window of a sequence lies in the cache.
     maxLength: model.window === undefined ? maxLength : undefined,
     maxSequences,
   });

@@ -13,18 +13,18 @@ import { log } from '../../log/index.js';
 import { accessLine } from './access-log.js';
 import { ApiKeys } from './api-keys.js';
 import { BrowserGuard, isLoopbackName } from './browser-guard.js';
+import { ConcurrencyLimiter } from './concurrency-limiter.js';
 import { Exchange, type ServerParts, shuttingDown } from './exchange.js';
 import { HttpError } from './http-error.js';
 import type { HttpServerOptions, Settings } from './http-options.js';
 import type { Route } from './route.js';
 import { RouteTable } from './route-table.js';
 import { TrustedProxies } from './trusted-proxies.js';
-import { WorkGate } from './work-gate.js';
 
 /** Bytes of a request's head; more is a 431. */
 const MAX_HEAD_BYTES = 32 * 1024;
 /** After the time to drain is over, what is told to end may still say goodbye. */
-const GOODBYE_MILLISECONDS = 1000;
+const CLOSE_GRACE_MILLISECONDS = 1000;
 
 /**
  * @param routes as the table takes them; nothing else is answered
@@ -53,7 +53,7 @@ export class HttpService {
         isLoopback: isLoopbackName(settings.host),
         hasKeys: settings.keys.isRequired,
       }),
-      gate: new WorkGate(settings.maxConcurrentPerKey),
+      gate: new ConcurrencyLimiter(settings.maxConcurrentPerKey),
       proxies: new TrustedProxies(settings.trustedProxies),
       isDraining: () => this.#isDraining,
     };
@@ -136,7 +136,7 @@ export class HttpService {
     });
     await this.#settled(milliseconds);
     for (const exchange of this.#running.keys()) exchange.abort(shuttingDown());
-    await this.#settled(GOODBYE_MILLISECONDS);
+    await this.#settled(CLOSE_GRACE_MILLISECONDS);
     this.#server.close();
     this.#server.closeAllConnections();
     await closed;

@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import { log } from '../../log/index.js';
 import { accessLine, type WorkFacts } from './access-log.js';
 import type { BrowserGuard } from './browser-guard.js';
+import type { ConcurrencyLimiter } from './concurrency-limiter.js';
 import { ClientGoneError, HttpError, toHttpError } from './http-error.js';
 import type { Settings } from './http-options.js';
 import { checkContentType, parseJsonBody, readBody } from './json-body.js';
@@ -12,14 +13,13 @@ import { parseTarget, type RequestTarget, type RouteTable } from './route-table.
 import { ServerReply } from './server-reply.js';
 import type { TrustedProxies } from './trusted-proxies.js';
 import { hasBody, linger } from './unread-body.js';
-import type { WorkGate } from './work-gate.js';
 
 /** What all exchanges of a server share. */
 export interface ServerParts {
   readonly settings: Settings;
   readonly table: RouteTable;
   readonly guard: BrowserGuard;
-  readonly gate: WorkGate;
+  readonly gate: ConcurrencyLimiter;
   readonly proxies: TrustedProxies;
   readonly isDraining: () => boolean;
 }

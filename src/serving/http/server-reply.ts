@@ -1,7 +1,7 @@
 /** The Reply of node:http's response. */
 import type { ServerResponse } from 'node:http';
+import { BackpressureWriter } from './backpressure-writer.js';
 import type { HttpError } from './http-error.js';
-import { PacedWriter } from './paced-writer.js';
 import type { EventStream, EventStreamOptions, Reply, ReplyHeaders, TextStream } from './route.js';
 
 export interface ReplySettings {
@@ -56,7 +56,7 @@ export class ServerReply implements Reply {
   textStream(headers: ReplyHeaders = {}): TextStream {
     this.#begin('text');
     const response = this.#response;
-    const writer = new PacedWriter(response, this.#settings.stallMilliseconds);
+    const writer = new BackpressureWriter(response, this.#settings.stallMilliseconds);
     const head = (): void => {
       if (!response.headersSent)
         response.writeHead(200, {
@@ -127,13 +127,13 @@ export class ServerReply implements Reply {
 /** Server-Sent Events as OpenAI's clients read them: one `data:` line an event. */
 class ServerEventStream implements EventStream {
   readonly #response: ServerResponse;
-  readonly #writer: PacedWriter;
+  readonly #writer: BackpressureWriter;
   readonly #options: EventStreamOptions;
   readonly #ping: NodeJS.Timeout;
 
   constructor(response: ServerResponse, settings: ReplySettings, options: EventStreamOptions) {
     this.#response = response;
-    this.#writer = new PacedWriter(response, settings.stallMilliseconds);
+    this.#writer = new BackpressureWriter(response, settings.stallMilliseconds);
     this.#options = options;
     this.#ping = setTimeout(() => this.#sendPing(), settings.pingMilliseconds).unref();
   }

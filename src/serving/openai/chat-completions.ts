@@ -1,7 +1,6 @@
 /** POST /v1/chat/completions, whole and as a stream. */
 import type { TextEvent } from '../../generation/index.js';
 import type { EventStream, Reply, Route, RouteRequest, WorkFacts } from '../http/index.js';
-import { answerHead } from './answer-head.js';
 import { ChatChoice, type ChatChoiceOptions, type ChatDelta } from './chat-choice.js';
 import { type ChatPlan, planChat } from './chat-request.js';
 import { type ChatFields, chatSchema } from './chat-schema.js';
@@ -9,6 +8,7 @@ import { ChoiceRun } from './choice-run.js';
 import { type OpenAiContext, requireEngine } from './context.js';
 import { type ChatLogProbs, promptLogProbs } from './log-probs.js';
 import { parseBody } from './parse-body.js';
+import { responseBase } from './response-base.js';
 
 const PATH = '/v1/chat/completions';
 
@@ -83,7 +83,7 @@ class ChatAnswer {
     const { requested, promptIds } = this.#plan;
     const wantsIds = this.#fields.return_token_ids === true;
     reply.json(200, {
-      ...answerHead('chatcmpl', 'chat.completion', requested, this.#context),
+      ...responseBase('chatcmpl', 'chat.completion', requested, this.#context),
       choices: this.#choices.map((choice, index) => ({
         index,
         message: choice.message,
@@ -102,7 +102,7 @@ class ChatAnswer {
     const { stream_options: options, return_token_ids: wantsIds } = this.#fields;
     const { requested, promptIds } = this.#plan;
     const run = this.#run;
-    const head = answerHead('chatcmpl', 'chat.completion.chunk', requested, this.#context);
+    const head = responseBase('chatcmpl', 'chat.completion.chunk', requested, this.#context);
     const begun = new Set<number>();
     const send = (index: number, delta: ChatDelta, rest: object = {}, top: object = {}): Promise<void> =>
       stream.send({

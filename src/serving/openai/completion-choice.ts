@@ -1,5 +1,5 @@
 /** One choice of POST /v1/completions, built from the engine's events. */
-import { createAnswerStream, type TextEvent, type TokenLogProbs } from '../../generation/index.js';
+import { createDetokenizer, type TextEvent, type TokenLogProbs } from '../../generation/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
 import { type CompletionLogProbs, CompletionLogProbsWriter } from './log-probs.js';
 import type { CompletionPrompt } from './prompt-ids.js';
@@ -45,7 +45,7 @@ export class CompletionChoice {
         tokens,
         isEcho
           ? tokenizer.createDecodeStream({ skipSpecialTokens })
-          : createAnswerStream(tokenizer, {
+          : createDetokenizer(tokenizer, {
               promptIds: prompt.ids,
               skipSpecialTokens,
               continuesPrompt,

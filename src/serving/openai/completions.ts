@@ -1,6 +1,5 @@
 /** POST /v1/completions, whole and as a stream. Choice k of prompt p has the index p * n + k. */
 import type { EventStream, Reply, Route, RouteRequest, WorkFacts } from '../http/index.js';
-import { answerHead } from './answer-head.js';
 import { ChoiceRun } from './choice-run.js';
 import { CompletionChoice } from './completion-choice.js';
 import { type CompletionPlan, planCompletion } from './completion-request.js';
@@ -9,6 +8,7 @@ import { type OpenAiContext, requireEngine } from './context.js';
 import { promptLogProbs } from './log-probs.js';
 import { parseBody } from './parse-body.js';
 import type { CompletionPrompt } from './prompt-ids.js';
+import { responseBase } from './response-base.js';
 
 const PATH = '/v1/completions';
 
@@ -83,7 +83,7 @@ class CompletionAnswer {
     const wantsIds = this.#fields.return_token_ids === true;
     const { tokens } = this.#context;
     reply.json(200, {
-      ...answerHead('cmpl', 'text_completion', this.#plan.requested, this.#context),
+      ...responseBase('cmpl', 'text_completion', this.#plan.requested, this.#context),
       choices: this.#choices.map((choice, index) => ({
         index,
         text: choice.text,
@@ -101,7 +101,7 @@ class CompletionAnswer {
 
   async stream({ signal }: RouteRequest, stream: EventStream): Promise<void> {
     const { stream_options: options, return_token_ids: wantsIds } = this.#fields;
-    const head = answerHead('cmpl', 'text_completion', this.#plan.requested, this.#context);
+    const head = responseBase('cmpl', 'text_completion', this.#plan.requested, this.#context);
     const begun = new Set<number>();
     const run = this.#run;
     await run.run(signal, async (index, event) => {

@@ -110,7 +110,7 @@ export async function textRequest(
   if (chatFault !== undefined) throw new InputError(chatFault);
   const length = Math.min(dialog.maxLength, engine.maxModelLength);
   const limit = promptLimit(length, maxNewTokens ?? ANSWER_TOKENS);
-  const messages = newestThatCanFit(dialog.messages, limit * model.longestToken);
+  const messages = newestWithinLimit(dialog.messages, limit * model.longestToken);
   let promptIds: readonly number[];
   try {
     promptIds = await texts.renderDialog(messages, limit, signal);
@@ -138,7 +138,7 @@ export async function textRequest(
  * Saves the work of encoding what would be left out: whole rounds, and never the last question.
  * @throws HttpError if that alone is longer
  */
-function newestThatCanFit(
+function newestWithinLimit(
   messages: DialogRequest['messages'],
   maxCharacters: number,
 ): DialogRequest['messages'] {

@@ -3,7 +3,7 @@
  * from the schemas; do not edit. Keyword-only arguments follow in the schema's order.
  */
 import type { DType } from '../dtype.js';
-import type { Generator } from '../generator.js';
+import type { RandomGenerator } from '../random-generator.js';
 import type { Tensor } from '../tensor.js';
 
 export type Scalar = number | bigint | boolean;
@@ -942,9 +942,9 @@ export interface Operators {
   /** aten::_fused_adamw_.tensor_lr(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, Tensor(d!)[] exp_avg_sqs, Tensor(e!)[] max_exp_avg_sqs, Tensor[] state_steps, *, Tensor lr, float beta1, float beta2, float weight_decay, float eps, bool amsgrad, bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> () */
   'aten::_fused_adamw_.tensor_lr': (self: readonly Tensor[], grads: readonly Tensor[], exp_avgs: readonly Tensor[], exp_avg_sqs: readonly Tensor[], max_exp_avg_sqs: readonly Tensor[], state_steps: readonly Tensor[], lr: Tensor, beta1: number, beta2: number, weight_decay: number, eps: number, amsgrad: boolean, maximize: boolean, grad_scale?: Tensor | null | undefined, found_inf?: Tensor | null | undefined) => void;
   /** aten::_fused_dropout(Tensor self, float p, Generator? generator=None) -> (Tensor, Tensor) */
-  'aten::_fused_dropout': (self: Tensor, p: number, generator?: Generator | null | undefined) => [Tensor, Tensor];
+  'aten::_fused_dropout': (self: Tensor, p: number, generator?: RandomGenerator | null | undefined) => [Tensor, Tensor];
   /** aten::_fused_dropout.out(Tensor self, float p, Generator? generator=None, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!)) */
-  'aten::_fused_dropout.out': (self: Tensor, p: number, generator: Generator | null | undefined, out0: Tensor, out1: Tensor) => [Tensor, Tensor];
+  'aten::_fused_dropout.out': (self: Tensor, p: number, generator: RandomGenerator | null | undefined, out0: Tensor, out1: Tensor) => [Tensor, Tensor];
   /** aten::_fused_moving_avg_obs_fq_helper(Tensor self, Tensor observer_on, Tensor fake_quant_on, Tensor(a!) running_min, Tensor(b!) running_max, Tensor(c!) scale, Tensor(d!) zero_point, float averaging_const, int quant_min, int quant_max, int ch_axis, bool per_row_fake_quant=False, bool symmetric_quant=False) -> (Tensor output, Tensor mask) */
   'aten::_fused_moving_avg_obs_fq_helper': (self: Tensor, observer_on: Tensor, fake_quant_on: Tensor, running_min: Tensor, running_max: Tensor, scale: Tensor, zero_point: Tensor, averaging_const: number, quant_min: number, quant_max: number, ch_axis: number, per_row_fake_quant?: boolean | undefined, symmetric_quant?: boolean | undefined) => [Tensor, Tensor];
   /** aten::_fused_moving_avg_obs_fq_helper.out(Tensor self, Tensor observer_on, Tensor fake_quant_on, Tensor(a!) running_min, Tensor(b!) running_max, Tensor(c!) scale, Tensor(d!) zero_point, float averaging_const, int quant_min, int quant_max, int ch_axis, bool per_row_fake_quant=False, bool symmetric_quant=False, *, Tensor(e!) out0, Tensor(f!) out1) -> (Tensor(e!), Tensor(f!)) */
@@ -1298,9 +1298,9 @@ export interface Operators {
   /** aten::_safe_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor */
   'aten::_safe_softmax': (self: Tensor, dim: number, dtype?: DType | null | undefined) => Tensor;
   /** aten::_sample_dirichlet(Tensor self, Generator? generator=None) -> Tensor */
-  'aten::_sample_dirichlet': (self: Tensor, generator?: Generator | null | undefined) => Tensor;
+  'aten::_sample_dirichlet': (self: Tensor, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::_sample_dirichlet.out(Tensor self, Generator? generator=None, *, Tensor(a!) out) -> Tensor(a!) */
-  'aten::_sample_dirichlet.out': (self: Tensor, generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::_sample_dirichlet.out': (self: Tensor, generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::_saturate_weight_to_fp16(Tensor weight) -> Tensor */
   'aten::_saturate_weight_to_fp16': (weight: Tensor) => Tensor;
   /** aten::_scaled_dot_product_attention_math(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0., bool is_causal=False, Tensor? dropout_mask=None, *, float? scale=None, bool enable_gqa=False) -> (Tensor, Tensor) */
@@ -1486,9 +1486,9 @@ export interface Operators {
   /** aten::_stack.out(Tensor[] tensors, int dim=0, *, Tensor(a!) out) -> Tensor(a!) */
   'aten::_stack.out': (tensors: readonly Tensor[], dim: number | undefined, out: Tensor) => Tensor;
   /** aten::_standard_gamma(Tensor self, Generator? generator=None) -> Tensor */
-  'aten::_standard_gamma': (self: Tensor, generator?: Generator | null | undefined) => Tensor;
+  'aten::_standard_gamma': (self: Tensor, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::_standard_gamma.out(Tensor self, Generator? generator=None, *, Tensor(a!) out) -> Tensor(a!) */
-  'aten::_standard_gamma.out': (self: Tensor, generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::_standard_gamma.out': (self: Tensor, generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::_standard_gamma_grad(Tensor self, Tensor output) -> Tensor */
   'aten::_standard_gamma_grad': (self: Tensor, output: Tensor) => Tensor;
   /** aten::_standard_gamma_grad.out(Tensor self, Tensor output, *, Tensor(a!) out) -> Tensor(a!) */
@@ -2114,21 +2114,21 @@ export interface Operators {
   /** aten::batch_norm_update_stats.out(Tensor input, Tensor? running_mean, Tensor? running_var, float momentum, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!)) */
   'aten::batch_norm_update_stats.out': (input: Tensor, running_mean: Tensor | null | undefined, running_var: Tensor | null | undefined, momentum: number, out0: Tensor, out1: Tensor) => [Tensor, Tensor];
   /** aten::bernoulli(Tensor self, *, Generator? generator=None) -> Tensor */
-  'aten::bernoulli': (self: Tensor, generator?: Generator | null | undefined) => Tensor;
+  'aten::bernoulli': (self: Tensor, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::bernoulli.Tensor(Tensor self, Tensor p, *, Generator? generator=None) -> Tensor */
-  'aten::bernoulli.Tensor': (self: Tensor, p: Tensor, generator?: Generator | null | undefined) => Tensor;
+  'aten::bernoulli.Tensor': (self: Tensor, p: Tensor, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::bernoulli.Tensor_out(Tensor self, Tensor p, *, Generator? generator=None, Tensor(a!) out) -> Tensor(a!) */
-  'aten::bernoulli.Tensor_out': (self: Tensor, p: Tensor, generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::bernoulli.Tensor_out': (self: Tensor, p: Tensor, generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::bernoulli.float_out(Tensor self, float p=0.5, *, Generator? generator=None, Tensor(a!) out) -> Tensor(a!) */
-  'aten::bernoulli.float_out': (self: Tensor, p: number | undefined, generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::bernoulli.float_out': (self: Tensor, p: number | undefined, generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::bernoulli.out(Tensor self, *, Generator? generator=None, Tensor(a!) out) -> Tensor(a!) */
-  'aten::bernoulli.out': (self: Tensor, generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::bernoulli.out': (self: Tensor, generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::bernoulli.p(Tensor self, float p, *, Generator? generator=None) -> Tensor */
-  'aten::bernoulli.p': (self: Tensor, p: number, generator?: Generator | null | undefined) => Tensor;
+  'aten::bernoulli.p': (self: Tensor, p: number, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, Generator? generator=None) -> Tensor(a!) */
-  'aten::bernoulli_.Tensor': (self: Tensor, p: Tensor, generator?: Generator | null | undefined) => Tensor;
+  'aten::bernoulli_.Tensor': (self: Tensor, p: Tensor, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::bernoulli_.float(Tensor(a!) self, float p=0.5, *, Generator? generator=None) -> Tensor(a!) */
-  'aten::bernoulli_.float': (self: Tensor, p?: number | undefined, generator?: Generator | null | undefined) => Tensor;
+  'aten::bernoulli_.float': (self: Tensor, p?: number | undefined, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor */
   'aten::bilinear': (input1: Tensor, input2: Tensor, weight: Tensor, bias?: Tensor | null | undefined) => Tensor;
   /** aten::binary_cross_entropy(Tensor self, Tensor target, Tensor? weight=None, int reduction=1) -> Tensor */
@@ -2148,9 +2148,9 @@ export interface Operators {
   /** aten::bincount.out(Tensor self, Tensor? weights=None, SymInt minlength=0, *, Tensor(a!) out) -> Tensor(a!) */
   'aten::bincount.out': (self: Tensor, weights: Tensor | null | undefined, minlength: number | undefined, out: Tensor) => Tensor;
   /** aten::binomial(Tensor count, Tensor prob, Generator? generator=None) -> Tensor */
-  'aten::binomial': (count: Tensor, prob: Tensor, generator?: Generator | null | undefined) => Tensor;
+  'aten::binomial': (count: Tensor, prob: Tensor, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::binomial.out(Tensor count, Tensor prob, Generator? generator=None, *, Tensor(a!) out) -> Tensor(a!) */
-  'aten::binomial.out': (count: Tensor, prob: Tensor, generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::binomial.out': (count: Tensor, prob: Tensor, generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::bitwise_and.Scalar(Tensor self, Scalar other) -> Tensor */
   'aten::bitwise_and.Scalar': (self: Tensor, other: Scalar) => Tensor;
   /** aten::bitwise_and.Scalar_Tensor(Scalar self, Tensor other) -> Tensor */
@@ -2278,11 +2278,11 @@ export interface Operators {
   /** aten::cat.out(Tensor[] tensors, int dim=0, *, Tensor(a!) out) -> Tensor(a!) */
   'aten::cat.out': (tensors: readonly Tensor[], dim: number | undefined, out: Tensor) => Tensor;
   /** aten::cauchy(Tensor self, float median=0., float sigma=1., *, Generator? generator=None) -> Tensor */
-  'aten::cauchy': (self: Tensor, median?: number | undefined, sigma?: number | undefined, generator?: Generator | null | undefined) => Tensor;
+  'aten::cauchy': (self: Tensor, median?: number | undefined, sigma?: number | undefined, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::cauchy.out(Tensor self, float median=0., float sigma=1., *, Generator? generator=None, Tensor(a!) out) -> Tensor(a!) */
-  'aten::cauchy.out': (self: Tensor, median: number | undefined, sigma: number | undefined, generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::cauchy.out': (self: Tensor, median: number | undefined, sigma: number | undefined, generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::cauchy_(Tensor(a!) self, float median=0., float sigma=1., *, Generator? generator=None) -> Tensor(a!) */
-  'aten::cauchy_': (self: Tensor, median?: number | undefined, sigma?: number | undefined, generator?: Generator | null | undefined) => Tensor;
+  'aten::cauchy_': (self: Tensor, median?: number | undefined, sigma?: number | undefined, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::ccol_indices(Tensor(a) self) -> Tensor(a) */
   'aten::ccol_indices': (self: Tensor) => Tensor;
   /** aten::ccol_indices_copy(Tensor self) -> Tensor */
@@ -2848,11 +2848,11 @@ export interface Operators {
   /** aten::expm1_(Tensor(a!) self) -> Tensor(a!) */
   'aten::expm1_': (self: Tensor) => Tensor;
   /** aten::exponential(Tensor self, float lambd=1., *, Generator? generator=None) -> Tensor */
-  'aten::exponential': (self: Tensor, lambd?: number | undefined, generator?: Generator | null | undefined) => Tensor;
+  'aten::exponential': (self: Tensor, lambd?: number | undefined, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::exponential.out(Tensor self, float lambd=1., *, Generator? generator=None, Tensor(a!) out) -> Tensor(a!) */
-  'aten::exponential.out': (self: Tensor, lambd: number | undefined, generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::exponential.out': (self: Tensor, lambd: number | undefined, generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::exponential_(Tensor(a!) self, float lambd=1., *, Generator? generator=None) -> Tensor(a!) */
-  'aten::exponential_': (self: Tensor, lambd?: number | undefined, generator?: Generator | null | undefined) => Tensor;
+  'aten::exponential_': (self: Tensor, lambd?: number | undefined, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::eye(SymInt n, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   'aten::eye': (n: number, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined) => Tensor;
   /** aten::eye.m(SymInt n, SymInt m, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
@@ -3156,11 +3156,11 @@ export interface Operators {
   /** aten::gelu_backward.grad_input(Tensor grad_output, Tensor self, *, str approximate="none", Tensor(a!) grad_input) -> Tensor(a!) */
   'aten::gelu_backward.grad_input': (grad_output: Tensor, self: Tensor, approximate: string | undefined, grad_input: Tensor) => Tensor;
   /** aten::geometric(Tensor self, float p, *, Generator? generator=None) -> Tensor */
-  'aten::geometric': (self: Tensor, p: number, generator?: Generator | null | undefined) => Tensor;
+  'aten::geometric': (self: Tensor, p: number, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::geometric.out(Tensor self, float p, *, Generator? generator=None, Tensor(a!) out) -> Tensor(a!) */
-  'aten::geometric.out': (self: Tensor, p: number, generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::geometric.out': (self: Tensor, p: number, generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::geometric_(Tensor(a!) self, float p, *, Generator? generator=None) -> Tensor(a!) */
-  'aten::geometric_': (self: Tensor, p: number, generator?: Generator | null | undefined) => Tensor;
+  'aten::geometric_': (self: Tensor, p: number, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::geqrf(Tensor self) -> (Tensor a, Tensor tau) */
   'aten::geqrf': (self: Tensor) => [Tensor, Tensor];
   /** aten::geqrf.a(Tensor self, *, Tensor(a!) a, Tensor(b!) tau) -> (Tensor(a!) a, Tensor(b!) tau) */
@@ -3902,11 +3902,11 @@ export interface Operators {
   /** aten::log_(Tensor(a!) self) -> Tensor(a!) */
   'aten::log_': (self: Tensor) => Tensor;
   /** aten::log_normal(Tensor self, float mean=1., float std=2., *, Generator? generator=None) -> Tensor */
-  'aten::log_normal': (self: Tensor, mean?: number | undefined, std?: number | undefined, generator?: Generator | null | undefined) => Tensor;
+  'aten::log_normal': (self: Tensor, mean?: number | undefined, std?: number | undefined, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::log_normal.out(Tensor self, float mean=1., float std=2., *, Generator? generator=None, Tensor(a!) out) -> Tensor(a!) */
-  'aten::log_normal.out': (self: Tensor, mean: number | undefined, std: number | undefined, generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::log_normal.out': (self: Tensor, mean: number | undefined, std: number | undefined, generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::log_normal_(Tensor(a!) self, float mean=1., float std=2., *, Generator? generator=None) -> Tensor(a!) */
-  'aten::log_normal_': (self: Tensor, mean?: number | undefined, std?: number | undefined, generator?: Generator | null | undefined) => Tensor;
+  'aten::log_normal_': (self: Tensor, mean?: number | undefined, std?: number | undefined, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::log_sigmoid(Tensor self) -> Tensor */
   'aten::log_sigmoid': (self: Tensor) => Tensor;
   /** aten::log_sigmoid.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!) */
@@ -4338,9 +4338,9 @@ export interface Operators {
   /** aten::multilabel_margin_loss_forward.output(Tensor self, Tensor target, int reduction, *, Tensor(a!) output, Tensor(b!) is_target) -> (Tensor(a!), Tensor(b!)) */
   'aten::multilabel_margin_loss_forward.output': (self: Tensor, target: Tensor, reduction: number, output: Tensor, is_target: Tensor) => [Tensor, Tensor];
   /** aten::multinomial(Tensor self, SymInt num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor */
-  'aten::multinomial': (self: Tensor, num_samples: number, replacement?: boolean | undefined, generator?: Generator | null | undefined) => Tensor;
+  'aten::multinomial': (self: Tensor, num_samples: number, replacement?: boolean | undefined, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::multinomial.out(Tensor self, SymInt num_samples, bool replacement=False, *, Generator? generator=None, Tensor(a!) out) -> Tensor(a!) */
-  'aten::multinomial.out': (self: Tensor, num_samples: number, replacement: boolean | undefined, generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::multinomial.out': (self: Tensor, num_samples: number, replacement: boolean | undefined, generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::multiply.Scalar(Tensor self, Scalar other) -> Tensor */
   'aten::multiply.Scalar': (self: Tensor, other: Scalar) => Tensor;
   /** aten::multiply.Tensor(Tensor self, Tensor other) -> Tensor */
@@ -4548,27 +4548,27 @@ export interface Operators {
   /** aten::norm_except_dim(Tensor v, int pow=2, int dim=0) -> Tensor */
   'aten::norm_except_dim': (v: Tensor, pow?: number | undefined, dim?: number | undefined) => Tensor;
   /** aten::normal.Tensor_Tensor(Tensor mean, Tensor std, *, Generator? generator=None) -> Tensor */
-  'aten::normal.Tensor_Tensor': (mean: Tensor, std: Tensor, generator?: Generator | null | undefined) => Tensor;
+  'aten::normal.Tensor_Tensor': (mean: Tensor, std: Tensor, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::normal.Tensor_Tensor_out(Tensor mean, Tensor std, *, Generator? generator=None, Tensor(a!) out) -> Tensor(a!) */
-  'aten::normal.Tensor_Tensor_out': (mean: Tensor, std: Tensor, generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::normal.Tensor_Tensor_out': (mean: Tensor, std: Tensor, generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::normal.Tensor_float(Tensor mean, float std=1., *, Generator? generator=None) -> Tensor */
-  'aten::normal.Tensor_float': (mean: Tensor, std?: number | undefined, generator?: Generator | null | undefined) => Tensor;
+  'aten::normal.Tensor_float': (mean: Tensor, std?: number | undefined, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::normal.Tensor_float_out(Tensor mean, float std=1., *, Generator? generator=None, Tensor(a!) out) -> Tensor(a!) */
-  'aten::normal.Tensor_float_out': (mean: Tensor, std: number | undefined, generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::normal.Tensor_float_out': (mean: Tensor, std: number | undefined, generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::normal.float_Tensor(float mean, Tensor std, *, Generator? generator=None) -> Tensor */
-  'aten::normal.float_Tensor': (mean: number, std: Tensor, generator?: Generator | null | undefined) => Tensor;
+  'aten::normal.float_Tensor': (mean: number, std: Tensor, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::normal.float_Tensor_out(float mean, Tensor std, *, Generator? generator=None, Tensor(a!) out) -> Tensor(a!) */
-  'aten::normal.float_Tensor_out': (mean: number, std: Tensor, generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::normal.float_Tensor_out': (mean: number, std: Tensor, generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::normal.float_float(float mean, float std, SymInt[] size, *, Generator? generator=None, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
-  'aten::normal.float_float': (mean: number, std: number, size: readonly number[], generator?: Generator | null | undefined, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined) => Tensor;
+  'aten::normal.float_float': (mean: number, std: number, size: readonly number[], generator?: RandomGenerator | null | undefined, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined) => Tensor;
   /** aten::normal.float_float_out(float mean, float std, SymInt[] size, *, Generator? generator=None, Tensor(a!) out) -> Tensor(a!) */
-  'aten::normal.float_float_out': (mean: number, std: number, size: readonly number[], generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::normal.float_float_out': (mean: number, std: number, size: readonly number[], generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::normal.out(Tensor self, float mean=0., float std=1., *, Generator? generator=None, Tensor(a!) out) -> Tensor(a!) */
-  'aten::normal.out': (self: Tensor, mean: number | undefined, std: number | undefined, generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::normal.out': (self: Tensor, mean: number | undefined, std: number | undefined, generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::normal_(Tensor(a!) self, float mean=0., float std=1., *, Generator? generator=None) -> Tensor(a!) */
-  'aten::normal_': (self: Tensor, mean?: number | undefined, std?: number | undefined, generator?: Generator | null | undefined) => Tensor;
+  'aten::normal_': (self: Tensor, mean?: number | undefined, std?: number | undefined, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::normal_functional(Tensor self, float mean=0., float std=1., *, Generator? generator=None) -> Tensor */
-  'aten::normal_functional': (self: Tensor, mean?: number | undefined, std?: number | undefined, generator?: Generator | null | undefined) => Tensor;
+  'aten::normal_functional': (self: Tensor, mean?: number | undefined, std?: number | undefined, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::not_equal.Scalar(Tensor self, Scalar other) -> Tensor */
   'aten::not_equal.Scalar': (self: Tensor, other: Scalar) => Tensor;
   /** aten::not_equal.Scalar_out(Tensor self, Scalar other, *, Tensor(a!) out) -> Tensor(a!) */
@@ -4644,9 +4644,9 @@ export interface Operators {
   /** aten::pixel_unshuffle.out(Tensor self, int downscale_factor, *, Tensor(a!) out) -> Tensor(a!) */
   'aten::pixel_unshuffle.out': (self: Tensor, downscale_factor: number, out: Tensor) => Tensor;
   /** aten::poisson(Tensor self, Generator? generator=None) -> Tensor */
-  'aten::poisson': (self: Tensor, generator?: Generator | null | undefined) => Tensor;
+  'aten::poisson': (self: Tensor, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::poisson.out(Tensor self, Generator? generator=None, *, Tensor(a!) out) -> Tensor(a!) */
-  'aten::poisson.out': (self: Tensor, generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::poisson.out': (self: Tensor, generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::poisson_nll_loss(Tensor input, Tensor target, bool log_input, bool full, float eps, int reduction) -> Tensor */
   'aten::poisson_nll_loss': (input: Tensor, target: Tensor, log_input: boolean, full: boolean, eps: number, reduction: number) => Tensor;
   /** aten::polar(Tensor abs, Tensor angle) -> Tensor */
@@ -4782,31 +4782,31 @@ export interface Operators {
   /** aten::rand(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   'aten::rand': (size: readonly number[], dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined) => Tensor;
   /** aten::rand.generator(SymInt[] size, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
-  'aten::rand.generator': (size: readonly number[], generator?: Generator | null | undefined, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined) => Tensor;
+  'aten::rand.generator': (size: readonly number[], generator?: RandomGenerator | null | undefined, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined) => Tensor;
   /** aten::rand.generator_out(SymInt[] size, *, Generator? generator, Tensor(a!) out) -> Tensor(a!) */
-  'aten::rand.generator_out': (size: readonly number[], generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::rand.generator_out': (size: readonly number[], generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::rand.out(SymInt[] size, *, Tensor(a!) out) -> Tensor(a!) */
   'aten::rand.out': (size: readonly number[], out: Tensor) => Tensor;
   /** aten::rand_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
   'aten::rand_like': (self: Tensor, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined, memory_format?: 'contiguous' | 'preserve' | 'channels_last' | null | undefined) => Tensor;
   /** aten::rand_like.generator(Tensor self, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
-  'aten::rand_like.generator': (self: Tensor, generator?: Generator | null | undefined, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined, memory_format?: 'contiguous' | 'preserve' | 'channels_last' | null | undefined) => Tensor;
+  'aten::rand_like.generator': (self: Tensor, generator?: RandomGenerator | null | undefined, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined, memory_format?: 'contiguous' | 'preserve' | 'channels_last' | null | undefined) => Tensor;
   /** aten::rand_like.generator_out(Tensor self, *, Generator? generator, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!) */
-  'aten::rand_like.generator_out': (self: Tensor, generator: Generator | null | undefined, memory_format: 'contiguous' | 'preserve' | 'channels_last' | null | undefined, out: Tensor) => Tensor;
+  'aten::rand_like.generator_out': (self: Tensor, generator: RandomGenerator | null | undefined, memory_format: 'contiguous' | 'preserve' | 'channels_last' | null | undefined, out: Tensor) => Tensor;
   /** aten::rand_like.out(Tensor self, *, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!) */
   'aten::rand_like.out': (self: Tensor, memory_format: 'contiguous' | 'preserve' | 'channels_last' | null | undefined, out: Tensor) => Tensor;
   /** aten::randint(SymInt high, SymInt[] size, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   'aten::randint': (high: number, size: readonly number[], dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined) => Tensor;
   /** aten::randint.generator(SymInt high, SymInt[] size, *, Generator? generator, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
-  'aten::randint.generator': (high: number, size: readonly number[], generator?: Generator | null | undefined, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined) => Tensor;
+  'aten::randint.generator': (high: number, size: readonly number[], generator?: RandomGenerator | null | undefined, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined) => Tensor;
   /** aten::randint.generator_out(SymInt high, SymInt[] size, *, Generator? generator, Tensor(a!) out) -> Tensor(a!) */
-  'aten::randint.generator_out': (high: number, size: readonly number[], generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::randint.generator_out': (high: number, size: readonly number[], generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::randint.low(SymInt low, SymInt high, SymInt[] size, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   'aten::randint.low': (low: number, high: number, size: readonly number[], dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined) => Tensor;
   /** aten::randint.low_generator(SymInt low, SymInt high, SymInt[] size, *, Generator? generator, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
-  'aten::randint.low_generator': (low: number, high: number, size: readonly number[], generator?: Generator | null | undefined, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined) => Tensor;
+  'aten::randint.low_generator': (low: number, high: number, size: readonly number[], generator?: RandomGenerator | null | undefined, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined) => Tensor;
   /** aten::randint.low_generator_out(SymInt low, SymInt high, SymInt[] size, *, Generator? generator, Tensor(a!) out) -> Tensor(a!) */
-  'aten::randint.low_generator_out': (low: number, high: number, size: readonly number[], generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::randint.low_generator_out': (low: number, high: number, size: readonly number[], generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::randint.low_out(SymInt low, SymInt high, SymInt[] size, *, Tensor(a!) out) -> Tensor(a!) */
   'aten::randint.low_out': (low: number, high: number, size: readonly number[], out: Tensor) => Tensor;
   /** aten::randint.out(SymInt high, SymInt[] size, *, Tensor(a!) out) -> Tensor(a!) */
@@ -4816,65 +4816,65 @@ export interface Operators {
   /** aten::randint_like.Tensor(Tensor self, Tensor high, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
   'aten::randint_like.Tensor': (self: Tensor, high: Tensor, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined, memory_format?: 'contiguous' | 'preserve' | 'channels_last' | null | undefined) => Tensor;
   /** aten::randint_like.Tensor_generator(Tensor self, Tensor high, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
-  'aten::randint_like.Tensor_generator': (self: Tensor, high: Tensor, generator?: Generator | null | undefined, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined, memory_format?: 'contiguous' | 'preserve' | 'channels_last' | null | undefined) => Tensor;
+  'aten::randint_like.Tensor_generator': (self: Tensor, high: Tensor, generator?: RandomGenerator | null | undefined, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined, memory_format?: 'contiguous' | 'preserve' | 'channels_last' | null | undefined) => Tensor;
   /** aten::randint_like.Tensor_generator_out(Tensor self, Tensor high, *, Generator? generator, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!) */
-  'aten::randint_like.Tensor_generator_out': (self: Tensor, high: Tensor, generator: Generator | null | undefined, memory_format: 'contiguous' | 'preserve' | 'channels_last' | null | undefined, out: Tensor) => Tensor;
+  'aten::randint_like.Tensor_generator_out': (self: Tensor, high: Tensor, generator: RandomGenerator | null | undefined, memory_format: 'contiguous' | 'preserve' | 'channels_last' | null | undefined, out: Tensor) => Tensor;
   /** aten::randint_like.Tensor_out(Tensor self, Tensor high, *, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!) */
   'aten::randint_like.Tensor_out': (self: Tensor, high: Tensor, memory_format: 'contiguous' | 'preserve' | 'channels_last' | null | undefined, out: Tensor) => Tensor;
   /** aten::randint_like.generator(Tensor self, SymInt high, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
-  'aten::randint_like.generator': (self: Tensor, high: number, generator?: Generator | null | undefined, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined, memory_format?: 'contiguous' | 'preserve' | 'channels_last' | null | undefined) => Tensor;
+  'aten::randint_like.generator': (self: Tensor, high: number, generator?: RandomGenerator | null | undefined, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined, memory_format?: 'contiguous' | 'preserve' | 'channels_last' | null | undefined) => Tensor;
   /** aten::randint_like.generator_out(Tensor self, SymInt high, *, Generator? generator, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!) */
-  'aten::randint_like.generator_out': (self: Tensor, high: number, generator: Generator | null | undefined, memory_format: 'contiguous' | 'preserve' | 'channels_last' | null | undefined, out: Tensor) => Tensor;
+  'aten::randint_like.generator_out': (self: Tensor, high: number, generator: RandomGenerator | null | undefined, memory_format: 'contiguous' | 'preserve' | 'channels_last' | null | undefined, out: Tensor) => Tensor;
   /** aten::randint_like.low_dtype(Tensor self, SymInt low, SymInt high, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
   'aten::randint_like.low_dtype': (self: Tensor, low: number, high: number, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined, memory_format?: 'contiguous' | 'preserve' | 'channels_last' | null | undefined) => Tensor;
   /** aten::randint_like.low_dtype_out(Tensor self, SymInt low, SymInt high, *, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!) */
   'aten::randint_like.low_dtype_out': (self: Tensor, low: number, high: number, memory_format: 'contiguous' | 'preserve' | 'channels_last' | null | undefined, out: Tensor) => Tensor;
   /** aten::randint_like.low_generator_dtype(Tensor self, SymInt low, SymInt high, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
-  'aten::randint_like.low_generator_dtype': (self: Tensor, low: number, high: number, generator?: Generator | null | undefined, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined, memory_format?: 'contiguous' | 'preserve' | 'channels_last' | null | undefined) => Tensor;
+  'aten::randint_like.low_generator_dtype': (self: Tensor, low: number, high: number, generator?: RandomGenerator | null | undefined, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined, memory_format?: 'contiguous' | 'preserve' | 'channels_last' | null | undefined) => Tensor;
   /** aten::randint_like.low_generator_dtype_out(Tensor self, SymInt low, SymInt high, *, Generator? generator, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!) */
-  'aten::randint_like.low_generator_dtype_out': (self: Tensor, low: number, high: number, generator: Generator | null | undefined, memory_format: 'contiguous' | 'preserve' | 'channels_last' | null | undefined, out: Tensor) => Tensor;
+  'aten::randint_like.low_generator_dtype_out': (self: Tensor, low: number, high: number, generator: RandomGenerator | null | undefined, memory_format: 'contiguous' | 'preserve' | 'channels_last' | null | undefined, out: Tensor) => Tensor;
   /** aten::randint_like.out(Tensor self, SymInt high, *, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!) */
   'aten::randint_like.out': (self: Tensor, high: number, memory_format: 'contiguous' | 'preserve' | 'channels_last' | null | undefined, out: Tensor) => Tensor;
   /** aten::randn(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   'aten::randn': (size: readonly number[], dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined) => Tensor;
   /** aten::randn.generator(SymInt[] size, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
-  'aten::randn.generator': (size: readonly number[], generator?: Generator | null | undefined, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined) => Tensor;
+  'aten::randn.generator': (size: readonly number[], generator?: RandomGenerator | null | undefined, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined) => Tensor;
   /** aten::randn.generator_out(SymInt[] size, *, Generator? generator, Tensor(a!) out) -> Tensor(a!) */
-  'aten::randn.generator_out': (size: readonly number[], generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::randn.generator_out': (size: readonly number[], generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::randn.out(SymInt[] size, *, Tensor(a!) out) -> Tensor(a!) */
   'aten::randn.out': (size: readonly number[], out: Tensor) => Tensor;
   /** aten::randn_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
   'aten::randn_like': (self: Tensor, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined, memory_format?: 'contiguous' | 'preserve' | 'channels_last' | null | undefined) => Tensor;
   /** aten::randn_like.generator(Tensor self, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor */
-  'aten::randn_like.generator': (self: Tensor, generator?: Generator | null | undefined, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined, memory_format?: 'contiguous' | 'preserve' | 'channels_last' | null | undefined) => Tensor;
+  'aten::randn_like.generator': (self: Tensor, generator?: RandomGenerator | null | undefined, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined, memory_format?: 'contiguous' | 'preserve' | 'channels_last' | null | undefined) => Tensor;
   /** aten::randn_like.generator_out(Tensor self, *, Generator? generator, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!) */
-  'aten::randn_like.generator_out': (self: Tensor, generator: Generator | null | undefined, memory_format: 'contiguous' | 'preserve' | 'channels_last' | null | undefined, out: Tensor) => Tensor;
+  'aten::randn_like.generator_out': (self: Tensor, generator: RandomGenerator | null | undefined, memory_format: 'contiguous' | 'preserve' | 'channels_last' | null | undefined, out: Tensor) => Tensor;
   /** aten::randn_like.out(Tensor self, *, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!) */
   'aten::randn_like.out': (self: Tensor, memory_format: 'contiguous' | 'preserve' | 'channels_last' | null | undefined, out: Tensor) => Tensor;
   /** aten::random(Tensor self, *, Generator? generator=None) -> Tensor */
-  'aten::random': (self: Tensor, generator?: Generator | null | undefined) => Tensor;
+  'aten::random': (self: Tensor, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::random.from(Tensor self, int from, int? to, *, Generator? generator=None) -> Tensor */
-  'aten::random.from': (self: Tensor, from: number, to?: number | null | undefined, generator?: Generator | null | undefined) => Tensor;
+  'aten::random.from': (self: Tensor, from: number, to?: number | null | undefined, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::random.from_out(Tensor self, int from, int? to, *, Generator? generator=None, Tensor(a!) out) -> Tensor(a!) */
-  'aten::random.from_out': (self: Tensor, from: number, to: number | null | undefined, generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::random.from_out': (self: Tensor, from: number, to: number | null | undefined, generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::random.out(Tensor self, *, Generator? generator=None, Tensor(a!) out) -> Tensor(a!) */
-  'aten::random.out': (self: Tensor, generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::random.out': (self: Tensor, generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::random.to(Tensor self, int to, *, Generator? generator=None) -> Tensor */
-  'aten::random.to': (self: Tensor, to: number, generator?: Generator | null | undefined) => Tensor;
+  'aten::random.to': (self: Tensor, to: number, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::random.to_out(Tensor self, int to, *, Generator? generator=None, Tensor(a!) out) -> Tensor(a!) */
-  'aten::random.to_out': (self: Tensor, to: number, generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::random.to_out': (self: Tensor, to: number, generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::random_(Tensor(a!) self, *, Generator? generator=None) -> Tensor(a!) */
-  'aten::random_': (self: Tensor, generator?: Generator | null | undefined) => Tensor;
+  'aten::random_': (self: Tensor, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::random_.from(Tensor(a!) self, int from, int? to, *, Generator? generator=None) -> Tensor(a!) */
-  'aten::random_.from': (self: Tensor, from: number, to?: number | null | undefined, generator?: Generator | null | undefined) => Tensor;
+  'aten::random_.from': (self: Tensor, from: number, to?: number | null | undefined, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::random_.to(Tensor(a!) self, int to, *, Generator? generator=None) -> Tensor(a!) */
-  'aten::random_.to': (self: Tensor, to: number, generator?: Generator | null | undefined) => Tensor;
+  'aten::random_.to': (self: Tensor, to: number, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::randperm(SymInt n, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
   'aten::randperm': (n: number, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined) => Tensor;
   /** aten::randperm.generator(SymInt n, *, Generator? generator, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
-  'aten::randperm.generator': (n: number, generator?: Generator | null | undefined, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined) => Tensor;
+  'aten::randperm.generator': (n: number, generator?: RandomGenerator | null | undefined, dtype?: DType | null | undefined, layout?: 'strided' | 'sparse' | null | undefined, device?: string | null | undefined, pin_memory?: boolean | null | undefined) => Tensor;
   /** aten::randperm.generator_out(SymInt n, *, Generator? generator, Tensor(a!) out) -> Tensor(a!) */
-  'aten::randperm.generator_out': (n: number, generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::randperm.generator_out': (n: number, generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::randperm.out(SymInt n, *, Tensor(a!) out) -> Tensor(a!) */
   'aten::randperm.out': (n: number, out: Tensor) => Tensor;
   /** aten::range(Scalar start, Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor */
@@ -5072,21 +5072,21 @@ export interface Operators {
   /** aten::row_stack.out(Tensor[] tensors, *, Tensor(a!) out) -> Tensor(a!) */
   'aten::row_stack.out': (tensors: readonly Tensor[], out: Tensor) => Tensor;
   /** aten::rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor */
-  'aten::rrelu': (self: Tensor, lower?: Scalar | undefined, upper?: Scalar | undefined, training?: boolean | undefined, generator?: Generator | null | undefined) => Tensor;
+  'aten::rrelu': (self: Tensor, lower?: Scalar | undefined, upper?: Scalar | undefined, training?: boolean | undefined, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::rrelu_(Tensor(a!) self, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor(a!) */
-  'aten::rrelu_': (self: Tensor, lower?: Scalar | undefined, upper?: Scalar | undefined, training?: boolean | undefined, generator?: Generator | null | undefined) => Tensor;
+  'aten::rrelu_': (self: Tensor, lower?: Scalar | undefined, upper?: Scalar | undefined, training?: boolean | undefined, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::rrelu_with_noise(Tensor self, Tensor(b!) noise, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor */
-  'aten::rrelu_with_noise': (self: Tensor, noise: Tensor, lower?: Scalar | undefined, upper?: Scalar | undefined, training?: boolean | undefined, generator?: Generator | null | undefined) => Tensor;
+  'aten::rrelu_with_noise': (self: Tensor, noise: Tensor, lower?: Scalar | undefined, upper?: Scalar | undefined, training?: boolean | undefined, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::rrelu_with_noise.out(Tensor self, Tensor(b!) noise, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None, *, Tensor(a!) out) -> Tensor(a!) */
-  'aten::rrelu_with_noise.out': (self: Tensor, noise: Tensor, lower: Scalar | undefined, upper: Scalar | undefined, training: boolean | undefined, generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::rrelu_with_noise.out': (self: Tensor, noise: Tensor, lower: Scalar | undefined, upper: Scalar | undefined, training: boolean | undefined, generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::rrelu_with_noise_(Tensor(a!) self, Tensor(b!) noise, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor(a!) */
-  'aten::rrelu_with_noise_': (self: Tensor, noise: Tensor, lower?: Scalar | undefined, upper?: Scalar | undefined, training?: boolean | undefined, generator?: Generator | null | undefined) => Tensor;
+  'aten::rrelu_with_noise_': (self: Tensor, noise: Tensor, lower?: Scalar | undefined, upper?: Scalar | undefined, training?: boolean | undefined, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::rrelu_with_noise_backward(Tensor grad_output, Tensor self, Tensor noise, Scalar lower, Scalar upper, bool training, bool self_is_result) -> Tensor */
   'aten::rrelu_with_noise_backward': (grad_output: Tensor, self: Tensor, noise: Tensor, lower: Scalar, upper: Scalar, training: boolean, self_is_result: boolean) => Tensor;
   /** aten::rrelu_with_noise_backward.out(Tensor grad_output, Tensor self, Tensor noise, Scalar lower, Scalar upper, bool training, bool self_is_result, *, Tensor(a!) out) -> Tensor(a!) */
   'aten::rrelu_with_noise_backward.out': (grad_output: Tensor, self: Tensor, noise: Tensor, lower: Scalar, upper: Scalar, training: boolean, self_is_result: boolean, out: Tensor) => Tensor;
   /** aten::rrelu_with_noise_functional(Tensor self, Tensor noise, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> (Tensor, Tensor noise_out) */
-  'aten::rrelu_with_noise_functional': (self: Tensor, noise: Tensor, lower?: Scalar | undefined, upper?: Scalar | undefined, training?: boolean | undefined, generator?: Generator | null | undefined) => [Tensor, Tensor];
+  'aten::rrelu_with_noise_functional': (self: Tensor, noise: Tensor, lower?: Scalar | undefined, upper?: Scalar | undefined, training?: boolean | undefined, generator?: RandomGenerator | null | undefined) => [Tensor, Tensor];
   /** aten::rsqrt(Tensor self) -> Tensor */
   'aten::rsqrt': (self: Tensor) => Tensor;
   /** aten::rsqrt.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!) */
@@ -6048,11 +6048,11 @@ export interface Operators {
   /** aten::unfold_copy.out(Tensor self, int dimension, int size, int step, *, Tensor(a!) out) -> Tensor(a!) */
   'aten::unfold_copy.out': (self: Tensor, dimension: number, size: number, step: number, out: Tensor) => Tensor;
   /** aten::uniform(Tensor self, float from=0., float to=1., *, Generator? generator=None) -> Tensor */
-  'aten::uniform': (self: Tensor, from?: number | undefined, to?: number | undefined, generator?: Generator | null | undefined) => Tensor;
+  'aten::uniform': (self: Tensor, from?: number | undefined, to?: number | undefined, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::uniform.out(Tensor self, float from=0., float to=1., *, Generator? generator=None, Tensor(a!) out) -> Tensor(a!) */
-  'aten::uniform.out': (self: Tensor, from: number | undefined, to: number | undefined, generator: Generator | null | undefined, out: Tensor) => Tensor;
+  'aten::uniform.out': (self: Tensor, from: number | undefined, to: number | undefined, generator: RandomGenerator | null | undefined, out: Tensor) => Tensor;
   /** aten::uniform_(Tensor(a!) self, float from=0., float to=1., *, Generator? generator=None) -> Tensor(a!) */
-  'aten::uniform_': (self: Tensor, from?: number | undefined, to?: number | undefined, generator?: Generator | null | undefined) => Tensor;
+  'aten::uniform_': (self: Tensor, from?: number | undefined, to?: number | undefined, generator?: RandomGenerator | null | undefined) => Tensor;
   /** aten::unique_consecutive(Tensor self, bool return_inverse=False, bool return_counts=False, int? dim=None) -> (Tensor, Tensor, Tensor) */
   'aten::unique_consecutive': (self: Tensor, return_inverse?: boolean | undefined, return_counts?: boolean | undefined, dim?: number | null | undefined) => [Tensor, Tensor, Tensor];
   /** aten::unique_consecutive.out(Tensor self, bool return_inverse=False, bool return_counts=False, int? dim=None, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!)) */
@@ -6276,7 +6276,7 @@ export interface Operators {
   /** inductor::accumulate_grad_(Tensor variable, Tensor? variable_grad, Tensor? new_grad) -> Tensor? */
   'inductor::accumulate_grad_': (variable: Tensor, variable_grad?: Tensor | null | undefined, new_grad?: Tensor | null | undefined) => Tensor | null;
   /** inductor_prims::inductor_reserve_rng_state(Generator? generator, SymInt increment) -> (Tensor, Tensor, Tensor) */
-  'inductor_prims::inductor_reserve_rng_state': (generator: Generator | null | undefined, increment: number) => [Tensor, Tensor, Tensor];
+  'inductor_prims::inductor_reserve_rng_state': (generator: RandomGenerator | null | undefined, increment: number) => [Tensor, Tensor, Tensor];
   /** mkl::_mkl_linear(Tensor X, Tensor MKL_W, Tensor ORI_W, Tensor? B, int batch_size) -> Tensor */
   'mkl::_mkl_linear': (X: Tensor, MKL_W: Tensor, ORI_W: Tensor, B: Tensor | null | undefined, batch_size: number) => Tensor;
   /** mkl::_mkl_reorder_linear_weight(Tensor X, int batch_size) -> Tensor */

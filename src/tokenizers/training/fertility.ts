@@ -1,8 +1,8 @@
 /** Fertility of a tokenizer: tokens per character and word, by kind of text. */
 import type { Tokenizer } from '../tokenizer.js';
 
-export const WRITINGS = ['chinese', 'latin', 'digits_and_code', 'other'] as const;
-export type Writing = (typeof WRITINGS)[number];
+export const TEXT_KINDS = ['chinese', 'latin', 'digits_and_code', 'other'] as const;
+export type TextKind = (typeof TEXT_KINDS)[number];
 
 /** Sums; the rates are made of them by `fertilityRates`. */
 export interface FertilityCounts {
@@ -45,7 +45,7 @@ const REACH = 64;
 /** Counts texts, one after the other. */
 export class FertilityMeter {
   readonly #tokenizer: Tokenizer;
-  readonly #sums: Readonly<Record<Writing, Sums>>;
+  readonly #sums: Readonly<Record<TextKind, Sums>>;
   readonly #words = new Intl.Segmenter('zh', { granularity: 'word' });
 
   constructor(tokenizer: Tokenizer) {
@@ -54,7 +54,7 @@ export class FertilityMeter {
   }
 
   /** Sums so far of one kind of writing, or of all. */
-  counts(writing?: Writing): FertilityCounts {
+  counts(writing?: TextKind): FertilityCounts {
     if (writing !== undefined) return { ...this.#sums[writing] };
     const total = zeros();
     for (const sums of Object.values(this.#sums)) {
@@ -66,7 +66,7 @@ export class FertilityMeter {
   add(text: string): void {
     this.#addCharacters(text);
     for (const { segment, isWordLike } of this.#words.segment(text)) {
-      if (isWordLike) this.#sums[writingOf(segment)].words += 1;
+      if (isWordLike) this.#sums[textKindOf(segment)].words += 1;
     }
     this.#addTokens(text);
   }
@@ -79,7 +79,7 @@ export class FertilityMeter {
         spaces += 1;
         continue;
       }
-      const sums = this.#sums[writingOf(character)];
+      const sums = this.#sums[textKindOf(character)];
       sums.characters += 1 + spaces;
       sums.bytes += Buffer.byteLength(character) + spaces;
       spaces = 0;
@@ -96,7 +96,7 @@ export class FertilityMeter {
     const spell = (surface: string): void => {
       const trimmed = surface.trim();
       if (surface === '') return;
-      this.#sums[writingOf(trimmed || ' ')].tokens += waiting;
+      this.#sums[textKindOf(trimmed || ' ')].tokens += waiting;
       waiting = 0;
       const ahead = text.slice(at, at + trimmed.length + REACH);
       const found = trimmed === '' ? ahead.search(/\s/) : ahead.indexOf(trimmed);
@@ -110,7 +110,7 @@ export class FertilityMeter {
         const character =
           text.codePointAt(at) === undefined ? ' ' : String.fromCodePoint(text.codePointAt(at)!);
         at += character.length;
-        const sums = this.#sums[writingOf(character)];
+        const sums = this.#sums[textKindOf(character)];
         sums.tokens += 1 + waiting;
         sums.unknown += 1;
         waiting = 0;
@@ -129,7 +129,7 @@ function zeros(): Sums {
 }
 
 /** The kind of a text's first character. */
-function writingOf(text: string): Writing {
+function textKindOf(text: string): TextKind {
   const [character = ' '] = text;
   if (HAN.test(character)) return 'chinese';
   if (LATIN.test(character)) return 'latin';

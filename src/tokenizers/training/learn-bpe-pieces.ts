@@ -26,19 +26,19 @@ export function learnBpePieces(options: LearnPiecesOptions): Piece[] {
   const numCharacters = options.alphabet.codePoints.length - 1;
   const pool = poolWords(options.words, options.alphabet, 2);
   // Long before the rare pairs' turn comes the vocabulary is full, mostly; if it is not, all pairs are needed.
-  const leastCount = expectedLeastCount(pool, options.numPieces - numCharacters);
-  if (leastCount > 1) {
-    const pieces = mergePieces(options, pool, leastCount);
+  const minCount = expectedMinCount(pool, options.numPieces - numCharacters);
+  if (minCount > 1) {
+    const pieces = mergePieces(options, pool, minCount);
     if (pieces.length === options.numPieces) return pieces;
   }
-  return mergePieces(options, leastCount > 1 ? poolWords(options.words, options.alphabet, 2) : pool, 1);
+  return mergePieces(options, minCount > 1 ? poolWords(options.words, options.alphabet, 2) : pool, 1);
 }
 
 /**
  * A frequency that no merge is likely to fall below. The text's share of one merge is the yardstick: frequencies fall
  * about as the inverse of the rank, so the last of N merges occurs some (places / N / ln N) times; a safe part of it.
  */
-function expectedLeastCount(pool: WordPool, numMerges: number): number {
+function expectedMinCount(pool: WordPool, numMerges: number): number {
   if (numMerges < 2) return 1;
   let places = 0;
   for (const count of pool.counts) places += count;
@@ -47,7 +47,7 @@ function expectedLeastCount(pool: WordPool, numMerges: number): number {
 
 const SAFETY = 4;
 
-function mergePieces(options: LearnPiecesOptions, pool: WordPool, leastCount: number): Piece[] {
+function mergePieces(options: LearnPiecesOptions, pool: WordPool, minCount: number): Piece[] {
   const { alphabet, numPieces } = options;
   const numCharacters = alphabet.codePoints.length - 1;
   const maxMerges = numPieces - numCharacters;
@@ -76,7 +76,7 @@ function mergePieces(options: LearnPiecesOptions, pool: WordPool, leastCount: nu
       return texts.push(text) - 1;
     },
   };
-  const merger = new PairMerger(pool, mergeRules, numCharacters + 1 + Math.max(maxMerges, 0), leastCount);
+  const merger = new PairMerger(pool, mergeRules, numCharacters + 1 + Math.max(maxMerges, 0), minCount);
   const pieces: Piece[] = [];
   const add = (text: string): void => void pieces.push({ text, score: -pieces.length, type: 'normal' });
   while (pieces.length < maxMerges) {

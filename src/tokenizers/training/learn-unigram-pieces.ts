@@ -20,7 +20,7 @@ export interface LearnUnigramOptions extends Omit<LearnPiecesOptions, 'onProgres
 }
 
 /** Pieces expected less often than this are dropped. */
-const LEAST_EXPECTED = 0.5;
+const MIN_EXPECTED = 0.5;
 /** Prunings end with so many times the vocabulary; the best pieces of these are taken. */
 const SURPLUS = 1.1;
 /** How much worse than the worst piece an unknown character scores. */
@@ -129,9 +129,9 @@ function unknownProbability(scores: PieceValues): number {
 
 /** New scores by expected counts; the digamma function in the logarithm's place makes rare pieces rarer still. */
 function maximise(lattice: UnigramLattice, expected: PieceValues): PieceValues {
-  const keep = expected.pieces.map((count) => (count >= LEAST_EXPECTED ? 1 : 0));
-  const characters = expected.characters.map((count) => (count >= LEAST_EXPECTED ? count : 0));
-  const pieces = expected.pieces.filter((count) => count >= LEAST_EXPECTED);
+  const keep = expected.pieces.map((count) => (count >= MIN_EXPECTED ? 1 : 0));
+  const characters = expected.characters.map((count) => (count >= MIN_EXPECTED ? count : 0));
+  const pieces = expected.pieces.filter((count) => count >= MIN_EXPECTED);
   lattice.keep(Uint8Array.from(keep));
   const total = digamma(sum(characters) + sum(pieces));
   return {

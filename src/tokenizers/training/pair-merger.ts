@@ -1,7 +1,7 @@
 /** Byte-pair learning: finds and merges the most frequent pair, again and again. */
 import { NO_MERGE, PairTable } from '../pair-table.js';
 import type { WordPool } from './alphabet.js';
-import { PairLevels } from './pair-levels.js';
+import { PairQueue } from './pair-queue.js';
 
 /** What tells one kind of byte-pair learning from another. */
 export interface MergeRules {
@@ -44,7 +44,7 @@ export class PairMerger {
   readonly #symbols: Int32Array;
   readonly #weights: Uint32Array;
   readonly #index: PairTable;
-  readonly #levels: PairLevels;
+  readonly #levels: PairQueue;
   #lengths: Int32Array;
   #numPairs = 0;
   #left = new Int32Array(1024);
@@ -68,12 +68,12 @@ export class PairMerger {
   /**
    * @param pool is used up.
    * @param maxSymbols bounds the symbols that `rules` makes, 0 and the base ones included.
-   * @param leastCount above 1 forgets rarer pairs, which saves most of the work; `next` then must not be asked for them,
+   * @param minCount above 1 forgets rarer pairs, which saves most of the work; `next` then must not be asked for them,
    *   and `rules` must make a new symbol of every pair.
    */
-  constructor(pool: WordPool, rules: MergeRules, maxSymbols: number, leastCount = 1) {
+  constructor(pool: WordPool, rules: MergeRules, maxSymbols: number, minCount = 1) {
     this.#rules = rules;
-    this.#leastCount = leastCount;
+    this.#leastCount = minCount;
     // Room enough from the start: a text has a new pair at every few places, up to a million or so.
     this.#index = new PairTable(Math.min(2 ** 20, pool.symbols.length >> 2));
     this.#symbols = pool.symbols;
@@ -81,7 +81,7 @@ export class PairMerger {
     this.#lengths = new Int32Array(maxSymbols + 1).fill(1);
     const scratch = (): Int32Array => new Int32Array(maxSymbols + 1).fill(UNKNOWN);
     this.#known = [scratch(), scratch(), scratch(), scratch()];
-    this.#levels = new PairLevels({
+    this.#levels = new PairQueue({
       count: (pair) => this.#counts[pair]!,
       precedes: (a, b) => rules.precedes(this.#view(a), this.#view(b)),
     });

@@ -40,9 +40,9 @@ export const manifestSchema = z.object({
   files: z.record(z.string(), z.string()),
 });
 
-export type CheckpointManifest = z.output<typeof manifestSchema>;
+export type RunCheckpointManifest = z.output<typeof manifestSchema>;
 
 /** @throws InputError if the file is missing, or is another one */
-export function readManifest(path: string): CheckpointManifest {
+export function readManifest(path: string): RunCheckpointManifest {
   return parseConfig(manifestSchema, readJsonFile(path), { source: path });
 }

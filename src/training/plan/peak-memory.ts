@@ -46,7 +46,7 @@ export interface PeakMemory {
 }
 
 /** One moment of a step, without what is always there. */
-interface Moment {
+interface StepPhase {
   readonly name: string;
   readonly gradients: number;
   readonly activations: number;
@@ -66,7 +66,7 @@ export function estimatePeakMemory(model: PlannedModel, options: PeakMemoryOptio
   const moments = trained * (lora === undefined ? bytes.moments : 2 * adapterBytes);
   const state = masters + moments;
   const inputs = inputBytes(model, options, bytes);
-  const fullest = momentsOf(model, options, bytes).reduce((best, moment) =>
+  const fullest = phasesOf(model, options, bytes).reduce((best, moment) =>
     sizeOf(moment) > sizeOf(best) ? moment : best,
   );
   return {
@@ -96,11 +96,11 @@ export function adapterElements(model: PlannedModel, { rank, adapts }: LoraPlan)
     .reduce((sum, { inFeatures, outFeatures }) => sum + rank * (inFeatures + outFeatures), 0);
 }
 
-function sizeOf({ gradients, activations, working }: Moment): number {
+function sizeOf({ gradients, activations, working }: StepPhase): number {
   return gradients + activations + working;
 }
 
-function momentsOf(model: PlannedModel, options: PeakMemoryOptions, bytes: PrecisionBytes): Moment[] {
+function phasesOf(model: PlannedModel, options: PeakMemoryOptions, bytes: PrecisionBytes): StepPhase[] {
   const { length, microBatchSize, recompute, lora, accumulation = 1, copiesTransposed = false } = options;
   const tokens = length * microBatchSize;
   const rank = (linear: LinearShape): number => (lora?.adapts(linear.path) === true ? lora.rank : 0);
@@ -115,7 +115,7 @@ function momentsOf(model: PlannedModel, options: PeakMemoryOptions, bytes: Preci
   };
   const blocks = model.blocks.map((block) => blockMemory(model, block, segmentOptions));
   const head = headMemory(model, segmentOptions);
-  const border = tokens * model.hiddenSize * bytes.compute;
+  const boundary = tokens * model.hiddenSize * bytes.compute;
   const isAgain = (layer: number): boolean => isRecomputed(recompute, layer);
   const sum = (part: readonly SegmentMemory[], of: (segment: SegmentMemory) => number): number =>
     part.reduce((total, segment) => total + of(segment), 0);
@@ -128,8 +128,8 @@ function momentsOf(model: PlannedModel, options: PeakMemoryOptions, bytes: Preci
   const behind = (layer: number): number =>
     accumulation > 1 ? summed : head.gradients + sum(blocks.slice(layer + 1), ({ gradients }) => gradients);
 
-  const moments: Moment[] = [];
-  let kept = border; // What the embedding gives.
+  const moments: StepPhase[] = [];
+  let kept = boundary; // What the embedding gives.
   for (const [layer, block] of blocks.entries()) {
     moments.push({
       name: `forward of block ${layer + 1}`,
@@ -137,7 +137,7 @@ function momentsOf(model: PlannedModel, options: PeakMemoryOptions, bytes: Preci
       activations: kept,
       working: block.forward,
     });
-    kept += isAgain(layer) ? border : block.kept;
+    kept += isAgain(layer) ? boundary : block.kept;
   }
   moments.push(
     { name: 'forward of the head', gradients: summed, activations: kept, working: head.forward },
@@ -151,25 +151,25 @@ function momentsOf(model: PlannedModel, options: PeakMemoryOptions, bytes: Preci
   for (const [layer, block] of [...blocks.entries()].reverse()) {
     // The gradient of its output is there; the output itself is not kept for a block that is computed again.
     if (isAgain(layer)) {
-      kept -= border;
+      kept -= boundary;
       moments.push({
         name: `second forward of block ${layer + 1}`,
         gradients: behind(layer),
         activations: kept,
-        working: block.forward + border,
+        working: block.forward + boundary,
       });
     } else kept -= block.kept;
     moments.push({
       name: `backward of block ${layer + 1}`,
       gradients: behind(layer),
       activations: kept,
-      working: block.kept + block.backward + border,
+      working: block.kept + block.backward + boundary,
     });
   }
   moments.push({
     name: 'backward of the embedding',
     gradients: accumulation > 1 ? summed : sum(blocks, ({ gradients }) => gradients) + head.gradients,
-    activations: 2 * border,
+    activations: 2 * boundary,
     working: embeddingGradient,
   });
   const widened =

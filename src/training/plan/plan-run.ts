@@ -11,7 +11,7 @@ import {
   type PeakMemoryOptions,
 } from './peak-memory.js';
 import { type PlannedModel, plannedModel } from './planned-model.js';
-import { ENGINE_BYTES } from './process-memory.js';
+import { RUNTIME_BYTES } from './process-memory.js';
 import { stepSeconds } from './step-time.js';
 
 export interface PlanOptions extends Omit<PeakMemoryOptions, 'lora'> {
@@ -51,7 +51,7 @@ export function planRun(architecture: Architecture, options: PlanOptions): RunPl
   const adapters = lora === undefined ? undefined : adapterElements(model, lora);
   const flops = flopsPerToken(model, { length, adapterElements: adapters });
   const tokens = length * microBatchSize * accumulation;
-  const processBytes = options.startBytes + ENGINE_BYTES;
+  const processBytes = options.startBytes + RUNTIME_BYTES;
   const { peakFlopsPerSecond, cacheTokens = length } = options;
   return {
     model,

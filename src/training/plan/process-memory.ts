@@ -8,9 +8,9 @@ import { formatBytes } from '../../log/index.js';
  * themselves (70 MiB). 131 to 142 MiB in ten runs of the four families, from 0.5 to 1.4 GiB of tensors, on libtorch
  * 2.13 for x64 with 2 threads.
  */
-export const ENGINE_BYTES = 135 * 2 ** 20;
+export const RUNTIME_BYTES = 135 * 2 ** 20;
 
-/** Resident memory of the process now, bytes. Taken after prepareEngine(), it is what ENGINE_BYTES counts from. */
+/** Resident memory of the process now, bytes. Taken after prepareRuntime(), it is what RUNTIME_BYTES counts from. */
 export function residentBytes(): number {
   return process.memoryUsage.rss();
 }

@@ -4,9 +4,14 @@ import { adapterContent, publishedName, publishedParameters, saveAdapter } from 
 import { fileStatus, writeFolderAtomic } from '../../formats/index.js';
 import { log } from '../../log/index.js';
 import type { LoraLinear } from '../../lora/index.js';
-import { type LoadedModel, modelSideFiles, type SideFile, tokenizerSource } from '../../models/index.js';
-import { type CheckpointStore, openCheckpointFolder } from '../checkpoints/checkpoint-store.js';
-import type { CheckpointManifest } from '../checkpoints/manifest.js';
+import {
+  type AuxiliaryFile,
+  auxiliaryFilesOf,
+  type LoadedModel,
+  tokenizerSource,
+} from '../../models/index.js';
+import type { RunCheckpointManifest } from '../checkpoints/manifest.js';
+import { openCheckpointFolder, type RunCheckpointStore } from '../checkpoints/run-checkpoint-store.js';
 import type { SnapshotFile } from '../checkpoints/snapshot.js';
 import type { TrainConfig } from './run-config.js';
 import type { RunParts } from './run-parts.js';
@@ -17,14 +22,14 @@ import type { Checkpointer, SaveReason } from './train-rows-options.js';
 /** A checkpoint to go on from. */
 export interface RunStart {
   readonly path: string;
-  readonly manifest: CheckpointManifest;
+  readonly manifest: RunCheckpointManifest;
 }
 
 /**
  * @param resume `auto` for the newest of the run, undefined if it has none; or the folder of a checkpoint
  * @throws InputError if there are only damaged ones, or none where one is named
  */
-export function findStart(store: CheckpointStore, resume: string): RunStart | undefined {
+export function findStart(store: RunCheckpointStore, resume: string): RunStart | undefined {
   if (resume === 'auto') return store.steps().length === 0 ? undefined : store.newest();
   return { path: resume, manifest: openCheckpointFolder(resume) };
 }
@@ -36,7 +41,7 @@ export interface CheckpointedRun {
   /** Trained instead of the weights. */
   readonly adapters: Map<string, LoraLinear> | undefined;
   readonly data: RunRows;
-  readonly store: CheckpointStore;
+  readonly store: RunCheckpointStore;
   readonly tokenizerPath: string;
   /** The checkpoint to go on from. */
   readonly start: RunStart | undefined;
@@ -156,12 +161,12 @@ export class RunCheckpointer implements Checkpointer {
     );
     return [
       { path: 'model.safetensors', content: { kind: 'tensors', tensors } },
-      ...modelSideFiles(this.#run.loaded, tokenizerSource(this.#run.tokenizerPath)).map(
+      ...auxiliaryFilesOf(this.#run.loaded, tokenizerSource(this.#run.tokenizerPath)).map(
         ({ name, content }): SnapshotFile => ({
           path: name,
           content: {
             kind: 'bytes',
-            bytes: sideFileBytes(content),
+            bytes: auxiliaryFileBytes(content),
           },
         }),
       ),
@@ -169,7 +174,7 @@ export class RunCheckpointer implements Checkpointer {
   }
 }
 
-function sideFileBytes(content: SideFile['content']): Uint8Array {
+function auxiliaryFileBytes(content: AuxiliaryFile['content']): Uint8Array {
   if (typeof content === 'string') return Buffer.from(content);
   return content instanceof Uint8Array ? content : readFileSync(content.file);
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { type Row, RowOrder, type RowSource } from '../../data/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
-import { CheckpointStore } from '../checkpoints/checkpoint-store.js';
+import { RunCheckpointStore } from '../checkpoints/run-checkpoint-store.js';
 import { findStart } from './checkpointer.js';
 import { prepareRun, refuseOtherRun } from './run.js';
 import type { TrainConfig } from './run-config.js';
@@ -34,7 +34,7 @@ export async function dryRun(
   { resume, shownRows = 2 }: DryRunOptions = {},
 ): Promise<DryRun> {
   const { output, training, checkpoints } = config;
-  const store = new CheckpointStore(join(output, 'checkpoints'), checkpoints);
+  const store = new RunCheckpointStore(join(output, 'checkpoints'), checkpoints);
   const start = resume === undefined ? refuseOtherRun(output) : findStart(store, resume);
   const { loaded, data, heldOut, tokenizer } = await prepareRun(config, store, start);
   try {

@@ -4,7 +4,7 @@ import { InputError } from '../../errors/index.js';
 import { applyLora, initializeLora, type LoraLinear } from '../../lora/index.js';
 import { type LoadedModel, loadArchitecture, loadModel, parseArchitecture } from '../../models/index.js';
 import { initializeModule, namedLinears } from '../../nn/index.js';
-import { Generator, scope, selectDevice } from '../../tensor/index.js';
+import { RandomGenerator, scope, selectDevice } from '../../tensor/index.js';
 import { computeDType } from '../step/precision.js';
 import type { TrainConfig } from './run-config.js';
 
@@ -54,8 +54,8 @@ export function addAdapters(
   return adapters;
 }
 
-function withGenerator(seed: number, body: (generator: Generator) => void): void {
-  const generator = new Generator(seed);
+function withGenerator(seed: number, body: (generator: RandomGenerator) => void): void {
+  const generator = new RandomGenerator(seed);
   scope(() => body(generator));
   generator.dispose();
 }

@@ -3,15 +3,15 @@ import { publishedName } from '../../checkpoint/index.js';
 import { formatCount, log } from '../../log/index.js';
 import type { LoraLinear } from '../../lora/index.js';
 import type { CausalLm, LoadedModel } from '../../models/index.js';
-import { Generator, type Tensor } from '../../tensor/index.js';
+import { RandomGenerator, type Tensor } from '../../tensor/index.js';
 import type { PhaseClock } from '../step/phase-clock.js';
 import { Trainer } from '../step/trainer.js';
 import type { TrainingSettings } from '../step/training-settings.js';
-import type { TrainRowsOptions } from './train-rows-options.js';
+import type { TrainingLoopOptions } from './train-rows-options.js';
 
 export interface RunParts {
   readonly trainer: Trainer;
-  readonly dropout: Generator;
+  readonly dropout: RandomGenerator;
   /** What is trained, by own path. */
   readonly parameters: ReadonlyMap<string, Tensor>;
   readonly totalSteps: number;
@@ -39,12 +39,12 @@ function rowsPerStep(training: TrainingSettings): number {
 export function createRunParts(
   loaded: LoadedModel,
   rowCount: number,
-  { training, seed, adapters, label, learningRateFactors, documentAttention }: TrainRowsOptions,
+  { training, seed, adapters, label, learningRateFactors, documentAttention }: TrainingLoopOptions,
   clock: PhaseClock,
 ): RunParts {
   const { model, architecture } = loaded;
   const totalSteps = stepsOf(training, rowCount);
-  const dropout = new Generator(seed, model.device);
+  const dropout = new RandomGenerator(seed, model.device);
   for (const layer of adapters?.values() ?? []) layer.dropoutGenerator = dropout;
   const parameters = trainedParameters(model, adapters);
   const count = [...parameters.values()].reduce((sum, parameter) => sum + parameter.numElements, 0);

@@ -5,12 +5,12 @@ import { InputError } from '../../errors/index.js';
 import { openSafetensorsModel, readTensorBytes } from '../../formats/index.js';
 import { log } from '../../log/index.js';
 import {
-  type Generator,
   generatorState,
   getThreads,
   isFloatDType,
   linearRoute,
   noGrad,
+  type RandomGenerator,
   restoreGenerator,
   scope,
   setLinearRoute,
@@ -18,7 +18,7 @@ import {
   tensorFromBytes,
   torchVersion,
 } from '../../tensor/index.js';
-import type { CheckpointManifest } from '../checkpoints/manifest.js';
+import type { RunCheckpointManifest } from '../checkpoints/manifest.js';
 import type { Snapshot, SnapshotFile, SnapshotTensor } from '../checkpoints/snapshot.js';
 import type { Trainer } from '../step/trainer.js';
 import type { TrainConfig } from './run-config.js';
@@ -63,11 +63,11 @@ export function takeSnapshot(
   progress: RunProgress,
   { config, totalSteps, dataRows, rowsPerStep }: RunIdentity,
   trainer: Trainer,
-  dropout: Generator,
+  dropout: RandomGenerator,
   files: readonly SnapshotFile[],
 ): Snapshot {
   const { optimizerSteps, tensors, lossScale } = trainer.state();
-  const manifest: Omit<CheckpointManifest, 'files'> = {
+  const manifest: Omit<RunCheckpointManifest, 'files'> = {
     format: 'xinghe-training-state',
     version: 1,
     step: progress.step,
@@ -107,11 +107,11 @@ export function snapshotTensor(name: string, tensor: Tensor): SnapshotTensor {
  */
 export function restoreRun(
   path: string,
-  manifest: CheckpointManifest,
+  manifest: RunCheckpointManifest,
   identity: RunIdentity,
   parts: {
     readonly trainer: Trainer;
-    readonly dropout: Generator;
+    readonly dropout: RandomGenerator;
     /** What is trained, by published name. */
     readonly parameters: ReadonlyMap<string, Tensor>;
     /** How a parameter is called in the checkpoint. */
@@ -152,7 +152,7 @@ export function restoreRun(
   return { step, tokens, rows, best: bestOf(best), evaluatedStep: evaluatedStep ?? undefined };
 }
 
-function bestOf(best: CheckpointManifest['best']): RunProgress['best'] {
+function bestOf(best: RunCheckpointManifest['best']): RunProgress['best'] {
   return best === null || best.loss === null ? undefined : { step: best.step, loss: best.loss };
 }
 
@@ -160,7 +160,7 @@ function bestOf(best: CheckpointManifest['best']): RunProgress['best'] {
 const FREE_SECTIONS = new Set(['output', 'checkpoints', 'watch', 'evaluation']);
 
 /** Says which settings are others than when the checkpoint was written: they are allowed, but hardly meant silently. */
-function noteChanges({ config: saved, engine }: CheckpointManifest, config: TrainConfig): void {
+function noteChanges({ config: saved, engine }: RunCheckpointManifest, config: TrainConfig): void {
   const changes: string[] = [];
   const compare = (before: unknown, now: unknown, path: string): void => {
     if (FREE_SECTIONS.has(path) || JSON.stringify(before) === JSON.stringify(now)) return;
@@ -184,7 +184,7 @@ function isMapping(value: unknown): value is Record<string, unknown> {
 
 function refuseOtherData(
   path: string,
-  { data, totalSteps }: CheckpointManifest,
+  { data, totalSteps }: RunCheckpointManifest,
   identity: RunIdentity,
 ): void {
   const { config, dataRows, rowsPerStep } = identity;

@@ -8,9 +8,9 @@ import { generateText } from '../../generation/index.js';
 import { log } from '../../log/index.js';
 import { learningRateFactors, mergeLora } from '../../lora/index.js';
 import { type LoadedModel, loadModelTokenizer, saveModel, tokenizerSource } from '../../models/index.js';
-import { prepareEngine, setLinearRoute } from '../../tensor/index.js';
+import { prepareRuntime, setLinearRoute } from '../../tensor/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
-import { CheckpointStore } from '../checkpoints/checkpoint-store.js';
+import { RunCheckpointStore } from '../checkpoints/run-checkpoint-store.js';
 import { residentBytes } from '../plan/process-memory.js';
 import { metricsFile } from '../watch/metrics-file.js';
 import { joinObservers, type RunObserver } from '../watch/observer.js';
@@ -28,8 +28,8 @@ import { addAdapters, createRunModel } from './run-model.js';
 import { type RunRows, readRunRows } from './run-rows.js';
 import { RUN_START } from './run-state.js';
 import { outliveHangUp } from './signal-watch.js';
-import { trainRows } from './train-rows.js';
 import type { TrainingResult } from './train-rows-options.js';
+import { runTrainingLoop } from './training-loop.js';
 
 const CHECKPOINTS = 'checkpoints';
 const FINAL = 'final';
@@ -69,7 +69,7 @@ async function runRecorded(
   record: RunObserver,
 ): Promise<TrainingResult> {
   const { output } = config;
-  const store = new CheckpointStore(join(output, CHECKPOINTS), config.checkpoints);
+  const store = new RunCheckpointStore(join(output, CHECKPOINTS), config.checkpoints);
   const ended = resume === 'auto' ? finishedRun(config, store) : undefined;
   if (ended !== undefined) return ended;
   const start = resume === undefined ? refuseOtherRun(output) : findStart(store, resume);
@@ -85,7 +85,7 @@ async function runRecorded(
 /** @param start undefined: from the beginning */
 async function runFrom(
   config: TrainConfig,
-  store: CheckpointStore,
+  store: RunCheckpointStore,
   start: RunStart | undefined,
   { resume, record }: RunOptions & { readonly record: RunObserver },
 ): Promise<TrainingResult> {
@@ -122,13 +122,13 @@ export interface PreparedRun extends CheckpointedRun {
 /** Reads and checks whatever the run needs; writes nothing. */
 export async function prepareRun(
   config: TrainConfig,
-  store: CheckpointStore,
+  store: RunCheckpointStore,
   start: RunStart | undefined,
 ): Promise<PreparedRun> {
   const tokenizerPath = config.model.tokenizer ?? config.model.path;
   if (tokenizerPath === undefined)
     throw new InputError('model.tokenizer is missing; a new model needs a tokenizer file or folder.');
-  prepareEngine(config.threads === undefined ? {} : { threads: config.threads });
+  prepareRuntime(config.threads === undefined ? {} : { threads: config.threads });
   if (config.deterministic) setLinearRoute({ forward: false, gradInput: false, gradWeight: false });
   const startBytes = residentBytes();
   const loaded = createRunModel(config);
@@ -151,7 +151,7 @@ async function trainAndSave(run: PreparedRun, watch: RunObserver | undefined): P
   const { output, training, seed, evaluation } = config;
   const checkpoints = new RunCheckpointer(run);
   const observers = observersOf(run, watch);
-  const result = await trainRows(loaded, data.rows, {
+  const result = await runTrainingLoop(loaded, data.rows, {
     training,
     output,
     seed,
@@ -234,7 +234,10 @@ function writeSamples(
 }
 
 /** A run that has nothing left to do: `final/` stands, and the last checkpoint is that of the last step. */
-function finishedRun({ output, training }: TrainConfig, store: CheckpointStore): TrainingResult | undefined {
+function finishedRun(
+  { output, training }: TrainConfig,
+  store: RunCheckpointStore,
+): TrainingResult | undefined {
   if (fileStatus(join(output, FINAL)) === undefined) return undefined;
   const manifest = store.steps().length === 0 ? undefined : store.newest().manifest;
   const { steps: wanted } = training;

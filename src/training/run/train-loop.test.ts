@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { goldenFolder } from '../../../tests/support/golden.js';
 import { parseConfig } from '../../config/index.js';
 import { NothingLearnedError } from '../../errors/index.js';
-import { openCheckpointFolder } from '../checkpoints/checkpoint-store.js';
+import { openCheckpointFolder } from '../checkpoints/run-checkpoint-store.js';
 import { trainingSettings } from '../step/training-settings.js';
 import { runTraining } from './run.js';
 import { type TrainConfig, trainConfigSchema } from './run-config.js';

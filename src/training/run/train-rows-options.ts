@@ -18,7 +18,7 @@ export interface TrainingResult {
   readonly progress: RunProgress;
 }
 
-export interface TrainRowsOptions {
+export interface TrainingLoopOptions {
   readonly training: TrainingSettings;
   /** Existing folder for loss.svg and bad-rows.jsonl. */
   readonly output: string;

@@ -9,7 +9,14 @@ import {
   mergeLora,
 } from '../../lora/index.js';
 import { loadModel } from '../../models/index.js';
-import { type FloatDType, Generator, intTensor, liveTensorCount, noGrad, ones } from '../../tensor/index.js';
+import {
+  type FloatDType,
+  intTensor,
+  liveTensorCount,
+  noGrad,
+  ones,
+  RandomGenerator,
+} from '../../tensor/index.js';
 import { AdamW } from './adamw.js';
 import { GradientStore } from './gradient-store.js';
 import { accumulateGradients } from './segments.js';
@@ -43,7 +50,7 @@ describe.each(cases)('$method on $name in $dtype', ({ name, options, dtype, boun
     const frozen = model.namedParameters().map(([path, tensor]) => [path, tensor.clone()] as const);
     const lora = { rank: 3, alpha: 6, dropout: 0.1, ...options };
     const adapters = applyLora(model, (path) => /layers\.\d+\./.test(path), lora);
-    const generator = new Generator(3);
+    const generator = new RandomGenerator(3);
     for (const layer of adapters.values())
       initializeLora(layer, generator, dtype === 'float64' ? 'float64' : 'float32');
 

@@ -6,10 +6,10 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { type Row, type RowSource, rowsInMemory } from '../../data/index.js';
 import { type LoadedModel, parseArchitecture } from '../../models/index.js';
 import { initializeModule } from '../../nn/index.js';
-import { floatTensor, Generator, noGrad, scope, type Tensor } from '../../tensor/index.js';
+import { floatTensor, noGrad, RandomGenerator, scope, type Tensor } from '../../tensor/index.js';
 import type { RunParts } from '../run/run-parts.js';
-import { trainRows } from '../run/train-rows.js';
-import type { Checkpointer, TrainRowsOptions } from '../run/train-rows-options.js';
+import type { Checkpointer, TrainingLoopOptions } from '../run/train-rows-options.js';
+import { runTrainingLoop } from '../run/training-loop.js';
 import { AdamW } from './adamw.js';
 import { GradientStore } from './gradient-store.js';
 import { LossScale } from './loss-scale.js';
@@ -32,7 +32,7 @@ function poisonedModel(): LoadedModel {
   };
   const architecture = parseArchitecture(config, 'test');
   const model = architecture.createModel();
-  const generator = new Generator(1);
+  const generator = new RandomGenerator(1);
   scope(() => initializeModule(model, { rule: { kind: 'normal', std: 0.3 }, generator }));
   generator.dispose();
   noGrad(() =>
@@ -54,7 +54,7 @@ function rows(): RowSource {
   return rowsInMemory(made);
 }
 
-function options(output: string, nonFinite: 'stop' | 'skip' | 'rollback'): TrainRowsOptions {
+function options(output: string, nonFinite: 'stop' | 'skip' | 'rollback'): TrainingLoopOptions {
   return {
     training: trainingSettings({ steps: 8, micro_batch_size: 1, learning_rate: 1e-3, non_finite: nonFinite }),
     output,
@@ -101,7 +101,7 @@ describe('a row that is not finite', () => {
 
   test('stop ends the run and names the rows', async () => {
     const loaded = poisonedModel();
-    await expect(trainRows(loaded, rows(), options(folder, 'stop'))).rejects.toThrow(
+    await expect(runTrainingLoop(loaded, rows(), options(folder, 'stop'))).rejects.toThrow(
       /embed_tokens\.weight" holds NaN or infinity/,
     );
     expect(badRows()).toMatchObject([{ step: 5, policy: 'stop', rows: [4] }]);
@@ -109,7 +109,7 @@ describe('a row that is not finite', () => {
   });
 
   test('skip leaves the step out, counts it, and goes on', async () => {
-    const { losses, skippedSteps, progress } = await trainRows(
+    const { losses, skippedSteps, progress } = await runTrainingLoop(
       poisonedModel(),
       rows(),
       options(folder, 'skip'),
@@ -132,7 +132,7 @@ describe('a row that is not finite', () => {
 
   test('rollback goes back to the last checkpoint, and on behind the rows', async () => {
     const checkpoints = new MemoryCheckpoints();
-    const { progress, losses } = await trainRows(poisonedModel(), rows(), {
+    const { progress, losses } = await runTrainingLoop(poisonedModel(), rows(), {
       ...options(folder, 'rollback'),
       checkpoints,
     });
@@ -197,7 +197,7 @@ describe('gradient accumulation', () => {
         const { model, architecture } = poisonedModel();
         if (precision !== 'float32') model.to({ dtype: 'bfloat16' });
         const observed: number[] = [];
-        const result = await trainRows({ model, architecture }, unevenRows(), {
+        const result = await runTrainingLoop({ model, architecture }, unevenRows(), {
           ...options(folder, 'stop'),
           training: trainingSettings({
             steps: 1,

@@ -12,7 +12,7 @@ export interface SegmentRun {
   readonly isRecomputed: boolean;
   /** No graph holds its input, which may lie elsewhere from its forward to its backward pass. */
   readonly hasFreeInput: boolean;
-  /** The border before it; undefined for the first segment, which reads ids. */
+  /** The boundary before it; undefined for the first segment, which reads ids. */
   input: Tensor | undefined;
   /** undefined before the forward pass, and from then to the backward pass where it is recomputed and not the last. */
   output: Tensor | undefined;

@@ -5,11 +5,11 @@ import { applyLora, initializeLora } from '../../lora/index.js';
 import { type LoadedModel, loadModel } from '../../models/index.js';
 import { weightedCrossEntropySum } from '../../nn/index.js';
 import {
-  Generator,
   generatorState,
   grad,
   intTensor,
   noGrad,
+  RandomGenerator,
   scope,
   type Tensor,
 } from '../../tensor/index.js';
@@ -92,7 +92,7 @@ test.each([false, true])('full recompute draws the same LoRA dropout again (DoRA
   const lora = { rank: 4, alpha: 8, dropout: 0.3, dora };
   const adapters = applyLora(model, (path) => path.endsWith('Proj'), lora);
   scope(() => {
-    const initial = new Generator(1);
+    const initial = new RandomGenerator(1);
     for (const layer of adapters.values()) {
       initializeLora(layer, initial, 'float64');
       layer.loraB.add_(0.01); // At 0 nothing would reach A.
@@ -101,7 +101,7 @@ test.each([false, true])('full recompute draws the same LoRA dropout again (DoRA
     for (const [, parameter] of model.namedParameters()) parameter.setRequiresGrad(false);
     const matrices = new Map(model.namedParameters().filter(([path]) => /\.lora(A|B|Magnitude)$/.test(path)));
     const run = (recompute: 'none' | 'full') => {
-      const generator = new Generator(7);
+      const generator = new RandomGenerator(7);
       for (const layer of adapters.values()) layer.dropoutGenerator = generator;
       const store = new GradientStore(matrices);
       const losses = [1, 2].map(() => accumulateGradients(model, batch, 1, store, { recompute, generator }));
@@ -186,7 +186,7 @@ test('borders that lie elsewhere between the passes give the same gradients, and
   scope(() => {
     const batch = someBatch(model.shape.vocabSize, [2, 9]);
     const moved: string[] = [];
-    /** What BorderOffload does, on one device: the border is freed and made anew. */
+    /** What BoundaryOffload does, on one device: the boundary is freed and made anew. */
     const elsewhere: SegmentSteps = {
       afterForward(segment) {
         const { input } = segment;

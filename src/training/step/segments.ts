@@ -1,5 +1,5 @@
 /**
- * Gradients segment by segment. A model is a row of segments (embedding, each block, head with loss); at each border
+ * Gradients segment by segment. A model is a row of segments (embedding, each block, head with loss); at each boundary
  * the hidden state is cut from its graph and becomes the input of the next one, and the backward pass goes from the
  * last segment to the first. The sums are those of one graph over the whole model.
  *
@@ -8,10 +8,10 @@
 import type { CausalLm } from '../../models/index.js';
 import { weightedCrossEntropySum } from '../../nn/index.js';
 import {
-  type Generator,
   generatorState,
   grad,
   noGrad,
+  type RandomGenerator,
   restoreGenerator,
   scope,
   type Tensor,
@@ -39,7 +39,7 @@ export interface GradientOptions {
   /** Default none. */
   readonly recompute?: Recompute;
   /** Draws what the segments leave to chance; a segment that is computed again draws the same. */
-  readonly generator?: Generator | undefined;
+  readonly generator?: RandomGenerator | undefined;
   /** What else happens around each segment, in this order. Default nothing. */
   readonly steps?: readonly SegmentSteps[];
   /** Told what the time goes to. */
@@ -102,19 +102,19 @@ export function accumulateGradients(
   clock?.enter('forward');
   return scope(() => {
     const segments = segmentsOf(model, batch, scale, (path) => gradients.isTrained(path), recompute);
-    // A border needs a gradient only behind the first segment that has something to train.
+    // A boundary needs a gradient only behind the first segment that has something to train.
     const firstTrained = segments.findIndex((segment) => segment.parameters.size > 0);
     if (firstTrained < 0) throw new TypeError('no parameter to train');
-    let border: Tensor | undefined;
+    let boundary: Tensor | undefined;
     for (const segment of segments) {
-      segment.input = border?.detach().setRequiresGrad(segment.index > firstTrained);
-      if (segments[segment.index - 1]?.isRecomputed === true) border?.dispose(); // The input is the same memory.
+      segment.input = boundary?.detach().setRequiresGrad(segment.index > firstTrained);
+      if (segments[segment.index - 1]?.isRecomputed === true) boundary?.dispose(); // The input is the same memory.
       for (const step of steps) step.beforeForward?.(segment);
-      border = forward(segment, segment.index >= firstTrained, generator);
+      boundary = forward(segment, segment.index >= firstTrained, generator);
       for (const step of steps) step.afterForward?.(segment);
       if (segment.isRecomputed) segment.output = undefined;
     }
-    const loss = border?.item() ?? Number.NaN;
+    const loss = boundary?.item() ?? Number.NaN;
 
     clock?.enter('backward');
     const drew = segments.some(({ generatorState }) => generatorState !== undefined);
@@ -131,7 +131,11 @@ export function accumulateGradients(
   });
 }
 
-function forward(segment: ComputedSegment, isTrained: boolean, generator: Generator | undefined): Tensor {
+function forward(
+  segment: ComputedSegment,
+  isTrained: boolean,
+  generator: RandomGenerator | undefined,
+): Tensor {
   if (segment.isRecomputed && generator !== undefined) segment.generatorState = generatorState(generator);
   const output = isTrained && !segment.isRecomputed ? segment.compute() : noGrad(() => segment.compute());
   segment.output = output;
@@ -143,7 +147,7 @@ function backward(
   segment: ComputedSegment,
   gradOutput: Tensor | undefined,
   wantsInput: boolean,
-  generator: Generator | undefined,
+  generator: RandomGenerator | undefined,
   gradients: GradientStore,
 ): Tensor | undefined {
   if (segment.isRecomputed) {

@@ -2,7 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { Row } from '../../data/index.js';
 import { type LoadedModel, parseArchitecture } from '../../models/index.js';
 import { initializeModule } from '../../nn/index.js';
-import { type FloatDType, Generator, liveTensorCount, scope } from '../../tensor/index.js';
+import { type FloatDType, liveTensorCount, RandomGenerator, scope } from '../../tensor/index.js';
 import { lossDivisor } from './loss-weights.js';
 import { Trainer, type TrainerOptions } from './trainer.js';
 import { type TrainingSettings, trainingSettings } from './training-settings.js';
@@ -31,7 +31,7 @@ function tinyModel(dtype: FloatDType = 'float32'): LoadedModel['model'] {
     num_attention_heads: 2,
   };
   const model = parseArchitecture(config, 'test').createModel();
-  const generator = new Generator(1);
+  const generator = new RandomGenerator(1);
   scope(() => initializeModule(model, { rule: { kind: 'normal', std: 0.3 }, generator, dtype }));
   generator.dispose();
   open.push(model);

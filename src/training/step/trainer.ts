@@ -7,16 +7,16 @@ import type { Row } from '../../data/index.js';
 import { InputError, NonFiniteError } from '../../errors/index.js';
 import type { CausalLm } from '../../models/index.js';
 import {
-  type Generator,
   keepFreedMemory,
   noGrad,
+  type RandomGenerator,
   returnFreedMemory,
   scope,
   type Tensor,
   tensorFromBytes,
 } from '../../tensor/index.js';
 import { AdamW } from './adamw.js';
-import { BorderOffload } from './border-offload.js';
+import { BoundaryOffload } from './boundary-offload.js';
 import { GradientStore } from './gradient-store.js';
 import { LossScale, type LossScaleState } from './loss-scale.js';
 import { learnedWeight, lossDivisor, trainingBatch } from './loss-weights.js';
@@ -38,7 +38,7 @@ export interface TrainerOptions {
   /** Fills the rows of a batch to one length; its targets never count. */
   readonly padTokenId: number;
   /** Draws what the forward pass leaves to chance (dropout). */
-  readonly generator?: Generator | undefined;
+  readonly generator?: RandomGenerator | undefined;
   readonly clock?: PhaseClock | undefined;
 }
 
@@ -92,7 +92,7 @@ export class Trainer {
       recompute,
       generator,
       clock,
-      steps: offload.borders ? [new BorderOffload(model.device)] : [],
+      steps: offload.boundaries ? [new BoundaryOffload(model.device)] : [],
     };
     keepFreedMemory();
     for (const [, parameter] of model.namedParameters()) parameter.setRequiresGrad(false);

@@ -56,7 +56,7 @@ export const trainingSchema = z
       .default('none'),
     /** Keep on the CPU what an accelerator has no room for. */
     offload: z
-      .strictObject({ optimizer: z.boolean().default(false), borders: z.boolean().default(false) })
+      .strictObject({ optimizer: z.boolean().default(false), boundaries: z.boolean().default(false) })
       .prefault({}),
     /** target: a prediction counts by the mask of its target; input: of its input token, as Spark published it. */
     loss_alignment: z.enum(['target', 'input']).default('target'),

@@ -26,7 +26,7 @@ export interface AnswersOptions {
 }
 
 const SAVE_EVERY_MS = 300;
-const MOST_ATTEMPTS = 12;
+const MAX_ATTEMPTS = 12;
 
 export class Answers {
   readonly live = new Observable<ReadonlyMap<string, LiveAnswer>>(new Map());
@@ -59,7 +59,7 @@ export class Answers {
     }, SAVE_EVERY_MS);
     let end: Message;
     try {
-      for await (const update of this.#patiently(request, answer, controller.signal)) {
+      for await (const update of this.#withRetries(request, answer, controller.signal)) {
         answer.add(update);
         this.#messages.set(start.id, answer.message('streaming'));
       }
@@ -84,7 +84,7 @@ export class Answers {
   }
 
   /** Asks again where the server said when, as long as nothing has come. */
-  async *#patiently(
+  async *#withRetries(
     request: ChatRequest,
     answer: RunningAnswer,
     signal: AbortSignal,
@@ -95,7 +95,7 @@ export class Answers {
         return;
       } catch (error) {
         if (!(error instanceof ServerError) || error.retryAfter === undefined) throw error;
-        if (answer.hasBegun || attempt === MOST_ATTEMPTS || signal.aborted) throw error;
+        if (answer.hasBegun || attempt === MAX_ATTEMPTS || signal.aborted) throw error;
         const waitMs = Math.max(250, 1000 * error.retryAfter);
         answer.wait({ failure: error.failure, until: Date.now() + waitMs });
         await delay(waitMs, signal);

@@ -2,7 +2,7 @@
 import type { JSX } from 'preact';
 import type { Message, Rating } from '../conversation/conversation.js';
 import { IconButton } from './button.js';
-import { askFirst } from './confirm-dialog.js';
+import { confirmAction } from './confirm-dialog.js';
 import { returnToMessageBox } from './message-box.js';
 import { useSession, useTexts } from './session.js';
 
@@ -34,7 +34,7 @@ export function RemoveMessageButton({ message }: { readonly message: Message }):
   const say = useTexts();
   const remove = async (): Promise<void> => {
     const { gone } = workbench.removal(message);
-    if (await askFirst(say.confirmRemoveMessage(gone.length), say.remove))
+    if (await confirmAction(say.confirmRemoveMessage(gone.length), say.remove))
       await workbench.removeMessage(message);
     returnToMessageBox();
   };

@@ -33,7 +33,7 @@ export async function takeFiles(
       continue;
     }
     const { tokens } = await workbench.countTokens(text);
-    const room = roomFor(workbench) - others.reduce((sum, other) => sum + other.tokens, 0);
+    const room = requiredCacheTokens(workbench) - others.reduce((sum, other) => sum + other.tokens, 0);
     if (tokens > room) {
       const reason = say.fileTooLong(whole(tokens), whole(Math.max(0, room)));
       refusals.push(say.fileRefused(file.name, reason));
@@ -54,7 +54,7 @@ async function textOf(file: File): Promise<string | AttachmentFault> {
 }
 
 /** Tokens of the model's context that nothing takes yet. */
-function roomFor({ server, model, thread }: Workbench): number {
+function requiredCacheTokens({ server, model, thread }: Workbench): number {
   const most = server.view.value.models.find(({ id }) => id === model)?.maxModelLength;
   if (most === undefined) return Number.POSITIVE_INFINITY;
   const used = usedTokens(thread.value) || estimateTokens(thread.value.conversation.system);

@@ -12,7 +12,7 @@ interface Question {
 
 const question = new Observable<Question | undefined>(undefined);
 
-export function askFirst(text: string, action: string): Promise<boolean> {
+export function confirmAction(text: string, action: string): Promise<boolean> {
   return new Promise((resolve) => {
     question.set({
       text,

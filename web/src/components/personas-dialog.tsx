@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import { newId, type Persona } from '../conversation/conversation.js';
 import { useValue } from '../state/observable.js';
 import { readyPersonas } from '../texts/personas.js';
-import { askFirst } from './confirm-dialog.js';
+import { confirmAction } from './confirm-dialog.js';
 import { Dialog } from './dialog.js';
 import { Icon } from './icons.js';
 import { useSession, useTexts } from './session.js';
@@ -21,7 +21,7 @@ export function PersonasDialog(): JSX.Element {
     dialog.set(undefined);
   };
   const remove = async ({ id, name }: Persona): Promise<void> => {
-    if (await askFirst(say.confirmRemove(name), say.remove)) await workbench.library.removePersona(id);
+    if (await confirmAction(say.confirmRemove(name), say.remove)) await workbench.library.removePersona(id);
   };
   return (
     <Dialog title={say.personas} kind="card">

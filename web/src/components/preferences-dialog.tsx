@@ -2,7 +2,7 @@
 import type { JSX } from 'preact';
 import type { Language, Theme } from '../chat/preferences.js';
 import { useValue } from '../state/observable.js';
-import { askFirst } from './confirm-dialog.js';
+import { confirmAction } from './confirm-dialog.js';
 import { Dialog } from './dialog.js';
 import { chooseFile, saveAll } from './files.js';
 import { KeyField } from './key-field.js';
@@ -78,7 +78,7 @@ function DataButtons(): JSX.Element {
     }
   };
   const removeAll = async (): Promise<void> => {
-    if (await askFirst(say.confirmRemoveAll, say.removeAll)) await workbench.removeAll();
+    if (await confirmAction(say.confirmRemoveAll, say.removeAll)) await workbench.removeAll();
   };
   return (
     <fieldset class="field">

@@ -6,7 +6,7 @@ import { toJson, toMarkdown } from '../conversation/export-file.js';
 import { useObserved, useValue } from '../state/observable.js';
 import type { Texts } from '../texts/texts.js';
 import { IconButton } from './button.js';
-import { askFirst } from './confirm-dialog.js';
+import { confirmAction } from './confirm-dialog.js';
 import { saveFile } from './files.js';
 import { Icon } from './icons.js';
 import { Menu } from './menu.js';
@@ -127,7 +127,7 @@ function Entry({ conversation, isOpen, onLeave }: EntryProps): JSX.Element {
     saveFile(`${title}.${kind}`, kind === 'md' ? toMarkdown(thread, labels) : toJson([thread], []));
   };
   const remove = async (): Promise<void> => {
-    if (await askFirst(say.confirmRemove(title), say.remove)) await workbench.remove(id);
+    if (await confirmAction(say.confirmRemove(title), say.remove)) await workbench.remove(id);
   };
   if (isRenaming)
     return (

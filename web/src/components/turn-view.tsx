@@ -3,9 +3,9 @@ import type { JSX, RefObject } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Turn } from '../conversation/branches.js';
 import { AnswerView } from './answer-view.js';
-import { drawSoon } from './draw-soon.js';
 import { Icon } from './icons.js';
 import { QuestionView } from './question-view.js';
+import { scheduleDraw } from './schedule-draw.js';
 import { useSession, useTexts } from './session.js';
 import { Versions } from './versions.js';
 
@@ -89,7 +89,7 @@ function useNear(
     if (isNear || element.current === null) return undefined;
     const observer = new IntersectionObserver(
       (entries) => {
-        if (entries.some(({ isIntersecting }) => isIntersecting)) drawSoon(() => setNear(true));
+        if (entries.some(({ isIntersecting }) => isIntersecting)) scheduleDraw(() => setNear(true));
       },
       { root: scroller.current, rootMargin: '1500px 0px' },
     );

@@ -25,14 +25,15 @@ export function drawBlock(
   isGrowing: boolean,
 ): void {
   const fragment = sanitize(renderMarkdown(source));
-  for (const code of fragment.querySelectorAll<HTMLElement>('pre > code')) dressCode(code, labels, isGrowing);
+  for (const code of fragment.querySelectorAll<HTMLElement>('pre > code'))
+    decorateCode(code, labels, isGrowing);
   for (const table of fragment.querySelectorAll('table')) wrap(table, 'table-scroll', true);
   for (const formula of fragment.querySelectorAll<HTMLElement>('.math')) drawFormula(formula);
   for (const list of fragment.querySelectorAll('ol')) makeRoomForNumbers(list);
   element.replaceChildren(fragment);
 }
 
-function dressCode(code: HTMLElement, labels: BlockLabels, isGrowing: boolean): void {
+function decorateCode(code: HTMLElement, labels: BlockLabels, isGrowing: boolean): void {
   const pre = code.parentElement;
   if (pre === null) return;
   const language = /language-(\S+)/.exec(code.className)?.[1] ?? '';

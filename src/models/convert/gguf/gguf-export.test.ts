@@ -15,7 +15,7 @@ import { ggufModels as models, withTokenizer } from '../../../../tests/support/g
 import { goldenFolder, maxAbsDifference } from '../../../../tests/support/golden.js';
 import { referencePython, runReference } from '../../../../tests/support/reference.js';
 import { requiresPython } from '../../../../tests/support/requires.js';
-import { openCheckpoint } from '../../../checkpoint/index.js';
+import { openModelCheckpoint } from '../../../checkpoint/index.js';
 import { InputError } from '../../../errors/index.js';
 import { copyOf, readGgufFile, readView, type TensorView, writeGgufFile } from '../../../formats/index.js';
 import { intTensor, noGrad } from '../../../tensor/index.js';
@@ -40,7 +40,7 @@ async function convert(from: string, to: string, options: Partial<ConvertOptions
 }
 
 function digests(path: string): Map<string, string> {
-  const tensors = openCheckpoint(path).ranks[0] ?? new Map<string, TensorView>();
+  const tensors = openModelCheckpoint(path).ranks[0] ?? new Map<string, TensorView>();
   return new Map([...tensors].map(([name, view]): [string, string] => [name, digest(view)]).sort());
 }
 

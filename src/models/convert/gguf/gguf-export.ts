@@ -3,8 +3,8 @@ import { basename, dirname, resolve } from 'node:path';
 import {
   type ContainerFormat,
   isAdapterHalf,
-  type NameDialect,
   type PlannedFile,
+  type TensorNaming,
 } from '../../../checkpoint/index.js';
 import { InputError } from '../../../errors/index.js';
 import { fileStatus, type GgufValue, readGgufFile } from '../../../formats/index.js';
@@ -15,7 +15,7 @@ import { type GgufMetadata, tokenizerMetadata } from './gguf-tokenizer.js';
 
 interface GgufRequest {
   readonly from: string;
-  readonly names?: NameDialect | undefined;
+  readonly names?: TensorNaming | undefined;
   readonly dtype?: string | undefined;
   readonly layout?: unknown;
   readonly merge?: unknown;
@@ -23,15 +23,15 @@ interface GgufRequest {
 }
 
 /**
- * The spelling to write. In a GGUF it is llama.cpp's, unless `--names` asks for another: then the file is a container and
+ * The naming to write. In a GGUF it is llama.cpp's, unless `--names` asks for another: then the file is a container and
  * nothing more. undefined: the source's.
  * @throws InputError where llama.cpp's cannot be written
  */
-export function targetDialect(
+export function targetNaming(
   request: GgufRequest,
   source: ConversionSource,
   format: ContainerFormat,
-): NameDialect | undefined {
+): TensorNaming | undefined {
   const { names } = request;
   if (names === 'gguf' && format !== 'gguf')
     throw new InputError(
@@ -77,14 +77,14 @@ const FILE_TYPES = new Map([
   ['bfloat16', 32],
 ]);
 
-/** The keys of a file whose dialect is `gguf`. */
+/** The keys of a file whose naming is `gguf`. */
 export function ggufMetadata(
   from: string,
   { architecture }: ConversionSource,
   files: readonly PlannedFile[],
 ): GgufMetadata {
   if (architecture === undefined || !('scheme' in architecture.gguf))
-    throw new TypeError('targetDialect allows the layout only where it is known');
+    throw new TypeError('targetNaming allows the layout only where it is known');
   const { gguf: layout, shape } = architecture;
   const inside = holdsTokenizer(from)
     ? [...readGgufFile(from).metadata].filter(([key]) => /^(?:tokenizer|xinghe\.file)\./.test(key))

@@ -67,7 +67,7 @@ export function ggufScheme(
     float32Vectors: true,
     ...(factors !== undefined && { factors }),
     knows: (name) => SKIPPED.has(name) || byName.has(layerPattern(name).pattern),
-    toOwn(tensors) {
+    fromPublished(tensors) {
       const own = new Map<string, TensorView>();
       const names = new Map<string, string>();
       const skipped: string[] = [];
@@ -86,7 +86,7 @@ export function ggufScheme(
       }
       return { tensors: own, names, skipped, unknown };
     },
-    fromOwn(tensors) {
+    toPublished(tensors) {
       const named = new Map<string, TensorView>();
       for (const [path, view] of tensors) {
         const { pattern, layer } = layerPattern(path);

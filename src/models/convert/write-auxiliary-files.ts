@@ -1,0 +1,45 @@
+/** What a converted folder holds beside its tensors: index or layout, config, tokenizer, an adapter's config. */
+import { join } from 'node:path';
+import { ADAPTER_CONFIG_FILE, container, LAYOUT_FILE, totalBytes } from '../../checkpoint/index.js';
+import { writeFileAtomic } from '../../formats/index.js';
+import { copyAuxiliaryFiles } from '../auxiliary-files.js';
+import type { ConvertOptions } from './convert-options.js';
+import { replaceTokenizer } from './extend-vocabulary.js';
+import { embeddedConfig } from './gguf/gguf-config.js';
+import type { ConversionSource } from './open-source.js';
+import type { ConversionPlan } from './plan-conversion.js';
+
+export function writeAuxiliaryFiles(folder: string, plan: ConversionPlan, options: ConvertOptions): void {
+  writeIndexes(folder, plan, options);
+  copyAuxiliaryFiles(options.from, folder, options.configPath);
+  writeEmbeddedConfig(folder, options, plan.source);
+  if (options.vocabulary !== undefined && plan.newRows !== undefined)
+    replaceTokenizer(folder, options.vocabulary, plan.newRows);
+  if (plan.peftConfig !== undefined)
+    writeFileAtomic(join(folder, ADAPTER_CONFIG_FILE), `${JSON.stringify(plan.peftConfig, null, 2)}\n`);
+}
+
+/** A model that came with its config inside a GGUF has no file of it to copy. */
+function writeEmbeddedConfig(
+  folder: string,
+  { from, configPath }: ConvertOptions,
+  { architecture }: ConversionSource,
+): void {
+  if (architecture === undefined || configPath !== undefined || embeddedConfig(from) === undefined) return;
+  writeFileAtomic(
+    join(folder, architecture.configFile),
+    `${JSON.stringify(architecture.publishedConfig, null, 2)}\n`,
+  );
+}
+
+function writeIndexes(folder: string, { files, format }: ConversionPlan, { layout }: ConvertOptions): void {
+  if (layout !== undefined) {
+    writeFileAtomic(join(folder, LAYOUT_FILE), `${JSON.stringify(layout, null, 2)}\n`);
+    return;
+  }
+  const { indexName } = container(format);
+  if (files.length === 1 || indexName === undefined) return;
+  const weightMap = files.flatMap(({ path, tensors }) => tensors.map(({ name }) => [name, path]));
+  const index = { metadata: { total_size: totalBytes(files) }, weight_map: Object.fromEntries(weightMap) };
+  writeFileAtomic(join(folder, indexName), `${JSON.stringify(index, null, 2)}\n`);
+}

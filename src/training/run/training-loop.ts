@@ -1,0 +1,305 @@
+/** The loop over the steps: rows in order, metrics, evaluation, checkpoints, signals. */
+import { setImmediate } from 'node:timers/promises';
+import { type Row, RowLoader, type RowSource } from '../../data/index.js';
+import { InterruptedError, NonFiniteError, NothingLearnedError } from '../../errors/index.js';
+import { log } from '../../log/index.js';
+import { type LoadedModel, reportNonFiniteWeights } from '../../models/index.js';
+import { PhaseClock } from '../step/phase-clock.js';
+import type { StepResult } from '../step/trainer.js';
+import type { EvaluationRecord, StepRecord } from '../watch/observer.js';
+import { noteBadRows } from './bad-rows.js';
+import { measureHeldOut } from './held-out.js';
+import { type LossPoint, writeLossPicture } from './loss-picture.js';
+import { createRunParts, type RunParts } from './run-parts.js';
+import { RUN_START, type RunProgress } from './run-state.js';
+import { SignalWatch } from './signal-watch.js';
+import type { SaveReason, TrainingLoopOptions, TrainingResult } from './train-rows-options.js';
+
+/**
+ * Trains a model in memory on rows that are read as they are needed.
+ * @throws InterruptedError after SIGINT, SIGTERM or SIGUSR1, the checkpoint being written; NonFiniteError for a step that
+ *   is not finite, where such steps end the run
+ */
+export async function runTrainingLoop(
+  loaded: LoadedModel,
+  rows: RowSource,
+  options: TrainingLoopOptions,
+): Promise<TrainingResult> {
+  const loop = new TrainingLoop(loaded, rows, options);
+  try {
+    return await loop.train();
+  } finally {
+    await loop.dispose();
+  }
+}
+
+class TrainingLoop {
+  readonly #loaded: LoadedModel;
+  readonly #options: TrainingLoopOptions;
+  readonly #parts: RunParts;
+  readonly #loader: RowLoader;
+  readonly #clock = new PhaseClock();
+  readonly #signals: SignalWatch;
+  readonly #started = performance.now();
+  readonly #losses: LossPoint[] = [];
+  readonly #evaluations: EvaluationRecord[] = [];
+  #progress: RunProgress = RUN_START;
+  #skippedSteps = 0;
+  #peakMemory = 0;
+
+  constructor(loaded: LoadedModel, rows: RowSource, options: TrainingLoopOptions) {
+    this.#loaded = loaded;
+    this.#options = options;
+    const { label, seed, shuffle, training } = options;
+    const isCounted = training.steps !== undefined;
+    this.#loader = new RowLoader(rows, { seed, shuffle, endsWithEpoch: !isCounted });
+    this.#parts = createRunParts(loaded, rows.rowCount, options, this.#clock);
+    const { totalSteps, rowsPerStep } = this.#parts;
+    const left = rows.rowCount % rowsPerStep;
+    const smaller = isCounted || left === 0 ? '' : ` (the last of an epoch: ${left})`;
+    log(`${label}: ${rows.rowCount} rows, ${totalSteps} steps of ${rowsPerStep} rows${smaller}`);
+    this.#signals = new SignalWatch(label);
+  }
+
+  async train(): Promise<TrainingResult> {
+    const { evaluation, checkpoints } = this.#options;
+    const { totalSteps } = this.#parts;
+    const resumed = await checkpoints?.restore(this.#parts, 'start');
+    if (resumed !== undefined) this.#goTo(resumed);
+    // A signal may have ended the run in the middle of an evaluation.
+    const { step: start, evaluatedStep } = this.#progress;
+    if (evaluation !== undefined && start > 0 && start % evaluation.every === 0 && evaluatedStep !== start)
+      await this.#evaluate();
+    while (this.#progress.step < totalSteps) {
+      await this.#takeStep();
+      const { step } = this.#progress;
+      const isLast = step >= totalSteps;
+      if (evaluation !== undefined && (isLast || step % evaluation.every === 0)) await this.#evaluate();
+      await setImmediate();
+      // The final model is written next, interrupted or not; should that fail, the run can be resumed.
+      if (isLast) await this.#save('last');
+      if (isLast) break;
+      const isDue = checkpoints !== undefined && checkpoints.every > 0 && step % checkpoints.every === 0;
+      if (isDue) await this.#save('due');
+      await this.#endIfAsked();
+    }
+    this.#refuseNothingLearned();
+    return {
+      losses: this.#losses,
+      evaluations: this.#evaluations,
+      tokens: this.#progress.tokens,
+      seconds: (performance.now() - this.#started) / 1000,
+      skippedSteps: this.#skippedSteps,
+      progress: this.#progress,
+    };
+  }
+
+  /** @throws NothingLearnedError if the parameters are those that the run began with */
+  #refuseNothingLearned(): void {
+    const { trainer, totalSteps } = this.#parts;
+    if (trainer.hasLearned) return;
+    const { label } = this.#options;
+    throw new NothingLearnedError(
+      trainer.state().optimizerSteps === 0
+        ? `${label}: nothing was learned: none of the ${totalSteps} steps was finite, all were left out; no final model is ` +
+            'written. A smaller training.loss_scale.initial, a lower learning rate, more steps or bfloat16-mixed may help.'
+        : `${label}: nothing was learned: the learning rate was 0 in every step; no final model is written. Give more steps ` +
+            'or a shorter warm-up.',
+    );
+  }
+
+  #goTo(progress: RunProgress): void {
+    this.#progress = progress;
+    this.#loader.restore({ ...this.#loader.state(), place: progress.rows });
+  }
+
+  async #takeStep(): Promise<void> {
+    const { training } = this.#options;
+    const { trainer } = this.#parts;
+    const { step, rows: before, tokens } = this.#progress;
+    const started = performance.now();
+    this.#clock.enter('data');
+    const { rows, indices } = await this.#loader.next(this.#parts.rowsPerStep);
+    const steps = trainer.microSteps(inGroups(rows, training.micro_batch_size));
+    let result: StepResult;
+    try {
+      result = await this.#run(steps);
+    } catch (error) {
+      if (!(error instanceof NonFiniteError)) throw error;
+      await this.#refuseOrRollBack(error, indices);
+      return;
+    }
+    this.#progress = {
+      ...this.#progress,
+      step: step + 1,
+      tokens: tokens + result.tokens,
+      rows: before + rows.length,
+    };
+    if (result.skipped) this.#noteSkipped(result, indices);
+    this.#report(result, (performance.now() - started) / 1000);
+  }
+
+  /** The micro-batches of a step; a signal in between gives the step up. */
+  async #run(steps: globalThis.Generator<undefined, StepResult>): Promise<StepResult> {
+    for (;;) {
+      const next = steps.next();
+      if (next.done === true) return next.value;
+      await setImmediate();
+      if (this.#signals.received === undefined) continue;
+      steps.return(neverUsed());
+      await this.#endIfAsked();
+    }
+  }
+
+  async #endIfAsked(): Promise<void> {
+    const { received } = this.#signals;
+    if (received === undefined) return;
+    const { label, checkpoints } = this.#options;
+    const { step } = this.#progress;
+    if (checkpoints !== undefined) await this.#save('interrupted');
+    const saved = checkpoints === undefined ? '' : '; a checkpoint is written, go on with --resume';
+    throw new InterruptedError(
+      `${label}: stopped by ${received} after step ${step} of ${this.#parts.totalSteps}${saved}`,
+      { isHandedOver: checkpoints !== undefined && received !== 'SIGINT' },
+    );
+  }
+
+  async #save(reason: SaveReason): Promise<void> {
+    this.#clock.enter('save');
+    await this.#options.checkpoints?.save(this.#progress, this.#parts, reason);
+    this.#clock.enter(undefined);
+  }
+
+  async #evaluate(): Promise<void> {
+    const { evaluation, training, observers = [], onEvaluation } = this.#options;
+    if (evaluation === undefined) return;
+    const started = performance.now();
+    this.#clock.enter('evaluation');
+    const measure = (batch: readonly Row[]) => this.#withoutDropout(() => this.#parts.trainer.measure(batch));
+    const { loss, tokens } = await measureHeldOut(
+      measure,
+      evaluation,
+      training.micro_batch_size,
+      async () => {
+        await setImmediate();
+        // The state of the last step is whole: it is saved, and the evaluation is made again after resuming.
+        await this.#endIfAsked();
+      },
+    );
+    this.#clock.enter(undefined);
+    const { step, best } = this.#progress;
+    // A loss that is not finite is no lowest one, and a later number is lower.
+    const isBest = Number.isFinite(loss) && (best === undefined || loss < best.loss);
+    if (!Number.isFinite(loss))
+      log(
+        `warning: the evaluation after step ${step} gave ${loss}${tokens > 0 ? '' : ': no token of its rows is learned'}`,
+      );
+    this.#progress = { ...this.#progress, evaluatedStep: step, best: isBest ? { step, loss } : best };
+    const seconds = (performance.now() - started) / 1000;
+    const record = { step, loss, perplexity: Math.exp(loss), tokens, seconds, isBest };
+    this.#evaluations.push(record);
+    for (const observer of observers) observer.evaluation?.(record);
+    this.#withoutDropout(() => onEvaluation?.(record));
+    if (isBest) await this.#save('best');
+  }
+
+  /** Held-out rows and samples are the model as it will be used. */
+  #withoutDropout<T>(body: () => T): T {
+    const layers = [...(this.#options.adapters?.values() ?? [])];
+    for (const layer of layers) layer.dropoutGenerator = undefined;
+    try {
+      return body();
+    } finally {
+      for (const layer of layers) layer.dropoutGenerator = this.#parts.dropout;
+    }
+  }
+
+  #noteSkipped({ loss, gradNorm, lossScale }: StepResult, rows: readonly number[]): void {
+    const { training, output } = this.#options;
+    this.#skippedSteps += 1;
+    // An overflow under a dynamic loss scale is how the scale is found.
+    if (lossScale !== undefined && training.non_finite !== 'skip') return;
+    const problem = `loss ${loss}, gradient norm ${gradNorm}`;
+    noteBadRows(output, { step: this.#progress.step, policy: 'skipped', problem, rows });
+  }
+
+  async #refuseOrRollBack(error: NonFiniteError, indices: readonly number[]): Promise<void> {
+    const { training, checkpoints, output, label } = this.#options;
+    const { step, rows } = this.#progress;
+    const policy = training.non_finite;
+    noteBadRows(output, { step: step + 1, policy, problem: error.message, rows: indices });
+    if (policy !== 'rollback')
+      reportNonFiniteWeights(this.#loaded, label, () => {
+        throw error;
+      });
+    const restored = await checkpoints?.restore(this.#parts, 'newest');
+    if (restored === undefined)
+      throw new NonFiniteError(`${error.message} There is no checkpoint to go back to yet.`);
+    log(
+      `step ${step + 1} was not finite: back to the checkpoint of step ${restored.step}; the data goes on behind the rows ` +
+        'of that step',
+    );
+    this.#goTo({ ...restored, rows: rows + indices.length });
+  }
+
+  #report(result: StepResult, seconds: number): void {
+    const { observers = [], flops } = this.#options;
+    const { step, tokens, rows } = this.#progress;
+    const { loss, gradNorm, learningRate, learnedTokens, lossScale, skipped } = result;
+    const tokensPerSecond = result.tokens / seconds;
+    const memoryBytes = process.memoryUsage.rss();
+    this.#peakMemory = Math.max(this.#peakMemory, memoryBytes);
+    this.#losses.push({ step, loss });
+    const record: StepRecord = {
+      step,
+      totalSteps: this.#parts.totalSteps,
+      loss,
+      gradNorm,
+      learningRate,
+      tokens,
+      learnedTokens,
+      rows,
+      tokensPerSecond,
+      modelFlopsUtilisation:
+        flops === undefined ? undefined : (flops.perToken * tokensPerSecond) / flops.peakPerSecond,
+      memoryBytes,
+      peakMemoryBytes: this.#peakMemory,
+      phaseSeconds: this.#clock.take(),
+      elapsedSeconds: (performance.now() - this.#started) / 1000,
+      lossScale,
+      skipped,
+    };
+    for (const observer of observers) observer.step(record);
+  }
+
+  async dispose(): Promise<void> {
+    const { adapters, label, output, observers = [] } = this.#options;
+    this.#signals.dispose();
+    await this.#loader.close();
+    this.#parts.trainer.dispose();
+    this.#parts.dropout.dispose();
+    for (const layer of adapters?.values() ?? []) layer.dropoutGenerator = undefined;
+    for (const [, parameter] of this.#loaded.model.namedParameters()) parameter.setRequiresGrad(false);
+    for (const observer of observers) await observer.close();
+    writeLossPicture(output, label, this.#losses, this.#evaluations);
+  }
+}
+
+/** The value of a step that was given up; its caller throws before it is looked at. */
+function neverUsed(): StepResult {
+  return {
+    loss: Number.NaN,
+    gradNorm: Number.NaN,
+    learningRate: Number.NaN,
+    tokens: 0,
+    learnedTokens: 0,
+    skipped: true,
+    lossScale: undefined,
+  };
+}
+
+function inGroups(rows: readonly Row[], size: number): Row[][] {
+  return Array.from({ length: Math.ceil(rows.length / size) }, (_, group) =>
+    rows.slice(group * size, (group + 1) * size),
+  );
+}
