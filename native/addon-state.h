@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "memory.h"
+
 namespace xinghe {
 
 // Values of one kind behind small integers. A freed number is used again, so the JavaScript owner must drop its
@@ -64,6 +66,7 @@ struct AddonState {
   HandleTable<at::Tensor> tensors;
   HandleTable<at::Generator> generators;
   HandleTable<std::shared_ptr<MappedFile>> files;
+  FreedMemory freedMemory;
 };
 
 }  // namespace xinghe

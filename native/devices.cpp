@@ -100,16 +100,16 @@ napi_value setDeterministic(napi_env env, napi_callback_info info) {
   });
 }
 
-napi_value keepFreedMemory(napi_env env, napi_callback_info) {
+napi_value keepFreedMemory(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
-    keepFreedTensorMemory();
+    Arguments<0>(env, info).addon->freedMemory.keep();
     return nullptr;
   });
 }
 
-napi_value returnFreedMemory(napi_env env, napi_callback_info) {
+napi_value returnFreedMemory(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
-    returnFreedTensorMemory();
+    Arguments<0>(env, info).addon->freedMemory.giveBack();
     return nullptr;
   });
 }

@@ -1,5 +1,6 @@
 #include "functions.h"
 
+#include <limits>
 #include <ATen/Version.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/arange.h>
@@ -39,7 +40,9 @@ at::Tensor silu(const at::Tensor& x) { return at::silu(x); }
 at::Tensor geluTanh(const at::Tensor& x) { return at::gelu(x, "tanh"); }
 
 at::Tensor crossEntropies(const at::Tensor& logits, const at::Tensor& targets) {
-  return at::cross_entropy_loss(logits, targets, {}, at::Reduction::None);
+  // No target is passed over in silence, as -100 would be by default.
+  constexpr auto noTarget = std::numeric_limits<std::int64_t>::min();
+  return at::cross_entropy_loss(logits, targets, {}, at::Reduction::None, noTarget);
 }
 
 at::Tensor linearOf(const at::Tensor& x, const at::Tensor& w, const std::optional<at::Tensor>& bias) {

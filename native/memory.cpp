@@ -46,15 +46,18 @@ class KeepingAllocator final : public c10::Allocator {
 
   void copy_data(void* to, const void* from, std::size_t count) const override { std::memcpy(to, from, count); }
 
+  // One more environment, or one less, that wants freed memory to be kept.
   void keep() {
     const std::lock_guard lock(mutex_);
-    keeping_ = true;
+    if (keepers_++ > 0) return;
     fullest_ = inUse_;
+    c10::SetCPUAllocator(this, priority);
   }
 
-  void returnAll() {
+  void giveBackAll() {
     const std::lock_guard lock(mutex_);
-    keeping_ = false;
+    if (--keepers_ > 0) return;
+    c10::SetCPUAllocator(c10::GetDefaultCPUAllocator(), priority);
     giveBack(free_);
   }
 
@@ -72,6 +75,7 @@ class KeepingAllocator final : public c10::Allocator {
 
   void* take(std::size_t size) {
     const std::lock_guard lock(mutex_);
+    const std::size_t fullestBefore = fullest_;
     inUse_ += size;
     fullest_ = std::max(fullest_, inUse_);
     void* block = fromFree(size);
@@ -81,7 +85,9 @@ class KeepingAllocator final : public c10::Allocator {
       block = fresh(size);
     }
     if (block == nullptr) {
+      // A moment that never came must not become the bound.
       inUse_ -= size;
+      fullest_ = fullestBefore;
       TORCH_CHECK(false, "the system has no ", size, " bytes of memory left for a tensor");
     }
     used_.emplace(block, size);
@@ -127,7 +133,7 @@ class KeepingAllocator final : public c10::Allocator {
     const std::size_t size = found->second;
     used_.erase(found);
     inUse_ -= size;
-    if (keeping_)
+    if (keepers_ > 0)
       addFree(block, size);
     else
       munmap(block, size);
@@ -155,7 +161,7 @@ class KeepingAllocator final : public c10::Allocator {
 
   const std::size_t page_ = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   std::mutex mutex_;
-  bool keeping_ = false;
+  int keepers_ = 0;
   std::unordered_map<void*, std::size_t> used_;
   std::multimap<std::size_t, void*> blocks_;  // free ones by size
   std::size_t free_ = 0, inUse_ = 0, fullest_ = 0;  // bytes
@@ -163,17 +169,19 @@ class KeepingAllocator final : public c10::Allocator {
 
 }  // namespace
 
-void keepFreedTensorMemory() {
+void FreedMemory::keep() {
+  if (keeps_) return;
+  keeps_ = true;
   KeepingAllocator::instance().keep();
-  c10::SetCPUAllocator(&KeepingAllocator::instance(), priority);
 #if defined(__GLIBC__)
   malloc_trim(0);
 #endif
 }
 
-void returnFreedTensorMemory() {
-  c10::SetCPUAllocator(c10::GetDefaultCPUAllocator(), priority);
-  KeepingAllocator::instance().returnAll();
+void FreedMemory::giveBack() {
+  if (!keeps_) return;
+  keeps_ = false;
+  KeepingAllocator::instance().giveBackAll();
 #if defined(__GLIBC__)
   malloc_trim(0);
 #endif
@@ -181,8 +189,8 @@ void returnFreedTensorMemory() {
 
 #else
 
-void keepFreedTensorMemory() {}
-void returnFreedTensorMemory() {}
+void FreedMemory::keep() { keeps_ = true; }
+void FreedMemory::giveBack() { keeps_ = false; }
 
 #endif
 

@@ -208,16 +208,16 @@ describe('the chat page', requiresBrowser(executablePath), () => {
     server = new MockServer({ folder, key: 'xinghe-secret' });
     await server.start();
     const { page } = await openPage();
-    await button(page, '输入密钥').click();
     await page.fill('#api-key', 'xinghe-secret');
     await page.locator('dialog').getByRole('button', { name: '保存' }).click();
     await page.locator('.connection[data-state=ready]').waitFor({ state: 'attached' });
-    await button(page, '关闭').click();
+    await page.locator('dialog').waitFor({ state: 'detached' });
     await ask(page, SKY);
     const kept = (): Promise<unknown> => page.evaluate('JSON.stringify({...localStorage})');
     expect(await kept()).not.toContain('xinghe-secret');
     await page.reload();
-    await page.getByText('这个服务器需要 API 密钥。').waitFor();
+    await page.locator('dialog').waitFor();
+    await page.keyboard.press('Escape');
     await button(page, '输入密钥').click();
     await page.check('dialog input[type=checkbox]');
     await page.fill('#api-key', 'xinghe-secret');
@@ -304,7 +304,7 @@ describe('the chat page', requiresBrowser(executablePath), () => {
     await page.fill('#persona-name', '猫');
     await page.fill('#persona-system', '你是一只猫');
     await button(page, '保存').click();
-    await button(page, '使用').click();
+    await page.locator('.personas li', { hasText: '猫' }).getByRole('button', { name: '使用' }).click();
     await button(page, '本次对话的设置').click();
     expect(await page.getAttribute('#sampling-temperature', 'placeholder')).toBe('0.3');
     await page.fill('#sampling-temperature', '0.8');

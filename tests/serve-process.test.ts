@@ -135,12 +135,14 @@ test('a stopped engine: health 503, and 200 when it goes on; hanging up frees th
 });
 
 describe('the end', () => {
-  test('SIGTERM: what is under way is finished, health is 503 meanwhile, exit 0', async () => {
+  test.each(['SIGTERM', 'SIGHUP'] as const)('%s: what is under way is finished, exit 0', async (signal) => {
     const server = start();
     await server.ready();
     const response = await server.post('/v1/completions', long(400));
     const { enginePid = 0 } = server;
-    server.kill('SIGTERM');
+    // A terminal that is closed tells all of its processes.
+    if (signal === 'SIGHUP') process.kill(enginePid, signal);
+    server.kill(signal);
     const events = eventsOf(await response.text());
     expect(events.at(-1)).toBe('[DONE]');
     expect(JSON.parse(events.at(-2) ?? '').choices[0].finish_reason).toBe('length');

@@ -151,6 +151,46 @@ describe('a signal', () => {
   );
 });
 
+test('SIGHUP without a terminal is outlived, again and again', async () => {
+  const output = join(folder, 'hung-up');
+  let sent = 0;
+  const { code, stderr } = await train(output, [], ({ kill }) => {
+    if (sent >= 3 || stepsDone(output) < 5 * (sent + 1)) return;
+    sent += 1;
+    kill('SIGHUP');
+  });
+  expect(code, stderr).toBe(0);
+  expect(sent).toBe(3);
+  expect(stderr.match(/SIGHUP: no terminal is attached, the run goes on/g)?.length).toBe(1);
+  expect(weightsOf(output).equals(weightsOf(straight))).toBe(true);
+  const again = await train(output, ['--resume', 'auto']);
+  expect([again.code, again.stderr]).toEqual([0, expect.stringContaining('the run is finished')]);
+});
+
+// util-linux's script gives a program a terminal of its own.
+const script = spawnSync('script', ['--version']).status === 0;
+if (!script) console.warn('skipped: SIGHUP at a terminal; there is no program script (util-linux)');
+
+test.skipIf(!script)('SIGHUP at a terminal saves, and the run goes on to the same numbers', async () => {
+  const output = join(folder, 'terminal');
+  const config = writeConfig(output);
+  const command = `exec ${process.execPath} ${program} train --config ${config}`;
+  const child = spawn('script', ['-qec', command, '/dev/null'], {
+    stdio: ['ignore', 'ignore', 'ignore'],
+    env: { ...process.env, XINGHE_LINEAR: 'blas' },
+  });
+  const lock = join(output, 'run.lock');
+  while (stepsDone(output) < 6) await new Promise((resolve) => setTimeout(resolve, 5));
+  const pid = Number(readFileSync(lock, 'utf8').trim().split(' ')[1]);
+  // The kernel and the shell both tell.
+  for (let count = 0; count < 2; count++) process.kill(pid, 'SIGHUP');
+  await new Promise((resolve) => child.on('close', resolve));
+  expect(existsSync(join(output, 'final'))).toBe(false);
+  const resumed = await train(output, ['--resume', 'auto']);
+  expect(resumed.stderr).toMatch(/resumed from .*step-\d+/);
+  expect(losses(output)).toEqual(losses(straight));
+});
+
 test('kill -9 again and again, in the middle of saving too: the run ends with the same weights', async () => {
   const output = join(folder, 'killed');
   let resume: string[] = [];

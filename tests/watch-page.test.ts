@@ -22,7 +22,12 @@ describe('the page of a watched run', requiresBrowser(executablePath), () => {
       ...(executablePath !== undefined && { executablePath }),
       args: ['--no-sandbox', '--disable-gpu'],
     });
-    server = await watchServer({ port: 0, label: 'xverse-33m · 预训练' });
+    server = await watchServer({
+      port: 0,
+      label: 'xverse-33m · 预训练',
+      config: { seed: 7, training: { steps: 1000, learning_rate: 3e-4 } },
+      command: 'xinghe train --config run.yaml',
+    });
   });
   afterAll(async () => {
     await browser?.close();
@@ -76,6 +81,58 @@ describe('the page of a watched run', requiresBrowser(executablePath), () => {
     await page.getByText(/^301 of/).waitFor();
     expect(faults).toEqual([]);
     await page.close();
+  });
+
+  it('explains its dots, and shows how the run is set up', async () => {
+    const { page, faults } = await openPage();
+    await page.waitForSelector(LOSS_POINTS, { state: 'attached' });
+    const legend = await text(page, '#chart-loss + .legend');
+    for (const part of [
+      'each step',
+      'smoothed',
+      'dot: an evaluation on held-out rows',
+      'large dot: the lowest so far',
+    ])
+      expect(legend).toContain(part);
+    await page.getByText('Configuration').click();
+    const rows = await page.locator('#setup tr').allInnerTexts();
+    expect(rows).toContain('training.learning_rate\t0.0003');
+    expect(rows).toContain('command\txinghe train --config run.yaml');
+    await page.locator('.setup').scrollIntoViewIfNeeded();
+    await picture(page, 'configuration');
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
+  it('clips outliers with a mark, and shows them on demand', async () => {
+    const wild = await watchServer({ port: 0, label: 'wild' });
+    for (let step = 1; step <= 200; step++)
+      wild.step(
+        stepRecord(step, {
+          loss: step === 90 ? 400 : 2 + Math.sin(step) / 10,
+          gradNorm: step === 90 || step === 150 ? 1e5 : 1 + Math.cos(step) / 10,
+        }),
+      );
+    const page = await browser.newPage({ locale: 'zh-CN', viewport: { width: 1280, height: 1100 } });
+    await page.goto(wild.url);
+    const marks = page.locator('#chart-grad-norm .beyond');
+    await marks.first().waitFor();
+    expect(await marks.count()).toBe(2);
+    expect(await marks.first().textContent()).toBe('90: 100k');
+    expect(await text(page, '#chart-grad-norm + .legend')).toBe('2 个值在图外，最远 100k');
+    expect(await text(page, '#chart-loss + .legend')).toMatch(/1 个值在图外，最远 400$/);
+    const ticks = (): Promise<string[]> =>
+      page.locator('#chart-grad-norm text[text-anchor=end]').allTextContents();
+    expect((await ticks()).join()).not.toContain('k');
+    // Neither the line of the loss nor its mean is drawn up by the one wild step. (200: the end of the other axis.)
+    const lossTicks = await page.locator('#chart-loss text[text-anchor=end]').allTextContents();
+    expect(lossTicks.filter((tick) => tick !== '200' && Number(tick) > 3)).toEqual([]);
+    await picture(page, 'outliers');
+    await page.getByLabel('显示离群值').check();
+    await marks.first().waitFor({ state: 'detached' });
+    expect((await ticks()).join()).toContain('k');
+    await page.close();
+    await wild.close();
   });
 
   it('catches up on steps that it missed while its connection was cut', async () => {
@@ -189,8 +246,9 @@ describe('the page of a watched run', requiresBrowser(executablePath), () => {
     const { page } = await openPage();
     await page.waitForSelector('[data-state=live]');
     await server.close();
-    await page.waitForSelector('[data-state=ended]');
-    expect(await text(page, '#status')).toBe('the run has ended');
+    // Its last step was never made.
+    await page.waitForSelector('[data-state=stopped]');
+    expect(await text(page, '#status')).toBe('the run was stopped');
     await page.close();
   });
 

@@ -86,7 +86,10 @@ try {
 // Where they cannot be had, the tests that need them are skipped with a reason. Fetching goes on beside the checks.
 const references =
   process.env.XINGHE_REFERENCE === 'install'
-    ? Promise.all(['python', 'clients'].map((set) => outputOf(['tools/reference-python.mjs', set])))
+    ? Promise.all([
+        ...['python', 'clients'].map((set) => outputOf(['tools/reference-python.mjs', set])),
+        outputOf(['tools/debian-packages.mjs']),
+      ])
     : undefined;
 for (const [name, command, args] of /** @type {[string, string, string[]][]} */ ([
   ['types', program('tsc'), ['--noEmit']],

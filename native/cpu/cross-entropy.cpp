@@ -55,10 +55,13 @@ bool fits(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor&
          withElementType(logits.scalar_type(), [](auto) {});
 }
 
-void checkTargets(const at::Tensor& targets, std::int64_t classes) {
+// A row of weight 0 is not learned, whatever its target: -100 is what others write there.
+void checkTargets(const at::Tensor& targets, const at::Tensor& weights, std::int64_t classes) {
+  const at::Tensor isLearned = weights.ne(0).contiguous();
   const auto* target = targets.const_data_ptr<std::int64_t>();
+  const auto* learned = isLearned.const_data_ptr<bool>();
   for (std::int64_t row = 0; row < targets.size(0); row++)
-    TORCH_CHECK_INDEX(target[row] >= 0 && target[row] < classes, "xinghe::weighted_cross_entropy: target ",
+    TORCH_CHECK_INDEX(!learned[row] || (target[row] >= 0 && target[row] < classes), "xinghe::weighted_cross_entropy: target ",
                       target[row], " of row ", row, " is out of range; there are ", classes, " classes");
 }
 
@@ -70,7 +73,7 @@ struct Loss {
 Loss lossOf(const at::Tensor& input, const at::Tensor& targetInput, const at::Tensor& weightInput) {
   const at::Tensor logits = input.contiguous(), targets = targetInput.contiguous(), weights = weightInput.contiguous();
   const std::int64_t rows = logits.size(0), classes = logits.size(1);
-  checkTargets(targets, classes);
+  checkTargets(targets, weights, classes);
   const Loss result{emptyTensor({}, weights.options()), emptyTensor({rows}, weights.options())};
   withElementType(logits.scalar_type(), [&](auto element) {
     using Element = decltype(element);
@@ -127,7 +130,12 @@ at::Tensor backward(const at::Tensor& gradOutput, const at::Tensor& input, const
 }  // namespace
 
 at::Tensor crossEntropyComposed(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights) {
-  return crossEntropies(logits.to(wideType(logits)), targets).mul(weights).sum();
+  const at::Tensor wide = logits.to(wideType(logits));
+  if (weights.requires_grad()) return crossEntropies(wide, targets).mul(weights).sum();
+  // As in the fused kernel a row of weight 0 is not read: neither its target nor logits that are not finite.
+  const at::Tensor skipped = weights.eq(0);
+  const at::Tensor read = wide.masked_fill(skipped.unsqueeze(-1), 0);
+  return crossEntropies(read, targets.masked_fill(skipped, 0)).mul(weights).sum();
 }
 
 at::Tensor crossEntropy(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights) {

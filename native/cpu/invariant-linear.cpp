@@ -20,10 +20,10 @@
 namespace xinghe {
 namespace {
 
-std::atomic<bool> enabled{false};
+thread_local bool enabled = false;
 
 enum class Instructions { plain, avx2, avx512, avx512Bf16 };
-std::atomic<Instructions> allowed{Instructions::avx512Bf16};
+thread_local Instructions allowed = Instructions::avx512Bf16;
 
 Instructions instructionsNamed(std::string_view name) {
   if (name == "plain") return Instructions::plain;
@@ -62,7 +62,7 @@ const ProductKernels* kernelsOf(const ProductSet& set, c10::ScalarType type) {
 // The kernels for the newest instructions that may be used; null if no set has any for the type.
 const ProductKernels* kernelsFor(c10::ScalarType type) {
   static const ProductSet sets[] = {plainProducts(), avx2Products(), avx512Products(), avx512Bf16Products()};
-  const Instructions most = std::min(processorInstructions(), allowed.load(std::memory_order_relaxed));
+  const Instructions most = std::min(processorInstructions(), allowed);
   for (int i = static_cast<int>(most); i >= 0; i--)
     if (const ProductKernels* kernels = kernelsOf(sets[i], type)) return kernels;
   return nullptr;
@@ -197,11 +197,11 @@ bool fits(const at::Tensor& x, const at::Tensor& w, const std::optional<at::Tens
 }  // namespace
 
 void setInvariantLinear(bool on, std::string_view instructions) {
-  allowed.store(instructionsNamed(instructions), std::memory_order_relaxed);
-  enabled.store(on, std::memory_order_relaxed);
+  allowed = instructionsNamed(instructions);
+  enabled = on;
 }
 
-bool isInvariantLinear() { return enabled.load(std::memory_order_relaxed); }
+bool isInvariantLinear() { return enabled; }
 
 std::optional<at::Tensor> invariantLinear(const at::Tensor& x, const at::Tensor& w,
                                           const std::optional<at::Tensor>& bias) {

@@ -9,7 +9,7 @@
 
 namespace xinghe {
 
-// Holds for the whole process. `instructions`: plain, avx2, avx512 or avx512bf16 limits what the kernels may use to
+// Holds for this thread, as libtorch's own modes do: each JavaScript environment has one. `instructions`: plain, avx2, avx512 or avx512bf16 limits what the kernels may use to
 // that set; empty takes all that the processor has.
 void setInvariantLinear(bool on, std::string_view instructions);
 bool isInvariantLinear();

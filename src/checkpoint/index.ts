@@ -1,9 +1,15 @@
 export { ADAPTER_CONFIG_FILE, peftConfig, readPeftConfig } from './adapters/adapter-config.js';
-export { adapterFile } from './adapters/adapter-file.js';
+export { adapterFile, openPeftAdapter, ownPathsOf } from './adapters/adapter-file.js';
 export { isAdapterHalf, onlyHalves, withoutHalves } from './adapters/adapter-halves.js';
 export { PEFT_PREFIX } from './adapters/adapter-names.js';
 export { AdapterSet } from './adapters/adapter-set.js';
-export { type AdapterUpdates, adapterUpdates, refuseMagnitudes } from './adapters/adapter-updates.js';
+export {
+  type AdapterChanges,
+  type AdapterUpdates,
+  adapterUpdates,
+  fileChanges,
+  refuseMagnitudes,
+} from './adapters/adapter-updates.js';
 export { loadAdapter } from './adapters/load-adapter.js';
 export { planPeftConfig } from './adapters/plan-peft-config.js';
 export { type AdapterContent, adapterContent, saveAdapter } from './adapters/save-adapter.js';
@@ -29,7 +35,7 @@ export { openZeroCheckpoint, type ZeroCheckpoint } from './deepspeed.js';
 export { isZeroCheckpoint } from './deepspeed-files.js';
 export { joinRanks } from './join-ranks.js';
 export { type LoadWeightsOptions, loadWeights } from './load-weights.js';
-export { countKnown, type ModelTensors, sortTensors } from './model-tensors.js';
+export { countKnown, isCounter, type ModelTensors, sortTensors } from './model-tensors.js';
 export {
   ANY_NAMES,
   type FusedRow,
@@ -44,7 +50,7 @@ export {
   type OpenModelCheckpointOptions,
   openModelCheckpoint,
 } from './open-model-checkpoint.js';
-export { LAYOUT_FILE, openModelTensors, wholeModel } from './open-model-tensors.js';
+export { LAYOUT_FILE, openModelTensors, type WholeModelOptions, wholeModel } from './open-model-tensors.js';
 export {
   DEFAULT_SHARD_THRESHOLD,
   type ParallelLayout,

@@ -18,7 +18,7 @@ import {
   type Tensor,
   tensorFromBytes,
 } from '../tensor/index.js';
-import type { ModelTensors } from './model-tensors.js';
+import { isCounter, type ModelTensors } from './model-tensors.js';
 import { openModelTensors } from './open-model-tensors.js';
 import type { ParallelLayout } from './parallel-layout.js';
 import type { WeightTables } from './weight-tables.js';
@@ -47,7 +47,8 @@ export function loadWeights(
   path: string,
   options: LoadWeightsOptions = {},
 ): void {
-  const model = openModelTensors(path, tables, options.layout);
+  const shapes = new Map(module.namedParameters().map(([own, { shape }]) => [own, shape]));
+  const model = openModelTensors(path, tables, { layout: options.layout, shapes });
   const views = matchNames(module, tables, path, model);
   const wanted = { ...options, dtype: options.dtype ?? floatOnly(model.dtype) };
   const files = new MappedFiles();
@@ -123,8 +124,8 @@ function matchNames(
 ): Map<string, TensorView> {
   const parameters = new Map(module.namedParameters());
   const matched = new Map<string, TensorView>();
-  // Counters and the like are part of a training state; beside bare weights they are a sign of another model.
-  const surplus = model.states.size > 0 ? [] : [...model.others.keys()];
+  // Counters and the like tell about a training; anything else is a sign of another model.
+  const surplus = [...model.others.keys()].filter((name) => !isCounter(name));
   for (const [own, view] of model.weights) {
     const parameter = parameters.get(own);
     if (parameter === undefined) {

@@ -1,12 +1,52 @@
 /** Sorts the tensors of a checkpoint into weights, adapters, optimiser states and the rest. */
 import { InputError } from '../errors/index.js';
 import { type FileDtype, fileOfView, type TensorView, transpose } from '../formats/index.js';
-import { parseAdapterName } from './adapters/adapter-names.js';
+import { parseAdapterName, parseMagnitudeName } from './adapters/adapter-names.js';
 import type { NameScheme } from './name-scheme.js';
 import { TENSOR_NAMINGS, type TensorNaming, type WeightTables } from './weight-tables.js';
+import { unwrapNames } from './wrapped-names.js';
 
-/** MindSpore puts these before a parameter's name: AdamWeightDecayX's, and those of its own Adam. */
-const STATE_PREFIXES = ['adam_m.', 'adam_v.', 'moment1.', 'moment2.', 'accu_grads.'] as const;
+/** MindSpore puts these before a parameter's name: AdamWeightDecayX's, and those of its own optimisers. */
+const STATE_PREFIXES = [
+  'adam_m.',
+  'adam_v.',
+  'moment1.',
+  'moment2.',
+  'moments.',
+  'vhat.',
+  'accum.',
+  'accu_grads.',
+] as const;
+
+/** What MindSpore and MindFormers keep beside weights and states: counters, rates and scales of the training. */
+const COUNTERS: ReadonlySet<string> = new Set([
+  'global_step',
+  'epoch_num',
+  'step_num',
+  'current_iterator_step',
+  'last_overflow_iterator_step',
+  'cur_step',
+  'cur_epoch',
+  'batch_size',
+  'global_batch_size',
+  'learning_rate',
+  'weight_decay',
+  'momentum',
+  'beta1_power',
+  'beta2_power',
+  'loss_scale',
+  'scale_sense',
+  'good_steps',
+  'accu_step',
+  'random_seed',
+]);
+
+/** Does a tensor of this name tell about the training, and nothing of the model? */
+export function isCounter(name: string): boolean {
+  // Optimisers number the rates of their groups of parameters.
+  const plain = name.replace(/_group_\d+$/, '');
+  return COUNTERS.has(plain) || STATE_PREFIXES.some((prefix) => name.startsWith(prefix));
+}
 
 export interface ModelTensors {
   readonly dialect: TensorNaming;
@@ -16,7 +56,7 @@ export interface ModelTensors {
   readonly names: ReadonlyMap<string, string>;
   /** Optimiser states by prefix, then by our own path. */
   readonly states: ReadonlyMap<string, ReadonlyMap<string, TensorView>>;
-  /** Tensors of no parameter (counters, the loss scale), by their name. */
+  /** Tensors of no parameter (counters, the loss scale, what nobody knows), by their name. */
   readonly others: ReadonlyMap<string, TensorView>;
   /** Names left out on purpose: buffers without content. */
   readonly skipped: readonly string[];
@@ -79,14 +119,36 @@ function detectNaming(
   return best;
 }
 
-/** How many of the names a family knows, in its best naming: tells to which family a checkpoint belongs. */
-export function countKnown(named: ReadonlyMap<string, TensorView>, tables: WeightTables): number {
-  const plain = groupByPrefix(named).get('') ?? new Map<string, TensorView>();
+/**
+ * How many of a checkpoint's weights a family knows, in its best naming, and of how many: tells to which family it
+ * belongs. Optimiser states and counters are nobody's.
+ */
+export function countKnown(
+  named: ReadonlyMap<string, TensorView>,
+  tables: WeightTables,
+): { known: number; total: number } {
+  const groups = groupByPrefix(unwrapNames(named, knownNames(tables)).tensors);
+  const plain = new Map([...(groups.get('') ?? [])].filter(([name]) => !isCounter(name)));
   const { scheme } = detectNaming(plain, tables);
   const unknown = scheme.fromPublished(plain).unknown.filter((name) => {
     return halfOf(name, scheme, plain.get(name)!) === undefined;
   });
-  return plain.size - unknown.length;
+  return { known: plain.size - unknown.length, total: plain.size };
+}
+
+/** Is a name one of the family's, in any of its spellings, or a half of an adapter? */
+export function knownNames({ schemes }: WeightTables): (name: string) => boolean {
+  const isParameter = (name: string): boolean => [...schemes.values()].some((scheme) => scheme.knows(name));
+  return (name) => {
+    const plain = withoutStatePrefix(name);
+    const layer = parseAdapterName(plain)?.module ?? parseMagnitudeName(plain);
+    return layer === undefined ? isParameter(plain) : isParameter(`${layer}.weight`);
+  };
+}
+
+function withoutStatePrefix(name: string): string {
+  const prefix = STATE_PREFIXES.find((candidate) => name.startsWith(candidate)) ?? '';
+  return name.slice(prefix.length);
 }
 
 function groupByPrefix(named: ReadonlyMap<string, TensorView>): Map<string, Map<string, TensorView>> {

@@ -26,6 +26,8 @@ export interface ModuleTensors {
 
 /** One of the namings of a family. */
 export interface NameScheme {
+  /** Is this a name of a parameter, or of a buffer that is left out on purpose? */
+  knows(name: string): boolean;
   fromPublished(tensors: ReadonlyMap<string, TensorView>): ModuleTensors;
   /** Throws TypeError for a path that the scheme does not have, InputError for parts of a fused tensor that do not fit. */
   toPublished(tensors: ReadonlyMap<string, TensorView>): Map<string, TensorView>;
@@ -37,6 +39,7 @@ export interface NameScheme {
 
 /** Every name as it is: for models that no family knows. */
 export const ANY_NAMES: NameScheme = {
+  knows: () => true,
   fromPublished: (tensors) => ({
     tensors: new Map(tensors),
     names: sameNames(tensors.keys()),
@@ -53,6 +56,7 @@ function sameNames(names: Iterable<string>): Map<string, string> {
 /** The paths of our own modules. */
 export function ownNames(table: NameTable): NameScheme {
   return {
+    knows: (name) => table.hasOwn(name),
     fromPublished: (tensors) => ({
       tensors: new Map([...tensors].filter(([name]) => table.hasOwn(name))),
       names: sameNames(tensors.keys()),
@@ -78,6 +82,7 @@ export function nameScheme(table: NameTable, fused: readonly FusedRow[] = []): N
   const byName = new Map(fused.map((row) => [row.name, row]));
   const byPart = new Map(fused.flatMap((row) => row.parts.map((part) => [part, row] as const)));
   return {
+    knows: (name) => byName.has(layerPattern(name).pattern) || table.fromPublished(name) !== undefined,
     fromPublished(tensors) {
       const own = new Map<string, TensorView>();
       const names = new Map<string, string>();

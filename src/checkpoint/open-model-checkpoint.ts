@@ -1,5 +1,5 @@
 /** A checkpoint in any container: one model, or the parts of many ranks. */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { InputError } from '../errors/index.js';
 import { type FileTensor, fileStatus, listFolder, type TensorView, viewOf } from '../formats/index.js';
 import { log } from '../log/index.js';
@@ -35,9 +35,7 @@ export function openModelCheckpoint(path: string, options: OpenModelCheckpointOp
   if (isZeroCheckpoint(path)) return openZero(path, options);
   const folders = rankFolders(path);
   const parts =
-    folders === undefined
-      ? [openModelFiles(path)]
-      : folders.map((folder) => openModelFiles(newestFile(folder)));
+    folders === undefined ? [openModelFiles(path)] : rankFiles(folders).map((file) => openModelFiles(file));
   const [first] = parts;
   if (first === undefined) throw new InputError(`${path} holds no rank.`);
   return {
@@ -96,22 +94,73 @@ function rankFolders(path: string): string[] | undefined {
   return numbers.map((number) => join(path, `rank_${number}`));
 }
 
-/** Training leaves PREFIX-EPOCH_STEP.ckpt for each save: the last one counts. */
-function newestFile(folder: string): string {
-  const names = listFolder(folder).filter((name) => /\.(ckpt|safetensors|bin|pt)$/.test(name));
-  const [only] = names;
-  if (only === undefined) throw new InputError(`${folder} holds no checkpoint file.`);
-  if (names.length === 1) return join(folder, only);
-  const dated = names.flatMap((name) => {
-    const match = /-(\d+)_(\d+)\.[^.]+$/.exec(name);
-    return match === null ? [] : [{ name, epoch: Number(match[1]), step: Number(match[2]) }];
-  });
-  const [newest, second] = dated.sort((a, b) => b.epoch - a.epoch || b.step - a.step);
-  const isAmbiguous = second !== undefined && second.epoch === newest?.epoch && second.step === newest.step;
-  if (newest === undefined || isAmbiguous)
+interface RankFile {
+  readonly path: string;
+  /** `EPOCH_STEP` of PREFIX-EPOCH_STEP.ckpt, as training names each save; undefined for another name. */
+  readonly step: string | undefined;
+}
+
+/**
+ * One checkpoint file for each rank, all of one step: the newest that every rank has.
+ * @throws InputError if there is no such step, or a folder holds nothing or several files of it
+ */
+function rankFiles(folders: readonly string[]): string[] {
+  const held = folders.map(filesOfRank);
+  const dated = held.map((files) => files.filter(({ step }) => step !== undefined));
+  const isSingle = held.every((files) => files.length === 1);
+  if (isSingle && dated.every((files) => files.length === 0)) return held.flat().map(({ path }) => path);
+  const common = stepsOf(dated[0]).filter((step) => dated.every((files) => stepsOf(files).includes(step)));
+  const [step] = common.sort(newestFirst);
+  if (step === undefined)
     throw new InputError(
-      `${folder} holds ${names.slice(0, 5).join(', ')}; leave one checkpoint there, or name a file.`,
+      `${join(folders[0] ?? '', '..')}: no step of which every rank has a checkpoint: ` +
+        `${folders
+          .map((folder, rank) => `${basename(folder)} has ${showFiles(held[rank] ?? [])}`)
+          .slice(0, 4)
+          .join('; ')}. ` +
+        'Leave one checkpoint of one step in each folder.',
     );
-  log(`${folder}: ${names.length} checkpoints, taking the newest, ${newest.name}`);
-  return join(folder, newest.name);
+  for (const [rank, files] of dated.entries()) {
+    const [newest] = stepsOf(files).sort(newestFirst);
+    if (newest !== step)
+      log(
+        `${folders[rank]}: its newest checkpoint is ${newest}, but the newest that every rank has is ${step}; taking that`,
+      );
+    else if (files.length > 1)
+      log(`${folders[rank]}: ${files.length} checkpoints, taking the newest, ${step}`);
+  }
+  return dated.map((files, rank) => {
+    const [only, second] = files.filter((file) => file.step === step);
+    if (only !== undefined && second === undefined) return only.path;
+    throw new InputError(
+      `${folders[rank]} holds ${showFiles(held[rank] ?? [])}; leave one checkpoint there, or name a file.`,
+    );
+  });
+}
+
+function filesOfRank(folder: string): RankFile[] {
+  const names = listFolder(folder).filter((name) => /\.(ckpt|safetensors|bin|pt)$/.test(name));
+  if (names.length === 0) throw new InputError(`${folder} holds no checkpoint file.`);
+  return names.map((name) => {
+    const [, epoch, step] = /-(\d+)_(\d+)\.[^.]+$/.exec(name) ?? [];
+    const dated = epoch === undefined || step === undefined ? undefined : `${Number(epoch)}_${Number(step)}`;
+    return { path: join(folder, name), step: dated };
+  });
+}
+
+function stepsOf(files: readonly RankFile[] | undefined): string[] {
+  return [...new Set((files ?? []).flatMap(({ step }) => step ?? []))];
+}
+
+function newestFirst(a: string, b: string): number {
+  const [epochA = 0, stepA = 0] = a.split('_').map(Number);
+  const [epochB = 0, stepB = 0] = b.split('_').map(Number);
+  return epochB - epochA || stepB - stepA;
+}
+
+function showFiles(files: readonly RankFile[]): string {
+  return files
+    .slice(0, 5)
+    .map(({ path }) => basename(path))
+    .join(', ');
 }

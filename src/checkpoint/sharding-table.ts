@@ -9,6 +9,11 @@ export interface Split {
   readonly dim: 0 | 1;
   /** Equal blocks along it (a fused q|k|v has 3), each of which is cut. Default 1. */
   readonly blocks?: number;
+  /**
+   * Ranks may each hold the whole: MindFormers' vocab_emb_dp, and vocabularies that the ranks cannot share evenly. Default
+   * false.
+   */
+  readonly mayBeWhole?: boolean;
 }
 
 /** A row for every tensor that is cut; every rank has the whole of the others. */
@@ -40,8 +45,9 @@ export class ShardingTable {
   cut(own: string, view: TensorView, rank: number, ranks: number): TensorView {
     const split = this.splitOf(own);
     if (split === undefined || ranks === 1) return view;
-    const { dim, blocks = 1 } = split;
+    const { dim, blocks = 1, mayBeWhole = false } = split;
     const size = (view.shape[dim] ?? Number.NaN) / blocks / ranks;
+    if (mayBeWhole && !Number.isInteger(size)) return view;
     if (!Number.isInteger(size) || size === 0)
       throw new InputError(
         `${own} has shape [${view.shape.join(', ')}]; ${ranks} ranks cannot share its dimension ${dim}` +
@@ -51,6 +57,14 @@ export class ShardingTable {
     const starts = Array.from({ length: blocks }, (_, block) => (block * ranks + rank) * size);
     const parts = starts.map((start) => cut(view, start, start + size));
     return dim === 0 ? stackRows(parts) : stackColumns(parts);
+  }
+
+  /** Shapes that a rank's part of a tensor of this shape may have. */
+  partShapes(own: string, shape: readonly number[], ranks: number): readonly (readonly number[])[] {
+    const split = this.splitOf(own);
+    if (split === undefined || ranks === 1) return [shape];
+    const cut = shape.map((size, dim) => (dim === split.dim ? size / ranks : size));
+    return split.mayBeWhole === true ? [cut, shape] : [cut];
   }
 
   /** The whole tensor from the parts of all ranks, in their order. */

@@ -23,6 +23,7 @@ import {
 const specs = {
   ...modelOptions,
   tokenizer: { kind: 'string', value: 'PATH', help: 'default: the one in the model folder' },
+  'parse-special': { kind: 'flag', help: 'names of special tokens in messages become these tokens' },
   system: { kind: 'string', value: 'TEXT', help: 'a system text for the whole conversation' },
   message: {
     kind: 'strings',
@@ -118,6 +119,7 @@ class Conversation {
     const messages: ChatMessage[] = [...this.#messages, { role: 'user', content: question }];
     const promptIds = architecture.chat.renderPrompt(messages, this.#tokenizer, {
       maxLength: promptLimit(maxLength, maxNewTokens),
+      parsesSpecial: this.#options['parse-special'],
     });
     const content = await this.#run(
       {

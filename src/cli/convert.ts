@@ -50,12 +50,12 @@ const specs = {
   },
   layout: {
     kind: 'string',
-    value: 'dp=D,mp=M,pp=P[,optimizer-shard]',
+    value: 'dp=D,mp=M,pp=P[,optimizer-shard[,threshold=KB]]',
     help: 'one folder rank_{i} for each rank, as MindSpore keeps them',
   },
   'source-layout': {
     kind: 'string',
-    value: 'dp=D,mp=M,…',
+    value: 'dp=D,mp=M,…,optimizer-shard,threshold=KB',
     help: 'of the ranks to read; default: layout.json there, else mp only',
   },
   'zero-weights': {
@@ -81,6 +81,11 @@ const specs = {
     kind: 'string',
     allowedValues: ['keep', 'drop'],
     help: 'Adam moments and counters; default: keep in ranks and .ckpt, else drop',
+  },
+  'leave-out': {
+    kind: 'string',
+    value: 'NAME,…',
+    help: 'tensors that are no parameter of the model and need not be written; others that nobody knows are refused',
   },
   'vocabulary-from': {
     kind: 'string',
@@ -143,6 +148,7 @@ export async function convert(args: readonly string[]): Promise<number> {
     loraAlpha: options['lora-alpha'],
     adapterNaming: options['adapter-names'],
     states: options['optimizer-states'],
+    leaveOut: options['leave-out']?.split(','),
     vocabulary: vocabularyOf(options['vocabulary-from'], options['vocabulary-to']),
     checkLogits: options['check-logits'],
     replace: options.overwrite,
@@ -204,7 +210,9 @@ function vocabularyOf(from: string | undefined, to: string | undefined) {
   throw new InputError('xinghe convert: --vocabulary-from and --vocabulary-to belong together; give both.');
 }
 
-/** "dp=2,mp=4,pp=1,optimizer-shard" */
+/**
+ * "dp=2,mp=4,pp=1,optimizer-shard,threshold=64"; the threshold in KB, as MindSpore's parallel_optimizer_threshold.
+ */
 function parseLayout(option: string, text: string): ParallelLayout {
   const sizes = new Map([
     ['dp', 1],
@@ -212,16 +220,21 @@ function parseLayout(option: string, text: string): ParallelLayout {
     ['pp', 1],
   ]);
   let optimizerShard = false;
+  let threshold = DEFAULT_SHARD_THRESHOLD / 1024;
   for (const part of text.split(',')) {
     const [key = '', value] = part.trim().split('=');
     if (key === 'optimizer-shard' && value === undefined) {
       optimizerShard = true;
       continue;
     }
-    const size = Number(value);
+    const size = value === undefined || !/^\d+$/.test(value) ? Number.NaN : Number(value);
+    if (key === 'threshold' && Number.isSafeInteger(size)) {
+      threshold = size;
+      continue;
+    }
     if (!sizes.has(key) || !Number.isSafeInteger(size) || size < 1)
       throw new InputError(
-        `xinghe convert: ${option} is "${text}"; give sizes from 1 as in dp=2,mp=4,pp=1,optimizer-shard.`,
+        `xinghe convert: ${option} is "${text}"; give sizes from 1 as in dp=2,mp=4,pp=1,optimizer-shard,threshold=64 (KB).`,
       );
     sizes.set(key, size);
   }
@@ -230,7 +243,7 @@ function parseLayout(option: string, text: string): ParallelLayout {
     modelParallel: sizes.get('mp') ?? 1,
     pipelineStages: sizes.get('pp') ?? 1,
     optimizerShard,
-    shardThreshold: DEFAULT_SHARD_THRESHOLD,
+    shardThreshold: threshold * 1024,
   };
 }
 

@@ -24,6 +24,10 @@ const specs = {
   output: { kind: 'string', value: 'PATH', required: true, help: 'new folder, or a new file *.mindrecord' },
   format: { kind: 'string', allowedValues: ['safetensors', 'mindrecord'], help: 'default: safetensors' },
   packing: { kind: 'string', allowedValues: packings, help: 'default: as the recipe was published' },
+  'parse-special': {
+    kind: 'flag',
+    help: 'names of special tokens in texts become these tokens; default: text',
+  },
   answers: { kind: 'string', allowedValues: ['all', 'last'], help: 'learned answers; default: as published' },
   weights: { kind: 'string', value: 'MIX.json', help: '{path: weight} or {"phases": […]}' },
   validation: { kind: 'number', value: 'SHARE', min: 0, help: 'share of the samples held out, e.g. 0.01' },
@@ -68,6 +72,7 @@ export async function dataPrepare(args: readonly string[]): Promise<number> {
     container: options.format,
     packing: options.packing,
     answers: options.answers,
+    parsesSpecial: options['parse-special'],
     weights: options.weights,
     validation: options.validation,
     shuffle: options.shuffle,

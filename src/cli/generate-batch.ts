@@ -26,6 +26,10 @@ export const batchOptions = {
   overwrite: { kind: 'flag', help: 'begin anew where the output exists' },
   chat: { kind: 'flag', help: "ask each question in the model's chat format" },
   template: { kind: 'string', value: 'TEXT', help: 'put each question into this text, at its {}' },
+  'parse-special': {
+    kind: 'flag',
+    help: 'with --chat: names of special tokens in messages become these tokens',
+  },
   system: { kind: 'string', value: 'TEXT', help: 'with --chat: a system text before each question' },
   details: { kind: 'flag', help: 'answers also say finish_reason and their numbers of tokens' },
   parallel: { kind: 'integer', min: 1, help: 'questions at the same time; default 16' },
@@ -162,12 +166,13 @@ function requestOf(
   index: number,
 ): TextRequest {
   const isChat = options.chat || typeof content !== 'string';
+  const parsesSpecial = options['parse-special'];
   const system = options.system === undefined ? [] : [{ role: 'system' as const, content: options.system }];
   const promptIds =
     typeof content !== 'string'
-      ? architecture.chat.renderPrompt(content, tokenizer)
+      ? architecture.chat.renderPrompt(content, tokenizer, { parsesSpecial })
       : isChat
-        ? architecture.chat.renderPrompt([...system, { role: 'user', content }], tokenizer)
+        ? architecture.chat.renderPrompt([...system, { role: 'user', content }], tokenizer, { parsesSpecial })
         : // A function, because $& and its like mean something in a replacement text.
           tokenizer.encode(options.template?.replace('{}', () => content) ?? content, {
             addSpecialTokens: true,

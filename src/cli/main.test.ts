@@ -469,7 +469,14 @@ describe('train', () => {
   test('a run, its files, and the second one that is refused', async () => {
     expect(await main(train(base, '--json')), stderr).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ output: run, steps: 2 });
-    expect(readdirSync(run).sort()).toEqual(['final', 'loss.svg', 'metrics.jsonl']);
+    expect(readdirSync(run).sort()).toEqual([
+      'config.yaml',
+      'final',
+      'loss.svg',
+      'metrics.jsonl',
+      'run.log',
+      'starts.jsonl',
+    ]);
     const lines = readFileSync(join(run, 'metrics.jsonl'), 'utf8').trim().split('\n');
     expect(lines.map((line) => JSON.parse(line).step)).toEqual([1, 2]);
     stdout = '';
@@ -505,9 +512,12 @@ describe('train', () => {
     expect(readdirSync(target).sort()).toEqual([
       'adapter',
       'checkpoints',
+      'config.yaml',
       'final',
       'loss.svg',
       'metrics.jsonl',
+      'run.log',
+      'starts.jsonl',
     ]);
     for (const path of ['adapter', 'checkpoints/step-2'])
       expect(readdirSync(join(target, path)).sort()).toEqual([

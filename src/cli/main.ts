@@ -1,6 +1,7 @@
 /** The command line: finds the command, and turns what it throws into an exit code and a message. */
 import { didYouMeanHint } from '../config/index.js';
 import { InputError, InterruptedError } from '../errors/index.js';
+import { watchStderr, writeStderr } from '../log/index.js';
 import { EXIT_BAD_INPUT, HelpRequest } from './options.js';
 
 export interface Command {
@@ -29,6 +30,10 @@ const commands: Readonly<Record<string, Command>> = {
   train: {
     summary: 'pre-train or fine-tune (full, LoRA) by a configuration file',
     load: async () => (await import('./train.js')).train,
+  },
+  watch: {
+    summary: 'the page of finished and running training runs, several side by side',
+    load: async () => (await import('./watch.js')).watch,
   },
   plan: {
     summary: 'memory and time of a training run before it is started',
@@ -62,6 +67,7 @@ const EXIT_INTERRUPTED = 130;
 /** Runs one command. @returns the exit code: 0 done, 1 failure, 2 bad input or usage, 130 interrupted */
 export async function main(argv: readonly string[]): Promise<number> {
   const [name, ...args] = argv;
+  watchStderr();
   try {
     if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
       process.stdout.write(overview());
@@ -81,20 +87,18 @@ export async function main(argv: readonly string[]): Promise<number> {
       return 0;
     }
     if (error instanceof InputError) {
-      process.stderr.write(`xinghe: ${error.message}\n`);
+      writeStderr(`xinghe: ${error.message}\n`);
       return EXIT_BAD_INPUT;
     }
     if (error instanceof InterruptedError) {
-      process.stderr.write(`xinghe: ${error.message}\n`);
+      writeStderr(`xinghe: ${error.message}\n`);
       return error.isHandedOver ? 0 : EXIT_INTERRUPTED;
     }
     if (isFileError(error)) {
-      process.stderr.write(`xinghe: ${error.path}: ${error.message}\n`);
+      writeStderr(`xinghe: ${error.path}: ${error.message}\n`);
       return EXIT_BAD_INPUT;
     }
-    process.stderr.write(
-      `xinghe: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-    );
+    writeStderr(`xinghe: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
     return EXIT_FAILURE;
   }
 }

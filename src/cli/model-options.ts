@@ -35,7 +35,7 @@ export function loadModelByOptions(options: OptionValues<typeof modelOptions>): 
 
 /** The base has its dtype from loading. */
 function castAdapter(layer: LoraLinear, dtype: DType): void {
-  for (const part of ['loraA', 'loraB', 'loraMagnitude'] as const) {
+  for (const part of ['loraA', 'loraB', 'loraMagnitude', 'loraBias'] as const) {
     const parameter = layer[part];
     if (parameter !== undefined) layer.assign(part, parameter.to(dtype));
   }

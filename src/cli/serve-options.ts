@@ -23,6 +23,11 @@ export const serveSpecs = {
     value: 'NAME…',
     help: 'further names of this server, where it has no keys',
   },
+  'trust-proxy': {
+    kind: 'strings',
+    value: 'ADDRESS…',
+    help: 'proxies whose X-Forwarded-For the log believes, e.g. 127.0.0.1 10.0.0.0/8',
+  },
   adapter: { kind: 'strings', value: 'NAME=PATH…', help: 'LoRA adapters, each a model of its own name' },
   'served-model-name': {
     kind: 'string',
@@ -31,6 +36,10 @@ export const serveSpecs = {
   },
   tokenizer: { kind: 'string', value: 'PATH', help: 'default: the one in the model folder' },
   'chat-template': { kind: 'string', value: 'FILE|model', help: "Jinja; default: the family's own format" },
+  'parse-special': {
+    kind: 'flag',
+    help: 'names of special tokens in messages become these tokens; default: text',
+  },
   'allow-chat-template': { kind: 'flag', help: 'requests may bring templates of their own' },
   config,
   dtype,
@@ -47,7 +56,12 @@ export const serveSpecs = {
     help: 'int8 holds twice as many; default auto',
   },
   'no-prefix-cache': { kind: 'flag', help: 'compute beginnings that were seen before again' },
+  'share-prefixes': {
+    kind: 'flag',
+    help: 'keys find beginnings of each other in the cache, and can tell so',
+  },
   speculate: { kind: 'integer', min: 0, help: 'tokens guessed from repetitions in the text; default 0' },
+  'allow-priority': { kind: 'flag', help: 'every caller may say whose request goes first' },
   'max-queued-requests': { kind: 'integer', min: 1, help: 'further ones get 429; default 256' },
   'max-queued-tokens': { kind: 'integer', min: 1, help: 'of their prompts together; default 262144' },
   'max-requests-per-key': {
@@ -87,6 +101,7 @@ export function readServeOptions(options: ServeCommandOptions, version: string):
       id: options['served-model-name'],
       configPath: options.config,
       tokenizerPath: options.tokenizer,
+      parsesSpecial: options['parse-special'],
     },
     engine: {
       dtype: options.dtype,
@@ -111,6 +126,8 @@ export function readServeOptions(options: ServeCommandOptions, version: string):
     stallSeconds: options['stall-timeout'],
     chatTemplate: readChatTemplate(options['chat-template']),
     allowChatTemplate: options['allow-chat-template'],
+    allowPriority: options['allow-priority'],
+    sharePrefixes: options['share-prefixes'],
     openMetrics: options['open-metrics'],
     http: {
       host: options.host,
@@ -119,6 +136,7 @@ export function readServeOptions(options: ServeCommandOptions, version: string):
       allowOpen: options['allow-open'],
       allowedOrigins: options['allow-origin'],
       allowedHosts: options['allow-host'],
+      trustedProxies: options['trust-proxy'],
       maxConcurrentPerKey: options['max-requests-per-key'],
       ...(options.quiet && { accessLog: null }),
     },

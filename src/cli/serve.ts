@@ -14,7 +14,7 @@ export async function serve(args: readonly string[]): Promise<number> {
       summary: 'a model behind an OpenAI-compatible API, with a chat page',
       notes:
         'Ready when GET /health answers 200. Keys may also stand in XINGHE_API_KEY and XINGHE_ADMIN_KEY.\n' +
-        'SIGTERM or Ctrl-C waits for the requests under way and ends; a second Ctrl-C ends at once.',
+        'SIGTERM, SIGHUP or Ctrl-C waits for the requests under way and ends; a second Ctrl-C ends at once.',
     },
     serveSpecs,
     args,
@@ -50,7 +50,7 @@ export async function serve(args: readonly string[]): Promise<number> {
   process.exit(EXIT_INTERRUPTED);
 }
 
-/** SIGTERM and SIGINT ask for the end; SIGINT after that, for the end at once. */
+/** SIGTERM, SIGHUP and SIGINT ask for the end; SIGINT after that, for the end at once. */
 class EndSignals {
   readonly asked: Promise<void>;
   readonly askedAgain: Promise<void>;
@@ -65,10 +65,12 @@ class EndSignals {
     this.askedAgain = new Promise((resolve) => {
       insist = resolve;
     });
-    process.on('SIGTERM', () => {
-      count += 1;
-      ask();
-    });
+    // SIGHUP: the terminal is gone. Node ends at it unless it is heard, even where nohup had it ignored.
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const)
+      process.on(signal, () => {
+        count += 1;
+        ask();
+      });
     process.on('SIGINT', () => {
       count += 1;
       ask();

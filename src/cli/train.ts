@@ -1,8 +1,10 @@
 /** `xinghe train`: a run by its configuration file. */
 import { loadTrainingConfig } from '../compat/index.js';
+import { InputError } from '../errors/index.js';
 import { log } from '../log/index.js';
-import { runTraining } from '../training/index.js';
+import { dryRun, runTraining, type TrainConfig } from '../training/index.js';
 import { parseOptions } from './options.js';
+import { plan } from './plan.js';
 
 const specs = {
   config: {
@@ -15,13 +17,17 @@ const specs = {
   resume: {
     kind: 'string',
     value: 'auto|PATH',
-    help: 'go on from the newest checkpoint in the output folder, or from this one',
+    help: 'go on from the newest checkpoint in the output folder (from the start if it has none), or from this one',
   },
   watch: {
     kind: 'integer',
     min: 0,
     value: 'PORT',
     help: 'serve a live page of the run on this port of 127.0.0.1; 0 takes a free one',
+  },
+  'dry-run': {
+    kind: 'flag',
+    help: 'read and check everything, show configuration, plan and first rows; nothing is written',
   },
   json: { kind: 'flag', help: 'print a summary as JSON on stdout' },
 } as const;
@@ -37,12 +43,48 @@ export async function train(args: readonly string[]): Promise<number> {
     ...(options.watch === undefined ? [] : [`watch.port=${options.watch}`]),
   ]);
   for (const note of notes) log(note);
+  const from = options.resume ?? (resume === true ? 'auto' : resume || undefined);
+  if (options['dry-run']) {
+    if (options.json)
+      throw new InputError(
+        'xinghe train: --dry-run prints text; for numbers, xinghe plan --config FILE --json',
+      );
+    return rehearse(config, options, from);
+  }
   const { losses, tokens, seconds, evaluations, skippedSteps } = await runTraining(config, {
-    resume: options.resume ?? (resume === true ? 'auto' : resume || undefined),
+    resume: from,
   });
   if (options.json)
     process.stdout.write(
       `${JSON.stringify({ output: config.output, steps: losses.length, first_loss: losses[0]?.loss, last_loss: losses.at(-1)?.loss, eval_loss: evaluations.at(-1)?.loss, skipped_steps: skippedSteps, tokens, seconds })}\n`,
     );
   return 0;
+}
+
+async function rehearse(
+  config: TrainConfig,
+  options: { readonly config: string; readonly set: readonly string[] },
+  resume: string | undefined,
+): Promise<number> {
+  const found = await dryRun(config, { resume });
+  const { steps, stepsDone, rowsPerStep, rows, heldOutRows, firstRows } = found;
+  process.stdout.write(`${found.config}\n`);
+  const code = await plan([
+    '--config',
+    options.config,
+    ...(options.set.length === 0 ? [] : ['--set', ...options.set]),
+  ]);
+  const behind = stepsDone === 0 ? '' : `, ${stepsDone} of them done`;
+  const epochs = (steps * rowsPerStep) / rows;
+  process.stdout.write(
+    [
+      `\n${steps} steps of ${rowsPerStep} rows${behind}; ${rows} rows, ${epochs.toPrecision(3)} epochs`,
+      ...(heldOutRows === undefined ? [] : [`${heldOutRows} held-out rows`]),
+      'the first rows (learned text within ⟦ ⟧):',
+      ...firstRows,
+      '',
+    ].join('\n'),
+  );
+  log(`dry run: nothing was written; ${config.output} is as it was`);
+  return code;
 }

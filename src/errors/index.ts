@@ -19,6 +19,11 @@ export class NonFiniteError extends InputError {
   override readonly name = 'NonFiniteError';
 }
 
+/** A run that ended with the parameters it began with. Exit code 1: nothing is wrong with the input, and nothing came out. */
+export class NothingLearnedError extends Error {
+  override readonly name = 'NothingLearnedError';
+}
+
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -51,7 +51,7 @@ export {
   type GrammarCompilerOptions,
 } from './structured/grammar-compiler.js';
 export type { GrammarSpec } from './structured/grammar-spec.js';
-export { relocateReferences, schemaPath } from './structured/relocate-references.js';
-export { HONOURED_KEYWORDS } from './structured/schema-keywords.js';
-export { STRING_FORMATS } from './structured/string-formats.js';
-export type { ConstraintSource, TokenConstraint } from './structured/token-constraint.js';
+export { relocateReferences, schemaPath } from './structured/schema/relocate-references.js';
+export { HONOURED_KEYWORDS } from './structured/schema/schema-keywords.js';
+export { STRING_FORMATS } from './structured/schema/string-formats.js';
+export type { CompileOptions, ConstraintSource, TokenConstraint } from './structured/token-constraint.js';

@@ -23,7 +23,7 @@ interface CommonRequest {
   /** 0 where the prompt is padding; default: where the model's maskedTokenId stands. Same length as promptIds. */
   readonly attentionMask?: readonly number[] | undefined;
   readonly maxNewTokens: number;
-  /** No stop id is chosen before this many tokens. Default 0. */
+  /** No stop id is chosen before this many tokens, and a stop string begins behind them. Default 0. */
   readonly minNewTokens?: number | undefined;
   /** Default greedy. */
   readonly sampling?: SamplingParameters | undefined;
@@ -50,6 +50,8 @@ interface CommonRequest {
   readonly promptLogProbsFrom?: number | undefined;
   /** Beam search in place of sampling. */
   readonly beams?: BeamParameters | undefined;
+  /** Who asks: clients take turns where something is made for one request at a time. Default: all are one. */
+  readonly client?: string | undefined;
   /** Requests share cached prefixes with those of the same salt only. */
   readonly cacheSalt?: string | undefined;
   /** Lower goes first; equals in order of arrival. Default 0. */

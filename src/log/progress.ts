@@ -1,4 +1,5 @@
 /** Progress on stderr: one line redrawn on a terminal, a plain line every few seconds elsewhere. */
+import { writeStderr } from './stderr.js';
 
 export interface ProgressOptions {
   /** What is being done, e.g. "pre-training". */
@@ -38,7 +39,7 @@ export class Progress {
   /** Shows the last state and ends the line. */
   finish(note = ''): void {
     this.#show(note);
-    if (this.#terminal) process.stderr.write('\n');
+    if (this.#terminal) writeStderr('\n');
   }
 
   /** Seconds since the start. */
@@ -70,13 +71,13 @@ export class Progress {
     else parts.push(formatDuration(this.seconds));
     if (note !== '') parts.push(note);
     if (!this.#terminal) {
-      process.stderr.write(`${label}: ${parts.join(', ')}\n`);
+      writeStderr(`${label}: ${parts.join(', ')}\n`);
       return;
     }
     const filled = total === undefined ? 0 : Math.round((BAR_WIDTH * this.#done) / Math.max(total, 1));
     const bar = total === undefined ? '' : `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)} `;
     const width = (process.stderr.columns ?? 100) - 1;
-    process.stderr.write(`\r\u001b[K${`${label} ${bar}${parts.join(', ')}`.slice(0, width)}`);
+    writeStderr(`\r\u001b[K${`${label} ${bar}${parts.join(', ')}`.slice(0, width)}`);
   }
 }
 

@@ -1,5 +1,5 @@
-/** Which adapter each row of a forward pass uses: set once a pass, read by every adapted layer. */
-import { intTensor, scope, type Tensor } from '../tensor/index.js';
+/** Which adapter each row of a forward pass uses: told once a pass, read by every adapted layer. */
+import { intTensor, scope, Tensor } from '../tensor/index.js';
 
 /** Rows of one adapter. */
 export interface RowGroup {
@@ -74,4 +74,16 @@ function runsOf(adapterOfRow: readonly (number | undefined)[]): Run[] {
     start = end;
   }
   return runs;
+}
+
+/** The rows of a group. @param tensor [N, ...] */
+export function rowsOf(tensor: Tensor, rows: RowGroup['rows']): Tensor {
+  if (rows === 'all') return tensor;
+  return rows instanceof Tensor ? tensor.indexSelect(0, rows) : tensor.narrow(0, rows.start, rows.length);
+}
+
+/** @param outputs [N, ...], of which the rows of the group are written */
+export function replaceRows(outputs: Tensor, rows: RowGroup['rows'], values: Tensor): void {
+  if (rows instanceof Tensor) outputs.indexCopy_(0, rows, values);
+  else rowsOf(outputs, rows).copy_(values);
 }

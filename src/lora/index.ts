@@ -3,4 +3,5 @@ export { applyLora, loraLayers, mergeLora } from './apply-lora.js';
 export { initializeLora, learningRateFactors } from './initialize-lora.js';
 export { LoraLinear } from './lora-linear.js';
 export { type LoraOptions, loraScale } from './lora-options.js';
+export { MultiEmbedding } from './multi-embedding.js';
 export { type LoraUpdate, MultiLoraLinear } from './multi-lora-linear.js';

@@ -18,6 +18,8 @@ export function initializeLora(
     const values = rand(layer.loraA.shape, generator, { low: -bound, high: bound });
     layer.assign('loraA', values.to(dtype).toDevice(device));
     layer.assign('loraB', zeros(layer.loraB.shape, { dtype, device }));
+    if (layer.loraBias !== undefined)
+      layer.assign('loraBias', zeros(layer.loraBias.shape, { dtype, device }));
     if (layer.loraMagnitude !== undefined)
       layer.assign('loraMagnitude', rowNorms(layer.dequantizedWeight()).to(dtype));
   });
@@ -32,10 +34,11 @@ export function learningRateFactors(
   ratio: number,
 ): Map<string, number> {
   const factors = new Map<string, number>();
-  for (const [path, { loraMagnitude }] of adapters) {
+  for (const [path, { loraMagnitude, loraBias }] of adapters) {
     factors.set(`${path}.loraA`, 1);
     factors.set(`${path}.loraB`, ratio);
     if (loraMagnitude !== undefined) factors.set(`${path}.loraMagnitude`, ratio);
+    if (loraBias !== undefined) factors.set(`${path}.loraBias`, ratio);
   }
   return factors;
 }

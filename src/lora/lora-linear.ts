@@ -30,6 +30,7 @@ export class LoraLinear extends WrappedLinear {
   loraA: Tensor; // [R, I]
   loraB: Tensor; // [O, R]
   loraMagnitude: Tensor | undefined; // [O], of DoRA
+  loraBias: Tensor | undefined; // [O], if the options say so
   readonly options: LoraOptions;
   /** Draws the dropout in training; undefined in evaluation and generation: no dropout. */
   dropoutGenerator: RandomGenerator | undefined;
@@ -42,12 +43,14 @@ export class LoraLinear extends WrappedLinear {
     this.loraA = parameter(options.rank, base.inFeatures);
     this.loraB = parameter(base.outFeatures, options.rank);
     this.loraMagnitude = options.dora === true ? parameter(base.outFeatures) : undefined;
+    this.loraBias = options.bias === true ? parameter(base.outFeatures) : undefined;
   }
 
   forward(x: Tensor): Tensor {
     const { base, loraMagnitude: magnitude } = this;
     const dropped = this.#dropOut(x);
-    const update = linear(linear(dropped, this.loraA.to(x.dtype)), this.loraB.to(x.dtype)).mul(this.scale);
+    const inner = linear(dropped, this.loraA.to(x.dtype));
+    const update = linear(inner, this.loraB.to(x.dtype), this.loraBias?.to(x.dtype)).mul(this.scale);
     const result = base.forward(x);
     if (magnitude === undefined) return result.add(update);
     const biased = dropped === x ? result : base.forward(dropped);
@@ -92,8 +95,8 @@ export class LoraLinear extends WrappedLinear {
 
   /** The parameters of the adapter, without those of the base. */
   get adapterParameters(): Tensor[] {
-    const { loraA, loraB, loraMagnitude } = this;
-    return loraMagnitude === undefined ? [loraA, loraB] : [loraA, loraB, loraMagnitude];
+    const { loraA, loraB, loraMagnitude, loraBias } = this;
+    return [loraA, loraB, loraMagnitude, loraBias].filter((tensor) => tensor !== undefined);
   }
 
   /** The weight with the adapter worked in, in the base's layout and the dtype of its dense weight. */
@@ -107,6 +110,20 @@ export class LoraLinear extends WrappedLinear {
         merged = merged.mul(this.loraMagnitude.to(wide).div(this.#norms()).unsqueeze(1));
       const placed = this.layout === 'out-in' ? merged : merged.transpose(0, 1).contiguous();
       return placed.to(weight.dtype);
+    });
+  }
+
+  /** The bias with the adapter's worked in; the base's where that has none. Throws TypeError if the base has no place for it. */
+  mergedBias(): Tensor | undefined {
+    const { bias } = this.base;
+    const { loraBias, loraMagnitude } = this;
+    if (loraBias === undefined) return bias;
+    if (bias === undefined) throw new TypeError('a bias of an adapter on a layer without one');
+    return noGrad(() => {
+      const wide = wideDType(bias);
+      let update = loraBias.to(wide).mul(this.scale);
+      if (loraMagnitude !== undefined) update = update.mul(loraMagnitude.to(wide).div(this.#norms()));
+      return bias.to(wide).add(update).to(bias.dtype);
     });
   }
 

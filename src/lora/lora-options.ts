@@ -9,6 +9,8 @@ export interface LoraOptions {
   readonly rankStabilized?: boolean;
   /** Learn the magnitude of each output beside the update (DoRA, Liu et al. 2024, arXiv 2402.09353). Default false. */
   readonly dora?: boolean;
+  /** A bias beside B, scaled as the update is. Default false. */
+  readonly bias?: boolean;
 }
 
 /** What the product of the two matrices is multiplied with. */

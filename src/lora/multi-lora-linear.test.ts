@@ -36,8 +36,10 @@ function plainLinear(layout: 'out-in' | 'in-out', dtype: FloatDType): Linear {
   return base;
 }
 
+type Matrices = LoraUpdate & { readonly loraA: Tensor; readonly loraB: Tensor };
+
 /** Matrices in float32, as adapters are mostly saved. */
-function updateOf(options: LoraOptions): LoraUpdate {
+function updateOf(options: LoraOptions): Matrices {
   return {
     options,
     loraA: values([options.rank, I], 'float32'),
@@ -47,7 +49,7 @@ function updateOf(options: LoraOptions): LoraUpdate {
 }
 
 /** The layer as it is with this adapter and no other. */
-function alone(base: Linear, { options, loraA, loraB, loraMagnitude }: LoraUpdate): LoraLinear {
+function alone(base: Linear, { options, loraA, loraB, loraMagnitude }: Matrices): LoraLinear {
   const layer = new LoraLinear(base, options);
   layer.assign('loraA', loraA.clone());
   layer.assign('loraB', loraB.clone());

@@ -5,8 +5,8 @@
  * Shapes: N rows (leading dimensions flattened), n rows of one adapter, I input features, O output features, R rank.
  */
 import type { Linear } from '../nn/index.js';
-import { isFloatDType, noGrad, operator, scope, Tensor } from '../tensor/index.js';
-import type { AdapterMapping, RowGroup } from './adapter-mapping.js';
+import { isFloatDType, noGrad, operator, scope, type Tensor } from '../tensor/index.js';
+import { type AdapterMapping, replaceRows, rowsOf } from './adapter-mapping.js';
 import { type LoraOptions, loraScale } from './lora-options.js';
 import { rowNorms } from './row-norms.js';
 import { WrappedLinear } from './wrapped-linear.js';
@@ -16,17 +16,25 @@ const linear = operator('xinghe::linear');
 /** What one adapter is to one layer. */
 export interface LoraUpdate {
   readonly options: LoraOptions;
-  readonly loraA: Tensor; // [R, I]
-  readonly loraB: Tensor; // [O, R]
+  /** None: only weight or bias are its own. */
+  readonly loraA?: Tensor | undefined; // [R, I]
+  readonly loraB?: Tensor | undefined; // [O, R]
   /** Needed if the options say DoRA. */
   readonly loraMagnitude?: Tensor | undefined; // [O]
+  readonly loraBias?: Tensor | undefined; // [O]
+  /** In place of the base's. */
+  readonly weight?: Tensor | undefined; // [O, I], or [I, O] with layout in-out
+  readonly bias?: Tensor | undefined; // [O]
 }
 
 /** In the dtype of the layer, ready to be used. */
 interface AttachedUpdate {
   readonly scale: number;
-  readonly loraA: Tensor; // [R, I]
-  readonly loraB: Tensor; // [O, R]
+  readonly matrices:
+    | { readonly loraA: Tensor; readonly loraB: Tensor; readonly loraBias: Tensor | undefined }
+    | undefined;
+  /** Where weight or bias are its own: both. */
+  readonly own: { readonly weight: Tensor; readonly bias: Tensor | undefined } | undefined;
   /** m / ||W + scale * B A|| of DoRA, and that less 1. */
   readonly direction: { readonly factor: Tensor; readonly excess: Tensor } | undefined; // [O]
 }
@@ -43,34 +51,54 @@ export class MultiLoraLinear extends WrappedLinear {
   }
 
   /** Takes copies in the dtype of the base (a quantised base: in their own). The base's weight must not change afterwards. */
-  attach(adapter: number, { options, loraA, loraB, loraMagnitude }: LoraUpdate): void {
+  attach(adapter: number, update: LoraUpdate): void {
     this.detach(adapter);
+    noGrad(() =>
+      scope(() => {
+        const attached = this.#prepare(update);
+        // Kept when all are made, so that nothing stays behind when memory runs out before.
+        for (const tensor of tensorsOf(attached)) tensor.keep();
+        this.#updates.set(adapter, attached);
+      }),
+    );
+  }
+
+  #prepare(update: LoraUpdate): AttachedUpdate {
+    const { options, loraA, loraB, loraMagnitude, loraBias, weight, bias } = update;
     const scale = loraScale(options);
     const { dtype, device } = this.weight;
     const own = (tensor: Tensor): Tensor => {
       const placed = tensor.toDevice(device).to(isFloatDType(dtype) ? dtype : tensor.dtype);
       return placed === tensor ? tensor.clone() : placed;
     };
-    noGrad(() =>
-      scope(() => {
-        let direction: AttachedUpdate['direction'];
-        if (options.dora === true) {
-          if (loraMagnitude === undefined) throw new TypeError('an adapter of DoRA without a magnitude');
-          // The norms come from the matrices as they were saved, as in LoraLinear.
-          const norms = rowNorms(this.base.dequantizedWeight(), {
-            loraA: loraA.toDevice(device),
-            loraB: loraB.toDevice(device),
-            scale,
-          });
-          const factor = loraMagnitude.toDevice(device).to(norms.dtype).div(norms);
-          direction = { factor: own(factor), excess: own(factor.sub(1)) };
-        }
-        const update = { scale, loraA: own(loraA), loraB: own(loraB), direction };
-        // Kept when all are made, so that nothing stays behind when memory runs out before.
-        for (const tensor of tensorsOf(update)) tensor.keep();
-        this.#updates.set(adapter, update);
-      }),
-    );
+    const turned =
+      weight === undefined || this.layout === 'out-in' ? weight : weight.transpose(0, 1).contiguous();
+    const dense = turned?.toDevice(device) ?? this.base.dequantizedWeight(); // [O, I]
+    const usedBias = bias ?? this.bias;
+    const replaced =
+      weight === undefined && bias === undefined
+        ? undefined
+        : { weight: own(dense), bias: usedBias === undefined ? undefined : own(usedBias) };
+    if (loraA === undefined || loraB === undefined)
+      return { scale, matrices: undefined, own: replaced, direction: undefined };
+    let direction: AttachedUpdate['direction'];
+    if (options.dora === true) {
+      if (loraMagnitude === undefined) throw new TypeError('an adapter of DoRA without a magnitude');
+      // The norms come from the matrices as they were saved, as in LoraLinear.
+      const norms = rowNorms(dense, {
+        loraA: loraA.toDevice(device),
+        loraB: loraB.toDevice(device),
+        scale,
+      });
+      const factor = loraMagnitude.toDevice(device).to(norms.dtype).div(norms);
+      direction = { factor: own(factor), excess: own(factor.sub(1)) };
+    }
+    const matrices = {
+      loraA: own(loraA),
+      loraB: own(loraB),
+      loraBias: loraBias === undefined ? undefined : own(loraBias),
+    };
+    return { scale, matrices, own: replaced, direction };
   }
 
   /** Frees what the adapter had here; nothing if it had nothing. */
@@ -105,12 +133,16 @@ export class MultiLoraLinear extends WrappedLinear {
     return result;
   }
 
-  /** The same steps as in LoraLinear. @param x [..., I] @param result of the base [..., O] */
-  #adapt(x: Tensor, result: Tensor, { loraA, loraB, scale, direction }: AttachedUpdate): Tensor {
+  /** The same steps as in LoraLinear. @param x [..., I] @param baseResult of the base [..., O] */
+  #adapt(x: Tensor, baseResult: Tensor, { matrices, own, scale, direction }: AttachedUpdate): Tensor {
     const { dtype } = x;
-    const update = linear(linear(x, loraA.to(dtype)), loraB.to(dtype)).mul(scale);
+    const result = own === undefined ? baseResult : linear(x, own.weight.to(dtype), own.bias?.to(dtype));
+    if (matrices === undefined) return result;
+    const { loraA, loraB, loraBias } = matrices;
+    const update = linear(linear(x, loraA.to(dtype)), loraB.to(dtype), loraBias?.to(dtype)).mul(scale);
     if (direction === undefined) return result.add(update);
-    const unbiased = this.bias === undefined ? result : result.sub(this.bias);
+    const bias = own === undefined ? this.bias : own.bias?.to(dtype);
+    const unbiased = bias === undefined ? result : result.sub(bias);
     const { factor, excess } = direction;
     return result.add(unbiased.mul(excess.to(dtype))).add(update.mul(factor.to(dtype)));
   }
@@ -121,16 +153,9 @@ export class MultiLoraLinear extends WrappedLinear {
   }
 }
 
-function tensorsOf({ loraA, loraB, direction }: AttachedUpdate): Tensor[] {
-  return direction === undefined ? [loraA, loraB] : [loraA, loraB, direction.factor, direction.excess];
-}
-
-function rowsOf(tensor: Tensor, rows: RowGroup['rows']): Tensor {
-  if (rows === 'all') return tensor;
-  return rows instanceof Tensor ? tensor.indexSelect(0, rows) : tensor.narrow(0, rows.start, rows.length);
-}
-
-function replaceRows(outputs: Tensor, rows: RowGroup['rows'], values: Tensor): void {
-  if (rows instanceof Tensor) outputs.indexCopy_(0, rows, values);
-  else rowsOf(outputs, rows).copy_(values);
+function tensorsOf({ matrices, own, direction }: AttachedUpdate): Tensor[] {
+  return [
+    ...[matrices?.loraA, matrices?.loraB, matrices?.loraBias],
+    ...[own?.weight, own?.bias, direction?.factor, direction?.excess],
+  ].filter((tensor) => tensor !== undefined);
 }

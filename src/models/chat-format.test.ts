@@ -103,6 +103,47 @@ for (const { family, prompts, format, load } of subjects)
       expect(answerText(format, [...ids.slice(prompt.length), 9, 9], tokenizer)).toBe('你好！');
     });
 
+    test('an empty system message is none, in prompts and in training', () => {
+      const turns = [user('一'), assistant('甲')];
+      for (const messages of [
+        [system(''), ...turns],
+        [system(''), system(''), ...turns],
+        [...turns.slice(0, 1), system(''), ...turns.slice(1)],
+      ])
+        expect(format.renderTraining(messages, tokenizer)).toMatchObject({
+          ids: format.renderTraining(turns, tokenizer).ids,
+        });
+      expect(format.renderPrompt([system(''), user('一')], tokenizer)).toEqual(
+        format.renderPrompt([user('一')], tokenizer),
+      );
+      expect(format.renderPrompt([system('s'), user('一')], tokenizer)).not.toEqual(
+        format.renderPrompt([user('一')], tokenizer),
+      );
+    });
+
+    test('marks and special tokens within a message are text, unless they are asked for', () => {
+      const names = [...tokenizer.specialTexts, '<end>', '<_end>', '<_bot>', '<User>', '</s>', '<ret>'];
+      const ends = format.stopTokenIds(tokenizer);
+      const specials = new Set([...tokenizer.specialTexts.map((name) => tokenizer.tokenToId(name)), ...ends]);
+      const count = (ids: readonly number[]): number => ids.filter((id) => specials.has(id)).length;
+      for (const name of names) {
+        const plain = count(format.renderPrompt([user('问')], tokenizer));
+        const asked = format.renderPrompt([user(`问${name}答${name}`)], tokenizer);
+        expect(count(asked), name).toBe(plain);
+        const told = format.renderPrompt([system(name), user('问')], tokenizer);
+        expect(count(told), name).toBe(count(format.renderPrompt([system('说'), user('问')], tokenizer)));
+        const row = format.renderTraining([user(name), assistant(`${name}。`)], tokenizer);
+        expect(count(row.ids), name).toBe(
+          count(format.renderTraining([user('问'), assistant('答')], tokenizer).ids),
+        );
+        if (count(tokenizer.encode(`问${name}答`)) > 0)
+          expect(
+            count(format.renderPrompt([user(`问${name}答`)], tokenizer, { parsesSpecial: true })),
+            name,
+          ).toBeGreaterThan(plain);
+      }
+    });
+
     test('which answers of several are learned', () => {
       const messages = [user('一'), assistant('甲'), user('二'), assistant('乙')];
       const learned = (answers?: 'all' | 'last'): string => {

@@ -3,7 +3,7 @@
  * trained on. The texts between the turns lie in the families' own chat-format.ts.
  */
 import { InputError } from '../errors/index.js';
-import type { Tokenizer } from '../tokenizers/index.js';
+import { cutTokenizer, literalText, type Tokenizer } from '../tokenizers/index.js';
 
 export type ChatRole = 'system' | 'user' | 'assistant';
 
@@ -12,12 +12,17 @@ export interface ChatMessage {
   readonly content: string;
 }
 
-export interface PromptOptions {
+export interface SpecialTokenOptions {
+  /** Names of special tokens within a message become these tokens. Default false: they are text like any other. */
+  readonly parsesSpecial?: boolean | undefined;
+}
+
+export interface PromptOptions extends SpecialTokenOptions {
   /** Most tokens that the prompt may have (see `promptLimit`): the oldest history is left out. Default: no limit. */
   readonly maxLength?: number | undefined;
 }
 
-export interface TrainingOptions {
+export interface TrainingOptions extends SpecialTokenOptions {
   /** Which answers are learned. Default: as the family's recipe was published. */
   readonly answers?: 'all' | 'last' | undefined;
 }
@@ -50,6 +55,35 @@ export interface ChatFormat {
   ): TrainingIds;
   /** Any of these ends an answer. @throws InputError for a tokenizer without them */
   stopTokenIds(tokenizer: Tokenizer): number[];
+}
+
+/**
+ * What holds for every family: an empty system message is none, and what a message says is text, even where it spells a
+ * special token or a mark of the format.
+ * @param marks of the format, where these are ordinary text to the tokenizer
+ */
+export function withLiteralContents(format: ChatFormat, marks: readonly string[] = []): ChatFormat {
+  const prepare = (
+    messages: readonly ChatMessage[],
+    tokenizer: Tokenizer,
+    parsesSpecial: boolean | undefined,
+  ): readonly [readonly ChatMessage[], Tokenizer] => {
+    const told = messages.filter(({ role, content }) => role !== 'system' || content !== '');
+    if (parsesSpecial === true) return [told, tokenizer];
+    const literal = told.map((message) => ({
+      ...message,
+      content: literalText(message.content, tokenizer, marks),
+    }));
+    const isPlain = literal.every(({ content }, index) => content === told[index]?.content);
+    return isPlain ? [told, tokenizer] : [literal, cutTokenizer(tokenizer, marks)];
+  };
+  return {
+    renderPrompt: (messages, tokenizer, options = {}) =>
+      format.renderPrompt(...prepare(messages, tokenizer, options.parsesSpecial), options),
+    renderTraining: (messages, tokenizer, options = {}) =>
+      format.renderTraining(...prepare(messages, tokenizer, options.parsesSpecial), options),
+    stopTokenIds: (tokenizer) => format.stopTokenIds(tokenizer),
+  };
 }
 
 /** Tokens left for a prompt: room for the answer is kept, at most half of the context. */

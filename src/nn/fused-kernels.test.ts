@@ -359,6 +359,33 @@ describe('weighted cross-entropy', () => {
       expect(gradient?.narrow(0, 1, 1).abs().max().item()).toBe(0);
     }));
 
+  it.each([-100, -1, 11])(
+    'takes any target of a row of weight 0, here %i, fused and composed alike',
+    (target) =>
+      scope(() => {
+        const values = randn([3, 11], new RandomGenerator(3));
+        const results = [false, true].map((isComposed) => {
+          const logits = values.mul(1).detach().setRequiresGrad(true);
+          // Integers as weights are not the fused kernel's.
+          const factors = isComposed ? intTensor([1, 0, 2], [3]) : weights([1, 0, 2]);
+          const loss = weightedCrossEntropySum(logits, intTensor([4, target, 7], [3]), factors);
+          const [gradient] = grad([loss], [logits]);
+          return { loss: loss.item(), gradient };
+        });
+        expect(results[0]?.loss).toBeCloseTo(results[1]?.loss ?? Number.NaN, 5);
+        expect(difference(results[0]?.gradient, results[1]?.gradient)).toBeLessThan(1e-6);
+        expect(results[1]?.gradient?.narrow(0, 1, 1).abs().max().item()).toBe(0);
+      }),
+  );
+
+  it.each([-100, -1, 11])('refuses target %i where it counts, composed too', (target) =>
+    scope(() =>
+      expect(() =>
+        weightedCrossEntropySum(zeros([2, 11]), intTensor([0, target], [2]), intTensor([1, 1], [2])),
+      ).toThrow(/out of (range|bounds)/),
+    ),
+  );
+
   it('is exact for logits that overflow an exponential', () =>
     scope(() => {
       const logits = intTensor([1000, 0, -1000], [1, 3]).to('float32').setRequiresGrad(true);

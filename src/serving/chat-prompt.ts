@@ -4,7 +4,7 @@
  */
 import { InputError } from '../errors/index.js';
 import type { ChatFormat, ChatMessage } from '../models/index.js';
-import type { Tokenizer } from '../tokenizers/index.js';
+import { encodeLiterally, type Tokenizer } from '../tokenizers/index.js';
 
 /** A message whose content is text; what is no text of the families' (tools) has become text before. */
 export interface ChatTurn {
@@ -15,13 +15,15 @@ export interface ChatTurn {
 export interface FamilyChatOptions {
   readonly addGenerationPrompt?: boolean | undefined;
   readonly continueFinalMessage?: boolean | undefined;
+  /** Names of special tokens within a message become these tokens. Default false. */
+  readonly parsesSpecial?: boolean | undefined;
 }
 
 export function renderFamilyChat(
   format: ChatFormat,
   tokenizer: Tokenizer,
   turns: readonly ChatTurn[],
-  { addGenerationPrompt = true, continueFinalMessage = false }: FamilyChatOptions,
+  { addGenerationPrompt = true, continueFinalMessage = false, parsesSpecial = false }: FamilyChatOptions,
 ): number[] {
   const last = turns.at(-1);
   if (last === undefined) throw new InputError('messages: there is none; give at least one.');
@@ -31,16 +33,17 @@ export function renderFamilyChat(
         `continue_final_message: the last message is the ${last.role}'s; it must be the assistant's.`,
       );
     // Apart from the question, as answers are in training.
-    const prompt = format.renderPrompt(strictMessages(turns.slice(0, -1)), tokenizer);
-    return [...prompt, ...tokenizer.encode(last.content)];
+    const prompt = format.renderPrompt(strictMessages(turns.slice(0, -1)), tokenizer, { parsesSpecial });
+    const begun = parsesSpecial ? tokenizer.encode(last.content) : encodeLiterally(tokenizer, last.content);
+    return [...prompt, ...begun];
   }
-  if (addGenerationPrompt) return format.renderPrompt(strictMessages(turns), tokenizer);
+  if (addGenerationPrompt) return format.renderPrompt(strictMessages(turns), tokenizer, { parsesSpecial });
   if (last.role !== 'assistant')
     throw new InputError(
       'add_generation_prompt: false needs a conversation that ends with an assistant message; ' +
         "this model's chat format has no end for a question alone.",
     );
-  return [...format.renderTraining(alternating(turns), tokenizer).ids];
+  return [...format.renderTraining(alternating(turns), tokenizer, { parsesSpecial }).ids];
 }
 
 /** Ends with a question: an empty one after an answer that is not to be continued. */
@@ -54,7 +57,9 @@ function strictMessages(turns: readonly ChatTurn[]): ChatMessage[] {
  * At most one system message, the first; then user and assistant in turns. Leading system messages become one; a later one
  * becomes part of the question beside it; neighbours of one role are joined by a newline.
  */
-export function alternating(turns: readonly ChatTurn[]): ChatMessage[] {
+export function alternating(all: readonly ChatTurn[]): ChatMessage[] {
+  // An empty system message is none, wherever it stands.
+  const turns = all.filter(({ role, content }) => role !== 'system' || content !== '');
   const firstOther = turns.findIndex(({ role }) => role !== 'system');
   const leading = firstOther < 0 ? turns : turns.slice(0, firstOther);
   const messages: ChatMessage[] = [];

@@ -59,6 +59,8 @@ export interface EngineService {
   generate(request: TextRequest, signal?: AbortSignal): AsyncIterable<TextEvent>;
   /** @throws InputError for a name that is taken, a folder that is no adapter of this model */
   loadAdapter(adapter: AdapterInfo): Promise<void>;
+  /** New weights under a name that is loaded: new requests take them, running ones finish with the old. Absent: cannot. */
+  replaceAdapter?(adapter: AdapterInfo): Promise<void>;
   /** Waits for the requests that use it. @throws InputError for an unknown name */
   unloadAdapter(name: string): Promise<void>;
   /** Ends the engine; requests under way end with EngineUnavailableError. */

@@ -1,7 +1,9 @@
 /** A model behind HTTP: starts the engine's process and the routes, and closes both. */
 import { InputError } from '../errors/index.js';
+import { ChatTemplate } from '../templates/index.js';
+import { anthropicRoutes } from './anthropic/index.js';
 import { EngineProcess, type QueueLimits, type TextEngineSetup } from './engine-process/index.js';
-import type { AdapterInfo } from './engine-service.js';
+import type { AdapterInfo, EngineService } from './engine-service.js';
 import {
   createHttpServer,
   type HttpServerOptions,
@@ -12,10 +14,14 @@ import {
   withOpenApi,
 } from './http/index.js';
 import { metricsRoute, ObservedEngine, ServingMetrics } from './metrics/index.js';
-import { openAiRoutes } from './openai/index.js';
+import { ollamaRoutes } from './ollama/index.js';
+import { createOpenAiContext, openAiRoutesOf } from './openai/index.js';
 import { pageFolder } from './page-folder.js';
+import { ReplaceableAdapters } from './replaceable-adapters.js';
+import { responsesRoutes } from './responses/index.js';
 import { type LoadServedModelOptions, loadServedModel, type ServedModel } from './served-model.js';
 import { telechatRoutes } from './telechat/index.js';
+import { TextDesk } from './texts/index.js';
 
 export interface ServeOptions {
   /** Of Xinghe. */
@@ -31,6 +37,10 @@ export interface ServeOptions {
   readonly chatTemplate?: { readonly text: string } | 'fromModel' | undefined;
   /** Requests may bring templates of their own. Default false. */
   readonly allowChatTemplate?: boolean | undefined;
+  /** Every caller may give a priority. Default false: those with an admin key. */
+  readonly allowPriority?: boolean | undefined;
+  /** Keys share cached prefixes. Default false. */
+  readonly sharePrefixes?: boolean | undefined;
   /** /metrics answers without a key. Default false. */
   readonly openMetrics?: boolean | undefined;
 }
@@ -39,11 +49,13 @@ export class ModelServer {
   readonly model: ServedModel;
   readonly engine: EngineProcess;
   readonly http: HttpService;
+  readonly #texts: TextDesk;
 
-  private constructor(model: ServedModel, engine: EngineProcess, http: HttpService) {
+  private constructor(model: ServedModel, engine: EngineProcess, http: HttpService, texts: TextDesk) {
     this.model = model;
     this.engine = engine;
     this.http = http;
+    this.#texts = texts;
   }
 
   /**
@@ -70,14 +82,19 @@ export class ModelServer {
       assumedLength: model.maxModelLength,
     });
     try {
+      const replaceable = new ReplaceableAdapters(engine);
       const metrics = new ServingMetrics({
         modelName: model.id,
         maxModelLength: model.maxModelLength,
-        engine,
+        engine: replaceable,
         cacheConfig: { cache_dtype: settings.kvDType ?? 'auto' },
       });
+      const texts = new TextDesk(model, { ...options.model, id: model.id });
       const routes = withOpenApi(
-        [...apiRoutes(model, engine, metrics, options), ...staticRoutes(pageFolder())],
+        [
+          ...apiRoutes({ model, engine: replaceable, texts }, metrics, options),
+          ...staticRoutes(pageFolder()),
+        ],
         {
           version: options.version,
           hasKeys: options.http?.keys?.isRequired ?? false,
@@ -85,7 +102,7 @@ export class ModelServer {
       );
       const http = createHttpServer(routes, { ...options.http, observer: metrics });
       await http.listen();
-      return new ModelServer(model, engine, http);
+      return new ModelServer(model, engine, http, texts);
     } catch (error) {
       await engine.close();
       throw error;
@@ -95,39 +112,63 @@ export class ModelServer {
   /** Waits for requests under way, `milliseconds` at most, then ends everything. */
   async close(milliseconds: number): Promise<void> {
     await this.http.drain(milliseconds);
+    await this.#texts.close();
     await this.engine.close();
   }
 }
 
+interface ServedParts {
+  readonly model: ServedModel;
+  readonly engine: EngineService;
+  readonly texts: TextDesk;
+}
+
 function apiRoutes(
-  model: ServedModel,
-  engine: EngineProcess,
+  { model, engine, texts }: ServedParts,
   metrics: ServingMetrics,
   options: ServeOptions,
 ): Route[] {
   const observed = new ObservedEngine(engine, metrics.observe);
+  const context = createOpenAiContext({
+    model,
+    engine: observed,
+    texts,
+    chatTemplate: chatTemplate(model, options),
+    allowChatTemplate: options.allowChatTemplate,
+    allowPriority: options.allowPriority,
+    sharePrefixes: options.sharePrefixes,
+    maxSequences: options.engine.settings.maxSequences,
+    observeChoices: (count) => metrics.requested(count),
+  });
   return [
     ...healthRoutes({ engine, version: options.version }),
     metricsRoute(metrics, options.openMetrics === true ? 'open' : 'key'),
-    ...telechatRoutes({ model, engine: observed }),
-    ...openAiRoutes({
-      model,
-      engine: observed,
-      chatTemplate: chatTemplate(model, options),
-      allowChatTemplate: options.allowChatTemplate,
-      maxSequences: options.engine.settings.maxSequences,
-      observeChoices: (count) => metrics.requested(count),
-    }),
+    ...telechatRoutes({ model, engine: observed, texts, sharePrefixes: options.sharePrefixes }),
+    ...openAiRoutesOf(context),
+    ...responsesRoutes(context),
+    ...anthropicRoutes(context),
+    ...ollamaRoutes(context),
   ];
 }
 
-/** @throws InputError if the model has no template */
+/** @throws InputError naming the line of a fault */
+function readableTemplate(text: string): string {
+  try {
+    new ChatTemplate(text);
+  } catch (error) {
+    throw error instanceof InputError ? new InputError(`The chat template: ${error.message}.`) : error;
+  }
+  return text;
+}
+
+/** @throws InputError if the model has no template, or one with faults */
 function chatTemplate(
   model: ServedModel,
   { chatTemplate: wish, model: { path } }: ServeOptions,
 ): string | undefined {
-  if (wish !== 'fromModel') return wish?.text;
-  if (model.chatTemplate !== undefined) return model.chatTemplate;
+  if (wish === undefined) return undefined;
+  if (wish !== 'fromModel') return readableTemplate(wish.text);
+  if (model.chatTemplate !== undefined) return readableTemplate(model.chatTemplate);
   throw new InputError(
     `${path}: no chat template there (chat_template.jinja, or chat_template in tokenizer_config.json); the format of ` +
       'its family is used where none is asked for.',

@@ -7,6 +7,7 @@ import { InputError } from '../errors/index.js';
 import { parseJson } from '../formats/index.js';
 import {
   type Architecture,
+  type ChatMessage,
   loadModelArchitecture,
   loadModelTokenizer,
   readAuxiliaryFile,
@@ -29,6 +30,8 @@ export interface LoadServedModelOptions extends ModelFiles {
   readonly id?: string | undefined;
   /** Longest prompt and answer together. Default: what the config calls the model's length. */
   readonly maxModelLength?: number | undefined;
+  /** Names of special tokens within messages become these tokens. Default false: they are text. */
+  readonly parsesSpecial?: boolean | undefined;
   /** Seconds since 1970. Default: now. */
   readonly created?: number | undefined;
 }
@@ -52,6 +55,8 @@ export interface ServedModel {
   readonly chatFault: string | undefined;
   /** Longest prompt and answer together, as far as the files say; the engine may allow less. */
   readonly maxModelLength: number;
+  /** Names of special tokens within messages become these tokens. */
+  readonly parsesSpecial: boolean;
   /** Characters (UTF-16 units) of the longest token: no text of more than n times that has n tokens or fewer. */
   readonly longestToken: number;
   /** Seconds since 1970. */
@@ -63,8 +68,14 @@ export interface ServedModel {
    * @throws InputError for a conversation that the format cannot render, a tokenizer without the family's tokens
    */
   renderChat(turns: readonly ChatTurn[], options?: RenderChatOptions): number[];
-  /** Ids of a text; special tokens in it are recognised. @param addSpecialTokens default true */
-  encode(text: string, addSpecialTokens?: boolean): number[];
+  /** In the same format; the oldest turns are left out where it is longer than `maxLength`. @throws InputError */
+  renderDialog(messages: readonly ChatMessage[], maxLength: number): number[];
+  /**
+   * Ids of a text; special tokens in it are recognised.
+   * @param addSpecialTokens default true
+   * @param hasCuts as `literalText` made it; default false
+   */
+  encode(text: string, addSpecialTokens?: boolean, hasCuts?: boolean): number[];
 }
 
 /** @throws InputError for a missing or faulty config, tokenizer or generation_config.json */
@@ -82,6 +93,7 @@ export function loadServedModel(options: LoadServedModelOptions): ServedModel {
     tokenizer,
     defaults,
     chatTemplate: readChatTemplate(path),
+    parsesSpecial: options.parsesSpecial,
     ...(options.maxModelLength !== undefined && { maxModelLength: options.maxModelLength }),
     ...(options.created !== undefined && { created: options.created }),
   });
@@ -104,12 +116,13 @@ export interface ServedModelParts {
   readonly defaults?: GenerationDefaults;
   readonly chatTemplate?: string | undefined;
   readonly maxModelLength?: number;
+  readonly parsesSpecial?: boolean | undefined;
   readonly created?: number;
 }
 
 /** Out of parts that are in memory already. */
 export function createServedModel(parts: ServedModelParts): ServedModel {
-  const { id, architecture, tokenizer, defaults = { eosTokenIds: [] } } = parts;
+  const { id, architecture, tokenizer, defaults = { eosTokenIds: [] }, parsesSpecial = false } = parts;
   const chat = chatStops(architecture, tokenizer);
   const { eosTokenId } = architecture;
   const stops = [...(eosTokenId === undefined ? [] : [eosTokenId]), ...defaults.eosTokenIds, ...chat.stops];
@@ -129,8 +142,12 @@ export function createServedModel(parts: ServedModelParts): ServedModel {
     created: parts.created ?? Math.floor(Date.now() / 1000),
     chatTemplate: parts.chatTemplate,
     renderChat: (turns, renderOptions) =>
-      renderFamilyChat(architecture.chat, tokenizer, turns, renderOptions ?? {}),
-    encode: (text, addSpecialTokens = true) => tokenizer.encode(text, { addSpecialTokens }),
+      renderFamilyChat(architecture.chat, tokenizer, turns, { ...renderOptions, parsesSpecial }),
+    renderDialog: (messages, maxLength) =>
+      architecture.chat.renderPrompt(messages, tokenizer, { maxLength, parsesSpecial }),
+    parsesSpecial,
+    encode: (text, addSpecialTokens = true, hasCuts = false) =>
+      tokenizer.encode(text, { addSpecialTokens, hasCuts }),
   };
 }
 

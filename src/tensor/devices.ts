@@ -16,8 +16,8 @@ export function getThreads(): number {
 }
 
 /**
- * From now on freed tensors leave their memory with the process, for the next ones; holds for the whole process. For
- * loops that allocate the same again and again, as training does. The process then holds no more than what tensors took
+ * From now on freed tensors leave their memory with the process, for the next ones; holds for the process as long as any of
+ * its threads wishes so, and ends with the thread. For loops that allocate the same again and again, as training does. The process then holds no more than what tensors took
  * at the fullest moment so far. Does nothing where the system is not Linux.
  */
 export function keepFreedMemory(): void {

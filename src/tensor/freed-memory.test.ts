@@ -1,5 +1,6 @@
+import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
-import { full, keepFreedMemory, returnFreedMemory, type Tensor } from './index.js';
+import { full, isInvariantLinear, keepFreedMemory, returnFreedMemory, type Tensor } from './index.js';
 
 afterEach(() => returnFreedMemory());
 
@@ -36,6 +37,37 @@ describe('keepFreedMemory', () => {
       if (round === 500) keepFreedMemory();
     }
     for (const chosen of live) check(chosen);
+  });
+
+  it('keeps its bound after an allocation that the system refused', () => {
+    keepFreedMemory();
+    const start = process.memoryUsage.rss();
+    // More than any address space has.
+    expect(() => full([2 ** 46], 1)).toThrow(/memory/);
+    for (const pieces of [64, 13, 5, 37, 3, 21, 1, 50]) {
+      const size = Math.floor((64 * MEBIBYTE) / pieces / 4);
+      const made = Array.from({ length: pieces }, () => full([size], 1).keep());
+      for (const tensor of made) tensor.dispose();
+    }
+    expect((process.memoryUsage.rss() - start) / MEBIBYTE).toBeLessThan(64 + 16);
+  });
+
+  it('is a wish of each thread: one that ends leaves it to the others', async () => {
+    keepFreedMemory();
+    const start = process.memoryUsage.rss();
+    const index = new URL('../../dist/tensor/index.js', import.meta.url).href;
+    const program = `import('${index}').then(({ keepFreedMemory, returnFreedMemory, full, setInvariantLinear }) => {
+      keepFreedMemory();
+      setInvariantLinear(true);
+      full([1000000], 1).dispose();
+      if (process.argv.length > 99) returnFreedMemory();
+    });`;
+    const worker = new Worker(program, { eval: true });
+    await new Promise((resolve, reject) => worker.on('exit', resolve).on('error', reject));
+    expect(isInvariantLinear()).toBe(false);
+    full([(32 * MEBIBYTE) / 4], 1).dispose();
+    // Kept, though the other thread and its wish are gone.
+    expect((process.memoryUsage.rss() - start) / MEBIBYTE).toBeGreaterThan(28);
   });
 
   it('holds no more than the fullest moment, whatever the sizes', () => {

@@ -11,7 +11,7 @@
  */
 import { native } from './native.js';
 
-/** Turns the batch-invariant kernels on or off, for the whole process. Off at the start. */
+/** Turns the batch-invariant kernels on or off, for this thread of JavaScript. Off at the start. */
 export function setInvariantLinear(on: boolean): void {
   native().setInvariantLinear(on, '');
 }

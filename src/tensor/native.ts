@@ -66,7 +66,7 @@ export interface Native {
   describeLibraries(): string;
   loadLibrary(path: string): void;
   cudaDeviceCount(): number;
-  /** true where oneDNN multiplies the float32 matrices of xinghe::linear; holds for the whole process. */
+  /** true where oneDNN multiplies the float32 matrices of xinghe::linear; holds for this thread. */
   setLinearRoutes(forward: boolean, gradInput: boolean, gradWeight: boolean): void;
   linearRoutes(): [forward: boolean, gradInput: boolean, gradWeight: boolean];
   /**

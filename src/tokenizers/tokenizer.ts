@@ -4,6 +4,8 @@ import { InputError } from '../errors/index.js';
 export interface EncodeOptions {
   /** Add what the tokenizer's own files say belongs around a text (bos, eos, a template). Default false. */
   readonly addSpecialTokens?: boolean;
+  /** U+FDD0 in the text is no character but a border that no token spans (see literal-text.ts). Default false. */
+  readonly hasCuts?: boolean;
 }
 
 export interface DecodeOptions {
@@ -27,6 +29,8 @@ export interface Tokenizer {
   readonly eosTokenId: number | undefined;
   readonly padTokenId: number | undefined;
   readonly unkTokenId: number | undefined;
+  /** Names of special tokens that `encode` would recognise in a text. */
+  readonly specialTexts: readonly string[];
   /** Ids of a text. Special tokens standing in the text are recognised where the files declare them as added. */
   encode(text: string, options?: EncodeOptions): number[];
   /** Text of ids; U+FFFD only where they spell no valid UTF-8. Throws InputError for an id outside the vocabulary. */

@@ -7,9 +7,11 @@ export { availableBytes, comparePeak, peakResidentBytes, residentBytes } from '.
 export { EFFICIENCY } from './plan/step-time.js';
 export { type LossPlotOptions, plotLossTerminal } from './plots/loss-plot.js';
 export { type LossSeries, type LossSvgOptions, renderLossSvg } from './plots/loss-svg.js';
+export { type DryRun, dryRun } from './run/dry-run.js';
 export type { LossPoint } from './run/loss-picture.js';
 export { type RunOptions, runTraining } from './run/run.js';
 export { type TrainConfig, trainConfigSchema } from './run/run-config.js';
+export { isRunning } from './run/run-lock.js';
 export type { TrainingLoopOptions, TrainingResult } from './run/train-rows-options.js';
 export { runTrainingLoop } from './run/training-loop.js';
 export { AdamW, type AdamWOptions, type OptimizedParameter } from './step/adamw.js';
@@ -22,3 +24,4 @@ export { type StepResult, Trainer, type TrainerOptions } from './step/trainer.js
 export { type TrainingSettings, trainingSettings } from './step/training-settings.js';
 export { metricsFile } from './watch/metrics-file.js';
 export { progress } from './watch/progress.js';
+export { type WatchedFolders, watchFolders } from './watch/watch-folders.js';

@@ -1,8 +1,8 @@
 export {
-  compiledModule,
   type MapOrderedOptions,
   mapOrdered,
   type Work,
   type WorkerModule,
   type WorkerSource,
 } from './map-ordered.js';
+export { compiledModule, WorkerThread } from './worker-thread.js';

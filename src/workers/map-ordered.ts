@@ -1,10 +1,6 @@
-/** Maps a stream of inputs over several threads; outputs come in the order of the inputs. */
-import { existsSync } from 'node:fs';
+/** A function over a stream of inputs on several threads; the outputs come in the order of the inputs. */
 import { availableParallelism } from 'node:os';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { Worker } from 'node:worker_threads';
-import { InputError } from '../errors/index.js';
-import type { WorkerReply } from './worker-entry.js';
+import { WorkerThread } from './worker-thread.js';
 
 /** What a worker module exports: `start` is called once on each thread, its result for each input. */
 export interface WorkerModule<Setup, Input, Output> {
@@ -48,7 +44,7 @@ export async function* mapOrdered<Setup, Input, Output>(
     for await (const input of inputs) yield await work(input);
     return;
   }
-  const threads = Array.from({ length: count }, () => new Thread<Input, Output>(source.url, setup));
+  const threads = Array.from({ length: count }, () => new WorkerThread<Input, Output>(source.url, setup));
   const pending: Promise<Output>[] = [];
   const next = (): Promise<Output> | undefined => pending.shift();
   try {
@@ -64,54 +60,4 @@ export async function* mapOrdered<Setup, Input, Output>(
   } finally {
     await Promise.all(threads.map((thread) => thread.end()));
   }
-}
-
-class Thread<Input, Output> {
-  readonly #worker: Worker;
-  readonly #waiting: { resolve: (output: Output) => void; reject: (error: unknown) => void }[] = [];
-  #failure: Error | undefined;
-
-  constructor(module: URL, setup: unknown) {
-    const entry = compiledModule(new URL('./worker-entry.js', import.meta.url));
-    this.#worker = new Worker(entry, { workerData: { module: compiledModule(module).href, setup } });
-    this.#worker.on('message', (reply: WorkerReply<Output>) => {
-      const task = this.#waiting.shift();
-      if (reply.kind === 'output') task?.resolve(reply.output);
-      else task?.reject(revive(reply));
-    });
-    this.#worker.on('error', (error) => this.#fail(error));
-    this.#worker.on('exit', (code) => this.#fail(new Error(`A worker thread ended with code ${code}.`)));
-  }
-
-  run(input: Input): Promise<Output> {
-    return new Promise((resolve, reject) => {
-      if (this.#failure !== undefined) return reject(this.#failure);
-      this.#waiting.push({ resolve, reject });
-      this.#worker.postMessage(input);
-    });
-  }
-
-  async end(): Promise<void> {
-    await this.#worker.terminate();
-  }
-
-  #fail(error: Error): void {
-    this.#failure ??= error;
-    for (const task of this.#waiting.splice(0)) task.reject(this.#failure);
-  }
-}
-
-function revive({ name, message, stack }: Extract<WorkerReply<unknown>, { kind: 'error' }>): Error {
-  if (name === 'InputError') return new InputError(message);
-  const error = new Error(message);
-  if (stack !== undefined) error.stack = stack;
-  return error;
-}
-
-/** Threads run compiled modules only; where the sources run as they are (tests), the compiled one lies in dist/. */
-export function compiledModule(url: URL): URL {
-  const path = fileURLToPath(url);
-  return existsSync(path)
-    ? url
-    : pathToFileURL(path.replace(/([\\/])src([\\/](?!.*[\\/]src[\\/]))/, '$1dist$2'));
 }

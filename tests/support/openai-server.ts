@@ -2,8 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { parseArchitecture } from '../../src/models/index.js';
+import { anthropicRoutes } from '../../src/serving/anthropic/index.js';
 import { ApiKeys, createHttpServer } from '../../src/serving/http/index.js';
-import { type OpenAiRoutesOptions, openAiRoutes } from '../../src/serving/openai/index.js';
+import { ollamaRoutes } from '../../src/serving/ollama/index.js';
+import {
+  createOpenAiContext,
+  type OpenAiRoutesOptions,
+  openAiRoutesOf,
+} from '../../src/serving/openai/index.js';
+import { responsesRoutes } from '../../src/serving/responses/index.js';
 import {
   createServedModel,
   type ServedModel,
@@ -60,19 +67,28 @@ export type Json = any;
 export interface TestServerOptions extends FakeEngineOptions {
   readonly model?: ServedModel;
   readonly routes?: Partial<OpenAiRoutesOptions>;
+  /** Default: none but the admin's, which `post` sends. */
+  readonly keys?: ApiKeys;
 }
 
 export async function startOpenAiServer(options: TestServerOptions = {}): Promise<TestServer> {
   const model = options.model ?? sparkLikeModel();
   const engine = new FakeEngine(options);
-  return { ...(await serveOpenAi({ model, engine, ...options.routes })), engine, model };
+  return { ...(await serveOpenAi({ model, engine, ...options.routes }, options.keys)), engine, model };
 }
 
 /** Over any engine. Closing it leaves the engine alone. */
-export async function serveOpenAi(options: OpenAiRoutesOptions): Promise<ApiServer> {
-  const server = createHttpServer(openAiRoutes(options), {
+export async function serveOpenAi(
+  options: OpenAiRoutesOptions,
+  keys = new ApiKeys({ keys: [], adminKeys: [ADMIN_KEY] }),
+): Promise<ApiServer> {
+  const context = createOpenAiContext(options);
+  const routes = [openAiRoutesOf, responsesRoutes, anthropicRoutes, ollamaRoutes].flatMap((of) =>
+    of(context),
+  );
+  const server = createHttpServer(routes, {
     port: 0,
-    keys: new ApiKeys({ keys: [], adminKeys: [ADMIN_KEY] }),
+    keys,
     accessLog: null,
   });
   await server.listen();

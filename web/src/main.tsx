@@ -9,8 +9,7 @@ import { App } from './components/app.js';
 import { isNarrow } from './components/narrow.js';
 import { createSession, SessionContext } from './components/session.js';
 import { openIndexedDb } from './conversation/indexed-db-storage.js';
-import { type ConversationStorage, MemoryStorage } from './conversation/storage.js';
-import { texts } from './texts/texts.js';
+import { LastingStorage } from './conversation/lasting-storage.js';
 
 const ADDRESS = /^#\/c\/([\w-]+)$/;
 
@@ -21,38 +20,33 @@ async function start(): Promise<void> {
   const preferences = loadPreferences(navigator.languages);
   // On a narrow screen the list would cover what one came for.
   if (isNarrow()) preferences.update((all) => ({ ...all, isSidebarOpen: false }));
-  let storage: ConversationStorage;
-  let isKept = true;
-  try {
-    storage = await openIndexedDb();
-  } catch {
-    storage = new MemoryStorage();
-    isKept = false;
-  }
+  const storage = new LastingStorage(openIndexedDb());
   const workbench = new Workbench({
     storage,
     api: new ApiClient(document.baseURI, () => key.value.value),
     preferences,
     connectTabs: linkTabs,
   });
-  const session = createSession(workbench, key);
+  const session = createSession(workbench, key, storage.fault);
   const ready = workbench.start(ADDRESS.exec(location.hash)?.[1]);
   followAddress(workbench);
+  // What lay in a browser that took its time.
+  storage.fault.subscribe(() => {
+    if (storage.fault.value === undefined) void workbench.storageReturned();
+  });
   addEventListener('pagehide', () => workbench.leave());
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible') workbench.server.lookAgain();
   });
-  addEventListener('unhandledrejection', ({ reason }) => {
-    if (reason instanceof DOMException) session.notice.set(texts[preferences.value.language].storageFailed);
-  });
   await ready;
+  // What stands there says that this script did not come.
+  root.replaceChildren();
   render(
     <SessionContext.Provider value={session}>
       <App />
     </SessionContext.Provider>,
     root,
   );
-  if (!isKept) session.notice.set(texts[preferences.value.language].notKept);
   document.getElementById('message-box')?.focus();
 }
 

@@ -16,6 +16,11 @@ function isEmpty(value: unknown): boolean {
   return typeof value === 'object' && Object.keys(value).length === 0;
 }
 
+/** Numbers for layers whose name ends in a key, or matches it as a regular expression. */
+const pattern = (value: z.ZodType<number>) => z.record(z.string(), value).nullish();
+
+const tokenIndices = z.array(z.int().nonnegative());
+
 const peftConfigSchema = z.object({
   r: z.int().positive(),
   lora_alpha: z.number(),
@@ -23,27 +28,89 @@ const peftConfigSchema = z.object({
   use_rslora: z.boolean().default(false),
   // One value only: the others are a different method.
   peft_type: z.literal('LORA').default('LORA'),
-  bias: z.literal('none').default('none'),
+  // Biases that were trained lie among the tensors, and are taken from there.
+  bias: z.enum(['none', 'all', 'lora_only']).default('none'),
   use_dora: z.boolean().default(false),
-  alpha_pattern: unset('layers with a rank or alpha of their own are not supported'),
-  rank_pattern: unset('layers with a rank or alpha of their own are not supported'),
-  lora_bias: unset('a bias of the adapter is not supported'),
-  modules_to_save: unset('whole layers beside the adapter are not supported'),
-  trainable_token_indices: unset('trained tokens beside the adapter are not supported'),
+  rank_pattern: pattern(z.int().positive()),
+  alpha_pattern: pattern(z.number()),
+  lora_bias: z.boolean().nullish(),
+  trainable_token_indices: z.union([tokenIndices, z.record(z.string(), tokenIndices)]).nullish(),
+  // The residual of the decomposed base weights is not in the file.
+  init_lora_weights: z
+    .unknown()
+    .refine((value) => typeof value !== 'string' || !/^(pissa|olora|corda|loftq|lora_ga)/.test(value), {
+      message: 'this start changes the base weights too; convert it to a plain LoRA with PEFT first',
+    })
+    .optional(),
   target_parameters: unset('adapted parameters that are no linear layer are not supported'),
   layer_replication: unset('repeated layers are not supported'),
+  alora_invocation_tokens: unset('an adapter that begins to count at certain tokens is not supported'),
+  arrow_config: unset('adapters that are mixed by a router are not supported'),
+  use_qalora: unset('adapters of pooled inputs are not supported'),
+  use_bdlora: unset('block-diagonal adapters are not supported'),
+  velora_config: unset('this variant of LoRA is not supported'),
+  kasa_config: unset('this variant of LoRA is not supported'),
+  monteclora_config: unset('this variant of LoRA is not supported'),
 });
 
+/** What a config says of each layer. */
+export interface AdapterRules {
+  /** Of layers that no pattern names. */
+  readonly options: LoraOptions;
+  /** @param module the published name of the layer */
+  optionsOf(module: string): LoraOptions;
+  /** Ids whose rows were trained, in the order of the rows. @param module the published name of the embedding */
+  tokensOf(module: string): readonly number[] | undefined;
+}
+
 /** @throws InputError for a config that is none, or of a method that is not LoRA, rsLoRA or DoRA */
-export function readPeftConfig(path: string): LoraOptions {
+export function readAdapterRules(path: string): AdapterRules {
   const config = parseConfig(peftConfigSchema, readJsonFile(path), { source: path });
-  return {
+  const ranks = patternsOf(path, 'rank_pattern', config.rank_pattern);
+  const alphas = patternsOf(path, 'alpha_pattern', config.alpha_pattern);
+  const options: LoraOptions = {
     rank: config.r,
     alpha: config.lora_alpha,
     dropout: config.lora_dropout,
     rankStabilized: config.use_rslora,
     dora: config.use_dora,
   };
+  const indices = config.trainable_token_indices ?? undefined;
+  return {
+    options,
+    optionsOf: (module) => ({
+      ...options,
+      rank: ranks(module) ?? options.rank,
+      alpha: alphas(module) ?? options.alpha,
+    }),
+    tokensOf: (module) =>
+      indices === undefined || Array.isArray(indices)
+        ? indices
+        : Object.entries(indices).find(([key]) => module === key || module.endsWith(`.${key}`))?.[1],
+  };
+}
+
+/** As PEFT looks a name up: the first key that is the name's end, or matches up to its end, from a dot on. */
+function patternsOf(
+  path: string,
+  key: string,
+  patterns: Readonly<Record<string, number>> | null | undefined,
+): (module: string) => number | undefined {
+  const rows = Object.entries(patterns ?? {}).map(([text, value]) => {
+    try {
+      return { expression: new RegExp(`^(?:.*\\.)?(?:${text})$`), value };
+    } catch {
+      throw new InputError(
+        `${path}: ${key} has the key ${JSON.stringify(text)}, which is no regular expression.`,
+      );
+    }
+  });
+  return (module) => rows.find(({ expression }) => expression.test(module))?.value;
+}
+
+/** Of all layers alike. @throws InputError as readAdapterRules */
+export function readPeftConfig(path: string): LoraOptions {
+  return readAdapterRules(path).options;
 }
 
 /** The factor of the update of an adapter folder or file, by the adapter_config.json there. */
@@ -66,17 +133,32 @@ export function readAdapterScale(path: string, rank: number): number {
   return loraScale(lora);
 }
 
-export interface PeftAdapter extends LoraOptions {
-  /** Published names of the adapted layers. */
-  readonly modules: readonly string[];
+export interface PeftLayer {
+  /** Published name. */
+  readonly module: string;
+  readonly options: LoraOptions;
+}
+
+export interface PeftAdapter {
+  readonly layers: readonly PeftLayer[];
   /** How the weights of linear layers lie: [O, I], or [I, O], which PEFT calls fan_in_fan_out. */
   readonly layout: 'out-in' | 'in-out';
   /** Default: none named. */
   readonly baseModel?: string;
 }
 
-/** What PEFT needs to load an adapter. */
-export function peftConfig({ modules, layout, baseModel = '', ...lora }: PeftAdapter) {
+/** What PEFT needs to load an adapter; layers that differ from the first in rank or alpha get patterns. */
+export function peftConfig({ layers, layout, baseModel = '' }: PeftAdapter) {
+  const [first] = layers;
+  if (first === undefined) throw new TypeError('an adapter has a layer');
+  const { options: lora } = first;
+  const different = (key: 'rank' | 'alpha'): Record<string, number> =>
+    Object.fromEntries(
+      layers
+        .filter(({ options }) => options[key] !== lora[key])
+        // The key is a regular expression there.
+        .map(({ module, options }) => [module.replaceAll('.', '\\.'), options[key]]),
+    );
   return {
     peft_type: 'LORA',
     task_type: 'CAUSAL_LM',
@@ -86,10 +168,13 @@ export function peftConfig({ modules, layout, baseModel = '', ...lora }: PeftAda
     lora_dropout: lora.dropout ?? 0,
     use_rslora: lora.rankStabilized ?? false,
     use_dora: lora.dora ?? false,
+    lora_bias: layers.some(({ options }) => options.bias === true),
     bias: 'none',
     fan_in_fan_out: layout === 'in-out',
     // All behind the layer's number: the last word alone may name several layers of a block.
-    target_modules: [...new Set(modules.map((module) => module.replace(/^.*\.\d+\./, '')))],
+    target_modules: [...new Set(layers.map(({ module }) => module.replace(/^.*\.\d+\./, '')))],
+    rank_pattern: different('rank'),
+    alpha_pattern: different('alpha'),
     inference_mode: true,
   };
 }

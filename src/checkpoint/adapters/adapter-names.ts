@@ -1,7 +1,9 @@
 /**
- * How LoRA's two matrices are called, in the three published spellings; M is the published name of the adapted layer:
+ * What an adapter's tensors are called, in the three published spellings; M is the published name of the adapted layer:
  *
- * - peft: `base_model.model.M.lora_A.weight` [R, I] and `lora_B.weight` [O, R]; with DoRA `M.lora_magnitude_vector` [O]
+ * - peft: `base_model.model.M.lora_A.weight` [R, I] and `lora_B.weight` [O, R]; with DoRA `M.lora_magnitude_vector` [O];
+ *   with a bias `M.lora_B.bias` [O]; on embeddings `M.lora_embedding_A` [R, V] and `lora_embedding_B` [D, R]; rows of single ids
+ *   `M.token_adapter.trainable_tokens_delta` [N, D]; whole tensors under the model's own names, also as `M.base_layer.weight`
  * - mindpet (Spark): `M.mindpet_delta_lora_A` [R, I], `M.mindpet_delta_lora_B` [O, R]
  * - telechat: `M.lora_right_weight` [I, R], `M.lora_left_weight` [R, O], transposed
  */
@@ -11,6 +13,7 @@ export const LORA_NAMES = {
   loraA: 'lora_A.weight',
   loraB: 'lora_B.weight',
   loraMagnitude: 'lora_magnitude_vector',
+  loraBias: 'lora_B.bias',
 } as const;
 
 export const PEFT_PREFIX = 'base_model.model.';
@@ -32,8 +35,14 @@ export interface AdapterTensor {
   readonly transposed: boolean;
 }
 
-/** One of the two matrices. */
-export function parseAdapterName(name: string): AdapterTensor | undefined {
+/** In a state dict of the whole model PEFT puts the adapter's name behind each part; that of the first one is "default". */
+export function withoutAdapterKey(name: string): string {
+  return name.replace(/\.(lora_(?:[AB]|embedding_[AB]|magnitude_vector))\.default(?=\.|$)/, '.$1');
+}
+
+/** One of the two matrices of a linear layer. */
+export function parseAdapterName(full: string): AdapterTensor | undefined {
+  const name = withoutAdapterKey(full);
   for (const { suffix, prefix, part, transposed } of ADAPTER_NAMINGS)
     if (name.endsWith(suffix) && name.startsWith(prefix))
       return { module: name.slice(prefix.length, name.length - suffix.length), part, transposed };
@@ -41,8 +50,37 @@ export function parseAdapterName(name: string): AdapterTensor | undefined {
 }
 
 /** The layer whose magnitude (DoRA) has this name. */
-export function parseMagnitudeName(name: string): string | undefined {
+export function parseMagnitudeName(full: string): string | undefined {
+  const name = withoutAdapterKey(full);
   const suffix = `.${LORA_NAMES.loraMagnitude}`;
   if (!name.startsWith(PEFT_PREFIX) || !name.endsWith(suffix)) return undefined;
   return name.slice(PEFT_PREFIX.length, -suffix.length);
+}
+
+const PEFT_PARTS = [
+  { suffix: `.${LORA_NAMES.loraBias}`, part: 'loraBias' },
+  { suffix: '.lora_embedding_A', part: 'embeddingA' },
+  { suffix: '.lora_embedding_B', part: 'embeddingB' },
+  { suffix: '.token_adapter.trainable_tokens_delta', part: 'tokens' },
+] as const;
+
+export type AdapterPart = 'loraA' | 'loraB' | 'loraMagnitude' | (typeof PEFT_PARTS)[number]['part'];
+
+/** A part of an adapted layer, or (`whole`) a parameter that takes the place of the model's. */
+export type AdapterName =
+  | { readonly kind: 'part'; readonly module: string; readonly part: AdapterPart }
+  | { readonly kind: 'whole'; readonly parameter: string };
+
+/** undefined for a name that no adapter has. */
+export function parseAdapterPart(full: string): AdapterName | undefined {
+  const matrix = parseAdapterName(full);
+  if (matrix !== undefined) return { kind: 'part', module: matrix.module, part: matrix.part };
+  const magnitude = parseMagnitudeName(full);
+  if (magnitude !== undefined) return { kind: 'part', module: magnitude, part: 'loraMagnitude' };
+  const name = withoutAdapterKey(full);
+  if (!name.startsWith(PEFT_PREFIX)) return undefined;
+  const rest = name.slice(PEFT_PREFIX.length);
+  for (const { suffix, part } of PEFT_PARTS)
+    if (rest.endsWith(suffix)) return { kind: 'part', module: rest.slice(0, -suffix.length), part };
+  return { kind: 'whole', parameter: rest.replace(/\.(?:base_layer|modules_to_save\.default)(?=\.)/, '') };
 }

@@ -163,8 +163,8 @@ describe('a faulty adapter leaves everything as it was', () => {
     ['DoRA without magnitudes', () => adapters.load('x', changed({ use_dora: true })), /has no magnitude/],
     ['a cut file', () => adapters.load('x', cut()), /adapter_model\.safetensors/],
     [
-      'an unknown config key',
-      () => adapters.load('x', changed({ alpha_pattern: { q: 2 } })),
+      'a method of its own',
+      () => adapters.load('x', changed({ layer_replication: [[0, 2]] })),
       /not supported/,
     ],
     ['no folder', () => adapters.load('x', join(folder, 'nowhere')), /nowhere: no such adapter/],

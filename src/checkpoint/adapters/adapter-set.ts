@@ -1,10 +1,19 @@
 /** The adapters that a serving model can choose among, each row of a batch for itself; they come and go at run time. */
 import { InputError } from '../../errors/index.js';
-import { AdapterMapping, LoraLinear, type LoraOptions, MultiLoraLinear } from '../../lora/index.js';
-import { type Linear, type Module, namedLinears } from '../../nn/index.js';
+import {
+  AdapterMapping,
+  LoraLinear,
+  type LoraOptions,
+  type LoraUpdate,
+  MultiEmbedding,
+  MultiLoraLinear,
+} from '../../lora/index.js';
+import { Embedding, isLinear, type Linear, type Module } from '../../nn/index.js';
 import { scope, type Tensor } from '../../tensor/index.js';
 import type { NameTable } from '../name-table.js';
-import { openAdapter, readAdapterLayer } from './adapter-file.js';
+import { type AdapterFile, isLinearLayer, readAdapterLayer, readFloats, wholeView } from './adapter-file.js';
+import type { AdapterPart } from './adapter-names.js';
+import { embeddingOf, openForModel } from './load-adapter.js';
 
 interface LoadedAdapter {
   readonly index: number;
@@ -63,23 +72,12 @@ export class AdapterSet {
       throw new InputError(`An adapter named ${JSON.stringify(name)} is loaded; unload it first.`);
     const index = this.#nextIndex;
     scope(() => {
-      const file = openAdapter(path, this.#table, options);
-      if (file.layers.size === 0) throw new InputError(`${file.path}: an adapter without tensors.`);
-      const targets = new Map(namedLinears(this.#model));
+      const file = openForModel(this.#model, this.#table, path, options);
       // Everything is read and checked before anything is changed.
-      const updates = [...file.layers.keys()].map((own) => {
-        const target = targets.get(own);
-        if (target === undefined) throw new InputError(`${file.path}: the model has no linear layer ${own}.`);
-        return { own, target, parts: new Map(readAdapterLayer(file, own, target)) };
-      });
+      const changes = [...this.#linearChanges(file, index), ...this.#embeddingChanges(file, index)];
+      refuseOthers(this.#model, file);
       try {
-        for (const { own, target, parts } of updates)
-          this.#wrap(own, target).attach(index, {
-            options: file.options,
-            loraA: given(parts.get('loraA')),
-            loraB: given(parts.get('loraB')),
-            loraMagnitude: parts.get('loraMagnitude'),
-          });
+        for (const change of changes) change();
       } catch (error) {
         this.#detach(index); // Memory may run out in the middle.
         throw error;
@@ -128,23 +126,109 @@ export class AdapterSet {
     );
   }
 
-  #wrap(path: string, target: Linear): MultiLoraLinear {
+  #linearChanges(file: AdapterFile, index: number): (() => void)[] {
+    const targets = modulesOf(this.#model, isLinear);
+    const embeddings = modulesOf(this.#model, isEmbedding);
+    const adapted = [...file.layers.keys()].filter((own) => !embeddings.has(own));
+    const replaced = [...file.whole.keys()].flatMap((own) => {
+      const [, path = '', kind] = /^(.*)\.(weight|bias)$/.exec(own) ?? [];
+      return kind !== undefined && targets.has(path) ? [path] : [];
+    });
+    return [...new Set([...adapted, ...replaced])].map((own) => {
+      const target = targets.get(own);
+      if (target === undefined) throw new InputError(`${file.path}: the model has no linear layer ${own}.`);
+      const layer = file.layers.get(own);
+      // Rows of single ids, of an output projection.
+      const isTable = layer !== undefined && !isLinearLayer(layer);
+      const parts = isTable ? new Map<AdapterPart, Tensor>() : readAdapterLayer(file, own, target);
+      const readWhole = (
+        kind: 'weight' | 'bias',
+        shape: readonly number[] | undefined,
+      ): Tensor | undefined =>
+        shape === undefined || !file.whole.has(`${own}.${kind}`)
+          ? undefined
+          : readFloats(file.path, wholeView(file, `${own}.${kind}`, shape));
+      const whole = readWhole('weight', target.weight.shape);
+      const update: LoraUpdate = {
+        options: layer?.options ?? { rank: 1, alpha: 1 },
+        loraA: parts.get('loraA'),
+        loraB: parts.get('loraB'),
+        loraMagnitude: parts.get('loraMagnitude'),
+        loraBias: parts.get('loraBias'),
+        weight: isTable ? embeddingOf(file, own, layer, whole ?? target.weight) : whole,
+        bias: readWhole('bias', target.bias?.shape),
+      };
+      return () => this.#wrapLinear(own, target).attach(index, update);
+    });
+  }
+
+  #embeddingChanges(file: AdapterFile, index: number): (() => void)[] {
+    const targets = modulesOf(this.#model, isEmbedding);
+    return [...targets].flatMap(([own, target]) => {
+      const layer = file.layers.get(own);
+      const isWhole = file.whole.has(`${own}.weight`);
+      if (layer === undefined && !isWhole) return [];
+      const { weight } = target;
+      const base = isWhole
+        ? readFloats(file.path, wholeView(file, `${own}.weight`, weight.shape))
+            .to(weight.dtype)
+            .toDevice(weight.device)
+        : weight;
+      const table = layer === undefined ? base : embeddingOf(file, own, layer, base);
+      return [() => this.#wrapEmbedding(own, target).attach(index, table)];
+    });
+  }
+
+  #wrapLinear(path: string, target: Linear): MultiLoraLinear {
     if (target instanceof MultiLoraLinear) return target;
     const layer = new MultiLoraLinear(target, this.#rows);
     this.#model.replaceModule(path, layer);
     return layer;
   }
 
+  #wrapEmbedding(path: string, target: Embedding): MultiEmbedding {
+    if (target instanceof MultiEmbedding) return target;
+    const layer = new MultiEmbedding(target, this.#rows);
+    this.#model.replaceModule(path, layer);
+    return layer;
+  }
+
   #detach(index: number): void {
-    for (const [path, layer] of [...namedLinears(this.#model)]) {
-      if (!(layer instanceof MultiLoraLinear)) continue;
+    for (const [path, layer] of modulesOf(this.#model, isWrapper)) {
       layer.detach(index);
       if (layer.adapters.length === 0) this.#model.replaceModule(path, layer.base);
     }
   }
 }
 
-function given(tensor: Tensor | undefined): Tensor {
-  if (tensor === undefined) throw new TypeError('an adapter layer was read without a matrix');
-  return tensor;
+/** Whole tensors of other layers (norms) have one value for all rows. */
+function refuseOthers(model: Module, { path, whole }: AdapterFile): void {
+  const [linears, embeddings] = [modulesOf(model, isLinear), modulesOf(model, isEmbedding)];
+  for (const [own, name] of whole) {
+    const layer = own.replace(/\.(weight|bias)$/, '');
+    if (linears.has(layer) || embeddings.has(layer)) continue;
+    throw new InputError(
+      `${path}: the adapter has its own "${name}", which cannot stand beside other adapters; merge it into the model ` +
+        '(xinghe convert --merge) and serve that.',
+    );
+  }
+}
+
+function isEmbedding(module: Module): module is Embedding & Module {
+  return module instanceof Embedding || module instanceof MultiEmbedding;
+}
+
+function isWrapper(module: Module): module is MultiLoraLinear | MultiEmbedding {
+  return module instanceof MultiLoraLinear || module instanceof MultiEmbedding;
+}
+
+/** The outermost module of a kind at each path: the wrapper where there is one. */
+function modulesOf<Kind extends Module>(
+  model: Module,
+  isOfKind: (module: Module) => module is Kind,
+): Map<string, Kind> {
+  const found = new Map<string, Kind>();
+  for (const [path, module] of model.namedModules())
+    if (!found.has(path) && isOfKind(module)) found.set(path, module);
+  return found;
 }

@@ -1,13 +1,45 @@
 /** What an adapter adds to weights, or takes from them: its matrices as views, layer by layer. */
 import { InputError } from '../../errors/index.js';
-import type { TensorView } from '../../formats/index.js';
+import { sameBytes, type TensorView } from '../../formats/index.js';
+import { loraScale } from '../../lora/index.js';
 import type { ModelTensors } from '../model-tensors.js';
+import { checkTokens } from './adapted-embedding.js';
 import { readAdapterScale } from './adapter-config.js';
+import {
+  type AdapterFile,
+  type AdapterLayer,
+  adapterViews,
+  isLinearLayer,
+  type LayerSizes,
+  wholeView,
+} from './adapter-file.js';
 import { adapterHalf } from './adapter-halves.js';
-import { PEFT_PREFIX, parseMagnitudeName } from './adapter-names.js';
+import { type AdapterPart, PEFT_PREFIX, parseMagnitudeName } from './adapter-names.js';
+import { withTiedOutput } from './tied-output.js';
+
+export interface AdapterUpdate {
+  readonly a: TensorView; // [R, I]
+  readonly b: TensorView; // [O, R]
+  /** Negative to take the update away. */
+  readonly scale: number;
+  readonly magnitude?: TensorView; // [O]
+  /** Added to the layer's bias. */
+  readonly bias?: { readonly view: TensorView; readonly scale: number }; // [O]
+  /** A [R, V] and B [D, R] of a table [V, D]. Default false. */
+  readonly isEmbedding?: boolean;
+}
 
 /** By our own path of the layer. */
-export type AdapterUpdates = ReadonlyMap<string, { a: TensorView; b: TensorView; scale: number }>;
+export type AdapterUpdates = ReadonlyMap<string, AdapterUpdate>;
+
+/** All that an adapter changes. */
+export interface AdapterChanges {
+  readonly updates: AdapterUpdates;
+  /** Parameters that take the place of the model's, by our own path. */
+  readonly whole: ReadonlyMap<string, TensorView>;
+  /** Rows that take the place of a parameter's, by our own path. */
+  readonly rows: ReadonlyMap<string, { readonly view: TensorView; readonly numbers: readonly number[] }>;
+}
 
 /** An adapter, or a checkpoint that holds one among its weights. */
 export interface AdapterTensors {
@@ -53,13 +85,114 @@ export function adapterUpdates(
   return updates;
 }
 
+/** Where a layer of an adapter file changes the weights of a source. */
+export interface FileChangeOptions extends UpdateOptions {
+  /** How the weights of linear layers lie. */
+  readonly linearLayout: 'out-in' | 'in-out';
+}
+
+/**
+ * What the file of an adapter changes. An `alpha` given holds for all its layers.
+ * @param weights of the source, by own path
+ * @throws InputError for an adapter that does not fit, or cannot be taken out again
+ */
+export function fileChanges(
+  file: AdapterFile,
+  weights: ReadonlyMap<string, TensorView>,
+  options: FileChangeOptions,
+): AdapterChanges {
+  const isTied = weights.has('embedTokens.weight') && !weights.has('lmHead.weight');
+  const adapter = withTiedOutput(file, isTied, (view) => {
+    const table = weights.get('embedTokens.weight');
+    return table !== undefined && table.dtype === view.dtype && sameBytes(table, view);
+  });
+  const { path, layers, whole } = adapter;
+  if (layers.size + whole.size === 0) throw new InputError(`${path} holds no LoRA matrices to merge.`);
+  const updates = new Map<string, AdapterUpdate>();
+  const rows = new Map<string, { view: TensorView; numbers: readonly number[] }>();
+  for (const [own, layer] of layers) {
+    const weight = weights.get(`${own}.weight`);
+    if (weight === undefined) throw new InputError(`${path} adapts ${own}, which the source does not have.`);
+    const views = adapterViews(adapter, own, sizesOf(layer, weight, options.linearLayout));
+    const update = updateOf(adapter, own, layer, views, options);
+    if (update !== undefined) updates.set(own, update);
+    if (update?.bias !== undefined && !weights.has(`${own}.bias`))
+      throw new InputError(
+        `${path}: tensor "${layer.parts.loraBias}" is a bias for ${own}, which has none in this model: the adapter cannot be ` +
+          'merged, only used beside the model (--adapter).',
+      );
+    const tokens = views.get('tokens');
+    if (tokens === undefined || layer.tokens === undefined) continue;
+    checkTokens(layer.tokens, weight.shape[0] ?? 0);
+    rows.set(`${own}.weight`, { view: tokens, numbers: layer.tokens });
+  }
+  const [replaced] = [...whole.keys()].filter((own) => !isCopyOf(adapter, own, weights.get(own)));
+  if (options.sign < 0 && (rows.size > 0 || replaced !== undefined))
+    throw new InputError(
+      `${path}: it replaces whole rows or tensors, which cannot be taken out of the weights again.`,
+    );
+  return {
+    updates,
+    rows,
+    whole: new Map(
+      [...whole.keys()].map((own) => {
+        const weight = weights.get(own);
+        if (weight === undefined)
+          throw new InputError(`${path} replaces ${own}, which the source does not have.`);
+        return [own, wholeView(adapter, own, weight.shape)];
+      }),
+    ),
+  };
+}
+
+/** PEFT keeps copies of frozen embeddings. */
+function isCopyOf({ tensors, whole }: AdapterFile, own: string, weight: TensorView | undefined): boolean {
+  const view = tensors.get(whole.get(own) ?? '');
+  return view !== undefined && weight !== undefined && view.dtype === weight.dtype && sameBytes(view, weight);
+}
+
+function sizesOf(layer: AdapterLayer, { shape }: TensorView, layout: 'out-in' | 'in-out'): LayerSizes {
+  const [first = 0, second = 0] = shape;
+  return isLinearLayer(layer) && layout === 'out-in'
+    ? { inFeatures: second, outFeatures: first }
+    : { inFeatures: first, outFeatures: second };
+}
+
+function updateOf(
+  { path }: AdapterFile,
+  own: string,
+  layer: AdapterLayer,
+  views: ReadonlyMap<AdapterPart, TensorView>,
+  { alpha, sign }: FileChangeOptions,
+): AdapterUpdate | undefined {
+  const isEmbedding = !isLinearLayer(layer);
+  const [a, b] = isEmbedding
+    ? [views.get('embeddingA'), views.get('embeddingB')]
+    : [views.get('loraA'), views.get('loraB')];
+  if (a === undefined || b === undefined) return undefined;
+  const scale = sign * (alpha === undefined ? loraScale(layer.options) : alpha / layer.options.rank);
+  const [magnitude, bias] = [views.get('loraMagnitude'), views.get('loraBias')];
+  if (magnitude !== undefined && sign < 0)
+    throw new InputError(`${path}: an adapter of DoRA cannot be taken out of the weights again.`);
+  if (magnitude !== undefined && bias !== undefined)
+    throw new InputError(`${path}: layer ${own} has a magnitude and a bias, which are not merged together.`);
+  return {
+    a,
+    b,
+    scale,
+    ...(magnitude !== undefined && { magnitude }),
+    ...(bias !== undefined && { bias: { view: bias, scale } }),
+    ...(isEmbedding && { isEmbedding }),
+  };
+}
+
 /** @throws InputError for the magnitudes of a DoRA adapter: without them its matrices are worth nothing */
 export function refuseMagnitudes(where: string, { others }: ModelTensors): void {
   const magnitude = [...others.keys()].find((name) => parseMagnitudeName(name) !== undefined);
   if (magnitude === undefined) return;
   throw new InputError(
-    `${where} holds "${magnitude}": an adapter of DoRA, which is neither converted nor merged by a conversion; load it beside ` +
-      'its model with --adapter.',
+    `${where} holds "${magnitude}": an adapter of DoRA, which is not converted, but merged into its model ` +
+      '(--merge --adapter) or loaded beside it (--adapter).',
   );
 }
 

@@ -142,7 +142,7 @@ describe('a faulty adapter is refused', () => {
     ['another rank', config({ r: 8 }), /lora_[AB]\.weight" has shape .*rank 8 on this layer needs/],
     ['DoRA without magnitudes', config({ use_dora: true }), /layer layers\.\d\..* has no magnitude/],
     ['another method', config({ peft_type: 'OFT' }), /adapter_config\.json: peft_type: /],
-    ['an alpha of its own', config({ alpha_pattern: { q_proj: 2 } }), /alpha_pattern: .*not supported/],
+    ['repeated layers', config({ layer_replication: [[0, 2]] }), /layer_replication: .*not supported/],
     [
       'no config',
       broken((target) => rmSync(join(target, 'adapter_config.json'))),

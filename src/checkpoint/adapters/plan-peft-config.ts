@@ -6,7 +6,7 @@ import { fileStatus } from '../../formats/index.js';
 import type { LoraOptions } from '../../lora/index.js';
 import type { ContainerFormat } from '../containers.js';
 import type { PlannedFile } from '../convert/chain-tensor.js';
-import { ADAPTER_CONFIG_FILE, peftConfig, readPeftConfig } from './adapter-config.js';
+import { ADAPTER_CONFIG_FILE, type PeftLayer, peftConfig, readAdapterRules } from './adapter-config.js';
 import { PEFT_PREFIX, parseAdapterName } from './adapter-names.js';
 
 export interface PeftConfigOptions {
@@ -20,7 +20,7 @@ export interface PeftConfigOptions {
 
 /**
  * undefined where the files are no adapter in PEFT's form, or where nobody tells alpha and nobody asked for that form.
- * @throws InputError if alpha is not known, or the layers have different ranks
+ * @throws InputError if alpha is not known
  */
 export function planPeftConfig(
   files: readonly PlannedFile[],
@@ -34,31 +34,35 @@ export function planPeftConfig(
     ({ name }, index) => halves[index] !== undefined && name.startsWith(PEFT_PREFIX),
   );
   if (!isPeft || (format !== 'safetensors' && format !== 'bin')) return undefined;
-  const ranks = new Set(tensors.map(({ shape }, index) => shape[halves[index]?.part === 'loraA' ? 0 : 1]));
-  const [rank] = ranks;
-  if (rank === undefined || ranks.size > 1)
-    throw new InputError(
-      `${options.from}: its layers have the ranks ${[...ranks].join(', ')}; an adapter of PEFT has one.`,
-    );
-  const lora = loraOf(options);
-  if (lora === undefined) {
+  const rules = rulesOf(options);
+  if (rules === undefined) {
     if (!options.isAskedFor) return undefined;
     throw new InputError(
       `${options.from}: no config beside it tells lora_alpha, which ${ADAPTER_CONFIG_FILE} needs; give it with --lora-alpha.`,
     );
   }
-  const modules = halves.flatMap((half) => half?.module ?? []);
-  return peftConfig({ ...lora, rank, modules, layout: linearLayout });
+  const layers = new Map<string, PeftLayer>();
+  for (const [index, { shape }] of tensors.entries()) {
+    const half = halves[index];
+    if (half === undefined) continue;
+    const rank = shape[half.part === 'loraA' ? 0 : 1] ?? 1;
+    layers.set(half.module, { module: half.module, options: { ...rules(half.module), rank } });
+  }
+  return peftConfig({ layers: [...layers.values()], layout: linearLayout });
 }
 
 /** Of the command line, of PEFT's config beside the source, or of the model's config (Spark's has a section for it). */
-function loraOf({ from, configPath, loraAlpha }: PeftConfigOptions): Omit<LoraOptions, 'rank'> | undefined {
-  if (loraAlpha !== undefined) return { alpha: loraAlpha };
+function rulesOf({
+  from,
+  configPath,
+  loraAlpha,
+}: PeftConfigOptions): ((module: string) => Omit<LoraOptions, 'rank'>) | undefined {
+  if (loraAlpha !== undefined) return () => ({ alpha: loraAlpha });
   const folder = fileStatus(from)?.isDirectory() === true ? from : dirname(from);
   const peft = join(folder, ADAPTER_CONFIG_FILE);
-  if (fileStatus(peft) !== undefined) return readPeftConfig(peft);
+  if (fileStatus(peft) !== undefined) return readAdapterRules(peft).optionsOf;
   const alpha = configPath === undefined ? undefined : findNumber(readConfigFile(configPath), 'lora_alpha');
-  return alpha === undefined ? undefined : { alpha };
+  return alpha === undefined ? undefined : () => ({ alpha });
 }
 
 /** The first number of that name, in any section. */

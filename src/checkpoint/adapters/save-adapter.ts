@@ -26,12 +26,15 @@ export function adapterContent(model: Module, names: NameTable, baseModel = ''):
   }));
   const first = layers[0];
   if (first === undefined) throw new TypeError('the model has no adapter to save');
-  const { options, layout } = first.layer;
-  const config = peftConfig({ ...options, layout, baseModel, modules: layers.map(({ module }) => module) });
+  const config = peftConfig({
+    layers: layers.map(({ module, layer }) => ({ module, options: layer.options })),
+    layout: first.layer.layout,
+    baseModel,
+  });
   return {
     weightFile: WEIGHT_FILES[0],
     tensors: layers.flatMap(({ module, layer }) =>
-      (['loraA', 'loraB', 'loraMagnitude'] as const).flatMap((part) => {
+      (['loraA', 'loraB', 'loraMagnitude', 'loraBias'] as const).flatMap((part) => {
         const tensor = layer[part];
         return tensor === undefined ? [] : [[`${PEFT_PREFIX}${module}.${LORA_NAMES[part]}`, tensor] as const];
       }),

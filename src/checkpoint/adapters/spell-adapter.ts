@@ -3,7 +3,7 @@ import { transpose } from '../../formats/index.js';
 import type { ChainTensor, NamedViews } from '../convert/chain-tensor.js';
 import type { NameScheme } from '../name-scheme.js';
 import { adapterHalf } from './adapter-halves.js';
-import { ADAPTER_NAMINGS } from './adapter-names.js';
+import { ADAPTER_NAMINGS, withoutAdapterKey } from './adapter-names.js';
 
 export type AdapterNaming = 'peft' | 'mindpet' | 'telechat';
 
@@ -41,7 +41,7 @@ function renameHalf(
   const [layerName = layer] = scheme.toPublished(new Map([[layer, view]])).keys();
   const spelling =
     wanted === undefined
-      ? ADAPTER_NAMINGS.find(({ suffix }) => sourceName.endsWith(suffix))
+      ? ADAPTER_NAMINGS.find(({ suffix }) => withoutAdapterKey(sourceName).endsWith(suffix))
       : ADAPTER_NAMINGS.filter(({ part }) => part === half.part)[NAMING_ORDER.indexOf(wanted)];
   if (spelling === undefined) throw new TypeError(`${sourceName} has no spelling`);
   const name = `${spelling.prefix}${layerName.replace(/\.weight$/, '')}${spelling.suffix}`;

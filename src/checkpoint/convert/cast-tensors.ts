@@ -32,11 +32,11 @@ export function castTensors(
 
 function targetDtype(
   name: string,
-  { view, paths: [own = name] }: ChainTensor,
+  { view, dtype: present, paths: [own = name] }: ChainTensor,
   { dtype, castEmbedding = false, castNorm = false }: CastRules,
   { keepsFloat32 }: Pick<WeightTables, 'keepsFloat32'>,
 ): FileDtype {
-  if (dtype === undefined || !isCastable(view.dtype)) return view.dtype;
+  if (dtype === undefined || !isCastable(view.dtype)) return present;
   const kept = keepsFloat32?.(own);
   const isKept = (kept === 'embedding' && !castEmbedding) || (kept === 'norm' && !castNorm);
   return isKept && dtype !== 'float64' ? 'float32' : dtype;

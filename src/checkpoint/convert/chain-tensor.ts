@@ -14,6 +14,10 @@ export interface ChainTensor {
   readonly paths: readonly string[];
   /** Added while it is written. */
   readonly update?: LowRankUpdate;
+  /** A vector of the same shape, added while it is written. */
+  readonly addend?: { readonly view: TensorView; readonly scale: number };
+  /** Rows that take the place of its own while it is written, by their number; none twice. */
+  readonly rows?: { readonly view: TensorView; readonly numbers: readonly number[] };
   /** Multiplied with while it is written. */
   readonly factor?: number;
 }

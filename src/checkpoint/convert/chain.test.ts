@@ -52,6 +52,11 @@ const layout = {
   shardThreshold: 0,
 };
 const update = { a: counted('a', 1, 2), b: counted('b', 4, 1), scale: 2 };
+const changes = (layer: string) => ({
+  updates: new Map([[layer, update]]),
+  whole: new Map(),
+  rows: new Map(),
+});
 const weights = (): Map<string, TensorView> =>
   new Map([
     ['q.weight', counted('q', 4, 2)],
@@ -60,14 +65,14 @@ const weights = (): Map<string, TensorView> =>
   ]);
 
 test('merge: the update stands beside the weight of its layer and no other', () => {
-  const merged = mergeAdapter(namedViews(weights()), new Map([['q', update]]), 'out-in');
+  const merged = mergeAdapter(namedViews(weights()), changes('q'), 'out-in');
   expect(merged.get('q.weight')?.update).toEqual({ ...update, layout: 'out-in' });
   expect(merged.get('k.weight')?.update).toBeUndefined();
 });
 
 describe('cut', () => {
   const sharding = new ShardingTable([['q.weight', { dim: 0 }]]);
-  const merged = () => mergeAdapter(namedViews(weights()), new Map([['q', update]]), 'out-in');
+  const merged = () => mergeAdapter(namedViews(weights()), changes('q'), 'out-in');
 
   test('weights and updates by the table, all else whole', () => {
     const cut = shardTensors(merged(), sharding, layout, 1);
@@ -100,7 +105,7 @@ describe('spell', () => {
   });
 
   test('an update of a part of a fused tensor is refused', () => {
-    const merged = mergeAdapter(namedViews(weights()), new Map([['k', update]]), 'out-in');
+    const merged = mergeAdapter(namedViews(weights()), changes('k'), 'out-in');
     expect(() => renameTensors(merged, scheme, fresh)).toThrow(/into which an adapter cannot be merged/);
   });
 

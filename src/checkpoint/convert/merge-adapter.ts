@@ -1,6 +1,6 @@
-/** The link `merge`: the update of an adapter goes beside the weight that it is added to. */
-import type { AdapterUpdates } from '../adapters/adapter-updates.js';
-import type { NamedViews } from './chain-tensor.js';
+/** The link `merge`: what an adapter changes goes beside the weight that it changes, or takes its place. */
+import type { AdapterChanges } from '../adapters/adapter-updates.js';
+import type { ChainTensor, NamedViews } from './chain-tensor.js';
 
 /**
  * @param weights by own path
@@ -8,17 +8,23 @@ import type { NamedViews } from './chain-tensor.js';
  */
 export function mergeAdapter(
   weights: NamedViews,
-  updates: AdapterUpdates,
+  { updates, whole, rows }: AdapterChanges,
   linearLayout: 'out-in' | 'in-out',
 ): NamedViews {
   return new Map(
     [...weights].map(([path, tensor]) => {
-      const [, layer] = /^(.*)\.weight$/.exec(path) ?? [];
-      const update = layer === undefined ? undefined : updates.get(layer);
-      return [
-        path,
-        update === undefined ? tensor : { ...tensor, update: { ...update, layout: linearLayout } },
-      ];
+      const [, layer = '', kind] = /^(.*)\.(weight|bias)$/.exec(path) ?? [];
+      const { bias, isEmbedding = false, ...update } = updates.get(layer) ?? {};
+      const replaced = rows.get(path);
+      const changed: ChainTensor = {
+        ...tensor,
+        view: whole.get(path) ?? tensor.view,
+        ...(kind === 'weight' &&
+          'a' in update && { update: { ...update, layout: isEmbedding ? 'in-out' : linearLayout } }),
+        ...(kind === 'bias' && bias !== undefined && { addend: bias }),
+        ...(replaced !== undefined && { rows: replaced }),
+      };
+      return [path, changed];
     }),
   );
 }

@@ -39,23 +39,29 @@ export function renameTensors(weights: NamedViews, scheme: NameScheme, source: S
     const own = [...scheme.fromPublished(new Map([[schemeName, view]])).tensors.keys()];
     const [first = schemeName] = own;
     const name = source.names.get(first) ?? schemeName;
-    const updates = own.flatMap((path) => weights.get(path)?.update ?? []);
-    if (own.length > 1 && updates.length > 0)
+    const { update, addend, rows, dtype = view.dtype } = weights.get(first) ?? {};
+    if (own.length > 1 && own.some((path) => isChanged(weights.get(path))))
       throw new InputError(
         `${name} holds ${own.join(', ')} in one tensor, into which an adapter cannot be merged; merge with --names published ` +
           'first, then convert the names.',
       );
-    const [update] = updates;
     const factor = (scheme.factors?.get(first) ?? 1) / (source.factors.get(first) ?? 1);
     spelled.set(name, {
       view,
-      dtype: view.dtype,
+      dtype,
       paths: own,
       ...(update !== undefined && { update }),
+      ...(addend !== undefined && { addend }),
+      ...(rows !== undefined && { rows }),
       ...(factor !== 1 && { factor }),
     });
   }
   return spelled;
+}
+
+/** Does an adapter change it? */
+function isChanged(tensor: ChainTensor | undefined): boolean {
+  return (tensor?.update ?? tensor?.addend ?? tensor?.rows) !== undefined;
 }
 
 /** Optimiser states under the names of their parameters. @param state by own path, those of adapters too */

@@ -24,9 +24,15 @@ export function shardTensors(
   layout: ParallelLayout,
   rank: number,
 ): NamedViews {
-  if (layout.optimizerShard && [...tensors.values()].some(({ update }) => update !== undefined))
+  const changed = [...tensors.values()].filter(
+    ({ update, addend, rows }) => (update ?? addend ?? rows) !== undefined,
+  );
+  const isWhole = changed.some(
+    ({ update, addend, rows }) => (addend ?? rows ?? update?.magnitude) !== undefined,
+  );
+  if ((layout.optimizerShard && changed.length > 0) || isWhole)
     throw new InputError(
-      'merge the adapter first, then cut the result with a sharded optimiser: two conversions.',
+      `merge the adapter first, then cut the result${isWhole ? '' : ' with a sharded optimiser'}: two conversions.`,
     );
   const views = new Map([...tensors].map(([path, { view }]) => [path, view] as const));
   return new Map(

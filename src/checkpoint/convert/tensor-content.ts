@@ -4,6 +4,7 @@ import {
   type FloatDType,
   isFloatDType,
   noGrad,
+  operator,
   scope,
   type Tensor,
   tensorFromBytes,
@@ -19,6 +20,8 @@ export interface LowRankUpdate {
   readonly scale: number;
   /** out-in: W is [O, I]; in-out: [I, O]. */
   readonly layout: 'out-in' | 'in-out';
+  /** The length that each output gets (DoRA). Default: as it comes. */
+  readonly magnitude?: TensorView | undefined; // [O]
 }
 
 /** Is the dtype one that can be cast and computed with? */
@@ -50,10 +53,13 @@ export function* scaleView(view: TensorView, factor: number, dtype: FileDtype): 
     );
 }
 
-/** The weight with the update added, computed in float32 (float64 for float64 weights), in `dtype`. */
+/**
+ * The weight with the update added and, with a magnitude, each output's part brought to that length; computed in float32
+ * (float64 for float64 weights), in `dtype`.
+ */
 export function* mergeView(
   view: TensorView,
-  { a, b, scale, layout }: LowRankUpdate,
+  { a, b, scale, layout, magnitude }: LowRankUpdate,
   dtype: FileDtype,
 ): Generator<Uint8Array, void> {
   const [from, to] = [floatDType(view.dtype), floatDType(dtype)];
@@ -67,19 +73,81 @@ export function* mergeView(
   });
   if (left === undefined || right === undefined) throw new TypeError('two factors make an update');
   const rowsPerPiece = Math.max(1, Math.floor(CHUNK_BYTES / (columns * WIDTHS[wide])));
+  const starts = Array.from({ length: Math.ceil(rows / rowsPerPiece) }, (_, index) => index * rowsPerPiece);
+  const merged = (start: number): Tensor => {
+    const part = sliceRows(view, start, Math.min(rows, start + rowsPerPiece));
+    const update = left
+      .narrow(0, start, part.shape[0] ?? 0)
+      .matmul(right)
+      .mul(scale);
+    return whole(part).to(wide).add(update);
+  };
+  const lengths = magnitude === undefined ? undefined : whole(magnitude).to(wide);
+  // With layout in-out an output is a column, whose length is known after all rows only.
+  const factors =
+    lengths === undefined || layout === 'out-in' ? undefined : lengths.div(columnNorms(merged, starts));
   try {
-    for (let start = 0; start < rows; start += rowsPerPiece) {
-      const part = sliceRows(view, start, Math.min(rows, start + rowsPerPiece));
-      const count = part.shape[0] ?? 0;
+    for (const start of starts)
       yield compute(() => {
-        const update = left.narrow(0, start, count).matmul(right).mul(scale);
-        return whole(part).to(wide).add(update).to(to);
+        const part = merged(start);
+        if (lengths === undefined) return part.to(to);
+        if (factors !== undefined) return part.mul(factors).to(to);
+        const count = part.size(0);
+        const factor = lengths.narrow(0, start, count).div(nonZero(vectorNorm(part, 2, [1])));
+        return part.mul(factor.unsqueeze(1)).to(to);
       });
-    }
   } finally {
-    left.dispose();
-    right.dispose();
+    for (const tensor of [left, right, lengths, factors]) tensor?.dispose();
   }
+}
+
+const vectorNorm = operator('aten::linalg_vector_norm');
+
+/** ||.|| of each column of the pieces together [C]. */
+function columnNorms(piece: (start: number) => Tensor, starts: readonly number[]): Tensor {
+  return noGrad(() =>
+    scope(() => {
+      let sum: Tensor | undefined;
+      for (const start of starts) {
+        const squares = scope(() => piece(start).pow(2).sum([0]));
+        sum = sum === undefined ? squares : sum.add(squares);
+      }
+      if (sum === undefined) throw new TypeError('a weight has rows');
+      return nonZero(sum.sqrt());
+    }),
+  );
+}
+
+/** A direction of zeros counts as 1 long, as in training. */
+function nonZero(norms: Tensor): Tensor {
+  return norms.maskedFill(norms.eq(0), 1);
+}
+
+/** The vector with `scale` times another one added, computed as mergeView does. */
+export function* addView(
+  view: TensorView,
+  addend: { readonly view: TensorView; readonly scale: number },
+  dtype: FileDtype,
+): Generator<Uint8Array, void> {
+  const [from, to] = [floatDType(view.dtype), floatDType(dtype)];
+  const wide = from === 'float64' ? 'float64' : 'float32';
+  yield compute(() => whole(view).to(wide).add(whole(addend.view).to(wide).mul(addend.scale)).to(to));
+}
+
+/** The view with some rows exchanged, in `dtype`. */
+export function* replaceRowsView(
+  view: TensorView,
+  rows: { readonly view: TensorView; readonly numbers: readonly number[] },
+  dtype: FileDtype,
+): Generator<Uint8Array, void> {
+  let next = 0;
+  for (const [index, number] of [...rows.numbers.entries()].sort(([, a], [, b]) => a - b)) {
+    if (number > next) yield* castView(sliceRows(view, next, number), dtype);
+    yield* castView(sliceRows(rows.view, index, index + 1), dtype);
+    next = number + 1;
+  }
+  const [end = 0] = view.shape;
+  if (end > next) yield* castView(sliceRows(view, next, end), dtype);
 }
 
 const WIDTHS = { float64: 8, float32: 4, float16: 2, bfloat16: 2 } as const;

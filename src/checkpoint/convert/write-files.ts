@@ -5,7 +5,7 @@ import { crc32 } from 'node:zlib';
 import { InputError } from '../../errors/index.js';
 import type { TensorInput } from '../../formats/index.js';
 import type { PlannedFile, PlannedTensor } from './chain-tensor.js';
-import { castView, mergeView, scaleView } from './tensor-content.js';
+import { addView, castView, mergeView, replaceRowsView, scaleView } from './tensor-content.js';
 
 /** Writes one file of tensors; the container's writer. */
 export type WriteTensors = (path: string, tensors: readonly TensorInput[]) => void;
@@ -53,11 +53,16 @@ function* hashed(
   sums.set(tensor.name, sum);
 }
 
-function contentOf({ name, view, dtype, update, factor }: PlannedTensor): Iterable<Uint8Array> {
-  if (factor === undefined)
-    return update === undefined ? castView(view, dtype) : mergeView(view, update, dtype);
-  if (update === undefined) return scaleView(view, factor, dtype);
-  throw new InputError(
-    `${name} is stored multiplied by a factor, so no adapter can be merged into it; convert it to published names first.`,
-  );
+function contentOf({ name, view, dtype, update, addend, rows, factor }: PlannedTensor): Iterable<Uint8Array> {
+  const changes = [update, addend, rows, factor].filter((change) => change !== undefined);
+  if (changes.length > 1)
+    throw new InputError(
+      factor === undefined
+        ? `${name} would get a low-rank update and rows of its own at once, which cannot be merged.`
+        : `${name} is stored multiplied by a factor, so no adapter can be merged into it; convert it to published names first.`,
+    );
+  if (factor !== undefined) return scaleView(view, factor, dtype);
+  if (update !== undefined) return mergeView(view, update, dtype);
+  if (addend !== undefined) return addView(view, addend, dtype);
+  return rows === undefined ? castView(view, dtype) : replaceRowsView(view, rows, dtype);
 }

@@ -57,7 +57,7 @@ const schema = z.object({
           weight_decay: orAuto(z.number().nonnegative()),
           torch_adam: z.boolean().optional(),
           adam_w_mode: z.literal(true).optional(),
-          bias_correction: z.literal(true).optional(),
+          bias_correction: z.boolean().optional(),
         })
         .prefault({}),
     })
@@ -181,7 +181,7 @@ function precisionOf(
 
 function optimizerOf({ optimizer }: DeepspeedFile, args: DeepspeedArguments): Partial<Training> {
   if (optimizer === null || optimizer === undefined) return {};
-  const { lr, betas, eps, weight_decay: decay } = optimizer.params;
+  const { lr, betas, eps, weight_decay: decay, bias_correction: isCorrected } = optimizer.params;
   const rate = chosen(lr, args.learningRate);
   const moments = chosen(betas, undefined);
   const floor = chosen(eps, undefined);
@@ -191,6 +191,7 @@ function optimizerOf({ optimizer }: DeepspeedFile, args: DeepspeedArguments): Pa
     ...(moments !== undefined && { beta1: moments[0], beta2: moments[1] }),
     ...(floor !== undefined && { eps: floor }),
     ...(shrink !== undefined && { weight_decay: shrink }),
+    ...(isCorrected === false && { adamw: 'uncorrected' as const }),
   };
 }
 

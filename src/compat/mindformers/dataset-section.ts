@@ -29,12 +29,6 @@ function onlyRecordFile(path: string): string {
 export function datasetWarnings({ train_dataset: dataset }: PublishedRunFile, family: FamilyName): string[] {
   const columns = typeof dataset === 'string' ? [] : (dataset.input_columns ?? []);
   return [
-    ...(columns.includes('labels')
-      ? [
-          'train_dataset.input_columns names labels; rows here have a column loss_mask instead (xinghe data prepare ' +
-            `--recipe ${family}-sft writes it), and without it every token is learned.`,
-        ]
-      : []),
     ...(family === 'spark' && columns.includes('loss_mask')
       ? [
           'the published loss weights a prediction by the mask of its input; this run weights it by that of its target ' +

@@ -76,7 +76,10 @@ test.each<[string[], object]>([
   [['runner_wrapper.scale_sense=8'], { training: { loss_scale: { kind: 'fixed', initial: 8 } } }],
   [['recompute_config.recompute=false'], { training: { recompute: 'none' } }],
   [['train_dataset.repeat=4'], { training: { epochs: 12 } }],
-  [['lr_schedule.total_steps=1000'], { training: { warmup_steps: 100 } }],
+  [['lr_schedule.total_steps=1000'], { training: { warmup_steps: 100, schedule_steps: 1000 } }],
+  [['optimizer.type=FP32StateAdamWeightDecay'], { training: { adamw: 'uncorrected' } }],
+  [['optimizer.type=AdamWeightDecay'], { training: { adamw: 'uncorrected' } }],
+  [['optimizer.type=AdamW'], { training: { adamw: 'torch' } }],
   [['lr_schedule.type=LinearWithWarmUpLR'], { training: { schedule: 'linear' } }],
   [['optimizer.betas=[0.8, 0.99]'], { training: { beta1: 0.8, beta2: 0.99 } }],
   [

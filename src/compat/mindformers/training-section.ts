@@ -22,16 +22,9 @@ export function readTraining(
   const warnings: string[] = [];
   const trainDataset = typeof file.train_dataset === 'string' ? undefined : file.train_dataset;
   const [beta1, beta2] = optimizer.betas ?? [optimizer.beta1 ?? 0.9, optimizer.beta2 ?? 0.999];
-  const isSpark = optimizer.type === 'AdamWeightDecayX';
-  if (optimizer.type === 'FP32StateAdamWeightDecay' || optimizer.type === 'AdamWeightDecay')
-    warnings.push(
-      `optimizer.type ${optimizer.type} does not correct the bias of its moments; this run's AdamW does, so the first ` +
-        'steps are not the published ones.',
-    );
   if (recompute.select_recompute && !recompute.recompute)
     warnings.push('recompute_config.select_recompute picks operators; this run recomputes whole blocks.');
   const lossScale = wrapper.scale_sense;
-  const rate = readSchedule(file);
   return {
     training: {
       epochs: runner.epochs * (trainDataset?.repeat ?? 1),
@@ -40,8 +33,8 @@ export function readTraining(
         runner.gradient_accumulation_steps * layout.microBatches * (layout.enabled ? layout.dataParallel : 1),
       precision: precisionOf(model.compute_type ?? model.compute_dtype),
       ...(lossScale !== undefined && { loss_scale: lossScaleOf(lossScale) }),
-      ...rate.training,
-      adamw: isSpark ? 'spark' : 'torch',
+      ...readSchedule(file),
+      adamw: adamwForm(optimizer.type),
       beta1,
       beta2,
       eps: optimizer.eps,
@@ -50,7 +43,7 @@ export function readTraining(
       recompute: recompute.recompute || recompute.select_recompute ? 'full' : 'none',
       ...(model.enable_offload && { offload: { optimizer: true } }),
     },
-    warnings: [...warnings, ...rate.warnings],
+    warnings,
   };
 }
 
@@ -79,31 +72,29 @@ function lossScaleOf(scale: PublishedLossScale): NonNullable<Training['loss_scal
 }
 
 /** lr_schedule counts; without one the optimizer's rate stays as it is. */
-function readSchedule({ lr_schedule: schedule, optimizer }: PublishedRunFile): {
-  training: Partial<Training>;
-  warnings: string[];
-} {
+function readSchedule({ lr_schedule: schedule, optimizer }: PublishedRunFile): Partial<Training> {
   if (schedule === null || schedule === undefined)
-    return {
-      training: { learning_rate: optimizer.learning_rate ?? 1e-3, schedule: 'constant' },
-      warnings: [],
-    };
-  const warnings: string[] = [];
-  if (schedule.total_steps > 0)
-    warnings.push(
-      `lr_schedule.total_steps: ${schedule.total_steps} is the length of the published schedule, whatever that of the run; ` +
-        'here the schedule is as long as the run.',
-    );
+    return { learning_rate: optimizer.learning_rate ?? 1e-3, schedule: 'constant' };
   return {
-    training: {
-      learning_rate: schedule.learning_rate,
-      min_learning_rate: schedule.lr_end,
-      schedule: scheduleKind(schedule.type),
-      schedule_form: 'spark',
-      ...warmupOf(schedule),
-    },
-    warnings,
+    learning_rate: schedule.learning_rate,
+    min_learning_rate: schedule.lr_end,
+    schedule: scheduleKind(schedule.type),
+    schedule_form: 'spark',
+    ...(schedule.total_steps > 0 && { schedule_steps: schedule.total_steps }),
+    ...warmupOf(schedule),
   };
+}
+
+function adamwForm(type: PublishedRunFile['optimizer']['type']): NonNullable<Training['adamw']> {
+  switch (type) {
+    case 'AdamWeightDecayX':
+      return 'spark';
+    case 'FP32StateAdamWeightDecay':
+    case 'AdamWeightDecay':
+      return 'uncorrected';
+    case 'AdamW':
+      return 'torch';
+  }
 }
 
 function scheduleKind(type: NonNullable<PublishedRunFile['lr_schedule']>['type']): Training['schedule'] {

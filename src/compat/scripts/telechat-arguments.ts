@@ -131,7 +131,12 @@ export function readTelechatArguments(values: unknown, source: string): Argument
     output: filledIn(args.output_dir) ?? 'output',
     seed: args.seed,
     model: definedPath(filledIn(args.model_name_or_path)),
-    data: { ...definedData(filledIn(args.data_path)), shuffle: true, document_attention: false },
+    data: {
+      ...definedData(filledIn(args.data_path)),
+      shuffle: true,
+      document_attention: false,
+      ...(!args.with_loss_mask && { learn: 'all' }),
+    },
     ...(args.lora_dim > 0 && {
       lora: {
         rank: args.lora_dim,
@@ -165,15 +170,7 @@ export function readTelechatArguments(values: unknown, source: string): Argument
     own: args.xinghe,
     zeroStage: args.zero_stage,
     ignored,
-    warnings: [
-      ...deviceWarnings(args.num_gpus),
-      ...deepspeed.warnings,
-      ...(args.with_loss_mask
-        ? []
-        : [
-            'without with_loss_mask the published program learns every token; this run follows the loss mask of its rows.',
-          ]),
-    ],
+    warnings: [...deviceWarnings(args.num_gpus), ...deepspeed.warnings],
     missing: missingOf(args),
   };
 }

@@ -60,7 +60,10 @@ export type RowsFileEntry = DatasetIndex['files'][number];
 export type SourceEntry = DatasetIndex['sources'][number];
 
 export function createIndex(content: Omit<DatasetIndex, 'format' | 'version'>): DatasetIndex {
-  return { format: FORMAT, version: VERSION, ...content };
+  const index = { format: FORMAT, version: VERSION, ...content } as const;
+  // What the reader would refuse must not be written.
+  datasetIndexSchema.parse(JSON.parse(JSON.stringify(index)));
+  return index;
 }
 
 /** @throws InputError for a file that is no index, or whose counts do not agree */

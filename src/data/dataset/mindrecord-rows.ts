@@ -17,6 +17,9 @@ export const MINDRECORD_SUFFIX = '.mindrecord';
 
 const IDS: MindRecordColumn = { name: 'input_ids', type: 'int64', shape: [-1] };
 const MASK: MindRecordColumn = { name: 'loss_mask', type: 'int64', shape: [-1] };
+/** Others name the learned ids instead: each stands there again, and IGNORED where it is only read. */
+const LABELS = 'labels';
+const IGNORED = -100;
 
 /** @returns learned ids */
 export async function writeMindRecordRows(
@@ -47,6 +50,7 @@ export class MindRecordRows {
   readonly #path: string;
   readonly #file: MindRecordFile;
   readonly hasMask: boolean;
+  readonly #hasLabels: boolean;
 
   constructor(path: string) {
     this.#path = path;
@@ -54,7 +58,8 @@ export class MindRecordRows {
     const names = this.#file.columns.map(({ name }) => name);
     if (!names.includes(IDS.name))
       throw new InputError(`${path} has no column input_ids; its columns are ${names.join(', ')}.`);
-    this.hasMask = names.includes(MASK.name);
+    this.#hasLabels = !names.includes(MASK.name) && names.includes(LABELS);
+    this.hasMask = this.#hasLabels || names.includes(MASK.name);
   }
 
   get rowCount(): number {
@@ -65,6 +70,8 @@ export class MindRecordRows {
   row(index: number): PackedRow {
     const row = this.#file.row(index);
     const ids = this.#ints(row[IDS.name], IDS.name, index);
+    if (this.#hasLabels)
+      return { ids, lossMask: this.#maskOf(ids, row[LABELS], index), documentIds: undefined };
     const lossMask = this.hasMask
       ? Uint8Array.from(this.#ints(row[MASK.name], MASK.name, index))
       : new Uint8Array(ids.length).fill(1);
@@ -73,6 +80,23 @@ export class MindRecordRows {
         `${this.#path}, row ${index}: ${ids.length} input_ids but ${lossMask.length} values of loss_mask.`,
       );
     return { ids, lossMask, documentIds: undefined };
+  }
+
+  /** Labels stand at the place of their id, or one place before it, where they are predicted. */
+  #maskOf(ids: Int32Array, value: MindRecordValue | undefined, index: number): Uint8Array {
+    const labels = this.#ints(value, LABELS, index);
+    const fits = (shift: number): boolean =>
+      labels.every((label, place) => label === IGNORED || label === ids[place + shift]);
+    const shift = [0, 1].find(fits);
+    if (shift === undefined || labels.length !== ids.length)
+      throw new InputError(
+        `${this.#path}, row ${index}: labels must be the ids of input_ids at the same place or one place earlier, and ${IGNORED} ` +
+          'where an id is not learned; make the file with such labels, or with a column loss_mask.',
+      );
+    const lossMask = new Uint8Array(ids.length);
+    for (const [place, label] of labels.entries())
+      if (label !== IGNORED && place + shift < ids.length) lossMask[place + shift] = 1;
+    return lossMask;
   }
 
   #ints(value: MindRecordValue | undefined, column: string, row: number): Int32Array {

@@ -92,6 +92,28 @@ test('a batch of another size than the one read ahead', async () => {
   ]).toEqual(whole);
 });
 
+test.each([1, 2, 3])(
+  'the last batch of an epoch is smaller where it ends with it, on %i ranks',
+  async (ranks) => {
+    const count = dataset.rowCount;
+    const options = { endsWithEpoch: true, ranks };
+    const all = Array.from({ length: ranks }, (_, rank) => loader({ ...options, rank }));
+    const batch = 6 / ranks;
+    const steps = Math.ceil(count / 6);
+    const sizes: number[] = [];
+    const rows: string[] = [];
+    for (let step = 0; step < 2 * steps; step++) {
+      const before = rows.length;
+      for (const one of all) rows.push(...(await take(one, batch, 1)));
+      sizes.push(rows.length - before);
+    }
+    expect(count % 6).not.toBe(0);
+    expect(sizes.slice(0, steps)).toEqual([...Array<number>(steps - 1).fill(6), count % 6]);
+    expect(rows).toEqual(await take(loader(), 1, 2 * count));
+    expect(all[0]?.state().place).toBe(2 * count);
+  },
+);
+
 test('refuses a place among other rows', () => {
   expect(() => loader().restore({ place: 3, seed: 6, rows: dataset.rowCount })).toThrow(
     /with seed 6, not among/,

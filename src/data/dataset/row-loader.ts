@@ -11,6 +11,8 @@ export interface RowLoaderOptions {
   /** This process among those that train together. Default 0 of 1. */
   readonly rank?: number | undefined;
   readonly ranks?: number | undefined;
+  /** End a batch with the epoch, so that every row is taken once in it. Default false: it goes on with the next epoch. */
+  readonly endsWithEpoch?: boolean | undefined;
 }
 
 export interface RowLoaderState {
@@ -38,12 +40,13 @@ export class RowLoader {
   readonly #seed: number;
   readonly #rank: number;
   readonly #ranks: number;
+  readonly #endsWithEpoch: boolean;
   #place = 0;
   #ahead: { readonly place: number; readonly batch: number; readonly rows: Promise<RowBatch> } | undefined;
 
   /** @throws InputError for data without rows */
   constructor(source: RowSource, options: RowLoaderOptions) {
-    const { seed, shuffle, rank = 0, ranks = 1 } = options;
+    const { seed, shuffle, rank = 0, ranks = 1, endsWithEpoch = false } = options;
     if (source.rowCount === 0) throw new InputError(`${source.path} has no rows.`);
     if (!(rank >= 0 && rank < ranks)) throw new RangeError(`rank ${rank} of ${ranks}`);
     this.#source = source;
@@ -51,15 +54,16 @@ export class RowLoader {
     this.#seed = seed;
     this.#rank = rank;
     this.#ranks = ranks;
+    this.#endsWithEpoch = endsWithEpoch;
   }
 
-  /** This rank's `batch` rows of the next step. */
+  /** This rank's `batch` rows of the next step; fewer, or none, in the last batch of an epoch that ends with it. */
   async next(batch: number): Promise<RowBatch> {
     const ahead = this.#ahead;
     const rows =
       ahead?.place === this.#place && ahead.batch === batch ? ahead.rows : this.#read(this.#place, batch);
     const loaded = await rows;
-    this.#place += batch * this.#ranks;
+    this.#place += this.#rowsAt(this.#place, batch);
     this.#prefetch(batch);
     return loaded;
   }
@@ -84,6 +88,13 @@ export class RowLoader {
     this.#place = place;
   }
 
+  /** Rows of the step at a place, on all ranks. */
+  #rowsAt(place: number, batch: number): number {
+    const wanted = batch * this.#ranks;
+    const { rowCount } = this.#source;
+    return this.#endsWithEpoch ? Math.min(wanted, rowCount - (place % rowCount)) : wanted;
+  }
+
   #prefetch(batch: number): void {
     const rows = this.#read(this.#place, batch);
     // Thrown when the batch is asked for.
@@ -92,8 +103,10 @@ export class RowLoader {
   }
 
   async #read(place: number, batch: number): Promise<RowBatch> {
-    const from = place + this.#rank * batch;
-    const indices = Array.from({ length: batch }, (_, index) => this.#order.rowAt(from + index));
+    const all = this.#rowsAt(place, batch);
+    const from = Math.floor((all * this.#rank) / this.#ranks);
+    const end = Math.floor((all * (this.#rank + 1)) / this.#ranks);
+    const indices = Array.from({ length: end - from }, (_, index) => this.#order.rowAt(place + from + index));
     const rows: Row[] = [];
     for (const index of indices) {
       await setImmediate();

@@ -54,6 +54,8 @@ function readTurn(turn: unknown, path: string): ChatMessage {
     path,
   );
   const key = isShareGpt ? 'value' : 'content';
+  // A system message that says nothing is none; formats leave it out.
+  if (role === 'system' && (turn[key] === null || turn[key] === undefined)) return { role, content: '' };
   return { role, content: readContent(turn, key, `${path}.${key}`) };
 }
 

@@ -7,6 +7,7 @@ import { loadTokenizer } from '../../tokenizers/index.js';
 import { type Dataset, openDataset } from '../dataset/open-dataset.js';
 import { rowPositions } from '../dataset/row.js';
 import { prepareDataset } from '../prepare/prepare-dataset.js';
+import { CharacterBorders, characterGroups } from './character-groups.js';
 import { renderDatasetText, rowsOfStep } from './dataset-text.js';
 import { renderRowHtml } from './row-html.js';
 import { renderRowText } from './row-text.js';
@@ -85,12 +86,90 @@ test('as a page every text is escaped and every token tells its id', () => {
     0,
   );
   expect(html.match(/<tr[ >]/g)?.length).toBe(tokens + 2);
-  expect(html.match(/<span[^>]* title="[^"]* place \d+ · position \d+"/g)?.length).toBe(tokens);
-  for (const tag of ['section', 'details', 'table', 'div', 'span', 'tr', 'td'])
+  const tips = [...html.matchAll(/<span[^>]* title="([^"]*)"/g)].flatMap(([, tip = '']) => tip.split('\n'));
+  expect(tips.filter((tip) => / · id \d+ · place \d+ · position \d+$/.test(tip)).length).toBe(tokens);
+  for (const tag of ['header', 'button', 'section', 'details', 'table', 'div', 'span', 'tr', 'td'])
     expect([tag, html.match(new RegExp(`<${tag}[ >]`, 'g'))?.length]).toEqual([
       tag,
       html.match(new RegExp(`</${tag}>`, 'g'))?.length,
     ]);
+});
+
+describe.each(['spm_bpe_bytefallback', 'bbpe_gpt2', 'bpe_bytefallback_json', 'spm_unigram_bytefallback'])(
+  'characters of several tokens (%s)',
+  (name) => {
+    const text = '星河 🌌 流过。é';
+
+    let count = 0;
+    async function viewOf(seqLength: number): Promise<RowView> {
+      const records = join(folder, `${name}.jsonl`);
+      writeFileSync(records, `${JSON.stringify({ text })}\n`);
+      const output = join(folder, `${name}-${count++}`);
+      const tokenizer = `${goldenFolder}tokenizers/${name}`;
+      const options = { form: 'text', recipe: 'xverse-pretrain', seqLength, workers: 1 } as const;
+      await prepareDataset({ ...options, tokenizer, inputs: [records], output });
+      const opened = openDataset(output);
+      try {
+        return viewRow(opened, 0, loadTokenizer(tokenizer));
+      } finally {
+        opened.close();
+      }
+    }
+
+    test('are shown as one, with a line of the tooltip for each', async () => {
+      const tokens = (await viewOf(40)).documents[0]?.tokens ?? [];
+      const groups = characterGroups(tokens);
+      const texts = groups.map((group) => group.map((token) => token.text).join(''));
+      expect(groups.flat()).toEqual(tokens);
+      expect(texts.join('').replace('<|endoftext|>', '').trim()).toMatch(/^星河 🌌 流过。é/);
+      // No token of a part stands alone, and no two characters that are whole stand together.
+      for (const group of groups)
+        expect(group.slice(0, -1).every(({ endsInCharacter }) => endsInCharacter)).toBe(true);
+      expect(groups.some((group) => group.length > 1)).toBe(true);
+      const html = renderRowHtml(await viewOf(40));
+      const galaxy = groups.find((group) => group.some((token) => token.text.includes('🌌'))) ?? [];
+      const spans = [...html.matchAll(/<span class="l" title="([^"]*)">([^<]*)<\/span>/g)];
+      const shown = spans.find(([, , content]) => content?.includes('🌌') === true);
+      expect(shown?.[1]?.split('\n')).toHaveLength(galaxy.length);
+      expect(html).toContain(`🌌 1/${galaxy.length}</td>`);
+      expect(html).not.toContain('\ufffd');
+    });
+
+    test('that the row cuts off are shown as what there is of them', async () => {
+      const whole = await viewOf(40);
+      const tokens = whole.documents[0]?.tokens ?? [];
+      const at = tokens.findLastIndex(({ endsInCharacter }) => endsInCharacter);
+      const cut = await viewOf(at);
+      const html = renderRowHtml(cut);
+      expect(cut.documents[0]?.tokens.at(-1)).toMatchObject({ endsInCharacter: true });
+      expect(html).toContain('<i>');
+      expect(html.match(/<tr /g)?.length).toBe(at + 1);
+    });
+
+    test('that are learned in part are marked so', async () => {
+      const whole = await viewOf(40);
+      expect(renderRowHtml(whole)).not.toContain('class="m"');
+      const documents = whole.documents.map((document) => ({
+        ...document,
+        tokens: document.tokens.map((token) =>
+          token.endsInCharacter ? { ...token, learned: false } : token,
+        ),
+      }));
+      expect(renderRowHtml({ ...whole, documents })).toMatch(/<span class="m" title="[^"]*\n[^"]*">/);
+    });
+  },
+);
+
+test('characters end where a token is no text, and bytes out of place begin anew', () => {
+  const borders = new CharacterBorders();
+  expect(borders.push(Uint8Array.of(0xe6, 0x98))).toBe(true);
+  expect(borders.push(Uint8Array.of(0x9f))).toBe(false);
+  expect(borders.push(Uint8Array.of(0x9f))).toBe(false);
+  expect(borders.push(Uint8Array.of(0xf0))).toBe(true);
+  expect(borders.push(undefined)).toBe(false);
+  expect(borders.push(Uint8Array.of(0x80))).toBe(false);
+  expect(borders.push(Uint8Array.of(0xe6, 0x41))).toBe(false);
+  expect(borders.push(Uint8Array.of(0xc0))).toBe(false);
 });
 
 test('a dataset in lines, and the origins of a step', () => {

@@ -2,6 +2,7 @@
 import type { Tokenizer } from '../../tokenizers/index.js';
 import type { Dataset } from '../dataset/open-dataset.js';
 import { NO_DOCUMENT, type PackedRow, rowPositions } from '../dataset/row.js';
+import { CharacterBorders, LateCharacters } from './character-groups.js';
 
 export interface TokenView {
   /** In the row, from 0. */
@@ -11,6 +12,10 @@ export interface TokenView {
   readonly token: string | undefined;
   /** What the token adds to the text: '' where a character is not complete yet. */
   readonly text: string;
+  /** It spells text, or a part of a character; special tokens do not. */
+  readonly isBytes: boolean;
+  /** Its last character goes on in the next token. */
+  readonly endsInCharacter: boolean;
   readonly learned: boolean;
   /** In its document. */
   readonly position: number;
@@ -82,15 +87,21 @@ function viewTokens(
   tokenizer: Tokenizer | undefined,
 ): TokenView[] {
   const stream = tokenizer?.createDecodeStream();
+  const borders = new CharacterBorders();
+  const characters = new LateCharacters();
   const vocabSize = tokenizer?.vocabSize ?? 0;
   return Array.from(ids.subarray(from, to), (id, index): TokenView => {
     const place = from + index;
     const isKnown = id >= 0 && id < vocabSize;
+    const bytes = isKnown ? tokenizer?.tokenBytes(id) : undefined;
+    const endsInCharacter = borders.push(bytes);
     return {
       place,
       id,
       token: isKnown ? tokenizer?.idToToken(id) : undefined,
-      text: isKnown ? (stream?.push(id) ?? '') : '',
+      text: characters.textOf(isKnown ? (stream?.push(id) ?? '') : '', bytes, endsInCharacter),
+      isBytes: bytes !== undefined,
+      endsInCharacter,
       learned: lossMask[place] === 1,
       position: positions[place]!,
     };

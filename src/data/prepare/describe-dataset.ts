@@ -10,8 +10,18 @@ export function describeDataset(
 ): Omit<WriteDatasetOptions['describe'], 'split'> & { readonly shard?: string } {
   const { options, recipe, packing, rowLength, padding, vocabSize, container, seed, validation, mixture } =
     job;
-  const { form, answers, deduplicate, clean, shuffle, shard, onError, contamination, dropContaminated } =
-    options;
+  const {
+    form,
+    answers,
+    deduplicate,
+    clean,
+    shuffle,
+    shard,
+    onError,
+    contamination,
+    dropContaminated,
+    parsesSpecial,
+  } = options;
   return {
     container,
     recipe: options.recipe,
@@ -24,6 +34,8 @@ export function describeDataset(
     options: {
       form,
       answers,
+      // Where it was asked for.
+      ...(parsesSpecial === true && { parse_special: true }),
       mixture,
       seed,
       shuffle,

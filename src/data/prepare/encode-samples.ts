@@ -1,7 +1,7 @@
 /** Worker module: samples to token ids with loss masks, by a recipe. */
 import { InputError } from '../../errors/index.js';
 import type { ChatMessage } from '../../models/index.js';
-import { loadTokenizer, type Tokenizer } from '../../tokenizers/index.js';
+import { encodeLiterally, loadTokenizer, type Tokenizer } from '../../tokenizers/index.js';
 import type { Work } from '../../workers/index.js';
 import { cleanSparkText } from '../clean/index.js';
 import { LEARNED } from '../dataset/rows-tensors.js';
@@ -20,6 +20,8 @@ export interface EncodeSetup {
   readonly recipe: RecipeName;
   /** Which answers are learned. Default: as published. */
   readonly answers: 'all' | 'last' | undefined;
+  /** Names of special tokens within texts become these tokens. Default false: they are text. */
+  readonly parsesSpecial?: boolean | undefined;
   /** Also count the tokens of the whole line, by which TeleChat's rows are filled. */
   readonly countsLines: boolean;
 }
@@ -35,7 +37,7 @@ export interface EncodeOutput extends EncodedSamples {
 export function start(setup: EncodeSetup): Work<EncodeInput, EncodeOutput> {
   const recipe = recipes[setup.recipe];
   const tokenizer = loadTokenizer(setup.tokenizer, tokenizerOptions(recipe));
-  const encode = sampleEncoder(recipe, tokenizer, setup.answers);
+  const encode = sampleEncoder(recipe, tokenizer, setup);
   const words = new WordBuffer();
   return (samples) => {
     words.length = 0;
@@ -66,12 +68,17 @@ export function transfers({ words }: EncodeOutput): ArrayBuffer[] {
 
 type EncodeSample = (sample: EncodeInput[number], words: WordBuffer) => void;
 
-function sampleEncoder(recipe: Recipe, tokenizer: Tokenizer, answers: EncodeSetup['answers']): EncodeSample {
+function sampleEncoder(
+  recipe: Recipe,
+  tokenizer: Tokenizer,
+  { answers, parsesSpecial = false }: Pick<EncodeSetup, 'answers' | 'parsesSpecial'>,
+): EncodeSample {
   const clean = recipe.cleansText ? cleanSparkText : (text: string): string => text;
   if (recipe.kind === 'pretrain') {
     const end = endTokenId(recipe, tokenizer);
     return (sample, words) => {
-      const ids = tokenizer.encode(clean(learnedText(sample)));
+      const text = clean(learnedText(sample));
+      const ids = parsesSpecial ? tokenizer.encode(text) : encodeLiterally(tokenizer, text);
       ids.push(end);
       words.append(ids, true);
     };
@@ -81,7 +88,7 @@ function sampleEncoder(recipe: Recipe, tokenizer: Tokenizer, answers: EncodeSetu
     if (typeof sample === 'string')
       throw new InputError('a text has no answer to learn; give dialogues, or take a pretrain recipe.');
     const messages = sample.map(({ role, content }) => ({ role, content: clean(content) }));
-    const { spans } = chat.renderTraining(messages, tokenizer, { answers });
+    const { spans } = chat.renderTraining(messages, tokenizer, { answers, parsesSpecial });
     for (const { ids, isLearned } of spans) words.append(ids, isLearned);
   };
 }
@@ -93,8 +100,9 @@ function learnedText(sample: EncodeInput[number]): string {
 
 /** TeleChat's dialogue as one text, as its published scripts measure it. */
 function publishedLine(recipe: Recipe, messages: readonly ChatMessage[]): string {
-  const system = messages[0]?.role === 'system' ? messages[0].content : undefined;
-  const turns = system === undefined ? messages : messages.slice(1);
+  const [first] = messages;
+  const system = first?.role === 'system' && first.content !== '' ? first.content : undefined;
+  const turns = first?.role === 'system' ? messages.slice(1) : messages;
   const hasEndOfText = recipe.family === 'telechat52b';
   return turns
     .map(({ role, content }, index) => {

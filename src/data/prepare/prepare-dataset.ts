@@ -171,6 +171,7 @@ async function encode(
       tokenizer: options.tokenizer,
       recipe: options.recipe,
       answers: options.answers,
+      parsesSpecial: options.parsesSpecial,
       countsLines: recipe.minPadding > 0 && packing === 'first-fit',
     },
     workers: options.workers,

@@ -37,6 +37,8 @@ export interface PrepareOptions {
   readonly packing?: Packing | undefined;
   /** Which answers are learned. Default: as the recipe was published. */
   readonly answers?: 'all' | 'last' | undefined;
+  /** Names of special tokens within texts become these tokens. Default false: they are text. */
+  readonly parsesSpecial?: boolean | undefined;
   /** JSON {path: weight} or {"phases": […]}. Default: every sample once. */
   readonly weights?: string | undefined;
   /** Share of the samples that is held out. Default 0. */

@@ -13,6 +13,7 @@ function isNested(value: unknown): boolean {
 
 function showScalar(value: unknown): string {
   if (value === undefined) return 'nothing';
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  // A text of megabytes is cut before it is escaped, not after.
+  const text = typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : String(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

@@ -34,6 +34,14 @@ export class BeamTask implements Task {
     return this.#sequences;
   }
 
+  get isHeld(): boolean {
+    return false;
+  }
+
+  takeHeld(): boolean {
+    return false;
+  }
+
   draft(): readonly number[] {
     return [];
   }

@@ -58,12 +58,16 @@ export class Engine {
   readonly #scheduler: Scheduler;
   readonly #adapters: AdapterSet | undefined;
   readonly #tasks = new Map<string, ScheduledTask>();
+  /** Those that have logits and wait to be told which tokens may come. */
+  readonly #held = new Set<ScheduledTask>();
   #arrivals = 0;
   /** Nothing could run the last time, and nothing has changed since. */
   #isStalled = false;
   #steps = 0;
   #generatedTokens = 0;
   #stepTokens: number[] = [];
+  /** Called when there is work again without a call from outside: a text that waited for its mask can go on. */
+  onReady: (() => void) | undefined;
 
   /** @throws InputError for options out of range */
   constructor(model: CausalLm, options: EngineOptions = {}) {
@@ -198,13 +202,18 @@ export class Engine {
     this.#isStalled = false;
   }
 
-  /** One forward pass. Gives an event for each request that has something new. */
+  /**
+   * One forward pass. Gives an event for each request that has something new. A text whose next mask is not there yet sits
+   * it out.
+   */
   step(): EngineEvent[] {
+    // Before the plan: what they choose runs in this pass.
+    const events = this.#takeHeld();
     const start = performance.now();
     const chunks = this.#scheduler.plan();
     if (chunks.length === 0) {
       this.#isStalled = true;
-      return [];
+      return events;
     }
     for (const { scheduled } of chunks) scheduled.startedAt ??= start;
     this.#runner.run(chunks);
@@ -214,8 +223,22 @@ export class Engine {
     this.#steps += 1;
     if (this.#stepTokens.length < STEP_SIZES_KEPT) this.#stepTokens.push(tokens);
     const stepped = new Set(chunks.map(({ scheduled }) => scheduled));
-    for (const scheduled of stepped) this.#scheduler.settle(scheduled);
-    return this.#events(stepped, end);
+    for (const scheduled of stepped) {
+      this.#scheduler.settle(scheduled);
+      if (scheduled.task.isHeld) this.#held.add(scheduled);
+    }
+    return [...events, ...this.#events(stepped, end)];
+  }
+
+  #takeHeld(): EngineEvent[] {
+    const taken = new Set<ScheduledTask>();
+    for (const scheduled of this.#held) {
+      if (scheduled.isPaused) continue;
+      const isTaken = attempt(scheduled, () => scheduled.task.takeHeld());
+      if (isTaken !== false) taken.add(scheduled);
+      if (!scheduled.task.isHeld) this.#held.delete(scheduled);
+    }
+    return this.#events(taken, performance.now());
   }
 
   /** Forgets cached prefixes that no running request holds, for a measurement from a cold start. */
@@ -259,7 +282,10 @@ export class Engine {
     if (beams !== undefined) return new BeamTask(id, request, beams, sequence);
     const drafts = this.#options.maxDrafts > 0 && request.constraint === undefined;
     const drafter = drafts ? new NgramDrafter(promptIds, { maxDraft: this.#options.maxDrafts }) : undefined;
-    return new SampledTask(id, request, sequence, drafter);
+    return new SampledTask(id, request, sequence, drafter, () => {
+      this.#isStalled = false;
+      this.onReady?.();
+    });
   }
 
   #events(stepped: ReadonlySet<ScheduledTask>, now: number): EngineEvent[] {
@@ -292,6 +318,7 @@ export class Engine {
 
   #remove(scheduled: ScheduledTask): void {
     this.#tasks.delete(scheduled.task.id);
+    this.#held.delete(scheduled);
     this.#scheduler.remove(scheduled);
     scheduled.task.dispose();
     this.#isStalled = false;

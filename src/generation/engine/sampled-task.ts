@@ -20,16 +20,29 @@ export class SampledTask implements Task {
   readonly #selector: TokenSelector;
   readonly #drafter: Drafter | undefined;
   readonly #stopIds: ReadonlySet<number>;
+  readonly #onReady: () => void;
+  /** Logits behind the last token, while the mask of the next is still being made. */
+  #heldRow: LogitsRow | undefined;
   #ids: number[] = [];
   #logProbs: TokenLogProbs[] = [];
 
-  /** @throws InputError if a sampling parameter is out of range */
-  constructor(id: string, request: GenerationRequest, sequence: Sequence, drafter: Drafter | undefined) {
+  /**
+   * @param onReady called when a task that holds its logits can choose
+   * @throws InputError if a sampling parameter is out of range
+   */
+  constructor(
+    id: string,
+    request: GenerationRequest,
+    sequence: Sequence,
+    drafter: Drafter | undefined,
+    onReady: () => void,
+  ) {
     this.id = id;
     this.request = request;
     this.sequences = [sequence];
     this.#selector = new TokenSelector(request);
     this.#drafter = drafter;
+    this.#onReady = onReady;
     this.#stopIds = new Set(request.stopTokenIds);
   }
 
@@ -44,23 +57,49 @@ export class SampledTask implements Task {
     return room <= 0 ? [] : (this.#drafter?.draft() ?? []).slice(0, room);
   }
 
-  take(sequence: Sequence, drafts: readonly number[], rows: readonly LogitsRow[]): number {
+  take(_sequence: Sequence, drafts: readonly number[], rows: readonly LogitsRow[]): number {
     if (this.request.maxNewTokens === 0) {
       this.finish = { reason: 'length', stopId: undefined };
       return 0;
     }
+    if (!this.#selector.isReady) {
+      // A copy: the step's logits are gone when the mask comes. Texts with a grammar have no drafts.
+      const isNew = this.#heldRow === undefined;
+      this.#heldRow = rows[0]?.slice();
+      if (isNew) this.#selector.whenReady(this.#onReady);
+      return 0;
+    }
+    this.#heldRow = undefined;
     for (const [place, row] of rows.entries()) {
-      const { id, logProbs } = this.#selector.choose(row);
-      sequence.tokens.push(id);
-      this.#drafter?.add(id);
-      this.#ids.push(id);
-      if (logProbs !== undefined) this.#logProbs.push(logProbs);
-      if (this.#stopIds.has(id)) this.finish = { reason: 'stop', stopId: id };
-      else if (this.#generated >= this.request.maxNewTokens)
-        this.finish = { reason: 'length', stopId: undefined };
+      const id = this.#choose(row);
       if (this.finish !== undefined || drafts[place] !== id) return place;
     }
     return drafts.length;
+  }
+
+  get isHeld(): boolean {
+    return this.#heldRow !== undefined;
+  }
+
+  takeHeld(): boolean {
+    const row = this.#heldRow;
+    if (row === undefined || !this.#selector.isReady) return false;
+    this.#heldRow = undefined;
+    this.#choose(row);
+    return true;
+  }
+
+  #choose(row: LogitsRow): number {
+    const { id, logProbs } = this.#selector.choose(row);
+    const [sequence] = this.sequences;
+    sequence.tokens.push(id);
+    this.#drafter?.add(id);
+    this.#ids.push(id);
+    if (logProbs !== undefined) this.#logProbs.push(logProbs);
+    if (this.#stopIds.has(id)) this.finish = { reason: 'stop', stopId: id };
+    else if (this.#generated >= this.request.maxNewTokens)
+      this.finish = { reason: 'length', stopId: undefined };
+    return id;
   }
 
   endStep(): TaskOutput {

@@ -21,6 +21,8 @@ interface Wish extends Partial<GenerationRequest> {
 class Bench {
   readonly pool: BlockPool;
   readonly scheduler: Scheduler;
+  /** Blocks that the test holds. */
+  readonly occupied: number[] = [];
   #arrivals = 0;
 
   constructor(
@@ -61,6 +63,8 @@ class Bench {
       finish: undefined,
       draft: (_, most) => (wish.drafts ?? []).slice(0, most),
       take: () => 0,
+      isHeld: false,
+      takeHeld: () => false,
       endStep: () => ({ ids: [], logProbs: undefined, beams: undefined }),
       dispose: () => undefined,
     };
@@ -92,7 +96,8 @@ class Bench {
     }
     for (const { scheduled } of chunks) this.scheduler.settle(scheduled);
     const all = [...this.scheduler.running, ...this.scheduler.waiting];
-    this.pool.verify(all.flatMap(({ task }) => task.sequences.flatMap(({ blocks }) => blocks)));
+    const held = all.flatMap(({ task }) => task.sequences.flatMap(({ blocks }) => blocks));
+    this.pool.verify([...held, ...this.occupied]);
     return chunks.map(
       ({ scheduled, count, drafts }) =>
         `${scheduled.task.id}:${count}${drafts.length > 0 ? `+${drafts.length}` : ''}`,
@@ -173,11 +178,44 @@ describe('prompts in pieces', () => {
   });
 
   test('a text that gave way is in mid-answer again when all it knew has run', () => {
-    const bench = new Bench(64, { maxBatchTokens: 8 });
+    const bench = new Bench(64, { maxBatchTokens: 4 });
     const a = bench.add('a', ids(4));
     bench.steps(10);
     a.task.sequences[0]?.release(bench.pool);
-    expect(bench.steps(3)).toEqual([['a:8'], ['a:6'], ['a:1']]);
+    expect(bench.steps(5)).toEqual([['a:4'], ['a:4'], ['a:4'], ['a:2'], ['a:1']]);
+  });
+
+  test('every text in mid-answer has its token, even where they are more than a step should have', () => {
+    const bench = new Bench(64, { maxBatchTokens: 4 });
+    const tasks = ['a', 'b', 'c', 'd'].map((id) => bench.add(id, ids(1)));
+    bench.step();
+    expect(bench.step()).toEqual(['a:1', 'b:1', 'c:1', 'd:1']);
+    bench.add('e', ids(1));
+    expect(bench.step(), 'and nothing else begins').toEqual(['a:1', 'b:1', 'c:1', 'd:1']);
+    bench.scheduler.remove(tasks[3] as ScheduledTask);
+    bench.step();
+    bench.add('f', ids(1));
+    expect(bench.step()).toEqual(['a:1', 'b:1', 'c:1', 'e:1']);
+  });
+
+  test('a paused text takes no tokens from the others', () => {
+    const bench = new Bench(64, { maxBatchTokens: 4 });
+    const a = bench.add('a', ids(2));
+    bench.add('b', ids(2));
+    bench.step();
+    a.isPaused = true;
+    bench.add('long', ids(20));
+    expect(bench.step()).toEqual(['b:1', 'long:3']);
+  });
+
+  test('a text with nothing to run is passed over, and keeps its place', () => {
+    const bench = new Bench(64);
+    bench.add('a', ids(4));
+    const b = bench.add('b', ids(4));
+    bench.step();
+    // As one whose next token cannot be chosen yet.
+    b.task.sequences[0]?.tokens.pop();
+    expect([bench.step(), bench.running]).toEqual([['a:1'], ['a', 'b']]);
   });
 });
 
@@ -234,9 +272,30 @@ describe('who may start', () => {
   });
 
   test('alone it starts with what there is', () => {
-    const bench = new Bench(4);
-    bench.add('a', ids(64));
-    expect(bench.step()).toEqual(['a:64']);
+    const bench = new Bench(4, { maxBatchTokens: 16 });
+    bench.add('a', ids(80));
+    expect(bench.steps(2)).toEqual([['a:16'], ['a:16']]);
+  });
+
+  test('one that finds no room holds nothing of what it found in the cache', () => {
+    const bench = new Bench(8, { prefixCache: true });
+    const first = bench.add('first', ids(40));
+    bench.step();
+    bench.scheduler.remove(first);
+    bench.add('a', ids(20, 1));
+    bench.step();
+    const { free } = bench.pool;
+    bench.add('b', [...ids(40), ...ids(80, 2)]);
+    expect([bench.step(), bench.pool.free]).toEqual([['a:1'], free]);
+  });
+
+  test('one of higher priority that starts later stands before the others', () => {
+    const bench = new Bench(16);
+    bench.add('a', ids(4));
+    bench.step();
+    bench.add('early', ids(4), { priority: -1 });
+    bench.step();
+    expect(bench.running).toEqual(['early', 'a']);
   });
 });
 
@@ -291,6 +350,32 @@ describe('giving way', () => {
     expect(bench.steps(2)).toEqual([['b:1'], ['b:1']]);
     bench.scheduler.remove(bench.scheduler.running[0] as ScheduledTask);
     expect(bench.step()).toEqual(['a:5']);
+  });
+
+  test('the latest itself, where it is the one that needs a block', () => {
+    const bench = new Bench(6);
+    bench.add('a', ids(3));
+    bench.add('b', ids(31));
+    bench.step();
+    const spare = bench.pool.free - 1;
+    for (let block = 0; block < spare; block++) bench.occupied.push(bench.pool.allocate() ?? Number.NaN);
+    // The last block goes to b for its third; for its fourth it has to go itself, before a needs its second.
+    bench.scheduler.running[0]?.task.sequences[0]?.tokens.splice(3);
+    expect(bench.steps(2)).toEqual([['b:1'], ['b:1']]);
+    bench.steps(15);
+    expect([bench.running, bench.waiting, bench.pool.free]).toEqual([['a', 'b'], [], 0]);
+    expect(bench.step()).toEqual([]);
+    expect([bench.running, bench.waiting, bench.scheduler.preemptions]).toEqual([['a'], ['b'], 1]);
+  });
+
+  test('a paused one is left in peace where there is room beside it', () => {
+    const bench = new Bench(4);
+    const a = bench.add('a', ids(30));
+    bench.step();
+    a.isPaused = true;
+    bench.add('b', ids(30));
+    expect(bench.step()).toEqual(['b:30']);
+    expect([bench.running, bench.scheduler.preemptions]).toEqual([['a', 'b'], 0]);
   });
 
   test('who starts takes blocks from paused ones only', () => {
@@ -369,6 +454,19 @@ describe('common beginnings', () => {
     bench.scheduler.remove(a);
     expect(bench.step()).toEqual(['b:20']);
     expect(bench.waiting).toEqual(['c']);
+  });
+
+  test('who gave up leaves the work that another has taken over', () => {
+    const bench = new Bench(64, { prefixCache, maxBatchTokens: 20 });
+    const a = bench.add('a', ids(66));
+    bench.step();
+    a.isPaused = true;
+    bench.add('b', ids(66));
+    expect(bench.step()).toEqual(['b:20']);
+    bench.scheduler.remove(a);
+    bench.add('c', ids(66));
+    bench.add('other', ids(3, 1));
+    expect(bench.steps(2)).toEqual([['b:20'], ['b:10', 'other:3']]);
   });
 
   test('tokens whose log-probabilities are asked for are run', () => {

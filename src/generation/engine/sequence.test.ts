@@ -1,5 +1,5 @@
 /** One text's blocks: taken, filled, shared, given back; with a window and without. Blocks of 16 tokens. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { ABSENT_BLOCK } from '../../nn/index.js';
 import { BlockPool } from './block-pool.js';
 import { Sequence } from './sequence.js';
@@ -101,6 +101,10 @@ describe('found again', () => {
     expect(sequence(ids(64), undefined, 'other').reuse(pool)).toBe(0);
     const changed = ids(64).map((id, index) => (index === 20 ? id + 1 : id));
     expect(sequence(changed).reuse(pool), 'the same third block behind another second one').toBe(16);
+    const other = sequence(ids(64, 1));
+    run(other, pool);
+    const mixed = [...ids(16, 1), ...ids(64).slice(16)];
+    expect(sequence(mixed).reuse(pool), 'the block of another text behind that of a second one').toBe(16);
   });
 
   test('a block is named by every token in it', () => {
@@ -124,6 +128,19 @@ describe('found again', () => {
       expect(again.reuse(pool), 'after one more block was taken').toBe(cached);
       again.release(pool);
     }
+  });
+
+  test('blocks that were found are not named again by who found them', () => {
+    const pool = new BlockPool(8);
+    run(sequence(ids(40)), pool);
+    const again = sequence(ids(40));
+    again.reuse(pool);
+    const named = vi.spyOn(pool, 'register');
+    run(again, pool);
+    expect(named.mock.calls.length).toBe(0);
+    again.tokens.push(...ids(8));
+    run(again, pool);
+    expect(named.mock.calls.length).toBe(1);
   });
 
   test('who gave way begins again from what is left, and registers what it computes again', () => {
@@ -221,6 +238,19 @@ describe('a window', () => {
     expect(again.blocks.map((block) => block === ABSENT_BLOCK)).toEqual([true, true, false, false]);
     const shorter = sequence(ids(64).slice(0, 40), window);
     expect(shorter.reuse(pool), 'the token at 32 would see from 13 on: block 0, which is gone').toBe(0);
+  });
+
+  test('who gave way and runs again gives back what leaves the window, as before', () => {
+    const pool = new BlockPool(8);
+    const text = sequence(ids(100), window);
+    const held = (): number => {
+      run(text, pool, 96, 16);
+      return 8 - pool.free;
+    };
+    const before = held();
+    text.release(pool);
+    pool.evictCached();
+    expect([before, held()]).toEqual([2, 2]);
   });
 
   test('a twin of a text in a window has the same blocks, and the same gone', () => {

@@ -41,6 +41,10 @@ export interface Task {
    * right; their keys stay.
    */
   take(sequence: Sequence, drafts: readonly number[], rows: readonly LogitsRow[]): number;
+  /** Logits are kept until it is known which tokens may come; nothing is pending meanwhile. */
+  readonly isHeld: boolean;
+  /** Chooses from the logits that were kept, if that can be done by now. Gives false if not. */
+  takeHeld(): boolean;
   /** After every sequence of a step has been taken and advanced. */
   endStep(access: CacheAccess): TaskOutput;
   dispose(): void;

@@ -1,12 +1,12 @@
 /** Text out of the engine: whole characters, stop strings, grammars, errors of one request. */
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { goldenFolder } from '../../../tests/support/golden.js';
 import { InputError } from '../../errors/index.js';
 import { loadModel } from '../../models/index.js';
 import { loadTokenizer } from '../../tokenizers/index.js';
 import type { TextEvent, TextRequest } from '../requests.js';
 import type { ConstraintSource, TokenConstraint } from '../structured/token-constraint.js';
-import { TextEngine } from './text-engine.js';
+import { TextEngine, type TextEngineOptions } from './text-engine.js';
 
 const { model } = loadModel(`${goldenFolder}xverse`);
 const tokenizer = loadTokenizer(`${goldenFolder}tokenizers/spm_bpe_bytefallback`);
@@ -14,6 +14,7 @@ afterAll(() => model.dispose());
 
 /** Lets exactly these ids come, one after the other. */
 class Script implements TokenConstraint {
+  isReady = true;
   readonly #ids: readonly number[];
   #next = 0;
   isDisposed = false;
@@ -21,6 +22,8 @@ class Script implements TokenConstraint {
   constructor(ids: readonly number[]) {
     this.#ids = ids;
   }
+
+  whenReady(_call: () => void): void {}
 
   allowed(): Uint32Array {
     const words = new Uint32Array(Math.ceil(model.shape.vocabSize / 32));
@@ -240,4 +243,138 @@ test('drafts that go beyond a stop string, a stop id and the fewest tokens chang
     expect(sum.logProbs.length).toBe(sum.ids.length);
     expect(sum.end).toMatchObject({ generatedTokens: sum.ids.length });
   }
+});
+
+test.each([
+  { minNewTokens: 0, text: 'a', ids: 2 },
+  { minNewTokens: 1, text: 'a', ids: 2 },
+  { minNewTokens: 2, text: 'ab', ids: 4 },
+  { minNewTokens: 4, text: 'abab', ids: 5 },
+])('a stop string begins behind the fewest tokens: $minNewTokens', async ({ minNewTokens, text, ids }) => {
+  const events = await run(bytePieces('ababab'), {
+    stopStrings: minNewTokens === 2 ? ['ab'] : minNewTokens === 4 ? ['a'] : ['b'],
+    minNewTokens,
+  });
+  expect(textOf(events)).toBe(text);
+  expect(events.flatMap((event) => event.ids).length).toBe(ids);
+  expect(events.at(-1)?.end).toMatchObject({ finishReason: 'stop', generatedTokens: ids });
+});
+
+test('stop strings and beams exclude each other', () => {
+  const engine = new TextEngine(model, tokenizer);
+  const bad: TextRequest = { promptIds: [5], maxNewTokens: 4, beams: { count: 2 }, stopStrings: ['a'] };
+  expect(() => engine.submit('a', bad)).toThrow(InputError);
+  engine.dispose();
+});
+
+test('restrictions that leave no token are wrong input, not a fault', async () => {
+  const [a = 0] = bytePieces('a');
+  await expect(run([a, a], { forbiddenSequences: [[a]] })).rejects.toThrow(InputError);
+  await expect(run([a], { maxNewTokens: 3, stopTokenIds: [a], minNewTokens: 2 })).rejects.toThrow(
+    'contradict each other',
+  );
+});
+
+describe('a mask that is not there yet', () => {
+  /** Masks come when the test says so. */
+  class LateScript extends Script {
+    override isReady = false;
+    #call: (() => void) | undefined;
+
+    override whenReady(call: () => void): void {
+      this.#call = call;
+    }
+
+    override accept(): void {
+      super.accept();
+      this.isReady = false;
+    }
+
+    arrive(): void {
+      this.isReady = true;
+      this.#call?.();
+      this.#call = undefined;
+    }
+  }
+
+  async function start(others: number, options: TextEngineOptions = {}) {
+    const script = new LateScript(bytePieces('abcdef'));
+    const engine = new TextEngine(model, tokenizer, { ...options, grammars: { create: async () => script } });
+    for (let other = 0; other < others; other++)
+      engine.submit(`o${other}`, { promptIds: [5, 6, 7 + other], maxNewTokens: 40 });
+    engine.submit('late', { promptIds: [5, 6], maxNewTokens: 6, grammar: { kind: 'json' } });
+    await new Promise<void>((resolve) => {
+      engine.onReady = resolve;
+    });
+    engine.onReady = undefined;
+    const texts = new Map<string, string>();
+    const step = (): string[] => {
+      const stepped: string[] = [];
+      for (const { id, event, error } of engine.step()) {
+        if (error !== undefined) throw error;
+        texts.set(id, (texts.get(id) ?? '') + event.text);
+        stepped.push(id);
+      }
+      return stepped;
+    };
+    return { engine, script, step, texts };
+  }
+
+  test('its text sits the steps out, the others run', async () => {
+    const { engine, script, step, texts } = await start(2);
+    for (let round = 0; round < 6; round++) {
+      for (let waited = 0; waited < 3; waited++) expect(step()).toEqual(['o0', 'o1']);
+      script.arrive();
+      expect(step()).toContain('late');
+    }
+    expect(texts.get('late')).toBe('abcdef');
+    engine.dispose();
+  });
+
+  test('alone, it leaves nothing to do until the mask comes', async () => {
+    const { engine, script, step, texts } = await start(0);
+    expect(step()).toEqual([]);
+    for (let round = 0; round < 6; round++) {
+      step();
+      expect(engine.hasWork).toBe(false);
+      let isCalled = false;
+      engine.onReady = () => {
+        isCalled = true;
+      };
+      script.arrive();
+      expect([isCalled, engine.hasWork]).toEqual([true, true]);
+      expect(step()).toEqual(['late']);
+    }
+    expect([texts.get('late'), engine.hasWork, engine.stats.running]).toEqual(['abcdef', false, 0]);
+    engine.dispose();
+  });
+
+  test('paused, cancelled, or made to give way meanwhile', async () => {
+    const { engine, script, step } = await start(1);
+    step();
+    engine.pause('late');
+    script.arrive();
+    expect(step()).toEqual(['o0']);
+    engine.resume('late');
+    expect(step()).toContain('late');
+    engine.cancel('late');
+    script.arrive();
+    expect(step()).toEqual(['o0']);
+    expect([script.isDisposed, engine.stats.running]).toEqual([true, 1]);
+    engine.dispose();
+  });
+
+  test('a text that gives way while it waits has the same answer', async () => {
+    // Room for one of them and a half.
+    const { engine, script, step, texts } = await start(1, { cacheTokens: 48 });
+    let rounds = 0;
+    for (; engine.hasWork || !script.isReady; rounds++) {
+      expect(rounds).toBeLessThan(500);
+      if (rounds % 9 === 8) script.arrive();
+      step();
+      if (texts.get('late') === 'abcdef' && !engine.hasWork) break;
+    }
+    expect(texts.get('late')).toBe('abcdef');
+    engine.dispose();
+  });
 });

@@ -29,6 +29,8 @@ interface ActiveRequest {
   readonly stream: DecodeStream;
   readonly stops: StopStringMatcher | undefined;
   readonly stopIds: ReadonlySet<number>;
+  /** Tokens for which stop strings are not looked for yet. */
+  missing: number;
 }
 
 export class TextEngine implements SteppingEngine {
@@ -37,13 +39,14 @@ export class TextEngine implements SteppingEngine {
   readonly #grammars: ConstraintSource | undefined;
   readonly #open = new Map<string, ActiveRequest>();
   /** Requests whose grammar is being compiled. */
-  readonly #compiling = new Map<string, { isPaused: boolean }>();
+  readonly #compiling = new Map<string, { isPaused: boolean; readonly leave: AbortController }>();
   readonly #failed: StepEvent[] = [];
-  /** Called when a request that waited for its grammar can go on, or has failed. */
+  /** Called when a request that waited for its grammar or for a mask can go on, or has failed. */
   onReady: (() => void) | undefined;
 
   constructor(model: CausalLm, tokenizer: Tokenizer, { grammars, ...options }: TextEngineOptions = {}) {
     this.#engine = new Engine(model, options);
+    this.#engine.onReady = () => this.onReady?.();
     this.#tokenizer = tokenizer;
     this.#grammars = grammars;
   }
@@ -74,11 +77,16 @@ export class TextEngine implements SteppingEngine {
     if (this.#open.has(id))
       throw new InputError(`generation: request ${JSON.stringify(id)} is already under way.`);
     const { stopStrings = [], grammar, stopTokenIds = [] } = request;
+    if (stopStrings.length > 0 && request.beams !== undefined)
+      throw new InputError(
+        'generation: beam search knows no stop strings; give stop ids, or cut the answers.',
+      );
     const text: ActiveRequest = {
       request,
       stream: createDetokenizer(this.#tokenizer, request),
       stops: stopStrings.length === 0 ? undefined : new StopStringMatcher(stopStrings),
       stopIds: new Set(stopTokenIds),
+      missing: request.minNewTokens ?? 0,
     };
     const limited: GenerationRequest = {
       ...request,
@@ -90,6 +98,7 @@ export class TextEngine implements SteppingEngine {
   }
 
   cancel(id: string): void {
+    this.#compiling.get(id)?.leave.abort();
     this.#compiling.delete(id);
     this.#open.delete(id);
     const failed = this.#failed.findIndex((event) => event.id === id);
@@ -149,6 +158,7 @@ export class TextEngine implements SteppingEngine {
 
   dispose(): void {
     this.#open.clear();
+    for (const { leave } of this.#compiling.values()) leave.abort();
     this.#compiling.clear();
     this.#engine.dispose();
   }
@@ -161,9 +171,10 @@ export class TextEngine implements SteppingEngine {
     const grammars = this.#grammars;
     if (grammars === undefined) throw new InputError('generation: structured output is not available here.');
     this.#engine.check(request);
-    const waiting = { isPaused: false };
+    const waiting = { isPaused: false, leave: new AbortController() };
+    const { client } = request;
     this.#compiling.set(id, waiting);
-    grammars.create(grammar).then(
+    grammars.create(grammar, { client, signal: waiting.leave.signal }).then(
       (constraint) => {
         if (this.#compiling.get(id) !== waiting) {
           constraint.dispose(); // Cancelled in the meantime.
@@ -239,17 +250,19 @@ export class TextEngine implements SteppingEngine {
 
 /** The text that one more id makes certain, and the stop string that it completes. */
 function advance(
-  { request, stream, stops, stopIds }: ActiveRequest,
+  text: ActiveRequest,
   id: number,
   isLast: boolean,
 ): { piece: string; stopped: string | undefined } {
+  const { request, stream, stops, stopIds } = text;
   let decoded = stopIds.has(id) ? '' : stream.push(id);
   if (isLast) decoded += stream.end();
-  if (stops === undefined) return { piece: decoded, stopped: undefined };
-  const { text, stopped } = stops.push(decoded);
+  // Text of the fewest tokens is past: a stop string begins behind it.
+  if (stops === undefined || text.missing-- > 0) return { piece: decoded, stopped: undefined };
+  const { text: free, stopped } = stops.push(decoded);
   if (stopped !== undefined)
-    return { piece: request.includeStopString === true ? text + stopped : text, stopped };
-  return { piece: isLast ? text + stops.flush().text : text, stopped: undefined };
+    return { piece: request.includeStopString === true ? free + stopped : free, stopped };
+  return { piece: isLast ? free + stops.flush().text : free, stopped: undefined };
 }
 
 function upTo(

@@ -17,6 +17,7 @@ export interface SelectedToken {
 export class TokenSelector {
   readonly #sampler: Sampler;
   readonly #penalties: readonly Penalty[];
+  readonly #isRestricted: boolean;
   readonly #constraint: TokenConstraint | undefined;
   readonly #vocabLimit: number | undefined;
   readonly #numLogProbs: number | undefined;
@@ -26,13 +27,22 @@ export class TokenSelector {
     const { promptIds, attentionMask, sampling = {}, choice = 0 } = request;
     this.#sampler = new Sampler(sampling, choice);
     const attendedIds = promptIds.filter((_, index) => attentionMask?.[index] !== 0);
-    this.#penalties = [
-      ...createPenalties(sampling, attendedIds),
-      ...createRestrictions(request, attendedIds),
-    ];
+    const restrictions = createRestrictions(request, attendedIds);
+    this.#penalties = [...createPenalties(sampling, attendedIds), ...restrictions];
+    this.#isRestricted = restrictions.length > 0 || request.constraint !== undefined;
     this.#constraint = request.constraint;
     this.#vocabLimit = request.vocabLimit;
     this.#numLogProbs = request.logProbs;
+  }
+
+  /** False while it is being found out elsewhere which tokens the grammar allows. */
+  get isReady(): boolean {
+    return this.#constraint?.isReady ?? true;
+  }
+
+  /** Calls once when `isReady` has become true, never within this call. */
+  whenReady(call: () => void): void {
+    this.#constraint?.whenReady(call);
   }
 
   /** @param row logits [V], changed in place */
@@ -41,6 +51,11 @@ export class TokenSelector {
     const allowed = row.subarray(0, this.#vocabLimit);
     for (const penalty of this.#penalties) penalty.apply(row);
     if (this.#constraint !== undefined) forbidOthers(allowed, this.#constraint.allowed());
+    if (this.#isRestricted && !allowed.some((logit) => logit !== -Infinity))
+      throw new InputError(
+        'generation: the restrictions of the request allow no token here; its grammar, allowedTokenIds, ' +
+          'forbiddenSequences and minNewTokens contradict each other.',
+      );
     const id = this.#sampler.sample(allowed);
     for (const penalty of this.#penalties) penalty.add(id);
     this.#constraint?.accept(id);

@@ -1,8 +1,16 @@
 /** Context-free grammars over bytes, and a builder for them. */
 import { InputError } from '../../errors/index.js';
+import type { MachineTables } from './machine-tables.js';
 
 /** A context-free grammar over bytes: which byte strings belong to it. Nodes may be shared; rules make cycles. */
-export type GrammarNode = BytesNode | LiteralNode | SequenceNode | ChoiceNode | RepeatNode | RuleNode;
+export type GrammarNode =
+  | BytesNode
+  | LiteralNode
+  | SequenceNode
+  | ChoiceNode
+  | RepeatNode
+  | RuleNode
+  | MachineNode;
 
 /** One byte of a set. */
 export interface BytesNode {
@@ -49,18 +57,48 @@ export interface RuleNode {
   target: GrammarNode | undefined;
 }
 
+/** The texts that a state machine accepts: for what would need too many nodes. */
+export interface MachineNode {
+  readonly kind: 'machine';
+  readonly id: number;
+  readonly machine: ByteMachine;
+}
+
+/** A deterministic machine over bytes. From each of its states some accepted text can be reached. */
+export interface ByteMachine {
+  readonly start: number;
+  /** 256 entries: bytes of equal number are never told apart. */
+  readonly byteClasses: Uint16Array;
+  /** The state after a byte; -1 if no text goes on so. */
+  step(state: number, byte: number): number;
+  isAccepting(state: number): boolean;
+  /** Equal for states that no text of so many bytes tells apart. */
+  placeOf(state: number, horizonBytes: number): number | string;
+  /** The machine as plain data, which can cross to another thread. */
+  readonly tables: MachineTables;
+}
+
 /** More than any schema of 64 KB needs; bounds the time of compilation. */
 const MAX_NODES = 200_000;
-/** Compilation holds up the masks of other sequences for as long as it takes. */
-const MAX_MILLISECONDS = 1000;
+/** By the clock, and a busy machine may take many times what an idle one does. The thread is killed at twice as much. */
+const MAX_MILLISECONDS = 2000;
 
 /** Makes the nodes of one grammar. Children are made before their parents, except the targets of rules. */
 export class GrammarBuilder {
   readonly nodes: GrammarNode[] = [];
-  readonly #deadline = performance.now() + MAX_MILLISECONDS;
-  readonly empty: GrammarNode = this.sequence([]);
+  readonly #maxMilliseconds: number;
+  readonly #deadline: number;
+  readonly empty: GrammarNode;
   /** What no text matches. */
-  readonly nothing: GrammarNode = this.choice([]);
+  readonly nothing: GrammarNode;
+
+  /** @param maxMilliseconds after which the work ends with an InputError; default 1000 */
+  constructor(maxMilliseconds = MAX_MILLISECONDS) {
+    this.#maxMilliseconds = maxMilliseconds;
+    this.#deadline = performance.now() + maxMilliseconds;
+    this.empty = this.sequence([]);
+    this.nothing = this.choice([]);
+  }
 
   bytes(set: Uint8Array): BytesNode {
     return this.#add({ kind: 'bytes', id: this.nodes.length, set });
@@ -89,6 +127,10 @@ export class GrammarBuilder {
 
   optional(body: GrammarNode): GrammarNode {
     return this.repeat(body, 0, 1);
+  }
+
+  machine(machine: ByteMachine): MachineNode {
+    return this.#add({ kind: 'machine', id: this.nodes.length, machine });
   }
 
   rule(): RuleNode {
@@ -127,15 +169,16 @@ export class GrammarBuilder {
         `The grammar is too large: it needs more than ${MAX_NODES} parts. Give a smaller schema, pattern or list.`,
       );
     }
-    if (this.nodes.length % 1024 === 0) this.#checkTime();
+    if (this.nodes.length % 1024 === 0) this.checkTime();
     this.nodes.push(node);
     return node;
   }
 
-  #checkTime(): void {
+  /** For work that makes no nodes: to be called now and then. @throws InputError once it takes too long */
+  checkTime(): void {
     if (performance.now() <= this.#deadline) return;
     throw new InputError(
-      `The grammar takes longer than ${MAX_MILLISECONDS} ms to compile. Give a smaller schema, pattern or list.`,
+      `The grammar takes longer than ${this.#maxMilliseconds} ms to compile. Give a smaller schema, pattern or list.`,
     );
   }
 }
@@ -154,6 +197,7 @@ export function productiveNodes(nodes: readonly GrammarNode[]): Uint8Array {
       case 'bytes':
         return node.set.includes(1);
       case 'literal':
+      case 'machine':
         return true;
       case 'sequence':
         return node.items.every((item) => productive[item.id] === 1);

@@ -4,8 +4,9 @@ import { GrammarBuilder, type GrammarNode } from './byte-grammar.js';
 import { GrammarAutomaton } from './grammar-automaton.js';
 import type { GrammarSpec } from './grammar-spec.js';
 import { JsonGrammar } from './json-grammar.js';
-import { regexGrammar } from './regex-grammar.js';
-import { schemaGrammar } from './schema-grammar.js';
+import { type PackedGrammar, packGrammar, unpackGrammar } from './packed-grammar.js';
+import { regexGrammar } from './regex/regex-grammar.js';
+import { schemaGrammar } from './schema/schema-grammar.js';
 
 /** Of a schema as JSON, and of all choices together. */
 const MAX_BYTES = 64 * 1024;
@@ -14,16 +15,26 @@ const MAX_CHOICES = 10_000;
 /**
  * @param maxTokenBytes length of the longest token
  * @param maxKeptFrames as GrammarAutomaton takes it
+ * @param maxMilliseconds as GrammarBuilder takes it
  * @throws InputError for a spec that is wrong, not supported or too large
  */
 export function compileGrammar(
   spec: GrammarSpec,
   maxTokenBytes: number,
   maxKeptFrames?: number,
+  maxMilliseconds?: number,
 ): GrammarAutomaton {
-  const builder = new GrammarBuilder();
-  const root = rootOf(spec, builder);
-  return new GrammarAutomaton(builder.nodes, root, maxTokenBytes, maxKeptFrames);
+  return new GrammarAutomaton(
+    unpackGrammar(buildGrammar(spec, maxMilliseconds)),
+    maxTokenBytes,
+    maxKeptFrames,
+  );
+}
+
+/** @throws InputError for a spec that is wrong, not supported or too large */
+export function buildGrammar(spec: GrammarSpec, maxMilliseconds?: number): PackedGrammar {
+  const builder = new GrammarBuilder(maxMilliseconds);
+  return packGrammar(builder.nodes, rootOf(spec, builder));
 }
 
 function rootOf(spec: GrammarSpec, builder: GrammarBuilder): GrammarNode {

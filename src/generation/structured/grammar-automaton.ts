@@ -1,13 +1,14 @@
 /** The automaton that follows a text through a byte grammar. */
 import { InputError } from '../../errors/index.js';
-import { type GrammarNode, productiveNodes } from './byte-grammar.js';
+import type { GrammarNode, MachineNode } from './byte-grammar.js';
+import type { ReadyGrammar } from './packed-grammar.js';
 
 /** A place in the grammar and what is to come after it. */
 interface Frame {
   readonly id: number;
   /** Undefined at the bottom of every stack: the end of the text. */
   readonly node: GrammarNode | undefined;
-  /** Items or bytes done; of a repetition, rounds done. */
+  /** Items or bytes done; of a repetition, rounds done; of a machine, its state. */
   readonly at: number;
   readonly parent: Frame | undefined;
   /** Alike for frames that no token can tell apart, because their counts differ only beyond its length. -1: not known. */
@@ -58,14 +59,13 @@ export class GrammarAutomaton {
    * @throws InputError if no finite text matches
    */
   constructor(
-    nodes: readonly GrammarNode[],
-    root: GrammarNode,
+    { root, productive, byteClasses }: ReadyGrammar,
     maxTokenBytes: number,
     maxKeptFrames = MAX_KEPT_FRAMES,
   ) {
     this.#maxKeptFrames = maxKeptFrames;
-    this.#productive = productiveNodes(nodes);
-    this.#classOf = byteClasses(nodes);
+    this.#productive = productive;
+    this.#classOf = byteClasses;
     this.#horizonBytes = maxTokenBytes + 1;
     this.#root = root;
     if (this.#productive[root.id] !== 1) {
@@ -106,6 +106,9 @@ export class GrammarAutomaton {
       } else if (node?.kind === 'literal' && node.bytes[at] === byte) {
         if (at + 1 < node.bytes.length) closure.frames.add(this.#frame(node, at + 1, parent!));
         else closure.resume(parent!);
+      } else if (node?.kind === 'machine') {
+        const state = node.machine.step(at, byte);
+        if (state >= 0) this.#enterMachine(node, state, parent!, closure);
       }
     }
     const next = this.#close(closure);
@@ -164,6 +167,9 @@ export class GrammarAutomaton {
       case 'rule':
         closure.enter(node.target!, parent);
         return;
+      case 'machine':
+        this.#enterMachine(node, node.machine.start, parent, closure);
+        return;
     }
     node satisfies never;
   }
@@ -204,8 +210,14 @@ export class GrammarAutomaton {
     if (done >= node.min) closure.resume(parent);
   }
 
+  #enterMachine(node: MachineNode, state: number, parent: Frame, closure: Closure): void {
+    closure.frames.add(this.#frame(node, state, parent));
+    if (node.machine.isAccepting(state)) closure.resume(parent);
+  }
+
   #frame(node: GrammarNode, at: number, parent: Frame): Frame {
-    const key = node.id * 0x100000 + at;
+    // Fewer than 2^18 nodes, places below 2^32.
+    const key = node.id * 0x100000000 + at;
     parent.children ??= new Map();
     let frame = parent.children.get(key);
     if (frame === undefined) {
@@ -238,6 +250,7 @@ export class GrammarAutomaton {
   }
 
   #placeOf({ node, at }: Frame): string {
+    if (node?.kind === 'machine') return `${node.machine.placeOf(at, this.#horizonBytes)}`;
     if (node?.kind !== 'repeat') return `${at}`;
     const toMin = Math.min(Math.max(node.min - at, 0), this.#horizonBytes);
     return `${toMin}-${Math.min(node.max - at, this.#horizonBytes)}`;
@@ -287,33 +300,4 @@ class Closure {
     this.#seen.add(key);
     this.#work.push({ node, parent });
   }
-}
-
-/** Bytes that no node of the grammar tells apart are of one class. */
-function byteClasses(nodes: readonly GrammarNode[]): Uint8Array {
-  let classOf = new Uint8Array(256);
-  const split = (set: (byte: number) => number) => {
-    const classes = new Map<number, number>();
-    const refined = new Uint8Array(256);
-    for (let byte = 0; byte < 256; byte++) {
-      const key = classOf[byte]! * 2 + set(byte);
-      if (!classes.has(key)) classes.set(key, classes.size);
-      refined[byte] = classes.get(key)!;
-    }
-    classOf = refined;
-  };
-  const inLiterals = new Uint8Array(256);
-  const sets = new Set<string>();
-  for (const node of nodes) {
-    if (node.kind === 'literal') for (const byte of node.bytes) inLiterals[byte] = 1;
-    if (node.kind !== 'bytes') continue;
-    const key = node.set.join('');
-    if (sets.has(key)) continue;
-    sets.add(key);
-    split((byte) => node.set[byte]!);
-  }
-  for (let single = 0; single < 256; single++) {
-    if (inLiterals[single] === 1) split((byte) => (byte === single ? 1 : 0));
-  }
-  return classOf;
 }

@@ -1,161 +1,193 @@
-/** Compiles grammars on a thread and hands out token masks. */
-import { Worker } from 'node:worker_threads';
+/** Grammars and their constraints for one tokenizer: compiled on one thread, followed on another. */
 import { InputError } from '../../errors/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
-import { compiledModule } from '../../workers/index.js';
 import { checkGrammarSize } from './compile-grammar.js';
+import { type CompiledSpec, CompileThread } from './compile-thread.js';
+import { FairQueue } from './fair-queue.js';
 import type { GrammarSpec } from './grammar-spec.js';
-import type { GrammarMessage, GrammarReply } from './grammar-worker.js';
-import { MaskBuffer } from './mask-buffer.js';
-import type { TokenConstraint } from './token-constraint.js';
+import { MaskThread } from './mask-thread.js';
+import type { CompileOptions, TokenConstraint } from './token-constraint.js';
 import { type TokenVocabulary, tokenVocabulary } from './token-vocabulary.js';
 
 /** A grammar that was found good; for `createConstraint` of the compiler that made it. */
-export interface CompiledGrammar {
-  /** The spec as JSON. */
-  readonly spec: string;
-  /** Time that the thread took, waiting for it left out; about 0 if the grammar was kept from before. */
-  readonly milliseconds: number;
-}
+export type CompiledGrammar = CompiledSpec;
 
 export interface GrammarCompilerOptions {
   /** Ends of a text: allowed where the grammar may end, and nowhere within. */
   readonly stopIds: readonly number[];
   /** Ids that the model gives scores for, where they are more than the tokenizer's. */
   readonly modelVocabSize?: number;
+  /** Milliseconds that a grammar may take, from reading it to its first mask. Default 4000. */
+  readonly limit?: number | undefined;
 }
 
-/**
- * Grammars and masks for one tokenizer, computed on a thread of their own: while the model works on one token, the
- * thread finds out which may follow. The thread starts with the first grammar.
- */
+const DEFAULT_LIMIT_MS = 4000;
+/** Specs whose outcome is kept, good or not, for the next one who brings them. */
+const KEPT_OUTCOMES = 64;
+/** What a byte of a spec takes, about; what it did take is counted when it is known. */
+const MS_PER_BYTE = 0.005;
+
+/** A refusal is kept for so long: what takes too long on a busy machine may not on an idle one. */
+const REFUSED_MS = 60_000;
+
+type Outcome = { readonly until: number } & (
+  | { readonly compiled: CompiledSpec }
+  | { readonly error: InputError }
+);
+
+/** One spec, and those who wait for it. */
+interface Job {
+  readonly spec: string;
+  readonly outcome: Promise<CompiledSpec>;
+  readonly resolve: (compiled: CompiledSpec) => void;
+  readonly reject: (error: unknown) => void;
+  readonly clients: Set<string>;
+  waiters: number;
+  state: 'queued' | 'running' | 'over';
+}
+
+/** The threads start with the first grammar. */
 export class GrammarCompiler {
   readonly #vocabulary: () => TokenVocabulary;
-  #thread: GrammarThread | undefined;
-  #nextSequence = 0;
+  readonly #compiler: CompileThread;
+  readonly #queue = new FairQueue<Job>();
+  readonly #jobs = new Map<string, Job>();
+  /** Of specs that are done; the one asked for last comes last. */
+  readonly #outcomes = new Map<string, Outcome>();
+  #masks: MaskThread | undefined;
+  #isBusy = false;
 
-  constructor(tokenizer: Tokenizer, { stopIds, modelVocabSize }: GrammarCompilerOptions) {
-    this.#vocabulary = () => tokenVocabulary(tokenizer, stopIds, modelVocabSize);
+  constructor(
+    tokenizer: Tokenizer,
+    { stopIds, modelVocabSize, limit = DEFAULT_LIMIT_MS }: GrammarCompilerOptions,
+  ) {
+    let vocabulary: TokenVocabulary | undefined;
+    this.#vocabulary = () => {
+      vocabulary ??= tokenVocabulary(tokenizer, stopIds, modelVocabSize);
+      return vocabulary;
+    };
+    this.#compiler = new CompileThread(this.#vocabulary, limit);
   }
 
-  /** @throws InputError for a spec that is wrong, too large or not supported: the message names the place */
-  async compile(spec: GrammarSpec): Promise<CompiledGrammar> {
+  /**
+   * Clients take turns, by the time that their grammars take.
+   * @throws InputError for a spec that is wrong, too large, too slow or not supported: the message names the place; the
+   *   signal's reason once it is aborted
+   */
+  async compile(spec: GrammarSpec, { client = '', signal }: CompileOptions = {}): Promise<CompiledGrammar> {
     checkGrammarSize(spec);
+    signal?.throwIfAborted();
     const text = JSON.stringify(spec);
-    const reply = await this.#started().ask((request) => ({ kind: 'compile', request, spec: text }));
-    if (reply.kind !== 'compiled') throw new Error(`The grammar thread answered with ${reply.kind}.`);
-    return { spec: text, milliseconds: reply.milliseconds };
+    const known = this.#outcomes.get(text);
+    if (known !== undefined && performance.now() < known.until) {
+      this.#keep(text, known);
+      if ('error' in known) throw known.error;
+      return known.compiled;
+    }
+    const job = this.#jobs.get(text) ?? this.#createJob(text);
+    job.waiters += 1;
+    if (job.state === 'queued' && !job.clients.has(client)) {
+      // Whoever's turn comes first has it compiled for all.
+      job.clients.add(client);
+      this.#queue.add(client, job, text.length * MS_PER_BYTE);
+    }
+    const leave = (): void => this.#leave(job);
+    signal?.addEventListener('abort', leave, { once: true });
+    void this.#work();
+    try {
+      return await job.outcome;
+    } finally {
+      signal?.removeEventListener('abort', leave);
+      signal?.throwIfAborted();
+    }
   }
 
   /** The constraint of one sequence; its first mask is on its way. To be disposed of. */
-  createConstraint(grammar: CompiledGrammar): TokenConstraint {
-    return new ThreadedConstraint(this.#started(), this.#nextSequence++, grammar.spec);
+  createConstraint({ grammar }: CompiledGrammar): TokenConstraint {
+    return this.#startedMasks().open(grammar);
   }
 
-  /** What the thread holds: constraints that are not disposed of, and grammars kept for the next request. */
+  /** What the mask thread holds: constraints that are not disposed of, and grammars kept for the next request. */
   async count(): Promise<{ constraints: number; grammars: number }> {
-    const reply = await this.#started().ask((request) => ({ kind: 'count', request }));
-    if (reply.kind !== 'count') throw new Error(`The grammar thread answered with ${reply.kind}.`);
-    return { constraints: reply.sequences, grammars: reply.grammars };
+    const { sequences, grammars } = await this.#startedMasks().count();
+    return { constraints: sequences, grammars };
   }
 
-  /** Ends the thread; constraints that are left fail. */
+  /** Ends the threads; constraints that are left fail, and nothing is compiled any more. */
   async dispose(): Promise<void> {
-    const thread = this.#thread;
-    this.#thread = undefined;
-    await thread?.end();
+    await Promise.all([this.#masks?.end(), this.#compiler.end()]);
+  }
+
+  #createJob(spec: string): Job {
+    let resolve: (compiled: CompiledSpec) => void = () => undefined;
+    let reject: (error: unknown) => void = () => undefined;
+    const outcome = new Promise<CompiledSpec>((onCompiled, onError) => {
+      resolve = onCompiled;
+      reject = onError;
+    });
+    // Those who left do not hear of it.
+    outcome.catch(() => undefined);
+    const job: Job = {
+      spec,
+      outcome,
+      resolve,
+      reject,
+      clients: new Set(),
+      waiters: 0,
+      state: 'queued',
+    };
+    this.#jobs.set(spec, job);
+    return job;
+  }
+
+  #leave(job: Job): void {
+    job.waiters -= 1;
+    if (job.waiters > 0 || job.state !== 'queued') return;
+    job.state = 'over';
+    this.#jobs.delete(job.spec);
+    this.#queue.remove(job);
+    job.reject(new Error('Nobody waits for this grammar.'));
+  }
+
+  /** Compiles what waits, one after the other. */
+  async #work(): Promise<void> {
+    if (this.#isBusy) return;
+    this.#isBusy = true;
+    for (let next = this.#queue.next(); next !== undefined; next = this.#queue.next()) {
+      const { job, spent } = next;
+      job.state = 'running';
+      this.#queue.remove(job); // Where it waits in the turns of others.
+      const start = performance.now();
+      await this.#run(job);
+      spent(performance.now() - start);
+    }
+    this.#isBusy = false;
+  }
+
+  async #run(job: Job): Promise<void> {
+    try {
+      const compiled = await this.#compiler.compile(job.spec);
+      this.#keep(job.spec, { compiled, until: Number.POSITIVE_INFINITY });
+      job.resolve(compiled);
+    } catch (error) {
+      if (error instanceof InputError) this.#keep(job.spec, { error, until: performance.now() + REFUSED_MS });
+      job.reject(error);
+    }
+    job.state = 'over';
+    this.#jobs.delete(job.spec);
+  }
+
+  #keep(spec: string, outcome: Outcome): void {
+    this.#outcomes.delete(spec);
+    this.#outcomes.set(spec, outcome);
+    const oldest = this.#outcomes.keys().next();
+    if (this.#outcomes.size > KEPT_OUTCOMES && !oldest.done) this.#outcomes.delete(oldest.value);
   }
 
   /** The thread; a new one if the last has died. */
-  #started(): GrammarThread {
-    if (this.#thread === undefined || this.#thread.failure !== undefined) {
-      this.#thread = new GrammarThread(this.#vocabulary());
-    }
-    return this.#thread;
-  }
-}
-
-class ThreadedConstraint implements TokenConstraint {
-  readonly #thread: GrammarThread;
-  readonly #sequence: number;
-  readonly #buffer: MaskBuffer;
-  #step = 1;
-  #isDisposed = false;
-
-  constructor(thread: GrammarThread, sequence: number, spec: string) {
-    this.#thread = thread;
-    this.#sequence = sequence;
-    this.#buffer = MaskBuffer.allocate(thread.vocabSize);
-    thread.send({ kind: 'open', sequence, spec, memory: this.#buffer.memory });
-  }
-
-  allowed(): Uint32Array {
-    if (this.#thread.failure !== undefined) throw this.#thread.failure;
-    return this.#buffer.wait(this.#step);
-  }
-
-  accept(id: number): void {
-    if (this.#isDisposed) throw new Error('The constraint has been disposed of.');
-    this.#step += 1;
-    this.#thread.send({ kind: 'accept', sequence: this.#sequence, id });
-  }
-
-  dispose(): void {
-    if (this.#isDisposed) return;
-    this.#isDisposed = true;
-    this.#thread.send({ kind: 'close', sequence: this.#sequence });
-  }
-}
-
-class GrammarThread {
-  readonly vocabSize: number;
-  failure: Error | undefined;
-  readonly #worker: Worker;
-  readonly #waiting = new Map<number, { resolve(reply: GrammarReply): void; reject(error: Error): void }>();
-  #nextRequest = 0;
-
-  constructor(vocabulary: TokenVocabulary) {
-    this.vocabSize = vocabulary.size;
-    this.#worker = new Worker(compiledModule(new URL('./grammar-worker.js', import.meta.url)), {
-      workerData: vocabulary,
-    });
-    this.#worker.on('message', (reply: GrammarReply) => this.#settle(reply));
-    this.#worker.on('error', (error) => this.#fail(error));
-    this.#worker.on('exit', (code) => this.#fail(new Error(`The grammar thread ended with code ${code}.`)));
-    // A thread without work must not keep the process alive.
-    this.#worker.unref();
-  }
-
-  send(message: GrammarMessage): void {
-    this.#worker.postMessage(message);
-  }
-
-  ask(message: (request: number) => GrammarMessage): Promise<GrammarReply> {
-    return new Promise((resolve, reject) => {
-      if (this.failure !== undefined) return reject(this.failure);
-      const request = this.#nextRequest++;
-      this.#waiting.set(request, { resolve, reject });
-      this.#worker.ref();
-      this.send(message(request));
-    });
-  }
-
-  async end(): Promise<void> {
-    this.#fail(new Error('The grammar thread has been ended.'));
-    await this.#worker.terminate();
-  }
-
-  #settle(reply: GrammarReply): void {
-    const asked = this.#waiting.get(reply.request);
-    this.#waiting.delete(reply.request);
-    if (this.#waiting.size === 0) this.#worker.unref();
-    if (reply.kind !== 'error') asked?.resolve(reply);
-    else asked?.reject(reply.isInput ? new InputError(reply.message) : new Error(reply.message));
-  }
-
-  #fail(error: Error): void {
-    this.failure ??= error;
-    for (const { reject } of this.#waiting.values()) reject(this.failure);
-    this.#waiting.clear();
+  #startedMasks(): MaskThread {
+    if (this.#masks === undefined || this.#masks.failure !== undefined)
+      this.#masks = new MaskThread(this.#vocabulary());
+    return this.#masks;
   }
 }

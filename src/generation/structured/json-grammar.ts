@@ -1,5 +1,6 @@
 /** The grammar of JSON values. */
 import type { GrammarBuilder, GrammarNode, RuleNode } from './byte-grammar.js';
+import { numberGrammar } from './number-grammar.js';
 import {
   ALL_CODE_POINTS,
   type CodePointSet,
@@ -9,9 +10,8 @@ import {
   hasCodePoint,
   intersection,
   utf8Node,
-} from './code-points.js';
-import { numberGrammar } from './number-grammar.js';
-import { cachedBySet } from './regex-grammar.js';
+} from './regex/code-points.js';
+import { cachedBySet } from './regex/regex-grammar.js';
 
 /** Characters that stand for themselves in a string of JSON. */
 const PLAIN = difference(
@@ -45,7 +45,7 @@ export interface Member {
 export class JsonGrammar {
   readonly #builder: GrammarBuilder;
   readonly #quote: GrammarNode;
-  readonly #comma: GrammarNode;
+  readonly comma: GrammarNode;
   readonly #colon: GrammarNode;
   /** One character of a string with all its spellings; escaped surrogates come in pairs. */
   readonly #character: GrammarNode;
@@ -62,7 +62,7 @@ export class JsonGrammar {
     this.#builder = builder;
     this.#quote = builder.literal('"');
     const space = builder.optional(builder.literal(' '));
-    this.#comma = builder.sequence([builder.literal(','), space]);
+    this.comma = builder.sequence([builder.literal(','), space]);
     this.#colon = builder.sequence([builder.literal(':'), space]);
     const short = SHORT_ESCAPES.map(([, spelling]) => spelling);
     const plain = utf8Node(builder, PLAIN);
@@ -113,7 +113,7 @@ export class JsonGrammar {
   /** An array: the first items, then between min and max items in all. */
   list(first: readonly GrammarNode[], item: GrammarNode | undefined, min: number, max: number): GrammarNode {
     const builder = this.#builder;
-    const afterComma = (node: GrammarNode) => builder.sequence([this.#comma, node]);
+    const afterComma = (node: GrammarNode) => builder.sequence([this.comma, node]);
     const last = item === undefined ? Math.min(max, first.length) : max;
     if (min > last) return builder.nothing;
     // From the end: what may follow when `count` items have been written.
@@ -140,26 +140,52 @@ export class JsonGrammar {
 
   /** An object of any keys. */
   map(value: GrammarNode): GrammarNode {
-    const member = this.#member(this.string, value);
-    return this.#braces(this.#builder.optional(this.#separated(member)));
+    return this.members([], this.member(this.string, value));
   }
 
-  /** An object with these members in this order; others, if any, come after them. */
-  members(members: readonly Member[], other: GrammarNode | undefined): GrammarNode {
+  /**
+   * An object with these members in this order, and others, if any, after them.
+   * @param other one of the other members
+   * @param counts how many members in all
+   */
+  members(
+    members: readonly Member[],
+    other: GrammarNode | undefined,
+    { min, max }: { min: number; max: number } = { min: 0, max: Number.POSITIVE_INFINITY },
+  ): GrammarNode {
     const builder = this.#builder;
-    const otherMember = other && this.#member(this.#keyExcept(members.map(({ key }) => key)), other);
-    let first: GrammarNode = otherMember ? builder.optional(this.#separated(otherMember)) : builder.empty;
-    let afterComma: GrammarNode = otherMember
-      ? builder.repeat(builder.sequence([this.#comma, otherMember]), 0, Number.POSITIVE_INFINITY)
-      : builder.empty;
+    const isBounded = max !== Number.POSITIVE_INFINITY;
+    /** Counts beyond make no difference. */
+    const cap = isBounded ? members.length : Math.min(Math.max(min, 1), Math.max(members.length, 1));
+    /** What may follow once so many members stand there. */
+    let rests = Array.from({ length: cap + 1 }, (_, count) => this.#others(other, count, min, max));
     for (const { key, value, isRequired } of [...members].reverse()) {
-      const member = this.#member(builder.literal(JSON.stringify(key)), value);
-      const alone = builder.sequence([member, afterComma]);
-      const joined = builder.sequence([this.#comma, member, afterComma]);
-      first = isRequired ? alone : builder.choice([alone, first]);
-      afterComma = isRequired ? joined : builder.choice([joined, afterComma]);
+      const member = this.member(builder.literal(JSON.stringify(key)), value);
+      const after = rests;
+      rests = after.map((without, count) => {
+        const isFull = isBounded && count >= max;
+        const next = after[Math.min(count + 1, cap)]!;
+        const separated = count === 0 ? [member, next] : [this.comma, member, next];
+        const options = isFull ? [] : [builder.sequence(separated)];
+        return builder.choice(isRequired ? options : [...options, without]);
+      });
     }
-    return this.#braces(first);
+    return this.#braces(rests[0]!);
+  }
+
+  /** A member whose key is spelled by a node. */
+  member(key: GrammarNode, value: GrammarNode): GrammarNode {
+    return this.#builder.sequence([key, this.#colon, value]);
+  }
+
+  #others(other: GrammarNode | undefined, count: number, min: number, max: number): GrammarNode {
+    const builder = this.#builder;
+    const [low, high] = [Math.max(min - count, 0), max - count];
+    if (other === undefined || high <= 0) return low > 0 ? builder.nothing : builder.empty;
+    const more = builder.sequence([this.comma, other]);
+    if (count > 0) return builder.repeat(more, low, high);
+    const some = builder.sequence([other, builder.repeat(more, Math.max(low - 1, 0), high - 1)]);
+    return low > 0 ? some : builder.optional(some);
   }
 
   /** One given value. */
@@ -183,17 +209,8 @@ export class JsonGrammar {
     return this.#builder.sequence([this.#builder.literal('{'), body, this.#builder.literal('}')]);
   }
 
-  #member(key: GrammarNode, value: GrammarNode): GrammarNode {
-    return this.#builder.sequence([key, this.#colon, value]);
-  }
-
-  #separated(item: GrammarNode): GrammarNode {
-    const more = this.#builder.sequence([this.#comma, item]);
-    return this.#builder.sequence([item, this.#builder.repeat(more, 0, Number.POSITIVE_INFINITY)]);
-  }
-
   /** A key that is none of the names. Escapes only where they must be, so that no name comes in disguise. */
-  #keyExcept(names: readonly string[]): GrammarNode {
+  keyExcept(names: readonly string[]): GrammarNode {
     const builder = this.#builder;
     const free = builder.sequence([
       builder.repeat(this.#keyCharacter, 0, Number.POSITIVE_INFINITY),

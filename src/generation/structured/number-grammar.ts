@@ -164,12 +164,13 @@ class FractionRange {
   }
 }
 
-/** Digits of a number of at least 0, however small; none at the end of the fraction is 0. */
-function decimalDigits(value: number): { whole: string; fraction: string } {
+/** Digits of a number of at least 0; none at the end of the fraction is 0. */
+export function decimalDigits(value: number): { whole: string; fraction: string } {
   const [mantissa, exponent] = String(value).split('e');
   const [whole, fraction = ''] = mantissa!.split('.');
-  const shift = Number(exponent ?? 0); // below 0 here, as bounds stay below 1e15
+  const shift = Number(exponent ?? 0);
   if (shift === 0) return { whole: whole!, fraction };
+  if (shift > 0) return { whole: whole! + fraction.padEnd(shift, '0'), fraction: '' };
   return { whole: '0', fraction: `${'0'.repeat(-shift - 1)}${whole}${fraction}` };
 }
 

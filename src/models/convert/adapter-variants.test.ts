@@ -57,13 +57,23 @@ describe.each(models)('%s', (model) => {
     expect(logitsOf(loaded).equals(logits)).toBe(true);
   });
 
-  test('a DoRA adapter is refused, whole or to be merged', async () => {
-    const { adapter } = saved(model, { dora: true });
+  test('a DoRA adapter is merged, not taken out, and not converted alone', async () => {
+    const { adapter, logits } = saved(model, { dora: true });
     const to = mkdtempSync(join(folder, 'dora-'));
-    const message = /lora_magnitude_vector": an adapter of DoRA, which is neither converted nor merged/;
+    const merged = join(to, 'merged');
+    const result = await convertModel({
+      from: source,
+      to: merged,
+      merge: 'merge',
+      adapter,
+      checkLogits: true,
+    });
+    expect(result.logits?.largestDifference).toBeLessThan(1e-4);
+    expect(maxAbsDifference(logitsOf(loadModel(merged)), logits)).toBeLessThan(1e-4);
     await expect(
-      convertModel({ from: source, to: join(to, 'merged'), merge: 'merge', adapter }),
-    ).rejects.toThrow(message);
+      convertModel({ from: merged, to: join(to, 'unmerged'), merge: 'unmerge', adapter }),
+    ).rejects.toThrow(/an adapter of DoRA cannot be taken out/);
+    const message = /lora_magnitude_vector": an adapter of DoRA, which is not converted, but merged/;
     for (const target of ['folder', 'file.safetensors'])
       await expect(
         convertModel({ from: adapter, to: join(to, target), configPath: join(source, 'config.json') }),

@@ -1,5 +1,13 @@
-/** Compares the logits of both sides of a conversion on the same ids. */
-import { type AdapterUpdates, loadWeights, type ParallelLayout } from '../../checkpoint/index.js';
+/** Both sides of a conversion on the same ids: what they answer must not have changed. */
+import {
+  type AdapterChanges,
+  type AdapterUpdates,
+  loadAdapter,
+  loadWeights,
+  openPeftAdapter,
+  ownPathsOf,
+  type ParallelLayout,
+} from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
 import { readView, type TensorView } from '../../formats/index.js';
 import { applyLora, type LoraLinear } from '../../lora/index.js';
@@ -28,6 +36,7 @@ interface Compared {
   readonly merge?: 'merge' | 'unmerge' | undefined;
   /** undefined: the matrices are in the source. */
   readonly adapter?: string | undefined;
+  readonly loraAlpha?: number | undefined;
   readonly vocabulary?: object | undefined;
 }
 
@@ -36,19 +45,26 @@ const IDS = 16;
 /**
  * Computes the source's logits at once, before anything is written, and gives what compares a target with them. The side
  * whose weights do not contain an adapter that is merged or taken out is computed with it beside its layers.
- * @param updates what the conversion adds to the weights
+ * @param changes what the conversion makes of the weights
  * @throws InputError if there is no config to compute by, the source lacks weights or a vocabulary is to be extended
  */
 export function logitsComparison(
-  { from, sourceLayout, merge, adapter, vocabulary }: Compared,
+  { from, sourceLayout, merge, adapter, loraAlpha, vocabulary }: Compared,
   architecture: Architecture | undefined,
-  updates: AdapterUpdates | undefined,
+  changes: AdapterChanges | undefined,
 ): (target: string) => LogitsComparison {
   if (architecture === undefined)
     throw new InputError(`${from}: comparing logits needs the model's config; give it with --config.`);
   if (vocabulary !== undefined)
     throw new InputError(
       '--check-logits compares models of one vocabulary; leave it away where one is extended.',
+    );
+  const updates = changes?.updates;
+  const peftPath =
+    adapter === undefined || loraAlpha !== undefined ? undefined : peftAdapter(adapter, architecture);
+  if (peftPath === undefined && changes !== undefined && !isPlain(changes))
+    throw new InputError(
+      '--check-logits with --lora-alpha compares low-rank updates of linear layers only, and this adapter has more.',
     );
   prepareRuntime();
   const compute = (path: string, isAdapted: boolean, layout?: ParallelLayout): Tensor =>
@@ -57,6 +73,7 @@ export function logitsComparison(
       // Matrices inside that must not count still have to be loaded.
       isInside: updates !== undefined && adapter === undefined && (path === from || merge === 'unmerge'),
       isAdapted,
+      peftPath,
     });
   const source = compute(from, merge === 'merge', sourceLayout).keep();
   return (target) =>
@@ -77,14 +94,29 @@ interface AdapterBeside {
   readonly isInside: boolean;
   /** They count: y = x W^T + scale * (x A^T) B^T. */
   readonly isAdapted: boolean;
+  /** The adapter as a folder or file of PEFT, with a config that tells all of it. */
+  readonly peftPath: string | undefined;
+}
+
+function peftAdapter(adapter: string, { tables }: Architecture): string | undefined {
+  return openPeftAdapter(adapter, ownPathsOf(tables)) === undefined ? undefined : adapter;
+}
+
+/** Low-rank updates of linear layers, and nothing more? */
+function isPlain({ updates, whole, rows }: AdapterChanges): boolean {
+  const isMore = [...updates.values()].some(
+    ({ magnitude, bias, isEmbedding }) =>
+      magnitude !== undefined || bias !== undefined || isEmbedding === true,
+  );
+  return !isMore && whole.size === 0 && rows.size === 0;
 }
 
 /** [1, 16, V] of ids spread over the whole vocabulary, in float32. */
 function logitsOf(
-  { createModel, tables, shape: { vocabSize } }: Architecture,
+  { createModel, tables, names, shape: { vocabSize } }: Architecture,
   path: string,
   layout: ParallelLayout | undefined,
-  { updates, isInside, isAdapted }: AdapterBeside,
+  { updates, isInside, isAdapted, peftPath }: AdapterBeside,
 ): Tensor {
   const ids = Array.from({ length: IDS }, (_, index) => Math.floor(((index + 0.5) * vocabSize) / IDS));
   const model = createModel();
@@ -92,7 +124,8 @@ function logitsOf(
     return scope(() => {
       if (isInside) addAdapters(model, updates, isAdapted);
       loadWeights(model, tables, path, { dtype: 'float32', layout });
-      if (!isInside && isAdapted)
+      if (!isInside && isAdapted && peftPath !== undefined) loadAdapter(model, names, peftPath);
+      else if (!isInside && isAdapted)
         for (const [layer, { a, b }] of addAdapters(model, updates, true)) {
           layer.assign('loraA', readMatrix(a));
           layer.assign('loraB', readMatrix(b));

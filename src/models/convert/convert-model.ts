@@ -63,7 +63,7 @@ async function writeConversion(
   const plan = planChain(options, straightened, (tensor) => makeContiguous(tensor, straightened, options.to));
   const { files, format, source, metadata, leftOut } = plan;
   const compare =
-    options.checkLogits === true ? logitsComparison(options, source.architecture, plan.updates) : undefined;
+    options.checkLogits === true ? logitsComparison(options, source.architecture, plan.changes) : undefined;
   const bytes = totalBytes(files);
   refuseFullDisk(folder, options.to, bytes);
   const { readFile, writeFile } = container(format);

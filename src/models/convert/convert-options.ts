@@ -28,6 +28,8 @@ export interface ConvertOptions {
   readonly adapterNaming?: AdapterNaming | undefined;
   /** Optimiser states and counters. Default: kept in ranks and .ckpt, else left out. */
   readonly states?: 'keep' | 'drop' | undefined;
+  /** Names of tensors that are no parameter of the model and need not be written. Default: none but buffers and counters. */
+  readonly leaveOut?: readonly string[] | undefined;
   readonly vocabulary?: VocabularyExtension | undefined;
   readonly checkLogits?: boolean;
   readonly replace?: boolean;

@@ -58,7 +58,10 @@ export function openSource(path: string, options: SourceOptions = {}): Conversio
         'them; join them where they were written, or give the config with --config.',
     );
   const tables: WeightTables = architecture?.tables ?? family?.tables ?? NO_TABLES;
-  return { checkpoint, family, tables, architecture, model: wholeModel(checkpoint, tables, options.layout) };
+  const shapes = architecture === undefined ? undefined : shapesOf(architecture);
+  const model = wholeModel(checkpoint, tables, { layout: options.layout, shapes });
+  if (shapes !== undefined) refuseOtherShapes(path, checkpoint, model, shapes);
+  return { checkpoint, family, tables, architecture, model };
 }
 
 /**
@@ -75,6 +78,33 @@ function architectureOf(
   if (embedded === undefined && file === undefined) return undefined;
   const { config, source } = embedded ?? { config: readConfigFile(file!), source: file! };
   return families.some((family) => family.recognises(config)) ? parseArchitecture(config, source) : undefined;
+}
+
+type Shapes = ReadonlyMap<string, readonly number[]>;
+
+function shapesOf({ createModel }: Architecture): Shapes {
+  return new Map(
+    createModel()
+      .namedParameters()
+      .map(([own, { shape }]) => [own, shape]),
+  );
+}
+
+/** @throws InputError for a weight that the config wants in another shape */
+function refuseOtherShapes(
+  path: string,
+  { ranks }: ModelCheckpoint,
+  { weights }: ModelTensors,
+  shapes: Shapes,
+): void {
+  for (const [own, view] of weights) {
+    const wanted = shapes.get(own);
+    if (wanted === undefined || wanted.join() === view.shape.join()) continue;
+    throw new InputError(
+      `${path}: tensor "${view.source}" has shape [${view.shape.join(', ')}], the config asks for [${wanted.join(', ')}]; ` +
+        `config and weights do not belong together${ranks.length > 1 ? ', or the ranks have another layout (--source-layout)' : ''}.`,
+    );
+  }
 }
 
 /** Says so where weights of the model are not there; of an adapter alone none is expected. */
@@ -94,10 +124,10 @@ const NO_TABLES: WeightTables = {
   sharding: new ShardingTable([]),
 };
 
-/** The family that knows most names, if that is more than half of them. */
+/** The family that knows most names of weights, if that is more than half of them. */
 function recogniseFamily({ ranks }: ModelCheckpoint): ModelFamily | undefined {
   const named = new Map(ranks.flatMap((tensors) => [...tensors]));
-  const counts = families.map((family) => ({ family, known: countKnown(named, family.tables) }));
+  const counts = families.map((family) => ({ family, ...countKnown(named, family.tables) }));
   const [best] = counts.sort((a, b) => b.known - a.known);
-  return best !== undefined && best.known * 2 > named.size ? best.family : undefined;
+  return best !== undefined && best.known * 2 > best.total ? best.family : undefined;
 }

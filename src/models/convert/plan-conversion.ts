@@ -4,19 +4,23 @@
  */
 import { dirname } from 'node:path';
 import {
-  type AdapterUpdates,
+  type AdapterChanges,
   adapterFile,
   adapterUpdates,
   type ContainerFormat,
   castHalves,
   castTensors,
   container,
+  fileChanges,
+  isCounter,
   type ModelTensors,
   mergeAdapter,
   type NamedViews,
   type NameScheme,
   namedViews,
   onlyHalves,
+  openPeftAdapter,
+  ownPathsOf,
   type PlannedFile,
   type PlannedTensor,
   plannedTensors,
@@ -50,7 +54,7 @@ export interface ConversionPlan {
   /** Of a GGUF for llama.cpp. */
   readonly metadata: GgufMetadata | undefined;
   /** Of an adapter that is merged or taken out. */
-  readonly updates: AdapterUpdates | undefined;
+  readonly changes: AdapterChanges | undefined;
   /** Of a vocabulary that was extended. */
   readonly newRows: NewRows | undefined;
   /** Names of the source that are not written, with the reason. */
@@ -93,14 +97,14 @@ export function planChain(
       `${from} is of a model that no family here knows, so that nobody can tell how to cut it over ranks; give its config with ` +
         '--config, or leave --layout away.',
     );
-  const updates = updatesOf(options, source);
+  const changes = changesOf(options, source);
   const states = options.states ?? (layout !== undefined || format === 'ckpt' ? 'keep' : 'drop');
   const dialect = targetNaming(options, source, format);
   if (dialect === 'gguf' && newRows !== undefined)
     throw new InputError(
       'extend the vocabulary into a folder first, then convert that to GGUF: two conversions.',
     );
-  const chain: Chain = { options, source, model, dialect, updates, isKeepingStates: states === 'keep' };
+  const chain: Chain = { options, source, model, dialect, changes, isKeepingStates: states === 'keep' };
   const files =
     layout === undefined ? wholeFiles(wholeTensors(chain), options, format) : rankFiles(chain, format);
   if (files.every(({ tensors }) => tensors.length === 0))
@@ -110,11 +114,11 @@ export function planChain(
     format,
     files,
     metadata: dialect === 'gguf' ? ggufMetadata(from, source, files) : undefined,
-    updates,
+    changes,
     newRows,
     leftOut: [
       ...model.skipped.map((name) => ({ name, reason: 'a buffer without content' })),
-      ...(states === 'keep' ? [] : droppedTensors(model)),
+      ...(states === 'keep' ? [] : droppedTensors(model, from, options.leaveOut ?? [])),
     ],
     peftConfig: isFileTarget(options)
       ? undefined
@@ -131,25 +135,43 @@ function configBeside(from: string): string | undefined {
   return fileStatus(from)?.isDirectory() === true ? findConfigIn(from) : findConfigIn(dirname(from));
 }
 
-function updatesOf(
+function changesOf(
   { merge, adapter, loraAlpha: alpha }: ConvertOptions,
   source: ConversionSource,
-): AdapterUpdates | undefined {
+): AdapterChanges | undefined {
   if (merge === undefined) {
     if (adapter === undefined) return undefined;
     throw new InputError('an adapter was given, but neither merging nor unmerging was asked for.');
   }
+  const sign = merge === 'merge' ? 1 : -1;
+  const { tables, model } = source;
+  const file = adapter === undefined ? undefined : openPeftAdapter(adapter, ownPathsOf(tables), alpha);
+  if (file !== undefined)
+    return fileChanges(file, model.weights, { alpha, sign, linearLayout: tables.sharding.linearLayout });
   const isFolder = adapter !== undefined && fileStatus(adapter)?.isDirectory() === true;
   const held = adapter === undefined ? source : openSource(isFolder ? adapterFile(adapter) : adapter);
   const path = adapter ?? source.checkpoint.path;
-  return adapterUpdates(
-    source.model.weights,
-    { path, tensors: held.model },
-    { alpha, sign: merge === 'merge' ? 1 : -1 },
-  );
+  const updates = adapterUpdates(model.weights, { path, tensors: held.model }, { alpha, sign });
+  return { updates, whole: new Map(), rows: new Map() };
 }
 
-function droppedTensors({ states, others }: ModelTensors): { name: string; reason: string }[] {
+/**
+ * Optimiser states and counters, where they are not kept.
+ * @throws InputError for a tensor that nobody knows: without it the output may be another model
+ */
+function droppedTensors(
+  { states, others }: ModelTensors,
+  from: string,
+  leaveOut: readonly string[],
+): { name: string; reason: string }[] {
+  const unknown = [...others.keys()].filter((name) => !isCounter(name) && !leaveOut.includes(name));
+  const [first] = unknown;
+  if (first !== undefined)
+    throw new InputError(
+      `${from}: tensor "${first}"${unknown.length > 1 ? ` (and ${unknown.length - 1} more)` : ''} is no parameter or buffer of ` +
+        'this model; left out, it may be another model. Check that config and weights belong together, or name what may be ' +
+        `missing: --leave-out ${unknown.slice(0, 3).join(',')}.`,
+    );
   return [
     ...[...states].flatMap(([prefix, state]) =>
       [...state.values()].map(({ source: name }) => ({
@@ -167,7 +189,7 @@ interface Chain {
   readonly source: ConversionSource;
   readonly model: ModelTensors;
   readonly dialect: ConvertOptions['names'];
-  readonly updates: AdapterUpdates | undefined;
+  readonly changes: AdapterChanges | undefined;
   readonly isKeepingStates: boolean;
 }
 
@@ -197,10 +219,10 @@ function rankFiles(chain: Chain, format: ContainerFormat): PlannedFile[] {
 }
 
 /** Merged matrices have done their work; those that are taken out stay. */
-function merged({ options, source, model, updates }: Chain): NamedViews {
+function merged({ options, source, model, changes }: Chain): NamedViews {
   const weights = namedViews(model.weights);
   const kept = options.merge === 'merge' ? withoutHalves(weights) : weights;
-  return updates === undefined ? kept : mergeAdapter(kept, updates, source.tables.sharding.linearLayout);
+  return changes === undefined ? kept : mergeAdapter(kept, changes, source.tables.sharding.linearLayout);
 }
 
 function spelled(

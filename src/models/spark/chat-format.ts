@@ -8,6 +8,7 @@ import {
   requireToken,
   TrainingIdsBuilder,
   tooLong,
+  withLiteralContents,
   withSystem,
 } from '../chat-format.js';
 
@@ -26,7 +27,7 @@ function promptText(system: string | undefined, rounds: readonly Round[]): strin
     .join('');
 }
 
-export const sparkChat: ChatFormat = {
+const format: ChatFormat = {
   renderPrompt(messages, tokenizer, { maxLength } = {}) {
     const { system, rounds } = parsePrompt('spark', messages);
     const render = (kept: readonly Round[]): number[] => tokenizer.encode(promptText(system, kept));
@@ -50,3 +51,5 @@ export const sparkChat: ChatFormat = {
     return [requireToken('spark', tokenizer, END)];
   },
 };
+
+export const sparkChat = withLiteralContents(format, ['<User>', '<Bot>', END, '<ret>']);

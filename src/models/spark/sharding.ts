@@ -2,7 +2,7 @@
 import { ShardingTable } from '../../checkpoint/index.js';
 
 export const sparkSharding = new ShardingTable([
-  ['embedTokens.weight', { dim: 0 }],
+  ['embedTokens.weight', { dim: 0, mayBeWhole: true }],
   ['layers.{i}.attention.qProj.weight', { dim: 0 }],
   ['layers.{i}.attention.qProj.bias', { dim: 0 }],
   ['layers.{i}.attention.kProj.weight', { dim: 0 }],

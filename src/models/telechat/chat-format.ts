@@ -8,6 +8,7 @@ import {
   parseTraining,
   requireToken,
   TrainingIdsBuilder,
+  withLiteralContents,
   withSystem,
 } from '../chat-format.js';
 
@@ -31,7 +32,7 @@ interface Turn {
   readonly text: string;
 }
 
-export const telechatChat: ChatFormat = {
+const format: ChatFormat = {
   /**
    * Cut by whole messages, as published: what is left may begin with an answer, and history leaves one token of the
    * limit free.
@@ -83,3 +84,5 @@ export const telechatChat: ChatFormat = {
     return [turnTokens(tokenizer).end];
   },
 };
+
+export const telechatChat = withLiteralContents(format, ['<_user>', '<_bot>', '<_end>']);

@@ -11,6 +11,7 @@ import {
   requireToken,
   TrainingIdsBuilder,
   tooLong,
+  withLiteralContents,
   withSystem,
 } from '../chat-format.js';
 
@@ -30,7 +31,7 @@ function promptText(system: string | undefined, rounds: readonly Round[]): strin
     .join('');
 }
 
-export const telechat52bChat: ChatFormat = {
+const format: ChatFormat = {
   renderPrompt(messages, tokenizer, { maxLength } = {}) {
     const { system, rounds } = parsePrompt('telechat52b', messages);
     const render = (kept: readonly Round[]): number[] => tokenizer.encode(promptText(system, kept));
@@ -56,3 +57,5 @@ export const telechat52bChat: ChatFormat = {
     return [requireToken('telechat52b', tokenizer, END_OF_TEXT)];
   },
 };
+
+export const telechat52bChat = withLiteralContents(format, ['<_user>', '<_bot>', END_OF_ANSWER, END_OF_TEXT]);

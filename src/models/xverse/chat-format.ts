@@ -8,6 +8,7 @@ import {
   parseTraining,
   type Round,
   TrainingIdsBuilder,
+  withLiteralContents,
   withSystem,
 } from '../chat-format.js';
 
@@ -27,7 +28,7 @@ export function xverseChat(endTokenId: number | undefined): ChatFormat {
       );
     return id;
   };
-  return {
+  return withLiteralContents({
     renderPrompt(messages, tokenizer, { maxLength } = {}) {
       const { system, rounds } = parsePrompt('xverse', messages);
       const end = endToken(tokenizer);
@@ -58,5 +59,5 @@ export function xverseChat(endTokenId: number | undefined): ChatFormat {
     stopTokenIds(tokenizer) {
       return [endToken(tokenizer)];
     },
-  };
+  });
 }

@@ -2,7 +2,7 @@
 import { ShardingTable } from '../../checkpoint/index.js';
 
 export const xverseSharding = new ShardingTable([
-  ['embedTokens.weight', { dim: 0 }],
+  ['embedTokens.weight', { dim: 0, mayBeWhole: true }],
   ['layers.{i}.attention.qProj.weight', { dim: 0 }],
   ['layers.{i}.attention.kProj.weight', { dim: 0 }],
   ['layers.{i}.attention.vProj.weight', { dim: 0 }],
@@ -10,5 +10,5 @@ export const xverseSharding = new ShardingTable([
   ['layers.{i}.mlp.gateProj.weight', { dim: 0 }],
   ['layers.{i}.mlp.upProj.weight', { dim: 0 }],
   ['layers.{i}.mlp.downProj.weight', { dim: 1 }],
-  ['lmHead.weight', { dim: 0 }],
+  ['lmHead.weight', { dim: 0, mayBeWhole: true }],
 ]);

@@ -154,4 +154,5 @@ process.on('disconnect', () => process.exit(0));
 // Ctrl-C and `kill` of a whole group reach us too: the server ends us when its requests are done.
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
+process.on('SIGHUP', () => undefined);
 watchParent(Number(process.argv[2]));

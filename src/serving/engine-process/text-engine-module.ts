@@ -59,7 +59,10 @@ export function startEngine(setup: TextEngineSetup): StartedEngine {
     ...settings,
     cacheTokens: tokens,
     adapters,
-    grammars: { create: async (spec) => grammars.createConstraint(await grammars.compile(spec)) },
+    grammars: {
+      create: async (spec, compileOptions) =>
+        grammars.createConstraint(await grammars.compile(spec, compileOptions)),
+    },
   });
   const { limits } = engine;
   return {

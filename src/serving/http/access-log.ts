@@ -12,9 +12,23 @@ export interface AccessRecord {
   /** Of the connection, head included. */
   readonly bytes: number;
   readonly keyName: string | undefined;
+  /** What was answered to a request that failed. */
+  readonly reason?: string | undefined;
+  readonly facts?: WorkFacts | undefined;
+}
+
+/** What a route that generates knows of its work, so far. */
+export interface WorkFacts {
+  readonly model: string;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  /** From the beginning of the work to the first token; undefined before. */
+  readonly firstTokenSeconds?: number | undefined;
 }
 
 const MAX_PATH = 200;
+/** Messages show values of the caller's. */
+const MAX_REASON = 500;
 
 export function accessLine(record: AccessRecord): string {
   return JSON.stringify({
@@ -24,8 +38,17 @@ export function accessLine(record: AccessRecord): string {
     method: record.method,
     path: record.path.slice(0, MAX_PATH),
     status: record.status,
-    ms: Math.round(record.seconds * 1e6) / 1e3,
+    ms: milliseconds(record.seconds),
     bytes: record.bytes,
     key: record.keyName,
+    model: record.facts?.model.slice(0, MAX_PATH),
+    prompt_tokens: record.facts?.promptTokens,
+    completion_tokens: record.facts?.completionTokens,
+    first_token_ms: milliseconds(record.facts?.firstTokenSeconds),
+    reason: record.reason?.slice(0, MAX_REASON),
   });
+}
+
+function milliseconds(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : Math.round(seconds * 1e6) / 1e3;
 }

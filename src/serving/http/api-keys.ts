@@ -57,11 +57,16 @@ export class ApiKeys {
         return key?.name;
       case 'admin':
         if (key?.isAdmin === true) return key.name;
-        if (key !== undefined || !this.#keys.some(({ isAdmin }) => isAdmin)) throw forbidden();
-        throw unauthorized(authorization);
+        if (key !== undefined) throw forbidden();
+        if (this.#keys.some(({ isAdmin }) => isAdmin)) throw unauthorized(authorization);
+        throw noAdminKeys();
       default:
         throw new Error(`unknown access ${access satisfies never}`);
     }
+  }
+
+  isAdmin(authorization: string | undefined): boolean {
+    return this.#find(authorization)?.isAdmin === true;
   }
 
   #find(authorization: string | undefined): StoredKey | undefined {
@@ -116,6 +121,15 @@ function unauthorized(authorization: string | undefined): HttpError {
         ? 'This server wants an API key: send the header "Authorization: Bearer <key>".'
         : 'The API key is not known here.',
     code: 'invalid_api_key',
+    headers: { 'www-authenticate': 'Bearer' },
+  });
+}
+
+/** Nobody has one, so no key would help. */
+function noAdminKeys(): HttpError {
+  return new HttpError(401, {
+    message: 'This route wants an admin key, and this server has none: start it with --admin-key-file.',
+    code: 'admin_key_required',
     headers: { 'www-authenticate': 'Bearer' },
   });
 }

@@ -7,7 +7,7 @@
  * loopback address the Host must be a name of this machine. With keys neither is needed: the other page has no key.
  * Nothing is said to other origins (CORS) unless they are allowed.
  */
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { InputError } from '../../errors/index.js';
 import { badRequest, HttpError } from './http-error.js';
 
@@ -33,11 +33,26 @@ export class BrowserGuard {
     this.#hosts = new Set((options.allowedHosts ?? []).map((host) => host.toLowerCase()));
   }
 
-  /** @throws HttpError 400 for a Host that is missing (HTTP/1.1) or none, 403 for one or an Origin that is not ours */
-  check(headers: IncomingHttpHeaders, httpVersion: string): void {
-    const host = headers.host?.toLowerCase();
-    if (host === undefined && httpVersion === '1.1')
+  /**
+   * @param host what the request is sent to: of its target where that is a whole URL, else of the header
+   * @returns the name in it, in lower case
+   * @throws HttpError 400 for one that is missing (HTTP/1.1), given twice or no host
+   */
+  checkHost(request: IncomingMessage, host: string | undefined): string | undefined {
+    const lines = request.rawHeaders.filter((name, index) => index % 2 === 0 && /^host$/i.test(name)).length;
+    if (lines === 0 && request.httpVersion === '1.1')
       throw badRequest('The request has no Host header.', 'host');
+    // Two readers of the request could each take another one.
+    if (lines > 1) throw badRequest(`The request has ${lines} Host headers; send one.`, 'host');
+    return host === undefined ? undefined : hostName(host.toLowerCase());
+  }
+
+  /**
+   * For what pages of others must not reach. Our own page's files are none of that: they say nothing of this server.
+   * @throws HttpError 403 for a Host or an Origin that is not ours
+   */
+  checkSite(headers: IncomingHttpHeaders, given: string | undefined): void {
+    const host = given?.toLowerCase();
     const name = host === undefined ? undefined : hostName(host);
     const { isLoopback, hasKeys } = this.#options;
     if (hasKeys) return;

@@ -334,7 +334,7 @@ describe('keys', () => {
   it('without keys everything is open but admin routes', async () => {
     const { url } = await start([hello, admin]);
     expect((await fetch(`${url}/hello/x`)).status).toBe(200);
-    expect((await fetch(`${url}/admin`)).status).toBe(403);
+    expect((await fetch(`${url}/admin`)).status).toBe(401);
   });
 
   it('without keys no other address than loopback is listened on, unless asked for', async () => {

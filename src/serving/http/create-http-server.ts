@@ -10,6 +10,7 @@ import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { InputError, messageOf } from '../../errors/index.js';
 import { log } from '../../log/index.js';
+import { accessLine } from './access-log.js';
 import { ApiKeys } from './api-keys.js';
 import { BrowserGuard, isLoopbackName } from './browser-guard.js';
 import { ConcurrencyLimiter } from './concurrency-limiter.js';
@@ -18,6 +19,7 @@ import { HttpError } from './http-error.js';
 import type { HttpServerOptions, Settings } from './http-options.js';
 import type { Route } from './route.js';
 import { RouteTable } from './route-table.js';
+import { TrustedProxies } from './trusted-proxies.js';
 
 /** Bytes of a request's head; more is a 431. */
 const MAX_HEAD_BYTES = 32 * 1024;
@@ -26,7 +28,7 @@ const CLOSE_GRACE_MILLISECONDS = 1000;
 
 /**
  * @param routes as the table takes them; nothing else is answered
- * @throws InputError for allowed origins that are none
+ * @throws InputError for allowed origins and proxies that are none
  */
 export function createHttpServer(routes: readonly Route[], options: HttpServerOptions = {}): HttpService {
   return new HttpService(routes, withDefaults(options));
@@ -52,6 +54,7 @@ export class HttpService {
         hasKeys: settings.keys.isRequired,
       }),
       gate: new ConcurrencyLimiter(settings.maxConcurrentPerKey),
+      proxies: new TrustedProxies(settings.trustedProxies),
       isDraining: () => this.#isDraining,
     };
     this.#server = createServer({
@@ -192,11 +195,16 @@ export class HttpService {
     const body = JSON.stringify(envelope);
     this.#settings.observer?.httpRequest({ handler: 'none', method: 'none', status, seconds: 0 });
     this.#settings.accessLog?.(
-      JSON.stringify({
-        time: new Date().toISOString(),
-        remote: (socket as Socket).remoteAddress,
+      accessLine({
+        requestId: 'none',
+        remote: 'remoteAddress' in socket ? String(socket.remoteAddress) : undefined,
+        method: 'none',
+        path: '',
         status,
-        error: error.code,
+        seconds: 0,
+        bytes: Buffer.byteLength(body),
+        keyName: undefined,
+        reason: `${envelope.error.message} ${error.code ?? ''}`.trim(),
       }),
     );
     socket.end(
@@ -242,6 +250,7 @@ function withDefaults(options: HttpServerOptions): Settings {
     allowOpen: options.allowOpen ?? false,
     allowedOrigins: options.allowedOrigins ?? [],
     allowedHosts: options.allowedHosts ?? [],
+    trustedProxies: options.trustedProxies ?? [],
     maxBodyBytes: options.maxBodyBytes ?? 4 * 1024 * 1024,
     maxJsonDepth: options.maxJsonDepth ?? 64,
     maxHeaders: options.maxHeaders ?? 256,

@@ -1,8 +1,8 @@
 /** One request and its response, from the head to the last byte. */
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { log } from '../../log/index.js';
-import { accessLine } from './access-log.js';
+import { accessLine, type WorkFacts } from './access-log.js';
 import type { BrowserGuard } from './browser-guard.js';
 import type { ConcurrencyLimiter } from './concurrency-limiter.js';
 import { ClientGoneError, HttpError, toHttpError } from './http-error.js';
@@ -11,6 +11,7 @@ import { checkContentType, parseJsonBody, readBody } from './json-body.js';
 import type { Route } from './route.js';
 import { parseTarget, type RequestTarget, type RouteTable } from './route-table.js';
 import { ServerReply } from './server-reply.js';
+import type { TrustedProxies } from './trusted-proxies.js';
 import { hasBody, linger } from './unread-body.js';
 
 /** What all exchanges of a server share. */
@@ -19,11 +20,17 @@ export interface ServerParts {
   readonly table: RouteTable;
   readonly guard: BrowserGuard;
   readonly gate: ConcurrencyLimiter;
+  readonly proxies: TrustedProxies;
   readonly isDraining: () => boolean;
 }
 
 /** Routes that answer while the server drains: whoever watches must see what happens. */
 export const drainingNames: ReadonlySet<string> = new Set(['/health/live', '/metrics']);
+
+/** Objects, lists and keys of a body: so many take some 20 ms to build and to check. */
+const MAX_JSON_PARTS = 32_768;
+/** Numbers, texts and the like; a body of 4 MB holds 700,000 token ids. */
+const MAX_JSON_VALUES = 1_000_000;
 
 export class Exchange {
   readonly requestId: string;
@@ -43,6 +50,8 @@ export class Exchange {
   #route: Route | undefined;
   #keyName: string | undefined;
   #needsContinue: boolean;
+  #facts: (() => WorkFacts) | undefined;
+  #reason: string | undefined;
 
   constructor(
     parts: ServerParts,
@@ -55,7 +64,7 @@ export class Exchange {
     this.#response = response;
     this.#needsContinue = needsContinue;
     this.#bytesBefore = request.socket.bytesWritten;
-    this.#remote = request.socket.remoteAddress;
+    this.#remote = parts.proxies.clientOf(request);
     this.requestId = requestIdOf(request);
     response.setHeader('x-request-id', this.requestId);
     response.setHeader('x-content-type-options', 'nosniff');
@@ -106,13 +115,14 @@ export class Exchange {
       throw new HttpError(431, { message: `The request has more than ${settings.maxHeaders} headers.` });
     const target = parseTarget(request.url ?? '/');
     this.#path = target.path;
-    guard.check(request.headers, request.httpVersion);
-    const found = this.#findRoute(target);
+    const host = target.host ?? request.headers.host;
+    guard.checkHost(request, host);
+    const found = this.#findRoute(target, () => guard.checkSite(request.headers, host));
     if (found === undefined) return;
     const { route, params } = found;
     this.#route = route;
     if (isDraining() && !drainingNames.has(route.path)) throw shuttingDown();
-    this.#keyName = settings.keys.check(request.headers.authorization, route.access);
+    this.#keyName = settings.keys.check(authorizationOf(request.headers), route.access);
     const isWork = route.isWork ?? route.body === 'json';
     const leave = isWork ? this.#parts.gate.enter(this.#keyName) : undefined;
     try {
@@ -126,6 +136,11 @@ export class Exchange {
           signal: this.#controller.signal,
           requestId: this.requestId,
           keyName: this.#keyName,
+          isAdmin: settings.keys.isAdmin(authorizationOf(request.headers)),
+          client: this.#keyName ?? this.#remote ?? '',
+          note: (facts) => {
+            this.#facts = facts;
+          },
         },
         this.#reply,
       );
@@ -135,28 +150,30 @@ export class Exchange {
   }
 
   /** undefined: it was an OPTIONS, and is answered. @throws HttpError 401, 404, 405 */
-  #findRoute({
-    segments,
-  }: RequestTarget): { route: Route; params: Readonly<Record<string, string>> } | undefined {
+  #findRoute(
+    { segments }: RequestTarget,
+    checkSite: () => void,
+  ): { route: Route; params: Readonly<Record<string, string>> } | undefined {
     const { table, guard, settings } = this.#parts;
     const { headers, method = 'GET' } = this.#request;
     const match = table.find(method, segments);
+    if (match.kind !== 'found' || match.route.isPublic !== true) checkSite();
     switch (match.kind) {
       case 'found':
         return match;
       case 'unknown':
         // Without a key nobody is told what is here and what is not.
-        settings.keys.check(headers.authorization, 'key');
+        settings.keys.check(authorizationOf(headers), 'key');
         throw new HttpError(404, { message: `There is no route ${method} ${this.#path.slice(0, 200)}.` });
       case 'wrong-method': {
         const allow = match.allowed.join(', ');
         if (method === 'OPTIONS') {
           const preflight = guard.preflightHeaders(headers, match.allowed);
-          if (preflight === undefined) settings.keys.check(headers.authorization, match.access);
+          if (preflight === undefined) settings.keys.check(authorizationOf(headers), match.access);
           this.#reply.text(204, '', { allow, ...preflight });
           return undefined;
         }
-        settings.keys.check(headers.authorization, match.access);
+        settings.keys.check(authorizationOf(headers), match.access);
         throw new HttpError(405, {
           message: `${this.#path} does not take ${method}; it takes ${allow}.`,
           headers: { allow },
@@ -187,7 +204,11 @@ export class Exchange {
       { bytes: settings.maxBodyBytes, milliseconds: settings.bodyTimeout },
       this.#controller.signal,
     );
-    return parseJsonBody(bytes, settings.maxJsonDepth);
+    return await parseJsonBody(bytes, {
+      depth: settings.maxJsonDepth,
+      parts: MAX_JSON_PARTS,
+      values: MAX_JSON_VALUES,
+    });
   }
 
   async #fail(error: unknown): Promise<void> {
@@ -196,6 +217,7 @@ export class Exchange {
       return;
     }
     const answer = toHttpError(error);
+    this.#reason = answer.message;
     if (answer.status === 500 && !(error instanceof HttpError))
       log(`request ${this.requestId}: ${error instanceof Error ? error.stack : String(error)}`);
     try {
@@ -239,6 +261,8 @@ export class Exchange {
         seconds,
         bytes: this.#request.socket.bytesWritten - this.#bytesBefore,
         keyName: this.#keyName,
+        reason: this.#reason,
+        facts: this.#facts?.(),
       }),
     );
   }
@@ -250,6 +274,12 @@ export function shuttingDown(): HttpError {
     type: 'unavailable_error',
     retryAfter: 10,
   });
+}
+
+/** Anthropic's clients send the key in a header of its own. */
+function authorizationOf({ authorization, 'x-api-key': key }: IncomingHttpHeaders): string | undefined {
+  if (authorization !== undefined || typeof key !== 'string') return authorization;
+  return `Bearer ${key}`;
 }
 
 /** The client's own, where it is one that a log can hold. */

@@ -15,6 +15,8 @@ export interface HttpServerOptions {
   readonly allowedOrigins?: readonly string[] | undefined;
   /** Further Host names for a server without keys on a loopback address. */
   readonly allowedHosts?: readonly string[] | undefined;
+  /** Addresses or networks (`10.0.0.0/8`) of proxies whose X-Forwarded-For is believed, for the log. Default none. */
+  readonly trustedProxies?: readonly string[] | undefined;
   /** Default 4 MiB. */
   readonly maxBodyBytes?: number | undefined;
   /** Levels of arrays and objects in a body. Default 64. */

@@ -1,3 +1,4 @@
+export type { WorkFacts } from './access-log.js';
 export { ApiKeys, type ApiKeyTexts, readKeyFile } from './api-keys.js';
 export { isLoopbackName } from './browser-guard.js';
 export { createHttpServer, HttpService } from './create-http-server.js';
@@ -11,6 +12,7 @@ export {
   toHttpError,
 } from './http-error.js';
 export type { HttpObserver, HttpRequestRecord, HttpServerOptions } from './http-options.js';
+export { JsonMeter } from './json-shape.js';
 export { type OpenApiInfo, openApiDocument, withOpenApi } from './openapi.js';
 export type {
   Access,

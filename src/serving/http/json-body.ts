@@ -1,7 +1,10 @@
 /** The body of a request: read with a limit and a time-out, decoded, measured, parsed. */
+import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
+import { setImmediate } from 'node:timers/promises';
 import { formatBytes } from '../../log/index.js';
 import { badRequest, ClientGoneError, HttpError } from './http-error.js';
+import { JsonMeter } from './json-shape.js';
 
 export interface BodyLimits {
   readonly bytes: number;
@@ -61,45 +64,53 @@ export function checkContentType(request: IncomingMessage): void {
     throw new HttpError(415, { message: `The body's charset is ${show(charset)}; send UTF-8.` });
 }
 
-/** @throws HttpError 400 naming what is wrong and where */
-export function parseJsonBody(bytes: Buffer, maxDepth: number): unknown {
+export interface JsonLimits {
+  /** Levels of lists and objects. */
+  readonly depth: number;
+  /** Objects, lists and keys together. */
+  readonly parts: number;
+  /** Items of lists and values of objects, together. */
+  readonly values: number;
+}
+
+/** Bytes that are looked at before others have their turn. */
+const TURN_BYTES = 128 * 1024;
+
+/**
+ * Nobody else waits for a large body: it is counted in pieces first, and what would take long to build is refused by its counts.
+ * @throws HttpError 400 naming what is wrong and where
+ */
+export async function parseJsonBody(bytes: Buffer, limits: JsonLimits): Promise<unknown> {
   if (bytes.length === 0) throw badRequest('The body is empty; send a JSON object.');
-  const depth = jsonDepth(bytes, maxDepth);
-  if (depth > maxDepth) throw badRequest(`The body's JSON is nested deeper than ${maxDepth} levels.`);
-  let text: string;
+  await checkShape(bytes, limits);
+  if (!isUtf8(bytes)) throw badRequest('The body is not valid UTF-8.');
+  const text = bytes.toString('utf8');
+  if (bytes.length > TURN_BYTES) await setImmediate();
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw badRequest('The body is not valid UTF-8.');
-  }
-  try {
-    const value: unknown = JSON.parse(text);
+    // A byte order mark is no JSON; who sends one means the rest.
+    const value: unknown = JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text);
     return value;
   } catch (error) {
     throw badRequest(`The body is not valid JSON: ${error instanceof Error ? error.message : ''}`);
+  } finally {
+    if (bytes.length > TURN_BYTES) await setImmediate();
   }
 }
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-
-/** Levels of arrays and objects in JSON text, counted up to `limit` + 1 without recursion. */
-export function jsonDepth(bytes: Uint8Array, limit: number): number {
-  let depth = 0;
-  let deepest = 0;
-  let isString = false;
-  for (let index = 0; index < bytes.length && deepest <= limit; index++) {
-    const byte = bytes[index];
-    if (isString) {
-      if (byte === BACKSLASH) index += 1;
-      else if (byte === QUOTE) isString = false;
-    } else if (byte === QUOTE) isString = true;
-    else if (byte === 0x5b || byte === 0x7b) {
-      depth += 1;
-      if (depth > deepest) deepest = depth;
-    } else if (byte === 0x5d || byte === 0x7d) depth -= 1;
+async function checkShape(bytes: Buffer, limits: JsonLimits): Promise<void> {
+  const meter = new JsonMeter();
+  for (let start = 0; start < bytes.length; start += TURN_BYTES) {
+    if (start > 0) await setImmediate();
+    meter.push(bytes.subarray(start, start + TURN_BYTES));
+    if (meter.depth > limits.depth)
+      throw badRequest(`The body's JSON is nested deeper than ${limits.depth} levels.`);
+    if (meter.parts > limits.parts)
+      throw badRequest(
+        `The body has more than ${limits.parts} objects, lists and keys; send it in several requests.`,
+      );
+    if (meter.values > limits.values)
+      throw badRequest(`The body has more than ${limits.values} values; send it in several requests.`);
   }
-  return deepest;
 }
 
 function tooLarge(limit: number): HttpError {

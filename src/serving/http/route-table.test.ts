@@ -36,9 +36,12 @@ describe('RouteTable', () => {
     ['/v1/things/list', '/v1/:kind/list {"kind":"things"}'],
     ['/v1/../list', '/v1/:kind/list {"kind":".."}'],
     ['/v1/things/other', 'unknown'],
-    ['/v1/models/', 'unknown'],
+    ['/v1/models/', '/v1/models {}'],
+    ['/v1//models', '/v1/models {}'],
+    ['//v1/models//special/', '/v1/models/special {}'],
+    ['//', '/ {}'],
     ['/v1//list', 'unknown'],
-    ['//', 'unknown'],
+
     ['/assets/', '/assets/ {}'],
     ['/assets', 'unknown'],
   ])('%s', (target, expected) => {

@@ -35,7 +35,8 @@ export class RouteTable {
 
   /** @param segments decoded, as `pathSegments` gives them */
   find(method: string, segments: readonly string[]): RouteMatch {
-    const place = walk(this.#root, segments, {});
+    // A base URL that ends with a slash makes `/v1//models`; an empty segment never means anything.
+    const place = walk(this.#root, segments, {}) ?? walk(this.#root, withoutEmpty(segments), {});
     if (place === undefined) return { kind: 'unknown' };
     const wanted = method === 'HEAD' ? 'GET' : method;
     for (const [known, route] of place.node.routes)
@@ -68,6 +69,11 @@ export class RouteTable {
   }
 }
 
+function withoutEmpty(segments: readonly string[]): readonly string[] {
+  const full = segments.filter((segment) => segment !== '');
+  return full.length === 0 ? [''] : full;
+}
+
 function walk(
   node: Node,
   segments: readonly string[],
@@ -87,6 +93,8 @@ function walk(
 export interface RequestTarget {
   /** As it stands in the request, without the query: for the log. */
   readonly path: string;
+  /** Of a target that is a whole URL: it counts, not the Host header (RFC 9112, 3.2.2). */
+  readonly host: string | undefined;
   readonly segments: readonly string[];
   readonly query: URLSearchParams;
 }
@@ -109,7 +117,8 @@ export function parseTarget(target: string): RequestTarget {
   const query = new URLSearchParams(mark < 0 ? '' : beforeFragment.slice(mark + 1));
   const raw = path.slice(1).split('/');
   if (raw.length > MAX_SEGMENTS) throw wrongTarget(path);
-  return { path, segments: raw.map((segment) => decodeSegment(segment, path)), query };
+  const host = origin === '' ? undefined : origin.slice(origin.indexOf('//') + 2);
+  return { path, host, segments: raw.map((segment) => decodeSegment(segment, path)), query };
 }
 
 function decodeSegment(segment: string, path: string): string {

@@ -2,8 +2,10 @@
  * What a route is. The HTTP core (create-http-server.ts) finds the route, checks keys, reads and parses the body, counts,
  * logs and turns what is thrown into answers; a route only answers.
  */
+
 import type { IncomingHttpHeaders } from 'node:http';
 import type { z } from 'zod';
+import type { WorkFacts } from './access-log.js';
 import type { HttpError } from './http-error.js';
 
 export type Method = 'GET' | 'POST' | 'DELETE';
@@ -22,6 +24,8 @@ export interface Route {
   /** The `handler` label of the HTTP metrics; default: `path`. */
   readonly name?: string | undefined;
   readonly access: Access;
+  /** The same for everybody and for every page: neither Host nor Origin matter. Default false. */
+  readonly isPublic?: boolean | undefined;
   /** `json`: the body is parsed, its content type checked (415), its absence a 400. `none`: any body is refused. */
   readonly body: 'json' | 'none';
   /**
@@ -74,6 +78,12 @@ export interface RouteRequest {
   readonly requestId: string;
   /** Which key was given; undefined where the server has none. Never the key itself. */
   readonly keyName: string | undefined;
+  /** The key given is an admin's. */
+  readonly isAdmin: boolean;
+  /** Who asks, as far as can be told: the name of the key, else the address. For taking turns, not for trust. */
+  readonly client: string;
+  /** For the log, which asks when the request is over. */
+  readonly note: (facts: () => WorkFacts) => void;
 }
 
 export type ReplyHeaders = Readonly<Record<string, string>>;
@@ -81,6 +91,8 @@ export type ReplyHeaders = Readonly<Record<string, string>>;
 export interface EventStreamOptions {
   /** The last event, sent by `end` (and after an error). null: none. Default `[DONE]`. */
   readonly terminator?: string | null | undefined;
+  /** The name of the event that an error after the head becomes. Default: it has none. */
+  readonly errorEvent?: string | undefined;
   readonly headers?: ReplyHeaders | undefined;
 }
 
@@ -100,8 +112,8 @@ export interface Reply {
 
 /** Each waits until the client has room for more. @throws ClientGoneError */
 export interface EventStream {
-  /** `data: <one line>\n\n`. A string is sent as it is, anything else as JSON. */
-  send(value: unknown): Promise<void>;
+  /** `data: <one line>\n\n`. A string is sent as it is, anything else as JSON. @param event a line `event: …` before it */
+  send(value: unknown, event?: string): Promise<void>;
   comment(text: string): Promise<void>;
   /** Sends the terminator and ends. */
   end(): Promise<void>;

@@ -97,7 +97,7 @@ export class ServerReply implements Reply {
       await linger;
       this.#response.end();
     } else if (this.#events !== undefined && !this.#response.writableEnded) {
-      await this.#events.send(this.#settings.errorBody(error));
+      await this.#events.send(this.#settings.errorBody(error), this.#events.errorEvent);
       await this.#events.end();
     } else this.#response.destroy();
   }
@@ -138,10 +138,15 @@ class ServerEventStream implements EventStream {
     this.#ping = setTimeout(() => this.#sendPing(), settings.pingMilliseconds).unref();
   }
 
-  async send(value: unknown): Promise<void> {
-    const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'null');
+  async send(value: unknown, event?: string): Promise<void> {
+    const text = typeof value === 'string' ? value : oneLine(JSON.stringify(value) ?? 'null');
     // Only a text of the caller's own can have line ends; each line is then a data line, as the standard has it.
-    await this.#write(`data: ${text.replace(/\r\n|\r|\n/g, '\ndata: ')}\n\n`);
+    const name = event === undefined ? '' : `event: ${event}\n`;
+    await this.#write(`${name}data: ${text.replace(/\r\n|\r|\n/g, '\ndata: ')}\n\n`);
+  }
+
+  get errorEvent(): string | undefined {
+    return this.#options.errorEvent;
   }
 
   async comment(text: string): Promise<void> {
@@ -171,7 +176,8 @@ class ServerEventStream implements EventStream {
     this.#response.writeHead(200, {
       'Content-Type': 'text/event-stream; charset=utf-8',
       'Cache-Control': 'no-cache',
-      Connection: 'keep-alive',
+      // As the client asked; a server that drains keeps none.
+      Connection: this.#response.shouldKeepAlive ? 'keep-alive' : 'close',
       'X-Accel-Buffering': 'no',
       ...this.#options.headers,
     });
@@ -184,4 +190,12 @@ class ServerEventStream implements EventStream {
     this.#sendHead();
     this.#response.write(': ping\n\n');
   }
+}
+
+/** What readers in other languages take for the end of a line, JSON does not: Python's `splitlines` among them. */
+function oneLine(json: string): string {
+  return json.replace(
+    /[\u0085\u2028\u2029]/g,
+    (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }

@@ -104,6 +104,7 @@ function staticRoute(path: string, file: StaticFile): Route {
     path,
     name: 'static',
     access: 'open',
+    isPublic: true,
     body: 'none',
     handler: ({ headers }, reply) => sendFile(file, headers, reply),
   };

@@ -1,4 +1,5 @@
-/** An engine service that reports its sequences to the metrics. */
+/** An engine whose sequences are watched; whoever calls it need not know. */
+import { InputError } from '../../errors/index.js';
 import type { EngineStats, SequenceEnd, TextEvent, TextRequest } from '../../generation/index.js';
 import type { AdapterInfo, EngineService, EngineState } from '../engine-service.js';
 import type { ObservedReason, RequestObserver } from './request-observer.js';
@@ -47,6 +48,11 @@ export class ObservedEngine implements EngineService {
     return this.#engine.unloadAdapter(name);
   }
 
+  async replaceAdapter(adapter: AdapterInfo): Promise<void> {
+    if (this.#engine.replaceAdapter === undefined) throw new Error('this engine cannot replace adapters');
+    await this.#engine.replaceAdapter(adapter);
+  }
+
   close(): Promise<void> {
     return this.#engine.close();
   }
@@ -84,7 +90,8 @@ class ObservedEvents implements AsyncIterable<TextEvent> {
       }
       this.#finish('error', undefined);
     } catch (error) {
-      this.#finish(this.#signal?.aborted === true ? 'abort' : 'error', undefined);
+      if (error instanceof InputError) this.#refuse();
+      else this.#finish(this.#signal?.aborted === true ? 'abort' : 'error', undefined);
       throw error;
     } finally {
       this.#finish('abort', undefined);
@@ -101,6 +108,14 @@ class ObservedEvents implements AsyncIterable<TextEvent> {
       this.#lastToken = now;
     }
     if (end !== undefined) this.#finish(end.finishReason, end);
+  }
+
+  /** Found out late, as of a grammar that does not compile: the answer is a 400, and no fault of the engine. */
+  #refuse(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#observer.refused();
   }
 
   #finish(reason: ObservedReason, end: SequenceEnd | undefined): void {

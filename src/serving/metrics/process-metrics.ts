@@ -1,10 +1,13 @@
 /** What Prometheus' client libraries say of a process: of the HTTP side here, not of the engine's. */
 import { Counter, Gauge, type Registry } from 'prom-client';
+import { lostLogLines } from '../../log/index.js';
 
 export class ProcessMetrics {
   readonly #cpuSeconds: Counter;
   readonly #residentBytes: Gauge;
+  readonly #lostLines: Counter;
   #counted = 0;
+  #countedLines = 0;
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -16,6 +19,11 @@ export class ProcessMetrics {
     this.#residentBytes = new Gauge({
       name: 'process_resident_memory_bytes',
       help: 'Memory of the HTTP process in bytes.',
+      registers,
+    });
+    this.#lostLines = new Counter({
+      name: 'xinghe:lost_log_lines_total',
+      help: 'Lines of the log that could not be written: a full disk, a closed pipe.',
       registers,
     });
     const start = new Gauge({
@@ -32,6 +40,8 @@ export class ProcessMetrics {
     const seconds = (user + system) / 1e6;
     this.#cpuSeconds.inc(Math.max(0, seconds - this.#counted));
     this.#counted = seconds;
+    this.#lostLines.inc(lostLogLines() - this.#countedLines);
+    this.#countedLines = lostLogLines();
     this.#residentBytes.set(process.memoryUsage.rss());
   }
 }

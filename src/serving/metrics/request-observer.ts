@@ -1,7 +1,7 @@
 /** What the metrics are told about a running sequence. */
 import type { SequenceEnd } from '../../generation/index.js';
 
-/** `abort`: cancelled, as when the client went away. `error`: refused or failed. */
+/** `abort`: cancelled, as when the client went away. `error`: failed; what was refused is among the HTTP answers alone. */
 export type ObservedReason = SequenceEnd['finishReason'] | 'abort' | 'error';
 
 export interface ObservedParameters {
@@ -15,6 +15,8 @@ export interface RequestObserver {
   firstToken(seconds: number): void;
   /** Further tokens that came together. @param gapSeconds since those before */
   tokens(count: number, gapSeconds: number): void;
+  /** In place of `finished`: it could not be served, by a fault of its own. */
+  refused(): void;
   /** Once, at the end. @param end undefined where the engine gave none @param seconds since the submission */
   finished(
     reason: ObservedReason,

@@ -128,6 +128,7 @@ export class ServingMetrics implements HttpObserver {
         sequence.interToken.observe(labels, gapSeconds);
         sequence.perToken.observe(labels, gapSeconds);
       },
+      refused: () => undefined,
       finished: (reason, end, { maxTokens, promptTokens }, seconds) => {
         this.#success.inc({ ...labels, finished_reason: reason });
         sequence.latency.observe(labels, seconds);

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { badRequest, HttpError, type Route } from '../http/index.js';
 import type { OpenAiContext } from './context.js';
+import { optional } from './fields.js';
 import { parseBody } from './parse-body.js';
 
 /** What can stand in a URL and in a log. */
@@ -16,6 +17,7 @@ const loadSchema = z.object({
     .min(1)
     .max(4096)
     .refine((path) => !path.includes('\0'), { message: 'expected a path' }),
+  load_inplace: optional(z.boolean()),
 });
 const unloadSchema = z.object({ lora_name: z.string().min(1).max(128) });
 
@@ -35,9 +37,23 @@ export function adapterRoutes({ model, engine }: OpenAiContext): Route[] {
         errors: [403],
       },
       handler: async ({ body }, reply) => {
-        const { lora_name, lora_path } = parseBody(loadSchema, body, '/v1/load_lora_adapter');
-        if (lora_name === model.id || engine.adapters.some((adapter) => adapter.name === lora_name))
-          throw badRequest(`lora_name: there is a model ${JSON.stringify(lora_name)} already`, 'lora_name');
+        const { lora_name, lora_path, load_inplace } = parseBody(loadSchema, body, '/v1/load_lora_adapter');
+        const isLoaded = engine.adapters.some((adapter) => adapter.name === lora_name);
+        if (
+          lora_name !== model.id &&
+          isLoaded &&
+          load_inplace === true &&
+          engine.replaceAdapter !== undefined
+        ) {
+          await engine.replaceAdapter({ name: lora_name, path: lora_path });
+          reply.text(200, `Success: LoRA adapter '${lora_name}' replaced successfully.`);
+          return;
+        }
+        if (lora_name === model.id || isLoaded)
+          throw badRequest(
+            `lora_name: there is a model ${JSON.stringify(lora_name)} already; load_inplace: true replaces an adapter`,
+            'lora_name',
+          );
         await engine.loadAdapter({ name: lora_name, path: lora_path });
         reply.text(200, `Success: LoRA adapter '${lora_name}' added successfully.`);
       },

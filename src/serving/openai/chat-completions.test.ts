@@ -188,7 +188,8 @@ test('every field reaches the engine', async () => {
     allowedTokenIds: [7, 9],
     skipSpecialTokens: false,
     priority: -1,
-    cacheSalt: 's',
+    // With the name of the key: what one has asked is nothing to another.
+    cacheSalt: '["admin-1","s"]',
     vocabLimit: model.tokenizer.vocabSize,
   });
   expect(request?.promptIds).toHaveLength(3);

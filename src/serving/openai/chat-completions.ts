@@ -1,6 +1,6 @@
 /** POST /v1/chat/completions, whole and as a stream. */
 import type { TextEvent } from '../../generation/index.js';
-import type { EventStream, Reply, Route, RouteRequest } from '../http/index.js';
+import type { EventStream, Reply, Route, RouteRequest, WorkFacts } from '../http/index.js';
 import { ChatChoice, type ChatChoiceOptions, type ChatDelta } from './chat-choice.js';
 import { type ChatPlan, planChat } from './chat-request.js';
 import { type ChatFields, chatSchema } from './chat-schema.js';
@@ -22,8 +22,8 @@ export function chatCompletionsRoute(context: OpenAiContext): Route {
       summary: 'An answer to a conversation',
       description:
         "The conversation is rendered in the model family's own chat format. Tools work by prompt and schema: with " +
-        'tool_choice required or a named function the answer is held to the schema; with auto it is free text unless ' +
-        'it begins with <tool_call>. finish_reason length may leave JSON unfinished.',
+        'tool_choice required or a named function the answer is held to the schema; with auto it is free text, and what ' +
+        'follows a <tool_call> in it is a call. finish_reason length may leave JSON unfinished.',
       tag: 'OpenAI',
       request: chatSchema,
       example: { messages: [{ role: 'user', content: '你好' }], max_tokens: 8 },
@@ -33,9 +33,10 @@ export function chatCompletionsRoute(context: OpenAiContext): Route {
     handler: async (request, reply) => {
       const fields = parseBody(chatSchema, request.body, PATH);
       requireEngine(context);
-      const plan = await planChat(fields, context);
+      const plan = await planChat(fields, request, context);
       context.observeChoices?.(plan.choices);
       const answer = new ChatAnswer(fields, plan, context);
+      request.note(() => answer.facts);
       await (fields.stream === true
         ? answer.stream(request, reply.eventStream())
         : answer.whole(request, reply));
@@ -67,6 +68,10 @@ class ChatAnswer {
     this.#choices = Array.from({ length: plan.choices }, () => new ChatChoice(options));
     const { requests, choices, promptIds } = plan;
     this.#run = new ChoiceRun({ requests, choices, promptTokens: [promptIds.length] }, fields, context);
+  }
+
+  get facts(): WorkFacts {
+    return this.#run.facts(this.#plan.requested.id);
   }
 
   async whole({ signal }: RouteRequest, reply: Reply): Promise<void> {

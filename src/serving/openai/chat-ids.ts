@@ -1,10 +1,12 @@
 /** Messages of the API to the ids of a prompt. */
 
+import { literalText } from '../../tokenizers/index.js';
 import type { ChatTurn } from '../chat-prompt.js';
-import { badRequest } from '../http/index.js';
+import { badRequest, JsonMeter } from '../http/index.js';
 import type { ApiMessage, ChatPromptFields } from './chat-schema.js';
 import type { OpenAiContext } from './context.js';
 import { checkTextLength } from './context-length.js';
+import type { TemplateCaller } from './template-desk.js';
 import { assistantText, type ToolMode, toolInstructions, toolResultText } from './tool-prompt.js';
 
 /** @throws HttpError 400 for a conversation that cannot be rendered or is too long, 422 for a failing template */
@@ -12,18 +14,23 @@ export async function chatIds(
   fields: ChatPromptFields,
   mode: ToolMode,
   context: OpenAiContext,
-): Promise<number[]> {
+  caller: TemplateCaller = {},
+): Promise<readonly number[]> {
   const { model, engine } = context;
   const texts = fields.messages.map(contentText);
   const limits = { maxModelLength: engine.maxModelLength, model };
   checkTextLength(texts.join('\n'), limits, 'messages');
   const template = templateOf(fields, context);
-  if (template !== undefined) return templateIds(template, fields, mode, context);
+  if (template !== undefined) return await templateIds(template, fields, mode, context, caller);
   if (model.chatFault !== undefined) throw badRequest(model.chatFault, 'messages');
-  return model.renderChat(turnsOf(fields, mode, texts), {
+  const turns = turnsOf(fields, mode, texts);
+  // Tools, and the calls of the history, are text as well.
+  checkTextLength(turns.map(({ content }) => content).join('\n'), limits, 'messages');
+  const options = {
     addGenerationPrompt: fields.add_generation_prompt,
     continueFinalMessage: fields.continue_final_message,
-  });
+  };
+  return await context.texts.renderChat(turns, options, caller.signal);
 }
 
 /** Messages as the families know them: system, user, assistant; tools as text. */
@@ -49,6 +56,10 @@ function turnsOf(fields: ChatPromptFields, mode: ToolMode, texts: readonly strin
   return [{ role: 'system', content: toolInstructions(fields, mode, isChinese) }, ...turns];
 }
 
+function isEmptySystem(message: ApiMessage): boolean {
+  return (message.role === 'system' || message.role === 'developer') && contentText(message) === '';
+}
+
 function contentText({ content }: ApiMessage): string {
   if (content === undefined) return '';
   return typeof content === 'string' ? content : content.map(({ text }) => text).join('');
@@ -68,23 +79,77 @@ async function templateIds(
   fields: ChatPromptFields,
   mode: ToolMode,
   context: OpenAiContext,
-): Promise<number[]> {
-  const { model, engine, templates } = context;
+  caller: TemplateCaller,
+): Promise<readonly number[]> {
+  const { model, engine, templates, texts } = context;
   if (templates === undefined)
     throw badRequest('chat_template: this server renders no templates', 'chat_template');
   const { tokenizer } = model;
   const token = (id: number | undefined): string => (id === undefined ? '' : tokenizer.idToToken(id));
-  const text = await templates.render(template, {
+  const values = {
     ...fields.chat_template_kwargs,
-    messages: fields.messages.map((message) => ({ ...message, content: contentText(message) })),
+    // Templates look into answers for their own marks; what others say is text.
+    messages: templateMessages(fields.messages, (message) =>
+      message.role === 'assistant' || model.parsesSpecial
+        ? contentText(message).replaceAll('\ufdd0', '\ufffd')
+        : literalText(contentText(message), tokenizer),
+    ),
     tools: mode.kind === 'none' ? undefined : fields.tools,
     add_generation_prompt: fields.add_generation_prompt ?? fields.continue_final_message !== true,
     continue_final_message: fields.continue_final_message ?? false,
     bos_token: token(tokenizer.bosTokenId),
     eos_token: token(tokenizer.eosTokenId),
-  });
+  };
+  const text = await (fields.chat_template === undefined
+    ? templates.renderOwn(template, values)
+    : templates.renderCallers(template, values, caller));
   checkTextLength(text, { maxModelLength: engine.maxModelLength, model }, 'messages');
-  return tokenizer.encode(continued(text, fields));
+  return await texts.encodeCut(continued(text, fields), caller.signal);
+}
+
+/** What a template is given of the messages: those that say nothing to the model are left out. */
+function templateMessages(
+  messages: readonly ApiMessage[],
+  textOf: (message: ApiMessage) => string,
+): Record<string, unknown>[] {
+  const meter = new JsonMeter();
+  return messages.flatMap((message, index): Record<string, unknown>[] => {
+    if (isEmptySystem(message)) return [];
+    const content = textOf(message);
+    if (message.role !== 'assistant' || message.tool_calls === undefined) return [{ ...message, content }];
+    const calls = message.tool_calls.map((call, at) => {
+      const place = `messages[${index}].tool_calls[${at}].function.arguments`;
+      return {
+        ...call,
+        function: { ...call.function, arguments: callArguments(call.function.arguments, place, meter) },
+      };
+    });
+    return [{ ...message, content, tool_calls: calls }];
+  });
+}
+
+/** Of the arguments of all calls together, as of a body. */
+const MAX_ARGUMENT_PARTS = 32_768;
+const MAX_ARGUMENT_DEPTH = 100;
+
+/** Templates go over the arguments of a call as an object, or write it as JSON themselves. */
+function callArguments(text: string, place: string, meter: JsonMeter): object {
+  if (text.trim() === '') return {};
+  meter.push(Buffer.from(text));
+  if (meter.parts > MAX_ARGUMENT_PARTS || meter.depth > MAX_ARGUMENT_DEPTH)
+    throw badRequest(
+      `${place}: too large for a chat template: all arguments together may have ${MAX_ARGUMENT_PARTS} objects, lists and keys, ` +
+        `${MAX_ARGUMENT_DEPTH} levels deep`,
+      'messages',
+    );
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = undefined;
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw badRequest(`${place}: expected a JSON object, which the chat template needs`, 'messages');
 }
 
 /** A begun answer ends where it ends, whatever the template puts behind it. */

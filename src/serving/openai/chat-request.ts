@@ -3,7 +3,7 @@ import type { TextRequest } from '../../generation/index.js';
 import { badRequest } from '../http/index.js';
 import { chatIds } from './chat-ids.js';
 import type { ChatFields } from './chat-schema.js';
-import { findModel, type OpenAiContext, type RequestedModel } from './context.js';
+import { type Caller, findModel, type OpenAiContext, type RequestedModel } from './context.js';
 import { answerLength } from './context-length.js';
 import { checkSize } from './grammar.js';
 import { truncated } from './prompt-ids.js';
@@ -21,15 +21,23 @@ export interface ChatPlan {
 }
 
 /** @throws HttpError 400, 404, 422 */
-export async function planChat(fields: ChatFields, context: OpenAiContext): Promise<ChatPlan> {
-  const { model, engine } = context;
+export async function planChat(
+  fields: ChatFields,
+  caller: Caller,
+  context: OpenAiContext,
+): Promise<ChatPlan> {
+  const { engine } = context;
   const requested = findModel(context, fields.model);
   if (fields.top_logprobs !== undefined && fields.logprobs !== true)
     throw badRequest('top_logprobs: needs logprobs: true', 'top_logprobs');
   const mode = toolMode(fields);
   const demanded = checkSize(toolGrammar(fields, mode), 'tools');
-  const parts = sharedRequestParts(fields, model, requested.adapter, demanded);
-  const promptIds = truncated(await chatIds(fields, mode, context), fields.truncate_prompt_tokens, engine);
+  const parts = await sharedRequestParts(fields, caller, context, requested.adapter, demanded);
+  const promptIds = truncated(
+    await chatIds(fields, mode, context, caller),
+    fields.truncate_prompt_tokens,
+    engine,
+  );
   const maxNewTokens = answerLength(
     promptIds.length,
     fields.max_completion_tokens ?? fields.max_tokens,

@@ -1,11 +1,14 @@
 /** The body of POST /v1/chat/completions. */
 import { z } from 'zod';
+import { anyObject, list } from './bounded-schemas.js';
 import { MAX_LOG_PROBS, optional, sharedShape } from './fields.js';
 
 const MAX_TOOLS = 128;
+/** Pieces of one message's content. */
+const MAX_PARTS = 4096;
 
 const textPart = z.object({ type: z.enum(['text', 'input_text', 'refusal']), text: z.string() });
-const content = z.union([z.string(), z.array(textPart)]);
+const content = z.union([z.string(), list(textPart, { max: MAX_PARTS })]);
 
 const toolCall = z.object({
   id: optional(z.string()),
@@ -14,12 +17,13 @@ const toolCall = z.object({
 });
 
 export const messageSchema = z.discriminatedUnion('role', [
-  z.object({ role: z.enum(['system', 'developer', 'user']), content, name: optional(z.string()) }),
+  z.object({ role: z.enum(['system', 'developer']), content: optional(content), name: optional(z.string()) }),
+  z.object({ role: z.literal('user'), content, name: optional(z.string()) }),
   z.object({
     role: z.literal('assistant'),
     content: optional(content),
     name: optional(z.string()),
-    tool_calls: optional(z.array(toolCall)),
+    tool_calls: optional(list(toolCall, { max: MAX_TOOLS })),
   }),
   z.object({ role: z.literal('tool'), content, tool_call_id: optional(z.string()) }),
 ]);
@@ -31,7 +35,7 @@ export const toolSchema = z.object({
   function: z.object({
     name: z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'expected 1 to 64 letters, digits, _ . or -'),
     description: optional(z.string()),
-    parameters: optional(z.record(z.string(), z.unknown())),
+    parameters: optional(anyObject()),
     strict: optional(z.boolean()),
   }),
 });
@@ -45,14 +49,14 @@ const toolChoice = z.union([
 
 /** What makes a prompt of messages; POST /tokenize takes it too. */
 export const chatPromptShape = {
-  messages: z.array(messageSchema).min(1).max(16384),
-  tools: optional(z.array(toolSchema).min(1).max(MAX_TOOLS)),
+  messages: list(messageSchema, { min: 1, max: 16_384 }),
+  tools: optional(list(toolSchema, { min: 1, max: MAX_TOOLS })),
   tool_choice: optional(toolChoice),
   parallel_tool_calls: optional(z.boolean()),
   add_generation_prompt: optional(z.boolean()),
   continue_final_message: optional(z.boolean()),
   chat_template: optional(z.string().max(65536)),
-  chat_template_kwargs: optional(z.record(z.string(), z.unknown())),
+  chat_template_kwargs: optional(anyObject()),
 };
 
 const chatPromptFields = z.object(chatPromptShape);

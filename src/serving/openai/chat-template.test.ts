@@ -22,14 +22,25 @@ test.each([
   ['a list that fills the memory', doubling(60, '[1]', '| length')],
   ['a range that fills the memory', '{{ range(100000000) | length }}'],
   ['a loop', '{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}'],
-  ['deep nesting', `{{ ${'('.repeat(20_000)}1${')'.repeat(20_000)} }}`],
   ['code in a text', '{{ messages.constructor.constructor("return process")().exit() }}'],
   ['its own exception', "{{ raise_exception('no') }}"],
-  ['no template', '{% for'],
+  ['its own exception in a branch', "{% if true %}{{ raise_exception('no') }}{% endif %}"],
 ])('%s: 422, and the next template is rendered', async (_, template) => {
   await expect(renderer.render(template, { messages: [] })).rejects.toMatchObject({
     status: 422,
     param: 'chat_template',
   });
   expect(await renderer.render('{{ a }}', { a: 'alive' })).toBe('alive');
+});
+
+test.each([
+  ['a\n{{ b|nothing }}', 'there is no filter named "nothing" (line 2)'],
+  ['{% for', 'a block is not closed (line 1)'],
+  [`{{ ${'('.repeat(20_000)}1${')'.repeat(20_000)} }}`, 'nested too deep'],
+])('%s: 400, since it is no template', async (template, message) => {
+  await expect(renderer.render(template, {})).rejects.toMatchObject({
+    status: 400,
+    param: 'chat_template',
+    message: expect.stringContaining(message),
+  });
 });

@@ -3,7 +3,8 @@
  * with that process. (A thread will not do: where its memory is full, all of its process is aborted.)
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { renderChild } from '../../templates/index.js';
 import { HttpError } from '../http/index.js';
 
 export interface TemplateRendererOptions {
@@ -13,35 +14,12 @@ export interface TemplateRendererOptions {
   readonly maxLength?: number;
 }
 
-type Outcome = { readonly text: string } | { readonly fault: string };
+/** A template that cannot be read is a wrong request; one that fails with these messages is one that cannot be processed. */
+type Outcome = { readonly text: string } | { readonly fault: string; readonly isUnreadable?: boolean };
 
 const HEAP_MEGABYTES = 128;
 /** A process that is just starting needs some more. */
 const START_MILLISECONDS = 3000;
-
-/**
- * Text, because it has to run beside sources and compiled files alike. The watchdog of `vm` ends a loop even when we are gone
- * and nobody is left to end the process.
- */
-const PROGRAM = `
-const vm = require('node:vm');
-const { Template } = require(process.argv[1]);
-let task;
-globalThis.render = () => new Template(task.template).render(task.values);
-const script = new vm.Script('render()');
-process.on('disconnect', () => process.exit());
-process.on('message', (next) => {
-  task = next;
-  try {
-    const text = script.runInThisContext({ timeout: task.timeout });
-    if (text.length > task.maxLength) throw new Error('its text has more than ' + task.maxLength + ' characters');
-    process.send({ text });
-  } catch (error) {
-    process.send({ fault: String(error && error.message || error).slice(0, 500) });
-  }
-});
-process.send('ready');
-`;
 
 export class TemplateRenderer {
   readonly #timeout: number;
@@ -57,14 +35,14 @@ export class TemplateRenderer {
 
   /**
    * @param values plain data, as JSON has it
-   * @throws HttpError 422 for a template with faults, one that takes too long or too much memory, a text too long
+   * @throws HttpError 400 for a template with faults, 422 for one that fails, takes too long or too much memory, a text too long
    */
   async render(template: string, values: Readonly<Record<string, unknown>>): Promise<string> {
     const outcome = this.#last.then(() => this.#run(template, values));
     this.#last = outcome.catch(() => undefined);
     const result = await outcome;
     if ('text' in result) return result.text;
-    throw new HttpError(422, {
+    throw new HttpError(result.isUnreadable === true ? 400 : 422, {
       message: `The chat template failed: ${result.fault}.`,
       param: 'chat_template',
     });
@@ -100,9 +78,8 @@ export class TemplateRenderer {
 
 /** Without our environment, and without a way to make code of text. */
 async function startProcess(): Promise<ChildProcess> {
-  const jinja = createRequire(import.meta.url).resolve('@huggingface/jinja');
   const flags = [`--max-old-space-size=${HEAP_MEGABYTES}`, '--disallow-code-generation-from-strings'];
-  const child = spawn(process.execPath, [...flags, '-e', PROGRAM, jinja], {
+  const child = spawn(process.execPath, [...flags, fileURLToPath(renderChild())], {
     env: {},
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });

@@ -1,5 +1,6 @@
 /** Runs the choices of a request: events by choice, finish reasons, usage. */
 import type { FinishReason, SequenceEnd, TextEvent, TextRequest } from '../../generation/index.js';
+import type { WorkFacts } from '../http/index.js';
 import type { OpenAiContext } from './context.js';
 import type { SharedFields } from './fields.js';
 import { runSequences } from './run-sequences.js';
@@ -23,6 +24,8 @@ export class ChoiceRun {
   readonly #context: OpenAiContext;
   readonly #ends: (SequenceEnd | undefined)[];
   readonly #meter: UsageMeter;
+  readonly #started = performance.now();
+  #firstTokenSeconds: number | undefined;
 
   constructor(options: ChoiceRunOptions, fields: SharedFields, context: OpenAiContext) {
     this.#options = options;
@@ -81,7 +84,19 @@ export class ChoiceRun {
     return options?.include_usage === true ? { usage: null } : {};
   }
 
+  /** For the log. */
+  facts(model: string): WorkFacts {
+    const { prompt_tokens, completion_tokens } = this.usage;
+    return {
+      model,
+      promptTokens: prompt_tokens,
+      completionTokens: completion_tokens,
+      firstTokenSeconds: this.#firstTokenSeconds,
+    };
+  }
+
   #note(choice: number, { ids, end }: TextEvent): void {
+    if (ids.length > 0) this.#firstTokenSeconds ??= (performance.now() - this.#started) / 1000;
     this.#meter.generated(choice, ids.length);
     if (end === undefined) return;
     this.open -= 1;

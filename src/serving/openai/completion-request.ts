@@ -3,7 +3,7 @@ import type { TextRequest } from '../../generation/index.js';
 import { badRequest } from '../http/index.js';
 import { checkMinTokens } from './chat-request.js';
 import type { CompletionFields } from './completion-schema.js';
-import { findModel, type OpenAiContext, type RequestedModel } from './context.js';
+import { type Caller, findModel, type OpenAiContext, type RequestedModel } from './context.js';
 import { answerLength } from './context-length.js';
 import { type CompletionPrompt, completionPrompts } from './prompt-ids.js';
 import { sharedRequestParts } from './shared-request.js';
@@ -24,18 +24,19 @@ export interface CompletionPlan {
 /** @throws HttpError 400, 404 */
 export async function planCompletion(
   fields: CompletionFields,
+  caller: Caller,
   context: OpenAiContext,
 ): Promise<CompletionPlan> {
-  const { model, engine } = context;
+  const { engine } = context;
   const requested = findModel(context, fields.model);
   if ((fields.suffix ?? '') !== '')
     throw badRequest('suffix: these models fill no gaps; leave it out', 'suffix');
   const isEcho = fields.echo === true;
   if (fields.max_tokens === 0 && !isEcho && fields.prompt_logprobs === undefined)
     throw badRequest('max_tokens: 0 only with echo: true or prompt_logprobs', 'max_tokens');
-  const parts = sharedRequestParts(fields, model, requested.adapter);
+  const parts = await sharedRequestParts(fields, caller, context, requested.adapter);
   const choices = fields.n ?? 1;
-  const prompts = await completionPrompts(fields, context);
+  const prompts = await completionPrompts(fields, context, caller.signal);
   const echoed = isEcho ? fields.logprobs : undefined;
   const promptLogProbs =
     echoed === undefined ? fields.prompt_logprobs : Math.max(echoed, fields.prompt_logprobs ?? 0);

@@ -1,19 +1,22 @@
 /** The body of POST /v1/completions. */
 import { z } from 'zod';
-import { MAX_LOG_PROBS, optional, sharedShape, tokenId } from './fields.js';
+import { idList, list } from './bounded-schemas.js';
+import { MAX_LOG_PROBS, optional, sharedShape } from './fields.js';
 
 /** As vLLM since its prompt lists were limited. */
 export const MAX_PROMPTS = 1024;
 
-const ids = z.array(tokenId);
+/** More than a body holds. */
+const MAX_IDS = 2 ** 22;
+const ids = idList({ min: 1, max: MAX_IDS });
 
 export const completionSchema = z.object({
   ...sharedShape,
   prompt: z.union([
     z.string(),
-    ids.min(1),
-    z.array(z.string()).min(1).max(MAX_PROMPTS),
-    z.array(ids.min(1)).min(1).max(MAX_PROMPTS),
+    ids,
+    list(z.string(), { min: 1, max: MAX_PROMPTS }),
+    list(ids, { min: 1, max: MAX_PROMPTS }),
   ]),
   max_tokens: optional(z.int().min(0)),
   echo: optional(z.boolean()),

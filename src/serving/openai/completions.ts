@@ -1,5 +1,5 @@
 /** POST /v1/completions, whole and as a stream. Choice k of prompt p has the index p * n + k. */
-import type { EventStream, Reply, Route, RouteRequest } from '../http/index.js';
+import type { EventStream, Reply, Route, RouteRequest, WorkFacts } from '../http/index.js';
 import { ChoiceRun } from './choice-run.js';
 import { CompletionChoice } from './completion-choice.js';
 import { type CompletionPlan, planCompletion } from './completion-request.js';
@@ -32,9 +32,10 @@ export function completionsRoute(context: OpenAiContext): Route {
     handler: async (request, reply) => {
       const fields = parseBody(completionSchema, request.body, PATH);
       requireEngine(context);
-      const plan = await planCompletion(fields, context);
+      const plan = await planCompletion(fields, request, context);
       context.observeChoices?.(plan.choices);
       const answer = new CompletionAnswer(fields, plan, context);
+      request.note(() => answer.facts);
       await (fields.stream === true
         ? answer.stream(request, reply.eventStream())
         : answer.whole(request, reply));
@@ -69,6 +70,10 @@ class CompletionAnswer {
     this.#choices = prompts.flatMap((prompt) => Array.from({ length: choices }, () => choice(prompt)));
     const promptTokens = prompts.map(({ ids }) => ids.length);
     this.#run = new ChoiceRun({ requests: plan.requests, choices, promptTokens }, fields, context);
+  }
+
+  get facts(): WorkFacts {
+    return this.#run.facts(this.#plan.requested.id);
   }
 
   async whole({ signal }: RouteRequest, reply: Reply): Promise<void> {

@@ -1,26 +1,35 @@
 /** What the routes of the OpenAI API work with. */
 import { type EngineService, EngineUnavailableError } from '../engine-service.js';
-import { HttpError } from '../http/index.js';
+import { HttpError, type RouteRequest } from '../http/index.js';
 import type { ServedModel } from '../served-model.js';
-import type { TemplateRenderer } from './chat-template.js';
+import type { TextDesk } from '../texts/index.js';
+import type { TemplateDesk } from './template-desk.js';
 import type { TokenTexts } from './token-texts.js';
 
 export interface OpenAiContext {
   readonly model: ServedModel;
   readonly engine: EngineService;
   readonly tokens: TokenTexts;
+  readonly texts: TextDesk;
   /** Renders Jinja templates; undefined: none is ever used. */
-  readonly templates: TemplateRenderer | undefined;
+  readonly templates: TemplateDesk | undefined;
   /** The template that takes the place of the family's own format. Default: none. */
   readonly chatTemplate: string | undefined;
   /** Whether a request may bring a template of its own. */
   readonly allowChatTemplate: boolean;
   /** Sequences of one request that are with the engine at the same time. */
   readonly maxSequences: number;
+  /** Every caller may say whose request goes first; else those with an admin key. */
+  readonly allowPriority: boolean;
+  /** What one key has asked may be found in the cache by another, which can tell so. */
+  readonly sharePrefixes: boolean;
   readonly observeChoices: ((count: number) => void) | undefined;
   /** Changes with the model and its configuration. */
   readonly fingerprint: string;
 }
+
+/** Who asks. */
+export type Caller = Pick<RouteRequest, 'client' | 'keyName' | 'isAdmin' | 'signal'>;
 
 /** Before anything is measured by the engine's limits, which it may not have told yet. @throws EngineUnavailableError */
 export function requireEngine({ engine: { state } }: OpenAiContext): void {

@@ -24,7 +24,7 @@ function grammarOfFormat(format: SharedFields['response_format']): GrammarSpec |
     case 'text':
       return undefined;
     case 'json_object':
-      return { kind: 'json' };
+      return format.schema === undefined ? { kind: 'json' } : { kind: 'json-schema', schema: format.schema };
     case 'json_schema': {
       const { schema } = format.json_schema;
       if (schema !== undefined) return { kind: 'json-schema', schema };
@@ -49,6 +49,8 @@ function grammarOfOutputs({
 
 function parseSchema(text: string): unknown {
   const param = 'structured_outputs.json';
+  if (text.length > MAX_GRAMMAR)
+    throw badRequest(`${param}: ${text.length} characters; a grammar may have ${MAX_GRAMMAR}`, param);
   try {
     return parseJson(text, param);
   } catch (error) {

@@ -4,50 +4,78 @@ import { DEFAULT_MAX_SEQUENCES } from '../../generation/index.js';
 import type { EngineService } from '../engine-service.js';
 import type { Route } from '../http/index.js';
 import type { ServedModel } from '../served-model.js';
+import { TextDesk } from '../texts/index.js';
 import { adapterRoutes } from './adapters.js';
 import { chatCompletionsRoute } from './chat-completions.js';
-import { TemplateRenderer } from './chat-template.js';
 import { completionsRoute } from './completions.js';
 import type { OpenAiContext } from './context.js';
 import { modelRoutes } from './models.js';
 import { propsRoute } from './props.js';
+import { TemplateDesk } from './template-desk.js';
 import { TokenTexts } from './token-texts.js';
 import { tokenizeRoutes } from './tokenize.js';
+
+export { anyObject, list } from './bounded-schemas.js';
+export type { ChatDelta, ToolCall } from './chat-choice.js';
+export { ChatRun, chatPromptTokens } from './chat-run.js';
+export { findModel, type OpenAiContext, requireEngine } from './context.js';
+export { optional } from './fields.js';
+export { parseBody } from './parse-body.js';
 
 export interface OpenAiRoutesOptions {
   readonly model: ServedModel;
   readonly engine: EngineService;
+  /** Tokenizes long texts. Default: at once, on this thread. */
+  readonly texts?: TextDesk | undefined;
   /** A Jinja template that takes the place of the family's own chat format. Default: the family's own. */
   readonly chatTemplate?: string | undefined;
   /** Requests may bring templates of their own. Default false: a template is a program. */
   readonly allowChatTemplate?: boolean | undefined;
   /** Sequences of one request that are with the engine at the same time; the others follow. Default 64. */
   readonly maxSequences?: number | undefined;
+  /** Every caller may give a priority. Default false: those with an admin key. */
+  readonly allowPriority?: boolean | undefined;
+  /** Keys share cached prefixes. Default false: usage and time would tell one what another has asked. */
+  readonly sharePrefixes?: boolean | undefined;
   /** Told how many choices a request asks for. */
   readonly observeChoices?: ((count: number) => void) | undefined;
 }
 
 export function openAiRoutes(options: OpenAiRoutesOptions): Route[] {
+  return openAiRoutesOf(createOpenAiContext(options));
+}
+
+/** What the routes work with; those of other APIs share it. */
+export function createOpenAiContext(options: OpenAiRoutesOptions): OpenAiContext {
   const {
     model,
     engine,
+    texts = new TextDesk(model),
     chatTemplate,
     allowChatTemplate = false,
     maxSequences = DEFAULT_MAX_SEQUENCES,
+    allowPriority = false,
+    sharePrefixes = false,
     observeChoices,
   } = options;
   const needsTemplates = allowChatTemplate || chatTemplate !== undefined;
-  const context: OpenAiContext = {
+  return {
     model,
     engine,
+    texts,
     tokens: new TokenTexts(model.tokenizer),
-    templates: needsTemplates ? new TemplateRenderer() : undefined,
+    templates: needsTemplates ? new TemplateDesk() : undefined,
     chatTemplate,
     allowChatTemplate,
     maxSequences,
+    allowPriority,
+    sharePrefixes,
     observeChoices,
     fingerprint: fingerprintOf(model),
   };
+}
+
+export function openAiRoutesOf(context: OpenAiContext): Route[] {
   return [
     chatCompletionsRoute(context),
     completionsRoute(context),

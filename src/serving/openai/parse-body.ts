@@ -11,8 +11,8 @@ const seen = new Set<string>();
 const MAX_SEEN = 256;
 
 /**
- * Fields of other servers that bind the form of an answer, and what takes their place. Passed over like other unknown
- * fields, they would bring free text to a caller who relies on the form.
+ * Fields of other servers that bind the form, the length or the end of an answer, and what takes their place. Passed over
+ * like other unknown fields, they would bring free text to a caller who relies on the form. A route may know some of them.
  */
 const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['guided_json', 'structured_outputs.json'],
@@ -21,8 +21,43 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['guided_grammar', 'structured_outputs.regex or .json'],
   ['grammar', 'structured_outputs.regex or .json'],
   ['json_schema', 'response_format.json_schema'],
+  ['guided_whitespace_pattern', 'structured_outputs.regex'],
   ['functions', 'tools'],
   ['function_call', 'tool_choice'],
+  ['tools', 'them to /v1/chat/completions'],
+  ['tool_choice', 'it to /v1/chat/completions'],
+  // SGLang.
+  ['regex', 'structured_outputs.regex'],
+  ['ebnf', 'structured_outputs.regex or .json'],
+  ['structural_tag', 'structured_outputs.regex or .json'],
+  ['stop_regex', 'stop'],
+  ['custom_logit_processor', 'logit_bias or structured_outputs'],
+  ['logits_processors', 'logit_bias or structured_outputs'],
+  // llama.cpp.
+  ['grammar_lazy', 'structured_outputs'],
+  ['grammar_triggers', 'structured_outputs'],
+  ['n_predict', 'max_tokens'],
+  ['n_indent', 'structured_outputs.regex'],
+  ['t_max_predict_ms', 'max_tokens'],
+  // TGI, Transformers, Ollama and others.
+  ['format', 'response_format'],
+  ['output_format', 'response_format'],
+  ['response_schema', 'response_format'],
+  ['response_mime_type', 'response_format'],
+  ['text', 'response_format'],
+  ['options', 'its fields at the top, by their names here'],
+  ['max_new_tokens', 'max_tokens'],
+  ['max_output_tokens', 'max_tokens'],
+  ['max_completion_tokens', 'max_tokens'],
+  ['max_length', 'max_tokens'],
+  ['min_new_tokens', 'min_tokens'],
+  ['min_length', 'min_tokens'],
+  ['stop_sequences', 'stop'],
+  ['stop_words', 'stop'],
+  ['stop_strings', 'stop'],
+  ['eos_token_id', 'stop_token_ids'],
+  ['bad_words_ids', 'bad_words'],
+  ['force_words_ids', 'structured_outputs'],
 ]);
 
 /**
@@ -36,7 +71,7 @@ export function parseBody<Shape extends z.ZodRawShape>(
 ): z.output<z.ZodObject<Shape>> {
   const result = schema.safeParse(body);
   if (result.success) {
-    refuseFieldsElsewhere(body);
+    refuseFieldsElsewhere(schema, body);
     noteUnknownFields(schema, body, route);
     return result.data;
   }
@@ -96,8 +131,9 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   );
 }
 
-function refuseFieldsElsewhere(body: unknown): void {
+function refuseFieldsElsewhere(schema: z.ZodObject, body: unknown): void {
   for (const [name, instead] of ELSEWHERE) {
+    if (Object.hasOwn(schema.shape, name)) continue;
     const value = valueAt(body, [name]);
     if (value !== undefined && value !== null)
       throw badRequest(`${name}: not supported here; give ${instead}`, name);

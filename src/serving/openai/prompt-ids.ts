@@ -5,7 +5,7 @@ import { badRequest } from '../http/index.js';
 import type { CompletionFields } from './completion-schema.js';
 import type { OpenAiContext } from './context.js';
 import { checkTextLength } from './context-length.js';
-import { checkTokenId } from './shared-request.js';
+import { checkTokenIds } from './shared-request.js';
 
 export interface CompletionPrompt {
   readonly ids: readonly number[];
@@ -13,16 +13,17 @@ export interface CompletionPrompt {
   readonly text: string | undefined;
 }
 
-/** Characters or ids between which other requests have their turn: a body of 4 MB takes seconds. */
-const TURN = 65_536;
+/** Characters or ids between which other requests have their turn: a body of 4 MB takes seconds in all. */
+const TURN = 8192;
 
 /** @throws HttpError 400 for ids outside the vocabulary, a text that is no token or cannot fit */
 export async function completionPrompts(
   fields: CompletionFields,
   context: OpenAiContext,
+  signal?: AbortSignal,
 ): Promise<CompletionPrompt[]> {
   const { prompt } = fields;
-  if (typeof prompt === 'string') return [encoded(prompt, 'prompt', fields, context)];
+  if (typeof prompt === 'string') return [await encoded(prompt, 'prompt', fields, context, signal)];
   if (isIds(prompt)) return [checked(prompt, 'prompt', fields, context)];
   const prompts: CompletionPrompt[] = [];
   let sinceTurn = 0;
@@ -30,7 +31,7 @@ export async function completionPrompts(
     const param = `prompt.${index}`;
     prompts.push(
       typeof item === 'string'
-        ? encoded(item, param, fields, context)
+        ? await encoded(item, param, fields, context, signal)
         : checked(item, param, fields, context),
     );
     sinceTurn += item.length;
@@ -52,19 +53,20 @@ function checked(
   fields: CompletionFields,
   { model, engine }: OpenAiContext,
 ): CompletionPrompt {
-  for (const [index, id] of ids.entries()) checkTokenId(model, id, `${param}.${index}`);
+  checkTokenIds(model, ids, param);
   return { ids: truncated(ids, fields.truncate_prompt_tokens, engine), text: undefined };
 }
 
-function encoded(
+async function encoded(
   text: string,
   param: string,
   fields: CompletionFields,
-  { model, engine }: OpenAiContext,
-): CompletionPrompt {
+  { model, engine, texts }: OpenAiContext,
+  signal: AbortSignal | undefined,
+): Promise<CompletionPrompt> {
   if (fields.truncate_prompt_tokens === undefined)
     checkTextLength(text, { maxModelLength: engine.maxModelLength, model }, param);
-  const ids = model.encode(text, fields.add_special_tokens ?? true);
+  const ids = await texts.encode(text, fields.add_special_tokens ?? true, signal);
   if (ids.length === 0)
     throw badRequest(`${param}: the text has no tokens; give at least one character`, param);
   return { ids: truncated(ids, fields.truncate_prompt_tokens, engine), text };

@@ -145,8 +145,25 @@ test('templates: of the server, of a request where allowed; hostile ones end', a
   expect(await prompt({ chat_template_kwargs: { who: 'bot' } })).toBe('[user]你好[bot]');
   expect(await prompt({ add_generation_prompt: false })).toBe('[user]你好');
   expect(await prompt({ chat_template: '{{ messages|length }}' })).toBe('1');
+  // The arguments of a call reach the template as an object.
+  const chat_template =
+    '{% for k, v in messages[0].tool_calls[0].function.arguments|items %}{{ k }}={{ v }};{% endfor %}';
+  const calling = (args: string) => [
+    { role: 'assistant', tool_calls: [{ function: { name: 'f', arguments: args } }] },
+  ];
+  expect(await prompt({ chat_template, messages: calling('{"a": 1, "b": "x"}') })).toBe('a=1;b=x;');
+  expect(await prompt({ chat_template: `.${chat_template}`, messages: calling('') })).toBe('.');
+  for (const wrong of ['{"a"', '[1]', '1']) {
+    const { status, json } = await other.post('/tokenize', { messages: calling(wrong), chat_template });
+    expect([status, json.error?.param]).toEqual([400, 'messages']);
+    expect(json.error?.message).toContain('messages[0].tool_calls[0].function.arguments');
+  }
+  for (const unreadable of ['{% for', '{{ 1|nothing }}', '{{ 1 is nothing }}']) {
+    const { status, json } = await other.post('/tokenize', { messages, chat_template: unreadable });
+    expect([status, json.error?.param]).toEqual([400, 'chat_template']);
+    expect(json.error?.message).toContain('line 1');
+  }
   for (const chat_template of [
-    '{% for',
     "{{ raise_exception('no') }}",
     '{% for i in range(100000) %}{% for j in range(100000) %}x{% endfor %}{% endfor %}',
     '{{ messages.constructor.constructor("return process")().exit() }}',

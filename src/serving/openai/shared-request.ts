@@ -1,7 +1,10 @@
 /** Fields shared by both completion routes, checked against the model and translated for the engine. */
+import { setImmediate } from 'node:timers/promises';
 import type { BeamParameters, GrammarSpec, SamplingParameters, TextRequest } from '../../generation/index.js';
 import { badRequest } from '../http/index.js';
 import type { ServedModel } from '../served-model.js';
+import type { TextDesk } from '../texts/index.js';
+import type { Caller, OpenAiContext } from './context.js';
 import type { SharedFields } from './fields.js';
 import { grammarOf } from './grammar.js';
 
@@ -12,13 +15,16 @@ export type RequestParts = Omit<TextRequest, 'promptIds' | 'maxNewTokens' | 'cho
  * @param demanded what an answer that calls a tool must follow
  * @throws HttpError 400 naming the field
  */
-export function sharedRequestParts(
+export async function sharedRequestParts(
   fields: SharedFields,
-  model: ServedModel,
+  caller: Caller,
+  context: Pick<OpenAiContext, 'model' | 'texts' | 'allowPriority' | 'sharePrefixes'>,
   adapter: string | undefined,
   demanded?: GrammarSpec,
-): RequestParts {
+): Promise<RequestParts> {
+  const { model, texts } = context;
   checkCombinations(fields);
+  checkPriority(fields, caller, context);
   const formatted = grammarOf(fields);
   if (demanded !== undefined && formatted !== undefined)
     throw badRequest('tool_choice: a demanded call and a response format exclude each other', 'tool_choice');
@@ -30,7 +36,7 @@ export function sharedRequestParts(
   const ownStops = fields.ignore_eos === true && grammar === undefined ? [] : model.stopTokenIds;
   const stops = [...ownStops, ...(fields.stop_token_ids ?? [])];
   const stop = typeof fields.stop === 'string' ? [fields.stop] : fields.stop;
-  const words = fields.bad_words?.flatMap((word) => [tokenizer.encode(word), tokenizer.encode(` ${word}`)]);
+  const words = await encodedWords(fields.bad_words, texts);
   return {
     sampling: samplingOf(fields, model),
     vocabLimit: tokenizer.vocabSize,
@@ -45,9 +51,46 @@ export function sharedRequestParts(
     grammar,
     beams: beamsOf(fields),
     adapter,
-    cacheSalt: fields.cache_salt,
+    cacheSalt: cacheSalt(fields.cache_salt, caller, context),
     priority: fields.priority,
+    client: caller.client,
   };
+}
+
+/** @throws HttpError 400 for who may not go before others */
+function checkPriority(
+  { priority = 0 }: SharedFields,
+  { isAdmin }: Caller,
+  { allowPriority }: Pick<OpenAiContext, 'allowPriority'>,
+): void {
+  if (priority === 0 || allowPriority || isAdmin) return;
+  throw badRequest(
+    'priority: only with an admin key, or where the server was started with --allow-priority; leave it out',
+    'priority',
+  );
+}
+
+/** A key finds in the cache what was asked with it, and nothing of others. */
+function cacheSalt(
+  salt: string | undefined,
+  { keyName }: Caller,
+  { sharePrefixes }: Pick<OpenAiContext, 'sharePrefixes'>,
+): string | undefined {
+  return sharePrefixes || keyName === undefined ? salt : JSON.stringify([keyName, salt ?? null]);
+}
+
+/** Each alone and behind a space. */
+async function encodedWords(
+  words: readonly string[] | undefined,
+  texts: TextDesk,
+): Promise<(readonly number[])[] | undefined> {
+  if (words === undefined) return undefined;
+  const encoded: (readonly number[])[] = [];
+  for (const word of words) {
+    encoded.push(await texts.encode(word, false), await texts.encode(` ${word}`, false));
+    await setImmediate();
+  }
+  return encoded;
 }
 
 function beamsOf(fields: SharedFields): BeamParameters | undefined {
@@ -81,6 +124,13 @@ export function checkTokenId(model: ServedModel, id: number, param: string): voi
     );
 }
 
+/** As `checkTokenId` for each of them. */
+export function checkTokenIds(model: ServedModel, ids: readonly number[], param: string): void {
+  const { vocabSize } = model.tokenizer;
+  const index = ids.findIndex((id) => id >= vocabSize);
+  if (index >= 0) checkTokenId(model, ids[index] ?? 0, `${param}.${index}`);
+}
+
 /** Fields that are right alone and wrong together. */
 function checkCombinations(fields: SharedFields): void {
   const isBeams = fields.use_beam_search === true;
@@ -100,6 +150,8 @@ function checkCombinations(fields: SharedFields): void {
     );
   if (isBeams && fields.best_of !== undefined && fields.best_of < (fields.n ?? 1))
     throw badRequest(`best_of: ${fields.best_of} beams give no ${fields.n} choices`, 'best_of');
+  if (isBeams && fields.stop !== undefined && fields.stop.length > 0)
+    throw badRequest('stop: not with use_beam_search; give stop_token_ids, or cut the answer', 'stop');
   if (fields.spark_penalty !== undefined && (fields.repetition_penalty ?? 1) !== 1)
     throw badRequest('spark_penalty: not together with repetition_penalty', 'spark_penalty');
 }

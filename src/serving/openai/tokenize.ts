@@ -1,13 +1,16 @@
 /** POST /tokenize, POST /detokenize, GET /tokenizer_info, as vLLM has them: lm-evaluation-harness asks all three. */
+import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Route } from '../http/index.js';
+import { idList } from './bounded-schemas.js';
 import { chatIds } from './chat-ids.js';
 import { chatPromptShape } from './chat-schema.js';
 import { findModel, type OpenAiContext } from './context.js';
 import { checkTextLength } from './context-length.js';
-import { optional, tokenId } from './fields.js';
+import { optional } from './fields.js';
 import { parseBody } from './parse-body.js';
-import { checkTokenId } from './shared-request.js';
+import { checkTokenIds } from './shared-request.js';
+import type { TemplateCaller } from './template-desk.js';
 import { toolMode } from './tool-prompt.js';
 
 const commonShape = {
@@ -20,7 +23,7 @@ const textSchema = z.object({ ...commonShape, prompt: z.string() });
 const chatSchema = z.object({ ...commonShape, ...chatPromptShape });
 const detokenizeSchema = z.object({
   model: commonShape.model,
-  tokens: z.array(tokenId).max(1_000_000),
+  tokens: idList({ max: 1_000_000 }),
   skip_special_tokens: optional(z.boolean()),
 });
 
@@ -28,7 +31,7 @@ const detokenizeSchema = z.object({
 const LENGTH_FACTOR = 16;
 
 export function tokenizeRoutes(context: OpenAiContext): Route[] {
-  const { model, engine } = context;
+  const { model, engine, texts } = context;
   return [
     {
       method: 'POST',
@@ -42,14 +45,21 @@ export function tokenizeRoutes(context: OpenAiContext): Route[] {
         example: { prompt: '你好' },
         errors: [404, 422],
       },
-      handler: async ({ body }, reply) => {
+      handler: async (request, reply) => {
+        const { body, signal } = request;
         const isChat = typeof body === 'object' && body !== null && 'messages' in body;
-        const { ids, wantsStrings } = isChat ? await ofMessages(body, context) : ofText(body, context);
-        reply.json(200, {
-          count: ids.length,
-          max_model_len: engine.maxModelLength,
-          tokens: ids,
-          token_strs: wantsStrings === true ? ids.map((id) => model.tokenizer.idToToken(id)) : null,
+        const { ids, wantsStrings } = await (isChat
+          ? ofMessages(body, context, request)
+          : ofText(body, context, signal));
+        const tokens = await jsonList(ids, String);
+        const strings =
+          wantsStrings === true
+            ? await jsonList(ids, (id) => JSON.stringify(model.tokenizer.idToToken(id)))
+            : 'null';
+        const sizes = `"count":${ids.length},"max_model_len":${engine.maxModelLength}`;
+        reply.text(200, `{${sizes},"tokens":${tokens},"token_strs":${strings}}`, {
+          'content-type': 'application/json; charset=utf-8',
+          'cache-control': 'no-store',
         });
       },
     },
@@ -65,12 +75,13 @@ export function tokenizeRoutes(context: OpenAiContext): Route[] {
         example: { tokens: [1] },
         errors: [404],
       },
-      handler: ({ body }, reply) => {
+      handler: async ({ body, signal }, reply) => {
         const fields = parseBody(detokenizeSchema, body, '/detokenize');
         findModel(context, fields.model);
-        for (const [index, id] of fields.tokens.entries()) checkTokenId(model, id, `tokens.${index}`);
+        checkTokenIds(model, fields.tokens, 'tokens');
         const skipSpecialTokens = fields.skip_special_tokens ?? false;
-        reply.json(200, { prompt: model.tokenizer.decode(fields.tokens, { skipSpecialTokens }) });
+        const prompt = await texts.decode(fields.tokens, skipSpecialTokens, signal);
+        reply.json(200, { prompt });
       },
     },
     {
@@ -98,23 +109,41 @@ export function tokenizeRoutes(context: OpenAiContext): Route[] {
   ];
 }
 
+/** Ids that are written before others have their turn. */
+const TURN = 32_768;
+
+/** A list of a million ids, without keeping others waiting. */
+async function jsonList(ids: readonly number[], show: (id: number) => string): Promise<string> {
+  const pieces: string[] = [];
+  for (let start = 0; start < ids.length; start += TURN) {
+    if (start > 0) await setImmediate();
+    pieces.push(
+      ids
+        .slice(start, start + TURN)
+        .map(show)
+        .join(','),
+    );
+  }
+  return `[${pieces.join(',')}]`;
+}
+
 interface Tokenized {
   readonly ids: readonly number[];
   readonly wantsStrings: boolean | undefined;
 }
 
-function ofText(body: unknown, context: OpenAiContext): Tokenized {
-  const { model, engine } = context;
+async function ofText(body: unknown, context: OpenAiContext, signal: AbortSignal): Promise<Tokenized> {
+  const { model, engine, texts } = context;
   const fields = parseBody(textSchema, body, '/tokenize');
   findModel(context, fields.model);
   checkTextLength(fields.prompt, { maxModelLength: LENGTH_FACTOR * engine.maxModelLength, model }, 'prompt');
-  const ids = model.encode(fields.prompt, fields.add_special_tokens ?? true);
+  const ids = await texts.encode(fields.prompt, fields.add_special_tokens ?? true, signal);
   return { ids, wantsStrings: fields.return_token_strs };
 }
 
-async function ofMessages(body: unknown, context: OpenAiContext): Promise<Tokenized> {
+async function ofMessages(body: unknown, context: OpenAiContext, caller: TemplateCaller): Promise<Tokenized> {
   const fields = parseBody(chatSchema, body, '/tokenize');
   findModel(context, fields.model);
-  const ids = await chatIds(fields, toolMode(fields), context);
+  const ids = await chatIds(fields, toolMode(fields), context, caller);
   return { ids, wantsStrings: fields.return_token_strs };
 }

@@ -71,7 +71,7 @@ export class ToolCallReader {
       case 'undecided':
         return this.#decide(pieces);
       case 'between':
-        return this.#findObject();
+        return this.#findObject(pieces);
       case 'object':
         return this.#readObject(pieces);
       case 'arguments':
@@ -86,18 +86,21 @@ export class ToolCallReader {
     }
   }
 
+  /** Text before a call is content; what may be the beginning of a mark, and white space before it, is held back. */
   #decide(pieces: AnswerPiece[]): boolean {
-    const begun = this.#text.trimStart();
-    if (begun.startsWith(CALL_START)) {
-      this.#state = 'between';
-      return true;
-    }
-    if (!CALL_START.startsWith(begun)) pieces.push(...this.#giveUp());
-    return false;
+    const mark = this.#text.indexOf(CALL_START);
+    const shown =
+      mark < 0 ? this.#text.length - heldBack(this.#text) : this.#text.slice(0, mark).trimEnd().length;
+    if (shown > 0) pieces.push({ kind: 'content', text: this.#text.slice(0, shown) });
+    this.#text = this.#text.slice(shown);
+    this.#at = 0;
+    if (mark < 0) return false;
+    this.#state = 'between';
+    return true;
   }
 
   /** Over white space, the marks around calls and the commas and brackets of a list. */
-  #findObject(): boolean {
+  #findObject(pieces: AnswerPiece[]): boolean {
     while (this.#at < this.#text.length) {
       const rest = this.#text.slice(this.#at, this.#at + CALL_END.length);
       const mark = [CALL_START, CALL_END].find((candidate) => rest.startsWith(candidate));
@@ -110,11 +113,15 @@ export class ToolCallReader {
         this.#nesting = new Nesting();
         return true;
       } else if (CALL_START.startsWith(rest) || CALL_END.startsWith(rest)) return false;
-      else {
-        this.#state = 'ended';
-        return false;
-      }
+      else return this.#noObject(pieces);
     }
+    return false;
+  }
+
+  /** Something else than a call. */
+  #noObject(pieces: AnswerPiece[]): boolean {
+    if (this.#options.mode.kind === 'auto') return this.#refuse(pieces);
+    this.#state = 'ended';
     return false;
   }
 
@@ -172,7 +179,14 @@ export class ToolCallReader {
   /** Looks like a call and is none: text if it is the first, left out behind others. */
   #refuse(pieces: AnswerPiece[]): boolean {
     if (this.#calls > 0) this.#state = 'ended';
-    else pieces.push(...this.#giveUp());
+    else if (this.#options.mode.kind === 'auto') {
+      // A later one may be a call.
+      const behind = this.#text.indexOf(CALL_START) + CALL_START.length;
+      pieces.push({ kind: 'content', text: this.#text.slice(0, behind) });
+      this.#text = this.#text.slice(behind);
+      this.#state = 'undecided';
+      return true;
+    } else pieces.push(...this.#giveUp());
     return false;
   }
 
@@ -180,6 +194,14 @@ export class ToolCallReader {
     this.#state = 'content';
     return [{ kind: 'content', text: this.#text }];
   }
+}
+
+/** Letters at the end of a text that are not to be shown yet: white space, and what a mark may begin with. */
+function heldBack(text: string): number {
+  let length = Math.min(CALL_START.length - 1, text.length);
+  while (length > 0 && !CALL_START.startsWith(text.slice(text.length - length))) length -= 1;
+  const rest = text.slice(0, text.length - length);
+  return length + rest.length - rest.trimEnd().length;
 }
 
 function startOf(mode: ToolMode): State {

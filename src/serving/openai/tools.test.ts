@@ -90,6 +90,23 @@ describe('auto', () => {
   });
 
   test.each([
+    ['text before a call', '我来查一下。\n', '我来查一下。'],
+    ['text of more lines', '<b>好</b>\n\n< 3 <tool', '<b>好</b>\n\n< 3 <tool'],
+    ['what looked like a call', '<tool_call>{"name": "rm"} <tool_call>oops', undefined],
+  ])('%s is content', async (_, before, shown = before) => {
+    text = `${before}<tool_call>${call('get_weather', { city: '北京' })}</tool_call>`;
+    const { json } = await server.post(PATH, body);
+    expect(json.choices[0]).toMatchObject({
+      message: { content: shown, tool_calls: [{ function: { name: 'get_weather' } }] },
+      finish_reason: 'tool_calls',
+    });
+    expect(assembled(await server.stream(PATH, { ...body, stream: true }))).toMatchObject({
+      content: shown,
+      calls: [{ name: 'get_weather', arguments: '{"city":"北京"}' }],
+    });
+  });
+
+  test.each([
     ['an unknown tool', `<tool_call>${call('rm', {})}</tool_call>`],
     ['no JSON', '<tool_call>{"name": oops}</tool_call>'],
     ['an unfinished object', '<tool_call>{"nam'],

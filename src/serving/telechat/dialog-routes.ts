@@ -9,12 +9,17 @@ import { promptLimit } from '../../models/index.js';
 import type { EngineService } from '../engine-service.js';
 import type { Route, RouteDocs, RouteRequest } from '../http/index.js';
 import type { ServedModel } from '../served-model.js';
+import { TextDesk } from '../texts/index.js';
 import { dialogError, dialogErrorBody, dialogErrorSchema } from './dialog-error.js';
 import { type DialogRequest, dialogSchema, parseDialogRequest } from './dialog-request.js';
 
 export interface TelechatOptions {
   readonly model: ServedModel;
   readonly engine: EngineService;
+  /** Keys share cached prefixes. Default false. */
+  readonly sharePrefixes?: boolean | undefined;
+  /** Default: everything is tokenized at once. */
+  readonly texts?: TextDesk | undefined;
 }
 
 /** Kept free for the answer where the client does not say how long it may be. */
@@ -65,12 +70,29 @@ export function telechatRoutes(options: TelechatOptions): Route[] {
 }
 
 async function* answerTexts(
-  { body, signal }: RouteRequest,
+  { body, signal, client, keyName, note }: RouteRequest,
   options: TelechatOptions,
 ): AsyncGenerator<string> {
-  const request = textRequest(parseDialogRequest(body), options);
+  const request: TextRequest = {
+    ...(await textRequest(parseDialogRequest(body), options, signal)),
+    client,
+    // What one key has asked another must not be able to tell by the time of its first token.
+    cacheSalt:
+      options.sharePrefixes === true || keyName === undefined ? undefined : JSON.stringify([keyName, null]),
+  };
   let isComplete = false;
-  for await (const { text, end } of options.engine.generate(request, signal)) {
+  const started = performance.now();
+  let firstTokenSeconds: number | undefined;
+  let completionTokens = 0;
+  note(() => ({
+    model: options.model.id,
+    promptTokens: request.promptIds.length,
+    completionTokens,
+    firstTokenSeconds,
+  }));
+  for await (const { text, ids, end } of options.engine.generate(request, signal)) {
+    firstTokenSeconds ??= (performance.now() - started) / 1000;
+    completionTokens += ids.length;
     yield text;
     isComplete = end !== undefined;
   }
@@ -78,16 +100,20 @@ async function* answerTexts(
 }
 
 /** The oldest turns are left out where the dialog is too long, as published. @throws HttpError */
-export function textRequest(dialog: DialogRequest, { model, engine }: TelechatOptions): TextRequest {
+export async function textRequest(
+  dialog: DialogRequest,
+  { model, engine, texts = new TextDesk(model) }: TelechatOptions,
+  signal?: AbortSignal,
+): Promise<TextRequest> {
   const { maxNewTokens, sampling } = dialog;
-  const { tokenizer, architecture, chatFault } = model;
+  const { tokenizer, chatFault } = model;
   if (chatFault !== undefined) throw new InputError(chatFault);
   const length = Math.min(dialog.maxLength, engine.maxModelLength);
   const limit = promptLimit(length, maxNewTokens ?? ANSWER_TOKENS);
   const messages = newestWithinLimit(dialog.messages, limit * model.longestToken);
-  let promptIds: number[];
+  let promptIds: readonly number[];
   try {
-    promptIds = architecture.chat.renderPrompt(messages, tokenizer, { maxLength: limit });
+    promptIds = await texts.renderDialog(messages, limit, signal);
   } catch (error) {
     if (error instanceof InputError) throw dialogError('dialog', error.message, 'dialog');
     throw error;

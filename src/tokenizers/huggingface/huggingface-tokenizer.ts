@@ -2,6 +2,7 @@
 import { InputError } from '../../errors/index.js';
 import type { AddedToken, Role } from '../added-token.js';
 import { JsonFields } from '../json-fields.js';
+import { CUT, looksSpecial } from '../literal-text.js';
 import {
   type DecodeOptions,
   type DecodeStream,
@@ -26,6 +27,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
   readonly eosTokenId: number | undefined;
   readonly padTokenId: number | undefined;
   readonly unkTokenId: number | undefined;
+  readonly specialTexts: readonly string[];
   readonly #model: BpeModel;
   readonly #preTokenizer: PreTokenizer;
   readonly #added: AddedVocabulary;
@@ -50,6 +52,9 @@ export class HuggingFaceTokenizer implements Tokenizer {
     this.#preTokenizer = compilePreTokenizer(component('pre_tokenizer'));
     this.#model = new BpeModel(fields.object('model'), this.#preTokenizer.byteLevel);
     const added = fields.has('added_tokens') ? fields.objects('added_tokens').map(readAddedToken) : [];
+    this.specialTexts = added
+      .filter(({ special, content }) => special || looksSpecial(content))
+      .map(({ content }) => content);
     this.#added = new AddedVocabulary(added, normalizer && compileNormalizer(normalizer));
     this.#addedIds = new Map(added.map((token) => [token.content, token.id]));
     this.#specialIds = new Set(added.filter((token) => token.special).map((token) => token.id));
@@ -80,7 +85,10 @@ export class HuggingFaceTokenizer implements Tokenizer {
       onText: (part, atStart) => {
         words.length = 0;
         this.#preTokenizer.split(part, atStart, words);
-        for (const word of words) this.#model.encodeWord(word, ids);
+        for (const word of words) {
+          if (options.hasCuts !== true) this.#model.encodeWord(word, ids);
+          else for (const piece of word.split(CUT)) if (piece !== '') this.#model.encodeWord(piece, ids);
+        }
       },
     });
     if (options.addSpecialTokens) ids.push(...this.#frame.after);

@@ -1,5 +1,6 @@
 /** Tokenizers of SentencePiece models, with the added tokens of their folder. */
 import type { AddedToken, Role } from '../added-token.js';
+import { CUT, looksSpecial } from '../literal-text.js';
 import { ReplaceStream } from '../replace-stream.js';
 import {
   type DecodeOptions,
@@ -38,6 +39,7 @@ export class SentencePieceTokenizer implements Tokenizer {
   readonly eosTokenId: number | undefined;
   readonly padTokenId: number | undefined;
   readonly unkTokenId: number | undefined;
+  readonly specialTexts: readonly string[];
   readonly #vocabulary: PieceVocabulary;
   readonly #normalizer: Normalizer;
   readonly #encoder: PieceEncoder;
@@ -59,6 +61,13 @@ export class SentencePieceTokenizer implements Tokenizer {
     this.#splitter = added.length > 0 ? new AddedTokenSplitter(added) : undefined;
     this.#addedById = new Map(added.map((token) => [token.id, token]));
     this.#addedIds = new Map(added.map((token) => [token.content, token.id]));
+    const userDefined = model.pieces.filter(({ type }) => type === 'user-defined').map(({ text }) => text);
+    this.specialTexts = [
+      ...added
+        .filter(({ special, content }) => special || looksSpecial(content))
+        .map(({ content }) => content),
+      ...userDefined.filter(looksSpecial),
+    ];
     this.vocabSize = added.reduce((size, token) => Math.max(size, token.id + 1), vocabulary.size);
     const idOfRole = (role: Role, piece: string) => {
       const token = options.roles?.get(role);
@@ -80,7 +89,11 @@ export class SentencePieceTokenizer implements Tokenizer {
     }
     for (const part of this.#splitter?.split(body) ?? [body]) {
       if (typeof part !== 'string') ids.push(part.id);
-      else this.#encoder.encode(this.#normalizer.normalize(part), ids);
+      else {
+        const normalized = this.#normalizer.normalize(part);
+        const pieces = options.hasCuts === true ? normalized.split(CUT) : [normalized];
+        for (const piece of pieces) this.#encoder.encode(piece, ids);
+      }
     }
     if (options.addSpecialTokens && addEosToken && this.eosTokenId !== undefined) ids.push(this.eosTokenId);
     return ids;

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { parseConfig } from '../../config/index.js';
 import { readJsonFile } from '../../formats/index.js';
 
-const manifestSchema = z.object({
+export const manifestSchema = z.object({
   format: z.literal('xinghe-training-state'),
   version: z.literal(1),
   /** Optimiser steps done. */
@@ -23,7 +23,8 @@ const manifestSchema = z.object({
   lossScale: z.object({ scale: z.number(), goodSteps: z.int() }).nullable(),
   /** State of the generator of dropout, base64. */
   generator: z.string(),
-  best: z.object({ step: z.int(), loss: z.number() }).nullable(),
+  /** A loss of null is none: written by early versions after an evaluation that was not finite. */
+  best: z.object({ step: z.int(), loss: z.number().nullable() }).nullable(),
   evaluatedStep: z.int().nullable(),
   /** What the numbers depend on. */
   engine: z.object({

@@ -9,6 +9,7 @@ import {
   writeFolderAtomic,
   writeSafetensors,
 } from '../../formats/index.js';
+import { manifestSchema } from './manifest.js';
 
 export interface SnapshotTensor extends TensorDescription {
   /** Bytes that nobody changes any more, or how to get them while nobody does. */
@@ -54,6 +55,8 @@ export async function writeSnapshot(folder: string, { files, manifest }: Snapsho
         hashes[path] = sha256OfFile(target);
       }
       const text = `${JSON.stringify({ ...manifest, files: hashes }, null, 2)}\n`;
+      // What the reader would refuse must not be written: the run would have no checkpoint without knowing it.
+      manifestSchema.parse(JSON.parse(text));
       writeFileAtomic(join(temporary, MANIFEST_FILE), text);
     },
     { replace: true },

@@ -25,9 +25,12 @@ export interface RunStart {
   readonly manifest: RunCheckpointManifest;
 }
 
-/** @param resume `auto` for the newest of the run, or the folder of a checkpoint. @throws InputError if there is none */
-export function findStart(store: RunCheckpointStore, resume: string): RunStart {
-  if (resume === 'auto') return store.newest();
+/**
+ * @param resume `auto` for the newest of the run, undefined if it has none; or the folder of a checkpoint
+ * @throws InputError if there are only damaged ones, or none where one is named
+ */
+export function findStart(store: RunCheckpointStore, resume: string): RunStart | undefined {
+  if (resume === 'auto') return store.steps().length === 0 ? undefined : store.newest();
   return { path: resume, manifest: openCheckpointFolder(resume) };
 }
 
@@ -49,6 +52,8 @@ export class RunCheckpointer implements Checkpointer {
   readonly every: number;
   readonly #run: CheckpointedRun;
   #parts: RunParts | undefined;
+  /** The step whose checkpoint was written last, or is on its way. */
+  #savedStep: number | undefined;
 
   constructor(run: CheckpointedRun) {
     this.#run = run;
@@ -60,6 +65,8 @@ export class RunCheckpointer implements Checkpointer {
     const { keep_best: keepBest } = this.#run.config.checkpoints;
     if (reason === 'best' && !keepBest) return;
     if (reason === 'best') this.#run.store.markBest(progress.step);
+    // The best evaluation of this very step has written the same.
+    if ((reason === 'due' || reason === 'last') && this.#savedStep === progress.step) return;
     const snapshot = takeSnapshot(
       progress,
       this.#identity(parts),
@@ -67,11 +74,13 @@ export class RunCheckpointer implements Checkpointer {
       parts.dropout,
       this.#files(),
     );
-    await this.#run.store.save(progress.step, snapshot, reason === 'interrupted');
+    const isSaved = await this.#run.store.save(progress.step, snapshot, reason === 'interrupted');
+    if (isSaved) this.#savedStep = progress.step;
   }
 
   async restore(parts: RunParts, which: 'start' | 'newest'): Promise<RunProgress | undefined> {
     this.#parts = parts;
+    this.#savedStep = undefined;
     await this.#run.store.wait();
     const from = which === 'start' ? this.#run.start : this.#newestOrNone();
     if (from === undefined) return undefined;

@@ -74,6 +74,32 @@ test.each<[string, Record<string, unknown>, RegExp]>([
   await expect(runTraining(config(changes))).rejects.toThrow(message);
 });
 
+test('what is just allowed is taken', async () => {
+  const { losses } = await runTraining(
+    config({
+      data: { files: [texts], form: 'text', sequence_length: 64 },
+      training: { ...training, warmup_steps: 6, decay_steps: 6, schedule: 'wsd', recompute: { layers: [1] } },
+      lora: { ...lora, rank: 32 },
+    }),
+  );
+  expect(losses.length).toBe(6);
+  const beyond = { training: { ...training, recompute: { layers: [2] } } };
+  await expect(runTraining(config(beyond))).rejects.toThrow(/names block 2; the model has blocks 0 to 1/);
+});
+
+test('settings that decide nothing about the numbers are not said to have changed', async () => {
+  const first = config({ checkpoints: { every: 2 } });
+  await runTraining(first);
+  for (const name of ['final', 'checkpoints/step-6']) rmSync(join(first.output, name), { recursive: true });
+  const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  const watch = { ...first.watch, tensorboard: true };
+  await runTraining({ ...first, watch, checkpoints: { ...first.checkpoints, every: 3 } }, { resume: 'auto' });
+  const text = said.mock.calls.map(([line]) => String(line)).join('');
+  said.mockRestore();
+  expect(text).toMatch(/resumed from .*step-4/);
+  expect(text).not.toMatch(/changed since/);
+});
+
 test.each([['lm_head'], ['q_proj', 'lm_head'], ['o_proj']])(
   'LoRA on %s alone or with others trains',
   async (...targets) => {

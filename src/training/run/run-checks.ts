@@ -9,14 +9,15 @@ import { stepsOf } from './run-parts.js';
 /** @throws InputError for numbers that do not fit the model, the rows, or each other */
 export function checkRun({ training, lora }: TrainConfig, { model }: LoadedModel, rows: RowSource): void {
   const { recompute, warmup_steps: warmup = 0, decay_steps: decay = 0 } = training;
-  const steps = stepsOf(training, rows.rowCount);
+  const steps = training.schedule_steps ?? stepsOf(training, rows.rowCount);
+  const whose = training.schedule_steps === undefined ? 'the run has' : 'its schedule has';
   if (warmup > steps)
     throw new InputError(
-      `training.warmup_steps is ${warmup}, but the run has ${steps} steps; give at most as many.`,
+      `training.warmup_steps is ${warmup}, but ${whose} ${steps} steps; give at most as many.`,
     );
   if (decay > steps)
     throw new InputError(
-      `training.decay_steps is ${decay}, but the run has ${steps} steps; give at most as many.`,
+      `training.decay_steps is ${decay}, but ${whose} ${steps} steps; give at most as many.`,
     );
   const blocks = model.layers.length;
   const beyond =

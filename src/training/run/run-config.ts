@@ -38,6 +38,8 @@ const rowsShape = {
    * documents, false for joined text.
    */
   document_attention: z.boolean().optional(),
+  /** What is learned: what the loss mask names (the answers of dialogues), or every token but padding. */
+  learn: z.enum(['masked', 'all']).default('masked'),
 };
 
 interface RowsChoice {

@@ -1,12 +1,48 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, expect, test } from 'vitest';
 import { lockRun } from './run-lock.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-lock-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const file = join(folder, 'run.lock');
+
+test('of several that are started together one gets the folder, whatever lay there', async () => {
+  const program = `
+    import { lockRun } from '${new URL('../../../dist/training/run/run-lock.js', import.meta.url)}';
+    while (Date.now() < Number(process.argv[1])) {}
+    try { lockRun(process.argv[2]); console.log('mine'); } catch (error) { console.log(error.name); }
+    setTimeout(() => {}, 1500);`;
+  for (const stale of [undefined, `${hostname()} ${2 ** 22 + 1}\n`, '']) {
+    if (stale !== undefined) writeFileSync(file, stale);
+    const start = String(Date.now() + 1500);
+    const told = await Promise.all(
+      Array.from({ length: 5 }, () =>
+        promisify(execFile)(process.execPath, ['--input-type=module', '-e', program, start, folder]),
+      ),
+    );
+    expect(told.map(({ stdout }) => stdout.trim()).sort()).toEqual([
+      ...Array<string>(4).fill('InputError'),
+      'mine',
+    ]);
+    expect(readdirSync(folder)).toEqual(['run.lock']);
+    rmSync(file);
+  }
+});
+
+test('two runs of one process do not share a folder', () => {
+  const unlock = lockRun(folder);
+  expect(() => lockRun(`${folder}/.`)).toThrow(/is training into this folder/);
+  unlock();
+  unlock();
+  lockRun(folder)();
+  // The number of a process that is gone may be ours now, as in containers.
+  writeFileSync(file, `${hostname()} ${process.pid}\n`);
+  lockRun(folder)();
+});
 
 test('a folder that a living process trains into is refused, a dead one is taken over', () => {
   const unlock = lockRun(folder);

@@ -18,11 +18,17 @@ export interface RunParts {
   readonly rowsPerStep: number;
 }
 
-/** Optimiser steps of a run over `rowCount` rows. */
+/**
+ * Optimiser steps of a run over `rowCount` rows. Each epoch takes every row once: its last step has the rows that are left.
+ * A part of an epoch takes the steps that its share of the rows fills or begins.
+ */
 export function stepsOf(training: TrainingSettings, rowCount: number): number {
-  return (
-    training.steps ?? Math.max(1, Math.ceil(((training.epochs ?? 1) * rowCount) / rowsPerStep(training)))
-  );
+  const { steps, epochs = 1 } = training;
+  if (steps !== undefined) return steps;
+  const whole = Math.floor(epochs);
+  const perStep = rowsPerStep(training);
+  const stepsFor = (rows: number): number => Math.ceil(rows / perStep);
+  return Math.max(1, whole * stepsFor(rowCount) + stepsFor((epochs - whole) * rowCount));
 }
 
 function rowsPerStep(training: TrainingSettings): number {

@@ -41,9 +41,9 @@ export async function readRunRows(
 }
 
 function datasetRows(
-  { document_attention: wanted }: RowsConfig,
+  { document_attention: wanted, learn }: RowsConfig,
   dataset: Dataset,
-  { shape: { vocabSize } }: Architecture,
+  { shape: { vocabSize }, padTokenId }: Architecture,
   tokenizer: Tokenizer,
 ): RunRows {
   const { path, rowCount, rowLength, index, hasDocuments } = dataset;
@@ -76,12 +76,22 @@ function datasetRows(
             throw new InputError(
               `${path}, row ${place}: id ${row.ids[at]} at ${at}; the model has ${vocabSize} ids.`,
             );
-        return row;
+        return learn === 'all'
+          ? { ids: row.ids, documents: row.documents, lossMask: wholeMask(row, padTokenId) }
+          : row;
       },
     },
     documentAttention: wanted ?? hasDocuments,
     close: () => dataset.close(),
   };
+}
+
+/** 1 for every id but the padding at the ends of the row. */
+function wholeMask({ ids }: Row, padTokenId: number | undefined): Uint8Array {
+  let [start, end] = [0, ids.length];
+  while (start < end && ids[start] === padTokenId) start += 1;
+  while (end > start && ids[end - 1] === padTokenId) end -= 1;
+  return new Uint8Array(ids.length).fill(1, start, end);
 }
 
 async function fileRows(
@@ -96,7 +106,12 @@ async function fileRows(
   const dialogues: Row[] = [];
   for await (const sample of readSamples(files, { form })) {
     if (sample.kind === 'text') texts.push(tokenizer.encode(sample.text));
-    else dialogues.push(architecture.chat.renderTraining(sample.messages, tokenizer));
+    else {
+      const dialogue = architecture.chat.renderTraining(sample.messages, tokenizer);
+      dialogues.push(
+        data.learn === 'all' ? { ids: dialogue.ids, lossMask: Array.from(dialogue.ids, () => 1) } : dialogue,
+      );
+    }
   }
   const rows = [
     ...concatenateDocuments(texts, rowLength, architecture.eosTokenId),

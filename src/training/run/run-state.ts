@@ -149,7 +149,11 @@ export function restoreRun(
     });
   }
   const { step, tokens, rows, best, evaluatedStep } = manifest;
-  return { step, tokens, rows, best: best ?? undefined, evaluatedStep: evaluatedStep ?? undefined };
+  return { step, tokens, rows, best: bestOf(best), evaluatedStep: evaluatedStep ?? undefined };
+}
+
+function bestOf(best: RunCheckpointManifest['best']): RunProgress['best'] {
+  return best === null || best.loss === null ? undefined : { step: best.step, loss: best.loss };
 }
 
 /** Sections that decide nothing about the numbers. */
@@ -191,7 +195,8 @@ function refuseOtherData(
         `${path} belongs to a run with ${DATA_WORDS[key]} ${data[key]}, this one has ${here[key]}; resume with the same data, ` +
           'seed and batch size, or start anew from its weights (model.path).',
       );
-  if (totalSteps !== identity.totalSteps && config.training.schedule !== 'constant')
+  const { schedule, schedule_steps: ownLength } = config.training;
+  if (totalSteps !== identity.totalSteps && schedule !== 'constant' && ownLength === undefined)
     throw new InputError(
       `${path} belongs to a run of ${totalSteps} steps, this one has ${identity.totalSteps}: the learning rates would differ; ` +
         'resume with the same number, or start anew from its weights (model.path).',

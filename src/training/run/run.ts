@@ -13,8 +13,10 @@ import type { Tokenizer } from '../../tokenizers/index.js';
 import { RunCheckpointStore } from '../checkpoints/run-checkpoint-store.js';
 import { residentBytes } from '../plan/process-memory.js';
 import { metricsFile } from '../watch/metrics-file.js';
-import type { RunObserver } from '../watch/observer.js';
+import { joinObservers, type RunObserver } from '../watch/observer.js';
 import { progress } from '../watch/progress.js';
+import { METRICS_FILE } from '../watch/run-files.js';
+import { commandOfProcess, quoted, runRecord } from '../watch/run-record.js';
 import { tensorBoard } from '../watch/tensor-board.js';
 import { watchServer } from '../watch/watch-server.js';
 import { type CheckpointedRun, findStart, RunCheckpointer, type RunStart } from './checkpointer.js';
@@ -24,10 +26,11 @@ import type { TrainConfig } from './run-config.js';
 import { lockRun } from './run-lock.js';
 import { addAdapters, createRunModel } from './run-model.js';
 import { type RunRows, readRunRows } from './run-rows.js';
+import { RUN_START } from './run-state.js';
+import { outliveHangUp } from './signal-watch.js';
 import type { TrainingResult } from './train-rows-options.js';
 import { runTrainingLoop } from './training-loop.js';
 
-const METRICS_FILE = 'metrics.jsonl';
 const CHECKPOINTS = 'checkpoints';
 const FINAL = 'final';
 const ADAPTER = 'adapter';
@@ -36,7 +39,10 @@ const ADAPTER = 'adapter';
 const RUN_FILES = [METRICS_FILE, CHECKPOINTS, ADAPTER, FINAL] as const;
 
 export interface RunOptions {
-  /** Go on from the newest checkpoint of the output folder (`auto`), or from this one. Default: a new run. */
+  /**
+   * Go on from a checkpoint: this one, or the newest of the output folder (`auto`; without any the run begins anew, and a
+   * finished one is left as it is). Default: a new run.
+   */
   readonly resume?: string | undefined;
 }
 
@@ -45,16 +51,53 @@ export interface RunOptions {
  * `final/` the model with the adapter merged.
  * @throws InputError for whatever of it is wrong, before anything is written
  */
-export async function runTraining(config: TrainConfig, { resume }: RunOptions = {}): Promise<TrainingResult> {
+export async function runTraining(config: TrainConfig, options: RunOptions = {}): Promise<TrainingResult> {
+  const record = runRecord(config.output, { config });
+  try {
+    const result = await runRecorded(config, options, record);
+    record.end();
+    return result;
+  } catch (error) {
+    record.end(error);
+    throw error;
+  }
+}
+
+async function runRecorded(
+  config: TrainConfig,
+  { resume }: RunOptions,
+  record: RunObserver,
+): Promise<TrainingResult> {
   const { output } = config;
   const store = new RunCheckpointStore(join(output, CHECKPOINTS), config.checkpoints);
+  const ended = resume === 'auto' ? finishedRun(config, store) : undefined;
+  if (ended !== undefined) return ended;
   const start = resume === undefined ? refuseOtherRun(output) : findStart(store, resume);
+  if (resume === 'auto' && start === undefined) log(`${output} has no checkpoint yet: the run begins anew`);
+  const outlived = outliveHangUp();
+  try {
+    return await runFrom(config, store, start, { resume, record });
+  } finally {
+    outlived();
+  }
+}
+
+/** @param start undefined: from the beginning */
+async function runFrom(
+  config: TrainConfig,
+  store: RunCheckpointStore,
+  start: RunStart | undefined,
+  { resume, record }: RunOptions & { readonly record: RunObserver },
+): Promise<TrainingResult> {
+  const { output } = config;
   const run = await prepareRun(config, store, start);
   const made = makeFolder(output);
   const unlock = lockRun(output);
   let watch: RunObserver | undefined;
   try {
-    watch = await openWatch(config);
+    // Another run may have come and gone while this one was prepared.
+    if (resume === undefined) refuseOtherRun(output);
+    watch = joinObservers([record, await openWatch(config)].filter((one) => one !== undefined));
     return await trainAndSave(run, watch);
   } catch (error) {
     await watch?.close();
@@ -70,14 +113,14 @@ export async function runTraining(config: TrainConfig, { resume }: RunOptions = 
 }
 
 /** Everything of a run before its first step. */
-interface PreparedRun extends CheckpointedRun {
+export interface PreparedRun extends CheckpointedRun {
   readonly tokenizer: Tokenizer;
   readonly heldOut: RunRows | undefined;
   readonly estimate: RunEstimate;
 }
 
 /** Reads and checks whatever the run needs; writes nothing. */
-async function prepareRun(
+export async function prepareRun(
   config: TrainConfig,
   store: RunCheckpointStore,
   start: RunStart | undefined,
@@ -140,7 +183,9 @@ async function trainAndSave(run: PreparedRun, watch: RunObserver | undefined): P
 
 function observersOf({ config, start }: PreparedRun, watch: RunObserver | undefined): RunObserver[] {
   const { output } = config;
-  const resumed = { resumedAfter: start?.manifest.step };
+  // A run that begins anew leaves nothing of one that was killed before its first checkpoint.
+  const isAnew = fileStatus(join(output, METRICS_FILE)) !== undefined;
+  const resumed = { resumedAfter: start?.manifest.step ?? (isAnew ? 0 : undefined) };
   return [
     metricsFile(join(output, METRICS_FILE), resumed),
     ...(watch === undefined ? [] : [watch]),
@@ -157,9 +202,15 @@ function mergeFirst({ model: { adapter } }: TrainConfig, { model, architecture }
   log(`merged ${adapter} into the weights`);
 }
 
-async function openWatch({ watch, output }: TrainConfig): Promise<RunObserver | undefined> {
+async function openWatch(config: TrainConfig): Promise<RunObserver | undefined> {
+  const { watch, output } = config;
   if (watch.port === undefined) return undefined;
-  const server = await watchServer({ port: watch.port, label: basename(output) });
+  const server = await watchServer({
+    port: watch.port,
+    label: basename(output),
+    config,
+    command: quoted(commandOfProcess()),
+  });
   log(`watch this run at ${server.url}`);
   return server;
 }
@@ -182,7 +233,32 @@ function writeSamples(
   }
 }
 
-function refuseOtherRun(output: string): undefined {
+/** A run that has nothing left to do: `final/` stands, and the last checkpoint is that of the last step. */
+function finishedRun(
+  { output, training }: TrainConfig,
+  store: RunCheckpointStore,
+): TrainingResult | undefined {
+  if (fileStatus(join(output, FINAL)) === undefined) return undefined;
+  const manifest = store.steps().length === 0 ? undefined : store.newest().manifest;
+  const { steps: wanted } = training;
+  const isThrough =
+    manifest === undefined ||
+    (manifest.step >= manifest.totalSteps && (wanted === undefined || wanted <= manifest.totalSteps));
+  if (!isThrough) return undefined;
+  log(`${join(output, FINAL)} is there: the run is finished, nothing is left to do`);
+  const { step, tokens, rows } = manifest ?? RUN_START;
+  return {
+    losses: [],
+    evaluations: [],
+    seconds: 0,
+    tokens,
+    skippedSteps: 0,
+    progress: { ...RUN_START, step, tokens, rows },
+  };
+}
+
+/** @throws InputError where the folder holds a run already */
+export function refuseOtherRun(output: string): undefined {
   const status = fileStatus(output);
   if (status !== undefined && !status.isDirectory())
     throw new InputError(`${output}: output is a file; name a folder.`);

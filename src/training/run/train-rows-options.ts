@@ -43,11 +43,12 @@ export interface TrainingLoopOptions {
 
 /** What the loop asks of whoever keeps its checkpoints. */
 export interface Checkpointer {
-  /** Steps between checkpoints; 0: only when a signal ends the run. */
+  /** Steps between checkpoints; 0: only the last one, and one when a signal ends the run. */
   readonly every: number;
   save(progress: RunProgress, parts: RunParts, reason: SaveReason): Promise<void>;
   /** Puts back the state of a checkpoint: the one to resume from, or the newest. undefined: there is none. */
   restore(parts: RunParts, which: 'start' | 'newest'): Promise<RunProgress | undefined>;
 }
 
-export type SaveReason = 'due' | 'best' | 'interrupted';
+/** due: by the number of steps; best: the lowest evaluation loss so far; last: the run is through. */
+export type SaveReason = 'due' | 'best' | 'last' | 'interrupted';

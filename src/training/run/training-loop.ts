@@ -1,7 +1,7 @@
 /** The loop over the steps: rows in order, metrics, evaluation, checkpoints, signals. */
 import { setImmediate } from 'node:timers/promises';
 import { type Row, RowLoader, type RowSource } from '../../data/index.js';
-import { InterruptedError, NonFiniteError } from '../../errors/index.js';
+import { InterruptedError, NonFiniteError, NothingLearnedError } from '../../errors/index.js';
 import { log } from '../../log/index.js';
 import { type LoadedModel, reportNonFiniteWeights } from '../../models/index.js';
 import { PhaseClock } from '../step/phase-clock.js';
@@ -50,12 +50,14 @@ class TrainingLoop {
   constructor(loaded: LoadedModel, rows: RowSource, options: TrainingLoopOptions) {
     this.#loaded = loaded;
     this.#options = options;
-    this.#loader = new RowLoader(rows, options);
+    const { label, seed, shuffle, training } = options;
+    const isCounted = training.steps !== undefined;
+    this.#loader = new RowLoader(rows, { seed, shuffle, endsWithEpoch: !isCounted });
     this.#parts = createRunParts(loaded, rows.rowCount, options, this.#clock);
-    const { label } = options;
-    log(
-      `${label}: ${rows.rowCount} rows, ${this.#parts.totalSteps} steps of ${this.#parts.rowsPerStep} rows`,
-    );
+    const { totalSteps, rowsPerStep } = this.#parts;
+    const left = rows.rowCount % rowsPerStep;
+    const smaller = isCounted || left === 0 ? '' : ` (the last of an epoch: ${left})`;
+    log(`${label}: ${rows.rowCount} rows, ${totalSteps} steps of ${rowsPerStep} rows${smaller}`);
     this.#signals = new SignalWatch(label);
   }
 
@@ -74,12 +76,14 @@ class TrainingLoop {
       const isLast = step >= totalSteps;
       if (evaluation !== undefined && (isLast || step % evaluation.every === 0)) await this.#evaluate();
       await setImmediate();
-      // The final model is written next, interrupted or not.
+      // The final model is written next, interrupted or not; should that fail, the run can be resumed.
+      if (isLast) await this.#save('last');
       if (isLast) break;
       const isDue = checkpoints !== undefined && checkpoints.every > 0 && step % checkpoints.every === 0;
       if (isDue) await this.#save('due');
       await this.#endIfAsked();
     }
+    this.#refuseNothingLearned();
     return {
       losses: this.#losses,
       evaluations: this.#evaluations,
@@ -88,6 +92,20 @@ class TrainingLoop {
       skippedSteps: this.#skippedSteps,
       progress: this.#progress,
     };
+  }
+
+  /** @throws NothingLearnedError if the parameters are those that the run began with */
+  #refuseNothingLearned(): void {
+    const { trainer, totalSteps } = this.#parts;
+    if (trainer.hasLearned) return;
+    const { label } = this.#options;
+    throw new NothingLearnedError(
+      trainer.state().optimizerSteps === 0
+        ? `${label}: nothing was learned: none of the ${totalSteps} steps was finite, all were left out; no final model is ` +
+            'written. A smaller training.loss_scale.initial, a lower learning rate, more steps or bfloat16-mixed may help.'
+        : `${label}: nothing was learned: the learning rate was 0 in every step; no final model is written. Give more steps ` +
+            'or a shorter warm-up.',
+    );
   }
 
   #goTo(progress: RunProgress): void {
@@ -170,7 +188,12 @@ class TrainingLoop {
     );
     this.#clock.enter(undefined);
     const { step, best } = this.#progress;
-    const isBest = best === undefined || loss < best.loss;
+    // A loss that is not finite is no lowest one, and a later number is lower.
+    const isBest = Number.isFinite(loss) && (best === undefined || loss < best.loss);
+    if (!Number.isFinite(loss))
+      log(
+        `warning: the evaluation after step ${step} gave ${loss}${tokens > 0 ? '' : ': no token of its rows is learned'}`,
+      );
     this.#progress = { ...this.#progress, evaluatedStep: step, best: isBest ? { step, loss } : best };
     const seconds = (performance.now() - started) / 1000;
     const record = { step, loss, perplexity: Math.exp(loss), tokens, seconds, isBest };

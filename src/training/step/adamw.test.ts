@@ -6,23 +6,29 @@ import { GradientStore } from './gradient-store.js';
 
 const hyper = { beta1: 0.9, beta2: 0.95, eps: 1e-3 };
 
-function expected(form: 'torch' | 'spark', start: number, gradients: number[], rate: number, decay: number) {
+function expected(
+  form: 'torch' | 'spark' | 'uncorrected',
+  start: number,
+  gradients: number[],
+  rate: number,
+  decay: number,
+) {
   let [p, m, v] = [start, 0, 0];
   for (const [index, g] of gradients.entries()) {
     const t = index + 1;
     m = hyper.beta1 * m + (1 - hyper.beta1) * g;
     v = hyper.beta2 * v + (1 - hyper.beta2) * g * g;
-    const [first, second] = [1 - hyper.beta1 ** t, 1 - hyper.beta2 ** t];
+    const [first, second] = form === 'uncorrected' ? [1, 1] : [1 - hyper.beta1 ** t, 1 - hyper.beta2 ** t];
     p *= 1 - rate * decay;
     p -=
-      form === 'torch'
+      form !== 'spark'
         ? (rate * (m / first)) / (Math.sqrt(v / second) + hyper.eps)
         : (((rate * Math.sqrt(second)) / first) * m) / (Math.sqrt(v) + hyper.eps);
   }
   return p;
 }
 
-describe.each(['torch', 'spark'] as const)('AdamW in the form of %s', (form) => {
+describe.each(['torch', 'spark', 'uncorrected'] as const)('AdamW in the form of %s', (form) => {
   test.each([0, 0.1])('with weight decay %s', (weightDecay) => {
     const parameter = floatTensor([1.5], [1], { dtype: 'float64' });
     const gradients = [0.3, -0.002, 0.0001, 2];

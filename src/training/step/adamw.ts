@@ -1,11 +1,12 @@
 /**
- * AdamW with decoupled weight decay (Loshchilov & Hutter, arXiv 1711.05101), in the two forms that the suites use:
+ * AdamW with decoupled weight decay (Loshchilov & Hutter, arXiv 1711.05101), in the forms that the suites use:
  *
  * - torch: p -= lr * mhat / (sqrt(vhat) + eps)
  * - spark: p -= lr * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + eps), the eps not bias-corrected
  *   (MindFormers' AdamWeightDecayX), which is torch's form with eps / sqrt(1 - b2^t).
+ * - uncorrected: p -= lr * m / (sqrt(v) + eps) (MindFormers' FP32StateAdamWeightDecay and AdamWeightDecay)
  *
- * After p *= 1 - lr * weightDecay, both. One fused operator updates many tensors at once. Parameters of 16 bit may have
+ * After p *= 1 - lr * weightDecay, all of them. One fused operator updates many tensors at once. Parameters of 16 bit may have
  * float32 masters: moments and update are float32 then, and the parameter is the rounded master (Micikevicius et al. 2018,
  * arXiv 1710.03740).
  */
@@ -19,7 +20,7 @@ export interface AdamWOptions {
   readonly beta1: number;
   readonly beta2: number;
   readonly eps: number;
-  readonly form: 'torch' | 'spark';
+  readonly form: 'torch' | 'spark' | 'uncorrected';
   /** Keep float32 masters and moments of parameters of 16 bit. Default false: moments in the parameter's dtype. */
   readonly masterWeights?: boolean;
   /** Where masters and moments lie, e.g. cpu for a model on an accelerator. Default: with the parameter. */
@@ -46,6 +47,9 @@ interface Slot extends OptimizedParameter {
 
 /** Names of the saved tensors: prefix and published name, as MindSpore's AdamWeightDecayX has them. */
 const STATE_PREFIXES = { first: 'adam_m.', second: 'adam_v.', master: 'master.' } as const;
+
+/** Where b^t is 0 for every b below 1, and the operator's correction of the bias divides by 1. */
+const FAR_STEP = 2 ** 100;
 
 /** Elements whose gradients are widened at one time: bounds the memory for it. */
 const CHUNK_ELEMENTS = 2 ** 24;
@@ -88,7 +92,8 @@ export class AdamW {
     gradientFactor: number,
   ): void {
     const { beta1, beta2, form } = this.#options;
-    const eps = form === 'torch' ? this.#options.eps : this.#options.eps / Math.sqrt(1 - beta2 ** this.#step);
+    const eps = form === 'spark' ? this.#options.eps / Math.sqrt(1 - beta2 ** this.#step) : this.#options.eps;
+    const step = form === 'uncorrected' ? FAR_STEP : this.#step;
     const found = slots.map(({ path, master }) => {
       const gradient = gradients.get(path);
       if (gradient === undefined) throw new TypeError('only parameters with a gradient are updated');
@@ -101,7 +106,7 @@ export class AdamW {
       slots.map(({ first }) => first),
       slots.map(({ second }) => second),
       [],
-      slots.map(({ master }) => full([], this.#step, { device: master.device })),
+      slots.map(({ master }) => full([], step, { device: master.device })),
       learningRate,
       beta1,
       beta2,

@@ -13,7 +13,7 @@ import { loraLayers } from '../../lora/index.js';
 import { type CausalLm, type LoadedModel, loadModel } from '../../models/index.js';
 import { type FloatDType, floatTensor, noGrad, scope, type Tensor } from '../../tensor/index.js';
 import { GradientStore } from './gradient-store.js';
-import { type LossAlignment, lossDivisor, trainingBatch } from './loss-weights.js';
+import { type LossAlignment, learnedWeight, lossDivisor, trainingBatch } from './loss-weights.js';
 import { accumulateGradients, type Recompute } from './segments.js';
 import { Trainer } from './trainer.js';
 import { type TrainingSettings, trainingSettings } from './training-settings.js';
@@ -207,7 +207,7 @@ for (const folder of goldenModels) {
         const micro = batch(step, dtype, alignment);
         const mask = Float32Array.from(tensors(`${kind}.loss_mask`).select(0, step).to('float32').toArray());
         const [rows = 0, predictions = 0] = micro.inputIds.shape;
-        const divisor = lossDivisor(mask, [rows, predictions + 1], alignment);
+        const divisor = lossDivisor(learnedWeight(mask, [rows, predictions + 1], alignment), alignment);
         return accumulateGradients(model, micro, 1 / divisor, gradients, { recompute });
       });
 

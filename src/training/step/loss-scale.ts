@@ -5,7 +5,7 @@
 
 export interface LossScaleOptions {
   readonly kind: 'dynamic' | 'fixed';
-  /** Default 2^32 (dynamic), 1 (fixed). */
+  /** Default 2^16 (dynamic; published runs name 2^32), 1 (fixed). */
   readonly initial?: number | undefined;
   /** Default 2. */
   readonly factor?: number | undefined;
@@ -25,7 +25,7 @@ export class LossScale {
 
   constructor(options: LossScaleOptions) {
     this.#options = options;
-    this.#scale = options.initial ?? (options.kind === 'dynamic' ? 2 ** 32 : 1);
+    this.#scale = options.initial ?? (options.kind === 'dynamic' ? 2 ** 16 : 1);
   }
 
   get value(): number {

@@ -27,8 +27,8 @@ export function trainingBatch(
   };
 }
 
-/** What makes a mean of the weighted sum of a batch. @param mask [B, L] row by row */
-export function lossDivisor(
+/** The sum of what the predictions of a batch count. @param mask [B, L] row by row */
+export function learnedWeight(
   mask: Float32Array,
   [rows, length]: readonly [number, number],
   alignment: LossAlignment = 'target',
@@ -37,5 +37,10 @@ export function lossDivisor(
   let sum = 0;
   for (let row = 0; row < rows; row++)
     for (let place = from; place < from + length - 1; place++) sum += mask[row * length + place] ?? 0;
-  return sum + (alignment === 'input' ? 1e-5 : 0);
+  return sum;
+}
+
+/** What makes a mean of the weighted sum of a batch. */
+export function lossDivisor(learned: number, alignment: LossAlignment = 'target'): number {
+  return learned + (alignment === 'input' ? 1e-5 : 0);
 }

@@ -161,10 +161,26 @@ describe('loss scale', () => {
     expect(again.value).toBe(16);
   });
 
-  test('starts at 2^32, ends at 1, where an overflow is the fault of something else', () => {
+  test('an overflow begins the window anew; the factor is the one that was asked for; a fixed one stays', () => {
+    const scale = new LossScale({ kind: 'dynamic', initial: 64, factor: 4, window: 3 });
+    scale.succeeded();
+    scale.succeeded();
+    scale.overflowed();
+    expect(scale.value).toBe(16);
+    scale.succeeded();
+    expect(scale.value).toBe(16);
+    scale.succeeded();
+    scale.succeeded();
+    expect(scale.value).toBe(64);
+    const fixed = new LossScale({ kind: 'fixed', initial: 8, window: 1 });
+    fixed.succeeded();
+    expect(fixed.value).toBe(8);
+  });
+
+  test('starts at 2^16, ends at 1, where an overflow is the fault of something else', () => {
     const scale = new LossScale({ kind: 'dynamic' });
-    expect(scale.value).toBe(2 ** 32);
-    for (let step = 0; step < 32; step++) expect(scale.overflowed()).toBe(true);
+    expect(scale.value).toBe(2 ** 16);
+    for (let step = 0; step < 16; step++) expect(scale.overflowed()).toBe(true);
     expect(scale.value).toBe(1);
     expect(scale.overflowed()).toBe(false);
     expect(new LossScale({ kind: 'fixed', initial: 1024 }).overflowed()).toBe(false);

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { learningRateAt, type Schedule } from './schedule.js';
+import { learningRateAt, type Schedule, scheduleOf } from './schedule.js';
+import { trainingSettings } from './training-settings.js';
 
 const schedule: Schedule = {
   kind: 'cosine',
@@ -39,4 +40,21 @@ test('linear, constant, and stable with a decay at the end', () => {
   // Without a length of its own the decay takes a tenth of the steps.
   expect(learningRateAt(99, { ...schedule, kind: 'wsd' })).toBe(1);
   expect(learningRateAt(105, { ...schedule, kind: 'wsd' })).toBeLessThan(1);
+});
+
+test('the settings of a run as a schedule', () => {
+  const settings = { steps: 100, learning_rate: 0.5, min_learning_rate: 0.1, warmup_ratio: 0.125 } as const;
+  expect(scheduleOf(trainingSettings(settings), 100)).toMatchObject({
+    learningRate: 0.5,
+    minLearningRate: 0.1,
+    warmupSteps: 13,
+    totalSteps: 100,
+  });
+  const wsd = { steps: 100, schedule: 'wsd', decay_steps: 7, warmup_steps: 4, schedule_steps: 50 } as const;
+  expect(scheduleOf(trainingSettings(wsd), 100)).toMatchObject({
+    kind: 'wsd',
+    warmupSteps: 4,
+    totalSteps: 50,
+    decaySteps: 7,
+  });
 });

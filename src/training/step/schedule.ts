@@ -23,7 +23,9 @@ export interface Schedule {
   readonly form: 'hf' | 'spark';
 }
 
-export function scheduleOf(settings: TrainingSettings, totalSteps: number): Schedule {
+/** @param runSteps optimiser steps of the run */
+export function scheduleOf(settings: TrainingSettings, runSteps: number): Schedule {
+  const totalSteps = settings.schedule_steps ?? runSteps;
   return {
     kind: settings.schedule,
     learningRate: settings.learning_rate,
@@ -35,7 +37,7 @@ export function scheduleOf(settings: TrainingSettings, totalSteps: number): Sche
   };
 }
 
-/** @param step from 0 */
+/** @param step updates made before this one: a step that was left out does not count */
 export function learningRateAt(step: number, schedule: Schedule): number {
   const { kind, learningRate, minLearningRate = 0, warmupSteps, totalSteps, form } = schedule;
   const steps = Math.max(1, totalSteps - warmupSteps);

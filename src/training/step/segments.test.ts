@@ -181,7 +181,7 @@ test('steps are called around each segment, forward and then backward', () => {
   ]);
 });
 
-test('boundaries that lie elsewhere between the passes give the same gradients, and only free ones are moved', () => {
+test('borders that lie elsewhere between the passes give the same gradients, and only free ones are moved', () => {
   const { model, parameters } = load('xverse');
   scope(() => {
     const batch = someBatch(model.shape.vocabSize, [2, 9]);

@@ -3,7 +3,8 @@ import type { Row } from '../../data/index.js';
 import { type LoadedModel, parseArchitecture } from '../../models/index.js';
 import { initializeModule } from '../../nn/index.js';
 import { type FloatDType, liveTensorCount, RandomGenerator, scope } from '../../tensor/index.js';
-import { Trainer } from './trainer.js';
+import { lossDivisor } from './loss-weights.js';
+import { Trainer, type TrainerOptions } from './trainer.js';
 import { type TrainingSettings, trainingSettings } from './training-settings.js';
 
 const settings = {
@@ -37,9 +38,13 @@ function tinyModel(dtype: FloatDType = 'float32'): LoadedModel['model'] {
   return model;
 }
 
-function trainerOf(model: LoadedModel['model'], changes: Partial<TrainingSettings> = {}): Trainer {
+function trainerOf(
+  model: LoadedModel['model'],
+  changes: Partial<TrainingSettings> = {},
+  more: Partial<TrainerOptions> = {},
+): Trainer {
   const parameters = new Map(model.namedParameters());
-  const options = { totalSteps: settings.steps, padTokenId: 0 };
+  const options = { totalSteps: settings.steps, padTokenId: 0, ...more };
   const trainer = new Trainer(model, parameters, trainingSettings({ ...settings, ...changes }), options);
   open.push(trainer);
   return trainer;
@@ -101,6 +106,14 @@ test('a batch without a token to learn is refused', () => {
   expect(() => trainer.step([[blind]])).toThrow('no token to learn');
 });
 
+test('with the mask of the input, too, a batch without a token to learn is refused', () => {
+  const blind = { ids: [1, 2, 3], lossMask: [0, 0, 1] };
+  expect(() => trainerOf(tinyModel(), { loss_alignment: 'input' }).step([[blind]])).toThrow(
+    'no token to learn',
+  );
+  expect([lossDivisor(3), lossDivisor(3, 'input')]).toEqual([3, 3 + 1e-5]);
+});
+
 test('a step that is not finite leaves the parameters as they were', () => {
   const model = tinyModel();
   const trainer = trainerOf(model);
@@ -113,4 +126,87 @@ test('a step that is not finite leaves the parameters as they were', () => {
   scope(() => norm.setRequiresGrad(false).add_(Number.NaN).setRequiresGrad(true));
   expect(() => trainer.step(micro)).toThrow(/loss NaN.*not finite/);
   expect(scope(() => embedding.toBytes())).toEqual(kept);
+});
+
+/** The values of each parameter after one step. */
+function afterStep(
+  changes: Partial<TrainingSettings>,
+  factors?: (path: string) => number,
+): Map<string, number[]> {
+  const model = tinyModel();
+  const learningRateFactors =
+    factors && new Map(model.namedParameters().map(([path]) => [path, factors(path)]));
+  trainerOf(model, changes, { learningRateFactors }).step([someRows(2)]);
+  return new Map(
+    model.namedParameters().map(([path, parameter]) => [path, scope(() => parameter.detach().toArray())]),
+  );
+}
+
+test('weight decay takes matrices alone, or what is not named', () => {
+  const decays = (changes: Partial<TrainingSettings>): string[] => {
+    const [without, decayed] = [0, 5].map((weight_decay) => afterStep({ ...changes, weight_decay }));
+    return [...(decayed ?? [])]
+      .filter(([path, values]) => values.join() !== without?.get(path)?.join())
+      .map(([path]) => path);
+  };
+  expect(decays({}).every((path) => !/[nN]orm/.test(path))).toBe(true);
+  expect(decays({})).toContain('layers.0.attention.qProj.weight');
+  const named = decays({ no_weight_decay: ['qProj', 'embed'] });
+  expect(named).toContain('finalNorm.weight');
+  expect(named.filter((path) => /qProj|embed/.test(path))).toEqual([]);
+});
+
+test('a parameter with the factor 0 stays, one with 2 moves twice as far', () => {
+  const at = (factor: number): number[] =>
+    afterStep({ weight_decay: 0 }, (path) => (path === 'finalNorm.weight' ? factor : 1)).get(
+      'finalNorm.weight',
+    ) ?? [];
+  const [still, once, twice] = [at(0), at(1), at(2)];
+  expect(new Set(still)).toEqual(new Set([1]));
+  for (const [index, value] of once.entries())
+    expect((twice[index] ?? 0) - 1).toBeCloseTo(2 * (value - 1), 5);
+});
+
+test('mixed precision has float32 masters, 16 bit alone has none', () => {
+  for (const [precision, dtype] of [
+    ['bfloat16-mixed', 'bfloat16'],
+    ['float16-mixed', 'float16'],
+    ['bfloat16', 'bfloat16'],
+  ] as const) {
+    const loss_scale = { kind: 'fixed', initial: 1, factor: 2, window: 1 } as const;
+    const trainer = trainerOf(tinyModel(dtype), { precision, loss_scale });
+    trainer.step([someRows(2)]);
+    const names = [...trainer.state().tensors.keys()];
+    expect(
+      names.some((name) => name.startsWith('master.')),
+      precision,
+    ).toBe(precision !== 'bfloat16');
+  }
+});
+
+test('gradients of 16 bit are summed in float32 over micro-batches', () => {
+  const [row] = someRows(1);
+  if (row === undefined) throw new Error('no row');
+  const [once, often] = [1, 200].map((count) => {
+    const trainer = trainerOf(tinyModel('bfloat16'), { precision: 'bfloat16' });
+    return trainer.step(Array.from({ length: count }, () => [row])).gradNorm;
+  });
+  // In bfloat16 the sum of 200 equal values stalls: it would miss by more than a tenth.
+  expect(Math.abs((often ?? 0) / (once ?? 0) - 1)).toBeLessThan(0.01);
+});
+
+test('a loss scale changes nothing but the range: loss, norm and update are those without', () => {
+  const losses = [undefined, 2 ** 12].map((initial) => {
+    const loss_scale =
+      initial === undefined ? undefined : ({ kind: 'dynamic', initial, factor: 2, window: 2 } as const);
+    const trainer = trainerOf(tinyModel(), { loss_scale });
+    return Array.from({ length: 5 }, () => trainer.step([someRows(2)]));
+  });
+  const [plain = [], scaled = []] = losses;
+  for (const [step, result] of scaled.entries()) {
+    expect(result.loss / (plain[step]?.loss ?? 0)).toBeCloseTo(1, 5);
+    expect(result.gradNorm / (plain[step]?.gradNorm ?? 0)).toBeCloseTo(1, 5);
+  }
+  // It grows after every second step that went well.
+  expect(scaled.map(({ lossScale }) => Math.log2(lossScale ?? 0))).toEqual([12, 12, 13, 13, 14]);
 });

@@ -19,7 +19,7 @@ import { AdamW } from './adamw.js';
 import { BoundaryOffload } from './boundary-offload.js';
 import { GradientStore } from './gradient-store.js';
 import { LossScale, type LossScaleState } from './loss-scale.js';
-import { lossDivisor, trainingBatch } from './loss-weights.js';
+import { learnedWeight, lossDivisor, trainingBatch } from './loss-weights.js';
 import type { PhaseClock } from './phase-clock.js';
 import { learningRateAt, type Schedule, scheduleOf } from './schedule.js';
 import { accumulateGradients, batchLoss, type GradientOptions, type TrainingBatch } from './segments.js';
@@ -143,7 +143,7 @@ export class Trainer {
     clock?.enter('data');
     const batches = microBatches.map((rows) => this.#arrange(rows));
     const divisor = batches.reduce((sum, batch) => sum + batch.divisor, 0);
-    if (!(divisor > 0))
+    if (!batches.some(({ learned }) => learned > 0))
       throw new InputError('training: the batch has no token to learn; check the loss masks.');
     const scale = this.#lossScale?.value ?? 1;
     try {
@@ -201,6 +201,13 @@ export class Trainer {
     );
   }
 
+  /** Has any update so far had a learning rate above 0? */
+  get hasLearned(): boolean {
+    for (let step = 0; step < this.#optimizer.steps; step++)
+      if (learningRateAt(step, this.#schedule) > 0) return true;
+    return false;
+  }
+
   state(): TrainerState {
     const { step, tensors } = this.#optimizer.state();
     return { optimizerSteps: step, tensors, lossScale: this.#lossScale?.state() };
@@ -238,8 +245,9 @@ export class Trainer {
     for (const [index, starts] of documents?.map(startsOf).entries() ?? [])
       for (const start of starts) mask[index * length + start + offset] = 0;
     const shape: [number, number] = [rows.length, length];
-    const divisor = lossDivisor(mask, shape, lossAlignment);
-    return { ids, mask, shape, divisor, documents: documents?.map(withoutLast) };
+    const learned = learnedWeight(mask, shape, lossAlignment);
+    const divisor = lossDivisor(learned, lossAlignment);
+    return { ids, mask, shape, learned, divisor, documents: documents?.map(withoutLast) };
   }
 
   #toTensors({ ids, mask, shape, documents }: ArrangedBatch): TrainingBatch {
@@ -270,6 +278,9 @@ interface ArrangedBatch {
   readonly ids: Int32Array; // [B, L]
   readonly mask: Float32Array; // [B, L]
   readonly shape: [number, number];
+  /** Sum of the weights of its predictions. */
+  readonly learned: number;
+  /** What its summed loss is divided by. */
   readonly divisor: number;
   readonly documents: number[][] | undefined;
 }

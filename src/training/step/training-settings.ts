@@ -16,7 +16,7 @@ export const trainingSchema = z
      * bit, master weights and optimiser state in float32). Default: the weights' own; float32 for a new model.
      */
     precision: z.enum(['float32', 'float64', 'bfloat16', 'bfloat16-mixed', 'float16-mixed']).optional(),
-    /** Default: dynamic from 2^32 for float16-mixed, none else. */
+    /** Default: dynamic from 2^16 for float16-mixed, none else. */
     loss_scale: z
       .strictObject({
         kind: z.enum(['dynamic', 'fixed']).default('dynamic'),
@@ -28,6 +28,8 @@ export const trainingSchema = z
       .optional(),
     learning_rate: z.number().positive().default(3e-4),
     min_learning_rate: z.number().nonnegative().default(0),
+    /** Steps that the curve of the learning rate is made for, the minimum from there on. Default: those of the run. */
+    schedule_steps: positive.optional(),
     warmup_steps: natural.optional(),
     warmup_ratio: z.number().min(0).max(1).optional(),
     schedule: z.enum(['cosine', 'linear', 'constant', 'wsd']).default('cosine'),
@@ -35,7 +37,8 @@ export const trainingSchema = z
     schedule_form: z.enum(['hf', 'spark']).default('hf'),
     /** Of wsd: steps of the decay at the end. Default: a tenth of all. */
     decay_steps: positive.optional(),
-    adamw: z.enum(['torch', 'spark']).default('torch'),
+    /** uncorrected: without the correction of the moments' bias (MindFormers' FP32StateAdamWeightDecay). */
+    adamw: z.enum(['torch', 'spark', 'uncorrected']).default('torch'),
     beta1: z.number().min(0).lt(1).default(0.9),
     beta2: z.number().min(0).lt(1).default(0.95),
     eps: z.number().positive().default(1e-8),

@@ -51,6 +51,13 @@ export class EventStream {
     return true;
   }
 
+  /** All readers read everything anew. */
+  reset(): void {
+    this.#kept.length = 0;
+    this.#sequence += KEPT_EVENTS + 1; // What anyone has seen before counts as too long ago.
+    this.#toAll(`id: ${this.cursor}\nevent: reset\ndata: {}\n\n`);
+  }
+
   close(): void {
     clearInterval(this.#heartbeat);
     for (const client of this.#clients) client.end();

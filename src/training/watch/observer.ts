@@ -50,6 +50,24 @@ export interface SampleRecord {
   readonly text: string;
 }
 
+/** Several as one, told in this order. */
+export function joinObservers(observers: readonly RunObserver[]): RunObserver {
+  return {
+    step: (record) => {
+      for (const observer of observers) observer.step(record);
+    },
+    evaluation: (record) => {
+      for (const observer of observers) observer.evaluation?.(record);
+    },
+    sample: (record) => {
+      for (const observer of observers) observer.sample?.(record);
+    },
+    close: async () => {
+      for (const observer of observers) await observer.close();
+    },
+  };
+}
+
 /** Told of everything in order; must not throw for what it cannot deliver. */
 export interface RunObserver {
   step(record: StepRecord): void;

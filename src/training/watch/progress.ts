@@ -1,5 +1,5 @@
 /** The run on stderr: one line redrawn on a terminal, plain lines now and then elsewhere. */
-import { formatBytes, formatCount, formatDuration } from '../../log/index.js';
+import { formatBytes, formatCount, formatDuration, stderrStream } from '../../log/index.js';
 import type { RunObserver, StepRecord } from './observer.js';
 import { remainingSeconds } from './remaining-seconds.js';
 
@@ -22,11 +22,7 @@ const TERMINAL_INTERVAL_SECONDS = 0.1;
 const BAR_WIDTH = 20;
 const CLEAR_LINE = '\r\u001b[K';
 
-export function progress({
-  label,
-  plainInterval = 5,
-  stream = process.stderr,
-}: ProgressOptions): RunObserver {
+export function progress({ label, plainInterval = 5, stream = stderrStream }: ProgressOptions): RunObserver {
   const isTerminal = stream.isTTY === true;
   const interval = (isTerminal ? TERMINAL_INTERVAL_SECONDS : plainInterval) * 1000;
   const remaining = remainingSeconds();

@@ -58,6 +58,10 @@ export class RunHistory {
     if (this.#entries.length > MAX_ENTRIES) this.#entries = joined(this.#entries, 2);
   }
 
+  clear(): void {
+    this.#entries = [];
+  }
+
   get length(): number {
     return this.#entries.length;
   }

@@ -1,6 +1,6 @@
 /** A live page of a run. */
 import { Worker } from 'node:worker_threads';
-import { InputError } from '../../errors/index.js';
+import { InputError, messageOf } from '../../errors/index.js';
 import { log } from '../../log/index.js';
 import { compiledModule } from '../../workers/index.js';
 import type { RunObserver } from './observer.js';
@@ -14,6 +14,9 @@ export interface WatchServerOptions {
   readonly port: number;
   /** The name of the run, shown as the title. Default "training". */
   readonly label?: string;
+  /** Shown on the page. */
+  readonly config?: unknown;
+  readonly command?: string;
 }
 
 export interface WatchServer extends RunObserver {
@@ -29,9 +32,11 @@ export async function watchServer({
   host = '127.0.0.1',
   port,
   label = 'training',
+  config,
+  command,
 }: WatchServerOptions): Promise<WatchServer> {
   const thread = new Worker(compiledModule(new URL('./watch-thread.js', import.meta.url)), {
-    workerData: { host, port, label } satisfies WatchSetup,
+    workerData: { host, port, label, config, command } satisfies WatchSetup,
   });
   const chosen = await listening(thread, host, port);
   let isOpen = true;
@@ -64,17 +69,26 @@ function listening(thread: Worker, host: string, port: number): Promise<number> 
     thread.once('message', (reply: WatchReply) => {
       thread.off('error', reject);
       if (reply.kind === 'listening') resolve(reply.port);
-      else reject(new InputError(`${watchAddress(host, port)}: ${explain(reply.code, reply.message)}.`));
+      else
+        reject(
+          new InputError(`${watchAddress(host, port)}: ${explain(reply.code, reply.message, '--watch')}.`),
+        );
     });
   });
 }
 
-function explain(code: string, message: string): string {
+/** @param option of the command line, which names the port */
+export function explainListenFault(error: unknown, option: string): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return explain(code, messageOf(error), option);
+}
+
+function explain(code: string, message: string, option: string): string {
   switch (code) {
     case 'EADDRINUSE':
-      return 'the port is in use; give --watch another one, or 0 for a free one';
+      return `the port is in use; give ${option} another one, or 0 for a free one`;
     case 'EACCES':
-      return 'the port may not be used; give --watch one above 1023';
+      return `the port may not be used; give ${option} one above 1023`;
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
     case 'EAI_AGAIN':

@@ -1,55 +1,35 @@
-/** The HTTP side of a watched run: the page, its data, Prometheus. Runs in a thread of its own (watch-thread.ts). */
+/** The HTTP side of watched runs: the page, its data, Prometheus. Beside training it runs in a thread (watch-thread.ts). */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIPv6 } from 'node:net';
-import { EventStream } from './event-stream.js';
-import { evaluationLine, stepLine } from './metrics-file.js';
-import type { EvaluationRecord, RunObserver, SampleRecord, StepRecord } from './observer.js';
 import { type Asset, pageAssets } from './page/assets.js';
-import { PROMETHEUS_CONTENT_TYPE, prometheus } from './prometheus.js';
-import { remainingSeconds } from './remaining-seconds.js';
-import { RunHistory } from './run-history.js';
+import { PROMETHEUS_CONTENT_TYPE, type PrometheusMetrics } from './prometheus.js';
+import type { WatchedRun } from './watched-run.js';
 
-/** Steps that end within so many milliseconds go out together. */
-const FLUSH_MILLISECONDS = 100;
 const DEFAULT_POINTS = 1_500;
 const MAX_POINTS = 5_000;
-/** The last ones are kept. */
-const MAX_SAMPLES = 100;
-const MAX_EVALUATIONS = 10_000;
 const MAX_CONNECTIONS = 128;
 
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '::1']);
 
-interface Pending {
-  steps: Record<string, unknown>[];
-  evaluations: Record<string, unknown>[];
-  samples: SampleRecord[];
+export interface WatchServiceOptions {
+  readonly host: string;
+  /** The first is what is shown where a request names none. */
+  readonly runs: readonly [WatchedRun, ...WatchedRun[]];
+  /** Of a run that goes on in this process. */
+  readonly metrics?: PrometheusMetrics;
 }
 
-interface RunState {
-  readonly label: string;
-  total_steps: number | undefined;
-  remaining_seconds: number | undefined;
-  ended: boolean;
-}
-
-export class WatchService implements RunObserver {
+export class WatchService {
   readonly #host: string;
   readonly #server: Server;
-  readonly #events = new EventStream();
-  readonly #history = new RunHistory();
-  readonly #metrics = prometheus();
-  readonly #remaining = remainingSeconds();
-  readonly #evaluations: Record<string, unknown>[] = [];
-  readonly #samples: SampleRecord[] = [];
+  readonly #runs: readonly [WatchedRun, ...WatchedRun[]];
+  readonly #metrics: PrometheusMetrics | undefined;
   readonly #assets: ReadonlyMap<string, Asset>;
-  readonly #run: RunState;
-  #pending: Pending = emptyPending();
-  #flushTimer: NodeJS.Timeout | undefined;
 
-  constructor(host: string, label: string) {
+  constructor({ host, runs, metrics }: WatchServiceOptions) {
     this.#host = host;
-    this.#run = { label, total_steps: undefined, remaining_seconds: undefined, ended: false };
+    this.#runs = runs;
+    this.#metrics = metrics;
     this.#assets = pageAssets();
     this.#server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) =>
       this.#answer(request, response),
@@ -69,52 +49,14 @@ export class WatchService implements RunObserver {
     });
   }
 
-  step(record: StepRecord): void {
-    this.#metrics.step(record);
-    this.#history.append(record);
-    this.#run.total_steps = record.totalSteps;
-    this.#run.remaining_seconds = this.#remaining(record);
-    this.#pending.steps.push(stepLine(record));
-    this.#flushSoon();
-  }
-
-  evaluation(record: EvaluationRecord): void {
-    this.#metrics.evaluation?.(record);
-    const line = evaluationLine(record);
-    this.#evaluations.push(line);
-    if (this.#evaluations.length > MAX_EVALUATIONS) this.#evaluations.shift();
-    this.#pending.evaluations.push(line);
-    this.#flushSoon();
-  }
-
-  sample(record: SampleRecord): void {
-    this.#samples.push(record);
-    if (this.#samples.length > MAX_SAMPLES) this.#samples.shift();
-    this.#pending.samples.push(record);
-    this.#flushSoon();
-  }
-
   async close(): Promise<void> {
-    await this.#metrics.close();
-    this.#run.ended = true;
-    this.#flush();
-    this.#events.close();
+    await this.#metrics?.close();
+    for (const run of this.#runs) run.close();
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
       // What was written to the readers is on its way; a reader that does not take it must not hold the run.
       setTimeout(() => this.#server.closeAllConnections(), 200).unref();
     });
-  }
-
-  #flushSoon(): void {
-    this.#flushTimer ??= setTimeout(() => this.#flush(), FLUSH_MILLISECONDS);
-  }
-
-  #flush(): void {
-    clearTimeout(this.#flushTimer);
-    this.#flushTimer = undefined;
-    this.#events.send({ run: this.#run, ...this.#pending });
-    this.#pending = emptyPending();
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
@@ -134,33 +76,20 @@ export class WatchService implements RunObserver {
     const asset = this.#assets.get(path);
     if (asset !== undefined) answer(response, asset.type, asset.content);
     else if (path === '/health') answer(response, 'application/json', JSON.stringify({ status: 'ok' }));
-    else if (path === '/metrics') answer(response, PROMETHEUS_CONTENT_TYPE, this.#metrics.text());
-    else if (path === '/api/steps') this.#answerSteps(response, query);
-    else if (path === '/api/events') this.#answerEvents(request, response, query);
+    else if (path === '/metrics' && this.#metrics !== undefined)
+      answer(response, PROMETHEUS_CONTENT_TYPE, this.#metrics.text());
+    else if (path.startsWith('/api/')) this.#answerApi(path, request, response, query);
     else refuse(response, 404, 'no such page');
   }
 
-  #answerEvents(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): void {
-    if (request.method === 'HEAD') answer(response, 'text/event-stream; charset=utf-8', '');
-    else if (!this.#events.add(response, lastEventId(request) ?? query.get('after') ?? undefined))
-      refuse(response, 503, 'too many watchers');
-  }
-
-  #answerSteps(response: ServerResponse, query: URLSearchParams): void {
-    const from = wholeNumber(query.get('from'), 0, Number.MAX_SAFE_INTEGER);
-    const points = wholeNumber(query.get('points'), DEFAULT_POINTS, MAX_POINTS);
-    if (from === undefined || points === undefined) {
-      refuse(response, 400, `from and points are whole numbers, points at most ${MAX_POINTS}`);
-      return;
-    }
-    const content = {
-      cursor: this.#events.cursor,
-      run: this.#run,
-      ...this.#history.points(from, points),
-      evaluations: this.#evaluations.filter(({ step }) => Number(step) > from),
-      samples: this.#samples.filter(({ step }) => step > from),
-    };
-    answer(response, 'application/json', JSON.stringify(content));
+  #answerApi(path: string, request: IncomingMessage, response: ServerResponse, query: URLSearchParams): void {
+    const wanted = query.get('run');
+    const run = wanted === null ? this.#runs[0] : this.#runs.find(({ state }) => state.id === wanted);
+    if (path === '/api/runs') answer(response, 'application/json', JSON.stringify(this.#runs.map(describe)));
+    else if (run === undefined) refuse(response, 404, 'no such run');
+    else if (path === '/api/steps') answerSteps(run, response, query);
+    else if (path === '/api/events') answerEvents(run, request, response, query);
+    else refuse(response, 404, 'no such page');
   }
 
   /** A page elsewhere that gives its own name this machine's address (DNS rebinding) must not read the run. */
@@ -171,13 +100,34 @@ export class WatchService implements RunObserver {
   }
 }
 
+function describe({ state, setup }: WatchedRun): object {
+  return { ...state, setup };
+}
+
+function answerEvents(
+  { events }: WatchedRun,
+  request: IncomingMessage,
+  response: ServerResponse,
+  query: URLSearchParams,
+): void {
+  if (request.method === 'HEAD') answer(response, 'text/event-stream; charset=utf-8', '');
+  else if (!events.add(response, lastEventId(request) ?? query.get('after') ?? undefined))
+    refuse(response, 503, 'too many watchers');
+}
+
+function answerSteps(run: WatchedRun, response: ServerResponse, query: URLSearchParams): void {
+  const from = wholeNumber(query.get('from'), 0, Number.MAX_SAFE_INTEGER);
+  const points = wholeNumber(query.get('points'), DEFAULT_POINTS, MAX_POINTS);
+  if (from === undefined || points === undefined) {
+    refuse(response, 400, `from and points are whole numbers, points at most ${MAX_POINTS}`);
+    return;
+  }
+  answer(response, 'application/json', JSON.stringify(run.content(from, points)));
+}
+
 /** The address for people. */
 export function watchAddress(host: string, port: number): string {
   return `http://${isIPv6(host) ? `[${host}]` : host}:${port}/`;
-}
-
-function emptyPending(): Pending {
-  return { steps: [], evaluations: [], samples: [] };
 }
 
 function lastEventId({ headers }: IncomingMessage): string | undefined {

@@ -1,12 +1,16 @@
 /** The thread that serves a watched run: a step that takes a minute must not make the page wait for a minute. */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { EvaluationRecord, SampleRecord, StepRecord } from './observer.js';
+import { type EvaluationRecord, joinObservers, type SampleRecord, type StepRecord } from './observer.js';
+import { prometheus } from './prometheus.js';
 import { WatchService } from './watch-service.js';
+import { WatchedRun } from './watched-run.js';
 
 export interface WatchSetup {
   readonly host: string;
   readonly port: number;
   readonly label: string;
+  readonly config: unknown;
+  readonly command: string | undefined;
 }
 
 export type WatchMessage =
@@ -22,18 +26,26 @@ export type WatchReply =
 const port = parentPort;
 if (port === null) throw new TypeError('this module is for a worker thread');
 const setup = workerData as WatchSetup; // watch-server.ts gives it.
-const service = new WatchService(setup.host, setup.label);
+const metrics = prometheus();
+const run = new WatchedRun({
+  id: '0',
+  label: setup.label,
+  followed: false,
+  setup: { config: setup.config, command: setup.command },
+});
+const service = new WatchService({ host: setup.host, runs: [run], metrics });
+const observer = joinObservers([metrics, run]);
 
 port.on('message', async (message: WatchMessage) => {
   switch (message.kind) {
     case 'step':
-      service.step(message.record);
+      observer.step(message.record);
       break;
     case 'evaluation':
-      service.evaluation(message.record);
+      observer.evaluation?.(message.record);
       break;
     case 'sample':
-      service.sample(message.record);
+      observer.sample?.(message.record);
       break;
     case 'close':
       await service.close();

@@ -44,6 +44,14 @@ export class MockServer {
   /** The connection breaks after so many pieces of the next answer. */
   breakAfter: number | undefined;
   pace: number;
+  /** Answers are refused as too long for the context while they have more messages than this. */
+  mostMessages = Number.POSITIVE_INFINITY;
+  /** Tokens of the context, as /v1/models tells them. */
+  maxModelLength = 8192;
+  /** Without /tokenize, as some servers are. */
+  canTokenize = true;
+  /** The key that is wanted from now on. */
+  key: string | undefined;
   readonly #options: MockOptions;
   #server: Server | undefined;
   #port = 0;
@@ -51,6 +59,7 @@ export class MockServer {
   constructor(options: MockOptions) {
     this.#options = options;
     this.pace = options.pace ?? 8;
+    this.key = options.key;
   }
 
   get url(): string {
@@ -85,8 +94,8 @@ export class MockServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost');
     if (pathname === '/health') return sendJson(response, 200, { status: 'ok' });
-    if (pathname === '/props' || pathname.startsWith('/v1/')) {
-      const { key } = this.#options;
+    if (pathname === '/props' || pathname === '/tokenize' || pathname.startsWith('/v1/')) {
+      const { key } = this;
       if (key !== undefined && request.headers.authorization !== `Bearer ${key}`)
         return sendError(response, 401, 'Missing or wrong API key.', 'authentication_error');
       return this.#answerApi(pathname, request, response);
@@ -106,7 +115,7 @@ export class MockServer {
               created: 1,
               owned_by: 'xinghe',
               parent: null,
-              max_model_len: 8192,
+              max_model_len: this.maxModelLength,
             },
             {
               id: 'poet',
@@ -125,11 +134,16 @@ export class MockServer {
             params: { temperature: 0.3, top_p: 0.85, top_k: 5, repetition_penalty: 1.01, min_p: 0 },
           },
         });
+      case '/tokenize': {
+        if (!this.canTokenize) break;
+        const { prompt } = JSON.parse(await bodyOf(request));
+        return sendJson(response, 200, { count: String(prompt).length, max_model_len: this.maxModelLength });
+      }
       case '/v1/chat/completions':
         return this.#chat(JSON.parse(await bodyOf(request)), response);
       default:
-        return sendError(response, 404, `no route ${pathname}`, 'NotFoundError');
     }
+    sendError(response, 404, `no route ${pathname}`, 'NotFoundError');
   }
 
   async #chat(
@@ -141,6 +155,15 @@ export class MockServer {
       response.setHeader('retry-after', String(this.refusals.retryAfter));
       return sendError(response, this.refusals.status, 'The queue is full.', 'unavailable_error');
     }
+    if (body.messages.length > this.mostMessages)
+      return sendJson(response, 400, {
+        error: {
+          message: 'The conversation has 9000 tokens, the model reads 8192.',
+          type: 'BadRequestError',
+          param: null,
+          code: 'context_length_exceeded',
+        },
+      });
     const asked: Asked = {
       model: body.model,
       messages: body.messages,
@@ -172,7 +195,14 @@ export class MockServer {
     });
     const breakAfter = this.breakAfter;
     this.breakAfter = undefined;
-    const pieces = piecesOf(script(body.messages, body.continue_final_message === true, body.model));
+    const answer = script(body.messages, body.continue_final_message === true, body.model);
+    const [reasoning, text] = typeof answer === 'string' ? ['', answer] : [answer.reasoning, answer.text];
+    const pieces = piecesOf(text);
+    for (const piece of piecesOf(reasoning)) {
+      if (this.pace > 0) await sleep(this.pace);
+      if (response.destroyed) return;
+      send({ choices: [{ index: 0, delta: { reasoning_content: piece }, finish_reason: null }] });
+    }
     const start = performance.now();
     for (const [index, content] of pieces.entries()) {
       if (this.pace > 0) await sleep(this.pace);

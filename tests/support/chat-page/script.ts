@@ -68,12 +68,53 @@ const HOSTILE = `<script>window.broken = 1</script><img src=x onerror="window.br
 
 <a href="https://example.org" onclick="window.broken = 4">链接</a> \`<script>\``;
 
+const THINKING = `<think>
+用户想知道**最短的路**。先列出三条，再比较长度。
+</think>
+
+走**第二条**路，只要八分钟。`;
+
+const TASKS = `出发前要做的事：
+
+- [x] 订车票
+- [ ] 收拾行李
+  - [ ] 充电器
+  - [x] 雨伞
+- 不是任务
+
+\`\`\`mermaid
+graph LR
+  A[家] --> B[车站]
+\`\`\``;
+
+/** Each wider than a telephone, or deeper. */
+const WIDE = `行内公式 $\\underbrace{b_1+b_2+b_3+b_4+b_5+b_6+b_7+b_8+b_9+b_{10}+b_{11}+b_{12}+b_{13}+b_{14}+b_{15}+a_1+a_2+a_3+a_4+a_5+a_6+a_7+a_8+a_9+a_{10}+a_{11}+a_{12}+a_{13}+a_{14}+a_{15}+a_{16}+a_{17}+a_{18}+a_{19}+a_{20}+a_{21}+a_{22}+a_{23}+a_{24}}_{n}$ 很宽，而 $x^2$ 不宽。
+
+${Array.from({ length: 24 }, (_, depth) => `${'  '.repeat(depth)}- 第 ${depth + 1} 层`).join('\n')}
+
+${Array.from({ length: 24 }, (_, depth) => `${'> '.repeat(depth + 1)}引用 ${depth + 1}`).join('\n')}
+
+1234567. 编号很大的一项`;
+
+const ARABIC = `السماء زرقاء لأن الضوء الأزرق يتبعثر أكثر من غيره.
+
+- أولاً: الضوء
+- Second: English inside
+- שלישי: עברית
+
+The last paragraph is English, with $x = 1$ and \`code\`.`;
+
+export interface ReasonedAnswer {
+  readonly reasoning: string;
+  readonly text: string;
+}
+
 /** @returns the answer to the last question */
 export function script(
   messages: readonly { readonly role: string; readonly content: string }[],
   isContinuation: boolean,
   model: string,
-): string {
+): string | ReasonedAnswer {
   const question = messages.findLast(({ role }) => role === 'user')?.content ?? '';
   const system = messages.find(({ role }) => role === 'system')?.content;
   if (isContinuation) return '（接着说）这就是全部。';
@@ -82,6 +123,11 @@ export function script(
   if (/Python|代码/.test(question)) return CODE;
   if (/公式|formula/.test(question)) return FORMULA;
   if (/表格|table/.test(question)) return TABLE;
+  if (/思考/.test(question)) return THINKING;
+  if (/推理/.test(question)) return { reasoning: '先想一想，再**回答**。', text: '答案是四十二。' };
+  if (/任务/.test(question)) return TASKS;
+  if (/很宽/.test(question)) return WIDE;
+  if (/عربي/.test(question)) return ARABIC;
   if (/攻击/.test(question)) return HOSTILE;
   if (/长文/.test(question))
     return Array.from({ length: 60 }, (_, index) => `第${index + 1}段。${PLAIN}`).join('\n\n');

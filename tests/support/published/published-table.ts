@@ -40,7 +40,7 @@ const tuning = { ...ascend, rate: [3e-5, 3e-6], warmup: 0 } as const;
 const LORA = { rank: 3, alpha: 128, dropout: 0 } as const;
 const sparkInference = {
   mode: 'predict',
-  adamw: 'torch',
+  adamw: 'uncorrected',
   eps: 1e-8,
   rate: [1e-5, 0],
   warmup: { ratio: 0.03 },
@@ -57,7 +57,7 @@ const sparkInference = {
 } as const;
 const telechat = {
   mode: 'finetune',
-  adamw: 'torch',
+  adamw: 'uncorrected',
   eps: 1e-8,
   rate: [1e-5, 0],
   warmup: { ratio: 0 },
@@ -72,6 +72,7 @@ const telechat = {
 const telechatInference = {
   ...telechat,
   mode: 'predict',
+  adamw: 'torch',
   warmup: { ratio: 0.03 },
   epochs: 5,
   eps: 1e-5,

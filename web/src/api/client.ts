@@ -40,6 +40,8 @@ export interface Usage {
 /** What one event of a stream brought. */
 export interface ChatUpdate {
   readonly text?: string | undefined;
+  /** What the model thinks, where the server sends it apart from the text. */
+  readonly reasoning?: string | undefined;
   readonly finishReason?: string | undefined;
   readonly usage?: Usage | undefined;
   /** By the server's clock. */
@@ -119,6 +121,19 @@ export class ApiClient {
     throw new ServerError({ kind: 'connection-lost', detail: '' });
   }
 
+  /** undefined: the server does not tell. @throws ServerError */
+  async countTokens(model: string, prompt: string, signal: AbortSignal): Promise<number | undefined> {
+    const response = await this.#fetch('tokenize', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model, prompt, add_special_tokens: false }),
+      signal,
+    });
+    const body = parseJson(await response.text());
+    // llama.cpp sends the ids alone.
+    return asNumber(field(body, 'count')) ?? (asList(field(body, 'tokens')).length || undefined);
+  }
+
   async #get(path: string, signal?: AbortSignal): Promise<unknown> {
     const response = await this.#fetch(path, signal === undefined ? {} : { signal });
     return parseJson(await response.text());
@@ -153,6 +168,9 @@ export function readUpdate(data: string): ChatUpdate {
   const promptTokens = asNumber(field(event, 'usage', 'prompt_tokens'));
   return {
     text: asText(field(choice, 'delta', 'content')),
+    // DeepSeek's name and vLLM's newer one.
+    reasoning:
+      asText(field(choice, 'delta', 'reasoning_content')) ?? asText(field(choice, 'delta', 'reasoning')),
     finishReason: asText(field(choice, 'finish_reason')),
     usage:
       promptTokens === undefined

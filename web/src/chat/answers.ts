@@ -14,6 +14,7 @@ export interface LiveProgress {
 export interface LiveAnswer {
   readonly conversationId: string;
   readonly text: Observable<string>;
+  readonly reasoning: Observable<string>;
   readonly progress: Observable<LiveProgress>;
 }
 
@@ -67,7 +68,10 @@ export class Answers {
       if (controller.signal.aborted) end = answer.message('stopped');
       else {
         const failure = failureOf(error);
-        end = { ...answer.message(answer.text.value === '' ? 'failed' : 'cut-off'), failure };
+        end = {
+          ...answer.message(answer.text.value === '' && answer.reasoning.value === '' ? 'failed' : 'cut-off'),
+          failure,
+        };
         this.#options.onFailure(failure);
       }
     }
@@ -104,6 +108,7 @@ export class Answers {
 class RunningAnswer implements LiveAnswer {
   readonly conversationId: string;
   readonly text: Observable<string>;
+  readonly reasoning: Observable<string>;
   readonly progress = new Observable<LiveProgress>({
     tokens: 0,
     tokensPerSecond: undefined,
@@ -122,6 +127,7 @@ class RunningAnswer implements LiveAnswer {
     this.#start = start;
     this.conversationId = start.conversationId;
     this.text = new Observable(start.text);
+    this.reasoning = new Observable(start.reasoning ?? '');
   }
 
   get hasBegun(): boolean {
@@ -139,23 +145,32 @@ class RunningAnswer implements LiveAnswer {
     this.progress.update((progress) => ({ ...progress, waiting }));
   }
 
-  add({ text, finishReason, usage, tokensPerSecond }: ChatUpdate): void {
+  add({ text, reasoning, finishReason, usage, tokensPerSecond }: ChatUpdate): void {
     if (usage !== undefined) this.#usage = usage;
     if (finishReason !== undefined) this.#finishReason = finishReason;
     if (tokensPerSecond !== undefined) this.#serverSpeed = tokensPerSecond;
+    if (reasoning !== undefined && reasoning !== '') {
+      this.#noteText();
+      this.reasoning.set(this.reasoning.value + reasoning);
+    }
     if (text !== undefined && text !== '') {
-      this.#firstTextAt ??= performance.now();
-      this.#pieces++;
-      this.#isChanged = true;
+      this.#noteText();
       this.text.set(this.text.value + text);
     }
     this.progress.update((progress) => ({ ...progress, tokens: this.#tokens, tokensPerSecond: this.#speed }));
+  }
+
+  #noteText(): void {
+    this.#firstTextAt ??= performance.now();
+    this.#pieces++;
+    this.#isChanged = true;
   }
 
   message(state: AnswerState): Message {
     return {
       ...this.#start,
       text: this.text.value,
+      reasoning: this.reasoning.value === '' ? undefined : this.reasoning.value,
       state,
       failure: undefined,
       finishReason: this.#finishReason,

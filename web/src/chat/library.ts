@@ -49,6 +49,10 @@ export class Library {
     await this.#storage.remove(id);
   }
 
+  async removeMessages(ids: readonly string[]): Promise<void> {
+    await this.#storage.removeMessages(ids);
+  }
+
   async removeAll(): Promise<void> {
     this.conversations.set([]);
     this.personas.set([]);

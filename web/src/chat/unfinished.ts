@@ -17,6 +17,8 @@ export function readUnfinished(text: string | undefined): Message[] {
         parent,
         role: 'assistant',
         text: asText(field(entry, 'text')) ?? '',
+        reasoning: asText(field(entry, 'reasoning')),
+        readsFrom: asText(field(entry, 'readsFrom')),
         createdAt: asNumber(field(entry, 'createdAt')) ?? Date.now(),
         model: asText(field(entry, 'model')),
         comparison: asText(field(entry, 'comparison')),

@@ -3,20 +3,25 @@ import type { ApiClient } from '../api/client.js';
 import type { Sampling } from '../api/sampling.js';
 import { Branches, withChoice, withMessage } from '../conversation/branches.js';
 import {
+  type Attachment,
   type Conversation,
   type Message,
   newId,
+  type Rating,
   type Thread,
   titleFrom,
 } from '../conversation/conversation.js';
+import { type Removal, removalOf, withoutMessages } from '../conversation/removal.js';
 import type { ConversationStorage } from '../conversation/storage.js';
 import { Observable } from '../state/observable.js';
 import { Answers } from './answers.js';
+import { leaveOutOldest, readPart } from './context-room.js';
 import { Library } from './library.js';
 import { erase, type Preferences, read, write } from './preferences.js';
 import { promptOf } from './prompt.js';
 import { ServerWatch } from './server-watch.js';
 import type { TabLink } from './tab-link.js';
+import { countTokens } from './token-count.js';
 import { readUnfinished, UNFINISHED } from './unfinished.js';
 
 export interface WorkbenchOptions {
@@ -37,12 +42,16 @@ export class Workbench {
   readonly server: ServerWatch;
   readonly answers: Answers;
   readonly preferences: Observable<Preferences>;
+  readonly #api: ApiClient;
   readonly #tabs: TabLink;
+  /** Messages that were deleted; an answer that ends after that must not come back. */
+  readonly #removed = new Set<string>();
   #lastTime = 0;
 
   constructor({ storage, api, preferences, connectTabs }: WorkbenchOptions) {
     this.library = new Library(storage);
     this.preferences = preferences;
+    this.#api = api;
     this.server = new ServerWatch(api);
     this.thread = new Observable(this.#emptyThread());
     this.#tabs = connectTabs((id) => void this.#takeOver(id));
@@ -89,6 +98,59 @@ export class Workbench {
     if (title.trim() !== '') await this.#change(id, { title: title.trim(), isTitleChosen: true });
   }
 
+  async pin(id: string, isPinned: boolean): Promise<void> {
+    await this.#change(id, { isPinned });
+  }
+
+  async rate(message: Message, rating: Rating | undefined): Promise<void> {
+    await this.#replace({ ...message, rating });
+  }
+
+  /** What deleting the message would take with it. */
+  removal(message: Message): Removal {
+    return removalOf(this.thread.value, message);
+  }
+
+  /** Of the open conversation; the last message takes the conversation with it. */
+  async removeMessage(message: Message): Promise<void> {
+    const removal = this.removal(message);
+    const left = withoutMessages(this.thread.value, removal);
+    const { id } = left.conversation;
+    if (left.messages.size === 0) return this.remove(id);
+    for (const gone of removal.gone) {
+      this.#removed.add(gone);
+      this.answers.stop(gone);
+    }
+    this.thread.set(left);
+    await this.library.keepMessages(removal.moved);
+    await this.library.removeMessages(removal.gone);
+    await this.#change(id, {});
+  }
+
+  /** The model reads the conversation without its oldest turns from now on. @returns false: only the last one is left */
+  async leaveOutOldest(): Promise<boolean> {
+    const { thread, server, model } = this;
+    const most = server.view.value.models.find(({ id }) => id === model)?.maxModelLength;
+    const readsFrom = leaveOutOldest(thread.value, most);
+    if (readsFrom === undefined) return false;
+    await this.#change(thread.value.conversation.id, { readsFrom });
+    return true;
+  }
+
+  async readAllAgain(): Promise<void> {
+    await this.#change(this.thread.value.conversation.id, { readsFrom: undefined });
+  }
+
+  /** What could not be written is written now; other tabs have not seen it. */
+  async storageReturned(): Promise<void> {
+    await this.library.refresh();
+    this.#tabs.announce(this.thread.value.conversation.id);
+  }
+
+  countTokens(text: string): Promise<{ tokens: number; isCounted: boolean }> {
+    return countTokens(this.#api, this.model, text);
+  }
+
   async remove(id: string): Promise<void> {
     for (const [messageId, { conversationId }] of this.answers.live.value)
       if (conversationId === id) this.answers.stop(messageId);
@@ -105,32 +167,34 @@ export class Workbench {
     await this.#change(conversation.id, change);
   }
 
-  async send(text: string): Promise<void> {
+  async send(text: string, attachments: readonly Attachment[] = []): Promise<void> {
     const path = new Branches(this.thread.value).path();
-    await this.#ask(path.at(-1)?.id ?? null, text);
+    await this.#ask(path.at(-1)?.id ?? null, text, attachments);
   }
 
   /** The question in other words, as a version beside the old one. */
   async edit(message: Message, text: string): Promise<void> {
-    await this.#ask(message.parent, text);
+    await this.#ask(message.parent, text, message.attachments);
   }
 
   /** The answer in other words, as a version beside the old one. */
   async regenerate(message: Message): Promise<void> {
-    if (message.parent === null) return;
+    if (message.parent === null || !this.canRegenerate(message)) return;
     this.stop();
     const model = message.comparison === undefined ? this.model : (message.model ?? this.model);
     await Promise.all(this.#answer(message.parent, [model]));
+  }
+
+  /** Not where the question has been deleted. */
+  canRegenerate({ parent }: Message): boolean {
+    return parent !== null && this.thread.value.messages.get(parent)?.role === 'user';
   }
 
   /** Goes on where an answer was cut off. */
   async continueAnswer(message: Message): Promise<void> {
     const request = {
       model: message.model ?? this.model,
-      messages: promptOf(
-        this.thread.value.conversation.system,
-        new Branches(this.thread.value).pathTo(message.id),
-      ),
+      messages: this.#promptTo(message.id),
       sampling: this.sampling,
       isContinuation: true,
     };
@@ -167,7 +231,11 @@ export class Workbench {
     this.openNew();
   }
 
-  async #ask(parent: string | null, text: string): Promise<void> {
+  async #ask(
+    parent: string | null,
+    text: string,
+    attachments: readonly Attachment[] | undefined,
+  ): Promise<void> {
     this.stop();
     const { conversation } = this.thread.value;
     const question: Message = {
@@ -176,12 +244,16 @@ export class Workbench {
       parent,
       role: 'user',
       text,
+      attachments: attachments?.length === 0 ? undefined : attachments,
       createdAt: this.#now(),
     };
     this.thread.set(withChoice(withMessage(this.thread.value, question), parent, question.id));
     const isUntitled = !conversation.isTitleChosen && parent === null;
     await this.library.keepMessages([question]);
-    await this.#change(conversation.id, isUntitled ? { title: titleFrom(text) } : {});
+    await this.#change(
+      conversation.id,
+      isUntitled ? { title: titleFrom(text === '' ? (attachments?.[0]?.name ?? '') : text) } : {},
+    );
     const { comparedModel } = this.thread.value.conversation;
     const models = comparedModel === null ? [this.model] : [this.model, comparedModel];
     await Promise.all(this.#answer(question.id, models));
@@ -189,7 +261,7 @@ export class Workbench {
 
   #answer(parent: string, models: readonly string[]): Promise<void>[] {
     const { conversation } = this.thread.value;
-    const messages = promptOf(conversation.system, new Branches(this.thread.value).pathTo(parent));
+    const messages = this.#promptTo(parent);
     const comparison = models.length > 1 ? newId() : undefined;
     const answers = models.map(
       (model): Message => ({
@@ -201,6 +273,7 @@ export class Workbench {
         createdAt: this.#now(),
         model,
         state: 'streaming',
+        readsFrom: conversation.readsFrom,
         comparison,
       }),
     );
@@ -217,6 +290,18 @@ export class Workbench {
     );
   }
 
+  #promptTo(id: string): ReturnType<typeof promptOf> {
+    const thread = this.thread.value;
+    const { read } = readPart(thread, new Branches(thread).pathTo(id));
+    return promptOf(thread.conversation.system, read);
+  }
+
+  async #replace(message: Message): Promise<void> {
+    this.thread.set(withMessage(this.thread.value, message));
+    await this.library.keepMessages([message]);
+    this.#tabs.announce(message.conversationId);
+  }
+
   async #run(message: Message, request: Parameters<Answers['run']>[1]): Promise<void> {
     const done = this.answers.run(message, request);
     this.#tabs.whileHolding(message.id, done);
@@ -228,6 +313,7 @@ export class Workbench {
 
   async #keepAnswer(message: Message, isLast: boolean): Promise<void> {
     const { thread } = this;
+    if (this.#removed.has(message.id)) return;
     // While it grows, what is shown comes from the live answer; drawing the thread for it would be waste.
     if (isLast && thread.value.conversation.id === message.conversationId)
       thread.set(withMessage(thread.value, message));

@@ -3,14 +3,19 @@ import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { LiveAnswer, LiveProgress } from '../chat/answers.js';
 import type { AnswerFigures, Message } from '../conversation/conversation.js';
+import { splitThinking, withoutThinking } from '../conversation/thinking.js';
 import { Observable, useObserved } from '../state/observable.js';
 import { useThrottled } from '../state/throttled.js';
 import { plain, threeDigits, whole } from '../texts/numbers.js';
+import { RatingButtons, RemoveMessageButton } from './answer-actions.js';
 import { IconButton } from './button.js';
+import { LeaveOutButton } from './context-note.js';
 import { CopyButton } from './copy-button.js';
 import { Icon } from './icons.js';
 import { MarkdownView } from './markdown-view.js';
+import { returnToMessageBox } from './message-box.js';
 import { useSession, useTexts } from './session.js';
+import { ThinkingView } from './thinking-view.js';
 
 interface AnswerProps {
   readonly message: Message;
@@ -27,7 +32,9 @@ export function AnswerView({ message, versions, isLast, isNear, choice }: Answer
   const say = useTexts();
   const live = useObserved(workbench.answers.live, (all) => all.get(message.id));
   const growing = useThrottled(live?.text ?? NOTHING);
+  const reasoningGrowing = useThrottled(live?.reasoning ?? NOTHING);
   const text = live === undefined ? message.text : growing;
+  const reasoning = (live === undefined ? message.reasoning : reasoningGrowing) ?? '';
   const isGrowing = live !== undefined;
   return (
     <article aria-label={message.model ?? say.assistant} aria-busy={isGrowing} data-state={message.state}>
@@ -36,27 +43,62 @@ export function AnswerView({ message, versions, isLast, isNear, choice }: Answer
         <span>{message.model ?? say.assistant}</span>
         {choice}
       </div>
-      {isNear ? <MarkdownView text={text} isGrowing={isGrowing} /> : <p class="plain-text">{text}</p>}
+      {reasoning !== '' && <ThinkingView text={reasoning} isGrowing={isGrowing && text === ''} />}
+      {isNear ? (
+        <AnswerText text={text} isGrowing={isGrowing} />
+      ) : (
+        <p class="plain-text" dir="auto">
+          {withoutThinking(text)}
+        </p>
+      )}
       {live !== undefined ? (
-        <Progress live={live} isEmpty={text === ''} />
+        <Progress live={live} isEmpty={text === '' && reasoning === ''} />
       ) : (
         <>
           <Remark message={message} isLast={isLast} />
           <div class={`actions ${isLast ? 'always' : ''}`}>
             {versions}
-            <CopyButton text={message.text} />
-            {message.state === 'complete' && (
+            <CopyButton text={withoutThinking(message.text)} />
+            {message.state === 'complete' && workbench.canRegenerate(message) && (
               <IconButton
                 icon="again"
                 label={say.regenerate}
-                onClick={() => void workbench.regenerate(message)}
+                onClick={() => {
+                  void workbench.regenerate(message);
+                  returnToMessageBox();
+                }}
               />
             )}
+            {message.text !== '' && <RatingButtons message={message} />}
+            {message.state !== 'streaming' && <RemoveMessageButton message={message} />}
             {message.figures !== undefined && <Figures figures={message.figures} />}
           </div>
         </>
       )}
     </article>
+  );
+}
+
+/** Thoughts folded, the rest drawn. */
+function AnswerText({
+  text,
+  isGrowing,
+}: {
+  readonly text: string;
+  readonly isGrowing: boolean;
+}): JSX.Element {
+  const parts = splitThinking(text, isGrowing);
+  return (
+    <>
+      {parts.map((part, index) => {
+        const isLast = isGrowing && index === parts.length - 1;
+        return part.kind === 'thinking' ? (
+          <ThinkingView key={index} text={part.text} isGrowing={isLast && part.isOpen} />
+        ) : (
+          <MarkdownView key={index} text={part.text} isGrowing={isLast} />
+        );
+      })}
+    </>
   );
 }
 
@@ -112,6 +154,10 @@ function Remark({
   const canContinue =
     isLast && !isElsewhere && message.text !== '' && (state !== 'complete' || finishReason === 'length');
   const { detail = '' } = failure ?? {};
+  const again = (): void => {
+    void workbench.regenerate(message);
+    returnToMessageBox();
+  };
   return (
     <div
       class={`remark ${failure === undefined ? '' : 'failure'}`}
@@ -123,22 +169,30 @@ function Remark({
       </p>
       <div class="row">
         {canContinue && (
-          <button type="button" class="plain small" onClick={() => void workbench.continueAnswer(message)}>
+          <button
+            type="button"
+            class="plain small"
+            onClick={() => {
+              void workbench.continueAnswer(message);
+              returnToMessageBox();
+            }}
+          >
             <Icon name="forward" />
             {say.continueAnswer}
           </button>
         )}
-        {state !== 'complete' && !isElsewhere && (
-          <button type="button" class="plain small" onClick={() => void workbench.regenerate(message)}>
+        {state !== 'complete' && !isElsewhere && workbench.canRegenerate(message) && (
+          <button type="button" class="plain small" onClick={again}>
             <Icon name="again" />
             {say.regenerate}
           </button>
         )}
         {failure?.kind === 'unauthorized' && (
-          <button type="button" class="plain small" onClick={() => dialog.set('preferences')}>
+          <button type="button" class="plain small" onClick={() => dialog.set('key')}>
             {say.enterKey}
           </button>
         )}
+        {failure?.kind === 'too-long' && isLast && <LeaveOutButton onDone={again} />}
       </div>
     </div>
   );

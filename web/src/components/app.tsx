@@ -3,18 +3,18 @@ import type { JSX } from 'preact';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { useObserved, useValue } from '../state/observable.js';
 import { languageTag } from '../texts/texts.js';
-import { Composer, MESSAGE_BOX, useIsAnswering } from './composer.js';
+import { Composer, useIsAnswering } from './composer.js';
 import { ConfirmDialog } from './confirm-dialog.js';
 import { ConnectionBanner } from './connection-banner.js';
-import { ConversationDialog } from './conversation-dialog.js';
 import { Header } from './header.js';
+import { KeyDialog, useKeyDialog } from './key-dialog.js';
+import { LazyDialog } from './lazy-dialog.js';
+import { MESSAGE_BOX } from './message-box.js';
 import { isNarrow, useNarrow } from './narrow.js';
-import { PersonasDialog } from './personas-dialog.js';
-import { PreferencesDialog } from './preferences-dialog.js';
 import { useSession, useTexts } from './session.js';
 import { useShortcuts } from './shortcuts.js';
-import { ShortcutsDialog } from './shortcuts-dialog.js';
 import { Sidebar, setSidebar } from './sidebar.js';
+import { StorageBanner } from './storage-banner.js';
 import { ThreadView } from './thread-view.js';
 
 export function App(): JSX.Element {
@@ -25,6 +25,7 @@ export function App(): JSX.Element {
   const isCovering = useNarrow();
   useDocument();
   useShortcuts();
+  useKeyDialog();
   const leaveSidebar = (): void => {
     if (isNarrow()) setSidebar(workbench, false);
     document.getElementById(MESSAGE_BOX)?.focus();
@@ -47,13 +48,12 @@ export function App(): JSX.Element {
       <main class="main" inert={isSidebarOpen && isCovering}>
         <Header />
         <ConnectionBanner />
+        <StorageBanner />
         <ThreadView />
         <Composer />
       </main>
-      {opened === 'conversation' && <ConversationDialog />}
-      {opened === 'preferences' && <PreferencesDialog />}
-      {opened === 'personas' && <PersonasDialog />}
-      {opened === 'shortcuts' && <ShortcutsDialog />}
+      <LazyDialog />
+      {opened === 'key' && <KeyDialog />}
       <ConfirmDialog />
       <Notice />
       <Announcer />

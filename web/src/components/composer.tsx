@@ -1,27 +1,35 @@
 /** Where messages are written. */
 import type { JSX } from 'preact';
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { usedTokens } from '../chat/context-room.js';
 import { Branches } from '../conversation/branches.js';
 import { useObserved, useValue } from '../state/observable.js';
 import { whole } from '../texts/numbers.js';
+import { AttachmentChips } from './attachment-views.js';
+import { IconButton } from './button.js';
+import { ContextNote } from './context-note.js';
+import { useDraft } from './draft.js';
+import { useFileDrop } from './file-drop.js';
+import { chooseFiles } from './files.js';
 import { useChosenModel } from './header.js';
 import { Icon } from './icons.js';
+import { MESSAGE_BOX } from './message-box.js';
 import { hasKeyboard, isSendKey } from './send-key.js';
 import { useSession, useTexts } from './session.js';
 
-export const MESSAGE_BOX = 'message-box';
-
 export function Composer(): JSX.Element {
-  const { workbench, proposal, editing } = useSession();
+  const { workbench, proposal, editing, dialog } = useSession();
   const say = useTexts();
   const area = useRef<HTMLTextAreaElement>(null);
-  const [text, setText] = useDraft();
+  const [draft, { change, attach, clear }] = useDraft();
+  const { text, attachments, refusals, isReading } = draft;
+  useFileDrop(attach);
   const isBusy = useIsAnswering();
   const proposed = useValue(proposal);
 
   useEffect(() => {
     if (proposed.count === 0) return;
-    setText(proposed.text);
+    change({ text: proposed.text });
     area.current?.focus();
   }, [proposed]);
   useLayoutEffect(() => {
@@ -31,12 +39,18 @@ export function Composer(): JSX.Element {
     current.style.height = `${current.scrollHeight}px`;
   }, [text]);
 
+  const trimmed = text.trim();
+  const isEmpty = trimmed === '' && attachments.length === 0;
   const send = (): void => {
-    const trimmed = text.trim();
-    if (trimmed === '' || isBusy) return;
-    setText('');
+    if (isEmpty || isBusy || isReading) return;
+    // Else it would be sent in vain, and the next thing typed might be the key.
+    if (workbench.server.view.value.connection === 'key-needed') {
+      dialog.set('key');
+      return;
+    }
+    clear();
     area.current?.focus();
-    void workbench.send(trimmed);
+    void workbench.send(trimmed, attachments);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     if (isSendKey(event)) {
@@ -57,20 +71,52 @@ export function Composer(): JSX.Element {
         send();
       }}
     >
+      <ContextNote />
       <div class="box">
+        <AttachmentChips
+          attachments={attachments}
+          onRemove={(gone) => {
+            change({ attachments: attachments.filter((other) => other !== gone) });
+            area.current?.focus();
+          }}
+        />
+        <div class="refusals" role="alert">
+          {refusals.map((refusal) => (
+            <p key={refusal}>{refusal}</p>
+          ))}
+        </div>
         <textarea
           id={MESSAGE_BOX}
           ref={area}
           rows={1}
+          dir="auto"
           value={text}
           aria-label={say.messageBox}
           aria-describedby="enter-hint"
           placeholder={say.messagePlaceholder}
           enterkeyhint={hasKeyboard() ? 'send' : 'enter'}
-          onInput={({ currentTarget }) => setText(currentTarget.value)}
+          onInput={({ currentTarget }) => change({ text: currentTarget.value })}
+          onPaste={(event) => {
+            const files = [...(event.clipboardData?.files ?? [])];
+            // A table from a spreadsheet comes as a picture too; then the text is meant.
+            if (files.length === 0 || event.clipboardData?.types.includes('text/plain') === true) return;
+            event.preventDefault();
+            attach(files);
+          }}
           onKeyDown={onKeyDown}
         />
         <div class="box-foot">
+          <IconButton
+            icon="clip"
+            label={isReading ? say.readingFiles : say.attach}
+            isDisabled={isReading}
+            onClick={() =>
+              void chooseFiles('', true).then((files) => {
+                attach(files);
+                area.current?.focus();
+              })
+            }
+          />
           <SystemChip />
           <ContextUse />
           <span class="off-screen" id="enter-hint">
@@ -92,7 +138,7 @@ export function Composer(): JSX.Element {
               class="send"
               aria-label={say.send}
               title={say.send}
-              disabled={text.trim() === ''}
+              disabled={isEmpty || isReading}
             >
               <Icon name="send" />
             </button>
@@ -101,17 +147,6 @@ export function Composer(): JSX.Element {
       </div>
     </form>
   );
-}
-
-/** What is written and not sent stays with its conversation. */
-function useDraft(): [string, (text: string) => void] {
-  const { workbench } = useSession();
-  const id = useObserved(workbench.thread, ({ conversation }) => conversation.id);
-  const [drafts, setDrafts] = useState<Readonly<Record<string, string>>>({});
-  return [
-    drafts[id] ?? '',
-    (text) => setDrafts((all) => ({ ...all, [workbench.thread.value.conversation.id]: text })),
-  ];
 }
 
 export function useIsAnswering(): boolean {
@@ -129,9 +164,8 @@ function ContextUse(): JSX.Element {
   const thread = useValue(workbench.thread);
   const models = useObserved(workbench.server.view, (view) => view.models);
   const model = useChosenModel();
-  const figures = new Branches(thread).path().findLast((message) => message.figures !== undefined)?.figures;
   const most = models.find(({ id }) => id === model)?.maxModelLength;
-  const used = figures === undefined ? 0 : figures.promptTokens + figures.completionTokens;
+  const used = usedTokens(thread);
   if (most === undefined || used === 0)
     return <span class="foot-note">{hasKeyboard() ? say.enterHint : ''}</span>;
   return (
@@ -145,10 +179,11 @@ function SystemChip(): JSX.Element {
   const { workbench, dialog } = useSession();
   const say = useTexts();
   const { system, personaId } = useObserved(workbench.thread, ({ conversation }) => conversation);
-  const persona = useValue(workbench.library.personas).find(({ id }) => id === personaId);
+  const own = useValue(workbench.library.personas).find(({ id }) => id === personaId);
+  const ready = Object.entries(say.readyPersonas).find(([id]) => id === personaId);
+  const name = own?.name ?? ready?.[1];
   const isSet = system.trim() !== '';
-  const label =
-    persona !== undefined ? say.personaInUse(persona.name) : isSet ? say.systemInUse : say.persona;
+  const label = name !== undefined ? say.personaInUse(name) : isSet ? say.systemInUse : say.persona;
   return (
     <button
       type="button"

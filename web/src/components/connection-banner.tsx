@@ -20,7 +20,7 @@ export function ConnectionBanner(): JSX.Element {
       {text !== '' && <span>{text}</span>}
       {text === '' && chatFault !== undefined && <span>{say.cannotChat(chatFault)}</span>}
       {connection === 'key-needed' && (
-        <button type="button" class="link" onClick={() => dialog.set('preferences')}>
+        <button type="button" class="link" onClick={() => dialog.set('key')}>
           {say.enterKey}
         </button>
       )}

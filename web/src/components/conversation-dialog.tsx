@@ -2,6 +2,7 @@
 import type { JSX } from 'preact';
 import { newId } from '../conversation/conversation.js';
 import { useObserved, useValue } from '../state/observable.js';
+import { readyPersonas } from '../texts/personas.js';
 import { Dialog } from './dialog.js';
 import { SamplingFields } from './sampling-fields.js';
 import { useSession, useTexts } from './session.js';
@@ -21,8 +22,10 @@ function SystemFields(): JSX.Element {
   const say = useTexts();
   const { system, personaId, title } = useObserved(workbench.thread, ({ conversation }) => conversation);
   const personas = useValue(workbench.library.personas);
+  const { language } = useValue(workbench.preferences);
+  const readyMade = readyPersonas(language, say);
   const choose = (id: string): void => {
-    const persona = personas.find((known) => known.id === id);
+    const persona = [...personas, ...readyMade].find((known) => known.id === id);
     void workbench.configure({ personaId: persona?.id ?? null, system: persona?.system ?? '' });
   };
   const saveAsPersona = async (): Promise<void> => {
@@ -48,6 +51,13 @@ function SystemFields(): JSX.Element {
                 {name}
               </option>
             ))}
+            <optgroup label={say.readyMade}>
+              {readyMade.map(({ id, name }) => (
+                <option key={id} value={id}>
+                  {name}
+                </option>
+              ))}
+            </optgroup>
           </select>
           <button type="button" class="plain small" onClick={() => dialog.set('personas')}>
             {say.managePersonas}
@@ -59,6 +69,7 @@ function SystemFields(): JSX.Element {
         <textarea
           id="system"
           rows={5}
+          dir="auto"
           value={system}
           placeholder={say.systemPlaceholder}
           onInput={({ currentTarget }) =>

@@ -3,6 +3,7 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { useObserved, useValue } from '../state/observable.js';
 import { IconButton } from './button.js';
+import { returnToMessageBox } from './message-box.js';
 import { ModelSelect } from './model-select.js';
 import { useSession, useTexts } from './session.js';
 import { RenameField, setSidebar } from './sidebar.js';
@@ -26,6 +27,16 @@ export function Header(): JSX.Element {
           label={say.openSidebar}
           isExpanded={false}
           onClick={() => setSidebar(workbench, true)}
+        />
+      )}
+      {!isSidebarOpen && (
+        <IconButton
+          icon="plus"
+          label={say.newConversation}
+          onClick={() => {
+            workbench.openNew();
+            returnToMessageBox();
+          }}
         />
       )}
       <Title />
@@ -94,7 +105,7 @@ function Title(): JSX.Element {
   return (
     <h1 class="title">
       {isKept ? (
-        <button type="button" title={say.rename} onClick={() => setRenaming(true)}>
+        <button type="button" dir="auto" title={say.rename} onClick={() => setRenaming(true)}>
           {title}
         </button>
       ) : (

@@ -2,6 +2,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { type BlockLabels, drawBlock } from '../markdown/draw-block.js';
+import { markWide } from '../markdown/mark-wide.js';
 import { BlockCutter } from '../markdown/markdown.js';
 import { useSession, useTexts } from './session.js';
 
@@ -36,6 +37,15 @@ export function MarkdownView({ text, isGrowing }: MarkdownProps): JSX.Element {
     element?.addEventListener('click', onClick);
     return () => element?.removeEventListener('click', onClick);
   }, [say, notice]);
+  useEffect(() => {
+    const element = root.current;
+    if (element === null) return undefined;
+    // Formulas come a little after the text; their coming changes a size, as does every other cause of new widths.
+    const observer = new ResizeObserver(() => markWide(element));
+    observer.observe(element);
+    for (const block of element.children) observer.observe(block);
+    return () => observer.disconnect();
+  }, [blocks.length]);
   return (
     <div class="markdown" ref={root}>
       {blocks.map((source, index) => (
@@ -61,7 +71,7 @@ function Block({ source, labels, isGrowing }: BlockProps): JSX.Element {
   useLayoutEffect(() => {
     if (element.current !== null) drawBlock(element.current, source, labels, isGrowing);
   }, [source, labels, isGrowing]);
-  return <div class="block" ref={element} />;
+  return <div class="block" dir="auto" ref={element} />;
 }
 
 /** Without a secure context there is no clipboard object, and the old way must do. */

@@ -3,6 +3,7 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { newId, type Persona } from '../conversation/conversation.js';
 import { useValue } from '../state/observable.js';
+import { readyPersonas } from '../texts/personas.js';
 import { confirmAction } from './confirm-dialog.js';
 import { Dialog } from './dialog.js';
 import { Icon } from './icons.js';
@@ -12,6 +13,8 @@ export function PersonasDialog(): JSX.Element {
   const { workbench, dialog } = useSession();
   const say = useTexts();
   const personas = useValue(workbench.library.personas);
+  const { language } = useValue(workbench.preferences);
+  const readyMade = readyPersonas(language, say);
   const [edited, setEdited] = useState<Persona | undefined>(undefined);
   const use = (persona: Persona): void => {
     void workbench.configure({ personaId: persona.id, system: persona.system });
@@ -56,6 +59,29 @@ export function PersonasDialog(): JSX.Element {
             <Icon name="plus" />
             {say.addPersona}
           </button>
+          <h3>{say.readyMade}</h3>
+          <ul class="personas">
+            {readyMade.map((persona) => (
+              <li key={persona.id}>
+                <div class="persona-text">
+                  <strong>{persona.name}</strong>
+                  <span>{persona.system}</span>
+                </div>
+                <div class="row">
+                  <button type="button" class="primary small" onClick={() => use(persona)}>
+                    {say.usePersona}
+                  </button>
+                  <button
+                    type="button"
+                    class="plain small"
+                    onClick={() => setEdited({ ...persona, id: newId() })}
+                  >
+                    {say.adaptPersona}
+                  </button>
+                </div>
+              </li>
+            ))}
+          </ul>
         </>
       )}
     </Dialog>
@@ -87,6 +113,7 @@ function PersonaForm({
           id="persona-name"
           required
           maxLength={80}
+          dir="auto"
           value={name}
           placeholder={say.personaNamePlaceholder}
           onInput={({ currentTarget }) => setName(currentTarget.value)}
@@ -98,6 +125,7 @@ function PersonaForm({
           id="persona-system"
           required
           rows={8}
+          dir="auto"
           value={system}
           placeholder={say.personaSystemPlaceholder}
           onInput={({ currentTarget }) => setSystem(currentTarget.value)}

@@ -1,11 +1,11 @@
 /** What holds for all conversations: language, appearance, key, and the data as a whole. */
 import type { JSX } from 'preact';
-import { useState } from 'preact/hooks';
 import type { Language, Theme } from '../chat/preferences.js';
 import { useValue } from '../state/observable.js';
 import { confirmAction } from './confirm-dialog.js';
 import { Dialog } from './dialog.js';
-import { chooseFile, saveFile } from './files.js';
+import { chooseFile, saveAll } from './files.js';
+import { KeyField } from './key-field.js';
 import { useSession, useTexts } from './session.js';
 
 export function PreferencesDialog(): JSX.Element {
@@ -65,64 +65,9 @@ function Choice<T extends string>({ name, legend, value, options, onChange }: Ch
   );
 }
 
-function KeyField(): JSX.Element {
-  const { workbench, key } = useSession();
-  const say = useTexts();
-  const { value, isKept } = useValue(key);
-  const [text, setText] = useState(value);
-  const [isShown, setShown] = useState(false);
-  const save = (): void => {
-    key.set({ value: text.trim(), isKept });
-    void workbench.server.refresh();
-  };
-  return (
-    <form
-      class="field"
-      onSubmit={(event) => {
-        event.preventDefault();
-        save();
-      }}
-    >
-      <label for="api-key">{say.apiKey}</label>
-      <div class="row">
-        <input
-          id="api-key"
-          {...(isShown ? { type: 'text' } : { type: 'password' })}
-          autocomplete="off"
-          spellcheck={false}
-          value={text}
-          aria-describedby="api-key-hint"
-          onInput={({ currentTarget }) => setText(currentTarget.value)}
-          onChange={save}
-        />
-        <button type="button" class="plain small" onClick={() => setShown(!isShown)}>
-          {isShown ? say.hideKey : say.showKey}
-        </button>
-        <button type="submit" class="primary small">
-          {say.save}
-        </button>
-      </div>
-      <label class="tick">
-        <input
-          type="checkbox"
-          checked={isKept}
-          onChange={({ currentTarget }) => key.set({ value: text.trim(), isKept: currentTarget.checked })}
-        />
-        {say.keepKey}
-      </label>
-      <p class="hint" id="api-key-hint">
-        {say.apiKeyHint}
-      </p>
-    </form>
-  );
-}
-
 function DataButtons(): JSX.Element {
   const { workbench, notice } = useSession();
   const say = useTexts();
-  const exportAll = async (): Promise<void> => {
-    saveFile(`xinghe-${new Date().toISOString().slice(0, 10)}.json`, await workbench.library.exportAll());
-  };
   const importFile = async (): Promise<void> => {
     const text = await chooseFile('.json,application/json');
     if (text === undefined) return;
@@ -139,7 +84,7 @@ function DataButtons(): JSX.Element {
     <fieldset class="field">
       <legend>{say.data}</legend>
       <div class="row wrap">
-        <button type="button" class="plain small" onClick={() => void exportAll()}>
+        <button type="button" class="plain small" onClick={() => void saveAll(workbench)}>
           {say.exportAll}
         </button>
         <button type="button" class="plain small" onClick={() => void importFile()}>

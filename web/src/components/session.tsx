@@ -3,14 +3,17 @@ import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
 import type { ApiKey } from '../chat/preferences.js';
 import type { Workbench } from '../chat/workbench.js';
+import type { StorageFault } from '../conversation/lasting-storage.js';
 import { Observable, useObserved } from '../state/observable.js';
 import { type Texts, texts } from '../texts/texts.js';
 
-export type DialogName = 'conversation' | 'preferences' | 'personas' | 'shortcuts';
+export type DialogName = 'conversation' | 'preferences' | 'personas' | 'shortcuts' | 'key';
 
 export interface Session {
   readonly workbench: Workbench;
   readonly key: Observable<ApiKey>;
+  /** What keeps the browser from keeping; undefined: nothing. */
+  readonly storageFault: Observable<StorageFault | undefined>;
   readonly dialog: Observable<DialogName | undefined>;
   /** A short word at the foot of the page, and to screen readers. */
   readonly notice: Observable<string>;
@@ -23,10 +26,15 @@ export interface Session {
   readonly editing: Observable<string | undefined>;
 }
 
-export function createSession(workbench: Workbench, key: Observable<ApiKey>): Session {
+export function createSession(
+  workbench: Workbench,
+  key: Observable<ApiKey>,
+  storageFault: Observable<StorageFault | undefined>,
+): Session {
   return {
     workbench,
     key,
+    storageFault,
     dialog: new Observable<DialogName | undefined>(undefined),
     notice: new Observable(''),
     announcement: new Observable(''),

@@ -1,6 +1,6 @@
 /** Keys that work everywhere on the page. */
 import { useEffect } from 'preact/hooks';
-import { MESSAGE_BOX } from './composer.js';
+import { MESSAGE_BOX } from './message-box.js';
 import { isNarrow } from './narrow.js';
 import { useSession } from './session.js';
 import { setSidebar } from './sidebar.js';

@@ -154,11 +154,18 @@ function Entry({ conversation, isOpen, onLeave }: EntryProps): JSX.Element {
         onDblClick={() => setRenaming(true)}
       >
         {isBusy && <span class="pulse" aria-hidden="true" />}
-        <span class="entry-text">{title}</span>
+        {conversation.isPinned === true && <Icon name="pin" />}
+        <span class="entry-text" dir="auto">
+          {title}
+        </span>
       </button>
       <Menu
         label={say.actionsFor(title)}
         items={[
+          {
+            label: conversation.isPinned === true ? say.unpin : say.pin,
+            run: () => void workbench.pin(id, conversation.isPinned !== true),
+          },
           { label: say.rename, run: () => setRenaming(true) },
           { label: say.exportMarkdown, run: () => void exportAs('md') },
           { label: say.exportJson, run: () => void exportAs('json') },
@@ -189,6 +196,7 @@ export function RenameField({ title, onDone }: RenameFieldProps): JSX.Element {
   return (
     <input
       class="rename"
+      dir="auto"
       ref={input}
       aria-label={say.newTitle}
       defaultValue={title}
@@ -229,10 +237,23 @@ const DAY_MS = 86_400_000;
 function groupByDay(conversations: readonly Conversation[], say: Texts): [string, Conversation[]][] {
   const midnight = new Date().setHours(0, 0, 0, 0);
   const groups = new Map<string, Conversation[]>();
-  for (const conversation of conversations) {
+  const isPinned = ({ isPinned: pinned }: Conversation): boolean => pinned === true;
+  const pinnedFirst = [
+    ...conversations.filter(isPinned),
+    ...conversations.filter((conversation) => !isPinned(conversation)),
+  ];
+  for (const conversation of pinnedFirst) {
     const age = midnight - conversation.updatedAt;
     const name =
-      age <= 0 ? say.today : age <= DAY_MS ? say.yesterday : age <= 7 * DAY_MS ? say.lastWeek : say.earlier;
+      conversation.isPinned === true
+        ? say.pinned
+        : age <= 0
+          ? say.today
+          : age <= DAY_MS
+            ? say.yesterday
+            : age <= 7 * DAY_MS
+              ? say.lastWeek
+              : say.earlier;
     const group = groups.get(name);
     if (group === undefined) groups.set(name, [conversation]);
     else group.push(conversation);

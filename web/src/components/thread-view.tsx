@@ -1,6 +1,7 @@
 /** The conversation, held at its end while answers grow, unless the reader has scrolled away. */
-import type { JSX } from 'preact';
+import { Fragment, type JSX } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { readPart } from '../chat/context-room.js';
 import { Branches } from '../conversation/branches.js';
 import { useValue } from '../state/observable.js';
 import { IconButton } from './button.js';
@@ -16,6 +17,10 @@ export function ThreadView(): JSX.Element {
   const say = useTexts();
   const thread = useValue(workbench.thread);
   const turns = useMemo(() => new Branches(thread).turns(), [thread]);
+  const { leftOut } = readPart(
+    thread,
+    turns.map(({ message }) => message),
+  );
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const isHeld = useRef(true);
@@ -49,12 +54,15 @@ export function ThreadView(): JSX.Element {
             <Welcome />
           ) : (
             turns.map((turn, index) => (
-              <TurnView
-                key={turn.message.parent ?? ''}
-                turn={turn}
-                isLast={index === turns.length - 1}
-                scroller={scroller}
-              />
+              <Fragment key={turn.message.parent ?? ''}>
+                {index > 0 && index === leftOut && <p class="left-out-border">{say.readsFromHere}</p>}
+                <TurnView
+                  turn={turn}
+                  isLast={index === turns.length - 1}
+                  isLeftOut={index < leftOut}
+                  scroller={scroller}
+                />
+              </Fragment>
             ))
           )}
         </div>

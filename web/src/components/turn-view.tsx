@@ -12,28 +12,31 @@ import { Versions } from './versions.js';
 interface TurnProps {
   readonly turn: Turn;
   readonly isLast: boolean;
+  /** The model does not read it any more. */
+  readonly isLeftOut: boolean;
   readonly scroller: RefObject<HTMLElement | null>;
 }
 
-export function TurnView({ turn, isLast, scroller }: TurnProps): JSX.Element {
+export function TurnView({ turn, isLast, isLeftOut, scroller }: TurnProps): JSX.Element {
   const { message, shown } = turn;
   const element = useRef<HTMLDivElement>(null);
   const isNear = useNear(element, scroller, isLast);
+  const kept = isLeftOut ? 'left-out' : '';
   const versions = <Versions turn={turn} />;
   if (message.role === 'user')
     return (
-      <div class="turn question" ref={element}>
+      <div class={`turn question ${kept}`} ref={element}>
         <QuestionView message={message} versions={versions} isNear={isNear} />
       </div>
     );
   if (shown.length === 1)
     return (
-      <div class="turn answer" ref={element}>
+      <div class={`turn answer ${kept}`} ref={element}>
         <AnswerView message={message} versions={versions} isLast={isLast} isNear={isNear} />
       </div>
     );
   return (
-    <div class="turn comparison" ref={element}>
+    <div class={`turn comparison ${kept}`} ref={element}>
       <div class="columns">
         {shown.map((answer) => (
           <div class={`column ${answer.id === message.id ? 'chosen' : ''}`} key={answer.id}>

@@ -14,6 +14,16 @@ export interface AnswerFigures {
   readonly firstTextMs: number | undefined;
 }
 
+/** A text file that came with a question. */
+export interface Attachment {
+  readonly name: string;
+  readonly text: string;
+  /** As the server counted them, or an estimate. */
+  readonly tokens: number;
+}
+
+export type Rating = 'good' | 'bad';
+
 export interface Message {
   readonly id: string;
   readonly conversationId: string;
@@ -23,7 +33,14 @@ export interface Message {
   readonly text: string;
   /** Milliseconds since 1970. Among messages of one parent it gives their order. */
   readonly createdAt: number;
+  /** Questions only. */
+  readonly attachments?: readonly Attachment[] | undefined;
   /** All below: answers only. */
+  /** What the model thought before it answered, where the server sends it apart from the text. */
+  readonly reasoning?: string | undefined;
+  readonly rating?: Rating | undefined;
+  /** The conversation's `readsFrom` when it was asked for. */
+  readonly readsFrom?: string | undefined;
   readonly model?: string | undefined;
   readonly state?: AnswerState | undefined;
   readonly finishReason?: string | undefined;
@@ -48,6 +65,10 @@ export interface Conversation {
   /** A second model that answers beside it. */
   readonly comparedModel: string | null;
   readonly sampling: Sampling;
+  /** It stands above the others in the list. Absent: it does not. */
+  readonly isPinned?: boolean | undefined;
+  /** The first message that the model still reads; older ones are left out. Absent: all are read. */
+  readonly readsFrom?: string | undefined;
   /** Of each parent's messages the chosen one, '' standing for no parent. Default: the newest. */
   readonly selected: Readonly<Record<string, string>>;
 }

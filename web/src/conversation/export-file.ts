@@ -4,13 +4,16 @@ import { readSampling } from '../api/sampling.js';
 import { Branches } from './branches.js';
 import {
   type AnswerState,
+  type Attachment,
   type Conversation,
   type Message,
   newId,
   type Persona,
+  type Rating,
   type Thread,
   titleFrom,
 } from './conversation.js';
+import { withoutThinking } from './thinking.js';
 
 const FORMAT = 'xinghe-conversations';
 const VERSION = 1;
@@ -21,18 +24,27 @@ export interface ExportLabels {
   readonly system: string;
 }
 
-/** What is shown now, other versions left out. */
+/** What is shown now, other versions and thoughts left out. */
 export function toMarkdown(thread: Thread, labels: ExportLabels): string {
   const { title, system } = thread.conversation;
   const parts = [`# ${title}`];
   if (system.trim() !== '') parts.push(`## ${labels.system}`, system.trim());
   for (const { shown } of new Branches(thread).turns())
-    for (const { role, text, model } of shown)
+    for (const { role, text, model, rating, attachments = [] } of shown) {
+      const mark = rating === undefined ? '' : rating === 'good' ? ' · 👍' : ' · 👎';
       parts.push(
-        `## ${role === 'user' ? labels.user : labels.assistant}${model === undefined ? '' : ` · ${model}`}`,
-        text.trim(),
+        `## ${role === 'user' ? labels.user : labels.assistant}${model === undefined ? '' : ` · ${model}`}${mark}`,
+        ...attachments.map(attachmentMarkdown),
+        role === 'user' ? text.trim() : withoutThinking(text),
       );
+    }
   return `${parts.join('\n\n')}\n`;
+}
+
+function attachmentMarkdown({ name, text }: Attachment): string {
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(({ 0: run }) => run.length));
+  const fence = '`'.repeat(longest + 1);
+  return `**${name}**\n\n${fence}\n${text.trimEnd()}\n${fence}`;
 }
 
 /** Everything, other versions too. */
@@ -76,6 +88,8 @@ function readThread(entry: unknown): Thread {
     newIds.set(old, known);
     return known;
   };
+  const renamedOrNone = (id: unknown): string | undefined =>
+    typeof id === 'string' ? renamed(id) : undefined;
   const entries = asList(field(entry, 'messages'));
   const messages = entries.map((message): Message => {
     const role = asText(field(message, 'role')) === 'assistant' ? 'assistant' : 'user';
@@ -87,11 +101,15 @@ function readThread(entry: unknown): Thread {
       text: asText(field(message, 'text')) ?? '',
       createdAt: asNumber(field(message, 'createdAt')) ?? 0,
     };
-    if (role === 'user') return { ...common, role };
+    if (role === 'user')
+      return { ...common, role, attachments: readAttachments(field(message, 'attachments')) };
     return {
       ...common,
       role,
       model: asText(field(message, 'model')),
+      reasoning: asText(field(message, 'reasoning')),
+      rating: readRating(field(message, 'rating')),
+      readsFrom: renamedOrNone(field(message, 'readsFrom')),
       state: readState(field(message, 'state')),
       finishReason: asText(field(message, 'finishReason')),
       figures: readFigures(field(message, 'figures')),
@@ -111,6 +129,8 @@ function readThread(entry: unknown): Thread {
     model: asText(field(entry, 'model')) ?? null,
     comparedModel: asText(field(entry, 'comparedModel')) ?? null,
     sampling: readSampling(field(entry, 'sampling')),
+    isPinned: asBoolean(field(entry, 'isPinned')),
+    readsFrom: renamedOrNone(field(entry, 'readsFrom')),
     selected: Object.fromEntries(
       Object.entries(typeof selected === 'object' && selected !== null ? selected : {}).map(
         ([parent, child]) => [parent === '' ? '' : renamed(parent), renamed(child)],
@@ -131,6 +151,20 @@ function readState(value: unknown): AnswerState {
     default:
       return 'complete';
   }
+}
+
+function readRating(value: unknown): Rating | undefined {
+  return value === 'good' || value === 'bad' ? value : undefined;
+}
+
+function readAttachments(value: unknown): Attachment[] | undefined {
+  const found = asList(value).flatMap((entry): Attachment[] => {
+    const name = asText(field(entry, 'name'));
+    const text = asText(field(entry, 'text'));
+    if (name === undefined || text === undefined) return [];
+    return [{ name, text, tokens: asNumber(field(entry, 'tokens')) ?? 0 }];
+  });
+  return found.length === 0 ? undefined : found;
 }
 
 function readFigures(value: unknown): Message['figures'] {

@@ -45,6 +45,12 @@ class IndexedDbStorage implements ConversationStorage {
     });
   }
 
+  removeMessages(ids: readonly string[]): Promise<void> {
+    return this.#change(['messages'], (store) => {
+      for (const id of ids) store('messages').delete(id);
+    });
+  }
+
   remove(conversationId: string): Promise<void> {
     return this.#change(['conversations', 'messages'], (store) => {
       store('conversations').delete(conversationId);

@@ -6,6 +6,7 @@ export interface ConversationStorage {
   messages(conversationId: string): Promise<Message[]>;
   /** Adds or replaces, all or nothing. */
   save(conversations: readonly Conversation[], messages: readonly Message[]): Promise<void>;
+  removeMessages(ids: readonly string[]): Promise<void>;
   /** The conversation and its messages. */
   remove(conversationId: string): Promise<void>;
   /** Conversations with a message that contains the text, whatever the case. */
@@ -33,6 +34,10 @@ export class MemoryStorage implements ConversationStorage {
   async save(conversations: readonly Conversation[], messages: readonly Message[]): Promise<void> {
     for (const conversation of conversations) this.#conversations.set(conversation.id, conversation);
     for (const message of messages) this.#messages.set(message.id, message);
+  }
+
+  async removeMessages(ids: readonly string[]): Promise<void> {
+    for (const id of ids) this.#messages.delete(id);
   }
 
   async remove(conversationId: string): Promise<void> {

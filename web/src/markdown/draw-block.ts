@@ -29,6 +29,7 @@ export function drawBlock(
     decorateCode(code, labels, isGrowing);
   for (const table of fragment.querySelectorAll('table')) wrap(table, 'table-scroll', true);
   for (const formula of fragment.querySelectorAll<HTMLElement>('.math')) drawFormula(formula);
+  for (const list of fragment.querySelectorAll('ol')) makeRoomForNumbers(list);
   element.replaceChildren(fragment);
 }
 
@@ -37,6 +38,7 @@ function decorateCode(code: HTMLElement, labels: BlockLabels, isGrowing: boolean
   if (pre === null) return;
   const language = /language-(\S+)/.exec(code.className)?.[1] ?? '';
   const box = wrap(pre, 'code-box', false);
+  box.dir = 'ltr';
   const head = document.createElement('div');
   head.className = 'code-head';
   const name = document.createElement('span');
@@ -57,6 +59,12 @@ function decorateCode(code: HTMLElement, labels: BlockLabels, isGrowing: boolean
     const markup = highlight(text, language);
     if (markup !== undefined) code.replaceChildren(sanitize(markup));
   });
+}
+
+/** Three digits and more stand further out than the style sheet's padding is wide. */
+function makeRoomForNumbers(list: HTMLOListElement): void {
+  const digits = String(list.start + list.children.length - 1).length;
+  if (digits > 2) list.style.paddingInlineStart = `${0.6 * digits + 1}em`;
 }
 
 function wrap(inner: Element, className: string, isFocusable: boolean): HTMLElement {

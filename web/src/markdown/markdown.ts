@@ -1,9 +1,11 @@
 /** Markdown to HTML text, not sanitised yet, and the borders of its blocks. Without a browser. */
 import MarkdownIt from 'markdown-it';
 import { addMathRules, CUTTING } from './math-rules.js';
+import { addTaskLists } from './task-lists.js';
 
 const markdown = new MarkdownIt('default', { html: false, linkify: true, breaks: true, typographer: false });
 addMathRules(markdown);
+addTaskLists(markdown);
 // Bare words such as main.rs are no addresses.
 markdown.linkify.set({ fuzzyLink: false, fuzzyEmail: false });
 // The page loads nothing from elsewhere: a picture is a link to it.

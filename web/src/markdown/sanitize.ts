@@ -21,7 +21,7 @@ const CONFIG: Config & { RETURN_DOM_FRAGMENT: true } = {
 
 /** Classes that the style sheet gives meaning to; others could dress text up as a part of the page. */
 const KNOWN_CLASS =
-  /^(?:math|display|align-(?:center|right)|language-[\w+#.-]{1,30}|hljs-[\w-]{1,30}|[\w]+_)$/;
+  /^(?:math|display|task|done|task-item|align-(?:center|right)|language-[\w+#.-]{1,30}|hljs-[\w-]{1,30}|[\w]+_)$/;
 
 export type Sanitize = (html: string) => DocumentFragment;
 

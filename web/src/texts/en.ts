@@ -11,6 +11,9 @@ export const en = {
   noConversations: 'What you ask appears here. It stays in this browser.',
   today: 'Today',
   yesterday: 'Yesterday',
+  pinned: 'Pinned',
+  pin: 'Pin',
+  unpin: 'Unpin',
   lastWeek: 'Last 7 days',
   earlier: 'Earlier',
   openSidebar: 'Show the list of conversations',
@@ -67,6 +70,18 @@ export const en = {
 
   messageBox: 'Your message',
   messagePlaceholder: 'Write a message…',
+  attach: 'Attach text files',
+  readingFiles: 'Reading the files…',
+  attachments: 'Attached files',
+  removeAttachment: (name: string) => `Remove ${name}`,
+  fileRefused: (name: string, reason: string) => `${name} was not attached: ${reason}`,
+  fileNotText: 'it is not a text file.',
+  fileTooLarge: (megabytes: string, most: string) =>
+    `it has ${megabytes} MB, and ${most} MB is the most that is read.`,
+  fileTooLong: (tokens: string, room: string) =>
+    `it takes ${tokens} tokens, and the model has room for ${room}.`,
+  fileUnreadable: 'it cannot be read.',
+  fileEmpty: 'there is nothing in it.',
   send: 'Send',
   stop: 'Stop',
   enterHint: 'Enter sends, Shift + Enter makes a new line',
@@ -87,6 +102,13 @@ export const en = {
   sendEdited: 'Send again',
   regenerate: 'Answer again',
   continueAnswer: 'Continue',
+  rateGood: 'Good answer',
+  rateBad: 'Bad answer',
+  removeMessage: 'Delete message',
+  confirmRemoveMessage: (count: number) =>
+    count === 1
+      ? 'Delete this message? This cannot be undone.'
+      : `Delete this message and ${count - 1} that belong to it? This cannot be undone.`,
   previousVersion: 'Previous version',
   nextVersion: 'Next version',
   versionOf: (index: number, count: number) => `${index} / ${count}`,
@@ -94,6 +116,8 @@ export const en = {
   chosenAnswer: 'The conversation continues with this one',
 
   thinking: 'Reading the question…',
+  thinkingNow: 'Thinking…',
+  thought: 'Thoughts',
   answering: 'Answering…',
   answerDone: (tokens: number) => `Answer complete, ${tokens} tokens`,
   answerStopped: 'Answer stopped',
@@ -126,7 +150,17 @@ export const en = {
   connectionReturned: 'The server is back.',
   cannotChat: (reason: string) => `This model cannot chat. ${reason}`,
   contextUse: (used: string, all: string) => `Context ${used} / ${all}`,
+  contextNearlyFull: 'The context is nearly full.',
+  leaveOutOldest: 'Leave out the oldest turns',
+  leftOut: (count: number) =>
+    count === 1
+      ? 'The model does not read the oldest message.'
+      : `The model does not read the ${count} oldest messages.`,
+  readAllAgain: 'Read them again',
+  readsFromHere: 'The model reads from here on',
+  nothingToLeaveOut: 'There is nothing older to leave out; make the last message shorter.',
   connectionKeyNeeded: 'This server asks for an API key.',
+  keyRefused: 'The server does not accept this key.',
 
   systemText: 'System text',
   systemPlaceholder: 'What the model should know or keep to in this conversation',
@@ -138,6 +172,16 @@ export const en = {
   addPersona: 'New persona',
   usePersona: 'Use',
   noPersonas: 'A persona is a name and a system text that you can give to any conversation.',
+  readyMade: 'Ready-made',
+  adaptPersona: 'Adapt',
+  readyPersonas: {
+    'ready-teacher': 'Patient teacher',
+    'ready-programmer': 'Careful programmer',
+    'ready-translator': 'Chinese–English translator',
+    'ready-editor': 'Editor',
+    'ready-summary': 'Summaries',
+    'ready-interviewer': 'Interview practice',
+  },
   personaNamePlaceholder: 'For example: patient teacher',
   personaSystemPlaceholder: 'You are…',
   saveAsPersona: 'Save as a persona',
@@ -188,8 +232,9 @@ export const en = {
   importFailed: (reason: string) => `This file is no export of this page: ${reason}`,
   removeAll: 'Delete all',
   confirmRemoveAll: 'Delete all conversations and personas in this browser? This cannot be undone.',
-  notKept: 'This browser keeps no data for this page: conversations are lost when it is closed.',
-  storageFailed: 'Could not write to the browser’s storage.',
+  storageClosed: 'This browser keeps nothing for this page: conversations are lost when it is closed.',
+  storageFull:
+    'The browser’s storage takes no more: what is new is lost when the page is closed. Export it, or delete old conversations.',
 
   shortcutList: [
     { keys: ['Enter'], does: 'Send' },

@@ -66,6 +66,7 @@ export function ggufScheme(
   return {
     float32Vectors: true,
     ...(factors !== undefined && { factors }),
+    knows: (name) => SKIPPED.has(name) || byName.has(layerPattern(name).pattern),
     fromPublished(tensors) {
       const own = new Map<string, TensorView>();
       const names = new Map<string, string>();

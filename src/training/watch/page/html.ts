@@ -26,6 +26,7 @@ export const pageHtml = `<!doctype html>
   </div>
 </header>
 <main>
+  <nav class="runs hidden" id="runs"></nav>
   <section class="figures" id="figures"></section>
   <section class="card large" aria-labelledby="loss-title">
     <div class="card-head">
@@ -33,6 +34,7 @@ export const pageHtml = `<!doctype html>
       <div class="controls">
         <label><input type="checkbox" id="log-x"> <span data-text="logX"></span></label>
         <label><input type="checkbox" id="log-y"> <span data-text="logY"></span></label>
+        <label><input type="checkbox" id="shows-all"> <span data-text="showsAll"></span></label>
         <label><span data-text="smoothing"></span> <input type="range" id="smoothing" min="0" max="99" step="1" value="80"></label>
       </div>
     </div>
@@ -50,6 +52,10 @@ export const pageHtml = `<!doctype html>
     <div class="card-head"><h2 id="samples-title" data-text="samples"></h2></div>
     <div id="samples" class="samples"></div>
   </section>
+  <details class="card setup">
+    <summary><h2 data-text="setup"></h2></summary>
+    <div id="setup" class="scroll"></div>
+  </details>
 </main>
 <noscript>This page needs JavaScript. 本页面需要 JavaScript。</noscript>
 </body>

@@ -21,6 +21,7 @@ header{display:grid;grid-template-columns:1fr auto;gap:12px 16px;margin-bottom:1
 [data-state=live] .dot{background:var(--good)}
 [data-state=live] .dot{animation:pulse 2s ease-in-out infinite}
 [data-state=ended] .dot{background:var(--soft)}
+[data-state=stopped] .dot{background:var(--bad)}
 @keyframes pulse{50%{opacity:.35}}
 @media (prefers-reduced-motion:reduce){.dot{animation:none!important}#bar-fill{transition:none!important}}
 .tools{display:flex;gap:8px;align-items:start}
@@ -62,5 +63,21 @@ input[type=range]{width:110px}
 .sample small{color:var(--soft)}
 .sample p{white-space:pre-wrap;overflow-wrap:anywhere}
 .sample .prompt{color:var(--soft)}
+.beyond{stroke:var(--card);stroke-width:1}
+.runs{display:flex;flex-wrap:wrap;gap:8px 24px;justify-content:space-between;align-items:center;margin-bottom:12px;font-size:13.5px}
+.run-boxes{display:flex;flex-wrap:wrap;gap:6px 18px;min-width:0}
+.runs label{display:inline-flex;align-items:center;gap:7px;min-width:0;overflow-wrap:anywhere}
+.swatch{flex:none;width:16px;border-top:3px solid var(--color)}
+.swatch.dashed{border-top-style:dashed}
+select{font:inherit;color:var(--ink);background:var(--card);border:1px solid var(--line);border-radius:8px;padding:3px 8px;min-width:0;max-width:100%}
+.setup summary{cursor:pointer}
+.setup summary h2{display:inline}
+.scroll{overflow-x:auto;margin-top:10px}
+.setup table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums;min-width:100%}
+.setup :is(th,td){padding:3px 14px 3px 0;text-align:start;vertical-align:top;border-bottom:1px solid var(--line);font-weight:400}
+.setup tbody th{color:var(--soft);white-space:nowrap}
+.setup thead th{font-weight:600;overflow-wrap:anywhere}
+.setup td{overflow-wrap:anywhere;min-width:9em}
+.setup .differs :is(th,td){background:color-mix(in srgb,var(--warn) 12%,transparent);color:var(--ink)}
 .hidden{display:none}
 `;

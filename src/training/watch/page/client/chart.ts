@@ -1,4 +1,6 @@
 /** A line chart or a stack of areas in SVG, read by mouse, touch and arrow keys. */
+import { areaPath, edgeMark, linePath, stackUp } from './chart-paths.js';
+import { type ChartRange, chartRange } from './chart-range.js';
 import { makeScale, type Scale } from './scale.js';
 
 export interface Series {
@@ -7,6 +9,7 @@ export interface Series {
   readonly color: string;
   readonly values: readonly (number | null)[];
   readonly faint?: boolean;
+  readonly isDashed?: boolean;
   /** Shown in the tip under this name only; default true. */
   readonly inLegend?: boolean;
 }
@@ -16,16 +19,27 @@ export interface ChartPoint {
   readonly y: number;
   readonly title: string;
   readonly isStrong: boolean;
+  /** Default: that of all points. */
+  readonly color?: string;
 }
 
 export interface ChartContent {
   readonly x: readonly number[];
   readonly series: readonly Series[];
-  readonly points?: { readonly name: string; readonly color: string; readonly values: readonly ChartPoint[] };
+  readonly points?: {
+    readonly name: string;
+    /** What a large one means. */
+    readonly strongName: string;
+    readonly color: string;
+    readonly values: readonly ChartPoint[];
+  };
   readonly stacked?: boolean;
   readonly fromZero?: boolean;
   readonly logX?: boolean;
   readonly logY?: boolean;
+  /** Show outliers too, however flat the others become; default: they are marked at the edge. */
+  readonly showsAll?: boolean;
+  readonly beyondText: (count: number, farthest: string) => string;
   readonly format: (value: number) => string;
   readonly formatX: (value: number) => string;
   /** Read out for the chart as a whole. */
@@ -73,16 +87,17 @@ export class Chart {
     const content = this.#content;
     const { width, height } = this.#size;
     if (content === undefined || width < 80) return;
-    const stack = content.stacked === true ? stackUp(content.series) : undefined;
-    const drawn = stack ?? content.series.map(({ values }) => values);
-    const yRange = rangeOf(drawn, content);
+    const own = content.series.map(({ values }) => values);
+    const stack = content.stacked === true ? stackUp(own) : undefined;
+    const drawn = stack ?? own;
+    const yRange = rangeOf(stack?.slice(-1) ?? own, content);
     const hasData = content.x.length > 0 && yRange !== undefined;
     this.#empty.textContent = content.emptyText;
     this.#empty.classList.toggle('hidden', hasData);
     this.#svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
     this.#svg.setAttribute('aria-label', content.label);
     this.#svg.replaceChildren();
-    this.#drawLegend(content, hasData);
+    this.#drawLegend(content, hasData ? yRange : undefined);
     if (!hasData) return;
     const right = width - margin.right;
     const bottom = height - margin.bottom;
@@ -95,10 +110,12 @@ export class Chart {
     );
     const yScale = makeScale(yRange.low, yRange.high, content.logY === true, height / 42);
     const toX = (value: number): number => margin.left + xScale.place(value) * (right - margin.left);
-    const toY = (value: number): number => bottom - yScale.place(value) * (bottom - margin.top);
+    // What lies beyond is drawn along the edge, with a mark.
+    const toY = (value: number): number =>
+      bottom - Math.min(1, Math.max(0, yScale.place(value))) * (bottom - margin.top);
     this.#toX = toX;
     this.#drawAxes(content, xScale, yScale, toX, toY);
-    for (const [index, { color, faint }] of content.series.entries()) {
+    for (const [index, { color, faint, isDashed }] of content.series.entries()) {
       const values = drawn[index] ?? [];
       if (stack !== undefined) {
         const below = index === 0 ? content.x.map(() => 0) : (drawn[index - 1] ?? []);
@@ -115,15 +132,17 @@ export class Chart {
           'stroke-width': faint === true ? '1' : '2',
           'stroke-opacity': faint === true ? '.35' : '1',
           'stroke-linejoin': 'round',
+          ...(isDashed === true && { 'stroke-dasharray': '6 4' }),
         });
     }
-    for (const { x, y, title, isStrong } of content.points?.values ?? []) {
+    if (yRange.beyond > 0) this.#drawBeyond(content, drawn, yScale, toX);
+    for (const { x, y, title, isStrong, color } of content.points?.values ?? []) {
       if (x < xScale.low || !Number.isFinite(y)) continue;
       const dot = this.#add('circle', {
         cx: toX(x).toFixed(1),
         cy: toY(y).toFixed(1),
         r: isStrong ? '5' : '3.5',
-        fill: `var(${content.points?.color ?? '--s2'})`,
+        fill: `var(${color ?? content.points?.color ?? '--s2'})`,
         stroke: 'var(--card)',
         'stroke-width': '1.5',
         class: 'evaluation-point',
@@ -132,6 +151,40 @@ export class Chart {
       if (dot.firstChild !== null) dot.firstChild.textContent = title;
     }
     this.#drawChosen();
+  }
+
+  /** Marks along the edges, few enough to be told apart. */
+  #drawBeyond(
+    content: ChartContent,
+    drawn: readonly (readonly (number | null)[])[],
+    { low, high }: Scale,
+    toX: (value: number) => number,
+  ): void {
+    const places = new Set<string>();
+    const mark = (x: number, value: number | null | undefined, color: string): void => {
+      if (value == null || !Number.isFinite(value) || (value >= low && value <= high)) return;
+      const isAbove = value > high;
+      const place = `${isAbove} ${Math.round(toX(x) / 9)}`;
+      if (places.has(place)) return;
+      places.add(place);
+      const y = isAbove ? margin.top : this.#size.height - margin.bottom;
+      const triangle = this.#add('path', {
+        class: 'beyond',
+        d: edgeMark(toX(x), y, isAbove),
+        fill: `var(${color})`,
+      });
+      const title = document.createElementNS(SVG, 'title');
+      title.textContent = `${content.formatX(x)}: ${content.format(value)}`;
+      triangle.append(title);
+    };
+    for (const [index, values] of drawn.entries()) {
+      const series = content.series[index];
+      // Of a stack only its top; of two lines of one thing only the plain values.
+      if (series === undefined || (content.stacked === true && index < drawn.length - 1)) continue;
+      for (const [at, value] of values.entries()) mark(content.x[at] ?? 0, value, series.color);
+    }
+    for (const { x, y, color } of content.points?.values ?? [])
+      mark(x, y, color ?? content.points?.color ?? '--s2');
   }
 
   #drawAxes(
@@ -156,11 +209,17 @@ export class Chart {
     }
   }
 
-  #drawLegend({ series, points }: ChartContent, hasData: boolean): void {
+  #drawLegend({ series, points, format, beyondText }: ChartContent, range: ChartRange | undefined): void {
     const shown = series.filter(({ inLegend }) => inLegend !== false);
-    const keys = shown.map(({ name, color, faint }) => keyOf(name, color, faint === true));
-    if (points !== undefined && points.values.length > 0) keys.push(keyOf(points.name, points.color, false));
-    this.#legend.replaceChildren(...(hasData && keys.length > 1 ? keys : []));
+    const keys = shown.map(({ name, color, faint }) => keyOf(name, color, { faint: faint === true }));
+    if (points !== undefined && points.values.length > 0) keys.push(keyOf(points.name, points.color, {}));
+    if (points?.values.some(({ isStrong }) => isStrong) === true)
+      keys.push(keyOf(points.strongName, points.color, { radius: 5.5 }));
+    const isNeeded = keys.length > 1;
+    const { beyond = 0, farthest = 0 } = range ?? {};
+    const mark =
+      beyond > 0 ? [keyOf(beyondText(beyond, format(farthest)), '--soft', { isTriangle: true })] : [];
+    this.#legend.replaceChildren(...(range === undefined ? [] : [...(isNeeded ? keys : []), ...mark]));
   }
 
   #drawChosen(): void {
@@ -178,7 +237,7 @@ export class Chart {
     const lines = content.series.map(({ name, color, values, faint }) => {
       const line = document.createElement('div');
       const value = values[chosen];
-      line.append(keyOf(name, color, faint === true), value == null ? '–' : content.format(value));
+      line.append(keyOf(name, color, { faint: faint === true }), value == null ? '–' : content.format(value));
       return line;
     });
     this.#tip.replaceChildren(head, ...lines);
@@ -240,86 +299,35 @@ export class Chart {
   }
 }
 
-function keyOf(name: string, color: string, faint: boolean): HTMLElement {
+interface KeyForm {
+  readonly faint?: boolean;
+  readonly radius?: number;
+  readonly isTriangle?: boolean;
+}
+
+function keyOf(name: string, color: string, { faint, radius = 4, isTriangle }: KeyForm): HTMLElement {
   const key = document.createElement('span');
   key.className = 'key';
   const mark = document.createElementNS(SVG, 'svg');
   mark.setAttribute('viewBox', '0 0 12 12');
   mark.setAttribute('aria-hidden', 'true');
-  const dot = document.createElementNS(SVG, 'circle');
-  for (const [attribute, value] of Object.entries({
-    cx: '6',
-    cy: '6',
-    r: '4',
-    fill: `var(${color})`,
-    'fill-opacity': faint ? '.4' : '1',
-  }))
-    dot.setAttribute(attribute, value);
-  mark.append(dot);
+  const shape = document.createElementNS(SVG, isTriangle === true ? 'path' : 'circle');
+  const place = isTriangle === true ? { d: edgeMark(6, 4, true) } : { cx: '6', cy: '6', r: String(radius) };
+  const look = { fill: `var(${color})`, 'fill-opacity': faint === true ? '.4' : '1' };
+  for (const [attribute, value] of Object.entries({ ...place, ...look }))
+    shape.setAttribute(attribute, value);
+  mark.append(shape);
   key.append(mark, name);
   return key;
 }
 
-/** The range of what is drawn; a few wild values of a log or a loss do not press the others flat. */
 function rangeOf(
   drawn: readonly (readonly (number | null)[])[],
-  { points, fromZero, logY, stacked }: ChartContent,
-): { low: number; high: number } | undefined {
-  const values = [...drawn.flat(), ...(points?.values.map(({ y }) => y) ?? [])].filter(
-    (value): value is number => value !== null && Number.isFinite(value) && !(logY === true && value <= 0),
-  );
-  if (values.length === 0) return undefined;
-  let low = Number.POSITIVE_INFINITY;
-  let high = Number.NEGATIVE_INFINITY;
-  for (const value of values) {
-    low = Math.min(low, value);
-    high = Math.max(high, value);
-  }
-  if (fromZero === true || stacked === true) return { low: 0, high: high > 0 ? high * 1.08 : 1 };
-  if (logY === true) return { low: low * 0.97, high: high * 1.03 };
-  const room = high > low ? (high - low) * 0.05 : Math.max(Math.abs(low) * 0.1, 1e-6);
-  return { low: low >= 0 ? Math.max(low - room, 0) : low - room, high: high + room };
-}
-
-function stackUp(series: readonly Series[]): number[][] {
-  let sum: number[] = [];
-  return series.map(({ values }) => {
-    sum = values.map((value, index) => (sum[index] ?? 0) + (value ?? 0));
-    return sum;
+  { points, fromZero, logY, stacked, showsAll }: ChartContent,
+): ChartRange | undefined {
+  return chartRange([...drawn.flat(), ...(points?.values.map(({ y }) => y) ?? [])], {
+    fromZero: fromZero === true || stacked === true,
+    logY: logY === true,
+    clips: showsAll !== true,
   });
-}
-
-function linePath(
-  x: readonly number[],
-  y: readonly (number | null)[],
-  toX: (value: number) => number,
-  toY: (value: number) => number,
-): string {
-  let path = '';
-  let isDown = false;
-  for (const [index, value] of y.entries()) {
-    if (value === null || !Number.isFinite(value)) {
-      isDown = false;
-      continue;
-    }
-    path += `${isDown ? 'L' : 'M'}${toX(x[index] ?? 0).toFixed(1)} ${toY(value).toFixed(1)}`;
-    // A value on its own between two gaps is a dot.
-    if (!isDown && y[index + 1] == null) path += 'h.1';
-    isDown = true;
-  }
-  return path;
-}
-
-function areaPath(
-  x: readonly number[],
-  top: readonly (number | null)[],
-  below: readonly (number | null)[],
-  toX: (value: number) => number,
-  toY: (value: number) => number,
-): string {
-  const points = x.map((value, index) => `${toX(value).toFixed(1)} ${toY(top[index] ?? 0).toFixed(1)}`);
-  const back = x
-    .map((value, index) => `${toX(value).toFixed(1)} ${toY(below[index] ?? 0).toFixed(1)}`)
-    .reverse();
-  return `M${points.join('L')}L${back.join('L')}Z`;
 }

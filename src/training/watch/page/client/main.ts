@@ -1,37 +1,19 @@
-/** Puts the run into the page and keeps it there. */
-import { Chart, type Series } from './chart.js';
-import { bytes, compact, duration, loss, percent, short } from './numbers.js';
-import { RunData } from './run-data.js';
-import { type Language, phaseName, type TextKey, type Texts, texts } from './texts.js';
-
-type Theme = 'auto' | 'light' | 'dark';
-
-const element = (id: string): HTMLElement => {
-  const found = document.getElementById(id);
-  if (found === null) throw new Error(`the page has no #${id}`);
-  return found;
-};
-const input = (id: string): HTMLInputElement => {
-  const found = element(id);
-  if (!(found instanceof HTMLInputElement)) throw new Error(`#${id} is no input`);
-  return found;
-};
-const charts = {
-  loss: new Chart(element('chart-loss')),
-  learningRate: new Chart(element('chart-learning-rate')),
-  gradNorm: new Chart(element('chart-grad-norm')),
-  speed: new Chart(element('chart-speed')),
-  mfu: new Chart(element('chart-mfu')),
-  memory: new Chart(element('chart-memory')),
-  phases: new Chart(element('chart-phases')),
-};
+/** Puts the runs into the page and keeps them there. */
+import { drawCharts } from './charts-view.js';
+import { drawFigures, drawSamples } from './details-view.js';
+import { element, input } from './elements.js';
+import { duration, short } from './numbers.js';
+import type { RunData, Snapshot } from './run-data.js';
+import { RunList } from './run-list.js';
+import { asTheme, chosenLanguage, remember, remembered, type Theme } from './settings.js';
+import { drawSetup } from './setup-view.js';
+import { type TextKey, type Texts, texts } from './texts.js';
 
 let language = chosenLanguage();
 let theme: Theme = asTheme(remembered('theme'));
 let isDue = false;
-let shownSamples = -1;
 
-const data = new RunData(redraw);
+const list = new RunList(redraw);
 
 /** At most once a frame, and not at all while nobody looks. */
 function redraw(): void {
@@ -45,13 +27,21 @@ function redraw(): void {
 
 function draw(): void {
   const say = texts[language];
-  const { snapshot, connection } = data;
-  element('status').dataset.state = connection;
-  element('status-text').textContent = say[connection];
-  if (snapshot === undefined) return;
-  const { run, columns, phases, evaluations } = snapshot;
-  const steps = columns.step.map((step) => step ?? 0);
-  const step = steps.at(-1) ?? 0;
+  list.draw(say);
+  const { chosen } = list;
+  element('status').dataset.state = chosen?.data.connection ?? 'connecting';
+  element('status-text').textContent = say[chosen?.data.connection ?? 'connecting'];
+  if (chosen?.data.snapshot === undefined) return;
+  drawCourse(chosen.data.snapshot, chosen.data, say);
+  drawFigures(chosen.data.snapshot, say, language);
+  drawCharts(list.drawn, chosen, say, language);
+  drawSamples(chosen.data.snapshot.samples, say);
+  drawSetup(list.drawn, say);
+}
+
+/** How far the run has come. */
+function drawCourse({ run, columns }: Snapshot, data: RunData, say: Texts): void {
+  const step = columns.step.at(-1) ?? 0;
   const total = run.total_steps;
   const share = total === undefined || total === 0 ? 0 : (100 * step) / total;
   element('title').textContent = run.label;
@@ -68,157 +58,6 @@ function draw(): void {
     (run.remaining_seconds === undefined || run.ended
       ? ''
       : ` · ${say.left} ${duration(run.remaining_seconds, language)}`);
-  drawFigures(say);
-
-  const shared = {
-    x: steps,
-    formatX: (value: number) => short(value),
-    emptyText: say.noData,
-  };
-  const label = (title: string, value: string): string => `${title}: ${value}. ${say.chartHelp}`;
-  const smoothed = smooth(columns.loss, Number(input('smoothing').value) / 100);
-  charts.loss.show({
-    ...shared,
-    label: label(say.loss, loss(smoothed.at(-1) ?? Number.NaN)),
-    series: [
-      { name: say.lossRaw, color: '--s1', values: columns.loss, faint: true },
-      { name: say.lossSmooth, color: '--s1', values: smoothed },
-    ],
-    points: {
-      name: say.evaluation,
-      color: '--s2',
-      values: evaluations.map((found) => ({
-        x: found.step,
-        y: found.eval_loss ?? Number.NaN,
-        isStrong: found.is_best,
-        title: `${say.step} ${found.step}: ${say.evaluation} ${loss(found.eval_loss ?? Number.NaN)}${found.is_best ? `, ${say.best}` : ''}`,
-      })),
-    },
-    logX: input('log-x').checked,
-    logY: input('log-y').checked,
-    format: (value) => (Math.abs(value) < 10 ? String(Number(value.toFixed(3))) : short(value)),
-  });
-  const single = (
-    chart: Chart,
-    key: TextKey,
-    values: (number | null)[],
-    format: (value: number) => string,
-    fromZero = true,
-  ): void =>
-    chart.show({
-      ...shared,
-      label: label(say[key], format(values.at(-1) ?? Number.NaN)),
-      series: [{ name: say[key], color: '--s1', values }],
-      fromZero,
-      format,
-    });
-  single(charts.learningRate, 'learningRate', columns.learning_rate, compact);
-  single(charts.gradNorm, 'gradNormShort', columns.grad_norm, compact);
-  single(charts.speed, 'speed', columns.tokens_per_second, short);
-  single(charts.mfu, 'mfuShort', columns.mfu, percent);
-  charts.memory.show({
-    ...shared,
-    label: label(say.memory, bytes(columns.memory_bytes.at(-1) ?? Number.NaN)),
-    series: [
-      { name: say.memoryNow, color: '--s1', values: columns.memory_bytes },
-      { name: say.memoryPeak, color: '--s2', values: columns.peak_memory_bytes },
-    ],
-    fromZero: true,
-    format: bytes,
-  });
-  charts.phases.show({
-    ...shared,
-    label: say.phases,
-    stacked: true,
-    series: Object.entries(phases).map(
-      ([name, values], index): Series => ({
-        name: phaseName(name, say),
-        color: `--s${(index % 8) + 1}`,
-        values,
-      }),
-    ),
-    format: (value) => compact(value),
-  });
-  drawSamples(say);
-}
-
-function drawFigures(say: Texts): void {
-  if (data.snapshot === undefined) return;
-  const { columns, evaluations, run } = data.snapshot;
-  const last = (values: readonly (number | null)[]): number => values.at(-1) ?? Number.NaN;
-  const evaluation = evaluations.at(-1);
-  const best = evaluations.findLast(({ is_best }) => is_best);
-  const figures: [TextKey, string, string][] = [
-    ['loss', loss(last(columns.loss)), ''],
-    [
-      'evaluation',
-      loss(evaluation?.eval_loss ?? Number.NaN),
-      best === undefined ? '' : `${say.best} ${loss(best.eval_loss ?? Number.NaN)} (${short(best.step)})`,
-    ],
-    ['speedShort', short(last(columns.tokens_per_second)), ''],
-    ['mfuShort', percent(last(columns.mfu)), ''],
-    [
-      'memory',
-      bytes(last(columns.memory_bytes)),
-      `${say.memoryPeak} ${bytes(last(columns.peak_memory_bytes))}`,
-    ],
-    ['learningRate', compact(last(columns.learning_rate)), ''],
-    ['gradNormShort', compact(last(columns.grad_norm)), ''],
-    [
-      'timeLeft',
-      run.ended ? duration(0, language) : duration(run.remaining_seconds ?? Number.NaN, language),
-      '',
-    ],
-  ];
-  element('figures').replaceChildren(
-    ...figures.map(([key, value, note]) => {
-      const figure = document.createElement('dl');
-      figure.className = 'figure';
-      const term = document.createElement('dt');
-      term.textContent = say[key];
-      const description = document.createElement('dd');
-      description.textContent = value;
-      const small = document.createElement('small');
-      small.textContent = note;
-      description.append(small);
-      figure.append(term, description);
-      return figure;
-    }),
-  );
-}
-
-/** The newest first; drawn anew only when there are new ones, so that a reader keeps the place. */
-function drawSamples(say: Texts): void {
-  const samples = data.snapshot?.samples ?? [];
-  if (samples.length === shownSamples) return;
-  shownSamples = samples.length;
-  const paragraph = (text: string, className: string): HTMLElement => {
-    const found = document.createElement('p');
-    found.className = className;
-    found.textContent = text;
-    return found;
-  };
-  const items = samples.toReversed().map(({ step, prompt, text }) => {
-    const item = document.createElement('article');
-    item.className = 'sample';
-    const small = document.createElement('small');
-    small.textContent = `${say.step} ${step.toLocaleString('en')}`;
-    item.append(small, paragraph(prompt, 'prompt'), paragraph(text, 'answer'));
-    return item;
-  });
-  element('samples').replaceChildren(...(items.length === 0 ? [paragraph(say.noSamples, 'prompt')] : items));
-}
-
-/** An exponential mean, corrected for its start (Kingma & Ba, arXiv 1412.6980, section 3). */
-function smooth(values: readonly (number | null)[], weight: number): (number | null)[] {
-  let mean = 0;
-  let count = 0;
-  return values.map((value) => {
-    if (value === null) return null;
-    mean = weight * mean + (1 - weight) * value;
-    count += 1;
-    return mean / (1 - weight ** count);
-  });
 }
 
 function applySettings(): void {
@@ -233,40 +72,11 @@ function applySettings(): void {
     const key = found.dataset.text;
     if (key !== undefined && isTextKey(key, say)) found.textContent = say[key];
   }
-  shownSamples = -1;
   redraw();
 }
 
 function isTextKey(key: string, say: Texts): key is TextKey {
   return Object.hasOwn(say, key);
-}
-
-function asTheme(value: string | null): Theme {
-  return value === 'light' || value === 'dark' ? value : 'auto';
-}
-
-/** The one chosen before, else the browser's. */
-function chosenLanguage(): Language {
-  const known = remembered('language');
-  if (known === 'zh' || known === 'en') return known;
-  return navigator.language.startsWith('zh') ? 'zh' : 'en';
-}
-
-/** A browser may refuse to remember. */
-function remembered(key: string): string | null {
-  try {
-    return localStorage.getItem(`xinghe-watch-${key}`);
-  } catch {
-    return null;
-  }
-}
-
-function remember(key: string, value: string): void {
-  try {
-    localStorage.setItem(`xinghe-watch-${key}`, value);
-  } catch {
-    // The choice then holds until the page is left.
-  }
 }
 
 element('language').addEventListener('click', () => {
@@ -279,6 +89,6 @@ element('theme').addEventListener('click', () => {
   remember('theme', theme);
   applySettings();
 });
-for (const id of ['log-x', 'log-y', 'smoothing']) input(id).addEventListener('input', redraw);
+for (const id of ['log-x', 'log-y', 'smoothing', 'shows-all']) input(id).addEventListener('input', redraw);
 applySettings();
-void data.start();
+void list.start();

@@ -6,7 +6,18 @@ const en = {
   lossRaw: 'each step',
   lossSmooth: 'smoothed',
   evaluation: 'Held-out loss',
+  evaluationDot: 'dot: an evaluation on held-out rows',
+  bestDot: 'large dot: the lowest so far',
   best: 'best',
+  showsAll: 'show outliers',
+  setup: 'Configuration',
+  command: 'command',
+  started: 'started',
+  noSetup: 'The run did not record its configuration.',
+  differ: 'differs',
+  runs: 'Runs',
+  details: 'Details of',
+  stopped: 'the run was stopped',
   learningRate: 'Learning rate',
   gradNorm: 'Gradient norm (before clipping)',
   gradNormShort: 'Gradient norm',
@@ -53,7 +64,18 @@ const zh: typeof en = {
   lossRaw: '每步',
   lossSmooth: '平滑后',
   evaluation: '验证损失',
+  evaluationDot: '圆点：在验证集上的一次评估',
+  bestDot: '大圆点：迄今最低',
   best: '最优',
+  showsAll: '显示离群值',
+  setup: '配置',
+  command: '命令',
+  started: '开始于',
+  noSetup: '这次训练没有记录配置。',
+  differ: '不同',
+  runs: '训练',
+  details: '详情',
+  stopped: '训练已中止',
   learningRate: '学习率',
   gradNorm: '梯度范数（裁剪前）',
   gradNormShort: '梯度范数',
@@ -114,4 +136,12 @@ export function phaseName(name: string, say: Texts): string {
     default:
       return name;
   }
+}
+
+/** What is said of values that lie beyond the edge of a chart. */
+export function beyondText(language: Language, count: number, farthest: string): string {
+  if (language === 'zh') return `${count} 个值在图外，最远 ${farthest}`;
+  return count === 1
+    ? `one value lies beyond the chart: ${farthest}`
+    : `${count} values lie beyond the chart, the farthest ${farthest}`;
 }

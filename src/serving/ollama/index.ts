@@ -1,0 +1,1 @@
+export { ollamaRoutes } from './ollama-routes.js';

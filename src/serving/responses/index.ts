@@ -1,0 +1,1 @@
+export { responsesRoutes } from './responses-routes.js';

@@ -1,0 +1,1 @@
+export { TextDesk } from './text-desk.js';

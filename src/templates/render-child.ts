@@ -1,0 +1,48 @@
+/**
+ * A process that renders one template after the other. The watchdog of `vm` ends a loop even when whoever started us is gone
+ * and nobody is left to end the process.
+ */
+import vm from 'node:vm';
+import { messageOf } from '../errors/index.js';
+import { ChatTemplate } from './template.js';
+
+interface Task {
+  readonly template: string;
+  readonly values: Readonly<Record<string, unknown>>;
+  /** Milliseconds. */
+  readonly timeout: number;
+  readonly maxLength: number;
+}
+
+/** Templates of earlier tasks, since most are the same. */
+const MAX_TEMPLATES = 16;
+const templates = new Map<string, ChatTemplate>();
+
+let task: Task;
+let isRead: boolean;
+
+function render(): string {
+  isRead = false;
+  let template = templates.get(task.template);
+  if (template === undefined) {
+    template = new ChatTemplate(task.template);
+    if (templates.size >= MAX_TEMPLATES) templates.clear();
+    templates.set(task.template, template);
+  }
+  isRead = true;
+  // The watchdog counts the time; the steps are there for callers without one.
+  return template.render(task.values, { maxLength: task.maxLength, maxSteps: Number.POSITIVE_INFINITY });
+}
+
+Object.assign(globalThis, { render });
+const script = new vm.Script('render()');
+process.on('disconnect', () => process.exit());
+process.on('message', (next: Task) => {
+  task = next;
+  try {
+    process.send?.({ text: script.runInThisContext({ timeout: task.timeout }) });
+  } catch (error) {
+    process.send?.({ fault: messageOf(error).slice(0, 500), isUnreadable: !isRead });
+  }
+});
+process.send?.('ready');
