@@ -1,6 +1,7 @@
 /** `xinghe data prepare`: records to rows on disk. */
 import {
   type CleanOptions,
+  type PrepareReport,
   packings,
   prepareDataset,
   recipeNames,
@@ -8,7 +9,8 @@ import {
   SAMPLE_FORMS,
 } from '../data/index.js';
 import { InputError } from '../errors/index.js';
-import { parseOptions } from './options.js';
+import { withLockedOutput } from '../formats/index.js';
+import { type OptionValues, parseOptions } from './options.js';
 
 const specs = {
   form: {
@@ -46,6 +48,8 @@ const specs = {
   json: { kind: 'flag', help: 'print the report as JSON on stdout' },
 } as const;
 
+type PrepareCommandOptions = OptionValues<typeof specs>;
+
 export async function dataPrepare(args: readonly string[]): Promise<number> {
   const options = parseOptions(
     {
@@ -58,7 +62,13 @@ export async function dataPrepare(args: readonly string[]): Promise<number> {
     specs,
     args,
   );
-  const report = await prepareDataset({
+  const report = await withLockedOutput(options.output, () => prepareByOptions(options));
+  process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : renderReportText(report));
+  return 0;
+}
+
+function prepareByOptions(options: PrepareCommandOptions): Promise<PrepareReport> {
+  return prepareDataset({
     form: options.form,
     recipe: options.recipe,
     tokenizer: options.tokenizer,
@@ -81,8 +91,6 @@ export async function dataPrepare(args: readonly string[]): Promise<number> {
     shard: parseShard(options.shard),
     overwrite: options.overwrite,
   });
-  process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : renderReportText(report));
-  return 0;
 }
 
 function parseShard(text: string | undefined): { index: number; count: number } | undefined {
