@@ -166,7 +166,7 @@ describe('questions', () => {
       expect(answers[0]?.predict).toBeTypeOf('string');
       expect(answers[8]?.predict).toBeTypeOf('string');
       for (const [index, problem] of [
-        [1, /faulty\.jsonl:2: not valid JSON/],
+        [1, /faulty\.jsonl:2:10: not valid JSON/],
         [2, /faulty\.jsonl:3: none of "input".*found x/],
         [3, /faulty\.jsonl:4: message 1 is/],
         [5, /faulty\.jsonl:6: the question is empty/],

@@ -11,6 +11,7 @@ import {
 import { InputError } from '../errors/index.js';
 import { withLockedOutput } from '../formats/index.js';
 import { type OptionValues, parseOptions } from './options.js';
+import { isStandardInput, withInputPath } from './standard-input.js';
 
 const specs = {
   form: {
@@ -22,7 +23,11 @@ const specs = {
   recipe: { kind: 'string', allowedValues: recipeNames, required: true, help: 'how samples become rows' },
   tokenizer: { kind: 'string', value: 'PATH', required: true, help: 'tokenizer.json, *.model, or a folder' },
   'seq-length': { kind: 'integer', required: true, min: 1, help: 'predictions in a row (TeleChat: ids)' },
-  input: { kind: 'strings', value: 'FILE…', help: 'json, jsonl, csv, parquet or text, .gz too' },
+  input: {
+    kind: 'strings',
+    value: 'FILE…',
+    help: 'json, jsonl, csv, parquet or text, .gz too; - reads stdin',
+  },
   output: { kind: 'string', value: 'PATH', required: true, help: 'new folder, or a new file *.mindrecord' },
   format: { kind: 'string', allowedValues: ['safetensors', 'mindrecord'], help: 'default: safetensors' },
   packing: { kind: 'string', allowedValues: packings, help: 'default: as the recipe was published' },
@@ -62,9 +67,20 @@ export async function dataPrepare(args: readonly string[]): Promise<number> {
     specs,
     args,
   );
-  const report = await withLockedOutput(options.output, () => prepareByOptions(options));
+  const report = await withLockedOutput(options.output, () =>
+    options.input.some(isStandardInput)
+      ? withInputPath('-', (path) => prepareByOptions(withStandardInput(options, path)))
+      : prepareByOptions(options),
+  );
   process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : renderReportText(report));
   return 0;
+}
+
+/** @param path of what came on stdin; it can be read once only */
+function withStandardInput(options: PrepareCommandOptions, path: string): PrepareCommandOptions {
+  if (options.input.filter(isStandardInput).length > 1)
+    throw new InputError('xinghe data prepare: --input - is given twice; stdin comes once');
+  return { ...options, input: options.input.map((input) => (isStandardInput(input) ? path : input)) };
 }
 
 function prepareByOptions(options: PrepareCommandOptions): Promise<PrepareReport> {

@@ -67,7 +67,10 @@ function take(lock: string, path: string): void {
       writeFileSync(lock, mine, { flag: 'wx' });
       return;
     } catch (error) {
-      if (!isSystemError(error) || error.code !== 'EEXIST') throw error;
+      if (!isSystemError(error) || error.code !== 'EEXIST') {
+        rmSync(lock, { force: true }); // Made, but on a full disk nothing can be written into it.
+        throw error;
+      }
     }
     const found = readLock(lock);
     if (found === undefined) continue; // Released in this moment.
