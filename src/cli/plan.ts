@@ -94,8 +94,8 @@ function readSource(options: Options): { architecture: Architecture; run: Run } 
   const isRunOfOtherModel = config !== undefined && configJson !== undefined && model === undefined;
   if (given.length !== 1 && !isRunOfOtherModel)
     throw new InputError(
-      `xinghe plan: give one of --config, --model and --config-json (or --config with --config-json), got ${given.length} ` +
-        '(see xinghe plan --help)',
+      `xinghe plan: give one of --config, --model and --config-json, got ${given.length} ` +
+        '(--config may have --config-json beside it; see xinghe plan --help)',
     );
   if (config === undefined) {
     if (options.set.length > 0)

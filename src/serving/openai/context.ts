@@ -39,7 +39,7 @@ export function findModel({ model, engine }: OpenAiContext, name: string | undef
   if (name === undefined || name === model.id) return { id: model.id, adapter: undefined };
   if (engine.adapters.some((adapter) => adapter.name === name)) return { id: name, adapter: name };
   throw new HttpError(404, {
-    message: `The model \`${name.slice(0, 256)}\` does not exist; there ${namesOf(model.id, engine)}.`,
+    message: `The model \`${name.slice(0, 256)}\` does not exist. There ${namesOf(model.id, engine)}.`,
     param: 'model',
     code: 'model_not_found',
   });
