@@ -21,7 +21,8 @@ export function commandsIn(file: string, text: string): DocumentedCommand[] {
   const found: DocumentedCommand[] = [];
   let isShell = false;
   let open: { line: number; text: string } | undefined;
-  for (const [index, line] of text.split('\n').entries()) {
+  for (const [index, whole] of text.split('\n').entries()) {
+    const line = whole.replace(/\s{2,}#\s.*$/, ''); // What stands behind a command explains it, with any apostrophe.
     if (/^\s*```/.test(line)) {
       isShell = !isShell && /^\s*```(sh|bash|shell|console)\s*$/.test(line);
       continue;
@@ -29,7 +30,7 @@ export function commandsIn(file: string, text: string): DocumentedCommand[] {
     if (!isShell || (open === undefined && /^\s*(#.*)?$/.test(line))) continue;
     open = { line: open?.line ?? index + 1, text: open === undefined ? line : `${open.text}\n${line}` };
     if (isUnfinished(open.text)) continue;
-    found.push({ file, line: open.line, command: withoutComment(open.text) });
+    found.push({ file, line: open.line, command: open.text.trim() });
     open = undefined;
   }
   if (open !== undefined) throw new Error(`${file}:${open.line}: the command does not end`);
@@ -40,10 +41,6 @@ export function commandsIn(file: string, text: string): DocumentedCommand[] {
 function isUnfinished(text: string): boolean {
   if (text.endsWith('\\') || /^for .*; do\n/.test(`${text}\n`)) return !/\ndone$/.test(text);
   return (text.replace(/\\./g, '').match(/'/g)?.length ?? 0) % 2 === 1;
-}
-
-function withoutComment(command: string): string {
-  return command.replace(/\s{2,}#.*$/, '').trim();
 }
 
 /** Commands that nobody can run with the repository alone, each with its reason. Matched by the whole text or by a beginning. */
