@@ -1,11 +1,12 @@
 /** The program as a process of its own: exit codes, what goes to stdout and what to stderr, interruption. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { goldenFolder } from './support/golden.js';
+import { writeTinyModel } from './support/tiny-model.js';
 
 const program = fileURLToPath(new URL('../bin/xinghe', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-process-'));
@@ -105,4 +106,17 @@ test('an interrupted training saves a checkpoint that loads, says so, and exits 
     ...['generate', '--model', checkpoint, '--input', ids, '--max-new-tokens', '2', '--json'],
   ]);
   expect(again.code, again.stderr).toBe(0);
+});
+
+test('chat: /help lists the commands, a slip is no message, stdin that ends ends it', async () => {
+  const tiny = await writeTinyModel();
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, 'chat', '--model', tiny], {
+    input: '/help\n/halp\n',
+    encoding: 'utf8',
+  });
+  rmSync(tiny, { recursive: true });
+  expect(status, stderr).toBe(0);
+  expect(stdout).toBe('');
+  expect(stderr).toContain('Ctrl-D ends too. All else is said to the model.');
+  expect(stderr).toContain('/halp is no command. /reset forgets the conversation, /help shows this');
 });

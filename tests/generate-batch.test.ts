@@ -1,7 +1,15 @@
 /** `xinghe generate` over a file of questions: forms, order, interruption, and what it refuses. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -136,6 +144,78 @@ describe('questions', () => {
     expect(stderr).toContain('1 without an answer');
   });
 
+  test('of which one is no question: a line with its fault in its place, and the others go on', async () => {
+    const records = [
+      '{"input":"a"}',
+      '{"input":',
+      '{"x":1}',
+      '{"messages":[{"role":"bot","content":"b"}]}',
+      '{"messages":[]}',
+      '{"input":""}',
+      '5',
+      '{"input":"\\ud800"}',
+      '{"input":"c"}',
+    ];
+    const input = file('faulty.jsonl', `${records.join('\n')}\n`);
+    for (const extra of [[], ['--chat']]) {
+      const output = join(folder, `faulty${extra.length}.out.jsonl`);
+      const { code, stderr } = await run('--input', input, '--output', output, ...extra, ...few);
+      expect(code, stderr).toBe(0);
+      const answers = answersIn(output);
+      expect(answers.length).toBe(records.length);
+      expect(answers[0]?.predict).toBeTypeOf('string');
+      expect(answers[8]?.predict).toBeTypeOf('string');
+      for (const [index, problem] of [
+        [1, /faulty\.jsonl:2:10: not valid JSON/],
+        [2, /faulty\.jsonl:3: none of "input".*found x/],
+        [3, /faulty\.jsonl:4: message 1 is/],
+        [5, /faulty\.jsonl:6: the question is empty/],
+        [6, /faulty\.jsonl:7: a question is an object/],
+      ] as const) {
+        expect(answers[index]?.predict).toBeNull();
+        expect(answers[index]?.error).toMatch(problem);
+        expect(answers[index]?.error).not.toMatch(/faulty.*faulty/);
+      }
+      expect(stderr).toMatch(/9 questions, .*; \d without an answer/);
+    }
+  });
+
+  test('longer than the context in a chat: an error line too, with a cache of the others', async () => {
+    const input = file(
+      'long-chat.jsonl',
+      `${JSON.stringify({ messages: [{ role: 'user', content: 'word '.repeat(90_000) }] })}\n{"input":"a"}\n`,
+    );
+    const { code, stdout } = await run('--input', input, '--chat', ...few);
+    const [bad, good] = stdout
+      .trim()
+      .split('\n')
+      .map((line): AnswerLine => JSON.parse(line));
+    expect(code).toBe(0);
+    expect(bad?.error).toContain('long-chat.jsonl:1');
+    expect(good?.predict).toBeTypeOf('string');
+  });
+
+  test('from stdin: `--input -`, records and ids', () => {
+    const ask = (input: string, ...args: string[]) =>
+      spawnSync(program, ['generate', '--model', model, '--input', '-', ...few, ...args], {
+        input,
+        encoding: 'utf8',
+      });
+    const answers = ask('{"input":"a"}\n{"x":1}\n');
+    expect(answers.status, answers.stderr).toBe(0);
+    const [good, bad] = answers.stdout
+      .trim()
+      .split('\n')
+      .map((line): AnswerLine => JSON.parse(line));
+    expect(good?.predict).toBeTypeOf('string');
+    expect(bad?.error).toMatch(/^stdin:2: none of/);
+    const ids = ask('{"input_ids": [[5, 6]]}', '--json');
+    expect(JSON.parse(ids.stdout).choices[0].ids).toHaveLength(8);
+    const none = ask('');
+    expect(none.status).toBe(2);
+    expect(none.stderr).toMatch(/^xinghe: stdin is empty/);
+  });
+
   test.each([
     { name: 'no question', content: '', args: [], message: 'empty' },
     {
@@ -229,6 +309,63 @@ describe('an interrupted batch', () => {
     const again = spawnSync(program, args(input, output), { encoding: 'utf8' });
     expect(again.status).toBe(2);
     expect(again.stderr).toContain('exists and is complete');
+  });
+
+  test('a full disk: nothing is left at the start, and what was written stays in mid-run', () => {
+    const input = questionsFile('full.jsonl', 40);
+    const limited = (output: string, blocks: number) =>
+      spawnSync('bash', ['-c', `ulimit -f ${blocks}; exec "$@"`, 'bash', program, ...args(input, output)], {
+        encoding: 'utf8',
+      });
+    const none = limited(join(folder, 'full.none.jsonl'), 0);
+    expect(none.status, none.stderr).toBe(2);
+    expect(none.stderr).toMatch(/^xinghe: \S+full\.none\.jsonl\S* could not be written/m);
+    expect(readdirSync(folder).filter((name) => name.includes('full.none'))).toEqual([]);
+    const output = join(folder, 'full.some.jsonl');
+    const some = limited(output, 2);
+    expect(some.status, some.stderr).toBe(2);
+    expect(some.stderr).toMatch(
+      /could not be written: .*The answers so far are kept; the same command goes on/,
+    );
+    expect(some.stderr).not.toMatch(/\n\s+at /);
+    const last = spawnSync(program, args(input, output), { encoding: 'utf8' });
+    expect(last.status, last.stderr).toBe(0);
+    expect(last.stderr).toMatch(/[1-9]\d* of 40 answers are there; going on/);
+    expect(answersIn(output).length).toBe(40);
+  });
+
+  test('a second run of the same command on the same output is refused while the first writes', async () => {
+    const input = questionsFile('twice.jsonl', 200);
+    const output = join(folder, 'twice.out.jsonl');
+    const first = spawn(program, args(input, output));
+    await untilLines(output, 3, first);
+    const second = spawnSync(program, args(input, output), { encoding: 'utf8' });
+    expect(second.status).toBe(2);
+    expect(second.stderr).toContain(`twice.out.jsonl: process ${first.pid} on`);
+    expect(spawnSync(program, [...args(input, output), '--overwrite'], { encoding: 'utf8' }).status).toBe(2);
+    first.kill('SIGKILL');
+    await once(first, 'close');
+    const last = spawnSync(program, args(input, output), { encoding: 'utf8' });
+    expect(last.status, last.stderr).toBe(0);
+    expect(answersIn(output).length).toBe(200);
+  });
+
+  test('an output that is cut off and has lost its note is not called complete; an empty one is begun', async () => {
+    const input = questionsFile('lost.jsonl', 3);
+    const output = join(folder, 'lost.out.jsonl');
+    writeFileSync(output, '{"predict":"x"}\n{"predict":"y"}\n{"pre');
+    const { code, stderr } = await run('--input', input, '--output', output, ...few);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/2 whole lines and one that is cut off for 3 questions, and no .*unfinished/);
+    expect(stderr).not.toContain('complete');
+    writeFileSync(output, '');
+    expect((await run('--input', input, '--output', output, ...few)).code).toBe(0);
+    expect(answersIn(output).length).toBe(3);
+    // A device has no end to cut off.
+    expect((await run('--input', input, '--output', '/dev/null', ...few)).code).toBe(0);
+    const full = await run('--input', input, '--output', '/dev/full', ...few);
+    expect(full.code).toBe(2);
+    expect(full.stderr).toMatch(/\/dev\/full could not be written: the disk is full/);
   });
 
   test('is not continued with other questions or options', async () => {

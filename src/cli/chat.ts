@@ -15,9 +15,11 @@ import { loadModelByOptions, modelOptions } from './model-options.js';
 import { type OptionValues, parseOptions } from './options.js';
 import {
   DEFAULT_MAX_NEW_TOKENS,
+  type ModelDefaults,
+  readModelDefaults,
   samplingByOptions,
   samplingOptions,
-  warnOfUnusedSampling,
+  tellSampling,
 } from './sampling-options.js';
 
 const specs = {
@@ -42,17 +44,18 @@ export async function chat(args: readonly string[]): Promise<number> {
       command: 'xinghe chat',
       summary: 'talk with a model in the terminal',
       notes:
-        'While talking: /reset forgets the conversation, /exit (or Ctrl-D) ends it, Ctrl-C stops an answer.',
+        'While talking: /reset forgets the conversation, /help lists the commands, /exit (or Ctrl-D) ends it, Ctrl-C stops an answer.',
     },
     specs,
     args,
   );
   if (options.json && options.message.length === 0)
     throw new InputError('xinghe chat: --json needs --message TEXT');
-  warnOfUnusedSampling(options);
+  const defaults = readModelDefaults(options.model);
+  tellSampling(options, defaults);
   const loaded = loadModelByOptions(options);
   const tokenizer = loadModelTokenizer(loaded.architecture, options.tokenizer ?? options.model);
-  const conversation = new Conversation(loaded, tokenizer, options);
+  const conversation = new Conversation(loaded, tokenizer, options, defaults);
   if (options.message.length > 0) {
     for (const message of options.message)
       await conversation.answer(
@@ -80,15 +83,17 @@ class Conversation {
   readonly #loaded: LoadedModel;
   readonly #tokenizer: Tokenizer;
   readonly #options: ChatOptions;
+  readonly #defaults: ModelDefaults;
   /** One for the whole talk: what was said before is found in its cache. */
   readonly #engine: TextEngine;
   #messages: ChatMessage[] = [];
   #isStopped = false;
 
-  constructor(loaded: LoadedModel, tokenizer: Tokenizer, options: ChatOptions) {
+  constructor(loaded: LoadedModel, tokenizer: Tokenizer, options: ChatOptions, defaults: ModelDefaults) {
     this.#loaded = loaded;
     this.#tokenizer = tokenizer;
     this.#options = options;
+    this.#defaults = defaults;
     const { model } = loaded;
     const affordable = Math.floor(HISTORY_BYTES / cacheBytesPerToken(model));
     const cacheTokens = Math.max(256, Math.min(model.shape.maxPositions ?? HISTORY_TOKENS, affordable));
@@ -125,8 +130,10 @@ class Conversation {
       {
         promptIds,
         maxNewTokens: Math.min(maxNewTokens, maxLength - promptIds.length),
-        sampling: samplingByOptions(this.#options),
-        stopTokenIds: architecture.chat.stopTokenIds(this.#tokenizer),
+        sampling: samplingByOptions(this.#options, this.#defaults),
+        stopTokenIds: [
+          ...new Set([...architecture.chat.stopTokenIds(this.#tokenizer), ...this.#defaults.eosTokenIds]),
+        ],
       },
       onText,
     );
@@ -160,9 +167,11 @@ class Conversation {
   }
 }
 
+const HELP = '/reset forgets the conversation, /help shows this, /exit ends it.';
+
 async function talk(conversation: Conversation): Promise<void> {
   const lines = createInterface({ input: process.stdin, output: process.stderr, prompt: '你 / You> ' });
-  log('/reset forgets the conversation, /exit ends it; Ctrl-C stops an answer.');
+  log(`${HELP} Ctrl-C stops an answer.`);
   let isAnswering = false;
   let isWarned = false;
   lines.on('SIGINT', () => {
@@ -183,10 +192,15 @@ async function talk(conversation: Conversation): Promise<void> {
   for await (const line of lines) {
     isWarned = false;
     const said = line.trim();
-    if (said === '/exit') break;
+    if (said === '/exit' || said === '/quit') break;
     if (said === '/reset') {
       conversation.reset();
       log('(forgotten)');
+    } else if (said === '/help' || said === '/?') {
+      log(`${HELP} Ctrl-C stops an answer, Ctrl-D ends too. All else is said to the model.`);
+    } else if (/^\/[a-z?]+$/i.test(said)) {
+      // A slip is not worth an answer of the model, and a real message is seldom one word behind a slash.
+      log(`${said} is no command. ${HELP} More words behind it make a message of it.`);
     } else if (said !== '')
       try {
         isAnswering = true;

@@ -11,7 +11,7 @@ import {
   viewRow,
 } from '../data/index.js';
 import { InputError } from '../errors/index.js';
-import { fileStatus, writeFileAtomic } from '../formats/index.js';
+import { fileStatus, withLockedOutput, writeFileAtomic } from '../formats/index.js';
 import { log } from '../log/index.js';
 import { loadTokenizer, type Tokenizer } from '../tokenizers/index.js';
 import { parseOptions } from './options.js';
@@ -24,7 +24,11 @@ const specs = {
   'no-shuffle': { kind: 'flag', help: 'the run took the rows in order' },
   tokenizer: { kind: 'string', value: 'PATH', help: 'default: the one of the index' },
   html: { kind: 'string', value: 'FILE', help: 'write the row as a page' },
-  color: { kind: 'string', allowedValues: ['auto', 'always', 'never'], help: 'default auto: on a terminal' },
+  color: {
+    kind: 'string',
+    allowedValues: ['auto', 'always', 'never'],
+    help: 'default auto: on a terminal without NO_COLOR',
+  },
   json: { kind: 'flag', help: 'print JSON on stdout' },
 } as const;
 
@@ -49,6 +53,8 @@ export async function dataInspect(args: readonly string[]): Promise<number> {
   const dataset = openDataset(path);
   try {
     if (step !== undefined) showStep(dataset, step, options);
+    else if (row !== undefined && html !== undefined)
+      await withLockedOutput(html, () => showRow(dataset, row, options));
     else if (row !== undefined) showRow(dataset, row, options);
     else if (json)
       print({
@@ -84,9 +90,15 @@ function showRow(
   if (options.json) print(view);
   else if (options.html === undefined) {
     const { color = 'auto' } = options;
-    const paints = color === 'always' || (color === 'auto' && process.stdout.isTTY === true);
+    const paints = color === 'always' || (color === 'auto' && wantsColor());
     process.stdout.write(renderRowText(view, paints));
   }
+}
+
+/** On a terminal, unless NO_COLOR (no-color.org: set and not empty) or a terminal that cannot says otherwise. */
+function wantsColor(): boolean {
+  const { NO_COLOR, TERM } = process.env;
+  return process.stdout.isTTY === true && (NO_COLOR ?? '') === '' && TERM !== 'dumb';
 }
 
 /** The tokenizer given, or the one that made the rows if it still lies there. */

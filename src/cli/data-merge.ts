@@ -1,5 +1,6 @@
 /** `xinghe data merge`: several datasets to one. */
 import { mergeDatasets } from '../data/index.js';
+import { withLockedOutput } from '../formats/index.js';
 import { parseOptions } from './options.js';
 
 const specs = {
@@ -25,7 +26,7 @@ export async function dataMerge(args: readonly string[]): Promise<number> {
     specs,
     named,
   );
-  const report = await mergeDatasets(input, output, { overwrite });
+  const report = await withLockedOutput(output, () => mergeDatasets(input, output, { overwrite }));
   if (json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
   else {
     for (const { path, shard, rows } of report.parts)

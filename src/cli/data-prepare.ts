@@ -1,6 +1,7 @@
 /** `xinghe data prepare`: records to rows on disk. */
 import {
   type CleanOptions,
+  type PrepareReport,
   packings,
   prepareDataset,
   recipeNames,
@@ -8,7 +9,9 @@ import {
   SAMPLE_FORMS,
 } from '../data/index.js';
 import { InputError } from '../errors/index.js';
-import { parseOptions } from './options.js';
+import { withLockedOutput } from '../formats/index.js';
+import { type OptionValues, parseOptions } from './options.js';
+import { isStandardInput, withInputPath } from './standard-input.js';
 
 const specs = {
   form: {
@@ -20,7 +23,11 @@ const specs = {
   recipe: { kind: 'string', allowedValues: recipeNames, required: true, help: 'how samples become rows' },
   tokenizer: { kind: 'string', value: 'PATH', required: true, help: 'tokenizer.json, *.model, or a folder' },
   'seq-length': { kind: 'integer', required: true, min: 1, help: 'predictions in a row (TeleChat: ids)' },
-  input: { kind: 'strings', value: 'FILE…', help: 'json, jsonl, csv, parquet or text, .gz too' },
+  input: {
+    kind: 'strings',
+    value: 'FILE…',
+    help: 'json, jsonl, csv, parquet or text, .gz too; - reads stdin',
+  },
   output: { kind: 'string', value: 'PATH', required: true, help: 'new folder, or a new file *.mindrecord' },
   format: { kind: 'string', allowedValues: ['safetensors', 'mindrecord'], help: 'default: safetensors' },
   packing: { kind: 'string', allowedValues: packings, help: 'default: as the recipe was published' },
@@ -50,6 +57,8 @@ const specs = {
   json: { kind: 'flag', help: 'print the report as JSON on stdout' },
 } as const;
 
+type PrepareCommandOptions = OptionValues<typeof specs>;
+
 export async function dataPrepare(args: readonly string[]): Promise<number> {
   const options = parseOptions(
     {
@@ -62,7 +71,24 @@ export async function dataPrepare(args: readonly string[]): Promise<number> {
     specs,
     args,
   );
-  const report = await prepareDataset({
+  const report = await withLockedOutput(options.output, () =>
+    options.input.some(isStandardInput)
+      ? withInputPath('-', (path) => prepareByOptions(withStandardInput(options, path)))
+      : prepareByOptions(options),
+  );
+  process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : renderReportText(report));
+  return 0;
+}
+
+/** @param path of what came on stdin; it can be read once only */
+function withStandardInput(options: PrepareCommandOptions, path: string): PrepareCommandOptions {
+  if (options.input.filter(isStandardInput).length > 1)
+    throw new InputError('xinghe data prepare: --input - is given twice; stdin comes once');
+  return { ...options, input: options.input.map((input) => (isStandardInput(input) ? path : input)) };
+}
+
+function prepareByOptions(options: PrepareCommandOptions): Promise<PrepareReport> {
+  return prepareDataset({
     form: options.form,
     recipe: options.recipe,
     tokenizer: options.tokenizer,
@@ -86,8 +112,6 @@ export async function dataPrepare(args: readonly string[]): Promise<number> {
     shard: parseShard(options.shard),
     overwrite: options.overwrite,
   });
-  process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : renderReportText(report));
-  return 0;
 }
 
 function parseShard(text: string | undefined): { index: number; count: number } | undefined {

@@ -169,3 +169,32 @@ describe('usage', () => {
     for (const verb of ['prepare', 'merge', 'inspect']) expect(await main(['data', verb, '--help'])).toBe(0);
   });
 });
+
+test.each([
+  [{}, true],
+  [{ NO_COLOR: '1' }, false],
+  [{ NO_COLOR: '' }, true],
+  [{ TERM: 'dumb' }, false],
+])('inspect on a terminal with %j: colour %s', async (variables, isPainted) => {
+  const output = newPath();
+  expect(await prepare(output)).toBe(0);
+  vi.stubEnv('NO_COLOR', undefined);
+  vi.stubEnv('TERM', 'xterm');
+  for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value);
+  const before = Object.getOwnPropertyDescriptor(process.stdout, 'isTTY');
+  Object.defineProperty(process.stdout, 'isTTY', { value: true, configurable: true });
+  out = '';
+  expect(await main(['data', 'inspect', output, '--row', '5'])).toBe(0);
+  if (before === undefined) Reflect.deleteProperty(process.stdout, 'isTTY');
+  else Object.defineProperty(process.stdout, 'isTTY', before);
+  vi.unstubAllEnvs();
+  expect(out.includes('\u001b[')).toBe(isPainted);
+});
+
+test('two at once on one output: the second is refused, the first is whole', async () => {
+  const output = newPath();
+  const codes = await Promise.all([prepare(output), prepare(output)]);
+  expect(codes.sort()).toEqual([0, 2]);
+  expect(errors).toMatch(/is writing to it; wait for it/);
+  expect(existsSync(join(output, 'index.json'))).toBe(true);
+});

@@ -3,13 +3,14 @@
 import { publishedName } from '../checkpoint/index.js';
 import { readIdsFile } from '../data/index.js';
 import { InputError } from '../errors/index.js';
-import { type TensorInput, writeSafetensors } from '../formats/index.js';
+import { type TensorInput, withLockedOutput, writeSafetensors } from '../formats/index.js';
 import { log } from '../log/index.js';
 import { checkFiniteLogits, type LoadedModel, reportNonFiniteWeights } from '../models/index.js';
 import { intTensor, noGrad, scope, type Tensor } from '../tensor/index.js';
 import { accumulateGradients, GradientStore, trainingBatch } from '../training/index.js';
 import { loadModelByOptions, modelOptions } from './model-options.js';
-import { parseOptions } from './options.js';
+import { type OptionValues, parseOptions } from './options.js';
+import { withInputPath } from './standard-input.js';
 
 const specs = {
   ...modelOptions,
@@ -17,13 +18,15 @@ const specs = {
     kind: 'string',
     value: 'IDS.json',
     required: true,
-    help: '{"input_ids": [[…]], "attention_mask"?, "loss_mask"?}',
+    help: '{"input_ids": [[…]], "attention_mask"?, "loss_mask"?}; - reads stdin',
   },
   output: { kind: 'string', value: 'OUT.safetensors', required: true, help: 'where the tensors go' },
   positions: { kind: 'string', value: 'last:K', help: 'logits of the last K positions only' },
   gradients: { kind: 'flag', help: 'also loss and grad.<published tensor name>' },
   json: { kind: 'flag', help: 'print a summary as JSON on stdout' },
 } as const;
+
+type ForwardOptions = OptionValues<typeof specs>;
 
 export async function forward(args: readonly string[]): Promise<number> {
   const options = parseOptions(
@@ -37,6 +40,24 @@ export async function forward(args: readonly string[]): Promise<number> {
     specs,
     args,
   );
+  const summary = await withLockedOutput(options.output, () =>
+    withInputPath(options.input, (input) => computeByOptions({ ...options, input })),
+  );
+  if (options.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
+  else
+    log(
+      `wrote ${summary.output}: logits [${summary.logits.join(', ')}]${summary.loss === undefined ? '' : `, loss ${summary.loss}`}`,
+    );
+  return 0;
+}
+
+interface ForwardSummary {
+  readonly output: string;
+  readonly logits: readonly number[];
+  readonly loss?: number;
+}
+
+function computeByOptions(options: ForwardOptions): ForwardSummary {
   const lastPositions = parsePositions(options.positions);
   const loaded = loadModelByOptions(options);
   const { model, architecture } = loaded;
@@ -44,7 +65,7 @@ export async function forward(args: readonly string[]): Promise<number> {
   if (options.gradients && ids.attentionMask?.flat().includes(0) === true)
     throw new InputError(`${options.input}: --gradients takes no padding; leave attention_mask away.`);
 
-  const summary = scope(() => {
+  return scope(() => {
     const inputIds = matrix(ids.inputIds, model.device);
     const attentionMask =
       ids.attentionMask === undefined ? undefined : matrix(ids.attentionMask, model.device);
@@ -61,12 +82,6 @@ export async function forward(args: readonly string[]): Promise<number> {
     writeSafetensors(options.output, outputs);
     return { output: options.output, logits: logits.shape, ...(loss === undefined ? {} : { loss }) };
   });
-  if (options.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
-  else
-    log(
-      `wrote ${summary.output}: logits [${summary.logits.join(', ')}]${summary.loss === undefined ? '' : `, loss ${summary.loss}`}`,
-    );
-  return 0;
 }
 
 function gradients(

@@ -7,6 +7,7 @@ import {
   type Answer,
   AnswerFile,
   answerQuestions,
+  cacheBytesPerToken,
   type Question,
   ReorderBuffer,
   readQuestions,
@@ -16,10 +17,17 @@ import {
 import { log, Progress } from '../log/index.js';
 import { type LoadedModel, loadModelTokenizer } from '../models/index.js';
 import type { Tokenizer } from '../tokenizers/index.js';
+import { availableBytes } from '../training/index.js';
 import type { GenerateOptions } from './generate.js';
 import { loadModelByOptions } from './model-options.js';
 import type { OptionSpec } from './options.js';
-import { beamsByOptions, DEFAULT_MAX_NEW_TOKENS, samplingByOptions } from './sampling-options.js';
+import {
+  beamsByOptions,
+  DEFAULT_MAX_NEW_TOKENS,
+  type ModelDefaults,
+  samplingByOptions,
+} from './sampling-options.js';
+import { nameStandardInput } from './standard-input.js';
 
 export const batchOptions = {
   output: { kind: 'string', value: 'FILE', help: 'where answers to questions go; default stdout' },
@@ -47,7 +55,11 @@ export const batchOptions = {
 
 const DEFAULT_PARALLEL = 16;
 
-export async function generateBatch(options: GenerateOptions, input: string): Promise<number> {
+export async function generateBatch(
+  options: GenerateOptions,
+  input: string,
+  defaults: ModelDefaults,
+): Promise<number> {
   if (options.json)
     throw new InputError(
       'xinghe generate: --json prints choices of a prompt; questions give one JSON a line anyway',
@@ -70,13 +82,26 @@ export async function generateBatch(options: GenerateOptions, input: string): Pr
           questions: questions.length,
           overwrite: options.overwrite,
         });
+  try {
+    return await answerTo(options, questions, answers, defaults);
+  } finally {
+    answers?.close();
+  }
+}
+
+async function answerTo(
+  options: GenerateOptions,
+  questions: readonly Question[],
+  answers: AnswerFile | undefined,
+  defaults: ModelDefaults,
+): Promise<number> {
   const first = answers?.written ?? 0;
   if (first > 0) log(`${options.output}: ${first} of ${questions.length} answers are there; going on`);
   // To a pipe or a terminal: in order too, and gone when interrupted.
   const printed = new ReorderBuffer<object>(0, (lines) => {
     for (const line of lines) process.stdout.write(`${JSON.stringify(line)}\n`);
   });
-  const counts = await run(options, questions, first, answers ?? printed);
+  const counts = await run(options, questions, first, answers ?? printed, defaults);
   answers?.finish();
   const failed = counts.failed === 0 ? '' : `; ${counts.failed} without an answer (see their "error")`;
   log(`${questions.length - first} questions, ${counts.tokens} tokens${failed}`);
@@ -98,13 +123,16 @@ async function run(
   questions: readonly Question[],
   first: number,
   answers: { add(question: number, answer: object): void },
+  defaults: ModelDefaults,
 ): Promise<{ tokens: number; failed: number }> {
   const loaded = loadModelByOptions(options);
   const tokenizer = loadModelTokenizer(loaded.architecture, options.tokenizer ?? options.model);
   const maxNewTokens = options['max-new-tokens'] ?? DEFAULT_MAX_NEW_TOKENS;
-  const requests = questions.map((question, index) => requestOf(options, loaded, tokenizer, question, index));
+  const requests = questions.map((question, index) =>
+    attempt(() => requestOf(options, loaded, tokenizer, question, index, defaults)),
+  );
   const engine = new TextEngine(loaded.model, tokenizer, {
-    cacheTokens: cacheTokens(options, requests.slice(first), maxNewTokens),
+    cacheTokens: cacheTokens(options, requests.slice(first), maxNewTokens, loaded),
     maxSequences: options.parallel ?? DEFAULT_PARALLEL,
     maxDrafts: options.speculate ?? 0,
     kvDType: options['kv-dtype'] === 'int8' ? 'int8' : undefined,
@@ -115,7 +143,7 @@ async function run(
     await answerQuestions(engine, {
       count: questions.length,
       first,
-      request: (index) => given(requests[index]),
+      request: (index) => given(requests[index])(),
       onAnswer(index, answer) {
         counts.done += 1;
         counts.tokens += answer.end?.generatedTokens ?? 0;
@@ -141,6 +169,19 @@ async function run(
   return counts;
 }
 
+/** The request, or what is wrong with the question: said when its turn comes, so that the others are asked all the same. */
+function attempt(make: () => TextRequest): () => TextRequest {
+  try {
+    const request = make();
+    return () => request;
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return () => {
+      throw error;
+    };
+  }
+}
+
 function given<Value>(value: Value | undefined): Value {
   if (value === undefined) throw new RangeError('a question that is not there');
   return value;
@@ -148,7 +189,11 @@ function given<Value>(value: Value | undefined): Value {
 
 /** As Spark's predict mode writes it; details on request. */
 function published({ text, end, error }: Answer, question: Question | undefined, details: boolean): object {
-  if (error !== undefined) return { predict: null, error: `${question?.source ?? ''}: ${error.message}` };
+  if (error !== undefined) {
+    const { source = '' } = question ?? {};
+    const message = error.message.startsWith(source) ? error.message : `${source}: ${error.message}`;
+    return { predict: null, error: nameStandardInput(message) };
+  }
   if (!details || end === undefined) return { predict: text };
   return {
     predict: text,
@@ -164,7 +209,9 @@ function requestOf(
   tokenizer: Tokenizer,
   { content }: Question,
   index: number,
+  defaults: ModelDefaults,
 ): TextRequest {
+  if (content instanceof Error) throw content;
   const isChat = options.chat || typeof content !== 'string';
   const parsesSpecial = options['parse-special'];
   const system = options.system === undefined ? [] : [{ role: 'system' as const, content: options.system }];
@@ -187,23 +234,45 @@ function requestOf(
   return {
     promptIds,
     maxNewTokens: options['max-new-tokens'] ?? Math.max(1, Math.min(DEFAULT_MAX_NEW_TOKENS, room)),
-    sampling: samplingByOptions(options),
+    sampling: samplingByOptions(options, defaults),
     beams: beamsByOptions(options),
     choice: index, // With one seed every question still draws from a stream of its own.
     stopStrings: options.stop,
-    stopTokenIds: options['no-eos'] ? [] : ends,
+    stopTokenIds: options['no-eos'] ? [] : [...new Set([...ends, ...defaults.eosTokenIds])],
   };
 }
 
-/** Room for the longest questions that run together. */
+/** A cache that takes all free memory leaves none for the computation. */
+const CACHE_SHARE = 0.7;
+
+/** Room for the longest questions that run together, as far as they fit the model and the memory; the engine refuses others. */
 function cacheTokens(
   options: GenerateOptions,
-  requests: readonly TextRequest[],
+  requests: readonly (() => TextRequest)[],
   maxNewTokens: number,
+  { model }: LoadedModel,
 ): number {
-  const lengths = requests.map(({ promptIds }) => promptIds.length + maxNewTokens + 64).sort((a, b) => b - a);
+  const bound = model.shape.maxPositions ?? Number.POSITIVE_INFINITY;
+  // Of an accelerator's memory nothing is known here.
+  const free = model.device === 'cpu' ? availableBytes() : Number.POSITIVE_INFINITY;
+  const affordable = Math.floor((free * CACHE_SHARE) / cacheBytesPerToken(model));
+  const lengths = requests
+    .flatMap(promptLength)
+    .filter((length) => length <= bound)
+    .map((length) => length + maxNewTokens + 64)
+    .filter((length) => length <= affordable)
+    .sort((a, b) => b - a);
   const together = lengths.slice(0, options.parallel ?? DEFAULT_PARALLEL);
-  return Math.max(64, together.reduce((sum, length) => sum + length, 0) * (options.beams ?? 1));
+  const wished = together.reduce((sum, length) => sum + length, 0) * (options.beams ?? 1);
+  return Math.max(64, Math.min(wished, affordable));
+}
+
+function promptLength(request: () => TextRequest): number[] {
+  try {
+    return [request().promptIds.length];
+  } catch {
+    return []; // Said when its turn comes.
+  }
 }
 
 /** What decides the answers: changes of it must not continue an older file. */
@@ -217,6 +286,8 @@ function fingerprint(options: GenerateOptions, questions: readonly Question[]): 
     ...deciding
   } = options;
   return createHash('sha256')
-    .update(JSON.stringify([deciding, questions.map(({ content }) => content)]))
+    .update(
+      JSON.stringify([deciding, questions.map(({ content }) => (content instanceof Error ? null : content))]),
+    )
     .digest('hex');
 }

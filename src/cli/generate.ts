@@ -18,10 +18,13 @@ import { type OptionValues, parseOptions } from './options.js';
 import {
   beamsByOptions,
   DEFAULT_MAX_NEW_TOKENS,
+  type ModelDefaults,
+  readModelDefaults,
   samplingByOptions,
   samplingOptions,
-  warnOfUnusedSampling,
+  tellSampling,
 } from './sampling-options.js';
+import { withInputPath } from './standard-input.js';
 
 const specs = {
   ...modelOptions,
@@ -30,7 +33,7 @@ const specs = {
   input: {
     kind: 'string',
     value: 'FILE',
-    help: 'ids.json: rows of ids to continue (needs no tokenizer); questions.jsonl, .csv, .parquet, or "[first##second]": questions',
+    help: 'ids.json: rows of ids to continue (needs no tokenizer); questions.jsonl, .csv, .parquet, or "[first##second]": questions; - reads stdin',
   },
   ...batchOptions,
   ...samplingOptions,
@@ -60,14 +63,21 @@ export async function generate(args: readonly string[]): Promise<number> {
     throw new InputError('xinghe generate: give either --prompt TEXT or --input FILE');
   if (options.prompt === '')
     throw new InputError('xinghe generate: --prompt is empty; give at least one character');
-  warnOfUnusedSampling(options);
-  if (options.input !== undefined && !isIdsFile(options.input)) return generateBatch(options, options.input);
+  if (options.input === undefined) return generateOrAsk(options, undefined);
+  return withInputPath(options.input, (path) => generateOrAsk(options, path));
+}
+
+/** @param input the file of `--input` */
+async function generateOrAsk(options: GenerateOptions, input: string | undefined): Promise<number> {
+  const defaults = readModelDefaults(options.model);
+  tellSampling(options, defaults);
+  if (input !== undefined && !isIdsFile(input)) return generateBatch(options, input, defaults);
   if (options.output !== undefined)
     throw new InputError(
       'xinghe generate: --output goes with questions (--input questions.jsonl); here stdout is used',
     );
   refuseQuestionsOnly(options);
-  return generateDirect(options);
+  return generateDirect({ ...options, input }, defaults);
 }
 
 /** A prompt that is not asked in the way that was wanted would be answered all the same, and wrongly. */
@@ -90,8 +100,10 @@ function refuseQuestionsOnly(options: GenerateOptions): void {
   );
 }
 
-/** A .json document of rows of ids; all other files are questions, among them Spark's .json of lines. */
+/** A .json document of rows of ids, or one on stdin; all other files are questions, among them Spark's .json of lines. */
 function isIdsFile(input: string): boolean {
+  if (input.startsWith('/dev/fd/'))
+    return /^\s*\{\s*"(input_ids|attention_mask|loss_mask)"/.test(readHead(input));
   if (extname(input) !== '.json') return false;
   if (fileStatus(input)?.isFile() !== true) return true; // Missing: the reader of ids says so.
   return readHead(input).includes('"input_ids"');
@@ -108,10 +120,10 @@ function readHead(path: string): string {
   }
 }
 
-function generateDirect(options: GenerateOptions): number {
+function generateDirect(options: GenerateOptions, defaults: ModelDefaults): number {
   const loaded = loadModelByOptions(options);
   const tokenizer = findTokenizer(options, loaded);
-  const requests = readRequests(options, loaded, tokenizer);
+  const requests = readRequests(options, loaded, tokenizer, defaults);
   const streams = options.prompt !== undefined && !options.json;
   const choices: Omit<TextResult, 'text'>[] = reportNonFiniteWeights(loaded, options.model, () =>
     tokenizer === undefined
@@ -149,6 +161,7 @@ function readRequests(
   options: GenerateOptions,
   { model, architecture }: LoadedModel,
   tokenizer: Tokenizer | undefined,
+  defaults: ModelDefaults,
 ): TextRequest[] {
   const { eosTokenId, shape } = architecture;
   const rows: Pick<TextRequest, 'promptIds' | 'attentionMask'>[] = [];
@@ -160,16 +173,17 @@ function readRequests(
   if (tokenizer === undefined && options.stop.length > 0)
     throw new InputError('xinghe generate: --stop needs a tokenizer; name one with --tokenizer PATH');
   const asked = options['max-new-tokens'];
+  const ends = new Set([...(eosTokenId === undefined ? [] : [eosTokenId]), ...defaults.eosTokenIds]);
   return rows.map((row) => {
     // Only a number that was asked for can be too much.
     const room = (model.shape.maxPositions ?? Number.POSITIVE_INFINITY) - row.promptIds.length;
     return {
       ...row,
       maxNewTokens: asked ?? Math.max(1, Math.min(DEFAULT_MAX_NEW_TOKENS, room)),
-      sampling: samplingByOptions(options),
+      sampling: samplingByOptions(options, defaults),
       beams: beamsByOptions(options),
       stopStrings: options.stop,
-      stopTokenIds: options['no-eos'] || eosTokenId === undefined ? [] : [eosTokenId],
+      stopTokenIds: options['no-eos'] ? [] : [...ends],
     };
   });
 }

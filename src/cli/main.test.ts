@@ -52,7 +52,8 @@ async function refuses(argv: readonly string[], message: RegExp): Promise<void> 
   const code = await main(argv);
   expect(stderr).toMatch(message);
   expect(code, stderr).toBe(2);
-  expect(stderr).toMatch(/^(data: .*\n)*xinghe: /);
+  expect(stderr).toMatch(/^(data: .*\n)*xinghe( [a-z]+)*: /);
+  expect(stderr).not.toMatch(/xinghe: xinghe|ENOENT|EACCES|EISDIR/);
   expect(stderr).not.toMatch(/\n\s+at /);
   expect(stdout).toBe('');
   expect(readdirSync(folder, { recursive: true }).map(String).sort()).toEqual(before);
@@ -112,6 +113,46 @@ const forward = (model: string): string[] => [
   '--output',
   output,
 ];
+
+describe('the program itself', () => {
+  test.each([['--version'], ['version'], ['-V']])('%s', async (word) => {
+    expect(await main([word])).toBe(0);
+    expect(stdout).toMatch(/^xinghe \d+\.\d+\.\d+\n$/);
+  });
+
+  test.each([
+    [['help'], /^xinghe COMMAND/],
+    [['help', 'train'], /^xinghe train: /],
+    [['help', 'data', 'prepare'], /^xinghe data prepare: /],
+    [['help', 'tokenizer'], /^xinghe tokenizer SUBCOMMAND/],
+  ])('%j', async (argv, text) => {
+    expect(await main(argv)).toBe(0);
+    expect(stdout).toMatch(text);
+  });
+
+  test('an unknown command behind help is refused', async () => {
+    await refuses(['help', 'trian'], /^xinghe: unknown command "trian"\. Did you mean `train`/);
+  });
+
+  test('tokenizer encode and decode of arguments, on stdout', async () => {
+    expect(await main(['tokenizer', 'encode', '--tokenizer', gpt2Tokenizer, 'Hello', 'world'])).toBe(0);
+    const ids = stdout.trim();
+    expect(ids).toMatch(/^\d+( \d+)*$/);
+    stdout = '';
+    expect(await main(['tokenizer', 'decode', ...ids.split(' '), '--tokenizer', gpt2Tokenizer])).toBe(0);
+    expect(stdout).toBe('Hello world\n');
+    stdout = '';
+    expect(await main(['tokenizer', 'encode', '--tokenizer', gpt2Tokenizer, '--', '--help'])).toBe(0);
+    expect(stdout).toMatch(/^\d/);
+    stdout = '';
+    await refuses(['tokenizer', 'decode', '--tokenizer', gpt2Tokenizer, 'x'], /"x" is no id/);
+    await refuses(['tokenizer', 'encode', '--tokenizer', gpt2Tokenizer], /either --input FILE or a text/);
+    await refuses(
+      ['tokenizer', 'encode', '--tokenizer', join(folder, 'none'), 'x'],
+      /no such file or folder: .*none; check/,
+    );
+  });
+});
 
 describe('usage', () => {
   test.each<[string[], RegExp]>([

@@ -1,6 +1,6 @@
 /** The command line: finds the command, and turns what it throws into an exit code and a message. */
-import { didYouMeanHint } from '../config/index.js';
-import { InputError, InterruptedError } from '../errors/index.js';
+import { didYouMeanHint, productVersion } from '../config/index.js';
+import { InputError, InterruptedError, isSystemError, messageOf, systemErrorText } from '../errors/index.js';
 import { watchStderr, writeStderr } from '../log/index.js';
 import { EXIT_BAD_INPUT, HelpRequest } from './options.js';
 
@@ -66,12 +66,16 @@ const EXIT_INTERRUPTED = 130;
 
 /** Runs one command. @returns the exit code: 0 done, 1 failure, 2 bad input or usage, 130 interrupted */
 export async function main(argv: readonly string[]): Promise<number> {
-  const [name, ...args] = argv;
   watchStderr();
   try {
-    if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    const [name, ...args] = withHelpLast(argv);
+    if (name === undefined || name === '--help' || name === '-h') {
       process.stdout.write(overview());
       return name === undefined ? EXIT_BAD_INPUT : 0;
+    }
+    if (name === '--version' || name === '-V' || name === 'version') {
+      process.stdout.write(`xinghe ${productVersion()}\n`);
+      return 0;
     }
     const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
     if (command === undefined)
@@ -87,15 +91,15 @@ export async function main(argv: readonly string[]): Promise<number> {
       return 0;
     }
     if (error instanceof InputError) {
-      writeStderr(`xinghe: ${error.message}\n`);
+      writeStderr(named(error.message));
       return EXIT_BAD_INPUT;
     }
     if (error instanceof InterruptedError) {
-      writeStderr(`xinghe: ${error.message}\n`);
+      writeStderr(named(error.message));
       return error.isHandedOver ? 0 : EXIT_INTERRUPTED;
     }
-    if (isFileError(error)) {
-      writeStderr(`xinghe: ${error.path}: ${error.message}\n`);
+    if (isRefusedBySystem(error)) {
+      writeStderr(named(messageOf(error)));
       return EXIT_BAD_INPUT;
     }
     writeStderr(`xinghe: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
@@ -103,13 +107,24 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** What the file system refuses is the user's to put right, even where no better message was made of it. */
-function isFileError(error: unknown): error is Error & { path: string } {
-  return error instanceof Error && 'syscall' in error && 'path' in error;
+/** `help train` is `train --help`; `help data prepare` too. */
+function withHelpLast(argv: readonly string[]): readonly string[] {
+  const [first, ...rest] = argv;
+  return first === 'help' ? [...rest, '--help'] : argv;
+}
+
+/** Who speaks: messages of a command say it themselves. */
+function named(message: string): string {
+  return /^xinghe( [a-z]+)*: /.test(message) ? `${message}\n` : `xinghe: ${message}\n`;
+}
+
+/** What the system refuses (a file, an address) is the user's to put right, even where no better message was made of it. */
+function isRefusedBySystem(error: unknown): boolean {
+  return isSystemError(error) && ('path' in error || systemErrorText(error) !== undefined);
 }
 
 function overview(): string {
   const width = Math.max(...Object.keys(commands).map((name) => name.length));
   const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
-  return `xinghe COMMAND [options]; xinghe COMMAND --help tells more\n\n${lines.join('\n')}\n`;
+  return `xinghe COMMAND [options]; xinghe COMMAND --help (or help COMMAND) tells more, xinghe --version which one this is\n\n${lines.join('\n')}\n`;
 }

@@ -58,7 +58,29 @@ export function parseOptions<const Specs extends Record<string, OptionSpec>>(
   specs: Specs,
   args: readonly string[],
 ): OptionValues<Specs> {
-  if (args.includes('--help') || args.includes('-h')) throw new HelpRequest(formatHelp(help, specs));
+  return parse(help, specs, args, undefined);
+}
+
+/** As parseOptions, of a command that takes words beside its options; behind `--` all are words. */
+export function parseOptionsAndWords<const Specs extends Record<string, OptionSpec>>(
+  help: CommandHelp,
+  specs: Specs,
+  args: readonly string[],
+): { readonly options: OptionValues<Specs>; readonly words: readonly string[] } {
+  const words: string[] = [];
+  return { options: parse(help, specs, args, words), words };
+}
+
+/** @param words takes what belongs to no option; undefined: that is refused */
+function parse<const Specs extends Record<string, OptionSpec>>(
+  help: CommandHelp,
+  specs: Specs,
+  args: readonly string[],
+  words: string[] | undefined,
+): OptionValues<Specs> {
+  const end = args.indexOf('--');
+  const asked = end < 0 ? args : args.slice(0, end);
+  if (asked.includes('--help') || asked.includes('-h')) throw new HelpRequest(formatHelp(help, specs));
   const raw = parseArgs({
     args: [...args],
     strict: false,
@@ -77,11 +99,15 @@ export function parseOptions<const Specs extends Record<string, OptionSpec>>(
   const values = new Map<string, string[]>();
   let list: string[] | undefined;
   for (const token of raw.tokens) {
-    if (token.kind === 'option-terminator') continue;
+    if (token.kind === 'option-terminator') {
+      list = undefined;
+      continue;
+    }
     if (token.kind === 'positional') {
       // Further words behind a list option belong to it: --input a.txt b.txt.
-      if (list === undefined) fail(`unexpected argument "${token.value}"`);
-      list?.push(token.value);
+      if (list !== undefined) list.push(token.value);
+      else if (words !== undefined) words.push(token.value);
+      else fail(`unexpected argument "${token.value}"`);
       continue;
     }
     const spec = specs[token.name];

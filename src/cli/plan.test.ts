@@ -20,9 +20,12 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function run(...args: string[]): Promise<string> {
+const run = (...args: string[]): Promise<string> => runTo(0, ...args);
+
+/** @param code 0 for a run that fits, 2 for one that does not */
+async function runTo(code: number, ...args: string[]): Promise<string> {
   const written = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
-  expect(await plan(args)).toBe(0);
+  expect(await plan(args)).toBe(code);
   const text = written.mock.calls.map(([piece]) => String(piece)).join('');
   written.mockRestore();
   return text;
@@ -60,7 +63,8 @@ describe('xinghe plan', () => {
       JSON.parse(await run('--config', config, '--json', '--peak-gflops', '100', ...args));
     expect(await read()).toMatchObject({ tokens_per_step: 128, trained_parameters: 2 * 4 * 128, fits: true });
     expect(await read('--set', 'training.micro_batch_size=4')).toMatchObject({ tokens_per_step: 256 });
-    expect(await read('--sequence-length', '32', '--memory-gb', '0.001')).toMatchObject({
+    const small = ['--sequence-length', '32', '--memory-gb', '0.001', '--json', '--peak-gflops', '100'];
+    expect(JSON.parse(await runTo(2, '--config', config, ...small))).toMatchObject({
       tokens_per_step: 64,
       fits: false,
     });
@@ -79,6 +83,93 @@ describe('xinghe plan', () => {
     expect(trained_parameters).toBe(parameters);
   });
 
+  it('advises what helps: nothing smaller helps where the weights alone do not fit', async () => {
+    const config = file(
+      'config.json',
+      xverseConfig({ ...sizes, hidden: 1024, intermediate: 4096, layers: 8 }),
+    );
+    const adviceFor = async (gigabytes: number, ...args: string[]): Promise<string> =>
+      (
+        await runTo(
+          2,
+          '--config-json',
+          config,
+          '--peak-gflops',
+          '1',
+          '--memory-gb',
+          String(gigabytes),
+          ...args,
+        )
+      )
+        .split('\n')
+        .find((line) => line.includes('DOES NOT FIT')) ?? '';
+    expect(await adviceFor(0.001)).toMatch(
+      /the weights alone take \d+ MB; take a machine or device with more than/,
+    );
+    expect(await adviceFor(0.001)).not.toMatch(/recompute|micro-batch/);
+    const { process: program, weights } = JSON.parse(
+      await run('--config-json', config, '--json', '--peak-gflops', '1'),
+    );
+    const between = (program + weights * 0.75) / 1e9;
+    expect(await adviceFor(between)).toMatch(/the weights alone take .*; try --precision bfloat16$/);
+    expect(await adviceFor((program + weights * 1.5) / 1e9)).toMatch(/; try --recompute full/);
+  });
+
+  it('plans a recipe whose weights and rows are not here', async () => {
+    const shape = file('config.json', xverseConfig(sizes));
+    const config = file('run.json', {
+      output: join(folder, 'run'),
+      model: { path: 'weights/absent' },
+      data: { dataset: 'data/absent' },
+      training: { steps: 3 },
+    });
+    await expect(plan(['--config', config])).rejects.toThrow(
+      /model\.path: weights\/absent does not exist; .* --config-json FILE/,
+    );
+    await expect(plan(['--config', config, '--config-json', shape])).rejects.toThrow(
+      /data\.dataset: data\/absent does not exist; give the length of its rows with --sequence-length N/,
+    );
+    const text = await run(
+      '--config',
+      config,
+      '--config-json',
+      shape,
+      '--sequence-length',
+      '64',
+      '--peak-gflops',
+      '1',
+    );
+    expect(text).toMatch(/^xverse, .* 4 rows of 64 tokens/);
+  });
+
+  it.each(['all', 'all-linear', ['all-linear']])(
+    'target_modules: %j are the layers of the blocks',
+    async (targets) => {
+      const settings = (target_modules: unknown) => ({
+        output: join(folder, 'run'),
+        model: { config: xverseConfig(sizes), tokenizer: 'none' },
+        data: { files: ['none.jsonl'], form: 'text', sequence_length: 64 },
+        lora: { rank: 4, target_modules },
+        training: { steps: 3 },
+      });
+      const trained = async (name: string, target_modules: unknown): Promise<unknown> =>
+        JSON.parse(
+          await run('--config', file(name, settings(target_modules)), '--json', '--peak-gflops', '1'),
+        ).trained_parameters;
+      expect(await trained('all.json', targets)).toBe(
+        await trained('each.json', [
+          'q_proj',
+          'k_proj',
+          'v_proj',
+          'o_proj',
+          'gate_proj',
+          'up_proj',
+          'down_proj',
+        ]),
+      );
+    },
+  );
+
   it('refuses what contradicts itself or is not there', async () => {
     const config = file('config.json', xverseConfig(sizes));
     await expect(plan([])).rejects.toThrow(/give one of --config, --model and --config-json, got 0/);
@@ -89,6 +180,9 @@ describe('xinghe plan', () => {
     await expect(
       plan(['--config-json', config, '--lora-rank', '2', '--lora-target', 'nope']),
     ).rejects.toThrow(/"nope": no linear layer has it in its name; there are .*q_proj/);
+    await expect(plan(['--config-json', config, '--lora-target', 'q_proj'])).rejects.toThrow(
+      /--lora-target says which layers .* give --lora-rank N too/,
+    );
     await expect(plan(['--config-json', join(folder, 'absent.json')])).rejects.toThrow(/absent\.json/);
   });
 });

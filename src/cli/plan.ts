@@ -2,6 +2,7 @@
 import { loadTrainingConfig } from '../compat/index.js';
 import { openDataset } from '../data/index.js';
 import { InputError } from '../errors/index.js';
+import { fileStatus } from '../formats/index.js';
 import { formatBytes, formatCount, formatDuration, log } from '../log/index.js';
 import { type Architecture, findConfig, loadArchitecture, parseArchitecture } from '../models/index.js';
 import { linearRoute, measureGemm, prepareRuntime } from '../tensor/index.js';
@@ -16,13 +17,17 @@ import {
   residentBytes,
   type TrainConfig,
 } from '../training/index.js';
-import { type OptionValues, parseOptions } from './options.js';
+import { EXIT_BAD_INPUT, type OptionValues, parseOptions } from './options.js';
 
 const specs = {
   config: { kind: 'string', value: 'FILE', help: 'the configuration of a run, as xinghe train takes it' },
   set: { kind: 'strings', value: 'key=value…', help: 'override any key of it' },
   model: { kind: 'string', value: 'DIR', help: 'or a model folder; only its config is read' },
-  'config-json': { kind: 'string', value: 'FILE', help: "or a model's config file alone" },
+  'config-json': {
+    kind: 'string',
+    value: 'FILE',
+    help: "or a model's config file alone; with --config in the place of weights that are not here",
+  },
   'sequence-length': { kind: 'integer', min: 1, help: 'predictions in a row; default 1024' },
   'micro-batch-size': { kind: 'integer', min: 1, help: 'rows; default 4' },
   'gradient-accumulation-steps': { kind: 'integer', min: 1, help: 'micro-batches of a step; default 1' },
@@ -51,7 +56,12 @@ type Run = Omit<PlanOptions, 'startBytes' | 'peakFlopsPerSecond' | 'copiesTransp
 
 export async function plan(args: readonly string[]): Promise<number> {
   const options = parseOptions(
-    { command: 'xinghe plan', summary: 'memory and time of a training run before it is started' },
+    {
+      command: 'xinghe plan',
+      summary: 'memory and time of a training run before it is started',
+      notes:
+        'The exit code is 0 for a run that fits, 2 for one that does not (the plan is printed all the same).',
+    },
     specs,
     args,
   );
@@ -72,16 +82,20 @@ export async function plan(args: readonly string[]): Promise<number> {
       ? `${JSON.stringify(asJson(found, available, peak))}\n`
       : describe(architecture, found, run, available, peak),
   );
-  return 0;
+  if (found.peakBytes <= available) return 0;
+  log('xinghe plan: the run does not fit; the exit code is 2');
+  return EXIT_BAD_INPUT;
 }
 
 /** Model and settings: of a run's configuration, or of a model with the options; an option given overrides. */
 function readSource(options: Options): { architecture: Architecture; run: Run } {
   const { config, model, 'config-json': configJson } = options;
   const given = [config, model, configJson].filter((value) => value !== undefined);
-  if (given.length !== 1)
+  const isRunOfOtherModel = config !== undefined && configJson !== undefined && model === undefined;
+  if (given.length !== 1 && !isRunOfOtherModel)
     throw new InputError(
-      `xinghe plan: give one of --config, --model and --config-json, got ${given.length} (see xinghe plan --help)`,
+      `xinghe plan: give one of --config, --model and --config-json, got ${given.length} ` +
+        '(--config may have --config-json beside it; see xinghe plan --help)',
     );
   if (config === undefined) {
     if (options.set.length > 0)
@@ -91,7 +105,8 @@ function readSource(options: Options): { architecture: Architecture; run: Run } 
   }
   const { config: parsed, notes } = loadTrainingConfig(config, options.set);
   for (const note of notes) log(note);
-  return { architecture: architectureOf(parsed), run: withOptions(runOf(parsed), options) };
+  const architecture = configJson === undefined ? architectureOf(parsed) : loadArchitecture(configJson);
+  return { architecture, run: withOptions(runOf(parsed, options['sequence-length']), options) };
 }
 
 const DEFAULTS: Run = {
@@ -103,18 +118,25 @@ const DEFAULTS: Run = {
 };
 
 function architectureOf({ model: { path, config } }: TrainConfig): Architecture {
-  if (path !== undefined) return loadArchitecture(findConfig(path));
+  if (path !== undefined) {
+    if (fileStatus(path) === undefined)
+      throw new InputError(
+        `model.path: ${path} does not exist; a plan needs the shape of the model only: give its config with ` +
+          '--config-json FILE (beside --config), or --set model.path=null model.config=FILE.',
+      );
+    return loadArchitecture(findConfig(path));
+  }
   return typeof config === 'string' ? loadArchitecture(config) : parseArchitecture(config, 'model.config');
 }
 
-function runOf({ data, training, lora }: TrainConfig): Run {
+/** @param length as the command line says it: then nobody need look into the rows */
+function runOf({ data, training, lora }: TrainConfig, length: number | undefined): Run {
   return {
     precision: training.precision ?? 'float32',
     // A row of a prepared dataset has one id more than it has predictions.
     length:
-      data.dataset === undefined
-        ? (data.sequence_length ?? DEFAULTS.length)
-        : openDataset(data.dataset).rowLength - 1,
+      length ??
+      (data.dataset === undefined ? (data.sequence_length ?? DEFAULTS.length) : lengthOfRows(data.dataset)),
     microBatchSize: training.micro_batch_size,
     accumulation: training.gradient_accumulation_steps,
     recompute: training.recompute,
@@ -123,8 +145,25 @@ function runOf({ data, training, lora }: TrainConfig): Run {
   };
 }
 
+function lengthOfRows(dataset: string): number {
+  if (fileStatus(dataset) === undefined)
+    throw new InputError(
+      `data.dataset: ${dataset} does not exist; give the length of its rows with --sequence-length N, or prepare it first.`,
+    );
+  const rows = openDataset(dataset);
+  try {
+    return rows.rowLength - 1;
+  } finally {
+    rows.close();
+  }
+}
+
 function withOptions(run: Run, options: Options): Run {
   const rank = options['lora-rank'] ?? run.lora?.rank;
+  if (rank === undefined && options['lora-target'].length > 0)
+    throw new InputError(
+      'xinghe plan: --lora-target says which layers get adapters, and nothing asks for any; give --lora-rank N too',
+    );
   const targets = options['lora-target'].length > 0 ? options['lora-target'] : (run.lora?.targets ?? ['']);
   return {
     ...run,
@@ -193,7 +232,7 @@ function describe(
     ['working', memory.working, `${memory.moment}, the fullest moment`],
     ['inputs', memory.inputs, 'ids, masks, rotary tables'],
     ['program', found.processBytes, 'libraries and their buffers'],
-    ['peak', found.peakBytes, fitText(found.peakBytes, available, run)],
+    ['peak', found.peakBytes, fitText(found, available, run)],
   ];
   const table = rows.map(
     ([name, bytes, note]) =>
@@ -214,8 +253,21 @@ function describe(
   ].join('\n');
 }
 
-function fitText(peak: number, available: number, run: Run): string {
-  if (peak <= available) return `fits into the ${formatBytes(available)} that are free`;
+function fitText({ peakBytes, memory, processBytes }: RunPlan, available: number, run: Run): string {
+  if (peakBytes <= available) return `fits into the ${formatBytes(available)} that are free`;
+  const least = memory.weights + processBytes;
+  const place = `DOES NOT FIT into the ${formatBytes(available)} that are free`;
+  // Smaller batches and recomputed activations are no help then.
+  if (least > available) {
+    const halved = run.precision === 'float32' ? 2 : run.precision === 'float64' ? 4 : 1;
+    const lower = memory.weights / halved + processBytes <= available && halved > 1;
+    return (
+      `${place}: the weights alone take ${formatBytes(memory.weights)}; ` +
+      (lower
+        ? 'try --precision bfloat16'
+        : `take a machine or device with more than ${formatBytes(least)}, or a smaller model`)
+    );
+  }
   const ways = [
     ...(run.recompute === 'full' ? [] : ['--recompute full']),
     ...(run.microBatchSize > 1 ? ['a smaller --micro-batch-size'] : []),
@@ -223,7 +275,7 @@ function fitText(peak: number, available: number, run: Run): string {
     ...(run.precision === 'bfloat16' ? [] : ['--precision bfloat16']),
   ];
   const hint = ways.length === 0 ? 'take a shorter --sequence-length' : `try ${ways.join(', ')}`;
-  return `DOES NOT FIT into the ${formatBytes(available)} that are free; ${hint}`;
+  return `${place}; ${hint}`;
 }
 
 /** 4.0e5 GFLOP/s -> "400 TFLOP/s". */

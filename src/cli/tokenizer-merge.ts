@@ -1,5 +1,5 @@
 /** `xinghe tokenizer merge`: a vocabulary extended by the pieces of another. */
-import { writeFileAtomic } from '../formats/index.js';
+import { withLockedOutput, writeFileAtomic } from '../formats/index.js';
 import { log } from '../log/index.js';
 import { mergeVocabularies } from '../tokenizers/index.js';
 import { parseOptions } from './options.js';
@@ -27,8 +27,11 @@ export async function tokenizerMerge(args: readonly string[]): Promise<number> {
     specs,
     args,
   );
-  const { content, baseSize, size, added } = mergeVocabularies(options.base, options.add);
-  writeFileAtomic(options.output, content);
+  const { baseSize, size, added } = await withLockedOutput(options.output, () => {
+    const merged = mergeVocabularies(options.base, options.add);
+    writeFileAtomic(options.output, merged.content);
+    return merged;
+  });
   log(`${added.length} new pieces behind ${baseSize}: ${size} ids to ${options.output}`);
   if (options.json) {
     const result = { output: options.output, base_size: baseSize, vocab_size: size, added: added.length };

@@ -1,6 +1,6 @@
 /** `xinghe tokenizer train`: a vocabulary from text files. */
 import { InputError } from '../errors/index.js';
-import { checkWritable, writeFileAtomic } from '../formats/index.js';
+import { checkWritable, withLockedOutput, writeFileAtomic } from '../formats/index.js';
 import { log, Progress } from '../log/index.js';
 import {
   BYTE_LEVEL_NORMALIZATIONS,
@@ -137,6 +137,10 @@ export async function tokenizerTrain(args: readonly string[]): Promise<number> {
     args,
   );
   refuseForeignOptions(options);
+  return withLockedOutput(options.output, () => trainByOptions(options));
+}
+
+async function trainByOptions(options: TrainOptions): Promise<number> {
   const { type, output } = options;
   checkWritable(output);
   const progress = new TrainProgress(options.input);

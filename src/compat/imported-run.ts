@@ -3,6 +3,8 @@ import type { z } from 'zod';
 import { parseConfig } from '../config/index.js';
 import { InputError } from '../errors/index.js';
 import { type TrainConfig, trainConfigSchema } from '../training/index.js';
+import { spellOutAllModules } from './all-modules.js';
+import { foreignKeyHint } from './foreign-keys.js';
 import { type IgnoredKey, isMapping } from './key-tree.js';
 
 /** Our configuration before defaults and checks. */
@@ -107,5 +109,5 @@ export function checkTrainInput(
 ): TrainConfig {
   if (missing.length > 0)
     throw new InputError(missing.map(({ key, message }) => `${source}: ${key}: ${message}`).join('\n'));
-  return parseConfig(trainConfigSchema, train, { source });
+  return parseConfig(trainConfigSchema, spellOutAllModules(train), { source, hintFor: foreignKeyHint });
 }

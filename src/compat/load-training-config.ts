@@ -2,6 +2,8 @@
 import { applyOverrides, parseConfig, readConfigFile } from '../config/index.js';
 import { InputError } from '../errors/index.js';
 import { type TrainConfig, trainConfigSchema } from '../training/index.js';
+import { spellOutAllModules } from './all-modules.js';
+import { foreignKeyHint } from './foreign-keys.js';
 import { checkTrainInput, type ImportedRun } from './imported-run.js';
 import { describeIgnored, isMapping } from './key-tree.js';
 import { isPublishedRun, loadPublishedRun, type PublishedRun } from './mindformers/load-published-run.js';
@@ -35,9 +37,8 @@ export function loadTrainingConfig(path: string, overrides: readonly string[] = 
     throw new InputError(
       `${path}: is a DeepSpeed file, which says nothing of model and data; give the launch script that names it (--config run.sh).`,
     );
-  const config = parseConfig(trainConfigSchema, applyOverrides(value, overrides, { nullRemoves: true }), {
-    source: path,
-  });
+  const changed = spellOutAllModules(applyOverrides(value, overrides, { nullRemoves: true }));
+  const config = parseConfig(trainConfigSchema, changed, { source: path, hintFor: foreignKeyHint });
   return { config, notes: [], resume: false };
 }
 

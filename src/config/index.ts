@@ -6,3 +6,4 @@ export { didYouMean, didYouMeanHint } from './did-you-mean.js';
 export { applyOverrides } from './overrides.js';
 export { parseConfig } from './parse-config.js';
 export { productVersion } from './product-version.js';
+export { knownKeysAt } from './schema-keys.js';

@@ -14,31 +14,45 @@ interface Problem {
 /**
  * Checks a plain value against a schema; objects should be z.strictObject, so that a misspelt key is an error.
  * @param source names the value in messages: the file, or "--set".
+ * @param hintFor what to say of an unknown key that is no misspelling but a name from elsewhere; default: nothing
  * @returns the schema's output, defaults filled in.
  * @throws InputError with one line per problem: `<source>: <key.path>: expected …, got <value>`.
  */
 export function parseConfig<S extends z.ZodType>(
   schema: S,
   value: unknown,
-  { source }: { source: string },
+  { source, hintFor }: { readonly source: string; readonly hintFor?: KeyHint },
 ): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const problems = result.error.issues.flatMap((issue) => explain(issue, [], schema, value));
+  const problems = result.error.issues.flatMap((issue) =>
+    explain(issue, [], { schema, root: value, hintFor }),
+  );
   const lines = problems.map(
     ({ path, text }) => `${source}: ${path.length > 0 ? `${formatPath(path)}: ` : ''}${text}`,
   );
   throw new InputError([...new Set(lines)].join('\n'));
 }
 
-function explain(issue: Issue, base: readonly PropertyKey[], schema: z.ZodType, root: unknown): Problem[] {
+/** A few words for a key that is known by another name, such as "here it is `x.y`". */
+type KeyHint = (key: string) => string | undefined;
+
+/** What is checked against what. */
+interface Subject {
+  readonly schema: z.ZodType;
+  readonly root: unknown;
+  readonly hintFor: KeyHint | undefined;
+}
+
+function explain(issue: Issue, base: readonly PropertyKey[], subject: Subject): Problem[] {
+  const { schema, root, hintFor } = subject;
   const path = [...base, ...issue.path];
   if (issue.code === 'unrecognized_keys') {
     const known = knownKeysAt(schema, path);
-    return issue.keys.map((key) => ({ path: [...path, key], text: unknownKey(key, known) }));
+    return issue.keys.map((key) => ({ path: [...path, key], text: unknownKey(key, known, hintFor) }));
   }
   if (issue.code === 'invalid_union' && issue.errors.length > 0)
-    return explainUnion(issue.errors, path, schema, root);
+    return explainUnion(issue.errors, path, subject);
   if (issue.code === 'custom') return [{ path, text: `${issue.message}${gotByRule(root, path)}` }];
   const expected = expectation(issue);
   const isMissing = valueAt(root, path) === undefined;
@@ -47,7 +61,9 @@ function explain(issue: Issue, base: readonly PropertyKey[], schema: z.ZodType, 
   ];
 }
 
-function unknownKey(key: string, known: readonly string[]): string {
+function unknownKey(key: string, known: readonly string[], hintFor: KeyHint | undefined): string {
+  const other = hintFor?.(key);
+  if (other !== undefined) return `unknown key; ${other}.`;
   const hint = didYouMeanHint(key, known);
   if (hint !== '') return `unknown key.${hint}`;
   const list = known.length > 0 && known.length <= 12 ? ` Known keys: ${known.join(', ')}.` : '';
@@ -61,14 +77,14 @@ function unknownKey(key: string, known: readonly string[]): string {
 function explainUnion(
   members: readonly (readonly Issue[])[],
   path: readonly PropertyKey[],
-  schema: z.ZodType,
-  root: unknown,
+  subject: Subject,
 ): Problem[] {
+  const { root } = subject;
   const meant = members
     .filter((issues) => !issues.some(refusesWhole))
     .toSorted((a, b) => a.length - b.length)
     .at(0);
-  if (meant !== undefined) return meant.flatMap((issue) => explain(issue, path, schema, root));
+  if (meant !== undefined) return meant.flatMap((issue) => explain(issue, path, subject));
   const alternatives = members.flatMap((issues) => issues.filter(refusesWhole).map(expectation));
   const isMissing = valueAt(root, path) === undefined;
   const expected = [...new Set(alternatives)].join(' or ');

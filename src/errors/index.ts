@@ -3,7 +3,10 @@
  * it ends with exit code 1 and a stack trace.
  */
 
+import { systemErrorText } from './system-error.js';
+
 export { InterruptedError, Interruption } from './interruption.js';
+export { isSystemError, systemErrorText } from './system-error.js';
 
 /**
  * Wrong input or wrong usage: a file, a value or an option that the user can put right. Exit code 2.
@@ -24,7 +27,7 @@ export class NothingLearnedError extends Error {
   override readonly name = 'NothingLearnedError';
 }
 
-/** The message of anything that was thrown. */
+/** The message of anything that was thrown; of a refused system call in words, with its path. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return systemErrorText(error) ?? (error instanceof Error ? error.message : String(error));
 }

@@ -6,12 +6,14 @@ export {
   checkWritable,
   type WriteChunk,
   type WriteFolderOptions,
+  writeError,
   writeFileAtomic,
   writeFileStaged,
   writeFolderAtomic,
 } from './files/atomic-write.js';
 export { sha256OfFile } from './files/file-hash.js';
 export { fileStatus, listFolder, openInputFile, readFileStart, readFully } from './files/input-file.js';
+export { lockOutput, withLockedOutput } from './files/output-lock.js';
 export type { ByteRange } from './files/read-ranges.js';
 export { showValue } from './files/show-value.js';
 export { decodeUtf8 } from './files/utf8.js';

@@ -1,3 +1,4 @@
+export type { GenerationDefaults } from '../generation/index.js';
 export type { ChatTurn } from './chat-prompt.js';
 export {
   EngineProcess,
@@ -12,7 +13,6 @@ export {
   EngineUnavailableError,
   QueueFullError,
 } from './engine-service.js';
-export type { GenerationDefaults } from './generation-defaults.js';
 export { ApiKeys, readKeyFile } from './http/index.js';
 export { type OpenAiRoutesOptions, openAiRoutes } from './openai/index.js';
 export { ModelServer, type ServeOptions } from './serve.js';

@@ -5,6 +5,7 @@
 import { basename, dirname, resolve } from 'node:path';
 import { InputError } from '../errors/index.js';
 import { parseJson } from '../formats/index.js';
+import { type GenerationDefaults, parseGenerationDefaults } from '../generation/index.js';
 import {
   type Architecture,
   type ChatMessage,
@@ -14,7 +15,6 @@ import {
 } from '../models/index.js';
 import type { Tokenizer } from '../tokenizers/index.js';
 import { type ChatTurn, renderFamilyChat } from './chat-prompt.js';
-import { type GenerationDefaults, parseGenerationDefaults } from './generation-defaults.js';
 
 export interface ModelFiles {
   /** Model folder or weight file. */

@@ -203,7 +203,8 @@ function exchangeFolder(temporary: string, target: string, replace: boolean): vo
   removeTemporary(old);
 }
 
-function removeEmptyParents(from: string, last: string): void {
+/** Takes away the folders from `from` up to `last` that are empty. */
+export function removeEmptyParents(from: string, last: string): void {
   for (let folder = from; folder.startsWith(last); folder = dirname(folder)) {
     try {
       rmdirSync(folder);

@@ -1,5 +1,14 @@
 /** Opens and reads regular files, with errors that name them. */
-import { closeSync, fstatSync, openSync, readdirSync, readSync, type Stats, statSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import { InputError, messageOf } from '../../errors/index.js';
 
 /** A regular file, open for reading. */
@@ -79,6 +88,15 @@ export function fileStatus(path: string): Stats | undefined {
     return statSync(path, { throwIfNoEntry: false });
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOTDIR') return undefined;
+    throw readError(path, error);
+  }
+}
+
+/** Where a path leads, through symbolic links. @throws InputError if that cannot be told */
+export function realPathOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
     throw readError(path, error);
   }
 }

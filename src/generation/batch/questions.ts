@@ -1,12 +1,13 @@
 /** The questions of a batch: files of records, and Spark's list on the command line. */
 import { InputError } from '../../errors/index.js';
-import { fileStatus, readRecords } from '../../formats/index.js';
+import { fileStatus, type RecordFault, readRecords } from '../../formats/index.js';
 import type { ChatMessage } from '../../models/index.js';
 
 export interface Question {
   /** Where it stands, for messages: "questions.jsonl:3". */
   readonly source: string;
-  readonly content: string | readonly ChatMessage[];
+  /** Or why it cannot be asked. */
+  readonly content: string | readonly ChatMessage[] | InputError;
 }
 
 /** Keys of a text to be continued or answered, in the order in which they are looked for. */
@@ -16,16 +17,33 @@ const SEPARATOR = '##';
 
 /**
  * Questions from a file of records (.jsonl, .json, .csv, .parquet, .txt; `input`, `prompt`, `question`, `text` or `messages`
- * in each), or from the text `[first##second]` itself.
- * @throws InputError naming file, place and what was found there
+ * in each), or from the text `[first##second]` itself. A record that is no question stands in its place with its fault.
+ * @throws InputError for a file that cannot be read to its end, or holds no question at all (then with the first fault)
  */
 export async function readQuestions(input: string): Promise<Question[]> {
   if (fileStatus(input) === undefined && input.startsWith('[') && input.endsWith(']')) return listed(input);
   const questions: Question[] = [];
-  for await (const { line, value } of readRecords(input))
-    questions.push(toQuestion(value, `${input}:${line}`));
-  if (questions.length === 0) throw new InputError(`${input}: there is no question in it.`);
+  const onFault = (fault: RecordFault): void => {
+    // The rest of the file is lost, and nobody knows how many questions with it.
+    if (fault.reason === 'damaged file' || fault.reason === 'empty file') throw fault;
+    questions.push({ source: `${input}:${fault.line}`, content: fault });
+  };
+  for await (const { line, value } of readRecords(input, { onFault }))
+    questions.push(attempt(value, `${input}:${line}`));
+  const [first] = questions;
+  if (first === undefined) throw new InputError(`${input}: there is no question in it.`);
+  if (first.content instanceof Error && questions.every(({ content }) => content instanceof Error))
+    throw first.content;
   return questions;
+}
+
+function attempt(record: unknown, source: string): Question {
+  try {
+    return toQuestion(record, source);
+  } catch (error) {
+    if (error instanceof InputError) return { source, content: error };
+    throw error;
+  }
 }
 
 function listed(input: string): Question[] {

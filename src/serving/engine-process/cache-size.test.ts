@@ -34,12 +34,24 @@ test.each<[string, EngineSettings, Partial<CacheConstraints>, RegExp]>([
     'too few for a text',
     { cacheTokens: 2000 },
     { maxLength: 4000 },
-    /2000 tokens .* fewer than the 4000 of one text/,
+    /--kv-cache-tokens 2000 is too small: .* The least that works is --kv-cache-tokens 4000, or give a smaller/,
   ],
+  [
+    'too little memory asked for',
+    { cacheBytes: 10_000 },
+    {},
+    /--kv-cache-memory of 10\.0 kB is too small: it holds 0 tokens \(819 kB for each token\), and a server needs 256\. The least that works is --kv-cache-memory 210MB\./,
+  ],
+  ['three tokens', { cacheTokens: 3 }, {}, /least that works is --kv-cache-tokens 256\./],
   ['no memory', {}, { freeBytes: 100e6 }, /fewer than the 256 of one text; 100 MB of memory are free/],
   ['no memory for a text', {}, { maxLength: 40_000 }, /fewer than the 40000/],
 ])('%s: refused with the numbers', (_, wish, change, message) => {
   const ask = (): number => cacheTokens(wish, { ...large, ...change });
   expect(ask).toThrow(InputError);
   expect(ask).toThrow(message);
+});
+
+test('what is said to work works', () => {
+  expect(cacheTokens({ cacheBytes: 210e6 }, large)).toBe(256);
+  expect(cacheTokens({ cacheTokens: 64 }, { ...large, maxLength: 64 })).toBe(64);
 });

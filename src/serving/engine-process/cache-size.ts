@@ -44,6 +44,14 @@ export function cacheTokens(
         `free beside the weights. Give --kv-cache-tokens ${Math.floor((freeBytes * 0.8) / bytesPerToken)} or less, ` +
         'or --kv-dtype int8.',
     );
+  const leastWished = situation.maxLength ?? MIN_TOKENS;
+  if (wished !== undefined && wished < leastWished)
+    throw new InputError(
+      `${bytes === undefined ? `--kv-cache-tokens ${wished}` : `--kv-cache-memory of ${formatBytes(bytes)}`} is too small: it ` +
+        `holds ${wished} tokens (${perToken}), and ${maxLength > 0 ? `one text has up to ${maxLength}` : `a server needs ${MIN_TOKENS}`}. ` +
+        `The least that works is ${bytes === undefined ? `--kv-cache-tokens ${leastWished}` : `--kv-cache-memory ${leastMemory(leastWished * bytesPerToken)}`}` +
+        `${maxLength > 0 ? ', or give a smaller --max-model-len' : ''}.`,
+    );
   if (chosen < maxLength || chosen < 1 || (wished === undefined && chosen < MIN_TOKENS))
     throw new InputError(
       `The KV cache would hold ${chosen} tokens (${size(chosen)}, ${perToken}), fewer than the ${least} of one text` +
@@ -51,4 +59,9 @@ export function cacheTokens(
         'Give more by --kv-cache-memory, or a smaller --max-model-len, or --kv-dtype int8.',
     );
   return chosen;
+}
+
+/** As an option takes it, never less than the bytes: 8388609 is "8389KB". */
+function leastMemory(bytes: number): string {
+  return bytes < 1e7 ? `${Math.ceil(bytes / 1e3)}KB` : `${Math.ceil(bytes / 1e6)}MB`;
 }

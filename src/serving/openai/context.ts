@@ -48,8 +48,18 @@ export function findModel({ model, engine }: OpenAiContext, name: string | undef
   if (name === undefined || name === model.id) return { id: model.id, adapter: undefined };
   if (engine.adapters.some((adapter) => adapter.name === name)) return { id: name, adapter: name };
   throw new HttpError(404, {
-    message: `The model \`${name.slice(0, 256)}\` does not exist.`,
+    message: `The model \`${name.slice(0, 256)}\` does not exist. There ${namesOf(model.id, engine)}.`,
     param: 'model',
     code: 'model_not_found',
   });
+}
+
+/** More than this tells nobody anything; GET /v1/models lists them all. */
+const MAX_NAMED = 20;
+
+function namesOf(model: string, { adapters }: EngineService): string {
+  const names = [model, ...adapters.map(({ name }) => name)];
+  const shown = names.slice(0, MAX_NAMED).map((name) => `\`${name}\``);
+  const more = names.length > MAX_NAMED ? ` and ${names.length - MAX_NAMED} more (GET /v1/models)` : '';
+  return `${names.length === 1 ? 'is' : 'are'} ${shown.join(', ')}${more}`;
 }

@@ -1,5 +1,6 @@
 /** Splits text at a pattern, with the five behaviours of Hugging Face. */
 import type { JsonFields } from '../json-fields.js';
+import { nextMatch } from './next-match.js';
 
 /** What becomes of the matches of a pattern that cuts a text. */
 export type SplitBehavior = 'Removed' | 'Isolated' | 'MergedWithPrevious' | 'MergedWithNext' | 'Contiguous';
@@ -54,11 +55,11 @@ export function splitText(
       }
     }
   } else {
-    pattern.lastIndex = 0;
-    for (let match = pattern.exec(text); match; match = pattern.exec(text)) {
-      part(match.index, false);
-      part(match.index + match[0].length, true);
-      if (match[0] === '') pattern.lastIndex += text.codePointAt(match.index)! > 0xffff ? 2 : 1;
+    for (let at = 0, match = nextMatch(text, pattern, at); match; match = nextMatch(text, pattern, at)) {
+      part(match.start, false);
+      part(match.end, true);
+      const isEmpty = match.start === match.end;
+      at = match.end + (isEmpty ? ((text.codePointAt(match.end) ?? 0) > 0xffff ? 2 : 1) : 0);
     }
   }
   part(text.length, false);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { parseConfig } from '../config/index.js';
 import { parseJson } from '../formats/index.js';
 
-/** Undefined: the file says nothing, and OpenAI's default holds. */
+/** Undefined: the file says nothing; HTTP then takes OpenAI's default, the command line the likeliest token. */
 export interface GenerationDefaults {
   readonly temperature?: number | undefined;
   readonly topP?: number | undefined;

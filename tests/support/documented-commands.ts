@@ -1,0 +1,79 @@
+/** The command lines of README and docs: the fenced blocks of `sh`, cut into the commands that a reader would type. */
+import { readdirSync, readFileSync } from 'node:fs';
+
+const root = new URL('../../', import.meta.url);
+
+export interface DocumentedCommand {
+  readonly file: string;
+  readonly line: number;
+  readonly command: string;
+}
+
+/** All of them, in the order in which they stand. */
+export function documentedCommands(): DocumentedCommand[] {
+  const docs = readdirSync(new URL('docs/', root)).filter((name) => name.endsWith('.md'));
+  return ['README.md', 'README.zh.md', ...docs.sort().map((name) => `docs/${name}`)].flatMap((file) =>
+    commandsIn(file, readFileSync(new URL(file, root), 'utf8')),
+  );
+}
+
+export function commandsIn(file: string, text: string): DocumentedCommand[] {
+  const found: DocumentedCommand[] = [];
+  let isShell = false;
+  let open: { line: number; text: string } | undefined;
+  for (const [index, whole] of text.split('\n').entries()) {
+    const line = whole.replace(/\s{2,}#\s.*$/, ''); // What stands behind a command explains it, with any apostrophe.
+    if (/^\s*```/.test(line)) {
+      isShell = !isShell && /^\s*```(sh|bash|shell|console)\s*$/.test(line);
+      continue;
+    }
+    if (!isShell || (open === undefined && /^\s*(#.*)?$/.test(line))) continue;
+    open = { line: open?.line ?? index + 1, text: open === undefined ? line : `${open.text}\n${line}` };
+    if (isUnfinished(open.text)) continue;
+    found.push({ file, line: open.line, command: open.text.trim() });
+    open = undefined;
+  }
+  if (open !== undefined) throw new Error(`${file}:${open.line}: the command does not end`);
+  return found;
+}
+
+/** Goes on behind a backslash, in an open quote, in a loop. */
+function isUnfinished(text: string): boolean {
+  if (text.endsWith('\\') || /^for .*; do\n/.test(`${text}\n`)) return !/\ndone$/.test(text);
+  return (text.replace(/\\./g, '').match(/'/g)?.length ?? 0) % 2 === 1;
+}
+
+/** Commands that nobody can run with the repository alone, each with its reason. Matched by the whole text or by a beginning. */
+export const CANNOT_RUN: readonly (readonly [beginning: string, reason: string])[] = [
+  ['npm test', 'it would run this test again'],
+  ['npm run demo', 'takes minutes; `xinghe demo --quick` stands in, and demo.test.ts runs it'],
+  ['bin/xinghe convert --from spark.pt', 'needs published 13B weights'],
+  ['bin/xinghe convert --from spark-mp4', 'needs published 13B weights'],
+  ['bin/xinghe convert --from TeleChat-7B', 'needs published 7B weights'],
+  ['bin/xinghe convert --from XVERSE-13B', 'needs published 13B weights'],
+  ['bin/xinghe train --config run_iflytekspark_13b', 'needs published 13B weights and a published run file'],
+  ['bin/xinghe train --config run_telechat_lora.sh', 'needs published 7B weights and a published script'],
+  ['bin/xinghe train --config xverse.sh', 'needs published 13B weights and a published script'],
+  ['bin/xinghe train --config recipes/spark-sft.yaml', 'needs published 13B weights'],
+  ['bin/xinghe generate --model weights/spark-13b', 'needs published 13B weights'],
+  ['lm_eval ', 'needs the Python package; serving-clients.test.ts runs it where it is'],
+  ['npm run setup', 'development.md: the build with sanitizers takes many minutes'],
+  ['LIBTORCH_PATH=$(node', 'part of the build with sanitizers'],
+  ['mkdir -p build/asan', 'part of the build with sanitizers'],
+  ['for source in $(find native', 'part of the build with sanitizers'],
+  ['g++ -shared -fsanitize', 'part of the build with sanitizers'],
+  ['XINGHE_ADDON=$PWD/build/asan', 'part of the build with sanitizers'],
+  ['ls build/asan', 'part of the build with sanitizers'],
+  [
+    'curl $B/v1/load_lora_adapter',
+    'needs the key in ADMIN-KEY; the routes of adapters have tests of their own',
+  ],
+  [
+    'curl $B/v1/unload_lora_adapter',
+    'needs the key in ADMIN-KEY; the routes of adapters have tests of their own',
+  ],
+];
+
+export function reasonNotToRun(command: string): string | undefined {
+  return CANNOT_RUN.find(([beginning]) => command.startsWith(beginning))?.[1];
+}
