@@ -150,7 +150,7 @@ function readRequests(
   { model, architecture }: LoadedModel,
   tokenizer: Tokenizer | undefined,
 ): TextRequest[] {
-  const { eosTokenId, shape } = architecture;
+  const { eosTokenIds, shape } = architecture;
   const rows: Pick<TextRequest, 'promptIds' | 'attentionMask'>[] = [];
   if (options.input !== undefined) {
     const { inputIds, attentionMask } = readIdsFile(options.input, shape.vocabSize, false);
@@ -169,7 +169,7 @@ function readRequests(
       sampling: samplingByOptions(options),
       beams: beamsByOptions(options),
       stopStrings: options.stop,
-      stopTokenIds: options['no-eos'] || eosTokenId === undefined ? [] : [eosTokenId],
+      stopTokenIds: options['no-eos'] ? [] : eosTokenIds,
     };
   });
 }
