@@ -23,3 +23,4 @@ export class NonFiniteError extends InputError {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+export { findLoneSurrogate, type LoneSurrogate, loneSurrogateProblem } from './lone-surrogate.js';

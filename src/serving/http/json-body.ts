@@ -1,5 +1,6 @@
 /** The body of a request: read with a limit and a time-out, decoded, measured, parsed. */
 import type { IncomingMessage } from 'node:http';
+import { findLoneSurrogate, loneSurrogateProblem } from '../../errors/index.js';
 import { formatBytes } from '../../log/index.js';
 import { badRequest, ClientGoneError, HttpError } from './http-error.js';
 
@@ -72,12 +73,15 @@ export function parseJsonBody(bytes: Buffer, maxDepth: number): unknown {
   } catch {
     throw badRequest('The body is not valid UTF-8.');
   }
+  let value: unknown;
   try {
-    const value: unknown = JSON.parse(text);
-    return value;
+    value = JSON.parse(text);
   } catch (error) {
     throw badRequest(`The body is not valid JSON: ${error instanceof Error ? error.message : ''}`);
   }
+  const lone = findLoneSurrogate(value, text);
+  if (lone !== undefined) throw badRequest(`The body is not valid Unicode: ${loneSurrogateProblem(lone)}.`);
+  return value;
 }
 
 const QUOTE = 0x22;
