@@ -1,9 +1,10 @@
 /** The containers that a model's tensors may lie in: how they are recognised, opened and written. */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { InputError } from '../errors/index.js';
 import {
   type FileTensor,
   fileStatus,
+  isDict,
   listFolder,
   openSafetensorsModel,
   openTorchModel,
@@ -12,6 +13,7 @@ import {
   readGgufFile,
   readSafetensorsHeader,
   readTorchFile,
+  sequenceItems,
   showValue,
   type TensorInput,
   writeCkptFile,
@@ -81,7 +83,12 @@ const CONTAINERS: Readonly<Record<ContainerFormat, Container>> = {
   bin: {
     endings: ['.bin', '.pt', '.pth'],
     recognises: (start) => start.subarray(0, 4).toString('latin1') === 'PK\u0003\u0004' || start[0] === 0x80,
-    open: openTorchModel,
+    open(path) {
+      const opened = openTorchModel(path);
+      const isEmpty = [...opened.tensors.values()].some(({ shape }) => shape.includes(0));
+      for (const file of opened.files) if (isEmpty || RANK_FILE.test(file)) refuseShareOfRank(file);
+      return opened;
+    },
     readFile: (path) => readTorchFile(path).tensors,
     writeFile: writeTorchFile,
     fileName: numbered('pytorch_model', '.bin'),
@@ -152,6 +159,30 @@ function formatOfFolder(folder: string): ContainerFormat {
   if (found !== undefined) return found;
   throw new InputError(
     `${folder} holds no weights: no ${CONTAINER_FORMATS.flatMap((format) => CONTAINERS[format].endings).join(', ')} file.`,
+  );
+}
+
+/** As DeepSpeed names the files of its checkpoints. */
+const RANK_FILE = /_(model|optim)_states\.pt$/;
+
+/** A file of a ZeRO checkpoint that has no whole weights, named alone. @throws InputError that names the folder */
+function refuseShareOfRank(path: string): void {
+  const { root, tensors } = readTorchFile(path);
+  if (!isDict(root)) return;
+  const isOptimizer = isDict(root.entries.get('optimizer_state_dict')) && !root.entries.has('module');
+  const shapes = sequenceItems(root.entries.get('param_shapes')) ?? [];
+  const empty = shapes
+    .flatMap((group) => (isDict(group) ? [...group.entries] : []))
+    .find(([name, shape]) => {
+      const held = typeof name === 'string' ? tensors.get(name) : undefined;
+      return held?.shape.includes(0) === true && sequenceItems(shape)?.includes(0) !== true;
+    });
+  if (!isOptimizer && empty === undefined) return;
+  const holds = isOptimizer
+    ? "holds one rank's share of the optimizer"
+    : `leaves ${showValue(empty?.[0])} empty: ZeRO stage 3 keeps the weights in shares of all ranks`;
+  throw new InputError(
+    `${path} ${holds}; name the folder of the step, ${dirname(path)}, to have them put together.`,
   );
 }
 

@@ -73,7 +73,7 @@ function refuseExperts(model: TrainingStateDict): void {
 }
 
 /** The shapes of the trained parameters, for each group in the order in which they were flattened. */
-function paramShapes(model: TrainingStateDict): Shapes[] {
+export function paramShapes(model: TrainingStateDict): Shapes[] {
   return model.list('param_shapes').map((shapes, index) => {
     if (isDict(shapes)) return new TrainingStateDict(model.file, shapes, `param_shapes[${index}]`).shapes();
     throw new InputError(`${model.file.path}: param_shapes[${index}] should be a dict of shapes.`);

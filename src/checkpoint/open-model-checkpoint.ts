@@ -5,7 +5,8 @@ import { type FileTensor, fileStatus, listFolder, type TensorView, viewOf } from
 import { log } from '../log/index.js';
 import { type ContainerFormat, openModelFiles } from './containers.js';
 import { openZeroCheckpoint } from './deepspeed.js';
-import { isZeroCheckpoint } from './deepspeed-files.js';
+import { findStep, isZeroCheckpoint, modelStateFiles } from './deepspeed-files.js';
+import { openUniversalCheckpoint } from './deepspeed-universal.js';
 
 export interface ModelCheckpoint {
   readonly path: string;
@@ -49,6 +50,9 @@ export function openModelCheckpoint(path: string, options: OpenModelCheckpointOp
 }
 
 function openZero(path: string, options: OpenModelCheckpointOptions): ModelCheckpoint {
+  const step = findStep(path);
+  if (step.kind === 'whole') return openWhole(path, step.folder, options);
+  if (step.kind === 'universal') return openUniversal(path, step.folder, options);
   const { stage, tensors, fp32, folder } = openZeroCheckpoint(path);
   const wanted = options.zeroWeights ?? 'master';
   if (wanted === 'model' && stage === 3)
@@ -56,8 +60,31 @@ function openZero(path: string, options: OpenModelCheckpointOptions): ModelCheck
       `${folder}: ZeRO stage 3 keeps no whole 16-bit weights; take the master weights and cast them.`,
     );
   const picked = wanted === 'master' ? fp32 : tensors;
-  const ranges = [...picked.values()].flatMap((tensor) => tensor.ranges.map((range) => range.path));
-  return { path, format: 'bin', files: [...new Set(ranges)], ranks: [viewsOf(picked, path, options, '')] };
+  return inTorchFiles(path, picked, options);
+}
+
+function inTorchFiles(
+  path: string,
+  tensors: ReadonlyMap<string, FileTensor>,
+  options: OpenModelCheckpointOptions,
+): ModelCheckpoint {
+  const files = [...tensors.values()].flatMap((tensor) => tensor.ranges.map((range) => range.path));
+  return { path, format: 'bin', files: [...new Set(files)], ranks: [viewsOf(tensors, path, options, '')] };
+}
+
+/** Stage 0: the weights lie whole in the model's file, and master weights nowhere. */
+function openWhole(path: string, folder: string, options: OpenModelCheckpointOptions): ModelCheckpoint {
+  const [file] = modelStateFiles(folder);
+  if (file === undefined) throw new InputError(`${folder} holds no *_model_states.pt.`);
+  return inTorchFiles(path, openModelFiles(file).tensors, options);
+}
+
+function openUniversal(path: string, folder: string, options: OpenModelCheckpointOptions): ModelCheckpoint {
+  if (options.zeroWeights === 'model')
+    throw new InputError(
+      `${folder} is a universal checkpoint: take its float32 master weights and cast them, or name its *_model_states.pt.`,
+    );
+  return inTorchFiles(path, openUniversalCheckpoint(folder), options);
 }
 
 function viewsOf(

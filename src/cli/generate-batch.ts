@@ -225,12 +225,7 @@ function requestOf(
             addSpecialTokens: true,
           });
   const room = (model.shape.maxPositions ?? Number.POSITIVE_INFINITY) - promptIds.length;
-  const { eosTokenId } = architecture;
-  const ends = isChat
-    ? architecture.chat.stopTokenIds(tokenizer)
-    : eosTokenId === undefined
-      ? []
-      : [eosTokenId];
+  const ends = isChat ? architecture.chat.stopTokenIds(tokenizer) : architecture.eosTokenIds;
   return {
     promptIds,
     maxNewTokens: options['max-new-tokens'] ?? Math.max(1, Math.min(DEFAULT_MAX_NEW_TOKENS, room)),

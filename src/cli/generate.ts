@@ -163,7 +163,7 @@ function readRequests(
   tokenizer: Tokenizer | undefined,
   defaults: ModelDefaults,
 ): TextRequest[] {
-  const { eosTokenId, shape } = architecture;
+  const { eosTokenIds, shape } = architecture;
   const rows: Pick<TextRequest, 'promptIds' | 'attentionMask'>[] = [];
   if (options.input !== undefined) {
     const { inputIds, attentionMask } = readIdsFile(options.input, shape.vocabSize, false);
@@ -173,7 +173,7 @@ function readRequests(
   if (tokenizer === undefined && options.stop.length > 0)
     throw new InputError('xinghe generate: --stop needs a tokenizer; name one with --tokenizer PATH');
   const asked = options['max-new-tokens'];
-  const ends = new Set([...(eosTokenId === undefined ? [] : [eosTokenId]), ...defaults.eosTokenIds]);
+  const ends = new Set([...eosTokenIds, ...defaults.eosTokenIds]);
   return rows.map((row) => {
     // Only a number that was asked for can be too much.
     const room = (model.shape.maxPositions ?? Number.POSITIVE_INFINITY) - row.promptIds.length;

@@ -1,6 +1,6 @@
 /** YAML parsing with line and column in every error, and limits against hostile documents. */
 import { Composer, type CST, type Document, isScalar, LineCounter, Parser, visit, type YAMLMap } from 'yaml';
-import { InputError, messageOf } from '../errors/index.js';
+import { findLoneSurrogate, InputError, loneSurrogateProblem, messageOf } from '../errors/index.js';
 
 /** A file nests deeper than this by accident or with ill intent only. */
 const MAX_DEPTH = 200;
@@ -36,8 +36,11 @@ export function parseYaml(text: string, source: string, language: 'YAML' | 'JSON
   checkNodes(document, fault);
   try {
     const value: unknown = document.toJS();
+    const lone = findLoneSurrogate(value, text);
+    if (lone !== undefined) throw new InputError(`${source}: ${loneSurrogateProblem(lone)}; mend the text.`);
     return value;
   } catch (reason) {
+    if (reason instanceof InputError) throw reason;
     throw fault(0, messageOf(reason)); // An alias without anchor, or more than 100 of them multiplied.
   }
 }

@@ -8,8 +8,10 @@ import {
   type FormOptions,
   formReader,
   isRecord,
+  keysOfForm,
   type ReadForm,
   type SampleForm,
+  unreadKeys,
 } from './forms/index.js';
 import { placeOf, type Sample, type SampleOrigin, type SkippedRecord } from './sample.js';
 
@@ -22,6 +24,8 @@ export interface ReadSamplesOptions extends FormOptions {
   readonly maxRecordBytes?: number | undefined;
   /** What a faulty record does. Default: stop. */
   readonly onError?: 'stop' | 'skip' | undefined;
+  /** Hears of every key that no form reads (`id`, `messages[].name`), record by record. */
+  readonly onUnreadKey?: ((key: string, file: string) => void) | undefined;
   /** Hears of every record that is skipped. */
   readonly onSkip?: ((skipped: SkippedRecord) => void) | undefined;
 }
@@ -45,28 +49,33 @@ async function* readFile(file: string, options: ReadSamplesOptions): AsyncGenera
   const records = readRecords(file, {
     format: options.format,
     maxRecordBytes: options.maxRecordBytes,
+    keys: keysOfForm(options.form, options.textField),
     onFault: skips ? ({ line, reason, message }) => skip(line, reason, message) : undefined,
   });
-  const { read, head } = await chooseForm(file, records, options);
+  const { form, head } = await chooseForm(file, records, options);
+  const read = formReader(form);
+  const keys = keysOfForm(form, options.textField);
   for await (const { line, value } of followedBy(head, records)) {
+    if (options.onUnreadKey !== undefined && isRecord(value))
+      for (const key of unreadKeys(value, keys)) options.onUnreadKey(key, file);
     const origin = { file, line };
     const sample = toSample(value, origin, read, options);
     if (!(sample instanceof FormFault)) yield sample;
     else {
       const message = `${placeOf(origin)}: ${sample.message}.`;
-      if (!skips) throw new InputError(message);
+      if (!skips && sample.reason !== 'nothing to learn') throw new InputError(message);
       skip(line, sample.reason, message);
     }
   }
 }
 
-/** The reader of the form, and the records that were read to find it. */
+/** The form, and the records that were read to find it. */
 async function chooseForm(
   file: string,
   records: AsyncIterator<FileRecord, void>,
   options: ReadSamplesOptions,
-): Promise<{ read: ReadForm; head: FileRecord[] }> {
-  if (options.form !== 'auto') return { read: formReader(options.form), head: [] };
+): Promise<{ form: SampleForm; head: FileRecord[] }> {
+  if (options.form !== 'auto') return { form: options.form, head: [] };
   const head: FileRecord[] = [];
   while (head.length < DETECTION_RECORDS) {
     const next = await records.next();
@@ -74,7 +83,7 @@ async function chooseForm(
     head.push(next.value);
   }
   // Records that are no objects are refused in their turn, by any form.
-  return { read: formReader(detectForm(head, file, options) ?? 'text'), head };
+  return { form: detectForm(head, file, options) ?? 'text', head };
 }
 
 async function* followedBy<T>(head: readonly T[], rest: AsyncIterable<T>): AsyncGenerator<T, void> {

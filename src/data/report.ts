@@ -58,6 +58,8 @@ export interface PrepareReport {
   };
   /** Records that are in no row. All of them are listed in skipped.jsonl. */
   readonly skipped: { readonly total: number; readonly reasons: readonly SkipReason[] };
+  /** Keys of records and turns that nobody read, the most frequent first. */
+  readonly unreadKeys: readonly { readonly key: string; readonly count: number }[];
   /** Tokens of the encoded samples. */
   readonly lengths: LengthSummary;
   /** One without a curriculum. */

@@ -31,3 +31,4 @@ export class NothingLearnedError extends Error {
 export function messageOf(error: unknown): string {
   return systemErrorText(error) ?? (error instanceof Error ? error.message : String(error));
 }
+export { findLoneSurrogate, type LoneSurrogate, loneSurrogateProblem } from './lone-surrogate.js';

@@ -59,7 +59,7 @@ const subjects: Subject[] = [
   {
     family: 'xverse',
     prompts: golden.xverse,
-    format: xverseChat(3),
+    format: xverseChat([3]),
     load: () => loadTokenizer(`${goldenFolder}tokenizers/bbpe_llama3_regex`),
   },
 ];
@@ -204,5 +204,5 @@ test('a tokenizer of another family is refused by the token that is missing', ()
     /telechat chat: .* no token <_user>/,
   );
   expect(() => sparkChat.stopTokenIds(tokenizer)).toThrow(/spark chat: .* no token <end>/);
-  expect(() => xverseChat(undefined).stopTokenIds(tokenizer)).toThrow(/eos_token_id/);
+  expect(() => xverseChat([]).stopTokenIds(tokenizer)).toThrow(/eos_token_id/);
 });

@@ -10,6 +10,8 @@ export type ChatRole = 'system' | 'user' | 'assistant';
 export interface ChatMessage {
   readonly role: ChatRole;
   readonly content: string;
+  /** Of an answer in training: whether it is learned, whatever `answers` says. Default: as `answers` says. */
+  readonly isLearned?: boolean | undefined;
 }
 
 export interface SpecialTokenOptions {
@@ -120,16 +122,26 @@ export function parsePrompt(family: string, messages: readonly ChatMessage[]): C
   return conversation;
 }
 
-/** Every round has its answer. */
+/** A round to train on. */
+export interface TrainingRound {
+  readonly question: string;
+  readonly answer: string;
+  readonly isLearned: boolean;
+}
+
+/** Every round has its answer. @param answers those that are learned, where a message does not say it itself */
 export function parseTraining(
   family: string,
   messages: readonly ChatMessage[],
-): { system: string | undefined; rounds: { question: string; answer: string }[] } {
+  answers: 'all' | 'last',
+): { system: string | undefined; rounds: TrainingRound[] } {
   const { system, rounds } = parseConversation(family, messages);
+  const flags = messages.flatMap(({ role, isLearned }) => (role === 'assistant' ? [isLearned] : []));
   return {
     system,
-    rounds: rounds.map(({ question, answer }) => {
-      if (answer !== undefined) return { question, answer };
+    rounds: rounds.map(({ question, answer }, index) => {
+      const byRule = answers === 'all' || index === rounds.length - 1;
+      if (answer !== undefined) return { question, answer, isLearned: flags[index] ?? byRule };
       throw new InputError(`${family} chat: a conversation to train on must end with an assistant message.`);
     }),
   };

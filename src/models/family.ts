@@ -32,7 +32,10 @@ export interface Architecture {
   readonly initRule: InitRule;
   readonly shape: ModelShape;
   readonly bosTokenId: number | undefined;
+  /** That is learned and written at the end of an answer. */
   readonly eosTokenId: number | undefined;
+  /** All that end an answer, that one first; empty where the config names none. */
+  readonly eosTokenIds: readonly number[];
   readonly padTokenId: number | undefined;
   readonly chat: ChatFormat;
   /** How llama.cpp knows such a model. */
@@ -57,6 +60,8 @@ export function defineFamily<Schema extends z.ZodType>(definition: {
   readonly name: FamilyName;
   readonly recognises: (config: unknown) => boolean;
   readonly schema: Schema;
+  /** Adds what the published code of a release says and its config does not. Default: nothing. */
+  readonly complete?: (config: unknown, source: string) => unknown;
   /** Picks the part of the file that the schema describes. Default: the whole. */
   readonly select?: (config: unknown) => unknown;
   readonly configFile: Architecture['configFile'];
@@ -67,9 +72,10 @@ export function defineFamily<Schema extends z.ZodType>(definition: {
   readonly keepsFloat32?: WeightTables['keepsFloat32'];
   readonly describe: (
     config: z.output<Schema>,
-  ) => Omit<Architecture, 'family' | 'tables' | 'publishedConfig' | 'configFile' | 'names'>;
+  ) => Omit<Architecture, 'family' | 'tables' | 'publishedConfig' | 'configFile' | 'names' | 'eosTokenId'>;
 }): ModelFamily {
-  const { name, recognises, schema, select, configFile, names, sharding, schemes, describe } = definition;
+  const { name, recognises, schema, complete, select, configFile, names, sharding, schemes, describe } =
+    definition;
   const dialects = { published: nameScheme(names), own: ownNames(names), ...schemes };
   const tables: WeightTables = {
     names,
@@ -86,7 +92,8 @@ export function defineFamily<Schema extends z.ZodType>(definition: {
     name,
     tables,
     recognises,
-    parse(config, source) {
+    parse(published, source) {
+      const config = complete?.(published, source) ?? published;
       const parsed = parseConfig(schema, select === undefined ? config : select(config), { source });
       const described = describe(parsed);
       const { gguf } = described;
@@ -98,6 +105,7 @@ export function defineFamily<Schema extends z.ZodType>(definition: {
         publishedConfig: config,
         configFile,
         names,
+        eosTokenId: described.eosTokenIds[0],
         ...described,
       };
     },

@@ -124,8 +124,7 @@ export interface ServedModelParts {
 export function createServedModel(parts: ServedModelParts): ServedModel {
   const { id, architecture, tokenizer, defaults = { eosTokenIds: [] }, parsesSpecial = false } = parts;
   const chat = chatStops(architecture, tokenizer);
-  const { eosTokenId } = architecture;
-  const stops = [...(eosTokenId === undefined ? [] : [eosTokenId]), ...defaults.eosTokenIds, ...chat.stops];
+  const stops = [...architecture.eosTokenIds, ...defaults.eosTokenIds, ...chat.stops];
   let longest: number | undefined;
   return {
     id,

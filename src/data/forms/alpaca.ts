@@ -1,11 +1,12 @@
 /** {"instruction", "input"?, "output", "history"?: [[question, answer], …], "system"?}, as Alpaca and its successors. */
 import type { ChatMessage } from '../../models/index.js';
-import { dialogue, optionalText, type ReadForm, requireText, wrongType } from './form.js';
+import { dialogue, optionalText, type ReadForm, requireAnswer, requireText, wrongType } from './form.js';
+import { learnedByRecord } from './learned-keys.js';
 
 export const readAlpaca: ReadForm = (record, { inputSeparator = '\n' }) => {
   const instruction = requireText(record, 'instruction');
   const input = optionalText(record, 'input');
-  const output = requireText(record, 'output');
+  const output = requireAnswer(record, 'output');
   const system = optionalText(record, 'system');
   const messages: ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: system }];
   messages.push(...readHistory(record.history));
@@ -14,8 +15,20 @@ export const readAlpaca: ReadForm = (record, { inputSeparator = '\n' }) => {
     { role: 'user', content: parts.join(inputSeparator) },
     { role: 'assistant', content: output },
   );
-  return dialogue(messages);
+  return dialogue(markAnswers(messages, learnedByRecord(record)));
 };
+
+/** @param isLearned what the record says of all its answers */
+export function markAnswers(
+  messages: readonly ChatMessage[],
+  isLearned: boolean | undefined,
+): readonly ChatMessage[] {
+  if (isLearned === undefined) return messages;
+  return messages.map((message) => {
+    if (message.role !== 'assistant') return message;
+    return { ...message, isLearned: message.isLearned ?? isLearned };
+  });
+}
 
 function readHistory(history: unknown): ChatMessage[] {
   if (history === undefined || history === null) return [];

@@ -1,15 +1,14 @@
 /** Forms that are a list of turns: ShareGPT, OpenAI's messages, XVERSE's. */
-import { readAlpaca } from './alpaca.js';
-import { dialogue, type ReadForm, requireList } from './form.js';
+import { markAnswers, readAlpaca } from './alpaca.js';
+import { dialogue, type JsonRecord, type ReadForm, requireList, type SampleContent } from './form.js';
+import { learnedByRecord } from './learned-keys.js';
 import { readTurns } from './turns.js';
 
 /** {"conversations": [{"from": "human" | "gpt" | "system", "value"}, …], "system"?} */
-export const readShareGpt: ReadForm = (record) =>
-  dialogue(readTurns(record, 'conversations', requireList(record, 'conversations')));
+export const readShareGpt: ReadForm = (record) => readDialogue(record, 'conversations');
 
 /** {"messages": [{"role": "system" | "user" | "assistant", "content"}, …]}; a list of "tools" beside it is not used. */
-export const readMessages: ReadForm = (record) =>
-  dialogue(readTurns(record, 'messages', requireList(record, 'messages')));
+export const readMessages: ReadForm = (record) => readDialogue(record, 'messages');
 
 /**
  * XVERSE publishes no set of its own: its fine-tuning script runs LLaMA-Efficient-Tuning on alpaca_gpt4 (Alpaca records),
@@ -20,3 +19,8 @@ export const readXverse: ReadForm = (record, options) => {
   if (Object.hasOwn(record, 'conversations')) return readShareGpt(record, options);
   return readAlpaca(record, options);
 };
+
+function readDialogue(record: JsonRecord, key: 'conversations' | 'messages'): SampleContent {
+  const turns = readTurns(record, key, requireList(record, key));
+  return dialogue(markAnswers(turns, learnedByRecord(record)));
+}

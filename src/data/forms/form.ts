@@ -24,9 +24,15 @@ export type FormFaultReason =
   | 'wrong type'
   | 'unknown role'
   | 'order of turns'
-  | 'tool calls';
+  | 'tool calls'
+  | 'what is learned'
+  | 'marker in a text'
+  | 'nothing to learn';
 
-/** A record of another form; readSamples makes it an InputError with file and line. */
+/**
+ * A record of another form; readSamples makes it an InputError with file and line. One with nothing to learn is no fault of the
+ * file: it is left out and counted.
+ */
 export class FormFault extends Error {
   readonly reason: FormFaultReason;
 
@@ -60,6 +66,11 @@ export function requireText(record: JsonRecord, key: string, path = key): string
   if (typeof value === 'string') return value;
   if (!Object.hasOwn(record, key)) throw missingKey(record, path);
   throw wrongType(path, 'a text', value);
+}
+
+/** The text of an answer; null, as some sets write an answer that is not there, is an empty one. */
+export function requireAnswer(record: JsonRecord, key: string, path = key): string {
+  return record[key] === null ? '' : requireText(record, key, path);
 }
 
 /** undefined for a key that is absent, null or empty. */
@@ -96,5 +107,18 @@ export function dialogue(messages: readonly ChatMessage[]): SampleContent {
       'order of turns',
       'the dialogue ends with the user; an answer must be the last message',
     );
+  refuseNothing(messages);
   return { kind: 'dialogue', messages };
+}
+
+/** An empty answer would teach its end token alone, a dialogue without a learned answer nothing. */
+function refuseNothing(messages: readonly ChatMessage[]): void {
+  const answers = messages.filter(({ role }) => role === 'assistant');
+  const empty = answers.findIndex(({ content, isLearned }) => isLearned !== false && content.trim() === '');
+  if (empty >= 0) {
+    const which = answers.length === 1 ? 'the answer' : `answer ${empty + 1} of ${answers.length}`;
+    throw new FormFault('nothing to learn', `${which} is empty: only its end would be learned`);
+  }
+  if (answers.every(({ isLearned }) => isLearned === false))
+    throw new FormFault('nothing to learn', 'every answer is marked as not to be learned');
 }

@@ -8,4 +8,5 @@ export {
   type SampleContent,
   wrongType,
 } from './form.js';
+export { keysOfForm, unreadKeys } from './record-keys.js';
 export { formReader, SAMPLE_FORMS, type SampleForm } from './sample-form.js';

@@ -1,13 +1,16 @@
 /** {"input": "<_user>q1<_bot>a1<_user>q2", "output": "a2"}, as TeleChat publishes single- and multi-turn samples. */
 import type { ChatMessage } from '../../models/index.js';
-import { dialogue, FormFault, type ReadForm, requireText } from './form.js';
+import { markAnswers } from './alpaca.js';
+import { dialogue, FormFault, type ReadForm, requireAnswer, requireText } from './form.js';
+import { learnedByRecord } from './learned-keys.js';
 
 const USER = '<_user>';
 const BOT = '<_bot>';
+const END = '<_end>';
 
 export const readTelechat: ReadForm = (record) => {
   const input = requireText(record, 'input');
-  const output = requireText(record, 'output');
+  const output = answerOf(requireAnswer(record, 'output'), 'output');
   // Single-turn records may leave the first marker away.
   const turns = (input.startsWith(USER) ? input.slice(USER.length) : input).split(USER);
   const messages = turns.flatMap((turn, index): ChatMessage[] => {
@@ -21,10 +24,30 @@ export const readTelechat: ReadForm = (record) => {
         'order of turns',
         `turn ${index + 1} of \`input\` is not ${USER}question${BOT}answer (the last one ${USER}question)`,
       );
+    refuseMarkers(question, `question ${index + 1} of \`input\``);
     return [
       { role: 'user', content: question },
-      { role: 'assistant', content: isLast ? output : answer },
+      { role: 'assistant', content: isLast ? output : answerOf(answer, 'input') },
     ];
   });
-  return dialogue(messages);
+  return dialogue(markAnswers(messages, learnedByRecord(record)));
 };
+
+/** The published script takes <_bot> off the begin of an output; the end is put behind every answer by the recipe. */
+function answerOf(text: string, key: 'input' | 'output'): string {
+  let answer = text.startsWith(BOT) ? text.slice(BOT.length) : text;
+  const trimmed = answer.trimEnd();
+  if (trimmed.endsWith(END)) answer = trimmed.slice(0, -END.length);
+  refuseMarkers(answer, key === 'output' ? '`output`' : 'an answer in `input`');
+  return answer;
+}
+
+/** A marker within a text would be learned as pieces, or end the answer there. */
+function refuseMarkers(text: string, place: string): void {
+  const marker = [USER, BOT, END].find((mark) => text.includes(mark));
+  if (marker !== undefined)
+    throw new FormFault(
+      'marker in a text',
+      `${place} holds ${marker} within its text; split the turns, or take it out`,
+    );
+}

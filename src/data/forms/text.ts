@@ -1,7 +1,10 @@
 /** {"text"}, or another key that holds the document. */
-import { type ReadForm, requireText } from './form.js';
+import { FormFault, type ReadForm, requireAnswer } from './form.js';
+import { learnedByKeys } from './learned-keys.js';
 
-export const readText: ReadForm = (record, { textField = 'text' }) => ({
-  kind: 'text',
-  text: requireText(record, textField),
-});
+/** An empty text is one, for who only reads; the recipes leave it out. */
+export const readText: ReadForm = (record, { textField = 'text' }) => {
+  if (learnedByKeys(record) === false)
+    throw new FormFault('nothing to learn', 'the text is marked as not to be learned');
+  return { kind: 'text', text: requireAnswer(record, textField) };
+};

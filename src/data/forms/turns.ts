@@ -9,6 +9,7 @@ import {
   requireText,
   wrongType,
 } from './form.js';
+import { learnedByTurn } from './learned-keys.js';
 
 const ROLES: ReadonlyMap<string, ChatRole> = new Map([
   ['system', 'system'],
@@ -56,7 +57,11 @@ function readTurn(turn: unknown, path: string): ChatMessage {
   const key = isShareGpt ? 'value' : 'content';
   // A system message that says nothing is none; formats leave it out.
   if (role === 'system' && (turn[key] === null || turn[key] === undefined)) return { role, content: '' };
-  return { role, content: readContent(turn, key, `${path}.${key}`) };
+  const isAnswer = role === 'assistant';
+  const isLearned = learnedByTurn(turn, path, isAnswer);
+  // Null is an answer that is not there.
+  const content = isAnswer && turn[key] === null ? '' : readContent(turn, key, `${path}.${key}`);
+  return isAnswer && isLearned !== undefined ? { role, content, isLearned } : { role, content };
 }
 
 function readRole(name: string, path: string): ChatRole {

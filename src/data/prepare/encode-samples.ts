@@ -29,9 +29,19 @@ export interface EncodeSetup {
 /** Texts, or the messages of dialogues. */
 export type EncodeInput = readonly (string | readonly ChatMessage[])[];
 
+export interface EncodeFailure {
+  readonly index: number;
+  readonly message: string;
+  /** It has nothing to learn, which is no fault: it is left out and counted. */
+  readonly isEmpty: boolean;
+}
+
+/** A sample with nothing to learn. */
+class EmptySampleError extends InputError {}
+
 export interface EncodeOutput extends EncodedSamples {
   /** Samples that the recipe refuses; their length is 0. */
-  readonly failures: readonly { readonly index: number; readonly message: string }[];
+  readonly failures: readonly EncodeFailure[];
 }
 
 export function start(setup: EncodeSetup): Work<EncodeInput, EncodeOutput> {
@@ -43,7 +53,7 @@ export function start(setup: EncodeSetup): Work<EncodeInput, EncodeOutput> {
     words.length = 0;
     const lengths = new Uint32Array(samples.length);
     const nominalLengths = setup.countsLines ? new Uint32Array(samples.length) : undefined;
-    const failures: { index: number; message: string }[] = [];
+    const failures: EncodeFailure[] = [];
     for (const [index, sample] of samples.entries()) {
       const before = words.length;
       try {
@@ -53,7 +63,7 @@ export function start(setup: EncodeSetup): Work<EncodeInput, EncodeOutput> {
       } catch (error) {
         if (!(error instanceof InputError)) throw error;
         words.length = before;
-        failures.push({ index, message: error.message });
+        failures.push({ index, message: error.message, isEmpty: error instanceof EmptySampleError });
       }
       lengths[index] = words.length - before;
     }
@@ -78,6 +88,7 @@ function sampleEncoder(
     const end = endTokenId(recipe, tokenizer);
     return (sample, words) => {
       const text = clean(learnedText(sample));
+      if (text.trim() === '') throw new EmptySampleError('the text is empty: only its end would be learned.');
       const ids = parsesSpecial ? tokenizer.encode(text) : encodeLiterally(tokenizer, text);
       ids.push(end);
       words.append(ids, true);
@@ -87,15 +98,28 @@ function sampleEncoder(
   return (sample, words) => {
     if (typeof sample === 'string')
       throw new InputError('a text has no answer to learn; give dialogues, or take a pretrain recipe.');
-    const messages = sample.map(({ role, content }) => ({ role, content: clean(content) }));
+    const messages = sample.map((message) => ({ ...message, content: clean(message.content) }));
     const { spans } = chat.renderTraining(messages, tokenizer, { answers, parsesSpecial });
+    if (!spans.some(({ isLearned }) => isLearned))
+      throw new EmptySampleError(
+        'no answer of the dialogue is learned: the last one is marked as not to be.',
+      );
+    const isEmpty = ({ role, content, isLearned }: ChatMessage): boolean =>
+      role === 'assistant' && isLearned !== false && content.trim() === '';
+    if (messages.some(isEmpty)) throw new EmptySampleError('an answer is empty once it is cleaned.');
     for (const { ids, isLearned } of spans) words.append(ids, isLearned);
   };
 }
 
 /** Of Alpaca records pre-training takes the output. */
 function learnedText(sample: EncodeInput[number]): string {
-  return typeof sample === 'string' ? sample : (sample.at(-1)?.content ?? '');
+  if (typeof sample === 'string') return sample;
+  const last = sample.at(-1);
+  if (last?.isLearned === false)
+    throw new EmptySampleError(
+      'the last answer is marked as not to be learned, and pre-training learns it whole.',
+    );
+  return last?.content ?? '';
 }
 
 /** TeleChat's dialogue as one text, as its published scripts measure it. */

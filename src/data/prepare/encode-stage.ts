@@ -40,11 +40,15 @@ export async function encodeSamples(
   );
   for await (const output of outputs) {
     const origins = waiting.shift() ?? [];
-    for (const { index, message } of output.failures) {
+    for (const { index, message, isEmpty } of output.failures) {
       const origin = origins[index]!;
       const placed = `${placeOf(origin)}: ${message}`;
-      if (options.onError === 'stop') throw new InputError(placed);
-      options.onSkip({ ...origin, reason: 'refused by the recipe', message: placed });
+      if (options.onError === 'stop' && !isEmpty) throw new InputError(placed);
+      options.onSkip({
+        ...origin,
+        reason: isEmpty ? 'nothing to learn' : 'refused by the recipe',
+        message: placed,
+      });
     }
     store.add(
       output,

@@ -99,8 +99,10 @@ export function chatFormatOf({ family }: Recipe, tokenizer: Tokenizer): ChatForm
       return telechatChat;
     case 'telechat52b':
       return telechat52bChat;
-    case 'xverse':
-      return xverseChat(tokenizer.eosTokenId ?? tokenizer.tokenToId(XVERSE_END));
+    case 'xverse': {
+      const end = tokenizer.eosTokenId ?? tokenizer.tokenToId(XVERSE_END);
+      return xverseChat(end === undefined ? [] : [end]);
+    }
   }
 }
 

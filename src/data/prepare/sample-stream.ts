@@ -7,11 +7,15 @@ import { placeOf, type Sample } from '../sample.js';
 import type { PrepareJob } from './prepare-options.js';
 import type { SkipLog } from './skip-log.js';
 
+const MAX_UNREAD_KEYS = 1000;
+
 /** Counts what went by; whole once the stream was read to its end. */
 export class SampleStream {
   /** Samples of all machines. */
   read = 0;
   duplicates = 0;
+  /** Keys that no form reads, and in how many places they stand. */
+  readonly unreadKeys = new Map<string, number>();
   readonly #job: PrepareJob;
   readonly #skips: SkipLog;
   #contamination: ContaminationCheck | undefined;
@@ -44,6 +48,7 @@ export class SampleStream {
       form: options.form,
       onError: options.onError,
       onSkip: (skipped) => this.#skips.add('read', skipped),
+      onUnreadKey: (key) => this.#countUnread(key),
       // As Spark's scripts join them.
       ...(recipe.family === 'spark' && { inputSeparator: '' }),
     });
@@ -76,6 +81,12 @@ export class SampleStream {
         this.#skips.add('contaminated', { ...sample.origin, reason: 'contaminated', message });
       }
     }
+  }
+
+  #countUnread(key: string): void {
+    // Records may have ids for keys.
+    const counted = this.unreadKeys.size < MAX_UNREAD_KEYS || this.unreadKeys.has(key) ? key : 'other keys';
+    this.unreadKeys.set(counted, (this.unreadKeys.get(counted) ?? 0) + 1);
   }
 
   #dropDuplicate({ dropped, first, similarity }: Duplicate): void {

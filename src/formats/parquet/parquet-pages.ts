@@ -53,7 +53,10 @@ export function checkPages(bytes: Uint8Array, shape: ColumnShape, unpack: Unpack
 const RLE = 3;
 const DICTIONARY = new Set([2, 8]);
 const DELTA_BINARY_PACKED = 5;
+const DELTA_LENGTH_BYTE_ARRAY = 6;
 const DELTA_BYTE_ARRAY = 7;
+/** Of the values of a page, their shared beginnings written out. */
+const MAX_PAGE_VALUE_BYTES = 2 ** 28;
 
 /** Levels with their length before them, then the values, all packed together. */
 function checkVersion1(page: Uint8Array, { scalars }: Struct, count: number, shape: ColumnShape): void {
@@ -99,8 +102,14 @@ function checkValues(bytes: Uint8Array, encoding: number, count: number, { isBoo
     checkRuns(bytes.subarray(4), 1, count);
   } else if (encoding === DELTA_BINARY_PACKED && bytes.length > 0) {
     checkDeltas(bytes, count);
-  } else if (encoding === DELTA_BYTE_ARRAY) {
-    throw new Error('is encoded as DELTA_BYTE_ARRAY, which is not read. Write it as PLAIN or RLE_DICTIONARY');
+  } else if (encoding === DELTA_LENGTH_BYTE_ARRAY && bytes.length > 0) {
+    const { values, end } = readLengths(bytes, count);
+    checkTotal(values, bytes.length - end);
+  } else if (encoding === DELTA_BYTE_ARRAY && bytes.length > 0) {
+    const prefixes = readLengths(bytes, count);
+    const suffixes = readLengths(bytes.subarray(prefixes.end), count);
+    checkPrefixes(prefixes.values, suffixes.values);
+    checkTotal(suffixes.values, bytes.length - prefixes.end - suffixes.end);
   } else if (DICTIONARY.has(encoding) && bytes.length > 0) {
     checkRuns(bytes.subarray(1), bytes[0]!, count);
   }
@@ -162,6 +171,69 @@ function checkDeltas(bytes: Uint8Array, count: number): void {
       reader.at += (miniblockValues / 8) * width;
     }
   }
+}
+
+/** Lengths of texts, decoded: what follows them lies where they say. */
+function readLengths(bytes: Uint8Array, count: number): { values: readonly number[]; end: number } {
+  checkDeltas(bytes, count);
+  const reader = new CompactReader(bytes);
+  const blockValues = reader.readVarint();
+  const miniblocks = reader.readVarint();
+  const total = reader.readVarint();
+  let value = zigzag(reader.readVarint());
+  if (total > count) throw new Error(`claims ${total} lengths, at most ${count} are possible`);
+  const values: number[] = total === 0 ? [] : [value];
+  while (values.length < total) {
+    const least = zigzag(reader.readVarint());
+    const widths = bytes.subarray(reader.at, reader.at + miniblocks);
+    reader.at += miniblocks;
+    for (const width of widths) {
+      if (values.length >= total) break;
+      const start = reader.at;
+      const inBlock = blockValues / miniblocks;
+      if (start + (inBlock / 8) * width > bytes.length) throw new Error('is cut off');
+      for (let place = 0; place < inBlock && values.length < total; place += 1) {
+        value += least + bitsAt(bytes, start, place * width, width);
+        values.push(value);
+      }
+      reader.at = start + (inBlock / 8) * width;
+    }
+  }
+  const strange = values.find((length) => !(Number.isSafeInteger(length) && length >= 0));
+  if (strange !== undefined) throw new Error(`claims a text of ${strange} bytes`);
+  return { values, end: reader.at };
+}
+
+/** `width` bits, the lowest first, from bit `from` of the bytes at `start`. */
+function bitsAt(bytes: Uint8Array, start: number, from: number, width: number): number {
+  let value = 0;
+  for (let taken = 0; taken < width; ) {
+    const bit = from + taken;
+    const offset = bit % 8;
+    const some = Math.min(8 - offset, width - taken);
+    value += (((bytes[start + (bit - offset) / 8] ?? 0) >> offset) & (2 ** some - 1)) * 2 ** taken;
+    taken += some;
+  }
+  return value;
+}
+
+function checkTotal(lengths: readonly number[], available: number): void {
+  const total = lengths.reduce((sum, length) => sum + length, 0);
+  if (total > available) throw new Error(`claims ${total} bytes of texts, ${available} are left`);
+}
+
+/** Each text begins as the one before it, for as many bytes as its prefix says. */
+function checkPrefixes(prefixes: readonly number[], suffixes: readonly number[]): void {
+  if (prefixes.length !== suffixes.length)
+    throw new Error(`has ${prefixes.length} beginnings and ${suffixes.length} ends of texts`);
+  let [before, total] = [0, 0];
+  for (const [index, prefix] of prefixes.entries()) {
+    if (prefix > before) throw new Error(`claims ${prefix} bytes of a text of ${before}`);
+    before = prefix + (suffixes[index] ?? 0);
+    total += before;
+  }
+  if (total > MAX_PAGE_VALUE_BYTES)
+    throw new Error(`claims ${total} bytes of texts; at most ${MAX_PAGE_VALUE_BYTES} are read`);
 }
 
 interface Struct {

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { type ColumnSource, parquetWriteBuffer } from 'hyparquet-writer';
 import { afterAll, describe, expect, test } from 'vitest';
+import { requires } from '../../../tests/support/requires.js';
+import { sharedCases } from '../../../tests/support/shared-cases.js';
 import { RecordFault, readRecords } from '../index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-parquet-'));
@@ -101,4 +103,78 @@ describe('damaged files', () => {
       bytes[bytes.indexOf('第1行')] = 0xff;
       return bytes;
     }, /row group 1 \(rows 1 to 10\) cannot be read: a text is not valid UTF-8/));
+});
+
+const shared = sharedCases('data');
+
+describe('files that Arrow writes', requires(shared !== undefined, '../shared/cases is absent'), () => {
+  const rowsOf = async (name: string, keys?: ReadonlySet<string>): Promise<unknown[]> => {
+    const rows: unknown[] = [];
+    for await (const { value } of readRecords(`${shared}/${name}`, { keys })) rows.push(value);
+    return rows;
+  };
+
+  test('q-bytes: a column of pictures that nobody reads', async () => {
+    const rows = await rowsOf('q-bytes.parquet', new Set(['instruction', 'input', 'output']));
+    expect(rows.length).toBeGreaterThan(0);
+    for (const row of rows) expect(row).toMatchObject({ instruction: 'Say hi', image: null });
+    // Read as a whole its bytes are base64.
+    const [whole] = await rowsOf('q-bytes.parquet');
+    expect(whole).toMatchObject({ image: expect.stringMatching(/^[A-Za-z0-9+/]+=*$/) });
+  });
+
+  test('p-delta: texts that begin as the one before (DELTA_BYTE_ARRAY)', async () => {
+    const [hi, ho] = [
+      { instruction: 'Say hi', input: '', output: 'hi' },
+      { instruction: 'Say ho', input: 'x', output: 'ho' },
+    ];
+    expect(await rowsOf('p-delta.parquet')).toEqual(
+      Array.from({ length: 100 }, (_, row) => (row % 2 === 0 ? hi : ho)),
+    );
+  });
+});
+
+test('a column that is not read may be damaged', async () => {
+  write(
+    [
+      { name: 'text', data: texts, type: 'STRING' },
+      { name: 'other', data: texts.map((text) => `other ${text}`), type: 'STRING' },
+    ],
+    { codec: 'UNCOMPRESSED' },
+  );
+  const bytes = readFileSync(path);
+  bytes[bytes.indexOf('other 第1行')] = 0xff;
+  writeFileSync(path, bytes);
+  await expect(read()).rejects.toThrow(/not valid UTF-8/);
+  const rows: unknown[] = [];
+  for await (const { value } of readRecords(path, { keys: new Set(['text']) })) rows.push(value);
+  expect(rows).toEqual(texts.map((text) => ({ text, other: null })));
+  const none: unknown[] = [];
+  for await (const { value } of readRecords(path, { keys: new Set(['absent']) })) none.push(value);
+  expect(none).toEqual(texts.map(() => ({ text: null, other: null })));
+});
+
+describe.each(['UNCOMPRESSED', 'SNAPPY'] as const)('encodings, %s', (codec) => {
+  const numbers = Array.from({ length: 300 }, (_, index) => ((index * 7919) % 1000) - 500);
+  test.each<[string, ColumnSource]>([
+    ['DELTA_BYTE_ARRAY', { name: 'x', data: texts, type: 'STRING', encoding: 'DELTA_BYTE_ARRAY' }],
+    [
+      'DELTA_LENGTH_BYTE_ARRAY',
+      { name: 'x', data: texts, type: 'STRING', encoding: 'DELTA_LENGTH_BYTE_ARRAY' },
+    ],
+    ['DELTA_BINARY_PACKED', { name: 'x', data: numbers, type: 'INT32', encoding: 'DELTA_BINARY_PACKED' }],
+    ['BYTE_STREAM_SPLIT', { name: 'x', data: numbers, type: 'DOUBLE', encoding: 'BYTE_STREAM_SPLIT' }],
+    ['RLE', { name: 'x', data: numbers.map((value) => value > 0), type: 'BOOLEAN', encoding: 'RLE' }],
+  ])('%s', async (_, column) => {
+    write([column], { codec, rowGroupSize: 100 });
+    expect((await read()).map(([, value]) => value)).toEqual(Array.from(column.data, (x) => ({ x })));
+  });
+
+  test('texts with gaps', async () => {
+    const data = texts.map((text, index) => (index % 3 === 0 ? null : text));
+    for (const encoding of ['DELTA_BYTE_ARRAY', 'DELTA_LENGTH_BYTE_ARRAY'] as const) {
+      write([{ name: 'x', data, type: 'STRING', nullable: true, encoding }], { codec });
+      expect((await read()).map(([, value]) => value)).toEqual(data.map((x) => ({ x })));
+    }
+  });
 });

@@ -1,4 +1,5 @@
 /** Rows of Apache Parquet files, row group by row group; decoding and codecs are the libraries'. */
+import { isUtf8 } from 'node:buffer';
 import { closeSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import {
@@ -8,6 +9,7 @@ import {
   type FileMetaData,
   parquetMetadataAsync,
   parquetReadObjects,
+  parquetSchema,
   type SchemaElement,
 } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
@@ -31,13 +33,15 @@ const MAX_FOOTER_BYTES = 2 ** 28;
 const MAX_VALUES = 2 ** 27;
 
 /**
- * Rows as plain JSON values: whole numbers beyond 2^53 and decimals as the library gives them, dates in ISO 8601, bytes as
- * base64. `line` is the number of the row.
+ * Rows as plain JSON values: whole numbers beyond 2^53 and decimals as the library gives them, dates in ISO 8601, bytes that
+ * are no text as base64. `line` is the number of the row.
+ * @param wanted columns that are decoded; the others are null in every record. Default: all
  * @throws RecordFault for damaged files, with the row group
  */
 export async function* readParquetRecords(
   path: string,
   maxBytes: number,
+  wanted?: ReadonlySet<string>,
 ): AsyncGenerator<RecordItem[], void> {
   const size = withInputFile(path, (file) => file.size);
   const descriptor = openInputFile(path);
@@ -59,22 +63,35 @@ export async function* readParquetRecords(
   try {
     const metadata = await readFooter(path, file);
     let row = 0;
-    for (const [group, { num_rows, total_byte_size, columns }] of metadata.row_groups.entries()) {
+    const names = parquetSchema(metadata).children.map(({ element }) => element.name);
+    const read = names.filter((name) => wanted?.has(name) ?? true);
+    const unread = Object.fromEntries(
+      names.filter((name) => !read.includes(name)).map((name) => [name, null]),
+    );
+    for (const [group, { num_rows, columns }] of metadata.row_groups.entries()) {
       const rowEnd = row + Number(num_rows);
       const place = `${path}: row group ${group + 1} (rows ${row + 1} to ${rowEnd})`;
-      if (total_byte_size > BigInt(MAX_ROW_GROUP_BYTES))
+      const chunks = columns.flatMap(({ meta_data }) =>
+        meta_data === undefined || read.includes(meta_data.path_in_schema[0] ?? '') ? [meta_data] : [],
+      );
+      const bytes = chunks.reduce((sum, chunk) => sum + Number(chunk?.total_uncompressed_size ?? 0), 0);
+      if (!(bytes <= MAX_ROW_GROUP_BYTES))
         throw damaged(
           row + 1,
-          `${place} has ${total_byte_size} bytes; at most ${MAX_ROW_GROUP_BYTES} are read. Write smaller groups`,
+          `${place} has ${bytes} bytes; at most ${MAX_ROW_GROUP_BYTES} are read. Write smaller groups`,
         );
-      const rows = await attemptRead(row + 1, place, () => {
-        for (const { meta_data } of columns)
-          checkColumn(descriptor, size, metadata.schema, meta_data, num_rows);
+      const rows = await attemptRead<unknown[]>(row + 1, place, () => {
+        for (const chunk of chunks) checkColumn(descriptor, size, metadata.schema, chunk, num_rows);
+        // Nothing to decode: the library would give no rows.
+        if (read.length === 0) return emptyRows(rowEnd - row);
         return parquetReadObjects({
           file,
           metadata,
           rowStart: row,
           rowEnd,
+          columns: read,
+          // Only what is declared as text is one here; toItem looks at the other bytes.
+          utf8: false,
           compressors: boundedCompressors,
           parsers: {
             stringFromBytes: (bytes: Uint8Array | undefined) => bytes && decodeUtf8(bytes, 'a text'),
@@ -85,7 +102,7 @@ export async function* readParquetRecords(
         throw error;
       });
       if (rows.length !== rowEnd - row) throw damaged(row + 1, `${place} gave ${rows.length} rows`);
-      yield rows.map((value, index) => toItem(path, row + index + 1, value, maxBytes));
+      yield rows.map((value, index) => toItem(path, row + index + 1, value, unread, maxBytes));
       row = rowEnd;
     }
   } finally {
@@ -214,7 +231,19 @@ function damaged(line: number, problem: string): RecordFault {
   return new RecordFault(line, 'damaged file', `${problem}.`);
 }
 
-function toItem(path: string, line: number, row: unknown, maxBytes: number): RecordItem {
+/** A row group claims its rows in the footer: as many as one column may have values, and no more. */
+function emptyRows(count: number): unknown[] {
+  if (count > MAX_VALUES) throw new Error(`it claims ${count} rows`);
+  return Array.from({ length: count }, () => ({}));
+}
+
+function toItem(
+  path: string,
+  line: number,
+  row: unknown,
+  unread: Readonly<Record<string, null>>,
+  maxBytes: number,
+): RecordItem {
   let bytes = 0;
   const plain = (value: unknown): unknown => {
     if (typeof value === 'string') {
@@ -228,12 +257,14 @@ function toItem(path: string, line: number, row: unknown, maxBytes: number): Rec
     if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
     if (value instanceof Uint8Array) {
       bytes += value.length;
-      return Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64');
+      const buffer = Buffer.from(value.buffer, value.byteOffset, value.length);
+      // Some writers declare no texts.
+      return isUtf8(buffer) && !buffer.includes(0) ? buffer.toString('utf8') : buffer.toString('base64');
     }
     if (Array.isArray(value) || ArrayBuffer.isView(value))
       return Array.from(value as ArrayLike<unknown>, plain);
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]));
   };
-  const value = plain(row);
+  const value = { ...Object(plain(row)), ...unread };
   return bytes > maxBytes ? tooLong(path, line, maxBytes) : { line, value };
 }

@@ -2,7 +2,7 @@
 import { readByteChunks } from '../files/gzip.js';
 import { decodeUtf8 } from '../files/utf8.js';
 import { findJsonFault } from './json-fault.js';
-import { RecordFault, type RecordItem, tooLong } from './record-file-fault.js';
+import { jsonRecord, RecordFault, type RecordItem, tooLong } from './record-file-fault.js';
 import { attempt } from './text-lines.js';
 
 /**
@@ -176,10 +176,10 @@ function parseElement(path: string, line: number, bytes: Buffer): RecordItem {
   if (typeof text !== 'string') return text;
   try {
     const value: unknown = JSON.parse(text);
-    return { line, value };
+    return jsonRecord(path, line, value, text);
   } catch {
     const fault = findJsonFault(text);
-    if (fault === undefined) return { line, value: JSON.parse(text) };
+    if (fault === undefined) return jsonRecord(path, line, JSON.parse(text), text);
     const faultLine = line + text.slice(0, fault.offset).split('\n').length - 1;
     return new RecordFault(line, 'not valid JSON', `${path}:${faultLine}: not valid JSON: ${fault.problem}.`);
   }

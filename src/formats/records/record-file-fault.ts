@@ -1,5 +1,5 @@
 /** Items of record readers: records, and errors of single records in their place. */
-import { InputError } from '../../errors/index.js';
+import { findLoneSurrogate, InputError, loneSurrogateProblem } from '../../errors/index.js';
 
 export interface FileRecord {
   /** From 1: the line where the record begins; in parquet the number of the row. */
@@ -13,6 +13,7 @@ export type RecordFaultReason =
   | 'NUL byte'
   | 'not valid JSON'
   | 'not valid CSV'
+  | 'lone surrogate'
   | 'empty file'
   | 'damaged file';
 
@@ -30,6 +31,17 @@ export class RecordFault extends InputError {
     this.line = line;
     this.reason = reason;
   }
+}
+
+/** A record, or the fault of a text in it that no UTF-8 can hold. @param text from which the value was parsed */
+export function jsonRecord(path: string, line: number, value: unknown, text: string): RecordItem {
+  const lone = findLoneSurrogate(value, text);
+  if (lone === undefined) return { line, value };
+  return new RecordFault(
+    line,
+    'lone surrogate',
+    `${path}:${line}: ${loneSurrogateProblem(lone)}; mend the text, or leave the record out.`,
+  );
 }
 
 export type RecordItem = FileRecord | RecordFault;

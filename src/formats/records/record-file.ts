@@ -7,7 +7,13 @@ import { isParquet, readParquetRecords } from '../parquet/parquet.js';
 import { readCsvRecords } from './csv.js';
 import { readJsonArrayRecords } from './json-array.js';
 import { parseJson } from './read-json.js';
-import { type FileRecord, MAX_RECORD_BYTES, RecordFault, type RecordItem } from './record-file-fault.js';
+import {
+  type FileRecord,
+  jsonRecord,
+  MAX_RECORD_BYTES,
+  RecordFault,
+  type RecordItem,
+} from './record-file-fault.js';
 import {
   attempt,
   decodeWhole,
@@ -32,6 +38,8 @@ export interface ReadRecordsOptions {
   readonly format?: RecordFormat | undefined;
   /** Longest record (line, element, row, text) accepted, in bytes. Default 64 MiB. */
   readonly maxRecordBytes?: number | undefined;
+  /** Keys that are looked at. Other columns of parquet are not decoded and null in every record. Default: all. */
+  readonly keys?: ReadonlySet<string> | undefined;
   /** Given: faulty records come here and are left out. Else the first one is thrown. */
   readonly onFault?: ((fault: RecordFault) => void) | undefined;
 }
@@ -62,14 +70,18 @@ export async function* readRecords(
 
 async function* readItems(
   path: string,
-  { format, maxRecordBytes = MAX_RECORD_BYTES }: ReadRecordsOptions,
+  { format, keys, maxRecordBytes = MAX_RECORD_BYTES }: ReadRecordsOptions,
 ): AsyncGenerator<readonly RecordItem[], void> {
   if (withInputFile(path, ({ size }) => size) === 0)
     throw new RecordFault(1, 'empty file', `${path} is empty; it has no records.`);
-  yield* readerOf(format ?? (await detectRecordFormat(path)))(path, maxRecordBytes);
+  yield* readerOf(format ?? (await detectRecordFormat(path)))(path, maxRecordBytes, keys);
 }
 
-type ItemReader = (path: string, maxBytes: number) => AsyncGenerator<readonly RecordItem[], void>;
+type ItemReader = (
+  path: string,
+  maxBytes: number,
+  keys: ReadonlySet<string> | undefined,
+) => AsyncGenerator<readonly RecordItem[], void>;
 
 function readerOf(format: RecordFormat): ItemReader {
   switch (format) {
@@ -96,7 +108,7 @@ async function* readJsonRecord(path: string, maxBytes: number): AsyncGenerator<r
   const text = decodeWhole(path, await readWhole(path, maxBytes), maxBytes);
   yield [
     typeof text === 'string'
-      ? attempt<RecordItem>(1, 'not valid JSON', () => ({ line: 1, value: parseJson(text, path) }))
+      ? attempt<RecordItem>(1, 'not valid JSON', () => jsonRecord(path, 1, parseJson(text, path), text))
       : text,
   ];
 }

@@ -3,7 +3,13 @@ import { InputError } from '../../errors/index.js';
 import { readByteChunks } from '../files/gzip.js';
 import { decodeUtf8 } from '../files/utf8.js';
 import { parseJsonLine } from './read-json.js';
-import { RecordFault, type RecordFaultReason, type RecordItem, tooLong } from './record-file-fault.js';
+import {
+  jsonRecord,
+  RecordFault,
+  type RecordFaultReason,
+  type RecordItem,
+  tooLong,
+} from './record-file-fault.js';
 
 /** A line without its newline; bytes is undefined for one that is longer than the limit. */
 export interface LineBytes {
@@ -73,10 +79,9 @@ export async function* readJsonLineRecords(
 }
 
 function jsonItem(path: string, line: number, text: string): RecordItem {
-  return attempt(line, 'not valid JSON', () => ({
-    line,
-    value: parseJsonLine(text, `${path}:${line}`, {}),
-  }));
+  return attempt(line, 'not valid JSON', () =>
+    jsonRecord(path, line, parseJsonLine(text, `${path}:${line}`, {}), text),
+  );
 }
 
 /** One text a line, as { text }; blank lines are skipped. */

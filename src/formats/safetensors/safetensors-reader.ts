@@ -92,8 +92,9 @@ function readHeaderText(file: InputFile): { text: string; dataStart: number } {
 }
 
 function readMetadata(path: string, fields: Readonly<Record<string, unknown>>): Record<string, string> {
-  if (!Object.hasOwn(fields, '__metadata__')) return {};
   const metadata = fields.__metadata__;
+  // The reference reads null, too, as none.
+  if (metadata === undefined || metadata === null) return {};
   if (!isRecord(metadata)) {
     throw new InputError(
       `${path}: __metadata__ must be an object of texts, found ${showValue(metadata)}. ${DAMAGED}`,

@@ -22,6 +22,8 @@ export interface FileTensor extends TensorDescription {
   readonly ranges: readonly ByteRange[];
   /** Elements between neighbours along each dimension, where the elements do not lie row by row without gaps. */
   readonly strides?: readonly number[];
+  /** The values are those of the bytes times -1: floats, with strides, so that nobody takes the bytes as they lie. */
+  readonly isNegated?: boolean;
 }
 
 /** A tensor to write: what it is, and its bytes when it is written. */
@@ -49,7 +51,17 @@ export function* readTensorChunks(tensor: FileTensor, chunkBytes = 2 ** 24): Gen
     return;
   }
   const { ranges, shape, strides, dtype } = tensor;
-  yield* gatherStrided(ranges, shape, strides, dtypeBytes(dtype), chunkBytes);
+  const width = dtypeBytes(dtype);
+  // Chunks of whole elements, whatever their width.
+  const wholeBytes = Math.max(8, chunkBytes - (chunkBytes % 8));
+  for (const chunk of gatherStrided(ranges, shape, strides, width, wholeBytes))
+    yield tensor.isNegated === true ? negated(chunk, width) : chunk;
+}
+
+/** Flips the sign bit of each little-endian float, in place. */
+function negated(chunk: Uint8Array, width: number): Uint8Array {
+  for (let last = width - 1; last < chunk.length; last += width) chunk[last]! ^= 0x80;
+  return chunk;
 }
 
 /** The whole of a file tensor, row by row. */

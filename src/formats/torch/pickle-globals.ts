@@ -24,6 +24,16 @@ const PYTHON_GLOBALS: ReadonlyMap<string, GlobalRole> = new Map<string, GlobalRo
   ['builtins.bool', inert],
   ['builtins.object', inert],
   ['copyreg._reconstructor', { role: 'call', call: reconstruct }],
+  ['collections.deque', { role: 'call', call: (args, context) => [...copiedItems(args[0], context)] }],
+  ['builtins.complex', kept],
+  ['builtins.range', kept],
+  // Its name in Python 2, which protocol 2 writes.
+  ['builtins.xrange', kept],
+  ['builtins.slice', kept],
+  ...['datetime', 'date', 'time', 'timedelta', 'timezone'].map((name): [string, GlobalRole] => [
+    `datetime.${name}`,
+    kept,
+  ]),
   ['argparse.Namespace', kept],
   ['types.SimpleNamespace', kept],
   ['pathlib.PosixPath', kept],
@@ -37,11 +47,23 @@ const PYTHON_GLOBALS: ReadonlyMap<string, GlobalRole> = new Map<string, GlobalRo
   ]),
 ]);
 
+/**
+ * Modules that act: their names are refused, as are functions of any module. Classes of others, which a training program puts into
+ * its state (a decimal number, an enum of its own), are kept closed: no class is looked up, no function is called.
+ */
+const ACTING_MODULES =
+  /^(__builtin__|builtins|_?(io|thread|posixsubprocess|ctypes|socket|sqlite3|winapi|imp|frozen_importlib\w*)|os|posix\w*|nt\w*|sys|subprocess|shutil|pty|socket\w*|importlib|imp|runpy|code|codeop|ctypes|marshal|c?[Pp]ickle|_pickle|pickletools|shelve|dill|cloudpickle|joblib|operator|_operator|functools|_functools|itertools|types|inspect|ast|dis|gc|atexit|signal|threading|multiprocessing|concurrent|asyncio|pdb|bdb|cProfile|profile|timeit|trace|doctest|unittest|webbrowser|tempfile|pathlib|glob|fileinput|linecache|zipimport|pkgutil|pydoc|platform|commands|popen2|urllib|http|requests|ftplib|smtplib|ssl|distutils|setuptools|pip|venv|ensurepip|site|test|idlelib|lib2to3|antigravity|copyreg|_codecs|codecs|logging|torch|torchvision|numpy|transformers|accelerate|peft|torchao|bitsandbytes)(\.|$)/;
+
+/** Classes are written in capitals, functions are not. */
+const CLASS_NAME = /\.[A-Z]\w*$/;
+
 /** Frameworks whose settings lie beside weights in training checkpoints: loss scalers, enums, arguments. */
 const KEPT_PACKAGES = /^(deepspeed|megatron)\.[\w.]+$/;
 
 export function pythonGlobal(name: string): GlobalRole | undefined {
-  return PYTHON_GLOBALS.get(name) ?? (KEPT_PACKAGES.test(name) ? kept : undefined);
+  const known = PYTHON_GLOBALS.get(name);
+  if (known !== undefined) return known;
+  return KEPT_PACKAGES.test(name) || (CLASS_NAME.test(name) && !ACTING_MODULES.test(name)) ? kept : undefined;
 }
 
 /** From nothing, a dict, or a list of pairs. */

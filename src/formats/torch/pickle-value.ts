@@ -84,6 +84,8 @@ export interface TorchTensor {
   readonly offset: number;
   readonly shape: readonly number[];
   readonly strides: readonly number[];
+  /** torch's negation bit: the values are those of the bytes times -1. */
+  readonly isNegated: boolean;
 }
 
 export function isDict(value: PickleValue | undefined): value is PickleDict {

@@ -3,6 +3,7 @@ import { dtypeBytes, elementCount, type FileDtype } from '../tensors/file-dtype.
 import { pythonGlobal } from './pickle-globals.js';
 import type { GlobalRole, PickleContext, PickleDialect } from './pickle-machine.js';
 import {
+  isDict,
   isKind,
   isTensor,
   type PickleValue,
@@ -68,6 +69,15 @@ const REFUSED: readonly (readonly [RegExp, string])[] = [
     'a quantised tensor, which is not read here; save it dequantised (tensor.dequantize())',
   ],
   [
+    /^torch\._utils\._rebuild_meta_tensor/,
+    'a tensor on the meta device, which has no values; save it after its weights were loaded',
+  ],
+  [
+    /^torch\._utils\._rebuild_(nested|wrapper|device_tensor)|^torch\.distributed\.tensor\.|^torchao\./,
+    'a tensor of another class (nested, distributed, of another device, a wrapper), which is not read here; ' +
+      'save it plain (tensor.full_tensor(), .to("cpu"), .dequantize())',
+  ],
+  [
     /^torch\.(cuda\.)?Complex\w+Storage$/,
     'a complex tensor, which is not read here; save torch.view_as_real of it',
   ],
@@ -123,17 +133,18 @@ function readStorage(id: PickleValue, context: PickleContext): TorchStorage {
   return { kind: 'storage', key, dtype, fileCount: count, viewStart, count: viewCount };
 }
 
-/** (storage, offset, shape, strides, requires_grad, hooks, …); offset and strides in elements. */
+/** (storage, offset, shape, strides, requires_grad, hooks, metadata); offset and strides in elements. */
 function rebuildTensor(args: readonly PickleValue[], context: PickleContext): PickleValue {
-  const [storage] = args;
+  const [storage, , , , requiresGrad, hooks, metadata, ...more] = args;
   if (!isKind(storage) || storage.kind !== 'storage')
     return context.fail(`a tensor is made of ${pickleTypeName(storage)}`);
-  return viewOf(storage, storage.dtype, args, context);
+  checkTraining('a tensor', requiresGrad, hooks, more, context);
+  return viewOf(storage, storage.dtype, args, readTensorMetadata(metadata, storage.dtype, context), context);
 }
 
-/** As rebuildTensor, on an untyped storage, with the dtype as seventh argument. */
+/** As rebuildTensor, on an untyped storage, with the dtype before the metadata. */
 function rebuildTensorOfDtype(args: readonly PickleValue[], context: PickleContext): PickleValue {
-  const [storage, , , , , , type] = args;
+  const [storage, , , , requiresGrad, hooks, type, metadata, ...more] = args;
   if (!isKind(storage) || storage.kind !== 'storage')
     return context.fail(`a tensor is made of ${pickleTypeName(storage)}`);
   const dtype = isKind(type) && type.kind === 'global' ? DTYPES.get(type.name) : undefined;
@@ -141,13 +152,61 @@ function rebuildTensorOfDtype(args: readonly PickleValue[], context: PickleConte
     return context.fail(
       `a tensor of dtype ${pickleTypeName(type)}; readable are ${[...DTYPES.keys()].join(', ')}`,
     );
-  return viewOf(storage, dtype, args, context);
+  checkTraining('a tensor', requiresGrad, hooks, more, context);
+  return viewOf(storage, dtype, args, readTensorMetadata(metadata, dtype, context), context);
+}
+
+/** requires_grad changes no value. Hooks are programs: a tensor that has some is not what its bytes say. */
+function checkTraining(
+  what: string,
+  requiresGrad: PickleValue | undefined,
+  hooks: PickleValue | undefined,
+  more: readonly PickleValue[],
+  context: PickleContext,
+): void {
+  if (requiresGrad !== undefined && typeof requiresGrad !== 'boolean')
+    context.fail(`${what} has the requires_grad ${pickleTypeName(requiresGrad)}`);
+  const count = isDict(hooks) ? hooks.entries.size : sequenceItems(hooks)?.length;
+  const hasNoHooks = hooks === undefined || hooks === null || count === 0;
+  if (!hasNoHooks)
+    context.fail(`${what} has backward hooks (${pickleTypeName(hooks)}), which are not run; save it without`);
+  if (more.length > 0)
+    context.fail(
+      `${what} is made with ${more.length} arguments that are not known: ${more.map(pickleTypeName)}`,
+    );
+}
+
+/** Negative numbers are those with this bit; torch sets the negation bit on no others. */
+const NEGATABLE: ReadonlySet<FileDtype> = new Set(['float64', 'float32', 'float16', 'bfloat16']);
+
+/** {"neg": bool, "conj": bool}: bits that say how the stored bytes are to be read. @returns the negation bit */
+function readTensorMetadata(
+  metadata: PickleValue | undefined,
+  dtype: FileDtype,
+  context: PickleContext,
+): boolean {
+  if (metadata === undefined || metadata === null) return false;
+  if (!isDict(metadata)) return context.fail(`a tensor has the metadata ${pickleTypeName(metadata)}`);
+  for (const [key, value] of metadata.entries) {
+    const isBit = key === 'neg' || key === 'conj';
+    if (!isBit || typeof value !== 'boolean')
+      context.fail(
+        `a tensor has the metadata ${pickleTypeName(key)}: ${pickleTypeName(value)}, not known here`,
+      );
+    if (key === 'conj' && value)
+      context.fail('a tensor has the conjugate bit, which is not read here; save tensor.resolve_conj()');
+  }
+  const isNegated = metadata.entries.get('neg') === true;
+  if (isNegated && !NEGATABLE.has(dtype))
+    context.fail(`a tensor of ${dtype} has the negation bit; save tensor.resolve_neg()`);
+  return isNegated;
 }
 
 function viewOf(
   storage: TorchStorage,
   dtype: FileDtype,
   [, offset, size, stride]: readonly PickleValue[],
+  isNegated: boolean,
   context: PickleContext,
 ): PickleValue {
   const shape = readSizes(size);
@@ -166,7 +225,7 @@ function viewOf(
   if (bytes > extent * width && bytes > MAX_EXPANDED_BYTES)
     return context.fail(`a tensor repeats ${extent} elements to ${bytes} bytes; save it contiguous`);
   context.charge(shape.length + strides.length);
-  return { kind: 'tensor', storage, dtype, offset: bytes === 0 ? 0 : offset, shape, strides };
+  return { kind: 'tensor', storage, dtype, offset: bytes === 0 ? 0 : offset, shape, strides, isNegated };
 }
 
 /** Elements from the first to the last of a view, both counted; Infinity where it cannot be told exactly. */
@@ -175,18 +234,37 @@ function extentOf(shape: readonly number[], strides: readonly number[]): number 
   return Number.isSafeInteger(last) ? last + 1 : Infinity;
 }
 
-function rebuildParameter([data]: readonly PickleValue[], context: PickleContext): PickleValue {
+/** (data, requires_grad, hooks); with the state of Python attributes as fourth. */
+function rebuildParameter(args: readonly PickleValue[], context: PickleContext): PickleValue {
+  const [data, requiresGrad, hooks, state, ...more] = args;
+  checkTraining('a parameter', requiresGrad, hooks, more, context);
+  checkAttributes(state, context);
   return isTensor(data) ? data : context.fail(`a parameter is made of ${pickleTypeName(data)}`);
 }
 
-/** (function, type, its arguments, attributes): tensors with Python attributes, which are left out. */
-function rebuildFromType([rebuild, type, args]: readonly PickleValue[], context: PickleContext): PickleValue {
+/** (function, type, its arguments, attributes). */
+function rebuildFromType(args: readonly PickleValue[], context: PickleContext): PickleValue {
+  const [rebuild, type, inner, attributes, ...more] = args;
   const plain = isKind(type) && type.kind === 'global' && REBUILT_TYPES.has(type.name);
   const role = isKind(rebuild) && rebuild.kind === 'global' ? TORCH_GLOBALS.get(rebuild.name) : undefined;
   const isRebuild = role?.role === 'call' && role.call !== rebuildFromType;
-  if (!plain || !isRebuild)
+  if (!plain || !isRebuild || more.length > 0)
     return context.fail(`a tensor of type ${pickleTypeName(type)} is made by ${pickleTypeName(rebuild)}`);
-  return role.call(sequenceItems(args) ?? [], context);
+  checkAttributes(attributes, context);
+  return role.call(sequenceItems(inner) ?? [], context);
+}
+
+/** Python attributes (a dict, or a dict and one of slots) say nothing of the values; but one that is a tensor may be a scale. */
+function checkAttributes(state: PickleValue | undefined, context: PickleContext): void {
+  for (const part of sequenceItems(state) ?? [state]) {
+    if (!isDict(part)) continue;
+    for (const [name, value] of part.entries)
+      if (isTensor(value))
+        context.fail(
+          `a tensor has the attribute ${pickleTypeName(name)} that is a tensor itself, which would be lost; ` +
+            'save it under a name of its own',
+        );
+  }
 }
 
 function makeSize([sizes]: readonly PickleValue[], context: PickleContext): PickleValue {

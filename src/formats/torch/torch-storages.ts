@@ -44,7 +44,7 @@ export class StorageTable {
   }
 
   /** The byte range of a tensor; strides only where its elements do not lie row by row. */
-  stored({ storage, dtype, offset, shape, strides }: TorchTensor, name: string): FileTensor {
+  stored({ storage, dtype, offset, shape, strides, isNegated }: TorchTensor, name: string): FileTensor {
     const base = this.#starts.get(storage.key);
     if (base === undefined) throw new RangeError(`Storage ${storage.key} is not one of ${this.path}.`);
     const width = dtypeBytes(dtype);
@@ -53,6 +53,8 @@ export class StorageTable {
     const extent = isEmpty ? 0 : shape.reduce((sum, size, dim) => sum + (size - 1) * (strides[dim] ?? 0), 1);
     const ranges = [{ path: this.path, start, end: start + extent * width }];
     const isDense = isEmpty || liesRowByRow(shape, strides);
+    // A negated tensor has strides always: its bytes are not to be taken as they lie.
+    if (isNegated && !isEmpty) return { name, dtype, shape, ranges, strides, isNegated };
     return { name, dtype, shape, ranges, ...(isDense ? {} : { strides }) };
   }
 }

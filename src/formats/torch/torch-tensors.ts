@@ -1,7 +1,15 @@
 /** Finds the model and its tensors in the nested values of a torch file. */
 import { InputError } from '../../errors/index.js';
 import { showValue } from '../files/show-value.js';
-import { isDict, isTensor, type PickleValue, sequenceItems, type TorchTensor } from './pickle-value.js';
+import {
+  isDict,
+  isKind,
+  isTensor,
+  type PickleValue,
+  pickleTypeName,
+  sequenceItems,
+  type TorchTensor,
+} from './pickle-value.js';
 
 /** Keys under which training programs keep the weights beside optimiser and counters. */
 const WRAPPERS = ['state_dict', 'model_state_dict', 'module', 'model'];
@@ -50,6 +58,7 @@ export function collectTensors(root: PickleValue, path: string): Map<string, Tor
       tensors.set(name, value);
       return;
     }
+    refuseHiddenTensors(value, name, path);
     const children = childrenOf(value);
     if (children === undefined || open.has(value)) return;
     if (open.size === MAX_DEPTH)
@@ -68,6 +77,26 @@ export function collectTensors(root: PickleValue, path: string): Map<string, Tor
 
   visit(root, '');
   return tensors;
+}
+
+/** An object of a program is kept closed; tensors within it are neither found nor left out in silence. */
+function refuseHiddenTensors(value: PickleValue, name: string, path: string): void {
+  if (!isKind(value) || value.kind !== 'object') return;
+  const open: PickleValue[] = [...value.args, value.state ?? null];
+  const seen = new Set<PickleValue>();
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (isTensor(next))
+      throw new InputError(
+        `${path}: ${name === '' ? 'it' : showValue(name)} is ${pickleTypeName(value)}, an object of a program that holds ` +
+          'tensors, which is not opened. Save the weights alone, as a state dict of plain tensors.',
+      );
+    if (!leadsOn(next) || seen.has(next)) continue;
+    if (seen.size > MAX_VISITS) return;
+    seen.add(next);
+    if (isKind(next) && next.kind === 'object') open.push(...next.args, next.state ?? null);
+    else if (isDict(next)) open.push(...next.entries.values());
+    else open.push(...(sequenceItems(next) ?? []));
+  }
 }
 
 /** Children that can lead to tensors; dict keys that are neither texts nor numbers have no path. */

@@ -37,12 +37,12 @@ const format: ChatFormat = {
   },
 
   renderTraining(messages, tokenizer, { answers = 'all' } = {}) {
-    const { system, rounds } = parseTraining('spark', messages);
+    const { system, rounds } = parseTraining('spark', messages, answers);
     const end = requireToken('spark', tokenizer, END);
     const row = new TrainingIdsBuilder();
-    for (const [index, { question, answer }] of rounds.entries()) {
+    for (const [index, { question, answer, isLearned }] of rounds.entries()) {
       row.push(tokenizer.encode(questionText(index === 0 ? withSystem(system, question) : question)), false);
-      row.push([...tokenizer.encode(answer), end], answers === 'all' || index === rounds.length - 1);
+      row.push([...tokenizer.encode(answer), end], isLearned);
     }
     return row;
   },

@@ -5,9 +5,9 @@
 import { z } from 'zod';
 import { configValue } from '../family.js';
 import type { ModelShape } from '../model-shape.js';
+import { endTokenKey, plainRopeScaling, tokenIdKey, transformersKeys } from '../transformers-keys.js';
 
 const positive = z.int().positive();
-const tokenId = z.int().nonnegative();
 const computeType = z.enum(['float32', 'float16', 'bfloat16']);
 
 /** The mapping that the schema describes, wherever it lies in the file. */
@@ -29,9 +29,11 @@ export const sparkConfigSchema = z
     /** Tokens that a query sees, itself included. */
     sparse_local_size: positive.default(8192),
     layernorm_epsilon: z.number().positive().default(1e-5),
-    bos_token_id: tokenId.optional(),
-    eos_token_id: tokenId.optional(),
-    pad_token_id: tokenId.optional(),
+    bos_token_id: tokenIdKey,
+    eos_token_id: endTokenKey,
+    pad_token_id: tokenIdKey,
+    ...transformersKeys,
+    rope_scaling: plainRopeScaling,
     // One value only: the others are a different model.
     hidden_act: z.literal('fast_gelu').default('fast_gelu'),
     dropout_rate: z.literal(0).default(0),
@@ -55,12 +57,6 @@ export const sparkConfigSchema = z
     is_dynamic: z.boolean().optional(),
     is_lite_infer: z.boolean().optional(),
     checkpoint_name_or_path: z.string().nullish(),
-    max_length: positive.optional(),
-    do_sample: z.boolean().optional(),
-    temperature: z.number().optional(),
-    top_k: z.int().optional(),
-    top_p: z.number().optional(),
-    repetition_penalty: z.number().optional(),
     repetition_penalty_increase: z.number().optional(),
     pet_config: z.record(z.string(), z.unknown()).optional(),
   })

@@ -1,4 +1,5 @@
 import { configValue, defineFamily } from '../family.js';
+import { endTokenIds } from '../transformers-keys.js';
 import { sparkChat } from './chat-format.js';
 import { sparkConfigSchema, sparkSection, sparkShape } from './config.js';
 import { SparkModel } from './model.js';
@@ -20,9 +21,9 @@ export const spark = defineFamily({
   describe: (config) => ({
     shape: sparkShape(config),
     initRule: { kind: 'xavier-normal' },
-    bosTokenId: config.bos_token_id,
-    eosTokenId: config.eos_token_id,
-    padTokenId: config.pad_token_id,
+    bosTokenId: config.bos_token_id ?? undefined,
+    eosTokenIds: endTokenIds(config.eos_token_id),
+    padTokenId: config.pad_token_id ?? undefined,
     chat: sparkChat,
     tokenizerOptions: { newlineToken: '<ret>' },
     gguf: {

@@ -113,7 +113,7 @@ export class SparkModel extends CausalLm {
   constructor(config: SparkConfig) {
     super(sparkShape(config));
     this.window = config.sparse_local_size;
-    this.maskedTokenId = config.pad_token_id;
+    this.maskedTokenId = config.pad_token_id ?? undefined;
     this.embedTokens = new Embedding(config.vocab_size, config.hidden_size);
     this.layers = Array.from({ length: config.num_layers }, () => new SparkBlock(config, this.shape));
     this.finalNorm = new LayerNorm(config.hidden_size, config.layernorm_epsilon);

@@ -69,13 +69,13 @@ const format: ChatFormat = {
   },
 
   renderTraining(messages, tokenizer, { answers = 'all' } = {}) {
-    const { system, rounds } = parseTraining('telechat', messages);
+    const { system, rounds } = parseTraining('telechat', messages, answers);
     const { user, bot, end } = turnTokens(tokenizer);
     const row = new TrainingIdsBuilder();
-    for (const [index, { question, answer }] of rounds.entries()) {
+    for (const [index, { question, answer, isLearned }] of rounds.entries()) {
       const asked = index === 0 ? withSystem(system, question) : question;
       row.push([user, ...tokenizer.encode(asked), bot], false);
-      row.push([...tokenizer.encode(answer), end], answers === 'all' || index === rounds.length - 1);
+      row.push([...tokenizer.encode(answer), end], isLearned);
     }
     return row;
   },

@@ -1,10 +1,15 @@
 /** config.json of TeleChat-1B, 7B and 12B. */
 import { z } from 'zod';
 import type { ModelShape } from '../model-shape.js';
+import {
+  dropoutRate,
+  endTokenKey,
+  plainRopeScaling,
+  tokenIdKey,
+  transformersKeys,
+} from '../transformers-keys.js';
 
 const positive = z.int().positive();
-const tokenId = z.int().nonnegative();
-const rate = z.number().min(0).max(1);
 
 export const telechatConfigSchema = z
   .strictObject({
@@ -21,9 +26,11 @@ export const telechatConfigSchema = z
     initializer_range: z.number().positive().default(0.02),
     /** The published 7B config leaves it away and is tied. */
     tie_word_embeddings: z.boolean().default(true),
-    bos_token_id: tokenId.optional(),
-    eos_token_id: tokenId.optional(),
-    pad_token_id: tokenId.nullish(),
+    bos_token_id: tokenIdKey,
+    eos_token_id: endTokenKey,
+    pad_token_id: tokenIdKey,
+    ...transformersKeys,
+    rope_scaling: plainRopeScaling,
     // One value only: the others are a different model.
     apply_residual_connection_post_layernorm: z.literal(false).default(false),
     embed_layernorm: z.literal(false).default(false),
@@ -31,24 +38,16 @@ export const telechatConfigSchema = z
     semi_causal: z.literal(false).default(false),
     skip_bias_add_qkv: z.literal(false).default(false),
     // No meaning here: there is no dropout, and how attention is computed is the engine's choice.
-    attention_dropout: rate.optional(),
-    hidden_dropout: rate.optional(),
-    architectures: z.array(z.string()).optional(),
+    attention_dropout: dropoutRate,
+    hidden_dropout: dropoutRate,
     attention_softmax_in_fp32: z.boolean().optional(),
-    auto_map: z.record(z.string(), z.string()).optional(),
     bias_dropout_fusion: z.boolean().optional(),
     flash_attn: z.boolean().optional(),
     masked_softmax_fusion: z.boolean().optional(),
     n_inner: z.int().nullish(),
     offset_alibi: z.int().optional(),
-    pretraining_tp: z.int().optional(),
     skip_bias_add: z.boolean().optional(),
     slow_but_exact: z.boolean().optional(),
-    torch_dtype: z.string().optional(),
-    transformers_version: z.string().optional(),
-    unk_token_id: z.int().optional(),
-    use_cache: z.boolean().optional(),
-    _name_or_path: z.string().optional(),
   })
   .refine((config) => config.hidden_size % (2 * config.n_head) === 0, {
     message: 'hidden_size must be a multiple of 2 * n_head (an even head_dim)',

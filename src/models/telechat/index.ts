@@ -1,4 +1,5 @@
 import { configValue, defineFamily } from '../family.js';
+import { endTokenIds } from '../transformers-keys.js';
 import { telechatChat } from './chat-format.js';
 import { telechatConfigSchema, telechatShape } from './config.js';
 import { telechatGguf } from './gguf.js';
@@ -19,8 +20,8 @@ export const telechat = defineFamily({
   describe: (config) => ({
     shape: telechatShape(config),
     initRule: { kind: 'normal', std: config.initializer_range },
-    bosTokenId: config.bos_token_id,
-    eosTokenId: config.eos_token_id,
+    bosTokenId: config.bos_token_id ?? undefined,
+    eosTokenIds: endTokenIds(config.eos_token_id),
     padTokenId: config.pad_token_id ?? undefined,
     chat: telechatChat,
     gguf: telechatGguf(config),

@@ -42,13 +42,13 @@ const format: ChatFormat = {
 
   /** In spans, as published: each question and each answer is encoded on its own. */
   renderTraining(messages, tokenizer, { answers = 'last' } = {}) {
-    const { system, rounds } = parseTraining('telechat52b', messages);
+    const { system, rounds } = parseTraining('telechat52b', messages, answers);
     const endOfText = requireToken('telechat52b', tokenizer, END_OF_TEXT);
     const row = new TrainingIdsBuilder();
-    for (const [index, { question, answer }] of rounds.entries()) {
+    for (const [index, { question, answer, isLearned }] of rounds.entries()) {
       row.push(tokenizer.encode(questionText(index === 0 ? withSystem(system, question) : question)), false);
-      if (index < rounds.length - 1) row.push(tokenizer.encode(answer + END_OF_ANSWER), answers === 'all');
-      else row.push([...tokenizer.encode(answer), endOfText], true);
+      if (index < rounds.length - 1) row.push(tokenizer.encode(answer + END_OF_ANSWER), isLearned);
+      else row.push([...tokenizer.encode(answer), endOfText], isLearned);
     }
     return row;
   },

@@ -1,10 +1,15 @@
 /** config.json of TeleChat-52B, GPT-2's keys. */
 import { z } from 'zod';
 import type { ModelShape } from '../model-shape.js';
+import {
+  dropoutRate,
+  endTokenKey,
+  plainRopeScaling,
+  tokenIdKey,
+  transformersKeys,
+} from '../transformers-keys.js';
 
 const positive = z.int().positive();
-const tokenId = z.int().nonnegative();
-const rate = z.number().min(0).max(1);
 
 export const telechat52bConfigSchema = z
   .strictObject({
@@ -23,9 +28,11 @@ export const telechat52bConfigSchema = z
     input_mult: z.number().default(1),
     output_mult: z.number().default(1),
     mup_scale_factor: z.number().positive().default(1),
-    bos_token_id: tokenId.optional(),
-    eos_token_id: tokenId.optional(),
-    pad_token_id: tokenId.nullish(),
+    bos_token_id: tokenIdKey,
+    eos_token_id: endTokenKey,
+    pad_token_id: tokenIdKey,
+    ...transformersKeys,
+    rope_scaling: plainRopeScaling,
     // One value only: the others are a different model. (The published class has other defaults: state them.)
     activation_function: z.literal('silu'),
     add_bias_linear: z.literal(false),
@@ -35,28 +42,19 @@ export const telechat52bConfigSchema = z
     scale_attn_weights: z.literal(true).default(true),
     tie_word_embeddings: z.literal(false).default(false),
     // No meaning here: there is no dropout, and how attention is computed is the engine's choice.
-    attn_pdrop: rate.optional(),
-    embd_pdrop: rate.optional(),
-    resid_pdrop: rate.optional(),
+    attn_pdrop: dropoutRate,
+    embd_pdrop: dropoutRate,
+    resid_pdrop: dropoutRate,
     scale_attn_by_inverse_layer_idx: z.boolean().optional(), // divides and multiplies back
-    architectures: z.array(z.string()).optional(),
-    auto_map: z.record(z.string(), z.string()).optional(),
     enable_flash_attn: z.boolean().optional(),
     mup_base_width: z.int().optional(),
     reorder_and_upcast_attn: z.boolean().optional(),
     rotary_xpos_scale_base: z.int().optional(),
-    sep_token_id: z.int().nullish(),
     summary_activation: z.string().nullish(),
-    summary_first_dropout: rate.optional(),
+    summary_first_dropout: dropoutRate,
     summary_proj_to_labels: z.boolean().optional(),
     summary_type: z.string().optional(),
     summary_use_proj: z.boolean().optional(),
-    tokenizer_class: z.string().optional(),
-    torch_dtype: z.string().optional(),
-    transformers_version: z.string().optional(),
-    unk_token_id: z.int().optional(),
-    use_cache: z.boolean().optional(),
-    _name_or_path: z.string().optional(),
   })
   .refine((config) => config.n_embd % (2 * config.n_head) === 0, {
     message: 'n_embd must be a multiple of 2 * n_head (an even head_dim)',

@@ -1,4 +1,5 @@
 import { configValue, defineFamily } from '../family.js';
+import { endTokenIds } from '../transformers-keys.js';
 import { telechat52bChat } from './chat-format.js';
 import { telechat52bConfigSchema, telechat52bShape } from './config.js';
 import { telechat52bGguf } from './gguf.js';
@@ -18,8 +19,8 @@ export const telechat52b = defineFamily({
   describe: (config) => ({
     shape: telechat52bShape(config),
     initRule: { kind: 'normal', std: config.initializer_range },
-    bosTokenId: config.bos_token_id,
-    eosTokenId: config.eos_token_id,
+    bosTokenId: config.bos_token_id ?? undefined,
+    eosTokenIds: endTokenIds(config.eos_token_id),
     padTokenId: config.pad_token_id ?? undefined,
     chat: telechat52bChat,
     gguf: telechat52bGguf(config),

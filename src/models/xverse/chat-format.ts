@@ -18,10 +18,10 @@ function questionText(question: string): string {
   return `Human: ${question}\n\n`;
 }
 
-/** @param endTokenId of the config; undefined: what the tokenizer calls its end token */
-export function xverseChat(endTokenId: number | undefined): ChatFormat {
+/** @param endTokenIds of the config, the first of which is written; none: what the tokenizer calls its end token */
+export function xverseChat(endTokenIds: readonly number[]): ChatFormat {
   const endToken = (tokenizer: Tokenizer): number => {
-    const id = endTokenId ?? tokenizer.eosTokenId;
+    const id = endTokenIds[0] ?? tokenizer.eosTokenId;
     if (id === undefined)
       throw new InputError(
         'xverse chat: neither the config nor the tokenizer names an end token (eos_token_id).',
@@ -45,19 +45,19 @@ export function xverseChat(endTokenId: number | undefined): ChatFormat {
 
     /** Question and answer apart, so that an answer begins with the tokens that the model will generate. */
     renderTraining(messages, tokenizer, { answers = 'all' } = {}) {
-      const { system, rounds } = parseTraining('xverse', messages);
+      const { system, rounds } = parseTraining('xverse', messages, answers);
       const end = endToken(tokenizer);
       const row = new TrainingIdsBuilder();
-      for (const [index, { question, answer }] of rounds.entries()) {
+      for (const [index, { question, answer, isLearned }] of rounds.entries()) {
         const asked = questionText(index === 0 ? withSystem(system, question) : question);
         row.push(tokenizer.encode(asked + ASSISTANT), false);
-        row.push([...tokenizer.encode(answer), end], answers === 'all' || index === rounds.length - 1);
+        row.push([...tokenizer.encode(answer), end], isLearned);
       }
       return row;
     },
 
     stopTokenIds(tokenizer) {
-      return [endToken(tokenizer)];
+      return endTokenIds.length > 0 ? [...endTokenIds] : [endToken(tokenizer)];
     },
   });
 }

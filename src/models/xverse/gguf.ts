@@ -1,6 +1,6 @@
-/** XVERSE in llama.cpp: its architecture `xverse`. */
+/** XVERSE in llama.cpp: its architecture `xverse`. Where the base grows with the length, the context ends before it does. */
 import { COMMON_ROWS, type GgufLayout, ggufScheme, rotaryRow, sameRow } from '../convert/gguf/gguf-layout.js';
-import { type XverseConfig, xverseShape } from './config.js';
+import { checkedRotation, type XverseConfig, xverseShape } from './config.js';
 
 export function xverseGguf(config: XverseConfig): GgufLayout {
   const { numHeads, numKvHeads } = xverseShape(config);
@@ -8,7 +8,7 @@ export function xverseGguf(config: XverseConfig): GgufLayout {
     architecture: 'xverse',
     contextLength: config.max_position_embeddings,
     normEpsilon: config.rms_norm_eps,
-    ropeBase: config.rope_theta,
+    ropeBase: checkedRotation(config).base,
     scheme: ggufScheme(
       [
         ...COMMON_ROWS,

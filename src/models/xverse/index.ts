@@ -1,8 +1,10 @@
 import { configValue, defineFamily } from '../family.js';
+import { endTokenIds } from '../transformers-keys.js';
 import { xverseChat } from './chat-format.js';
 import { xverseConfigSchema, xverseShape } from './config.js';
 import { xverseGguf } from './gguf.js';
 import { XverseModel } from './model.js';
+import { withPublishedRotation } from './rotation.js';
 import { xverseSharding } from './sharding.js';
 import { xverseNames } from './state-dict.js';
 
@@ -10,16 +12,17 @@ export const xverse = defineFamily({
   name: 'xverse',
   recognises: (config) => configValue(config, 'model_type') === 'xverse',
   schema: xverseConfigSchema,
+  complete: withPublishedRotation,
   configFile: 'config.json',
   names: xverseNames,
   sharding: xverseSharding,
   describe: (config) => ({
     shape: xverseShape(config),
     initRule: { kind: 'normal', std: config.initializer_range },
-    bosTokenId: config.bos_token_id,
-    eosTokenId: config.eos_token_id,
+    bosTokenId: config.bos_token_id ?? undefined,
+    eosTokenIds: endTokenIds(config.eos_token_id),
     padTokenId: config.pad_token_id ?? undefined,
-    chat: xverseChat(config.eos_token_id),
+    chat: xverseChat(endTokenIds(config.eos_token_id)),
     gguf: xverseGguf(config),
     createModel: () => new XverseModel(config),
   }),

@@ -22,7 +22,9 @@ import {
   type RotaryParameters,
 } from '../causal-lm.js';
 import type { ModelShape } from '../model-shape.js';
-import { type XverseConfig, xverseShape } from './config.js';
+import { dynamicNtkBase } from '../ntk.js';
+import { checkedRotation, type XverseConfig, xverseShape } from './config.js';
+import type { XverseRotation } from './rotation.js';
 
 class XverseAttention extends Module {
   readonly qProj: Linear;
@@ -104,11 +106,11 @@ export class XverseModel extends CausalLm {
   readonly finalNorm: RmsNorm;
   readonly lmHead: Linear | undefined; // undefined: tied to embedTokens
   readonly ends: ModelEnds;
-  readonly #config: XverseConfig;
+  readonly #rotation: XverseRotation;
 
   constructor(config: XverseConfig) {
     super(xverseShape(config));
-    this.#config = config;
+    this.#rotation = checkedRotation(config);
     this.embedTokens = new Embedding(config.vocab_size, config.hidden_size);
     this.layers = Array.from({ length: config.num_hidden_layers }, () => new XverseBlock(config, this.shape));
     this.finalNorm = new RmsNorm(config.hidden_size, config.rms_norm_eps, 'after-weight');
@@ -130,7 +132,9 @@ export class XverseModel extends CausalLm {
     return this.lmHead?.forward(normed) ?? this.embedTokens.project(normed); // [B, T, V]
   }
 
-  override rotaryParameters(): RotaryParameters {
-    return { base: this.#config.rope_theta };
+  /** As TeleChat's: cached keys keep the base of the step that brought them. */
+  override rotaryParameters(length: number): RotaryParameters {
+    const { base, dynamic } = this.#rotation;
+    return { base: dynamic === undefined ? base : dynamicNtkBase(base, this.shape.headDim, length, dynamic) };
   }
 }

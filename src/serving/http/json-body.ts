@@ -2,6 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
+import { loneSurrogateProblem } from '../../errors/index.js';
 import { formatBytes } from '../../log/index.js';
 import { badRequest, ClientGoneError, HttpError } from './http-error.js';
 import { JsonMeter } from './json-shape.js';
@@ -86,15 +87,16 @@ export async function parseJsonBody(bytes: Buffer, limits: JsonLimits): Promise<
   if (!isUtf8(bytes)) throw badRequest('The body is not valid UTF-8.');
   const text = bytes.toString('utf8');
   if (bytes.length > TURN_BYTES) await setImmediate();
+  let value: unknown;
   try {
     // A byte order mark is no JSON; who sends one means the rest.
-    const value: unknown = JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text);
-    return value;
+    value = JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text);
   } catch (error) {
     throw badRequest(`The body is not valid JSON: ${error instanceof Error ? error.message : ''}`);
   } finally {
     if (bytes.length > TURN_BYTES) await setImmediate();
   }
+  return value;
 }
 
 async function checkShape(bytes: Buffer, limits: JsonLimits): Promise<void> {
@@ -110,6 +112,12 @@ async function checkShape(bytes: Buffer, limits: JsonLimits): Promise<void> {
       );
     if (meter.values > limits.values)
       throw badRequest(`The body has more than ${limits.values} values; send it in several requests.`);
+    if (meter.loneSurrogate !== undefined) {
+      const { shown, byte } = meter.loneSurrogate;
+      throw badRequest(
+        `The body is not valid Unicode: ${loneSurrogateProblem({ shown, place: `the string before byte ${byte}` })}.`,
+      );
+    }
   }
 }
 

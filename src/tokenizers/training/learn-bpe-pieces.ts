@@ -20,7 +20,8 @@ const PROGRESS_STEP = 256;
 /**
  * SentencePiece's BPE: pieces in order of merging, then the characters, most frequent first; scores 0, -1, -2, …
  * Of pairs of equal frequency the shorter piece comes first, then the one whose text is smaller. A text that two
- * different pairs spell is learned once; the second pair never merges. Fewer pieces come back if no pair is left.
+ * different pairs spell is learned once; the second pair never merges. Where no pair is left those come that stood in the text
+ * before others were merged. Fewer pieces come back only if these are used up, too.
  */
 export function learnBpePieces(options: LearnPiecesOptions): Piece[] {
   const numCharacters = options.alphabet.codePoints.length - 1;
@@ -85,6 +86,15 @@ function mergePieces(options: LearnPiecesOptions, pool: WordPool, minCount: numb
     add(texts[merged.symbol]!);
     if (pieces.length % PROGRESS_STEP === 0) options.onProgress?.(pieces.length);
   }
+  // Once no pair stands in the text any more SentencePiece goes on with those that stood there, the shorter ones first.
+  if (pieces.length < maxMerges && minCount === 1)
+    for (const { left, right } of merger.faded().sort((a, b) => (mergeRules.precedes(a, b) ? -1 : 1))) {
+      const text = texts[left]! + texts[right]!;
+      if (pieces.length === maxMerges) break;
+      if (known.has(text)) continue;
+      known.add(text);
+      add(text);
+    }
   for (const codePoint of alphabet.byFrequency) add(String.fromCodePoint(codePoint));
   return pieces;
 }

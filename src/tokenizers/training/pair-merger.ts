@@ -108,6 +108,14 @@ export class PairMerger {
     }
   }
 
+  /** Pairs that have stood in the text and stand there no more, those that were merged among them. */
+  faded(): PairView[] {
+    const pairs: PairView[] = [];
+    for (let pair = 0; pair < this.#numPairs; pair++)
+      if (this.#counts[pair]! <= 0) pairs.push(this.#view(pair));
+    return pairs;
+  }
+
   #view(pair: number): PairView {
     return {
       left: this.#left[pair]!,
