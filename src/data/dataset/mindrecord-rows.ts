@@ -72,9 +72,7 @@ export class MindRecordRows {
     const ids = this.#ints(row[IDS.name], IDS.name, index);
     if (this.#hasLabels)
       return { ids, lossMask: this.#maskOf(ids, row[LABELS], index), documentIds: undefined };
-    const lossMask = this.hasMask
-      ? Uint8Array.from(this.#ints(row[MASK.name], MASK.name, index))
-      : new Uint8Array(ids.length).fill(1);
+    const lossMask = this.hasMask ? this.#mask(row[MASK.name], index) : new Uint8Array(ids.length).fill(1);
     if (lossMask.length !== ids.length)
       throw new InputError(
         `${this.#path}, row ${index}: ${ids.length} input_ids but ${lossMask.length} values of loss_mask.`,
@@ -97,6 +95,17 @@ export class MindRecordRows {
     for (const [place, label] of labels.entries())
       if (label !== IGNORED && place + shift < ids.length) lossMask[place + shift] = 1;
     return lossMask;
+  }
+
+  /** 0 or 1, in integers or, as some programs write it, in floats. A weight between them is not learned here. */
+  #mask(value: MindRecordValue | undefined, row: number): Uint8Array {
+    const isFloat = value instanceof Float32Array || value instanceof Float64Array;
+    const mask = isFloat ? value : this.#ints(value, MASK.name, row);
+    const strange = mask.find((weight) => weight !== 0 && weight !== 1);
+    if (strange === undefined) return Uint8Array.from(mask);
+    throw new InputError(
+      `${this.#path}, row ${row}: loss_mask holds ${strange}; only 0 (read) and 1 (learned) are known.`,
+    );
   }
 
   #ints(value: MindRecordValue | undefined, column: string, row: number): Int32Array {

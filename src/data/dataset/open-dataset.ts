@@ -1,7 +1,7 @@
 /** Random access to prepared rows. */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { InputError } from '../../errors/index.js';
-import { fileStatus } from '../../formats/index.js';
+import { fileStatus, listFolder, openMindRecord } from '../../formats/index.js';
 import type { Row, RowSource } from '../rows.js';
 import { type DatasetIndex, INDEX_FILE, type RowsFileEntry, readDatasetIndex } from './dataset-index.js';
 import { MindRecordRows } from './mindrecord-rows.js';
@@ -40,6 +40,8 @@ export function openDataset(path: string): Dataset {
   if (status === undefined) throw new InputError(`${path} does not exist; check the path.`);
   if (status.isDirectory()) {
     if (fileStatus(join(path, INDEX_FILE)) !== undefined) return new FolderDataset(path);
+    const file = mindRecordOfFolder(path);
+    if (file !== undefined) return openDataset(file);
     throw new InputError(
       `${path} is no prepared dataset: it has no ${INDEX_FILE}; make one with xinghe data prepare.`,
     );
@@ -48,6 +50,24 @@ export function openDataset(path: string): Dataset {
   return fileStatus(join(side, INDEX_FILE)) === undefined
     ? new BareMindRecord(path)
     : new FolderDataset(side);
+}
+
+/** Of MindRecord shards: x.mindrecord, or x.mindrecord0, x.mindrecord1, … */
+const SHARD_NAME = /\.mindrecord\d*$/;
+
+/** The first shard of the one MindRecord set in a folder; undefined if it holds none. @throws InputError for several sets */
+function mindRecordOfFolder(folder: string): string | undefined {
+  const sets = new Map<string, string>();
+  for (const name of listFolder(folder).filter((entry) => SHARD_NAME.test(entry))) {
+    const { paths } = openMindRecord(join(folder, name));
+    const [first = name] = paths;
+    sets.set(first, first);
+  }
+  const [first, second] = sets.keys();
+  if (second === undefined) return first;
+  throw new InputError(
+    `${folder} holds ${sets.size} MindRecord sets (${basename(first ?? '')}, ${basename(second)}, …); name the file of one.`,
+  );
 }
 
 /** One file of a dataset, open. */
