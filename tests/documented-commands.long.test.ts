@@ -94,8 +94,16 @@ function saveFiles(file: string): void {
     /[Ss]ave this as `([^`]+)`[^\n]*\n+```\w*\n([\s\S]*?)```/g,
   ))
     writeFileSync(join(copy, path), content);
-  if (text.includes('--admin-key-file out/admin.txt'))
-    writeFileSync(join(copy, 'out', 'admin.txt'), `admin:${'k'.repeat(32)}\n`);
+}
+
+const TRAINING = 'docs/training.md';
+
+/** What another document has told its reader to make. */
+function makeForeignOutputs(file: string): void {
+  if (file === TRAINING || !readFileSync(join(root, file), 'utf8').includes('out/lora/adapter')) return;
+  saveFiles(TRAINING);
+  const { status, stderr } = shell('bin/xinghe train --config out/lora.yaml');
+  expect(status, stderr).toBe(0);
 }
 
 const files = new Map<string, DocumentedCommand[]>();
@@ -110,6 +118,7 @@ describe.each([...files.keys()])('%s', (file) => {
     for (const name of readdirSync(join(copy, 'out')))
       if (name !== 'demo') rmSync(join(copy, 'out', name), { recursive: true });
     saveFiles(file);
+    makeForeignOutputs(file);
   });
   afterAll(stopServer);
 

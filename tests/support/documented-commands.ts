@@ -64,14 +64,6 @@ export const CANNOT_RUN: readonly (readonly [beginning: string, reason: string])
   ['g++ -shared -fsanitize', 'part of the build with sanitizers'],
   ['XINGHE_ADDON=$PWD/build/asan', 'part of the build with sanitizers'],
   ['ls build/asan', 'part of the build with sanitizers'],
-  [
-    'curl $B/v1/load_lora_adapter',
-    'needs the key in ADMIN-KEY; the routes of adapters have tests of their own',
-  ],
-  [
-    'curl $B/v1/unload_lora_adapter',
-    'needs the key in ADMIN-KEY; the routes of adapters have tests of their own',
-  ],
 ];
 
 export function reasonNotToRun(command: string): string | undefined {
