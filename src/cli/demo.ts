@@ -1,6 +1,7 @@
 /** `xinghe demo`: the whole life of a small model in one run. */
 import { join } from 'node:path';
 import { type DemoScore, runDemo } from '../demo/index.js';
+import { withLockedOutput } from '../formats/index.js';
 import { formatDuration } from '../log/index.js';
 import { parseOptions } from './options.js';
 
@@ -22,12 +23,9 @@ export async function demo(args: readonly string[]): Promise<number> {
     args,
   );
   const output = options.output ?? join('out', 'demo');
-  const report = await runDemo({
-    output,
-    quick: options.quick,
-    seed: options.seed ?? 1,
-    threads: options.threads,
-  });
+  const report = await withLockedOutput(output, () =>
+    runDemo({ output, quick: options.quick, seed: options.seed ?? 1, threads: options.threads }),
+  );
   if (options.json) {
     process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
     return 0;
