@@ -5,11 +5,12 @@ import type { LoadedModel } from '../../models/index.js';
 import { type FloatDType, linearRoute, measureGemm } from '../../tensor/index.js';
 import { planRun } from '../plan/plan-run.js';
 import { comparePeak, peakResidentBytes } from '../plan/process-memory.js';
+import type { FlopsBudget } from './flops-utilisation.js';
 import type { TrainConfig } from './run-config.js';
 
 export interface RunEstimate {
   /** Arithmetic of a token, and the device's measured peak. */
-  readonly flops: { readonly perToken: number; readonly peakPerSecond: number };
+  readonly flops: FlopsBudget;
   /** Planned memory beside the measured peak. */
   report(): void;
 }

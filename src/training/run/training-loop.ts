@@ -8,6 +8,7 @@ import { PhaseClock } from '../step/phase-clock.js';
 import type { StepResult } from '../step/trainer.js';
 import type { EvaluationRecord, StepRecord } from '../watch/observer.js';
 import { noteBadRows } from './bad-rows.js';
+import { flopsUtilisation } from './flops-utilisation.js';
 import { measureHeldOut } from './held-out.js';
 import { type LossPoint, writeLossPicture } from './loss-picture.js';
 import { createRunParts, type RunParts } from './run-parts.js';
@@ -260,8 +261,7 @@ class TrainingLoop {
       learnedTokens,
       rows,
       tokensPerSecond,
-      modelFlopsUtilisation:
-        flops === undefined ? undefined : (flops.perToken * tokensPerSecond) / flops.peakPerSecond,
+      modelFlopsUtilisation: flopsUtilisation(flops, tokensPerSecond),
       memoryBytes,
       peakMemoryBytes: this.#peakMemory,
       phaseSeconds: this.#clock.take(),
