@@ -2,6 +2,7 @@
 import type { LoraLinear } from '../../lora/index.js';
 import type { TrainingSettings } from '../step/training-settings.js';
 import type { EvaluationRecord, RunObserver } from '../watch/observer.js';
+import type { FlopsBudget } from './flops-utilisation.js';
 import type { HeldOut } from './held-out.js';
 import type { LossPoint } from './loss-picture.js';
 import type { RunParts } from './run-parts.js';
@@ -36,7 +37,7 @@ export interface TrainingLoopOptions {
   readonly evaluation?: HeldOut | undefined;
   readonly checkpoints?: Checkpointer | undefined;
   /** Arithmetic of one token in the forward and backward pass, and the device's peak, for the utilisation. */
-  readonly flops?: { readonly perToken: number; readonly peakPerSecond: number } | undefined;
+  readonly flops?: FlopsBudget | undefined;
   /** Called after each evaluation. */
   readonly onEvaluation?: (record: EvaluationRecord) => void;
 }
