@@ -56,8 +56,8 @@ async function refuses(from: string, options: readonly string[], message: RegExp
   expect(stderr).toMatch(message);
   expect(code, stderr).toBe(2);
   // Remarks on what is read may stand before the message.
-  expect(stderr.trimEnd().split('\n').at(-1)).toMatch(/^xinghe: /);
-  expect(stderr.split('\n').filter((line) => line.startsWith('xinghe: ')).length).toBe(1);
+  expect(stderr.trimEnd().split('\n').at(-1)).toMatch(/^xinghe( convert)?: /);
+  expect(stderr.split('\n').filter((line) => /^xinghe( convert)?: /.test(line)).length).toBe(1);
   expect(stderr).not.toMatch(/\n\s+at /);
   expect(stdout).toBe('');
   expect(listing()).toEqual(before);
@@ -68,7 +68,7 @@ function ranks(name: string, files: readonly string[], numbers = files.map((_, i
   for (const [index, file] of files.entries()) {
     const rank = at(name, `rank_${numbers[index]}`);
     mkdirSync(rank, { recursive: true });
-    cpSync(file, join(rank, basename(file)));
+    cpSync(file, join(rank, basename(files[0] ?? file)));
   }
   return at(name);
 }
@@ -278,7 +278,7 @@ describe('options', () => {
       'an adapter of another model',
       spark,
       ['--merge', '--adapter', adapter],
-      /adapts layers\.0\.\S+, which the source does not|do not fit|another model/,
+      /belongs to no layer of this model/,
     ],
     [
       'an adapter that is not there',

@@ -511,6 +511,7 @@ describe('train', () => {
     expect(await main(train(base, '--json')), stderr).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ output: run, steps: 2 });
     expect(readdirSync(run).sort()).toEqual([
+      'checkpoints',
       'config.yaml',
       'final',
       'loss.svg',

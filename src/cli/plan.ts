@@ -5,7 +5,7 @@ import { InputError } from '../errors/index.js';
 import { fileStatus } from '../formats/index.js';
 import { formatBytes, formatCount, formatDuration, log } from '../log/index.js';
 import { type Architecture, findConfig, loadArchitecture, parseArchitecture } from '../models/index.js';
-import { linearRoute, measureGemm, prepareRuntime } from '../tensor/index.js';
+import { emulatesBfloat16, linearRoute, measureGemm, prepareRuntime } from '../tensor/index.js';
 import {
   availableBytes,
   computeDType,
@@ -52,7 +52,10 @@ const specs = {
 } as const;
 
 type Options = OptionValues<typeof specs>;
-type Run = Omit<PlanOptions, 'startBytes' | 'peakFlopsPerSecond' | 'copiesTransposed' | 'cacheTokens'>;
+type Run = Omit<
+  PlanOptions,
+  'startBytes' | 'peakFlopsPerSecond' | 'copiesTransposed' | 'emulatesBfloat16' | 'cacheTokens'
+>;
 
 export async function plan(args: readonly string[]): Promise<number> {
   const options = parseOptions(
@@ -73,6 +76,7 @@ export async function plan(args: readonly string[]): Promise<number> {
     ...run,
     cacheTokens: options['cache-tokens'],
     copiesTransposed: run.precision === 'float32' && linearRoute().gradWeight,
+    emulatesBfloat16: computeDType(run.precision) === 'bfloat16' && emulatesBfloat16(),
     peakFlopsPerSecond: peak * 1e9,
     startBytes,
   });

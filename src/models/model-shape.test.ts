@@ -65,6 +65,7 @@ test('the shape of the published XVERSE-13B', () => {
     num_hidden_layers: 40,
     num_attention_heads: 40,
     max_position_embeddings: 8192,
+    rope_theta: 500_000,
   };
   expect(parseArchitecture(config, 'test').shape).toEqual({
     numLayers: 40,

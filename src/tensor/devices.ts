@@ -52,6 +52,12 @@ export function cpuFeatures(): CpuFeatures {
   };
 }
 
+/** oneDNN multiplies bfloat16 without instructions for it, through wider copies. Not where the flags are unknown. */
+export function emulatesBfloat16(): boolean {
+  const flags = processorFlags();
+  return flags.length > 0 && !flags.some((flag) => /^(?:avx512_bf16|amx_bf16|bf16)$/.test(flag));
+}
+
 /** Known on Linux only; empty elsewhere. */
 function processorFlags(): string[] {
   try {

@@ -5,6 +5,7 @@ export {
   cpuFeatures,
   type Device,
   deviceList,
+  emulatesBfloat16,
   getThreads,
   keepFreedMemory,
   returnFreedMemory,

@@ -5,7 +5,13 @@
 import { applyLora, initializeLora } from '../../dist/lora/index.js';
 import { parseArchitecture } from '../../dist/models/index.js';
 import { initializeModule } from '../../dist/nn/index.js';
-import { linearRoute, prepareRuntime, RandomGenerator, scope } from '../../dist/tensor/index.js';
+import {
+  emulatesBfloat16,
+  linearRoute,
+  prepareRuntime,
+  RandomGenerator,
+  scope,
+} from '../../dist/tensor/index.js';
 import {
   peakResidentBytes,
   planRun,
@@ -56,6 +62,7 @@ const plan = planRun(architecture, {
   ...run,
   startBytes,
   copiesTransposed: precision === 'float32' && linearRoute().gradWeight,
+  emulatesBfloat16: precision.startsWith('bfloat16') && emulatesBfloat16(),
 });
 console.log(
   JSON.stringify({

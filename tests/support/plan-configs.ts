@@ -19,6 +19,7 @@ export function xverseConfig({ layers, hidden, intermediate, heads, vocab }: Siz
     intermediate_size: intermediate,
     num_hidden_layers: layers,
     num_attention_heads: heads,
+    rope_theta: 500_000,
   };
 }
 

@@ -18,6 +18,8 @@ export interface PeakMemoryOptions {
   readonly offloadOptimizer?: boolean;
   /** As linearRoute() of src/tensor says of the CPU. Default false. */
   readonly copiesTransposed?: boolean;
+  /** As emulatesBfloat16() of src/tensor says, where the model computes in bfloat16 on the CPU. Default false. */
+  readonly emulatesBfloat16?: boolean;
 }
 
 export interface LoraPlan {
@@ -101,7 +103,15 @@ function sizeOf({ gradients, activations, working }: StepPhase): number {
 }
 
 function phasesOf(model: PlannedModel, options: PeakMemoryOptions, bytes: PrecisionBytes): StepPhase[] {
-  const { length, microBatchSize, recompute, lora, accumulation = 1, copiesTransposed = false } = options;
+  const {
+    length,
+    microBatchSize,
+    recompute,
+    lora,
+    accumulation = 1,
+    copiesTransposed = false,
+    emulatesBfloat16 = false,
+  } = options;
   const tokens = length * microBatchSize;
   const rank = (linear: LinearShape): number => (lora?.adapts(linear.path) === true ? lora.rank : 0);
   const segmentOptions: SegmentOptions = {
@@ -112,6 +122,7 @@ function phasesOf(model: PlannedModel, options: PeakMemoryOptions, bytes: Precis
       lora === undefined ? linear.elements : rank(linear) * (linear.inFeatures + linear.outFeatures),
     trainsAll: lora === undefined,
     copiesTransposed,
+    emulatesBfloat16,
   };
   const blocks = model.blocks.map((block) => blockMemory(model, block, segmentOptions));
   const head = headMemory(model, segmentOptions);

@@ -2,7 +2,7 @@
 import type { RowSource } from '../../data/index.js';
 import { log } from '../../log/index.js';
 import type { LoadedModel } from '../../models/index.js';
-import { type FloatDType, linearRoute, measureGemm } from '../../tensor/index.js';
+import { emulatesBfloat16, type FloatDType, linearRoute, measureGemm } from '../../tensor/index.js';
 import { planRun } from '../plan/plan-run.js';
 import { comparePeak, peakResidentBytes } from '../plan/process-memory.js';
 import type { FlopsBudget } from './flops-utilisation.js';
@@ -33,6 +33,7 @@ export function estimateRun(
     lora: lora === undefined ? undefined : { rank: lora.rank, targets: lora.target_modules },
     offloadOptimizer: training.offload.optimizer,
     copiesTransposed: dtype === 'float32' && linearRoute().gradWeight,
+    emulatesBfloat16: dtype === 'bfloat16' && model.device === 'cpu' && emulatesBfloat16(),
     startBytes,
   });
   return {
