@@ -30,6 +30,8 @@ export interface FakeAnswer {
 export interface FakeEngineOptions {
   /** Default: "Hello, world!" and the end. */
   readonly answer?: ((request: TextRequest) => FakeAnswer) | undefined;
+  /** Default [3, 4]. */
+  readonly embedding?: ((request: TextRequest) => Float32Array) | undefined;
   /** Milliseconds before each token. Default 0. */
   readonly tokenDelay?: number | undefined;
   /** Requests under way at the same time; one more is a QueueFullError. Default: no limit. */
@@ -162,6 +164,13 @@ export class FakeEngine implements EngineService {
     failure: FakeEngine['failNext'],
   ): AsyncGenerator<TextEvent> {
     const answer = this.#options.answer?.(request) ?? greeting;
+    if (request.pooling !== undefined) {
+      this.#promptTokens += request.promptIds.length;
+      if (failure !== undefined) throw failure.error;
+      const embedding = this.#options.embedding?.(request) ?? Float32Array.of(3, 4);
+      yield { text: '', ids: [], embedding, end: end(request, 0, answer, false) };
+      return;
+    }
     const tokens = answer.tokens.slice(0, request.maxNewTokens);
     const isCut = tokens.length < answer.tokens.length;
     this.#promptTokens += request.promptIds.length;
