@@ -30,8 +30,6 @@ export interface FakeAnswer {
 export interface FakeEngineOptions {
   /** Default: "Hello, world!" and the end. */
   readonly answer?: ((request: TextRequest) => FakeAnswer) | undefined;
-  /** Default [3, 4]. */
-  readonly embedding?: ((request: TextRequest) => Float32Array) | undefined;
   /** Milliseconds before each token. Default 0. */
   readonly tokenDelay?: number | undefined;
   /** Requests under way at the same time; one more is a QueueFullError. Default: no limit. */
@@ -167,7 +165,7 @@ export class FakeEngine implements EngineService {
     if (request.pooling !== undefined) {
       this.#promptTokens += request.promptIds.length;
       if (failure !== undefined) throw failure.error;
-      const embedding = this.#options.embedding?.(request) ?? Float32Array.of(3, 4);
+      const embedding = Float32Array.of(3, 4);
       yield { text: '', ids: [], embedding, end: end(request, 0, answer, false) };
       return;
     }
