@@ -1,10 +1,11 @@
 /** stderr that cannot be written: a full disk (/dev/full), a pipe whose reader has gone. Nothing ends for it. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { goldenFolder } from './support/golden.js';
 import { until } from './support/served-process.js';
 import { writeTinyModel } from './support/tiny-model.js';
 
@@ -95,4 +96,59 @@ test.each(['full disk', 'closed pipe'] as const)(
     expect(await start(['generate', '--no-such-option'], stderr).code).toBe(2);
   },
   60_000,
+);
+
+/** @returns the run's folder and its configuration file */
+function writeRun(name: string): { output: string; config: string } {
+  const output = join(scratch, name);
+  const texts = join(scratch, `${name}.jsonl`);
+  const config = join(scratch, `${name}.json`);
+  const lines = Array.from({ length: 12 }, (_, index) =>
+    JSON.stringify({ text: `Line ${index} of a text.` }),
+  );
+  writeFileSync(texts, `${lines.join('\n')}\n`);
+  const run = {
+    output,
+    model: {
+      tokenizer: `${goldenFolder}tokenizers/bbpe_gpt2`,
+      config: {
+        model_type: 'xverse',
+        vocab_size: 1000,
+        hidden_size: 32,
+        intermediate_size: 64,
+        num_hidden_layers: 1,
+        num_attention_heads: 2,
+        eos_token_id: 3,
+        pad_token_id: 1,
+      },
+    },
+    threads: 1,
+    data: { files: [texts], form: 'text', sequence_length: 16 },
+    training: { steps: 4, micro_batch_size: 1, learning_rate: 1e-3 },
+  };
+  writeFileSync(config, JSON.stringify(run));
+  return { output, config };
+}
+
+test.each(['full disk', 'closed pipe'] as const)(
+  'train runs to its end and `watch` shows it, stderr on a %s',
+  async (stderr) => {
+    const { output, config } = writeRun(`run-${stderr.replace(' ', '-')}`);
+    expect(await start(['train', '--config', config], stderr).code).toBe(0);
+    expect(existsSync(join(output, 'final'))).toBe(true);
+    const steps = readFileSync(join(output, 'metrics.jsonl'), 'utf8').match(/"step":4\b/g);
+    expect(steps?.length).toBeGreaterThan(0);
+    const port = await freePort();
+    const page = start(['watch', output, '--port', String(port)], stderr);
+    const ask = async (): Promise<string> =>
+      await fetch(`http://127.0.0.1:${port}/`).then(
+        (response) => response.text(),
+        () => '',
+      );
+    await until(async () => (await ask()).includes('<html'), 'the page');
+    for (let index = 0; index < 10; index++) expect(await ask()).toContain('<html');
+    page.process.kill('SIGTERM');
+    expect(await page.code).toBe(0);
+  },
+  120_000,
 );

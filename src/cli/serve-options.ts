@@ -62,6 +62,11 @@ export const serveSpecs = {
   },
   speculate: { kind: 'integer', min: 0, help: 'tokens guessed from repetitions in the text; default 0' },
   'allow-priority': { kind: 'flag', help: 'every caller may say whose request goes first' },
+  pooling: {
+    kind: 'string',
+    allowedValues: ['last', 'mean'],
+    help: 'of /v1/embeddings: the last token, or the mean over all; default last',
+  },
   'max-queued-requests': { kind: 'integer', min: 1, help: 'further ones get 429; default 256' },
   'max-queued-tokens': { kind: 'integer', min: 1, help: 'of their prompts together; default 262144' },
   'max-requests-per-key': {
@@ -128,6 +133,7 @@ export function readServeOptions(options: ServeCommandOptions, version: string):
     allowChatTemplate: options['allow-chat-template'],
     allowPriority: options['allow-priority'],
     sharePrefixes: options['share-prefixes'],
+    pooling: options.pooling === 'mean' ? 'mean' : 'last',
     openMetrics: options['open-metrics'],
     http: {
       host: options.host,

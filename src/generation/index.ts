@@ -39,6 +39,7 @@ export type {
   EngineStats,
   FinishReason,
   GenerationRequest,
+  Pooling,
   SequenceEnd,
   TextEvent,
   TextRequest,

@@ -17,6 +17,9 @@ export interface BeamParameters {
   readonly earlyStopping?: boolean | 'never' | undefined;
 }
 
+/** Which hidden states, behind the final norm, stand for a text: those of its last token, or the mean over all. */
+export type Pooling = 'last' | 'mean';
+
 interface CommonRequest {
   /** Ids of the vocabulary, at least one. */
   readonly promptIds: readonly number[];
@@ -50,6 +53,8 @@ interface CommonRequest {
   readonly promptLogProbsFrom?: number | undefined;
   /** Beam search in place of sampling. */
   readonly beams?: BeamParameters | undefined;
+  /** Give the pooled hidden states of the prompt and generate nothing; maxNewTokens is 0. */
+  readonly pooling?: Pooling | undefined;
   /** Who asks: clients take turns where something is made for one request at a time. Default: all are one. */
   readonly client?: string | undefined;
   /** Requests share cached prefixes with those of the same salt only. */
@@ -110,6 +115,8 @@ export interface TextEvent {
   readonly promptLogProbs?: readonly (TokenLogProbs | null)[] | undefined;
   /** With the last event of a beam search, best first. `text` and `ids` are empty then. */
   readonly beams?: readonly BeamChoice[] | undefined;
+  /** With the last event, where `pooling` asked for it: the hidden size of numbers, of whatever length as a vector. */
+  readonly embedding?: Float32Array | undefined;
   /** Set on the last event. */
   readonly end?: SequenceEnd | undefined;
 }

@@ -9,8 +9,10 @@ import {
   applyRotary,
   attention,
   documentMask,
+  type LayerNorm,
   Module,
   namedLinears,
+  type RmsNorm,
   type Rotary,
   rotaryTable,
 } from '../nn/index.js';
@@ -86,6 +88,8 @@ export abstract class CausalLm extends Module {
   readonly cachesUnrotatedKeys: boolean = false;
   abstract readonly layers: readonly Block[];
   abstract readonly ends: ModelEnds;
+  /** What the head begins with. */
+  abstract readonly finalNorm: LayerNorm | RmsNorm;
 
   constructor(shape: ModelShape) {
     super();

@@ -1,5 +1,6 @@
 /** A model behind HTTP: starts the engine's process and the routes, and closes both. */
 import { InputError } from '../errors/index.js';
+import type { Pooling } from '../generation/index.js';
 import { ChatTemplate } from '../templates/index.js';
 import { anthropicRoutes } from './anthropic/index.js';
 import { EngineProcess, type QueueLimits, type TextEngineSetup } from './engine-process/index.js';
@@ -41,6 +42,8 @@ export interface ServeOptions {
   readonly allowPriority?: boolean | undefined;
   /** Keys share cached prefixes. Default false. */
   readonly sharePrefixes?: boolean | undefined;
+  /** Which hidden states stand for a text in /v1/embeddings. Default last. */
+  readonly pooling?: Pooling | undefined;
   /** /metrics answers without a key. Default false. */
   readonly openMetrics?: boolean | undefined;
 }
@@ -137,6 +140,7 @@ function apiRoutes(
     allowChatTemplate: options.allowChatTemplate,
     allowPriority: options.allowPriority,
     sharePrefixes: options.sharePrefixes,
+    pooling: options.pooling,
     maxSequences: options.engine.settings.maxSequences,
     observeChoices: (count) => metrics.requested(count),
   });

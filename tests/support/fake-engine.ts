@@ -162,6 +162,13 @@ export class FakeEngine implements EngineService {
     failure: FakeEngine['failNext'],
   ): AsyncGenerator<TextEvent> {
     const answer = this.#options.answer?.(request) ?? greeting;
+    if (request.pooling !== undefined) {
+      this.#promptTokens += request.promptIds.length;
+      if (failure !== undefined) throw failure.error;
+      const embedding = Float32Array.of(3, 4);
+      yield { text: '', ids: [], embedding, end: end(request, 0, answer, false) };
+      return;
+    }
     const tokens = answer.tokens.slice(0, request.maxNewTokens);
     const isCut = tokens.length < answer.tokens.length;
     this.#promptTokens += request.promptIds.length;

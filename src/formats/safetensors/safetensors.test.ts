@@ -2,6 +2,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { requires } from '../../../tests/support/requires.js';
+import { sharedCases } from '../../../tests/support/shared-cases.js';
 import { InputError, messageOf } from '../../errors/index.js';
 import {
   openSafetensorsModel,
@@ -220,5 +222,33 @@ describe('sharded models', () => {
     expect(() => openSafetensorsModel(path)).toThrow('found none');
     for (const name of ['a', 'b']) writeSafetensors(join(path, `${name}.safetensors`), []);
     expect(() => openSafetensorsModel(path)).toThrow('found a.safetensors, b.safetensors');
+  });
+});
+
+describe('metadata of null', () => {
+  const path = sharedCases('checkpoints/metadata_null/model.safetensors');
+  const shared = requires(path !== undefined, '../shared/cases is absent');
+
+  it('the file that once was called damaged is read as without metadata', shared, () => {
+    const bytes = readFileSync(path ?? '');
+    const length = Number(bytes.readBigUInt64LE(0));
+    const { __metadata__, ...tensors } = JSON.parse(bytes.toString('utf8', 8, 8 + length));
+    expect(__metadata__).toBeNull();
+    const file = readSafetensorsHeader(path ?? '');
+    expect(file.metadata).toEqual(readSafetensorsHeader(fileWith({})).metadata);
+    expect([...file.tensors.keys()].sort()).toEqual(Object.keys(tensors).sort());
+    // The same tensors under a header without the key.
+    const plain = fileWith(tensors, bytes.length - 8 - length);
+    expect([...readSafetensorsHeader(plain).tensors.values()].map(({ shape }) => shape)).toEqual(
+      [...file.tensors.values()].map(({ shape }) => shape),
+    );
+  });
+
+  it('null beside tensors and alone; anything else that is no map of texts is refused', () => {
+    const tensor = { dtype: 'F32', shape: [1], data_offsets: [0, 4] };
+    expect(readSafetensorsHeader(fileWith({ __metadata__: null })).tensors.size).toBe(0);
+    expect(readSafetensorsHeader(fileWith({ __metadata__: null, a: tensor }, 4)).tensors.size).toBe(1);
+    for (const metadata of [false, 0, '', [], { a: null }])
+      expect(refusal(fileWith({ __metadata__: metadata }))).toContain('metadata');
   });
 });

@@ -83,13 +83,15 @@ function nonEmpty(text: string, source: string): string {
 
 function toMessages(messages: unknown, source: string): ChatMessage[] {
   if (!Array.isArray(messages)) throw new InputError(`${source}: "messages" is no list.`);
-  return messages.map((message: unknown, index) => {
+  return messages.flatMap((message: unknown, index): ChatMessage[] => {
     const part = (key: string): unknown =>
       typeof message === 'object' && message !== null ? Reflect.get(message, key) : undefined;
     const role = part('role');
     const content = part('content');
+    // As in serving and in data preparation: a system message without content is none.
+    if (role === 'system' && (content === undefined || content === null)) return [];
     if ((role === 'system' || role === 'user' || role === 'assistant') && typeof content === 'string')
-      return { role, content };
+      return [{ role, content }];
     throw new InputError(
       `${source}: message ${index + 1} is ${JSON.stringify(message)}; ` +
         'give {"role": "system" | "user" | "assistant", "content": "…"}.',

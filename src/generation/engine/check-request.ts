@@ -19,7 +19,7 @@ export interface RequestLimits extends EngineLimits {
 
 /** @throws InputError naming what is wrong, its value and the way out */
 export function checkRequest(request: GenerationRequest, limits: RequestLimits): void {
-  const { promptIds, attentionMask, maxNewTokens, adapter, beams } = request;
+  const { promptIds, attentionMask, maxNewTokens, adapter, beams, pooling } = request;
   const { vocabSize, maxLength } = limits;
   if (promptIds.length === 0)
     throw new InputError('generation: the prompt is empty; give at least one token.');
@@ -45,6 +45,7 @@ export function checkRequest(request: GenerationRequest, limits: RequestLimits):
     );
   checkNumbers(request, limits);
   checkIds(request, limits);
+  if (pooling !== undefined) checkPooling(request);
   if (beams !== undefined) checkBeams(request, beams.count, limits);
 }
 
@@ -91,6 +92,18 @@ function checkIds(
     throw new InputError(
       `generation: allowedTokenIds has no token below ${limit}, where the tokens end that can be generated.`,
     );
+}
+
+/** Nothing is generated: what bears on an answer cannot be honoured. */
+function checkPooling(request: GenerationRequest): void {
+  const { maxNewTokens, constraint, logProbs, promptLogProbs, beams } = request;
+  if (maxNewTokens !== 0)
+    throw new InputError(
+      `generation: pooling with maxNewTokens ${maxNewTokens}; give 0, for nothing is generated.`,
+    );
+  for (const [name, value] of Object.entries({ constraint, logProbs, promptLogProbs, beams }))
+    if (value !== undefined)
+      throw new InputError(`generation: pooling and ${name} exclude each other; leave one out.`);
 }
 
 function checkBeams(

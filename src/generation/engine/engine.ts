@@ -18,6 +18,7 @@ import { BlockPool } from './block-pool.js';
 import { checkRequest, type EngineLimits } from './check-request.js';
 import { type EngineOptions, resolveOptions } from './engine-options.js';
 import { ModelRunner, rotaryKey } from './model-runner.js';
+import { PoolingTask } from './pooling-task.js';
 import { PromptLogProbsCollector } from './prompt-log-probs-collector.js';
 import { SampledTask } from './sampled-task.js';
 import { Scheduler } from './scheduler.js';
@@ -33,6 +34,8 @@ export interface EngineEvent {
   /** Once, when the whole prompt has run. */
   readonly promptLogProbs: readonly (TokenLogProbs | null)[] | undefined;
   readonly beams: readonly BeamIds[] | undefined;
+  /** With the end of a request whose hidden states are pooled. [D] */
+  readonly embedding: Float32Array | undefined;
   /** Set on the last event of a request. */
   readonly end: SequenceEnd | undefined;
   /** In place of `end`: why the request cannot go on. */
@@ -46,6 +49,7 @@ const nothing = {
   logProbs: undefined,
   promptLogProbs: undefined,
   beams: undefined,
+  embedding: undefined,
   end: undefined,
 } as const;
 
@@ -260,7 +264,7 @@ export class Engine {
   }
 
   #createTask(id: string, request: GenerationRequest): Task {
-    const { promptIds, attentionMask, adapter, beams } = request;
+    const { promptIds, attentionMask, adapter, beams, pooling } = request;
     const { maskedTokenId } = this.#model;
     const promptAttentionMask = attentionMask?.map((seen) => seen !== 0);
     const isUsual = promptIds.every(
@@ -279,6 +283,7 @@ export class Engine {
       adapter,
       window: this.#model.window,
     });
+    if (pooling !== undefined) return new PoolingTask(id, request, pooling, sequence);
     if (beams !== undefined) return new BeamTask(id, request, beams, sequence);
     const drafts = this.#options.maxDrafts > 0 && request.constraint === undefined;
     const drafter = drafts ? new NgramDrafter(promptIds, { maxDraft: this.#options.maxDrafts }) : undefined;
@@ -299,7 +304,7 @@ export class Engine {
         events.push({ ...nothing, id: task.id, error: scheduled.error });
         continue;
       }
-      const { ids, logProbs, beams } = output;
+      const { ids, logProbs, beams, embedding } = output;
       scheduled.generatedTokens += ids.length;
       this.#generatedTokens += ids.length;
       // The ids of beams come at the end only.
@@ -311,7 +316,7 @@ export class Engine {
       if (ids.length === 0 && promptLogProbs === undefined && finish === undefined) continue;
       if (finish !== undefined) this.#remove(scheduled);
       const end = finish === undefined ? undefined : report(scheduled, finish.reason, finish.stopId);
-      events.push({ id: task.id, ids, logProbs, promptLogProbs, beams, end, error: undefined });
+      events.push({ id: task.id, ids, logProbs, promptLogProbs, beams, embedding, end, error: undefined });
     }
     return events;
   }

@@ -6,7 +6,7 @@
 import type { AdapterSet } from '../../checkpoint/index.js';
 import type { CausalLm, ForwardContext } from '../../models/index.js';
 import { type PagedKvCache, type PagedStep, type Rotary, rotaryTable } from '../../nn/index.js';
-import { cat, intTensor, stack, type Tensor } from '../../tensor/index.js';
+import { cat, intTensor, scope, stack, type Tensor } from '../../tensor/index.js';
 
 /** Tokens of one sequence to be run. */
 export interface Chunk {
@@ -57,6 +57,14 @@ export class ModelRunner {
       ? hidden
       : hidden.indexSelect(1, intTensor(rows, undefined, { device: hidden.device }));
     return this.#model.head(chosen).select(0, 0);
+  }
+
+  /**
+   * Hidden states behind the final norm, of `count` tokens from the row `first` on.
+   * @param hidden [1, T, D] @returns count * D
+   */
+  normed(hidden: Tensor, first: number, count: number): Float32Array {
+    return scope(() => this.#model.finalNorm.forward(hidden.narrow(1, first, count)).toFloat32Array());
   }
 
   dispose(): void {

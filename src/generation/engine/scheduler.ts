@@ -310,8 +310,8 @@ export class Scheduler {
 }
 
 /** Tokens of the prompt that need not run if the cache has them. */
-function reusableTokens({ promptLogProbsCollector }: ScheduledTask): number {
-  return promptLogProbsCollector?.reusableTokens ?? Number.POSITIVE_INFINITY;
+function reusableTokens({ promptLogProbsCollector, task }: ScheduledTask): number {
+  return (promptLogProbsCollector ?? task.pooler)?.reusableTokens ?? Number.POSITIVE_INFINITY;
 }
 
 /** Past its prompt: every live sequence has at most its last token to run (more after a preemption). */

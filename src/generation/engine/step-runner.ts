@@ -45,12 +45,12 @@ export class StepRunner {
     const hidden = this.#runner.run(inputs); // [1, T, D]
     const rows: number[] = [];
     let first = 0;
-    for (const [index, { sequence, count, drafts }] of chunks.entries()) {
-      if (count === sequence.pending)
+    for (const [index, { scheduled, sequence, count, drafts }] of chunks.entries()) {
+      if (count === sequence.pending && scheduled.task.pooler === undefined)
         for (let row = first + count - 1; row < first + count + drafts.length; row++) rows.push(row);
       first += inputs[index]?.ids.length ?? 0;
     }
-    this.#takePromptLogProbs(chunks, hidden);
+    this.#takeHidden(chunks, hidden);
     const logits = rows.length === 0 ? undefined : this.#runner.head(hidden, rows); // [R, V]
     this.#take(chunks, logits);
   }
@@ -65,7 +65,8 @@ export class StepRunner {
       this.promptTokens += Math.max(0, fresh);
       let kept = count;
       if (count === sequence.pending) {
-        const rows = Array.from({ length: drafts.length + 1 }, next);
+        const rows =
+          scheduled.task.pooler === undefined ? Array.from({ length: drafts.length + 1 }, next) : [];
         const accepted = attempt(scheduled, () => scheduled.task.take(sequence, drafts, rows)) ?? 0;
         kept += accepted;
         this.draftTokens += drafts.length;
@@ -75,10 +76,12 @@ export class StepRunner {
     }
   }
 
-  #takePromptLogProbs(chunks: readonly PlannedChunk[], hidden: Tensor): void {
+  #takeHidden(chunks: readonly PlannedChunk[], hidden: Tensor): void {
     let first = 0;
     for (const { scheduled, sequence, count, drafts } of chunks) {
-      scheduled.promptLogProbsCollector?.add(this.#runner, hidden, first, sequence.computed, count);
+      const { promptLogProbsCollector, task } = scheduled;
+      for (const taker of [promptLogProbsCollector, task.pooler])
+        taker?.add(this.#runner, hidden, first, sequence.computed, count);
       first += count + drafts.length;
     }
   }

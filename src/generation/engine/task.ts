@@ -4,6 +4,7 @@ import type { TokenLogProbs } from '../log-probs.js';
 import type { FinishReason, GenerationRequest } from '../requests.js';
 import type { LogitsRow } from '../sampling-parameters.js';
 import type { BlockPool } from './block-pool.js';
+import type { HiddenStatesPooler } from './hidden-states-pooler.js';
 import type { PromptLogProbsCollector } from './prompt-log-probs-collector.js';
 import type { Sequence } from './sequence.js';
 
@@ -19,6 +20,8 @@ export interface TaskOutput {
   readonly ids: readonly number[];
   readonly logProbs: readonly TokenLogProbs[] | undefined;
   readonly beams: readonly BeamIds[] | undefined;
+  /** Of a prompt that has run as a whole, where its hidden states are pooled. [D] */
+  readonly embedding?: Float32Array | undefined;
 }
 
 /** Where a task's sequences have their blocks. */
@@ -34,11 +37,13 @@ export interface Task {
   readonly sequences: readonly Sequence[];
   /** Set once no more tokens are to come. */
   readonly finish: { readonly reason: FinishReason; readonly stopId: number | undefined } | undefined;
+  /** Takes the hidden states of the prompt in place of logits. */
+  readonly pooler?: HiddenStatesPooler | undefined;
   /** Ids that may follow, to be checked in the same pass as what is pending. */
   draft(sequence: Sequence, most: number): readonly number[];
   /**
    * Takes the logits behind the last pending token and behind each draft. Gives the number of drafts that turned out
-   * right; their keys stay.
+   * right; their keys stay. There are no rows where hidden states are pooled.
    */
   take(sequence: Sequence, drafts: readonly number[], rows: readonly LogitsRow[]): number;
   /** Logits are kept until it is known which tokens may come; nothing is pending meanwhile. */

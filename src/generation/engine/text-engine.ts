@@ -77,6 +77,8 @@ export class TextEngine implements SteppingEngine {
     if (this.#open.has(id))
       throw new InputError(`generation: request ${JSON.stringify(id)} is already under way.`);
     const { stopStrings = [], grammar, stopTokenIds = [] } = request;
+    if (grammar !== undefined && request.pooling !== undefined)
+      throw new InputError('generation: pooling and grammar exclude each other; leave one out.');
     if (stopStrings.length > 0 && request.beams !== undefined)
       throw new InputError(
         'generation: beam search knows no stop strings; give stop ids, or cut the answers.',
@@ -205,7 +207,8 @@ export class TextEngine implements SteppingEngine {
   }
 
   #toText(text: ActiveRequest, event: EngineEvent): TextEvent {
-    const { ids, logProbs, promptLogProbs } = event;
+    const { ids, logProbs, promptLogProbs, embedding } = event;
+    if (embedding !== undefined) return { text: '', ids, embedding, end: event.end };
     if (event.beams !== undefined)
       return {
         text: '',

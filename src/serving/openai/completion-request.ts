@@ -36,7 +36,12 @@ export async function planCompletion(
     throw badRequest('max_tokens: 0 only with echo: true or prompt_logprobs', 'max_tokens');
   const parts = await sharedRequestParts(fields, caller, context, requested.adapter);
   const choices = fields.n ?? 1;
-  const prompts = await completionPrompts(fields, context, caller.signal);
+  const prompts = await completionPrompts(
+    fields.prompt,
+    { ...fields, field: 'prompt', answer: 1 },
+    context,
+    caller.signal,
+  );
   const echoed = isEcho ? fields.logprobs : undefined;
   const promptLogProbs =
     echoed === undefined ? fields.prompt_logprobs : Math.max(echoed, fields.prompt_logprobs ?? 0);

@@ -1,4 +1,5 @@
 /** What the routes of the OpenAI API work with. */
+import type { Pooling } from '../../generation/index.js';
 import { type EngineService, EngineUnavailableError } from '../engine-service.js';
 import { HttpError, type RouteRequest } from '../http/index.js';
 import type { ServedModel } from '../served-model.js';
@@ -23,6 +24,8 @@ export interface OpenAiContext {
   readonly allowPriority: boolean;
   /** What one key has asked may be found in the cache by another, which can tell so. */
   readonly sharePrefixes: boolean;
+  /** Which hidden states stand for a text in /v1/embeddings. */
+  readonly pooling: Pooling;
   readonly observeChoices: ((count: number) => void) | undefined;
   /** Changes with the model and its configuration. */
   readonly fingerprint: string;

@@ -1,6 +1,6 @@
 /** The OpenAI API, with the extensions of vLLM and llama.cpp that clients expect. */
 import { createHash } from 'node:crypto';
-import { DEFAULT_MAX_SEQUENCES } from '../../generation/index.js';
+import { DEFAULT_MAX_SEQUENCES, type Pooling } from '../../generation/index.js';
 import type { EngineService } from '../engine-service.js';
 import type { Route } from '../http/index.js';
 import type { ServedModel } from '../served-model.js';
@@ -9,6 +9,7 @@ import { adapterRoutes } from './adapters.js';
 import { chatCompletionsRoute } from './chat-completions.js';
 import { completionsRoute } from './completions.js';
 import type { OpenAiContext } from './context.js';
+import { embeddingsRoute } from './embeddings.js';
 import { modelRoutes } from './models.js';
 import { propsRoute } from './props.js';
 import { TemplateDesk } from './template-desk.js';
@@ -37,6 +38,8 @@ export interface OpenAiRoutesOptions {
   readonly allowPriority?: boolean | undefined;
   /** Keys share cached prefixes. Default false: usage and time would tell one what another has asked. */
   readonly sharePrefixes?: boolean | undefined;
+  /** Which hidden states stand for a text in /v1/embeddings. Default last. */
+  readonly pooling?: Pooling | undefined;
   /** Told how many choices a request asks for. */
   readonly observeChoices?: ((count: number) => void) | undefined;
 }
@@ -56,6 +59,7 @@ export function createOpenAiContext(options: OpenAiRoutesOptions): OpenAiContext
     maxSequences = DEFAULT_MAX_SEQUENCES,
     allowPriority = false,
     sharePrefixes = false,
+    pooling = 'last',
     observeChoices,
   } = options;
   const needsTemplates = allowChatTemplate || chatTemplate !== undefined;
@@ -70,6 +74,7 @@ export function createOpenAiContext(options: OpenAiRoutesOptions): OpenAiContext
     maxSequences,
     allowPriority,
     sharePrefixes,
+    pooling,
     observeChoices,
     fingerprint: fingerprintOf(model),
   };
@@ -79,6 +84,7 @@ export function openAiRoutesOf(context: OpenAiContext): Route[] {
   return [
     chatCompletionsRoute(context),
     completionsRoute(context),
+    embeddingsRoute(context),
     ...modelRoutes(context),
     ...tokenizeRoutes(context),
     propsRoute(context),

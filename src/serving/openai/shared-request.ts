@@ -58,8 +58,8 @@ export async function sharedRequestParts(
 }
 
 /** @throws HttpError 400 for who may not go before others */
-function checkPriority(
-  { priority = 0 }: SharedFields,
+export function checkPriority(
+  { priority = 0 }: Pick<SharedFields, 'priority'>,
   { isAdmin }: Caller,
   { allowPriority }: Pick<OpenAiContext, 'allowPriority'>,
 ): void {
@@ -71,7 +71,7 @@ function checkPriority(
 }
 
 /** A key finds in the cache what was asked with it, and nothing of others. */
-function cacheSalt(
+export function cacheSalt(
   salt: string | undefined,
   { keyName }: Caller,
   { sharePrefixes }: Pick<OpenAiContext, 'sharePrefixes'>,
