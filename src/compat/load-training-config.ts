@@ -25,7 +25,7 @@ export interface TrainingConfig {
 export function loadTrainingConfig(path: string, overrides: readonly string[] = []): TrainingConfig {
   if (/\.(?:sh|bash|txt|args)$/i.test(path)) {
     const run = loadScript(path, overrides);
-    return { config: checkTrainInput(run, path), notes: notesOf(run), resume: false };
+    return { config: checkTrainInput(run, path), notes: notesOf(run), resume: run.resume };
   }
   const value = readConfigFile(path);
   if (isPublishedRun(value)) {

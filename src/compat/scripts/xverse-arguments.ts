@@ -11,6 +11,7 @@ import type { TrainInput } from '../imported-run.js';
 import { type KeyTree, mapped, sortKeys } from '../key-tree.js';
 import type { ArgumentRun } from './argument-run.js';
 import { deviceWarnings, filledIn, text, unfilled } from './argument-values.js';
+import { scheduleOf, schedulerName, type Warmup } from './scheduler-argument.js';
 
 const THREADS = 'files are read and encoded as they come';
 const METRICS = 'every step is in metrics.jsonl, and the loss is always plotted';
@@ -21,6 +22,7 @@ export const xverseKeys: KeyTree = {
   model_name_or_path: mapped,
   do_train: mapped,
   do_eval: mapped,
+  resume_from_checkpoint: mapped,
   dataset: mapped,
   eval_dataset: mapped,
   dataset_dir: mapped,
@@ -90,7 +92,7 @@ const schema = z.object({
   output_dir: text,
   per_device_train_batch_size: positive.default(8),
   gradient_accumulation_steps: positive.default(1),
-  lr_scheduler_type: z.enum(['linear', 'cosine', 'constant']).default('linear'),
+  lr_scheduler_type: schedulerName.default('linear'),
   warmup_steps: z.int().nonnegative().default(0),
   warmup_ratio: z.number().min(0).max(1).optional(),
   save_steps: positive.default(500),
@@ -106,6 +108,8 @@ const schema = z.object({
   adam_beta1: rate.default(0.9),
   adam_beta2: rate.default(0.999),
   adam_epsilon: z.number().positive().default(1e-8),
+  /** A folder, or true for the last one of the output. */
+  resume_from_checkpoint: z.union([z.boolean(), z.string().min(1)]).optional(),
   bf16: z.boolean().default(false),
   fp16: z.boolean().default(false),
   seed: z.int().nonnegative().default(42),
@@ -171,11 +175,7 @@ export function readXverseArguments(values: unknown, source: string): ArgumentRu
       precision: precisionOf(args),
       max_grad_norm: args.max_grad_norm,
       learning_rate: args.learning_rate,
-      schedule: args.lr_scheduler_type,
-      schedule_form: 'hf',
-      ...(args.warmup_ratio === undefined
-        ? { warmup_steps: args.warmup_steps }
-        : { warmup_ratio: args.warmup_ratio }),
+      ...scheduleOf(args.lr_scheduler_type, warmupOf(args)),
       adamw: 'torch',
       beta1: args.adam_beta1,
       beta2: args.adam_beta2,
@@ -197,6 +197,7 @@ export function readXverseArguments(values: unknown, source: string): ArgumentRu
     train,
     own: args.xinghe,
     zeroStage: deepspeed.zero.stage,
+    resume: args.resume_from_checkpoint ?? false,
     ignored: [
       ...ignored,
       ...deepspeed.ignored.map(({ key, reason }) => ({ key: `deepspeed.${key}`, reason })),
@@ -222,6 +223,11 @@ export function readXverseArguments(values: unknown, source: string): ArgumentRu
         : []),
     ],
   };
+}
+
+/** As TrainingArguments: steps above 0 count before the ratio. */
+function warmupOf({ warmup_steps: steps, warmup_ratio: ratio }: Arguments): Warmup {
+  return steps > 0 || ratio === undefined ? { warmup_steps: steps } : { warmup_ratio: ratio };
 }
 
 /** model_path is what the published script has in this place. */
