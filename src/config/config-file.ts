@@ -19,7 +19,7 @@ export function readConfigFile(path: string): unknown {
       `${path}: a configuration must be a .json, .yaml or .yml file, found "${extension}".`,
     );
   }
-  const text = readText(path);
+  const text = readConfigText(path);
   if (extension !== '.json') {
     const value = parseYaml(text, path);
     if (value === undefined)
@@ -31,7 +31,8 @@ export function readConfigFile(path: string): unknown {
   return value;
 }
 
-function readText(path: string): string {
+/** @throws InputError for a file that is not there, too large or no UTF-8 */
+export function readConfigText(path: string): string {
   try {
     const status = statSync(path);
     if (!status.isFile()) throw new InputError(`${path} is not a file.`);

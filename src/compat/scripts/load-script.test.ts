@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../../errors/index.js';
 import { checkTrainInput } from '../imported-run.js';
-import { loadScript, readScript } from './load-script.js';
+import { loadScript, readScript, type ScriptRun } from './load-script.js';
 import { parseShell } from './shell-words.js';
 
 const telechat = 'tests/support/published/telechat-lora.sh';
@@ -227,6 +227,26 @@ describe('devices of a launch line', () => {
     ]);
     writeFileSync(join(folder, 'hosts'), 'a 8\n');
     expect(() => count('')).toThrow('hosts:1: a host file has lines "name slots=N"');
+    rmSync(folder, { recursive: true });
+  });
+
+  test('train_batch_size of the DeepSpeed file', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'batch-'));
+    writeFileSync(
+      join(folder, 'ds.json'),
+      '{"train_batch_size": 64, /* all */ "scheduler": {"type": "WarmupLR"},}',
+    );
+    const run = (launcher: string): ScriptRun =>
+      readScript(`${launcher} ${program} --warmup_ratio 0.1 --deepspeed ds.json`, join(folder, 'x.sh'));
+    const { train, warnings } = run('deepspeed');
+    expect(train.training).toMatchObject({
+      micro_batch_size: 8,
+      gradient_accumulation_steps: 8,
+      warmup_steps: 1000,
+    });
+    expect(warnings.filter((text) => text.includes('counts one'))).toEqual([]);
+    expect(checkTrainInput(run('deepspeed --num_gpus 8'), 'x').training.schedule_form).toBe('deepspeed');
+    expect(() => run('deepspeed --num_gpus 2')).toThrow('is 64, but 2 devices with 8 rows make 16');
     rmSync(folder, { recursive: true });
   });
 

@@ -42,17 +42,14 @@ export function readScript(text: string, source: string, overrides: readonly str
   const { suite, values, notes, doubt } = findArguments(text, source);
   refuseOwnKeys(overrides, suite.keys);
   const changed = applyOverrides(values, overrides);
-  const { own, train, ...run } = suite.read(changed, source);
+  const { own, train, knowsDevices = false, ...run } = suite.read(changed, source);
+  const isCounted = knowsDevices || valueAt(changed, 'num_gpus') !== undefined;
   return {
     ...run,
     suite: suite.name,
     train: overlayOwnKeys(train, own),
     missing: run.missing.filter(({ key }) => !isAnswered(key, own)),
-    warnings: [
-      ...notes,
-      ...(doubt === undefined || valueAt(changed, 'num_gpus') !== undefined ? [] : [doubt]),
-      ...run.warnings,
-    ],
+    warnings: [...notes, ...(doubt === undefined || isCounted ? [] : [doubt]), ...run.warnings],
   };
 }
 

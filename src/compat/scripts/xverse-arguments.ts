@@ -6,7 +6,8 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { parseConfig } from '../../config/index.js';
-import { loadDeepspeedConfig } from '../deepspeed/load-deepspeed-config.js';
+import { InputError } from '../../errors/index.js';
+import { type DeepspeedConfig, loadDeepspeedConfig } from '../deepspeed/load-deepspeed-config.js';
 import type { TrainInput } from '../imported-run.js';
 import { type KeyTree, mapped, sortKeys } from '../key-tree.js';
 import type { ArgumentRun } from './argument-run.js';
@@ -123,7 +124,7 @@ const schema = z.object({
   lora_target: z.string().min(1).default('q_proj,v_proj'),
   deepspeed: text,
   /** Of the deepspeed launcher. */
-  num_gpus: positive.default(1),
+  num_gpus: positive.optional(),
   xinghe: z.record(z.string(), z.unknown()).optional(),
 });
 type Arguments = z.output<typeof schema>;
@@ -145,6 +146,8 @@ export function readXverseArguments(values: unknown, source: string): ArgumentRu
     learningRate: args.learning_rate,
     precision,
   });
+  const accumulation = deepspeed.training.gradient_accumulation_steps ?? args.gradient_accumulation_steps;
+  const devices = devicesOf(args, deepspeed, accumulation, source);
   const data = fileOf(args.dataset);
   const held = fileOf(args.eval_dataset);
   const rows = {
@@ -184,8 +187,7 @@ export function readXverseArguments(values: unknown, source: string): ArgumentRu
       recompute: args.gradient_checkpointing ? 'full' : 'none',
       micro_batch_size: args.per_device_train_batch_size,
       ...deepspeed.training,
-      gradient_accumulation_steps:
-        (deepspeed.training.gradient_accumulation_steps ?? args.gradient_accumulation_steps) * args.num_gpus,
+      gradient_accumulation_steps: accumulation * devices,
     },
     checkpoints: {
       every: args.save_steps,
@@ -197,13 +199,14 @@ export function readXverseArguments(values: unknown, source: string): ArgumentRu
     train,
     own: args.xinghe,
     zeroStage: deepspeed.zero.stage,
+    knowsDevices: deepspeed.globalBatch !== undefined,
     resume: args.resume_from_checkpoint ?? false,
     ignored: [
       ...ignored,
       ...deepspeed.ignored.map(({ key, reason }) => ({ key: `deepspeed.${key}`, reason })),
     ],
     warnings: [
-      ...deviceWarnings(args.num_gpus),
+      ...deviceWarnings(devices),
       ...deepspeed.warnings,
       ...(wantsEvaluation && held === undefined
         ? [
@@ -223,6 +226,23 @@ export function readXverseArguments(values: unknown, source: string): ArgumentRu
         : []),
     ],
   };
+}
+
+/** @throws InputError where train_batch_size of the DeepSpeed file is not what all devices come to, as DeepSpeed */
+function devicesOf(
+  args: Arguments,
+  { globalBatch, training }: DeepspeedConfig,
+  accumulation: number,
+  source: string,
+): number {
+  if (globalBatch === undefined) return args.num_gpus ?? 1;
+  const rows = (training.micro_batch_size ?? args.per_device_train_batch_size) * accumulation;
+  const devices = globalBatch / rows;
+  if (args.num_gpus === undefined || args.num_gpus === devices) return devices;
+  throw new InputError(
+    `${source}: train_batch_size of the DeepSpeed file is ${globalBatch}, but ${args.num_gpus} devices with ${rows} rows make ` +
+      `${args.num_gpus * rows}; set one of them (--set num_gpus=N).`,
+  );
 }
 
 /** As TrainingArguments: steps above 0 count before the ratio. */
