@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { InputError, messageOf } from '../errors/index.js';
 import { parseStrictJson } from './json.js';
-import { parseYaml } from './yaml.js';
+import { type NotedValue, parseYaml, parseYaml11 } from './yaml.js';
 
 /** Bytes. Configurations are written by hand. */
 const MAX_CONFIG_BYTES = 8 * 2 ** 20;
@@ -29,6 +29,15 @@ export function readConfigFile(path: string): unknown {
   const value = parseStrictJson(text, path);
   parseYaml(text, path, 'JSON'); // JSON is YAML, and this parser finds duplicate keys.
   return value;
+}
+
+/**
+ * A file that another program reads with PyYAML; JSON as readConfigFile.
+ * @throws InputError as readConfigFile, but of a key that stands twice the last counts, with a note
+ */
+export function readYaml11File(path: string): NotedValue {
+  if (!/\.ya?ml$/i.test(path)) return { value: readConfigFile(path), notes: [] };
+  return parseYaml11(readConfigText(path), path);
 }
 
 /** @throws InputError for a file that is not there, too large or no UTF-8 */

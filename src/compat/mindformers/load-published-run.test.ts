@@ -7,6 +7,7 @@ import { publishedRun } from '../../../tests/support/published/published-run.js'
 import { InputError } from '../../errors/index.js';
 import { checkTrainInput, valueAt } from '../imported-run.js';
 import { describeIgnored } from '../key-tree.js';
+import { loadTrainingConfig } from '../load-training-config.js';
 import { loadPublishedRun } from './load-published-run.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-published-run-'));
@@ -127,6 +128,20 @@ test('anchors of the file are followed', () => {
         .join(''),
   );
   expect(valueAt(loadPublishedRun(path).train, 'data', 'dataset')).toBe('rows');
+});
+
+test('a file is read as PyYAML reads it', () => {
+  const path = join(folder, 'pyyaml.yaml');
+  const { seed: _, resume_training: __, ...rest } = publishedRun();
+  const lines = Object.entries(rest).map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`);
+  writeFileSync(path, `seed: 1\nresume_training: yes\n${lines.join('')}seed: 1_000\n`);
+  const run = loadPublishedRun(path);
+  expect(run.resume).toBe(true);
+  expect(valueAt(run.train, 'seed')).toBe(1000);
+  expect(run.warnings).toContainEqual(expect.stringContaining('the key "seed" stands twice'));
+  expect(loadTrainingConfig(path, SET).notes).toContainEqual(
+    expect.stringContaining('the key "seed" stands twice'),
+  );
 });
 
 describe('refusals', () => {

@@ -2,7 +2,7 @@
  * The run files of iFlytekSpark and of TeleChat's MindFormers release as our configuration. What has a meaning here is mapped,
  * the rest is listed with its reason (published-keys.ts), and an unknown key is an error.
  */
-import { applyOverrides, parseConfig, readConfigFile } from '../../config/index.js';
+import { applyOverrides, parseConfig, readYaml11File } from '../../config/index.js';
 import type { FamilyName } from '../../models/index.js';
 import {
   type ImportedRun,
@@ -61,7 +61,8 @@ export function isPublishedRun(value: unknown): boolean {
 export function loadPublishedRun(from: unknown, overrides: readonly string[] = []): PublishedRun {
   const source = typeof from === 'string' ? from : 'the published run';
   refuseOwnKeys(overrides, Object.keys(publishedKeys));
-  const value = applyOverrides(typeof from === 'string' ? readConfigFile(from) : from, overrides);
+  const read = typeof from === 'string' ? readYaml11File(from) : { value: from, notes: [] };
+  const value = applyOverrides(read.value, overrides);
   const ignored = sortAllKeys(value, source);
   const file = parseConfig(publishedRunSchema, value, { source });
   const section = file.model.model_config;
@@ -109,6 +110,7 @@ export function loadPublishedRun(from: unknown, overrides: readonly string[] = [
     resume: file.resume ?? (file.resume_training === '' ? false : file.resume_training),
     ignored: [...ignored, ...model.ignored, ...ineffectiveKeys(value, file, runtime)],
     warnings: [
+      ...read.notes,
       ...layoutWarnings(layout),
       ...training.warnings,
       ...(file.do_eval && file.eval_step_interval < 0
