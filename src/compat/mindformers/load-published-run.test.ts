@@ -1,5 +1,5 @@
 /** One published run file with a small model (tests/published): mapping, overrides, refusals. */
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -142,6 +142,23 @@ test('a file is read as PyYAML reads it', () => {
   expect(loadTrainingConfig(path, SET).notes).toContainEqual(
     expect.stringContaining('the key "seed" stands twice'),
   );
+});
+
+test("the run file is the config of MindSpore's own folder, which has none", () => {
+  const weights = join(folder, 'mindspore');
+  mkdirSync(join(weights, 'rank_0'), { recursive: true });
+  writeFileSync(join(weights, 'rank_0', 'spark-1_1.ckpt'), '');
+  const own = load().model.config;
+  const model = (...overrides: string[]): unknown => load(...overrides).train.model;
+  const kept = `load_checkpoint=${weights}`;
+  expect(model(kept)).toEqual({ path: weights, path_config: own });
+  expect(model(`xinghe.model.path=${weights}`)).toEqual({ path: weights, path_config: own });
+  expect(model(kept, 'xinghe.model.path_config=c.yaml')).toEqual({ path: weights, path_config: 'c.yaml' });
+  expect(model(kept, 'xinghe.model.path=null', 'xinghe.model.config=c.yaml')).toEqual({ config: 'c.yaml' });
+  // No weights are drawn where some are named.
+  expect(() => config(kept, 'xinghe.model.config=c.yaml')).toThrow(/give either path .* or config/);
+  writeFileSync(join(weights, 'config.json'), '{}');
+  expect(model(kept)).toEqual({ path: weights });
 });
 
 describe('refusals', () => {
