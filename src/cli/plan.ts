@@ -121,7 +121,10 @@ const DEFAULTS: Run = {
   recompute: 'none',
 };
 
-function architectureOf({ model: { path, config } }: TrainConfig): Architecture {
+function architectureOf({ model: { path, path_config: ofPath, config } }: TrainConfig): Architecture {
+  const given = ofPath ?? config;
+  if (given !== undefined)
+    return typeof given === 'string' ? loadArchitecture(given) : parseArchitecture(given, 'model.config');
   if (path !== undefined) {
     if (fileStatus(path) === undefined)
       throw new InputError(
@@ -130,7 +133,7 @@ function architectureOf({ model: { path, config } }: TrainConfig): Architecture 
       );
     return loadArchitecture(findConfig(path));
   }
-  return typeof config === 'string' ? loadArchitecture(config) : parseArchitecture(config, 'model.config');
+  return parseArchitecture({}, 'model.config');
 }
 
 /** @param length as the command line says it: then nobody need look into the rows */

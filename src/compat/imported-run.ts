@@ -32,7 +32,6 @@ const alternatives: readonly (readonly [section: string, one: string, other: str
   ['training', 'steps', 'epochs'],
   ['training', 'warmup_steps', 'warmup_ratio'],
   ['data', 'dataset', 'files'],
-  ['model', 'path', 'config'],
 ];
 
 /**

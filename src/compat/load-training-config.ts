@@ -1,5 +1,5 @@
 /** A training configuration of any kind that is understood here, told apart by what is in it. */
-import { applyOverrides, parseConfig, readConfigFile } from '../config/index.js';
+import { applyOverrides, parseConfig, readConfigFile, readYaml11File } from '../config/index.js';
 import { InputError } from '../errors/index.js';
 import { type TrainConfig, trainConfigSchema } from '../training/index.js';
 import { spellOutAllModules } from './all-modules.js';
@@ -25,14 +25,14 @@ export interface TrainingConfig {
 export function loadTrainingConfig(path: string, overrides: readonly string[] = []): TrainingConfig {
   if (/\.(?:sh|bash|txt|args)$/i.test(path)) {
     const run = loadScript(path, overrides);
-    return { config: checkTrainInput(run, path), notes: notesOf(run), resume: false };
+    return { config: checkTrainInput(run, path), notes: notesOf(run), resume: run.resume };
   }
-  const value = readConfigFile(path);
-  if (isPublishedRun(value)) {
+  if (isPublishedRun(readYaml11File(path).value)) {
     const run = loadPublishedRun(path, overrides);
     refuseOtherModes(run, path);
     return { config: checkTrainInput(run, path), notes: notesOf(run), resume: run.resume };
   }
+  const value = readConfigFile(path);
   if (isMapping(value) && Object.hasOwn(value, 'zero_optimization'))
     throw new InputError(
       `${path}: is a DeepSpeed file, which says nothing of model and data; give the launch script that names it (--config run.sh).`,

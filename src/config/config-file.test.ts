@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InputError } from '../errors/index.js';
-import { readConfigFile } from './index.js';
+import { parseYaml11, readConfigFile } from './index.js';
 
 let folder = '';
 beforeAll(() => {
@@ -37,6 +37,30 @@ describe('readConfigFile', () => {
       f: 16,
       g: '3e-4',
     });
+  });
+
+  it('reads as PyYAML where a file was written for it', () => {
+    // Right side: yaml.safe_load of PyYAML 6.0.3.
+    const text =
+      'a: [yes, No, ON, off, y, n, true]\nb: [10_000, 0123, 0b101, 0x1_f, -1_0, 08, 0o17, 1:30, 0, -017]\n' +
+      'c: [1_0.5, .5, 1.e-5, -1.5e+3, 1:30.5]\nd: "yes"\ne: [~, null]\n';
+    expect(parseYaml11(text, 'a.yaml')).toEqual({
+      value: {
+        a: [true, false, true, false, 'y', 'n', true],
+        b: [10_000, 83, 5, 31, -10, '08', '0o17', 90, 0, -15],
+        c: [10.5, 0.5, 1e-5, -1500, 90.5],
+        d: 'yes',
+        e: [null, null],
+      },
+      notes: [],
+    });
+    // These PyYAML takes for texts.
+    expect(parseYaml11('a: [1e-5, 1.5e5]', 'a.yaml').value).toEqual({ a: [1e-5, 1.5e5] });
+    expect(parseYaml11('a: {x: 1}\nb: 2\na: {y: no}\n', 'a.yaml')).toEqual({
+      value: { a: { y: false }, b: 2 },
+      notes: ['line 3: the key "a" stands twice in one mapping; this one counts, as PyYAML reads it.'],
+    });
+    expect(() => parseYaml11('a: [1', 'a.yaml')).toThrow('a.yaml:1:');
   });
 
   it('reads anchors and merge keys', () => {

@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { InputError, messageOf } from '../errors/index.js';
 import { parseStrictJson } from './json.js';
-import { parseYaml } from './yaml.js';
+import { type NotedValue, parseYaml, parseYaml11 } from './yaml.js';
 
 /** Bytes. Configurations are written by hand. */
 const MAX_CONFIG_BYTES = 8 * 2 ** 20;
@@ -19,7 +19,7 @@ export function readConfigFile(path: string): unknown {
       `${path}: a configuration must be a .json, .yaml or .yml file, found "${extension}".`,
     );
   }
-  const text = readText(path);
+  const text = readConfigText(path);
   if (extension !== '.json') {
     const value = parseYaml(text, path);
     if (value === undefined)
@@ -31,7 +31,17 @@ export function readConfigFile(path: string): unknown {
   return value;
 }
 
-function readText(path: string): string {
+/**
+ * A file that another program reads with PyYAML; JSON as readConfigFile.
+ * @throws InputError as readConfigFile, but of a key that stands twice the last counts, with a note
+ */
+export function readYaml11File(path: string): NotedValue {
+  if (!/\.ya?ml$/i.test(path)) return { value: readConfigFile(path), notes: [] };
+  return parseYaml11(readConfigText(path), path);
+}
+
+/** @throws InputError for a file that is not there, too large or no UTF-8 */
+export function readConfigText(path: string): string {
   try {
     const status = statSync(path);
     if (!status.isFile()) throw new InputError(`${path} is not a file.`);

@@ -1,6 +1,17 @@
 /** YAML parsing with line and column in every error, and limits against hostile documents. */
-import { Composer, type CST, type Document, isScalar, LineCounter, Parser, visit, type YAMLMap } from 'yaml';
+import {
+  Composer,
+  type CST,
+  type Document,
+  isScalar,
+  LineCounter,
+  Parser,
+  type Tags,
+  visit,
+  type YAMLMap,
+} from 'yaml';
 import { findLoneSurrogate, InputError, loneSurrogateProblem, messageOf } from '../errors/index.js';
+import { yaml11Tags } from './yaml-1.1.js';
 
 /** A file nests deeper than this by accident or with ill intent only. */
 const MAX_DEPTH = 200;
@@ -13,6 +24,27 @@ const MAX_DEPTH = 200;
  *   documents, aliases that contain themselves or blow the value up.
  */
 export function parseYaml(text: string, source: string, language: 'YAML' | 'JSON' = 'YAML'): unknown {
+  return parseDocument(text, source, language);
+}
+
+/** A value with sentences on what its writer may not have meant. */
+export interface NotedValue {
+  readonly value: unknown;
+  readonly notes: readonly string[];
+}
+
+/**
+ * The value as PyYAML reads it: yes, no, on and off are booleans, 10_000 and 0123 numbers; of a key that stands twice the last
+ * counts, and a note says so.
+ * @throws InputError as parseYaml
+ */
+export function parseYaml11(text: string, source: string): NotedValue {
+  const notes: string[] = [];
+  return { value: parseDocument(text, source, 'YAML', notes), notes };
+}
+
+/** @param notes of YAML 1.1; undefined: YAML 1.2, where a key that stands twice is a fault */
+function parseDocument(text: string, source: string, language: 'YAML' | 'JSON', notes?: string[]): unknown {
   const lines = new LineCounter();
   const fault = (offset: number, problem: string): InputError => {
     const { line, col } = lines.linePos(offset);
@@ -24,7 +56,13 @@ export function parseYaml(text: string, source: string, language: 'YAML' | 'JSON
   const tooDeep = findTooDeep(tokens);
   if (tooDeep !== undefined) throw fault(tooDeep.offset, `nested deeper than ${MAX_DEPTH}`);
 
-  const options = { version: '1.2', schema: 'core', merge: true, resolveKnownTags: false } as const;
+  const options = {
+    version: '1.2',
+    schema: 'core',
+    merge: true,
+    resolveKnownTags: false,
+    ...(notes !== undefined && { customTags: (tags: Tags) => [...yaml11Tags, ...tags] }),
+  } as const;
   // Its own check of unique keys is quadratic (8 s for 20 000 keys); checkNodes does it.
   const composer = new Composer({ ...options, uniqueKeys: false, logLevel: 'silent' });
   const [document, second] = [...composer.compose(tokens, true, text.length)];
@@ -33,7 +71,12 @@ export function parseYaml(text: string, source: string, language: 'YAML' | 'JSON
   if (error !== undefined) throw fault(error.pos[0], error.message);
   if (second !== undefined) throw fault(second.range[0], 'a second document begins here; use one');
   if (document.contents === null) return undefined;
-  checkNodes(document, fault);
+  const onTwice = (offset: number, name: string): void => {
+    const problem = `the key ${JSON.stringify(name)} stands twice in one mapping`;
+    if (notes === undefined) throw fault(offset, problem);
+    notes.push(`line ${lines.linePos(offset).line}: ${problem}; this one counts, as PyYAML reads it.`);
+  };
+  checkNodes(document, fault, onTwice);
   try {
     const value: unknown = document.toJS();
     const lone = findLoneSurrogate(value, text);
@@ -61,10 +104,13 @@ function childTokens(token: CST.Token): CST.Token[] {
   return token.items.flatMap(({ key, value }) => [key, value]).filter((child) => child != null);
 }
 
+type Fault = (offset: number, problem: string) => InputError;
+type OnTwice = (offset: number, name: string) => void;
+
 /** Refuses what toJS would pass over in silence or turn into a value without end. */
-function checkNodes(document: Document.Parsed, fault: (offset: number, problem: string) => InputError): void {
+function checkNodes(document: Document.Parsed, fault: Fault, onTwice: OnTwice): void {
   visit(document, {
-    Map: (_, map) => checkKeys(map, fault),
+    Map: (_, map) => checkKeys(map, fault, onTwice),
     Alias: (_, alias, path) => {
       const anchored = alias.resolve(document);
       if (anchored !== undefined && path.includes(anchored)) {
@@ -74,14 +120,12 @@ function checkNodes(document: Document.Parsed, fault: (offset: number, problem: 
   });
 }
 
-function checkKeys(map: YAMLMap, fault: (offset: number, problem: string) => InputError): void {
+function checkKeys(map: YAMLMap, fault: Fault, onTwice: OnTwice): void {
   const keys = new Set<string>();
   for (const { key } of map.items) {
     if (!isScalar(key)) throw fault(map.range?.[0] ?? 0, 'a key must be a plain text');
     const name = String(key.value);
-    if (keys.has(name) && name !== '<<') {
-      throw fault(key.range?.[0] ?? 0, `the key ${JSON.stringify(name)} stands twice in one mapping`);
-    }
+    if (keys.has(name) && name !== '<<') onTwice(key.range?.[0] ?? 0, name);
     keys.add(name);
   }
 }

@@ -11,6 +11,8 @@ import { findConfig, loadArchitecture, parseArchitecture } from './registry.js';
 export interface LoadModelOptions extends LoadWeightsOptions {
   /** A config that lies elsewhere; default: the one in a GGUF of ours, or beside the weights. */
   readonly configPath?: string | undefined;
+  /** What a config that is no file describes; no other is looked for. */
+  readonly architecture?: Architecture | undefined;
 }
 
 export interface LoadedModel {
@@ -22,8 +24,8 @@ export interface LoadedModel {
  * @param path a folder (config beside the weights) or a weight file
  * @throws InputError for a missing path, and as the config and the weights demand
  */
-export function loadModel(path: string, { configPath, ...options }: LoadModelOptions = {}): LoadedModel {
-  const architecture = loadModelArchitecture(path, configPath);
+export function loadModel(path: string, { configPath, architecture: given, ...options }: LoadModelOptions = {}): LoadedModel {
+  const architecture = given ?? loadModelArchitecture(path, configPath);
   const model = architecture.createModel();
   loadWeights(model, architecture.tables, path, options);
   return { model, architecture };

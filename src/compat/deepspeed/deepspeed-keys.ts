@@ -43,6 +43,16 @@ const zeroKeys: KeyTree = {
       'zero_quantized_weights',
       'zero_quantized_gradients',
       'memory_efficient_linear',
+      'zero_quantized_nontrainable_weights',
+      'use_multi_rank_bucket_allreduce',
+      'stage3_use_all_reduce_for_fetch_params',
+      'stage3_module_granularity_threshold',
+      'stage3_model_persistence_threshold',
+      'mics_shard_size',
+      'mics_hierarchical_params_gather',
+      'cpu_offload_use_pin_memory',
+      'log_trace_cache_warnings',
+      'legacy_stage1',
     ].map((key) => [key, COMMUNICATION]),
   ),
   stage3_gather_16bit_weights_on_model_save: FILES,
@@ -52,6 +62,30 @@ const zeroKeys: KeyTree = {
 };
 
 const parameterBlock: KeyTree = { type: mapped, params: mapped };
+
+/** Sections that mean nothing while they are off. */
+export const offOnly: readonly string[] = [
+  'elasticity',
+  'amp',
+  'torch_autocast',
+  'curriculum_learning',
+  'data_efficiency',
+  'progressive_layer_drop',
+  'eigenvalue',
+  'quantize_training',
+  'autotuning',
+  'hybrid_engine',
+];
+
+const OVERFLOW = 'a step that is not finite is what training.non_finite says';
+const brainKeys: KeyTree = {
+  enabled: mapped,
+  bf16_master_weights_and_grads: mapped,
+  bf16_optimizer_states: mapped,
+  immediate_grad_update: COMMUNICATION,
+  check_grad_overflow: OVERFLOW,
+  check_overflow: OVERFLOW,
+};
 
 export const deepspeedKeys: KeyTree = {
   train_batch_size: mapped,
@@ -71,7 +105,9 @@ export const deepspeedKeys: KeyTree = {
     auto_cast: 'inputs are ids',
     fp16_master_weights_and_grads: mapped,
   },
-  bf16: { enabled: mapped },
+  bf16: brainKeys,
+  bfloat16: brainKeys,
+  ...Object.fromEntries(offOnly.map((name) => [name, mapped])),
   zero_optimization: zeroKeys,
   zero_allow_untested_optimizer: CHECKS,
   zero_force_ds_cpu_optimizer: CHECKS,
@@ -80,9 +116,11 @@ export const deepspeedKeys: KeyTree = {
   communication_data_type: COMMUNICATION,
   sparse_gradients: COMMUNICATION,
   disable_allgather: COMMUNICATION,
+  seq_parallel_communication_data_type: COMMUNICATION,
   activation_checkpointing: 'recomputing is chosen by the arguments',
   aio: COMMUNICATION,
   checkpoint: FILES,
+  load_universal_checkpoint: FILES,
   data_types: COMMUNICATION,
   steps_per_print: REPORTS,
   wall_clock_breakdown: REPORTS,
@@ -92,4 +130,7 @@ export const deepspeedKeys: KeyTree = {
   tensorboard: REPORTS,
   wandb: REPORTS,
   csv_monitor: REPORTS,
+  comet: REPORTS,
+  memory_breakdown: REPORTS,
+  timers: REPORTS,
 };

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
+import { valueAt } from '../imported-run.js';
 import { loadDeepspeedConfig } from './load-deepspeed-config.js';
+import { parseHjson } from './read-hjson.js';
 
 test("XVERSE's file: auto is filled from the arguments", () => {
   const { training, zero, ignored, warnings } = loadDeepspeedConfig(
@@ -58,8 +60,12 @@ test('blocks of a whole file', () => {
     eps: 1e-6,
     weight_decay: 0.01,
     schedule: 'linear',
+    schedule_form: 'deepspeed',
+    warmup_form: 'log',
+    warmup_learning_rate: 0,
+    min_learning_rate: 0,
     warmup_steps: 10,
-    steps: 100,
+    schedule_steps: 100,
     offload: { optimizer: true },
   });
   expect(zero).toEqual({ stage: 3, offloadOptimizer: true, offloadParameters: true });
@@ -74,6 +80,87 @@ test.each([
   [{ optimizer: { type: 'Lamb' } }, 'optimizer.type: expected one of'],
   [{ zero_optimization: { offload_optimizer: { device: 'nvme' } } }, 'offload_optimizer'],
   [[], 'expected a mapping'],
+  [{ elasticity: { enabled: true } }, 'elasticity.enabled: expected false'],
+  [{ bfloat16: { enabled: true }, fp16: { enabled: true } }, 'both enabled'],
+  [{ scheduler: { type: 'OneCycle' } }, 'scheduler.type'],
+  [{ scheduler: { type: 'WarmupLR', params: { warmup_type: 'cubic' } } }, 'warmup_type'],
 ])('refuses %j', (value, problem) => {
   expect(() => loadDeepspeedConfig(value)).toThrow(problem);
+});
+
+test.each<[string, Record<string, unknown>, Record<string, unknown>]>([
+  [
+    'WarmupLR',
+    {},
+    {
+      schedule: 'constant',
+      schedule_form: 'deepspeed',
+      warmup_form: 'log',
+      warmup_steps: 1000,
+      warmup_learning_rate: 0,
+      learning_rate: 0.5,
+    },
+  ],
+  [
+    'WarmupLR',
+    { warmup_min_lr: 0.1, warmup_type: 'linear' },
+    { warmup_form: 'linear', warmup_learning_rate: 0.1 },
+  ],
+  ['WarmupLR', { warmup_num_steps: 'auto' }, { warmup_steps: undefined }],
+  ['WarmupDecayLR', { total_num_steps: 9 }, { schedule: 'linear', learning_rate: 0.001, schedule_steps: 9 }],
+  ['WarmupDecayLR', { warmup_max_lr: 'auto' }, { learning_rate: 0.5 }],
+  ['WarmupCosineLR', {}, { learning_rate: 0.5, min_learning_rate: 0.00005, warmup_learning_rate: 0 }],
+  [
+    'WarmupCosineLR',
+    { warmup_min_ratio: 0.1, cos_min_ratio: 0.2, warmup_num_steps: 3 },
+    { schedule: 'cosine', min_learning_rate: 0.1, warmup_learning_rate: 0.05, warmup_steps: 3 },
+  ],
+])('%s %j with the defaults of DeepSpeed', (type, params, expected) => {
+  const { training } = loadDeepspeedConfig({ scheduler: { type, params } }, { learningRate: 0.5 });
+  for (const [key, value] of Object.entries(expected)) expect(valueAt(training, key), key).toEqual(value);
+});
+
+test("the scheduler begins from the rate of the file's own optimizer", () => {
+  const file = { optimizer: { type: 'AdamW', params: { lr: 0.25 } }, scheduler: { type: 'WarmupCosineLR' } };
+  expect(loadDeepspeedConfig(file, { learningRate: 0.5 }).training).toMatchObject({
+    learning_rate: 0.25,
+    min_learning_rate: 0.25 * 0.0001,
+  });
+});
+
+test('keys of other releases, and sections that are off', () => {
+  const file = {
+    bfloat16: { enabled: true, check_grad_overflow: true },
+    elasticity: { enabled: false, max_train_batch_size: 2000 },
+    amp: {},
+    load_universal_checkpoint: true,
+  };
+  const { training, ignored } = loadDeepspeedConfig(file);
+  expect(training).toEqual({ precision: 'bfloat16-mixed' });
+  expect(ignored.map(({ key }) => key)).toEqual([
+    'bfloat16.check_grad_overflow',
+    'load_universal_checkpoint',
+  ]);
+  // The newer name counts.
+  expect(loadDeepspeedConfig({ ...file, bf16: { enabled: false } }).training).toEqual({});
+});
+
+test('the file is Hjson', () => {
+  expect(parseHjson('// why\n{ "a": 1, /* b\n */ "c": [1, 2,], # d\n  "e": "x // # y", }', 'f')).toEqual({
+    a: 1,
+    c: [1, 2],
+    e: 'x // # y',
+  });
+  expect(parseHjson('a: 1\nb: {\n  c: AdamW\n  "d": true\n\n  # more\n}\ne: [\n 1e-5\n 2\n]\n', 'f')).toEqual(
+    {
+      a: 1,
+      b: { c: 'AdamW', d: true },
+      e: [1e-5, 2],
+    },
+  );
+  expect(() => parseHjson('{"a": 1,\n"a": 2}', 'f.json')).toThrow(
+    'f.json:2:1: not valid JSON: the key "a" stands twice',
+  );
+  expect(() => parseHjson('{"a": 1\n/* b', 'f.json')).toThrow('f.json:2: the comment /* does not end');
+  expect(() => parseHjson('# only\n', 'f.json')).toThrow('is empty');
 });

@@ -3,11 +3,14 @@
  * published recipes; ours take their place.
  */
 import { z } from 'zod';
-import { parseConfig, readConfigFile } from '../../config/index.js';
+import { parseConfig } from '../../config/index.js';
 import { InputError } from '../../errors/index.js';
 import type { TrainInput } from '../imported-run.js';
 import { type IgnoredKey, sortKeys } from '../key-tree.js';
-import { deepspeedKeys } from './deepspeed-keys.js';
+import { auto, chosen, orAuto, positive } from './auto-values.js';
+import { deepspeedKeys, offOnly } from './deepspeed-keys.js';
+import { readHjson } from './read-hjson.js';
+import { schedulerOf, schedulerSchema } from './scheduler-section.js';
 
 type Training = TrainInput['training'];
 
@@ -36,10 +39,20 @@ export interface DeepspeedConfig {
   readonly warnings: readonly string[];
 }
 
-const auto = z.literal('auto');
-const positive = z.int().positive();
-const orAuto = <Schema extends z.ZodType>(schema: Schema) => z.union([auto, schema]).optional();
 const offload = z.object({ device: z.enum(['none', 'cpu']).default('none') }).nullish();
+
+const brainSchema = z
+  .object({
+    enabled: z.union([auto, z.boolean()]).default(false),
+    bf16_master_weights_and_grads: z.literal(false).optional(),
+    bf16_optimizer_states: z.literal(false).optional(),
+  })
+  .nullish();
+const off = z
+  .looseObject({
+    enabled: z.literal(false).default(false),
+  })
+  .nullish();
 
 const schema = z.object({
   train_batch_size: orAuto(positive),
@@ -62,22 +75,7 @@ const schema = z.object({
         .prefault({}),
     })
     .nullish(),
-  scheduler: z
-    .object({
-      type: z.enum(['WarmupLR', 'WarmupDecayLR', 'WarmupCosineLR']),
-      params: z
-        .strictObject({
-          warmup_min_lr: orAuto(z.number().nonnegative()),
-          warmup_max_lr: orAuto(z.number().positive()),
-          warmup_num_steps: orAuto(z.int().nonnegative()),
-          total_num_steps: orAuto(positive),
-          warmup_type: z.literal('linear').optional(),
-          warmup_min_ratio: z.number().optional(),
-          cos_min_ratio: z.number().optional(),
-        })
-        .prefault({}),
-    })
-    .nullish(),
+  scheduler: schedulerSchema.nullish(),
   fp16: z
     .object({
       enabled: z.union([auto, z.boolean()]).default(false),
@@ -88,7 +86,10 @@ const schema = z.object({
       fp16_master_weights_and_grads: z.literal(false).optional(),
     })
     .nullish(),
-  bf16: z.object({ enabled: z.union([auto, z.boolean()]).default(false) }).nullish(),
+  bf16: brainSchema,
+  /** Its older name, which counts where bf16 is not there. */
+  bfloat16: brainSchema,
+  ...Object.fromEntries(offOnly.map((name) => [name, off])),
   zero_optimization: z
     .object({
       stage: z.union([z.literal(0), z.literal(1), z.literal(2), z.literal(3)]).default(0),
@@ -105,7 +106,7 @@ const schema = z.object({
  */
 export function loadDeepspeedConfig(from: unknown, args: DeepspeedArguments = {}): DeepspeedConfig {
   const source = typeof from === 'string' ? from : 'the DeepSpeed configuration';
-  const value = typeof from === 'string' ? readConfigFile(from) : from;
+  const value = typeof from === 'string' ? readHjson(from) : from;
   const ignored = sortKeys(value, deepspeedKeys, source);
   const file = parseConfig(schema, value, { source });
   const zero = file.zero_optimization;
@@ -127,7 +128,7 @@ export function loadDeepspeedConfig(from: unknown, args: DeepspeedArguments = {}
       ...(clipping !== undefined && { max_grad_norm: clipping === 0 ? 1e30 : clipping }),
       ...precisionOf(file, args, source),
       ...optimizerOf(file, args),
-      ...schedulerOf(file, args, source),
+      ...schedulerOf(file.scheduler, { ...args, ...rateOf(file) }),
       ...(offloadOptimizer && { offload: { optimizer: true } }),
     },
     zero: { stage: zero.stage, offloadOptimizer, offloadParameters },
@@ -146,21 +147,17 @@ export function loadDeepspeedConfig(from: unknown, args: DeepspeedArguments = {}
   };
 }
 
-function chosen<Value>(written: Value | 'auto' | undefined, argument: Value | undefined): Value | undefined {
-  return written === 'auto' || written === undefined ? argument : written;
-}
-
 type DeepspeedFile = z.output<typeof schema>;
 
 function precisionOf(
-  { fp16, bf16 }: DeepspeedFile,
+  { fp16, bf16, bfloat16 }: DeepspeedFile,
   { precision }: DeepspeedArguments,
   source: string,
 ): Partial<Training> {
   const isOn = (enabled: boolean | 'auto' | undefined, name: 'fp16' | 'bf16'): boolean =>
     enabled === 'auto' ? precision === name : enabled === true;
   const half = isOn(fp16?.enabled, 'fp16');
-  const brain = isOn(bf16?.enabled, 'bf16');
+  const brain = isOn((bf16 ?? bfloat16)?.enabled, 'bf16');
   if (half && brain) throw new InputError(`${source}: fp16 and bf16 are both enabled; choose one.`);
   if (brain) return { precision: 'bfloat16-mixed' };
   if (!half || fp16 === null || fp16 === undefined)
@@ -179,6 +176,12 @@ function precisionOf(
   };
 }
 
+/** The rate of the optimizer's own section, which schedulers without one of theirs begin from. */
+function rateOf({ optimizer }: DeepspeedFile): Pick<DeepspeedArguments, 'learningRate'> {
+  const rate = optimizer?.params.lr;
+  return typeof rate === 'number' ? { learningRate: rate } : {};
+}
+
 function optimizerOf({ optimizer }: DeepspeedFile, args: DeepspeedArguments): Partial<Training> {
   if (optimizer === null || optimizer === undefined) return {};
   const { lr, betas, eps, weight_decay: decay, bias_correction: isCorrected } = optimizer.params;
@@ -193,33 +196,4 @@ function optimizerOf({ optimizer }: DeepspeedFile, args: DeepspeedArguments): Pa
     ...(shrink !== undefined && { weight_decay: shrink }),
     ...(isCorrected === false && { adamw: 'uncorrected' as const }),
   };
-}
-
-function schedulerOf(
-  { scheduler }: DeepspeedFile,
-  args: DeepspeedArguments,
-  source: string,
-): Partial<Training> {
-  if (scheduler === null || scheduler === undefined) return {};
-  const { params } = scheduler;
-  const rate = chosen(params.warmup_max_lr, args.learningRate);
-  const warmup = chosen(params.warmup_num_steps, args.warmupSteps);
-  const steps = chosen(params.total_num_steps, args.totalSteps);
-  const least = chosen(params.warmup_min_lr, undefined) ?? 0;
-  if (least !== 0)
-    throw new InputError(
-      `${source}: scheduler.params.warmup_min_lr is ${least}; the warm-up begins at 0 here.`,
-    );
-  const common = {
-    ...(rate !== undefined && { learning_rate: rate }),
-    ...(warmup !== undefined && { warmup_steps: warmup }),
-  };
-  switch (scheduler.type) {
-    case 'WarmupLR':
-      return { ...common, schedule: 'constant' };
-    case 'WarmupDecayLR':
-      return { ...common, schedule: 'linear', ...(steps !== undefined && { steps }) };
-    case 'WarmupCosineLR':
-      return { ...common, schedule: 'cosine', ...(steps !== undefined && { steps }) };
-  }
 }

@@ -1,12 +1,15 @@
 /** One published run file with a small model (tests/published): mapping, overrides, refusals. */
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { publishedRun } from '../../../tests/support/published/published-run.js';
+import { openDataset } from '../../data/index.js';
 import { InputError } from '../../errors/index.js';
+import { MindRecordWriter } from '../../formats/index.js';
 import { checkTrainInput, valueAt } from '../imported-run.js';
 import { describeIgnored } from '../key-tree.js';
+import { loadTrainingConfig } from '../load-training-config.js';
 import { loadPublishedRun } from './load-published-run.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-published-run-'));
@@ -116,6 +119,37 @@ test('a folder with one MindRecord file stands for it', () => {
   expect(valueAt(run.train, 'data', 'dataset')).toBe(join(folder, 'train.mindrecord'));
 });
 
+test('dataset_files that are the parts of one set stand for it, in a folder too', async () => {
+  const place = join(folder, 'parts');
+  mkdirSync(place);
+  const set = async (name: string): Promise<void> => {
+    const options = { shards: 3, headerBytes: 2 ** 14, pageBytes: 2 ** 15 };
+    const columns = [{ name: 'input_ids', type: 'int64', shape: [-1] }] as const;
+    const writer = new MindRecordWriter(join(place, name), columns, options);
+    for (let row = 0; row < 5; row++) writer.add({ input_ids: Int32Array.of(row, 1) });
+    await writer.commit();
+  };
+  await set('x.mindrecord');
+  const parts = [0, 1, 2].map((part) => join(place, `x.mindrecord${part}`));
+  const [first = ''] = parts;
+  const dataset = (files: string): unknown =>
+    valueAt(
+      load('train_dataset.data_loader.dataset_dir=', `train_dataset.data_loader.dataset_files=${files}`)
+        .train,
+      'data',
+      'dataset',
+    );
+  expect(dataset(JSON.stringify(parts))).toBe(first);
+  expect(dataset(JSON.stringify([first]))).toBe(first);
+  expect(openDataset(place).rowCount).toBe(5);
+  // A part left out, and one of another set.
+  expect(() => dataset(JSON.stringify(parts.slice(1)))).toThrow(
+    'names 2 files that are not the parts of one',
+  );
+  await set('y.mindrecord');
+  expect(() => dataset(JSON.stringify([...parts, join(place, 'y.mindrecord0')]))).toThrow('names 4 files');
+});
+
 test('anchors of the file are followed', () => {
   const path = join(folder, 'run.yaml');
   const { train_dataset: _, ...rest } = publishedRun();
@@ -127,6 +161,37 @@ test('anchors of the file are followed', () => {
         .join(''),
   );
   expect(valueAt(loadPublishedRun(path).train, 'data', 'dataset')).toBe('rows');
+});
+
+test('a file is read as PyYAML reads it', () => {
+  const path = join(folder, 'pyyaml.yaml');
+  const { seed: _, resume_training: __, ...rest } = publishedRun();
+  const lines = Object.entries(rest).map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`);
+  writeFileSync(path, `seed: 1\nresume_training: yes\n${lines.join('')}seed: 1_000\n`);
+  const run = loadPublishedRun(path);
+  expect(run.resume).toBe(true);
+  expect(valueAt(run.train, 'seed')).toBe(1000);
+  expect(run.warnings).toContainEqual(expect.stringContaining('the key "seed" stands twice'));
+  expect(loadTrainingConfig(path, SET).notes).toContainEqual(
+    expect.stringContaining('the key "seed" stands twice'),
+  );
+});
+
+test("the run file is the config of MindSpore's own folder, which has none", () => {
+  const weights = join(folder, 'mindspore');
+  mkdirSync(join(weights, 'rank_0'), { recursive: true });
+  writeFileSync(join(weights, 'rank_0', 'spark-1_1.ckpt'), '');
+  const own = load().model.config;
+  const model = (...overrides: string[]): unknown => load(...overrides).train.model;
+  const kept = `load_checkpoint=${weights}`;
+  expect(model(kept)).toEqual({ path: weights, path_config: own });
+  expect(model(`xinghe.model.path=${weights}`)).toEqual({ path: weights, path_config: own });
+  expect(model(kept, 'xinghe.model.path_config=c.yaml')).toEqual({ path: weights, path_config: 'c.yaml' });
+  expect(model(kept, 'xinghe.model.path=null', 'xinghe.model.config=c.yaml')).toEqual({ config: 'c.yaml' });
+  // No weights are drawn where some are named.
+  expect(() => config(kept, 'xinghe.model.config=c.yaml')).toThrow(/give either path .* or config/);
+  writeFileSync(join(weights, 'config.json'), '{}');
+  expect(model(kept)).toEqual({ path: weights });
 });
 
 describe('refusals', () => {
@@ -142,7 +207,10 @@ describe('refusals', () => {
     ['model.model_config.type=LlamaConfig', 'expected "IFlytekSparkConfig" or "TelechatConfig"'],
     ['model.model_config.dropout_rate=0.1', 'dropout_rate'],
     ['model.model_config.pet_config.target_modules=q_[ab]', '"q_[ab]" is no name of a layer'],
-    ['train_dataset.data_loader.dataset_files=[a, b]', 'names 2 files'],
+    [
+      'train_dataset.data_loader.dataset_files=[a, b]',
+      'names 2 files that are not the parts of one MindRecord set (a does not exist)',
+    ],
     ['training.steps=3', 'write --set xinghe.training.steps=3'],
     ['optimizer=3', 'optimizer: expected a mapping, got 3'],
   ])('%s', (override, problem) => {

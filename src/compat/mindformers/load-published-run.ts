@@ -2,8 +2,10 @@
  * The run files of iFlytekSpark and of TeleChat's MindFormers release as our configuration. What has a meaning here is mapped,
  * the rest is listed with its reason (published-keys.ts), and an unknown key is an error.
  */
-import { applyOverrides, parseConfig, readConfigFile } from '../../config/index.js';
-import type { FamilyName } from '../../models/index.js';
+import { dirname } from 'node:path';
+import { applyOverrides, parseConfig, readYaml11File } from '../../config/index.js';
+import { fileStatus } from '../../formats/index.js';
+import { type FamilyName, findConfigIn } from '../../models/index.js';
 import {
   type ImportedRun,
   overlayOwnKeys,
@@ -61,7 +63,8 @@ export function isPublishedRun(value: unknown): boolean {
 export function loadPublishedRun(from: unknown, overrides: readonly string[] = []): PublishedRun {
   const source = typeof from === 'string' ? from : 'the published run';
   refuseOwnKeys(overrides, Object.keys(publishedKeys));
-  const value = applyOverrides(typeof from === 'string' ? readConfigFile(from) : from, overrides);
+  const read = typeof from === 'string' ? readYaml11File(from) : { value: from, notes: [] };
+  const value = applyOverrides(read.value, overrides);
   const ignored = sortAllKeys(value, source);
   const file = parseConfig(publishedRunSchema, value, { source });
   const section = file.model.model_config;
@@ -78,7 +81,7 @@ export function loadPublishedRun(from: unknown, overrides: readonly string[] = [
     seed: file.seed,
     device: file.context.device_target === 'GPU' ? 'cuda' : 'cpu',
     model: {
-      ...(weights === undefined ? { config: model.config } : { path: weights }),
+      ...startOf(weights, file.xinghe, model.config),
       ...(tokenizer !== undefined && { tokenizer }),
     },
     data: {
@@ -109,6 +112,7 @@ export function loadPublishedRun(from: unknown, overrides: readonly string[] = [
     resume: file.resume ?? (file.resume_training === '' ? false : file.resume_training),
     ignored: [...ignored, ...model.ignored, ...ineffectiveKeys(value, file, runtime)],
     warnings: [
+      ...read.notes,
       ...layoutWarnings(layout),
       ...training.warnings,
       ...(file.do_eval && file.eval_step_interval < 0
@@ -126,6 +130,29 @@ export function loadPublishedRun(from: unknown, overrides: readonly string[] = [
       valueAt(file.xinghe, 'model', 'config') !== undefined,
     ),
   };
+}
+
+/**
+ * Weights to start from, or the config of a new model. MindSpore's own folders hold weights alone: the run file's model_config
+ * is their config.
+ */
+function startOf(
+  weights: string | undefined,
+  own: unknown,
+  config: TrainInput['model']['config'],
+): TrainInput['model'] {
+  const ownPath = valueAt(own, 'model', 'path');
+  const path = typeof ownPath === 'string' ? ownPath : ownPath === null ? undefined : weights;
+  if (path === undefined) return valueAt(own, 'model', 'config') === undefined ? { config } : {};
+  const isNamed = valueAt(own, 'model', 'path_config') !== undefined;
+  return isNamed || holdsConfig(path) ? { path } : { path, path_config: config };
+}
+
+/** True too for what is not there: it is named when it is opened. */
+function holdsConfig(path: string): boolean {
+  const status = fileStatus(path);
+  if (status === undefined || /\.gguf$/i.test(path)) return true;
+  return findConfigIn(status.isDirectory() ? path : dirname(path)) !== undefined;
 }
 
 /** All sections, those that go by their type too. */

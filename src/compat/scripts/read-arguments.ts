@@ -3,8 +3,15 @@ import { InputError } from '../../errors/index.js';
 
 const NUMBER = /^[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?$/i;
 
-/** @throws InputError for a word that belongs to no argument, and for an argument given twice */
-export function readArguments(words: readonly string[], source: string): Record<string, unknown> {
+/**
+ * @param known names of the program's arguments: as argparse has it, the beginning of one alone stands for it
+ * @throws InputError for a word that belongs to no argument, for an argument given twice, and for the beginning of several
+ */
+export function readArguments(
+  words: readonly string[],
+  known: readonly string[],
+  source: string,
+): Record<string, unknown> {
   const values = new Map<string, unknown>();
   for (let at = 0; at < words.length; at++) {
     const word = words[at] ?? '';
@@ -13,7 +20,7 @@ export function readArguments(words: readonly string[], source: string): Record<
       throw new InputError(
         `${source}: "${word}" belongs to no argument; arguments are written --name value.`,
       );
-    const key = name.replaceAll('-', '_');
+    const key = wholeName(name.replaceAll('-', '_'), known, source);
     if (values.has(key)) throw new InputError(`${source}: --${name} is given twice.`);
     const next = words[at + 1];
     if (value !== undefined) values.set(key, plainValue(value));
@@ -24,6 +31,14 @@ export function readArguments(words: readonly string[], source: string): Record<
     }
   }
   return Object.fromEntries(values);
+}
+
+function wholeName(name: string, known: readonly string[], source: string): string {
+  if (known.includes(name)) return name;
+  const [whole, other] = known.filter((candidate) => candidate.startsWith(name));
+  if (whole !== undefined && other !== undefined)
+    throw new InputError(`${source}: --${name} could be --${whole} or --${other}; write one of them out.`);
+  return whole ?? name;
 }
 
 function isName(word: string): boolean {

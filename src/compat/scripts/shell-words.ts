@@ -3,118 +3,97 @@
  * run.
  */
 import { InputError } from '../../errors/index.js';
+import { type RawCommand, tokenizeShell, type WordPart } from './shell-tokens.js';
 
-export interface ShellScript {
-  readonly commands: readonly (readonly string[])[];
-  /** As they stand at the end. */
+export interface ShellCommand {
+  readonly words: readonly string[];
+  /** Variables as they stand for it, those set in its own line too. */
   readonly variables: ReadonlyMap<string, string>;
+  readonly line: number;
+  /** A comment cut it off from the command before, though that one's line was to go on. */
+  readonly isCutOff: boolean;
 }
 
 /** Scripts are written by hand. */
 const MAX_CHARACTERS = 1 << 20;
-const NAME = /^[A-Za-z_]\w*/;
+const ASSIGNMENT = /^[A-Za-z_]\w*=/;
+const VARIABLE = /\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:(:?)-([^{}]*))?\})/g;
 
 /**
  * The simple commands of a script, their variables filled in. What stands between if and fi is left out: published scripts give
- * defaults there. A variable that has no value stays as it is written (`$1`).
+ * defaults there. A variable that has no value stays as it is written (`$1`), unless its default stands beside it (`${N:-8}`).
  * @throws InputError naming source and line, for a quote that does not end
  */
-export function parseShell(text: string, source: string): ShellScript {
+export function parseShell(text: string, source: string): ShellCommand[] {
   if (text.length > MAX_CHARACTERS)
     throw new InputError(`${source} has ${text.length} characters; a script may have ${MAX_CHARACTERS}.`);
   const variables = new Map<string, string>();
-  const commands: string[][] = [];
+  const commands: ShellCommand[] = [];
   let depth = 0;
-  for (const words of rawCommands(text, source)) {
-    const [first] = words;
-    if (first?.text === 'if') depth += 1;
-    else if (first?.text === 'fi') depth = Math.max(0, depth - 1);
-    else if (depth === 0) readCommand(words, variables, commands);
+  for (const raw of tokenizeShell(text, source)) {
+    const first = raw.words[0]?.map((part) => part.text).join('');
+    if (first === 'if') depth += 1;
+    else if (first === 'fi') depth = Math.max(0, depth - 1);
+    else if (depth === 0) readCommand(raw, variables, commands);
   }
-  return { commands, variables };
+  return commands;
 }
 
-interface Word {
-  readonly text: string;
-  /** In single quotes: variables stay. */
-  readonly isLiteral: boolean;
-}
-
-function readCommand(words: readonly Word[], variables: Map<string, string>, commands: string[][]): void {
-  const filled = words.map(({ text, isLiteral }) => (isLiteral ? text : expand(text, variables)));
-  const rest = filled[0] === 'export' ? filled.slice(1) : filled;
-  const isAssignment = (word: string): boolean => /^[A-Za-z_]\w*=/.test(word);
-  if (rest.every(isAssignment)) {
-    for (const word of rest) {
-      const equals = word.indexOf('=');
-      variables.set(word.slice(0, equals), word.slice(equals + 1));
-    }
+function readCommand(raw: RawCommand, variables: Map<string, string>, commands: ShellCommand[]): void {
+  const words = raw.words.flatMap((word) => filledWords(word, variables));
+  const rest = words[0] === 'export' || words[0] === 'env' ? words.slice(1) : words;
+  if (words[0] === 'unset') {
+    for (const name of rest.slice(1)) variables.delete(name);
     return;
   }
-  commands.push(rest);
+  const program = rest.findIndex((word) => !ASSIGNMENT.test(word));
+  const assignments = program < 0 ? rest : rest.slice(0, program);
+  // Before a program they count for it alone.
+  const scope = program < 0 ? variables : new Map(variables);
+  for (const word of assignments) {
+    const equals = word.indexOf('=');
+    scope.set(word.slice(0, equals), word.slice(equals + 1));
+  }
+  if (program >= 0)
+    commands.push({
+      words: rest.slice(program),
+      variables: new Map(scope),
+      line: raw.line,
+      isCutOff: raw.isCutOff,
+    });
+}
+
+/** One word with its variables filled in; those outside quotes part at blanks, and are no word if empty. */
+function filledWords(parts: readonly WordPart[], variables: ReadonlyMap<string, string>): string[] {
+  const isAssigned = parts[0]?.quote === 'none' && ASSIGNMENT.test(parts[0].text);
+  const words: string[] = [];
+  let word: string | undefined;
+  for (const { text, quote } of parts) {
+    if (quote === 'single') word = (word ?? '') + text;
+    else if (quote === 'double' || isAssigned) word = (word ?? '') + expand(text, variables);
+    else {
+      // Blanks cannot stand in the text itself: they come from variables, or from a command in brackets.
+      const filled = text.startsWith('$(') ? [text] : expand(text, variables).split(/(\s+)/);
+      for (const piece of filled) {
+        if (piece === '') continue;
+        if (!/^\s+$/.test(piece)) word = (word ?? '') + piece;
+        else if (word !== undefined) {
+          words.push(word);
+          word = undefined;
+        }
+      }
+    }
+  }
+  return word === undefined ? words : [...words, word];
 }
 
 function expand(text: string, variables: ReadonlyMap<string, string>): string {
-  return text.replace(/\$(?:(\w+)|\{(\w+)\})/g, (whole, plain?: string, braced?: string) => {
-    const name = plain ?? braced ?? '';
-    return NAME.test(name) ? (variables.get(name) ?? whole) : whole;
-  });
-}
-
-/** Words up to the next end of a command; redirections and what follows a pipe are dropped. */
-function rawCommands(text: string, source: string): Word[][] {
-  const commands: Word[][] = [];
-  let words: Word[] = [];
-  let word: { text: string; isLiteral: boolean } | undefined;
-  let isPiped = false;
-  const endWord = (): void => {
-    if (word !== undefined && !isPiped) words.push(word);
-    word = undefined;
-  };
-  const endCommand = (): void => {
-    endWord();
-    if (words.length > 0) commands.push(words);
-    words = [];
-  };
-  const add = (part: string, isLiteral = false): void => {
-    word = { text: (word?.text ?? '') + part, isLiteral: isLiteral || (word?.isLiteral ?? false) };
-  };
-  for (let at = 0; at < text.length; at++) {
-    const character = text.charAt(at);
-    const next = text.charAt(at + 1);
-    if (character === '\\') {
-      // A line that goes on, with either line end; before anything else the character itself.
-      if (next === '\r' && text.charAt(at + 2) === '\n') at += 2;
-      else if (next === '\n' || next === '') at += 1;
-      else {
-        add(next);
-        at += 1;
-      }
-    } else if (character === "'" || character === '"') {
-      const end = text.indexOf(character, at + 1);
-      if (end < 0) {
-        const line = text.slice(0, at).split('\n').length;
-        throw new InputError(`${source}:${line}: the quote ${character} does not end.`);
-      }
-      add(text.slice(at + 1, end), character === "'");
-      at = end;
-    } else if (character === '#' && word === undefined) {
-      const end = text.indexOf('\n', at);
-      at = (end < 0 ? text.length : end) - 1;
-    } else if (character === '\n' || character === ';' || character === '&') {
-      // 2>&1 is a redirection, not the end of a command.
-      if (character === '&' && word?.text.endsWith('>') === true) {
-        add(character);
-        continue;
-      }
-      endCommand();
-      isPiped = false;
-    } else if (character === '|') {
-      endWord();
-      isPiped = true;
-    } else if (/\s/.test(character)) endWord();
-    else add(character);
-  }
-  endCommand();
-  return commands.map((command) => command.filter(({ text: shown }) => !/^\d?>/.test(shown)));
+  return text.replace(
+    VARIABLE,
+    (whole, plain?: string, braced?: string, colon?: string, fallback?: string) => {
+      const value = variables.get(plain ?? braced ?? '');
+      if (value === undefined || (value === '' && colon === ':')) return fallback ?? value ?? whole;
+      return value;
+    },
+  );
 }

@@ -10,6 +10,7 @@ import type { MissingValue, TrainInput } from '../imported-run.js';
 import { type KeyTree, mapped, sortKeys } from '../key-tree.js';
 import type { ArgumentRun } from './argument-run.js';
 import { deviceWarnings, filledIn, text, unfilled } from './argument-values.js';
+import { scheduleOf, schedulerName } from './scheduler-argument.js';
 
 const LAUNCH = 'one process runs; a later launcher gives ranks their numbers';
 const TOKENS = 'the tokenizer knows the marks of turns';
@@ -63,7 +64,7 @@ const schema = z.object({
   weight_decay: z.number().nonnegative().default(0),
   num_train_epochs: positive.default(1),
   gradient_accumulation_steps: positive.default(1),
-  lr_scheduler_type: z.enum(['linear', 'cosine', 'constant', 'constant_with_warmup']).default('cosine'),
+  lr_scheduler_type: schedulerName.default('cosine'),
   warmup_proportion: z.number().min(0).max(1).default(0.1),
   output_dir: text,
   seed: z.int().nonnegative().default(1234),
@@ -104,19 +105,6 @@ function deepspeedOf({ precision, zero_stage, offload }: Arguments): unknown {
   };
 }
 
-/** Without a schedule's floor or a way to be linear between the two, constant_with_warmup is constant after its warm-up. */
-function scheduleOf(args: Arguments): Pick<TrainInput['training'], 'schedule' | 'warmup_ratio'> {
-  switch (args.lr_scheduler_type) {
-    case 'linear':
-    case 'cosine':
-      return { schedule: args.lr_scheduler_type, warmup_ratio: args.warmup_proportion };
-    case 'constant_with_warmup':
-      return { schedule: 'constant', warmup_ratio: args.warmup_proportion };
-    case 'constant':
-      return { schedule: 'constant' };
-  }
-}
-
 /** @param values what the arguments say, overrides applied */
 export function readTelechatArguments(values: unknown, source: string): ArgumentRun {
   const ignored = sortKeys(values, telechatKeys, source);
@@ -151,9 +139,7 @@ export function readTelechatArguments(values: unknown, source: string): Argument
       gradient_accumulation_steps: args.gradient_accumulation_steps * args.num_gpus,
       ...deepspeed.training,
       learning_rate: args.learning_rate,
-      min_learning_rate: 0,
-      ...scheduleOf(args),
-      schedule_form: 'hf',
+      ...scheduleOf(args.lr_scheduler_type, { warmup_ratio: args.warmup_proportion }),
       adamw: 'torch',
       beta1: 0.9,
       beta2: 0.95,
@@ -169,6 +155,7 @@ export function readTelechatArguments(values: unknown, source: string): Argument
     train,
     own: args.xinghe,
     zeroStage: args.zero_stage,
+    resume: false,
     ignored,
     warnings: [...deviceWarnings(args.num_gpus), ...deepspeed.warnings],
     missing: missingOf(args),

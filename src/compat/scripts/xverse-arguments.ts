@@ -6,11 +6,13 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { parseConfig } from '../../config/index.js';
-import { loadDeepspeedConfig } from '../deepspeed/load-deepspeed-config.js';
+import { InputError } from '../../errors/index.js';
+import { type DeepspeedConfig, loadDeepspeedConfig } from '../deepspeed/load-deepspeed-config.js';
 import type { TrainInput } from '../imported-run.js';
 import { type KeyTree, mapped, sortKeys } from '../key-tree.js';
 import type { ArgumentRun } from './argument-run.js';
 import { deviceWarnings, filledIn, text, unfilled } from './argument-values.js';
+import { scheduleOf, schedulerName, type Warmup } from './scheduler-argument.js';
 
 const THREADS = 'files are read and encoded as they come';
 const METRICS = 'every step is in metrics.jsonl, and the loss is always plotted';
@@ -21,6 +23,7 @@ export const xverseKeys: KeyTree = {
   model_name_or_path: mapped,
   do_train: mapped,
   do_eval: mapped,
+  resume_from_checkpoint: mapped,
   dataset: mapped,
   eval_dataset: mapped,
   dataset_dir: mapped,
@@ -90,7 +93,7 @@ const schema = z.object({
   output_dir: text,
   per_device_train_batch_size: positive.default(8),
   gradient_accumulation_steps: positive.default(1),
-  lr_scheduler_type: z.enum(['linear', 'cosine', 'constant']).default('linear'),
+  lr_scheduler_type: schedulerName.default('linear'),
   warmup_steps: z.int().nonnegative().default(0),
   warmup_ratio: z.number().min(0).max(1).optional(),
   save_steps: positive.default(500),
@@ -106,6 +109,8 @@ const schema = z.object({
   adam_beta1: rate.default(0.9),
   adam_beta2: rate.default(0.999),
   adam_epsilon: z.number().positive().default(1e-8),
+  /** A folder, or true for the last one of the output. */
+  resume_from_checkpoint: z.union([z.boolean(), z.string().min(1)]).optional(),
   bf16: z.boolean().default(false),
   fp16: z.boolean().default(false),
   seed: z.int().nonnegative().default(42),
@@ -119,7 +124,7 @@ const schema = z.object({
   lora_target: z.string().min(1).default('q_proj,v_proj'),
   deepspeed: text,
   /** Of the deepspeed launcher. */
-  num_gpus: positive.default(1),
+  num_gpus: positive.optional(),
   xinghe: z.record(z.string(), z.unknown()).optional(),
 });
 type Arguments = z.output<typeof schema>;
@@ -141,6 +146,8 @@ export function readXverseArguments(values: unknown, source: string): ArgumentRu
     learningRate: args.learning_rate,
     precision,
   });
+  const accumulation = deepspeed.training.gradient_accumulation_steps ?? args.gradient_accumulation_steps;
+  const devices = devicesOf(args, deepspeed, accumulation, source);
   const data = fileOf(args.dataset);
   const held = fileOf(args.eval_dataset);
   const rows = {
@@ -171,11 +178,7 @@ export function readXverseArguments(values: unknown, source: string): ArgumentRu
       precision: precisionOf(args),
       max_grad_norm: args.max_grad_norm,
       learning_rate: args.learning_rate,
-      schedule: args.lr_scheduler_type,
-      schedule_form: 'hf',
-      ...(args.warmup_ratio === undefined
-        ? { warmup_steps: args.warmup_steps }
-        : { warmup_ratio: args.warmup_ratio }),
+      ...scheduleOf(args.lr_scheduler_type, warmupOf(args)),
       adamw: 'torch',
       beta1: args.adam_beta1,
       beta2: args.adam_beta2,
@@ -184,8 +187,7 @@ export function readXverseArguments(values: unknown, source: string): ArgumentRu
       recompute: args.gradient_checkpointing ? 'full' : 'none',
       micro_batch_size: args.per_device_train_batch_size,
       ...deepspeed.training,
-      gradient_accumulation_steps:
-        (deepspeed.training.gradient_accumulation_steps ?? args.gradient_accumulation_steps) * args.num_gpus,
+      gradient_accumulation_steps: accumulation * devices,
     },
     checkpoints: {
       every: args.save_steps,
@@ -197,12 +199,14 @@ export function readXverseArguments(values: unknown, source: string): ArgumentRu
     train,
     own: args.xinghe,
     zeroStage: deepspeed.zero.stage,
+    knowsDevices: deepspeed.globalBatch !== undefined,
+    resume: args.resume_from_checkpoint ?? false,
     ignored: [
       ...ignored,
       ...deepspeed.ignored.map(({ key, reason }) => ({ key: `deepspeed.${key}`, reason })),
     ],
     warnings: [
-      ...deviceWarnings(args.num_gpus),
+      ...deviceWarnings(devices),
       ...deepspeed.warnings,
       ...(wantsEvaluation && held === undefined
         ? [
@@ -222,6 +226,28 @@ export function readXverseArguments(values: unknown, source: string): ArgumentRu
         : []),
     ],
   };
+}
+
+/** @throws InputError where train_batch_size of the DeepSpeed file is not what all devices come to, as DeepSpeed */
+function devicesOf(
+  args: Arguments,
+  { globalBatch, training }: DeepspeedConfig,
+  accumulation: number,
+  source: string,
+): number {
+  if (globalBatch === undefined) return args.num_gpus ?? 1;
+  const rows = (training.micro_batch_size ?? args.per_device_train_batch_size) * accumulation;
+  const devices = globalBatch / rows;
+  if (args.num_gpus === undefined || args.num_gpus === devices) return devices;
+  throw new InputError(
+    `${source}: train_batch_size of the DeepSpeed file is ${globalBatch}, but ${args.num_gpus} devices with ${rows} rows make ` +
+      `${args.num_gpus * rows}; set one of them (--set num_gpus=N).`,
+  );
+}
+
+/** As TrainingArguments: steps above 0 count before the ratio. */
+function warmupOf({ warmup_steps: steps, warmup_ratio: ratio }: Arguments): Warmup {
+  return steps > 0 || ratio === undefined ? { warmup_steps: steps } : { warmup_ratio: ratio };
 }
 
 /** model_path is what the published script has in this place. */

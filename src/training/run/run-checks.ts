@@ -11,7 +11,8 @@ export function checkRun({ training, lora }: TrainConfig, { model }: LoadedModel
   const { recompute, warmup_steps: warmup = 0, decay_steps: decay = 0 } = training;
   const steps = training.schedule_steps ?? stepsOf(training, rows.rowCount);
   const whose = training.schedule_steps === undefined ? 'the run has' : 'its schedule has';
-  if (warmup > steps)
+  // DeepSpeed's schedulers may warm up for longer than the run: their own default is 1000 steps.
+  if (warmup > steps && training.schedule_form !== 'deepspeed')
     throw new InputError(
       `training.warmup_steps is ${warmup}, but ${whose} ${steps} steps; give at most as many.`,
     );

@@ -10,6 +10,8 @@ const modelSchema = z
   .strictObject({
     /** A model folder or weight file to start from. */
     path: z.string().min(1).optional(),
+    /** The config of these weights, where none lies beside them (MindSpore's own folders): a file, or the config itself. */
+    path_config: z.union([z.string().min(1), z.record(z.string(), z.unknown())]).optional(),
     /** Or a config for a new model, its values drawn by the seed: a file, or the config itself. */
     config: z.union([z.string().min(1), z.record(z.string(), z.unknown())]).optional(),
     /** Default: the tokenizer in the model folder. */
@@ -18,7 +20,10 @@ const modelSchema = z
     adapter: z.string().min(1).optional(),
   })
   .refine(({ path, config }) => (path === undefined) !== (config === undefined), {
-    message: 'give either path (weights to start from) or config (a new model)',
+    message: 'give either path (weights to start from; path_config is their config) or config (a new model)',
+  })
+  .refine(({ path, path_config }) => path !== undefined || path_config === undefined, {
+    message: 'path_config is the config of the weights at path, which is not given',
   });
 
 /** Rows to train or evaluate on. */

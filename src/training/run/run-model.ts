@@ -2,19 +2,27 @@
 import { publishedLayer } from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
 import { applyLora, initializeLora, type LoraLinear } from '../../lora/index.js';
-import { type LoadedModel, loadArchitecture, loadModel, parseArchitecture } from '../../models/index.js';
+import {
+  type Architecture,
+  type LoadedModel,
+  loadArchitecture,
+  loadModel,
+  parseArchitecture,
+} from '../../models/index.js';
 import { initializeModule, namedLinears } from '../../nn/index.js';
 import { RandomGenerator, scope, selectDevice } from '../../tensor/index.js';
 import { computeDType } from '../step/precision.js';
 import type { TrainConfig } from './run-config.js';
 
 export function createRunModel({ model: source, seed, device, training }: TrainConfig): LoadedModel {
-  const { path, config } = source;
+  const { path, path_config: ofPath, config } = source;
   const dtype = training.precision === undefined ? undefined : computeDType(training.precision);
   const selected = selectDevice(device);
-  if (path !== undefined) return loadModel(path, { dtype, device: selected });
-  const architecture =
-    typeof config === 'string' ? loadArchitecture(config) : parseArchitecture(config, 'model.config');
+  if (path !== undefined) {
+    const given = ofPath === undefined ? undefined : configuredArchitecture(ofPath, 'model.path_config');
+    return loadModel(path, { dtype, device: selected, architecture: given });
+  }
+  const architecture = configuredArchitecture(config ?? {}, 'model.config');
   const model = architecture.createModel();
   withGenerator(seed, (generator) =>
     initializeModule(model, {
@@ -25,6 +33,13 @@ export function createRunModel({ model: source, seed, device, training }: TrainC
     }),
   );
   return { model, architecture };
+}
+
+function configuredArchitecture(
+  config: NonNullable<TrainConfig['model']['config']>,
+  source: string,
+): Architecture {
+  return typeof config === 'string' ? loadArchitecture(config) : parseArchitecture(config, source);
 }
 
 /** @throws InputError for a target module that no linear layer has in its published name */

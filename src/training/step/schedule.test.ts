@@ -58,3 +58,58 @@ test('the settings of a run as a schedule', () => {
     decaySteps: 7,
   });
 });
+
+/** By the classes of DeepSpeed 0.19 (runtime/lr_schedules.py): the rates of eleven steps. */
+test.each<[string, Partial<Schedule>, number[]]>([
+  [
+    'WarmupLR',
+    { kind: 'constant', warmupForm: 'log', warmupSteps: 4 },
+    [0, 0, 0.5, 0.792481250361, 1, 1, 1, 1, 1, 1, 1],
+  ],
+  [
+    'WarmupLR linear 0.2 to 2',
+    { kind: 'constant', learningRate: 2, warmupLearningRate: 0.2, warmupSteps: 4 },
+    [0.2, 0.2, 0.65, 1.1, 1.55, 2, 2, 2, 2, 2, 2],
+  ],
+  [
+    'WarmupLR longer than the run',
+    { kind: 'constant', warmupForm: 'log', warmupSteps: 1000 },
+    [
+      0, 0, 0.100343331888, 0.15904041824, 0.200686663776, 0.232990001445, 0.259383750128, 0.281699346671,
+      0.301029995664, 0.31808083648, 0.333333333333,
+    ],
+  ],
+  [
+    'WarmupDecayLR',
+    { kind: 'linear', learningRate: 0.001, warmupForm: 'log', warmupSteps: 3, totalSteps: 8 },
+    [0, 0, 0.000630929753571, 0.001, 0.001, 0.0008, 0.0006, 0.0004, 0.0002, 0, 0],
+  ],
+  [
+    'WarmupDecayLR, one step of warm-up',
+    { kind: 'linear', learningRate: 0.5, warmupSteps: 1, totalSteps: 8 },
+    [0, 0, 0.25, 0.5, 0.416666666667, 0.333333333333, 0.25, 0.166666666667, 0.0833333333333, 0, 0],
+  ],
+  [
+    'WarmupCosineLR, ratios 0.1 and 0.2',
+    {
+      learningRate: 0.5,
+      minLearningRate: 0.1,
+      warmupForm: 'log',
+      warmupLearningRate: 0.05,
+      warmupSteps: 3,
+      totalSteps: 9,
+    },
+    [0, 0.05, 0.333918389107, 0.5, 0.473205080757, 0.4, 0.3, 0.2, 0.126794919243, 0.1, 0.1],
+  ],
+  [
+    'WarmupCosineLR linear',
+    { learningRate: 0.5, minLearningRate: 5e-5, warmupSteps: 3, totalSteps: 9 },
+    [
+      0, 0, 0.166666666667, 0.333333333333, 0.466509700311, 0.3750125, 0.250025, 0.1250375, 0.033540299689,
+      5e-5, 5e-5,
+    ],
+  ],
+])('DeepSpeed: %s', (_, changes, expected) => {
+  const own: Schedule = { ...schedule, minLearningRate: 0, form: 'deepspeed', ...changes };
+  for (const [step, rate] of expected.entries()) expect(learningRateAt(step, own)).toBeCloseTo(rate, 10);
+});

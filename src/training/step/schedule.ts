@@ -1,4 +1,4 @@
-/** Learning rate by step: linear warm-up, then a curve down to the minimum, or none. */
+/** Learning rate by step: a warm-up, then a curve down to the minimum, or none. */
 import type { TrainingSettings } from './training-settings.js';
 
 export interface Schedule {
@@ -19,8 +19,14 @@ export interface Schedule {
   /**
    * - hf: warm-up lr * s / w for s < w (transformers' get_cosine_schedule_with_warmup)
    * - spark: the same with w at least 1, so that step 0 always has rate 0 (MindFormers' CosineWithWarmUpLR)
+   * - deepspeed: w at least 2, and the rate of step s is the one that the others have for s - 1; step 0 has the first again,
+   *   the cosine 0, and its fall is not late (runtime/lr_schedules.py: WarmupLR, WarmupDecayLR, WarmupCosineLR)
    */
-  readonly form: 'hf' | 'spark';
+  readonly form: 'hf' | 'spark' | 'deepspeed';
+  /** log: log(s + 1) / log(w) in place of s / w. Default linear. */
+  readonly warmupForm?: 'linear' | 'log' | undefined;
+  /** Rate that the warm-up begins with. Default 0. */
+  readonly warmupLearningRate?: number | undefined;
 }
 
 /** @param runSteps optimiser steps of the run */
@@ -34,22 +40,45 @@ export function scheduleOf(settings: TrainingSettings, runSteps: number): Schedu
     totalSteps,
     decaySteps: settings.decay_steps,
     form: settings.schedule_form,
+    warmupForm: settings.warmup_form,
+    warmupLearningRate: settings.warmup_learning_rate,
   };
+}
+
+function warmupOf({ form, warmupSteps }: Schedule): number {
+  switch (form) {
+    case 'hf':
+      return warmupSteps;
+    case 'spark':
+      return Math.max(1, warmupSteps);
+    case 'deepspeed':
+      return Math.max(2, warmupSteps);
+  }
 }
 
 /** @param step updates made before this one: a step that was left out does not count */
 export function learningRateAt(step: number, schedule: Schedule): number {
   const { kind, learningRate, minLearningRate = 0, warmupSteps, totalSteps, form } = schedule;
-  const steps = Math.max(1, totalSteps - warmupSteps);
-  const warmup = form === 'spark' ? Math.max(1, warmupSteps) : warmupSteps;
-  if (step < warmup) return (learningRate * step) / warmup;
-  const progress = Math.min(1, (step - warmupSteps) / steps);
+  const warmup = warmupOf(schedule);
+  // DeepSpeed's own warm-up is never shorter than its least, its fall neither.
+  const past = form === 'deepspeed' ? warmup : warmupSteps;
+  const steps = Math.max(1, totalSteps - past);
+  const at = form === 'deepspeed' ? Math.max(0, step - 1) : step;
+  if (form === 'deepspeed' && kind === 'cosine' && step === 0) return 0;
+  if (at < warmup) {
+    const start = schedule.warmupLearningRate ?? 0;
+    const isLog = schedule.warmupForm === 'log' && warmup > 1;
+    return start === 0 && !isLog
+      ? (learningRate * at) / warmup
+      : start + (learningRate - start) * (isLog ? Math.log(at + 1) / Math.log(warmup) : at / warmup);
+  }
+  const progress = Math.min(1, (at - past) / steps);
   const fall = learningRate - minLearningRate;
   switch (kind) {
     case 'cosine': {
       // The spark form counts from its longer warm-up.
-      const past = Math.min(1, (step - warmup) / steps);
-      return minLearningRate + fall * 0.5 * (1 + Math.cos(Math.PI * past));
+      const turned = Math.min(1, (step - warmup) / steps);
+      return minLearningRate + fall * 0.5 * (1 + Math.cos(Math.PI * turned));
     }
     case 'linear':
       return minLearningRate + fall * (1 - progress);
@@ -57,7 +86,7 @@ export function learningRateAt(step: number, schedule: Schedule): number {
       return learningRate;
     case 'wsd': {
       const decay = Math.max(1, schedule.decaySteps ?? Math.ceil(totalSteps / 10));
-      const into = Math.min(1, Math.max(0, step - (totalSteps - decay)) / decay);
+      const into = Math.min(1, Math.max(0, at - (totalSteps - decay)) / decay);
       return minLearningRate + fall * (1 - into);
     }
   }

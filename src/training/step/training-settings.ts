@@ -33,8 +33,12 @@ export const trainingSchema = z
     warmup_steps: natural.optional(),
     warmup_ratio: z.number().min(0).max(1).optional(),
     schedule: z.enum(['cosine', 'linear', 'constant', 'wsd']).default('cosine'),
-    /** spark: the warm-up has at least one step, so that step 0 has rate 0. */
-    schedule_form: z.enum(['hf', 'spark']).default('hf'),
+    /** spark: the warm-up has at least one step, so that step 0 has rate 0. deepspeed: one step late, as its schedulers. */
+    schedule_form: z.enum(['hf', 'spark', 'deepspeed']).default('hf'),
+    /** linear, or by the logarithm of the step, as DeepSpeed's schedulers do unless they are told. */
+    warmup_form: z.enum(['linear', 'log']).default('linear'),
+    /** Rate that the warm-up begins with. */
+    warmup_learning_rate: z.number().nonnegative().default(0),
     /** Of wsd: steps of the decay at the end. Default: a tenth of all. */
     decay_steps: positive.optional(),
     /** uncorrected: without the correction of the moments' bias (MindFormers' FP32StateAdamWeightDecay). */
