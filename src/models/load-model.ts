@@ -24,7 +24,10 @@ export interface LoadedModel {
  * @param path a folder (config beside the weights) or a weight file
  * @throws InputError for a missing path, and as the config and the weights demand
  */
-export function loadModel(path: string, { configPath, architecture: given, ...options }: LoadModelOptions = {}): LoadedModel {
+export function loadModel(
+  path: string,
+  { configPath, architecture: given, ...options }: LoadModelOptions = {},
+): LoadedModel {
   const architecture = given ?? loadModelArchitecture(path, configPath);
   const model = architecture.createModel();
   loadWeights(model, architecture.tables, path, options);

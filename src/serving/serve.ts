@@ -22,7 +22,7 @@ import { ReplaceableAdapters } from './replaceable-adapters.js';
 import { responsesRoutes } from './responses/index.js';
 import { type LoadServedModelOptions, loadServedModel, type ServedModel } from './served-model.js';
 import { telechatRoutes } from './telechat/index.js';
-import { TextDesk } from './texts/index.js';
+import { TokenizerService } from './texts/index.js';
 
 export interface ServeOptions {
   /** Of Xinghe. */
@@ -52,9 +52,9 @@ export class ModelServer {
   readonly model: ServedModel;
   readonly engine: EngineProcess;
   readonly http: HttpService;
-  readonly #texts: TextDesk;
+  readonly #texts: TokenizerService;
 
-  private constructor(model: ServedModel, engine: EngineProcess, http: HttpService, texts: TextDesk) {
+  private constructor(model: ServedModel, engine: EngineProcess, http: HttpService, texts: TokenizerService) {
     this.model = model;
     this.engine = engine;
     this.http = http;
@@ -92,7 +92,7 @@ export class ModelServer {
         engine: replaceable,
         cacheConfig: { cache_dtype: settings.kvDType ?? 'auto' },
       });
-      const texts = new TextDesk(model, { ...options.model, id: model.id });
+      const texts = new TokenizerService(model, { ...options.model, id: model.id });
       const routes = withOpenApi(
         [
           ...apiRoutes({ model, engine: replaceable, texts }, metrics, options),
@@ -123,7 +123,7 @@ export class ModelServer {
 interface ServedParts {
   readonly model: ServedModel;
   readonly engine: EngineService;
-  readonly texts: TextDesk;
+  readonly texts: TokenizerService;
 }
 
 function apiRoutes(

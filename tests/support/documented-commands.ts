@@ -56,6 +56,8 @@ export const CANNOT_RUN: readonly (readonly [beginning: string, reason: string])
   ['bin/xinghe train --config xverse.sh', 'needs published 13B weights and a published script'],
   ['bin/xinghe train --config recipes/spark-sft.yaml', 'needs published 13B weights'],
   ['bin/xinghe generate --model weights/spark-13b', 'needs published 13B weights'],
+  ['nohup bin/xinghe train --config run.yaml', 'a run in the background, of a configuration of the reader'],
+  ['setsid bin/xinghe train --config run.yaml', 'a run in the background, of a configuration of the reader'],
   ['lm_eval ', 'needs the Python package; serving-clients.test.ts runs it where it is'],
   ['npm run setup', 'development.md: the build with sanitizers takes many minutes'],
   ['LIBTORCH_PATH=$(node', 'part of the build with sanitizers'],

@@ -113,7 +113,7 @@ describe.each(folders)('%s', (folder) => {
         expect(again?.vector).toEqual(alone?.vector);
         // The cache has keys and values, and no hidden states.
         expect(again?.cached).toBe(pooling === 'last' ? 32 : 0);
-    });
+      });
     },
   );
 

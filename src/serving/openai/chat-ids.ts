@@ -6,7 +6,7 @@ import { badRequest, JsonMeter } from '../http/index.js';
 import type { ApiMessage, ChatPromptFields } from './chat-schema.js';
 import type { OpenAiContext } from './context.js';
 import { checkTextLength } from './context-length.js';
-import type { TemplateCaller } from './template-desk.js';
+import type { TemplateCaller } from './template-queue.js';
 import { assistantText, type ToolMode, toolInstructions, toolResultText } from './tool-prompt.js';
 
 /** @throws HttpError 400 for a conversation that cannot be rendered or is too long, 422 for a failing template */

@@ -3,17 +3,17 @@ import type { Pooling } from '../../generation/index.js';
 import { type EngineService, EngineUnavailableError } from '../engine-service.js';
 import { HttpError, type RouteRequest } from '../http/index.js';
 import type { ServedModel } from '../served-model.js';
-import type { TextDesk } from '../texts/index.js';
-import type { TemplateDesk } from './template-desk.js';
+import type { TokenizerService } from '../texts/index.js';
+import type { TemplateQueue } from './template-queue.js';
 import type { TokenTexts } from './token-texts.js';
 
 export interface OpenAiContext {
   readonly model: ServedModel;
   readonly engine: EngineService;
   readonly tokens: TokenTexts;
-  readonly texts: TextDesk;
+  readonly texts: TokenizerService;
   /** Renders Jinja templates; undefined: none is ever used. */
-  readonly templates: TemplateDesk | undefined;
+  readonly templates: TemplateQueue | undefined;
   /** The template that takes the place of the family's own format. Default: none. */
   readonly chatTemplate: string | undefined;
   /** Whether a request may bring a template of its own. */

@@ -4,7 +4,7 @@ import { DEFAULT_MAX_SEQUENCES, type Pooling } from '../../generation/index.js';
 import type { EngineService } from '../engine-service.js';
 import type { Route } from '../http/index.js';
 import type { ServedModel } from '../served-model.js';
-import { TextDesk } from '../texts/index.js';
+import { TokenizerService } from '../texts/index.js';
 import { adapterRoutes } from './adapters.js';
 import { chatCompletionsRoute } from './chat-completions.js';
 import { completionsRoute } from './completions.js';
@@ -12,7 +12,7 @@ import type { OpenAiContext } from './context.js';
 import { embeddingsRoute } from './embeddings.js';
 import { modelRoutes } from './models.js';
 import { propsRoute } from './props.js';
-import { TemplateDesk } from './template-desk.js';
+import { TemplateQueue } from './template-queue.js';
 import { TokenTexts } from './token-texts.js';
 import { tokenizeRoutes } from './tokenize.js';
 
@@ -27,7 +27,7 @@ export interface OpenAiRoutesOptions {
   readonly model: ServedModel;
   readonly engine: EngineService;
   /** Tokenizes long texts. Default: at once, on this thread. */
-  readonly texts?: TextDesk | undefined;
+  readonly texts?: TokenizerService | undefined;
   /** A Jinja template that takes the place of the family's own chat format. Default: the family's own. */
   readonly chatTemplate?: string | undefined;
   /** Requests may bring templates of their own. Default false: a template is a program. */
@@ -53,7 +53,7 @@ export function createOpenAiContext(options: OpenAiRoutesOptions): OpenAiContext
   const {
     model,
     engine,
-    texts = new TextDesk(model),
+    texts = new TokenizerService(model),
     chatTemplate,
     allowChatTemplate = false,
     maxSequences = DEFAULT_MAX_SEQUENCES,
@@ -68,7 +68,7 @@ export function createOpenAiContext(options: OpenAiRoutesOptions): OpenAiContext
     engine,
     texts,
     tokens: new TokenTexts(model.tokenizer),
-    templates: needsTemplates ? new TemplateDesk() : undefined,
+    templates: needsTemplates ? new TemplateQueue() : undefined,
     chatTemplate,
     allowChatTemplate,
     maxSequences,

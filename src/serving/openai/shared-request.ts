@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { BeamParameters, GrammarSpec, SamplingParameters, TextRequest } from '../../generation/index.js';
 import { badRequest } from '../http/index.js';
 import type { ServedModel } from '../served-model.js';
-import type { TextDesk } from '../texts/index.js';
+import type { TokenizerService } from '../texts/index.js';
 import type { Caller, OpenAiContext } from './context.js';
 import type { SharedFields } from './fields.js';
 import { grammarOf } from './grammar.js';
@@ -82,7 +82,7 @@ export function cacheSalt(
 /** Each alone and behind a space. */
 async function encodedWords(
   words: readonly string[] | undefined,
-  texts: TextDesk,
+  texts: TokenizerService,
 ): Promise<(readonly number[])[] | undefined> {
   if (words === undefined) return undefined;
   const encoded: (readonly number[])[] = [];

@@ -10,7 +10,7 @@ import { checkTextLength } from './context-length.js';
 import { optional } from './fields.js';
 import { parseBody } from './parse-body.js';
 import { checkTokenIds } from './shared-request.js';
-import type { TemplateCaller } from './template-desk.js';
+import type { TemplateCaller } from './template-queue.js';
 import { toolMode } from './tool-prompt.js';
 
 const commonShape = {

@@ -9,7 +9,7 @@ import { promptLimit } from '../../models/index.js';
 import type { EngineService } from '../engine-service.js';
 import type { Route, RouteDocs, RouteRequest } from '../http/index.js';
 import type { ServedModel } from '../served-model.js';
-import { TextDesk } from '../texts/index.js';
+import { TokenizerService } from '../texts/index.js';
 import { dialogError, dialogErrorBody, dialogErrorSchema } from './dialog-error.js';
 import { type DialogRequest, dialogSchema, parseDialogRequest } from './dialog-request.js';
 
@@ -19,7 +19,7 @@ export interface TelechatOptions {
   /** Keys share cached prefixes. Default false. */
   readonly sharePrefixes?: boolean | undefined;
   /** Default: everything is tokenized at once. */
-  readonly texts?: TextDesk | undefined;
+  readonly texts?: TokenizerService | undefined;
 }
 
 /** Kept free for the answer where the client does not say how long it may be. */
@@ -102,7 +102,7 @@ async function* answerTexts(
 /** The oldest turns are left out where the dialog is too long, as published. @throws HttpError */
 export async function textRequest(
   dialog: DialogRequest,
-  { model, engine, texts = new TextDesk(model) }: TelechatOptions,
+  { model, engine, texts = new TokenizerService(model) }: TelechatOptions,
   signal?: AbortSignal,
 ): Promise<TextRequest> {
   const { maxNewTokens, sampling } = dialog;

@@ -1,1 +1,1 @@
-export { TextDesk } from './text-desk.js';
+export { TokenizerService } from './tokenizer-service.js';

@@ -5,7 +5,7 @@
 import { HttpError } from '../http/index.js';
 import { TemplateRenderer, type TemplateRendererOptions } from './chat-template.js';
 
-export interface TemplateDeskOptions extends TemplateRendererOptions {
+export interface TemplateQueueOptions extends TemplateRendererOptions {
   /** Templates of one key that may wait. Default 8. */
   readonly maxWaitingPerKey?: number;
   /** Of all keys together. Default 64. */
@@ -25,7 +25,7 @@ export interface TemplateCaller {
   readonly signal?: AbortSignal | undefined;
 }
 
-export class TemplateDesk {
+export class TemplateQueue {
   readonly #own: TemplateRenderer;
   readonly #callers: TemplateRenderer;
   readonly #maxPerKey: number;
@@ -34,7 +34,7 @@ export class TemplateDesk {
   readonly #queues = new Map<string, Waiting[]>();
   #isBusy = false;
 
-  constructor({ maxWaitingPerKey = 8, maxWaiting = 64, ...options }: TemplateDeskOptions = {}) {
+  constructor({ maxWaitingPerKey = 8, maxWaiting = 64, ...options }: TemplateQueueOptions = {}) {
     this.#own = new TemplateRenderer(options);
     this.#callers = new TemplateRenderer(options);
     this.#maxPerKey = maxWaitingPerKey;

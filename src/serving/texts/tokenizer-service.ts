@@ -20,7 +20,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-export class TextDesk {
+export class TokenizerService {
   readonly #model: ServedModel;
   readonly #load: LoadServedModelOptions | undefined;
   readonly #waiting: Waiting[] = [];

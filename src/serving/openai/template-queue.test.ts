@@ -1,8 +1,8 @@
 import { afterAll, expect, test } from 'vitest';
-import { TemplateDesk } from './template-desk.js';
+import { TemplateQueue } from './template-queue.js';
 
 const endless = '{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}';
-const desk = new TemplateDesk({ timeout: 400, maxWaitingPerKey: 3, maxWaiting: 5 });
+const desk = new TemplateQueue({ timeout: 400, maxWaitingPerKey: 3, maxWaiting: 5 });
 afterAll(() => desk.close());
 
 test("endless templates of a caller hold up neither the operator's nor another key for longer than one", async () => {
