@@ -168,7 +168,7 @@ describe('devices of a launch line', () => {
   const program = 'src/train_bash.py --stage sft --model_name_or_path m --dataset a.json';
   const devices = (launcher: string): [number | undefined, string[]] => {
     const { train, warnings } = readScript(`${launcher} ${program}`, 'x.sh');
-    const { gradient_accumulation_steps: accumulation } = Object(train['training']);
+    const { gradient_accumulation_steps: accumulation } = Object(train.training);
     return [accumulation, warnings.filter((text) => text.includes('this run counts one'))];
   };
 
@@ -218,10 +218,8 @@ describe('devices of a launch line', () => {
     writeFileSync(join(folder, 'hosts'), '# two\na slots=8\n\nb slots=4\n');
     const count = (options: string): unknown =>
       Object(
-        readScript(`deepspeed --hostfile hosts ${options} ${program}`, join(folder, 'x.sh')).train[
-          'training'
-        ],
-      )['gradient_accumulation_steps'];
+        readScript(`deepspeed --hostfile hosts ${options} ${program}`, join(folder, 'x.sh')).train.training,
+      ).gradient_accumulation_steps;
     expect(['', '--exclude b:0', '--include a', '--num_nodes 1', '--num_gpus 2'].map(count)).toEqual([
       12, 11, 8, 8, 4,
     ]);

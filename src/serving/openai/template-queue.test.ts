@@ -2,23 +2,23 @@ import { afterAll, expect, test } from 'vitest';
 import { TemplateQueue } from './template-queue.js';
 
 const endless = '{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}';
-const desk = new TemplateQueue({ timeout: 400, maxWaitingPerKey: 3, maxWaiting: 5 });
-afterAll(() => desk.close());
+const queue = new TemplateQueue({ timeout: 400, maxWaitingPerKey: 3, maxWaiting: 5 });
+afterAll(() => queue.close());
 
 test("endless templates of a caller hold up neither the operator's nor another key for longer than one", async () => {
-  await desk.renderOwn('warm', {});
-  await desk.renderCallers('warm', {}, { keyName: 'a' });
+  await queue.renderOwn('warm', {});
+  await queue.renderCallers('warm', {}, { keyName: 'a' });
   const order: string[] = [];
   const loops = Array.from({ length: 4 }, (_, index) =>
-    desk
+    queue
       .renderCallers(endless, {}, { keyName: 'a' })
       .catch(({ status }) => order.push(`a${index} ${status}`)),
   );
-  const refused = desk.renderCallers(endless, {}, { keyName: 'a' });
+  const refused = queue.renderCallers(endless, {}, { keyName: 'a' });
   await expect(refused).rejects.toMatchObject({ status: 429, retryAfter: 2 });
-  const other = desk.renderCallers('b {{ x }}', { x: 1 }, { keyName: 'b' }).then((text) => order.push(text));
+  const other = queue.renderCallers('b {{ x }}', { x: 1 }, { keyName: 'b' }).then((text) => order.push(text));
   const started = performance.now();
-  expect(await desk.renderOwn('own {{ x }}', { x: 2 })).toBe('own 2');
+  expect(await queue.renderOwn('own {{ x }}', { x: 2 })).toBe('own 2');
   expect(performance.now() - started).toBeLessThan(350);
   await Promise.all([...loops, other]);
   // One of them was running, one more had its turn.
@@ -28,13 +28,13 @@ test("endless templates of a caller hold up neither the operator's nor another k
 
 test('all keys together have a limit, and who is gone does not run', async () => {
   const controller = new AbortController();
-  const gone = desk.renderCallers(endless, {}, { keyName: 'z', signal: controller.signal });
-  const aborted = desk.renderCallers(endless, {}, { keyName: 'y', signal: controller.signal });
+  const gone = queue.renderCallers(endless, {}, { keyName: 'z', signal: controller.signal });
+  const aborted = queue.renderCallers(endless, {}, { keyName: 'y', signal: controller.signal });
   controller.abort(new Error('gone'));
   await expect(aborted).rejects.toThrow('gone');
   await expect(gone).rejects.toMatchObject({ status: 422 });
   const many = Array.from({ length: 7 }, (_, index) =>
-    desk.renderCallers('x', {}, { keyName: `key-${index}` }).then(
+    queue.renderCallers('x', {}, { keyName: `key-${index}` }).then(
       () => 200,
       ({ status }) => status,
     ),
