@@ -80,7 +80,7 @@ out["failures"] = [
     failure(lambda: client.chat.completions.create(**{**ask, "temperature": -1})),
     failure(lambda: client.chat.completions.create(**{**ask, "max_tokens": 5000})),
     failure(lambda: client.chat.completions.create(**ask, response_format={"type": "json_schema", "json_schema": {
-        "name": "x", "schema": {"type": "object", "unevaluatedProperties": False}}})),
+        "name": "x", "schema": {"type": "array", "contains": {"type": "integer"}}}})),
 ]
 print(json.dumps(out))
 `;
