@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -118,6 +118,8 @@ test('MindRecord under the name that was asked for', async () => {
 describe('usage', () => {
   const weights = join(folder, 'weights.json');
   writeFileSync(weights, '{"nowhere.jsonl": 1}');
+  const emptyFolder = join(folder, 'empty');
+  mkdirSync(emptyFolder);
 
   test.each<[string, string[], RegExp]>([
     [
@@ -135,7 +137,7 @@ describe('usage', () => {
     ['inspect of nothing', ['data', 'inspect', join(folder, 'none')], /none does not exist/],
     [
       'inspect of a folder',
-      ['data', 'inspect', folder],
+      ['data', 'inspect', emptyFolder],
       /has no index\.json; make one with xinghe data prepare/,
     ],
     ['row and step', ['data', 'inspect', folder, '--row', '1', '--step', '1'], /--row or --step, not both/],
