@@ -53,7 +53,7 @@ describe('readKeyFile', () => {
   });
 
   it('refuses a file that is not there, and one without keys', () => {
-    expect(() => readKeyFile(join(folder, 'absent'))).toThrow(/cannot be read: ENOENT/);
+    expect(() => readKeyFile(join(folder, 'absent'))).toThrow(/cannot be read: no such file or folder/);
     writeFileSync(join(folder, 'empty'), '# none\n');
     expect(() => readKeyFile(join(folder, 'empty'))).toThrow(/holds no key/);
   });

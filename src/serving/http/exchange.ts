@@ -30,7 +30,7 @@ export const drainingNames: ReadonlySet<string> = new Set(['/health/live', '/met
 /** Objects, lists and keys of a body: so many take some 20 ms to build and to check. */
 const MAX_JSON_PARTS = 32_768;
 /** Numbers, texts and the like; a body of 4 MB holds 700,000 token ids. */
-const MAX_JSON_VALUES = 1_000_000;
+const MAX_JSON_VALUES = 500_000;
 
 export class Exchange {
   readonly requestId: string;

@@ -23,7 +23,7 @@ const textSchema = z.object({ ...commonShape, prompt: z.string() });
 const chatSchema = z.object({ ...commonShape, ...chatPromptShape });
 const detokenizeSchema = z.object({
   model: commonShape.model,
-  tokens: idList({ max: 1_000_000 }),
+  tokens: idList({ max: 500_000 }),
   skip_special_tokens: optional(z.boolean()),
 });
 
