@@ -73,7 +73,9 @@ describe('metricsFile', () => {
   });
 
   it('refuses a place that cannot be written', () => {
-    expect(() => metricsFile(join(folder, 'absent', 'metrics.jsonl'))).toThrow(/cannot be written: no such file or folder/);
+    expect(() => metricsFile(join(folder, 'absent', 'metrics.jsonl'))).toThrow(
+      /cannot be written: no such file or folder/,
+    );
   });
 
   it('goes on with one warning on a full disk, whole lines only', async (context) => {
