@@ -4,85 +4,57 @@
  */
 
 import { InputError, messageOf } from '../errors/index.js';
-import type { EngineStats, TextEvent, TextRequest } from '../generation/index.js';
+import type { TextEvent, TextRequest } from '../generation/index.js';
 import { log } from '../log/index.js';
-import type { AdapterInfo, EngineService, EngineState } from './engine-service.js';
+import type { AdapterInfo } from './engine-service.js';
+import { EngineWrapper } from './engine-wrapper.js';
 
 /** Between a name and the number of its replacement; no name that a caller can give has it. */
 const MARK = '\u0000';
 
-export class ReplaceableAdapters implements EngineService {
-  readonly #engine: EngineService;
+export class ReplaceableAdapters extends EngineWrapper {
   /** Public names whose adapter was replaced, and what the engine calls the newest. */
   readonly #current = new Map<string, string>();
   #replacements = 0;
 
-  constructor(engine: EngineService) {
-    this.#engine = engine;
-  }
-
-  get state(): EngineState {
-    return this.#engine.state;
-  }
-
-  get isResponsive(): boolean {
-    return this.#engine.isResponsive;
-  }
-
-  get stats(): EngineStats {
-    return this.#engine.stats;
-  }
-
-  get maxModelLength(): number {
-    return this.#engine.maxModelLength;
-  }
-
   /** Under their public names, each once. */
-  get adapters(): readonly AdapterInfo[] {
-    return this.#engine.adapters.flatMap(({ name, path }) => {
+  override get adapters(): readonly AdapterInfo[] {
+    return this.inner.adapters.flatMap(({ name, path }) => {
       const publicName = publicNameOf(name);
       return this.#ownName(publicName) === name ? [{ name: publicName, path }] : [];
     });
   }
 
-  generate(request: TextRequest, signal?: AbortSignal): AsyncIterable<TextEvent> {
+  override generate(request: TextRequest, signal?: AbortSignal): AsyncIterable<TextEvent> {
     const { adapter } = request;
-    if (adapter === undefined) return this.#engine.generate(request, signal);
-    return this.#engine.generate({ ...request, adapter: this.#ownName(adapter) }, signal);
-  }
-
-  async loadAdapter(adapter: AdapterInfo): Promise<void> {
-    await this.#engine.loadAdapter(adapter);
+    if (adapter === undefined) return this.inner.generate(request, signal);
+    return this.inner.generate({ ...request, adapter: this.#ownName(adapter) }, signal);
   }
 
   /** In place of the one of this name, if there is one. @throws InputError; the old one then stays */
-  async replaceAdapter(adapter: AdapterInfo): Promise<void> {
+  override async replaceAdapter(adapter: AdapterInfo): Promise<void> {
     const { name, path } = adapter;
     if (!this.adapters.some((other) => other.name === name)) return await this.loadAdapter(adapter);
     this.#replacements += 1;
     const fresh = `${name}${MARK}${this.#replacements}`;
-    await this.#engine.loadAdapter({ name: fresh, path });
+    await this.inner.loadAdapter({ name: fresh, path });
     const old = this.#ownName(name);
-    if (!this.#engine.adapters.some((other) => other.name === old)) {
-      await this.#engine.unloadAdapter(fresh);
+    if (!this.inner.adapters.some((other) => other.name === old)) {
+      await this.inner.unloadAdapter(fresh);
       throw new InputError(`The adapter "${name}" was unloaded while its new weights were loading.`);
     }
     this.#current.set(name, fresh);
     // Its requests may go on for minutes; nobody waits for them.
-    this.#engine
+    this.inner
       .unloadAdapter(old)
       .catch((error: unknown) =>
         log(`adapter ${name}: its old weights could not be let go: ${messageOf(error)}`),
       );
   }
 
-  async unloadAdapter(name: string): Promise<void> {
-    await this.#engine.unloadAdapter(this.#ownName(name));
+  override async unloadAdapter(name: string): Promise<void> {
+    await this.inner.unloadAdapter(this.#ownName(name));
     this.#current.delete(name);
-  }
-
-  async close(): Promise<void> {
-    await this.#engine.close();
   }
 
   #ownName(publicName: string): string {

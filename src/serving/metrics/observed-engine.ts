@@ -1,60 +1,23 @@
 /** An engine whose sequences are watched; whoever calls it need not know. */
 import { InputError } from '../../errors/index.js';
-import type { EngineStats, SequenceEnd, TextEvent, TextRequest } from '../../generation/index.js';
-import type { AdapterInfo, EngineService, EngineState } from '../engine-service.js';
+import type { SequenceEnd, TextEvent, TextRequest } from '../../generation/index.js';
+import type { EngineService } from '../engine-service.js';
+import { EngineWrapper } from '../engine-wrapper.js';
 import type { ObservedReason, RequestObserver } from './request-observer.js';
 
-export class ObservedEngine implements EngineService {
-  readonly #engine: EngineService;
+export class ObservedEngine extends EngineWrapper {
   readonly #observe: () => RequestObserver;
 
   /** @param observe called for every sequence that the engine takes */
   constructor(engine: EngineService, observe: () => RequestObserver) {
-    this.#engine = engine;
+    super(engine);
     this.#observe = observe;
   }
 
-  get state(): EngineState {
-    return this.#engine.state;
-  }
-
-  get isResponsive(): boolean {
-    return this.#engine.isResponsive;
-  }
-
-  get stats(): EngineStats {
-    return this.#engine.stats;
-  }
-
-  get maxModelLength(): number {
-    return this.#engine.maxModelLength;
-  }
-
-  get adapters(): readonly AdapterInfo[] {
-    return this.#engine.adapters;
-  }
-
-  generate(request: TextRequest, signal?: AbortSignal): AsyncIterable<TextEvent> {
+  override generate(request: TextRequest, signal?: AbortSignal): AsyncIterable<TextEvent> {
     // Refused requests are seen in the HTTP metrics; here count those that the engine took.
-    const events = this.#engine.generate(request, signal);
+    const events = this.inner.generate(request, signal);
     return new ObservedEvents(events, request, signal, this.#observe());
-  }
-
-  loadAdapter(adapter: AdapterInfo): Promise<void> {
-    return this.#engine.loadAdapter(adapter);
-  }
-
-  unloadAdapter(name: string): Promise<void> {
-    return this.#engine.unloadAdapter(name);
-  }
-
-  async replaceAdapter(adapter: AdapterInfo): Promise<void> {
-    if (this.#engine.replaceAdapter === undefined) throw new Error('this engine cannot replace adapters');
-    await this.#engine.replaceAdapter(adapter);
-  }
-
-  close(): Promise<void> {
-    return this.#engine.close();
   }
 }
 
