@@ -1,13 +1,13 @@
 import { setMaxListeners } from 'node:events';
 import { afterAll, describe, expect, test } from 'vitest';
 import { goldenFolder } from '../../../tests/support/golden.js';
+import { allowedIds, isAllowed } from '../../../tests/support/grammars/walk.js';
 import { type ServingCase, servingCase } from '../../../tests/support/serving-case.js';
 import { InputError } from '../../errors/index.js';
 import { loadTokenizer } from '../../tokenizers/index.js';
 import { GrammarCompiler } from './grammar-compiler.js';
 import type { GrammarSpec } from './grammar-spec.js';
 import type { TokenConstraint } from './token-constraint.js';
-import { allowedIds, isAllowed } from './walk.js';
 
 const tokenizer = loadTokenizer(`${goldenFolder}tokenizers/bbpe_gpt2`);
 const stopId = tokenizer.vocabSize + 3;

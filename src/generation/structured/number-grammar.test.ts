@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { acceptor } from './accepts.js';
+import { acceptor } from '../../../tests/support/grammars/accepts.js';
 
 const ofSchema = (schema: object) => acceptor({ kind: 'json-schema', schema });
 const bound = fc.oneof(

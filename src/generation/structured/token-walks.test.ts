@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { goldenFolder } from '../../../tests/support/golden.js';
+import { acceptsPrefix } from '../../../tests/support/grammars/accepts.js';
+import { isAllowed, Walker } from '../../../tests/support/grammars/walk.js';
 import { sharedData } from '../../../tests/support/shared-data.js';
 import { loadTokenizer } from '../../tokenizers/index.js';
 import { Random } from '../random.js';
-import { acceptsPrefix } from './accepts.js';
 import type { GrammarSpec } from './grammar-spec.js';
-import { isAllowed, Walker } from './walk.js';
 
 const golden = (name: string) => `${goldenFolder}tokenizers/${name}`;
 const tokenizers = [

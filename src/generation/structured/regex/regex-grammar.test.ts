@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { acceptor } from '../../../../tests/support/grammars/accepts.js';
 import { InputError } from '../../../errors/index.js';
-import { acceptor } from '../accepts.js';
 
 const regex = (pattern: string) => acceptor({ kind: 'regex', pattern });
 

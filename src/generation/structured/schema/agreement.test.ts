@@ -4,9 +4,9 @@ import formats from 'ajv-formats';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { acceptor } from '../../../../tests/support/grammars/accepts.js';
 import { InputError } from '../../../errors/index.js';
 import { Random } from '../../random.js';
-import { acceptor } from '../accepts.js';
 import { compileGrammar } from '../compile-grammar.js';
 import type { AutomatonState, GrammarAutomaton } from '../grammar-automaton.js';
 

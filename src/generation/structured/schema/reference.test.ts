@@ -6,8 +6,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { acceptor } from '../../../../tests/support/grammars/accepts.js';
 import { InputError } from '../../../errors/index.js';
-import { acceptor } from '../accepts.js';
 
 interface Group {
   readonly description: string;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { acceptor } from '../accepts.js';
+import { acceptor } from '../../../../tests/support/grammars/accepts.js';
 import { relocateReferences, schemaPath } from './relocate-references.js';
 
 test('a schema with definitions of its own keeps its meaning within another', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { acceptor } from '../../../../tests/support/grammars/accepts.js';
 import { InputError } from '../../../errors/index.js';
-import { acceptor } from '../accepts.js';
 import { HONOURED_KEYWORDS } from './schema-keywords.js';
 import { STRING_FORMATS } from './string-formats.js';
 

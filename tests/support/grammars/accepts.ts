@@ -1,7 +1,10 @@
 /** For the tests: whether a grammar accepts a text as a whole. */
-import { compileGrammar } from './compile-grammar.js';
-import type { AutomatonState, GrammarAutomaton } from './grammar-automaton.js';
-import type { GrammarSpec } from './grammar-spec.js';
+import { compileGrammar } from '../../../src/generation/structured/compile-grammar.js';
+import type {
+  AutomatonState,
+  GrammarAutomaton,
+} from '../../../src/generation/structured/grammar-automaton.js';
+import type { GrammarSpec } from '../../../src/generation/structured/grammar-spec.js';
 
 /** Milliseconds; a machine under load must not fail the tests. */
 const PATIENCE = 30_000;

@@ -1,9 +1,14 @@
 /** For the tests: tokens under the mask of a grammar, on this thread. */
-import type { Tokenizer } from '../../tokenizers/index.js';
-import { compileGrammar } from './compile-grammar.js';
-import type { GrammarSpec } from './grammar-spec.js';
-import { SequenceMatcher, TokenGrammar, VocabularyTries } from './sequence-matcher.js';
-import { tokenVocabulary } from './token-vocabulary.js';
+
+import { compileGrammar } from '../../../src/generation/structured/compile-grammar.js';
+import type { GrammarSpec } from '../../../src/generation/structured/grammar-spec.js';
+import {
+  SequenceMatcher,
+  TokenGrammar,
+  VocabularyTries,
+} from '../../../src/generation/structured/sequence-matcher.js';
+import { tokenVocabulary } from '../../../src/generation/structured/token-vocabulary.js';
+import type { Tokenizer } from '../../../src/tokenizers/index.js';
 
 export class Walker {
   readonly tokenizer: Tokenizer;
