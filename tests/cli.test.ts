@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { goldenFolder } from './support/golden.js';
-import { writeTinyModel } from './support/tiny-model.js';
+import { tinyRunModel, writeTinyModel } from './support/tiny-model.js';
 
 const program = fileURLToPath(new URL('../bin/xinghe', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-process-'));
@@ -72,17 +72,7 @@ test('an interrupted training saves a checkpoint that loads, says so, and exits 
     JSON.stringify({
       output,
       threads: 1,
-      model: {
-        tokenizer: `${goldenFolder}tokenizers/bbpe_gpt2`,
-        config: {
-          model_type: 'xverse',
-          vocab_size: 1000,
-          hidden_size: 32,
-          intermediate_size: 48,
-          num_hidden_layers: 1,
-          num_attention_heads: 2,
-        },
-      },
+      model: tinyRunModel({ num_hidden_layers: 1 }),
       data: { files: [data], form: 'text', sequence_length: 32 },
       training: { steps: 100_000, micro_batch_size: 1, learning_rate: 1e-4 },
     }),

@@ -5,9 +5,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { goldenFolder } from './support/golden.js';
 import { until } from './support/served-process.js';
-import { writeTinyModel } from './support/tiny-model.js';
+import { tinyRunModel, writeTinyModel } from './support/tiny-model.js';
 
 const program = `
 import { main } from ${JSON.stringify(new URL('../dist/cli/main.js', import.meta.url).href)};
@@ -109,19 +108,7 @@ function writeRun(name: string): { output: string; config: string } {
   writeFileSync(texts, `${lines.join('\n')}\n`);
   const run = {
     output,
-    model: {
-      tokenizer: `${goldenFolder}tokenizers/bbpe_gpt2`,
-      config: {
-        model_type: 'xverse',
-        vocab_size: 1000,
-        hidden_size: 32,
-        intermediate_size: 64,
-        num_hidden_layers: 1,
-        num_attention_heads: 2,
-        eos_token_id: 3,
-        pad_token_id: 1,
-      },
-    },
+    model: tinyRunModel({ intermediate_size: 64, num_hidden_layers: 1 }),
     threads: 1,
     data: { files: [texts], form: 'text', sequence_length: 16 },
     training: { steps: 4, micro_batch_size: 1, learning_rate: 1e-3 },

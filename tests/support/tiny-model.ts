@@ -30,3 +30,24 @@ export async function writeTinyModel(name = 'tiny', changes: Record<string, unkn
   copyFileSync(`${goldenFolder}tokenizers/bbpe_gpt2/tokenizer.json`, join(folder, 'tokenizer.json'));
   return folder;
 }
+
+/** The `model` section of a training run with a new small model. @param changes keys of its config */
+export function tinyRunModel(changes: Record<string, unknown> = {}): {
+  readonly tokenizer: string;
+  readonly config: Record<string, unknown>;
+} {
+  return {
+    tokenizer: `${goldenFolder}tokenizers/bbpe_gpt2`,
+    config: {
+      model_type: 'xverse',
+      vocab_size: TINY_VOCABULARY,
+      hidden_size: 32,
+      intermediate_size: 48,
+      num_hidden_layers: 2,
+      num_attention_heads: 2,
+      eos_token_id: 3,
+      pad_token_id: 1,
+      ...changes,
+    },
+  };
+}

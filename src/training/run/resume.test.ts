@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { goldenFolder } from '../../../tests/support/golden.js';
+import { tinyRunModel } from '../../../tests/support/tiny-model.js';
 import { parseConfig } from '../../config/index.js';
 import { runTraining } from './run.js';
 import { type TrainConfig, trainConfigSchema } from './run-config.js';
@@ -27,10 +27,7 @@ function config(output: string, changes: Record<string, Section> = {}): TrainCon
     trainConfigSchema,
     {
       output: join(folder, output),
-      model: section('model', {
-        tokenizer: `${goldenFolder}tokenizers/bbpe_gpt2`,
-        config: modelConfig({}),
-      }),
+      model: section('model', tinyRunModel()),
       data: section('data', { files: [texts], form: 'text', sequence_length: 24 }),
       training: section('training', { steps: 12, micro_batch_size: 2, learning_rate: 3e-3, warmup_steps: 2 }),
       checkpoints: section('checkpoints', { every: 5 }),
@@ -151,7 +148,7 @@ describe('what cannot be resumed is refused', () => {
     ['other data', { data: { sequence_length: 16 } }, /a number of rows of/],
     [
       'another model',
-      { model: { config: modelConfig({ hidden_size: 64 }) } },
+      { model: { config: tinyRunModel({ hidden_size: 64 }).config } },
       /is \[.*\] there, \[.*\] here/,
     ],
   ])('%s', async (name, changes, message) => {
@@ -183,17 +180,3 @@ describe('what cannot be resumed is refused', () => {
     expect(finalWeights('damaged').equals(finalWeights('float32'))).toBe(true);
   });
 });
-
-function modelConfig(changes: Section): Section {
-  return {
-    model_type: 'xverse',
-    vocab_size: 1000,
-    hidden_size: 32,
-    intermediate_size: 48,
-    num_hidden_layers: 2,
-    num_attention_heads: 2,
-    eos_token_id: 3,
-    pad_token_id: 1,
-    ...changes,
-  };
-}

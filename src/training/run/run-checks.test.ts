@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { goldenFolder } from '../../../tests/support/golden.js';
+import { tinyRunModel } from '../../../tests/support/tiny-model.js';
 import { parseConfig } from '../../config/index.js';
 import { loadModel } from '../../models/index.js';
 import { runTraining } from './run.js';
@@ -27,20 +27,7 @@ function config(changes: Record<string, unknown>): TrainConfig {
     trainConfigSchema,
     {
       output: join(folder, `run-${runs}`),
-      model: {
-        tokenizer: `${goldenFolder}tokenizers/bbpe_gpt2`,
-        config: {
-          model_type: 'xverse',
-          vocab_size: 1000,
-          hidden_size: 32,
-          intermediate_size: 48,
-          num_hidden_layers: 2,
-          num_attention_heads: 2,
-          max_position_embeddings: 64,
-          eos_token_id: 3,
-          pad_token_id: 1,
-        },
-      },
+      model: tinyRunModel({ max_position_embeddings: 64 }),
       data: { files: [texts], form: 'text', sequence_length: 24 },
       training: { steps: 6, micro_batch_size: 2, learning_rate: 1e-3 },
       ...changes,

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { goldenFolder } from '../../../tests/support/golden.js';
+import { tinyRunModel } from '../../../tests/support/tiny-model.js';
 import { parseConfig } from '../../config/index.js';
 import { NothingLearnedError } from '../../errors/index.js';
 import { openCheckpointFolder } from '../checkpoints/run-checkpoint-store.js';
@@ -45,19 +45,7 @@ function config(changes: Record<string, unknown>): TrainConfig {
     trainConfigSchema,
     {
       output: join(folder, `run-${runs}`),
-      model: {
-        tokenizer: `${goldenFolder}tokenizers/bbpe_gpt2`,
-        config: {
-          model_type: 'xverse',
-          vocab_size: 1000,
-          hidden_size: 32,
-          intermediate_size: 48,
-          num_hidden_layers: 2,
-          num_attention_heads: 2,
-          eos_token_id: 3,
-          pad_token_id: 1,
-        },
-      },
+      model: tinyRunModel(),
       data: { files: [texts], form: 'text', sequence_length: 24 },
       training,
       ...changes,

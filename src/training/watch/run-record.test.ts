@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { goldenFolder } from '../../../tests/support/golden.js';
 import { stepRecord } from '../../../tests/support/run-records.js';
+import { tinyRunModel } from '../../../tests/support/tiny-model.js';
 import { main } from '../../cli/main.js';
 import { parseConfig, readConfigFile } from '../../config/index.js';
 import { log } from '../../log/index.js';
@@ -26,19 +26,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 function values(output: string, training: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     output: join(folder, output),
-    model: {
-      tokenizer: `${goldenFolder}tokenizers/bbpe_gpt2`,
-      config: {
-        model_type: 'xverse',
-        vocab_size: 1000,
-        hidden_size: 32,
-        intermediate_size: 48,
-        num_hidden_layers: 2,
-        num_attention_heads: 2,
-        max_position_embeddings: 64,
-        eos_token_id: 3,
-      },
-    },
+    model: tinyRunModel({ max_position_embeddings: 64 }),
     data: { files: [texts], form: 'text', sequence_length: 24 },
     training: { steps: 4, micro_batch_size: 2, ...training },
     checkpoints: { every: 2 },
