@@ -7,7 +7,7 @@ namespace xinghe {
 
 #define XINGHE_PAGED_SCHEMA                                                                                      \
   "(Tensor q, Tensor k, Tensor v, Tensor(a!) key_pages, Tensor(b!) value_pages, Tensor(c!)? key_scales, "       \
-  "Tensor(d!)? value_scales, Tensor seen, Tensor block_tables, Tensor sequences, int window, Tensor? key_cos, " \
+  "Tensor(d!)? value_scales, Tensor attended, Tensor block_tables, Tensor sequences, int window, Tensor? key_cos, " \
   "Tensor? key_sin) -> Tensor"
 
 TORCH_LIBRARY(xinghe, library) {

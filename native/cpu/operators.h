@@ -32,13 +32,13 @@ at::Tensor crossEntropyWithGraph(const at::Tensor& logits, const at::Tensor& tar
 
 at::Tensor pagedAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& keyPages,
                           const at::Tensor& valuePages, const OptionalTensor& keyScales,
-                          const OptionalTensor& valueScales, const at::Tensor& seen, const at::Tensor& blockTables,
+                          const OptionalTensor& valueScales, const at::Tensor& attended, const at::Tensor& blockTables,
                           const at::Tensor& sequences, std::int64_t window, const OptionalTensor& keyCos,
                           const OptionalTensor& keySin);
 at::Tensor pagedAttentionComposed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                   const at::Tensor& keyPages, const at::Tensor& valuePages,
                                   const OptionalTensor& keyScales, const OptionalTensor& valueScales,
-                                  const at::Tensor& seen, const at::Tensor& blockTables, const at::Tensor& sequences,
+                                  const at::Tensor& attended, const at::Tensor& blockTables, const at::Tensor& sequences,
                                   std::int64_t window, const OptionalTensor& keyCos, const OptionalTensor& keySin);
 
 }  // namespace xinghe

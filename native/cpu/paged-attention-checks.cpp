@@ -46,7 +46,7 @@ void checkPagedAttention(const PagedInputs& in) {
     checkTensor("key_scales", *in.keyScales, at::kFloat, {pages, heads, pageTokens}, device);
     checkTensor("value_scales", *in.valueScales, at::kFloat, {pages, heads, pageTokens}, device);
   }
-  checkTensor("seen", in.seen, at::kByte, {pages, pageTokens}, device);
+  checkTensor("attended", in.attended, at::kByte, {pages, pageTokens}, device);
   TORCH_CHECK_VALUE(in.sequences.dim() == 2 && in.blockTables.dim() == 2,
                     "xinghe::paged_attention: sequences and block_tables have shapes ", in.sequences.sizes(), " and ",
                     in.blockTables.sizes(), "; expected [sequences, 4] and [sequences, blocks]");
@@ -89,8 +89,8 @@ std::vector<PagedSequence> pagedSequences(const PagedInputs& in, const at::Tenso
     TORCH_CHECK_INDEX(s.position >= 0 && end <= blocks * pageTokens, "xinghe::paged_attention: sequence ", n,
                       " has positions ", s.position, " to ", end - 1, "; its table of ", blocks,
                       " blocks has room for ", blocks * pageTokens);
-    const std::int64_t firstSeen = in.window > 0 ? std::max<std::int64_t>(0, s.position - in.window + 1) : 0;
-    for (std::int64_t block = firstSeen / pageTokens; block * pageTokens < end; block++) {
+    const std::int64_t firstVisible = in.window > 0 ? std::max<std::int64_t>(0, s.position - in.window + 1) : 0;
+    for (std::int64_t block = firstVisible / pageTokens; block * pageTokens < end; block++) {
       const bool written = (block + 1) * pageTokens > s.position;
       TORCH_CHECK_INDEX(s.pages[block] < pages && s.pages[block] >= (written ? 0 : -1),
                         "xinghe::paged_attention: block ", block, " of sequence ", n, " lies in page ",

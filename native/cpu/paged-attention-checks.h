@@ -19,7 +19,7 @@ struct PagedInputs {
   const at::Tensor &q, &k, &v;                     // [1, H, T, E]
   const at::Tensor &keyPages, &valuePages;         // [P, H, E, 16] and [P, H, 16, E]
   const OptionalTensor &keyScales, &valueScales;   // [P, H, 16] for pages of int8
-  const at::Tensor &seen;                          // uint8 [P, 16]
+  const at::Tensor &attended;                          // uint8 [P, 16]
   const at::Tensor &blockTables, &sequences;       // int32 [N, M] and [N, 4]
   std::int64_t window;
   const OptionalTensor &keyCos, &keySin;           // [C, S, E]

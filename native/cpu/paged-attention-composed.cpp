@@ -70,8 +70,8 @@ at::Tensor rotated(const PagedInputs& in, const PagedSequence& sequence, const a
 at::Tensor attend(const PagedInputs& in, const PagedSequence& sequence, const at::Tensor& table) {
   const auto wide = in.q.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   const std::int64_t heads = in.q.size(1), headDim = in.q.size(3), end = sequence.position + sequence.rows;
-  const std::int64_t firstSeen = in.window > 0 ? std::max<std::int64_t>(0, sequence.position - in.window + 1) : 0;
-  const std::int64_t firstBlock = firstSeen / pageTokens, first = firstBlock * pageTokens;
+  const std::int64_t firstVisible = in.window > 0 ? std::max<std::int64_t>(0, sequence.position - in.window + 1) : 0;
+  const std::int64_t firstBlock = firstVisible / pageTokens, first = firstBlock * pageTokens;
   const std::int64_t blocks = (end + pageTokens - 1) / pageTokens - firstBlock, count = end - first;
   const at::Tensor pages = table.narrow(0, firstBlock, blocks);
   const at::Tensor chosen = pages.clamp_min(0);
@@ -88,8 +88,8 @@ at::Tensor attend(const PagedInputs& in, const PagedSequence& sequence, const at
 
   const at::Tensor j = wholeNumbers(first, end, table.options());
   const at::Tensor i = wholeNumbers(sequence.position, end, table.options()).unsqueeze(1);
-  const at::Tensor seen = in.seen.index_select(0, chosen).ne(0).logical_and(pages.ge(0).unsqueeze(1)).flatten();
-  at::Tensor visible = j.lt(i).logical_and(seen.narrow(0, 0, count));
+  const at::Tensor attended = in.attended.index_select(0, chosen).ne(0).logical_and(pages.ge(0).unsqueeze(1)).flatten();
+  at::Tensor visible = j.lt(i).logical_and(attended.narrow(0, 0, count));
   if (in.window > 0) visible = visible.logical_and(j.gt(i.sub(in.window)));
   visible = visible.logical_or(j.eq(i));  // [n, S]
 
@@ -106,9 +106,9 @@ at::Tensor attend(const PagedInputs& in, const PagedSequence& sequence, const at
 
 at::Tensor pagedAttentionComposed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& keyPages,
                     const at::Tensor& valuePages, const OptionalTensor& keyScales, const OptionalTensor& valueScales,
-                    const at::Tensor& seen, const at::Tensor& blockTables, const at::Tensor& sequenceNumbers,
+                    const at::Tensor& attended, const at::Tensor& blockTables, const at::Tensor& sequenceNumbers,
                     std::int64_t window, const OptionalTensor& keyCos, const OptionalTensor& keySin) {
-  const PagedInputs in{q, k, v, keyPages, valuePages, keyScales, valueScales, seen, blockTables, sequenceNumbers,
+  const PagedInputs in{q, k, v, keyPages, valuePages, keyScales, valueScales, attended, blockTables, sequenceNumbers,
                        window, keyCos, keySin};
   checkPagedAttention(in);
   const at::Tensor numbers = sequenceNumbers.cpu(), tables = blockTables.cpu();

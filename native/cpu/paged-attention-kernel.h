@@ -20,7 +20,7 @@ struct Stride {
   std::int64_t page[stridePages];  // below 0: absent
   const Stored* keys[stridePages];
   const Stored* values[stridePages];
-  std::uint64_t present, seen;  // a bit for each position
+  std::uint64_t present, attended;  // a bit for each position
 };
 
 template <typename Stored>
@@ -28,19 +28,19 @@ XINGHE_INLINE Stride<Stored> strideAt(const PagedAttention& call, const PagedSeq
                                       std::int64_t base, std::int64_t first, std::int64_t last) {
   Stride<Stored> stride{base, {-1, -1, -1, -1}, {}, {}, 0, 0};
   for (int i = 0; i < stridePages && base + i * pageTokens <= last; i++) {
-    // Blocks before the first position seen may have any number in the table.
+    // Blocks before the first visible position may have any number in the table.
     if (base + (i + 1) * pageTokens <= first) continue;
     const std::int64_t page = sequence.pages[base / pageTokens + i];
     if (page < 0) continue;
     stride.page[i] = page;
-    const std::int64_t place = (page * call.heads + head) * call.headDim * pageTokens;
-    stride.keys[i] = static_cast<const Stored*>(call.keyPages) + place;
-    stride.values[i] = static_cast<const Stored*>(call.valuePages) + place;
-    std::uint64_t seen = 0;
+    const std::int64_t offset = (page * call.heads + head) * call.headDim * pageTokens;
+    stride.keys[i] = static_cast<const Stored*>(call.keyPages) + offset;
+    stride.values[i] = static_cast<const Stored*>(call.valuePages) + offset;
+    std::uint64_t attended = 0;
     for (int slot = 0; slot < pageTokens; slot++)
-      seen |= std::uint64_t{call.seen[page * pageTokens + slot] != 0} << slot;
+      attended |= std::uint64_t{call.attended[page * pageTokens + slot] != 0} << slot;
     stride.present |= std::uint64_t{0xffff} << (i * pageTokens);
-    stride.seen |= seen << (i * pageTokens);
+    stride.attended |= attended << (i * pageTokens);
   }
   return stride;
 }
@@ -59,9 +59,9 @@ XINGHE_INLINE void listValues(const Stride<Stored>& stride, std::uint64_t bits, 
                               Values<Stored>& values) {
   values.count = 0;
   for (; bits != 0; bits &= bits - 1) {
-    const int place = __builtin_ctzll(bits);
-    values.rows[values.count] = stride.values[place / pageTokens] + (place % pageTokens) * headDim;
-    values.places[values.count++] = place;
+    const int offset = __builtin_ctzll(bits);
+    values.rows[values.count] = stride.values[offset / pageTokens] + (offset % pageTokens) * headDim;
+    values.places[values.count++] = offset;
   }
 }
 
@@ -156,7 +156,7 @@ XINGHE_APART void attendStride(const PagedAttention& call, std::int64_t head, co
                                const Stride<Stored>& stride, const Stride<Stored>& next, const Number* const* rotated,
                                Number* scores) {
   const std::int64_t headDim = call.headDim, width = wholeLanes(headDim);
-  const auto firstSeen = [&](int query) {
+  const auto firstVisible = [&](int query) {
     const std::int64_t position = queries.position + query;
     return call.window > 0 && position >= call.window ? position - call.window + 1 : 0;
   };
@@ -164,7 +164,7 @@ XINGHE_APART void attendStride(const PagedAttention& call, std::int64_t head, co
   for (int query = 0; query < Q; query++) {
     const std::int64_t i = queries.position + query;
     const std::uint64_t itself = positionBits(stride.base, i, i);
-    visible[query] = ((stride.seen & positionBits(stride.base, firstSeen(query), i)) | itself) & stride.present;
+    visible[query] = ((stride.attended & positionBits(stride.base, firstVisible(query), i)) | itself) & stride.present;
     any |= visible[query];
   }
   if (any == 0) return;
@@ -196,9 +196,9 @@ XINGHE_APART void attendStride(const PagedAttention& call, std::int64_t head, co
     addEach(any);
   } else {
     // What lies before and after the positions that all of them see goes query by query.
-    const std::uint64_t before = positionBits(stride.base, 0, firstSeen(Q - 1) - 1);
+    const std::uint64_t before = positionBits(stride.base, 0, firstVisible(Q - 1) - 1);
     const std::uint64_t all =
-        stride.seen & stride.present & positionBits(stride.base, firstSeen(Q - 1), queries.position - 1);
+        stride.attended & stride.present & positionBits(stride.base, firstVisible(Q - 1), queries.position - 1);
     if ((any & before) != 0) addEach(before);
     listValues(stride, all, headDim, values);
     addValues<Number, Stored, Q>(values, scores, queries.results, headDim);

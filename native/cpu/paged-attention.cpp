@@ -227,10 +227,10 @@ at::Tensor adjacent(const at::Tensor& tensor) { return tensor.stride(3) == 1 ? t
 
 at::Tensor pagedAttention(const at::Tensor& qGiven, const at::Tensor& kGiven, const at::Tensor& vGiven,
                  const at::Tensor& keyPages, const at::Tensor& valuePages, const OptionalTensor& keyScales,
-                 const OptionalTensor& valueScales, const at::Tensor& seen, const at::Tensor& blockTables,
+                 const OptionalTensor& valueScales, const at::Tensor& attended, const at::Tensor& blockTables,
                  const at::Tensor& sequenceNumbers, std::int64_t window, const OptionalTensor& keyCos,
                  const OptionalTensor& keySin) {
-  const PagedInputs in{qGiven, kGiven, vGiven, keyPages, valuePages, keyScales, valueScales, seen, blockTables,
+  const PagedInputs in{qGiven, kGiven, vGiven, keyPages, valuePages, keyScales, valueScales, attended, blockTables,
                        sequenceNumbers, window, keyCos, keySin};
   checkPagedAttention(in);
   const std::vector<PagedSequence> sequences = pagedSequences(in, sequenceNumbers, blockTables);
@@ -253,7 +253,7 @@ at::Tensor pagedAttention(const at::Tensor& qGiven, const at::Tensor& kGiven, co
                       .valuePages = valuePages.data_ptr(),
                       .keyScales = given(keyScales) ? keyScales->data_ptr<float>() : nullptr,
                       .valueScales = given(valueScales) ? valueScales->data_ptr<float>() : nullptr,
-                      .seen = seen.const_data_ptr<std::uint8_t>(),
+                      .attended = attended.const_data_ptr<std::uint8_t>(),
                       .cosLanes = rotates ? cos.const_data_ptr() : nullptr,
                       .sinLanes = rotates ? sin.const_data_ptr() : nullptr,
                       .rotatedBlocks = rotates ? cos.size(1) : 0,

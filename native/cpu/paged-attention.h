@@ -39,7 +39,7 @@ struct PagedAttention {
   void* valuePages;          // [P, H, 16, E]
   float* keyScales;          // [P, H, 16] where pages hold int8; else null
   float* valueScales;        // the same
-  const std::uint8_t* seen;  // [P, 16]
+  const std::uint8_t* attended;  // [P, 16]
   // Tables that rotate keys, 16 positions adjacent, in the type that is computed in: [C, rotatedBlocks, E, 16]; or null.
   const void* cosLanes;
   const void* sinLanes;

@@ -51,7 +51,7 @@ function readMaster(path: string, name: string, shape: readonly number[] | undef
   const value = isDict(file.root) ? file.root.entries.get('param') : file.root;
   if (!isTensor(value))
     throw new InputError(`${path} holds no tensor "param"; it is no part of a universal checkpoint.`);
-  const tensor = file.stored(value, name);
+  const tensor = file.fileTensor(value, name);
   if (shape === undefined || tensor.shape.join() === shape.join()) return tensor;
   const [needed, held] = [elementCount(shape) ?? Infinity, elementCount(tensor.shape) ?? 0];
   const [range] = tensor.ranges;

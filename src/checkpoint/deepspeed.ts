@@ -146,20 +146,20 @@ function* mergeStage3(
 }
 
 function shapedTensor(
-  place: string,
+  location: string,
   name: string,
   shape: readonly number[],
   vector: FlatVector,
   offset: number,
 ): FileTensor {
   const count = elementCount(shape) ?? Infinity;
-  const slice = sliceVector(vector, offset, count) ?? tooShort(place, name, offset + count, vector);
+  const slice = sliceVector(vector, offset, count) ?? tooShort(location, name, offset + count, vector);
   return { name, dtype: vector.dtype, shape, ranges: slice.ranges };
 }
 
-function tooShort(place: string, name: string, needed: number, { count }: FlatVector): never {
+function tooShort(location: string, name: string, needed: number, { count }: FlatVector): never {
   throw new InputError(
-    `${place}: parameter ${showValue(name)} needs its vector of weights to have ${needed} elements, it has ${count}; ` +
+    `${location}: parameter ${showValue(name)} needs its vector of weights to have ${needed} elements, it has ${count}; ` +
       'the files of the ranks do not belong together.',
   );
 }

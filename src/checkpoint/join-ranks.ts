@@ -133,9 +133,9 @@ function checkStages(name: string, earlier: readonly TensorView[], later: readon
 function namesOfStage(ranks: readonly RankTensors[], first: number, count: number): Set<string> {
   const names = new Set(ranks[first]?.keys());
   for (let rank = first; rank < first + count; rank++) {
-    const own = ranks[rank] ?? new Map<string, TensorView>();
-    const missing = [...names].find((name) => !own.has(name));
-    const surplus = [...own.keys()].find((name) => !names.has(name));
+    const tensors = ranks[rank] ?? new Map<string, TensorView>();
+    const missing = [...names].find((name) => !tensors.has(name));
+    const surplus = [...tensors.keys()].find((name) => !names.has(name));
     const [lacking, other, name] = missing === undefined ? [first, rank, surplus] : [rank, first, missing];
     if (name !== undefined)
       throw new InputError(

@@ -19,6 +19,7 @@ import {
   tensorFromBytes,
 } from '../tensor/index.js';
 import { isCounter, type ModelTensors } from './model-tensors.js';
+import type { NameTable } from './name-table.js';
 import { openModelTensors } from './open-model-tensors.js';
 import type { ParallelLayout } from './parallel-layout.js';
 import type { WeightTables } from './weight-tables.js';
@@ -47,16 +48,16 @@ export function loadWeights(
   path: string,
   options: LoadWeightsOptions = {},
 ): void {
-  const shapes = new Map(module.namedParameters().map(([own, { shape }]) => [own, shape]));
+  const shapes = new Map(module.namedParameters().map(([ownPath, { shape }]) => [ownPath, shape]));
   const model = openModelTensors(path, tables, { layout: options.layout, shapes });
   const views = matchNames(module, tables, path, model);
   const wanted = { ...options, dtype: options.dtype ?? floatOnly(model.dtype) };
   const files = new MappedFiles();
   try {
     noGrad(() => {
-      for (const [own, view] of views) {
+      for (const [ownPath, view] of views) {
         const parameter = readParameter(view, files, wanted);
-        module.assign(own, divided(parameter, model.factors.get(own) ?? 1));
+        module.assign(ownPath, divided(parameter, model.factors.get(ownPath) ?? 1));
       }
     });
   } finally {
@@ -126,11 +127,11 @@ function matchNames(
   const matched = new Map<string, TensorView>();
   // Counters and the like tell about a training; anything else is a sign of another model.
   const surplus = [...model.others.keys()].filter((name) => !isCounter(name));
-  for (const [own, view] of model.weights) {
-    const parameter = parameters.get(own);
+  for (const [ownPath, view] of model.weights) {
+    const parameter = parameters.get(ownPath);
     if (parameter === undefined) {
-      if (isTiedTwin(own, view, model.weights)) continue;
-      surplus.push(model.names.get(own) ?? view.source);
+      if (isTiedTwin(ownPath, view, model.weights, tables.names)) continue;
+      surplus.push(model.names.get(ownPath) ?? view.source);
       continue;
     }
     if (parameter.shape.join() !== view.shape.join())
@@ -138,19 +139,24 @@ function matchNames(
         `${fileOfView(view)}: tensor "${view.source}" has shape [${view.shape.join(', ')}], the config asks for ` +
           `[${parameter.shape.join(', ')}]; config and weights do not belong together.`,
       );
-    matched.set(own, view);
+    matched.set(ownPath, view);
   }
   const missing = [...parameters.keys()]
-    .filter((own) => !matched.has(own))
-    .map((own) => tables.names.toPublished(own));
+    .filter((ownPath) => !matched.has(ownPath))
+    .map((ownPath) => tables.names.toPublished(ownPath));
   if (missing.length + surplus.length > 0)
     throw new InputError(mismatch(path, missing, surplus, parameters.size));
   return matched;
 }
 
 /** torch writes a tied output projection a second time. */
-function isTiedTwin(own: string, view: TensorView, weights: ReadonlyMap<string, TensorView>): boolean {
-  const embedding = own === 'lmHead.weight' ? weights.get('embedTokens.weight') : undefined;
+function isTiedTwin(
+  ownPath: string,
+  view: TensorView,
+  weights: ReadonlyMap<string, TensorView>,
+  { embeddingWeight, headWeight }: NameTable,
+): boolean {
+  const embedding = ownPath === headWeight ? weights.get(embeddingWeight ?? '') : undefined;
   return embedding !== undefined && sameBytes(view, embedding);
 }
 

@@ -49,7 +49,7 @@ export function isCounter(name: string): boolean {
 }
 
 export interface ModelTensors {
-  readonly dialect: TensorNaming;
+  readonly naming: TensorNaming;
   /** By our own path; halves of adapters as `LAYER.loraA` [R, I] and `LAYER.loraB` [O, R]. */
   readonly weights: ReadonlyMap<string, TensorView>;
   /** Names of the weights in the checkpoint, by our own path; not of those that it holds fused. */
@@ -70,7 +70,7 @@ export interface ModelTensors {
 export function sortTensors(named: ReadonlyMap<string, TensorView>, tables: WeightTables): ModelTensors {
   const groups = groupByPrefix(named);
   const plain = groups.get('') ?? new Map<string, TensorView>();
-  const { dialect, scheme } = detectNaming(plain, tables);
+  const { naming, scheme } = detectNaming(plain, tables);
   const { tensors, names, skipped, unknown } = scheme.fromPublished(plain);
   const weights = new Map(tensors);
   const others = new Map<string, TensorView>();
@@ -96,7 +96,7 @@ export function sortTensors(named: ReadonlyMap<string, TensorView>, tables: Weig
     states.set(prefix, state.tensors);
   }
   const dtype = scheme.float32Vectors === true ? matrixDtype(weights) : undefined;
-  return { dialect, weights, names, states, others, skipped, factors: scheme.factors ?? new Map(), dtype };
+  return { naming, weights, names, states, others, skipped, factors: scheme.factors ?? new Map(), dtype };
 }
 
 function matrixDtype(weights: ReadonlyMap<string, TensorView>): FileDtype | undefined {
@@ -107,13 +107,13 @@ function matrixDtype(weights: ReadonlyMap<string, TensorView>): FileDtype | unde
 function detectNaming(
   plain: ReadonlyMap<string, TensorView>,
   { schemes }: WeightTables,
-): { dialect: TensorNaming; scheme: NameScheme } {
-  let best: { dialect: TensorNaming; scheme: NameScheme; unknown: number } | undefined;
-  for (const dialect of TENSOR_NAMINGS) {
-    const scheme = schemes.get(dialect);
+): { naming: TensorNaming; scheme: NameScheme } {
+  let best: { naming: TensorNaming; scheme: NameScheme; unknown: number } | undefined;
+  for (const naming of TENSOR_NAMINGS) {
+    const scheme = schemes.get(naming);
     if (scheme === undefined) continue;
     const unknown = scheme.fromPublished(plain).unknown.length;
-    if (best === undefined || unknown < best.unknown) best = { dialect, scheme, unknown };
+    if (best === undefined || unknown < best.unknown) best = { naming, scheme, unknown };
   }
   if (best === undefined) throw new TypeError('a family has at least one spelling');
   return best;

@@ -56,12 +56,12 @@ function sameNames(names: Iterable<string>): Map<string, string> {
 /** The paths of our own modules. */
 export function ownNames(table: NameTable): NameScheme {
   return {
-    knows: (name) => table.hasOwn(name),
+    knows: (name) => table.hasPath(name),
     fromPublished: (tensors) => ({
-      tensors: new Map([...tensors].filter(([name]) => table.hasOwn(name))),
+      tensors: new Map([...tensors].filter(([name]) => table.hasPath(name))),
       names: sameNames(tensors.keys()),
       skipped: [],
-      unknown: [...tensors.keys()].filter((name) => !table.hasOwn(name)),
+      unknown: [...tensors.keys()].filter((name) => !table.hasPath(name)),
     }),
     toPublished: (tensors) => new Map(tensors),
   };
@@ -84,7 +84,7 @@ export function nameScheme(table: NameTable, fused: readonly FusedRow[] = []): N
   return {
     knows: (name) => byName.has(layerPattern(name).pattern) || table.fromPublished(name) !== undefined,
     fromPublished(tensors) {
-      const own = new Map<string, TensorView>();
+      const found = new Map<string, TensorView>();
       const names = new Map<string, string>();
       const skipped: string[] = [];
       const unknown: string[] = [];
@@ -93,23 +93,23 @@ export function nameScheme(table: NameTable, fused: readonly FusedRow[] = []): N
         const row = byName.get(pattern);
         if (row !== undefined) {
           for (const [index, part] of row.parts.entries())
-            own.set(withLayer(part, layer), takePart(view, row, index));
+            found.set(withLayer(part, layer), takePart(view, row, index));
           continue;
         }
         const path = table.fromPublished(name);
         if (path === undefined) unknown.push(name);
         else if (path === 'skip') skipped.push(name);
         else {
-          const twin = own.get(path);
+          const twin = found.get(path);
           if (twin !== undefined)
             throw new InputError(
               `${fileOfView(view)}: tensors "${twin.source}" and "${name}" are the same parameter of the model; remove one.`,
             );
-          own.set(path, view);
+          found.set(path, view);
           names.set(path, name);
         }
       }
-      return { tensors: own, names, skipped, unknown };
+      return { tensors: found, names, skipped, unknown };
     },
     toPublished(tensors) {
       const named = new Map<string, TensorView>();

@@ -10,13 +10,13 @@ const names = new NameTable(
 );
 
 test('published names to ours and back, the layer number kept', () => {
-  for (const [published, own] of [
+  for (const [published, path] of [
     ['model.embed.weight', 'embed.weight'],
     ['model.h.0.q.weight', 'layers.0.query.weight'],
     ['model.h.37.q.weight', 'layers.37.query.weight'],
   ] as const) {
-    expect(names.fromPublished(published)).toBe(own);
-    expect(names.toPublished(own)).toBe(published);
+    expect(names.fromPublished(published)).toBe(path);
+    expect(names.toPublished(path)).toBe(published);
   }
 });
 

@@ -3,9 +3,20 @@
  * and must be the same on both sides.
  */
 
-export type NameRow = readonly [published: string, own: string];
+export type NameRow = readonly [published: string, path: string];
+
+/** Own paths of what stands around the layers. */
+export interface EndPaths {
+  readonly embedding: string;
+  readonly finalNorm: string;
+  /** The output projection, in those models of the family that have one of their own; undefined: it is always tied. */
+  readonly head: string | undefined;
+}
 
 export interface NameTableOptions {
+  /** Default: of a model that nobody knows. */
+  readonly ends?: EndPaths;
+
   /**
    * Published names that carry nothing (buffers): skipped on purpose. "*.mask" stands for every name that ends in
    * ".mask", for buffers whose place in the tree varies.
@@ -18,15 +29,18 @@ export interface NameTableOptions {
 const LAYER = '{i}';
 
 export class NameTable {
-  readonly #toOwn: ReadonlyMap<string, string>;
+  readonly #toPath: ReadonlyMap<string, string>;
   readonly #toPublished: ReadonlyMap<string, string>;
   readonly #skip: ReadonlySet<string>;
   readonly #skipEndings: readonly string[];
   readonly #optionalPrefix: string | undefined;
 
-  constructor(rows: readonly NameRow[], { skip = [], optionalPrefix }: NameTableOptions = {}) {
-    this.#toOwn = new Map(rows);
-    this.#toPublished = new Map(rows.map(([published, own]) => [own, published]));
+  readonly ends: EndPaths | undefined;
+
+  constructor(rows: readonly NameRow[], { ends, skip = [], optionalPrefix }: NameTableOptions = {}) {
+    this.ends = ends;
+    this.#toPath = new Map(rows);
+    this.#toPublished = new Map(rows.map(([published, path]) => [path, published]));
     this.#skip = new Set(skip);
     this.#skipEndings = skip.filter((name) => name.startsWith('*')).map((name) => name.slice(1));
     this.#optionalPrefix = optionalPrefix;
@@ -40,26 +54,46 @@ export class NameTable {
   }
 
   /** Is this one of our paths? */
-  hasOwn(own: string): boolean {
-    return this.#toPublished.has(layerPattern(own).pattern);
+  hasPath(path: string): boolean {
+    return this.#toPublished.has(layerPattern(path).pattern);
   }
 
   /** The published name of one of our paths. Throws for a path that is not in the table. */
-  toPublished(own: string): string {
-    const { pattern, layer } = layerPattern(own);
+  toPublished(path: string): string {
+    const { pattern, layer } = layerPattern(path);
     const published = this.#toPublished.get(pattern);
-    if (published === undefined) throw new TypeError(`no published name for ${own}`);
+    if (published === undefined) throw new TypeError(`no published name for ${path}`);
     return withLayer(published, layer);
+  }
+
+  /** [V, D], by own path. */
+  get embeddingWeight(): string | undefined {
+    return weightOf(this.ends?.embedding);
+  }
+
+  /** [V, D], by own path; a tied model does not have it. */
+  get headWeight(): string | undefined {
+    return weightOf(this.ends?.head);
+  }
+
+  /** Is the output projection of the model with these parameters its embedding? @param parameters by own path */
+  isTied(parameters: Pick<ReadonlyMap<string, unknown>, 'has'>): boolean {
+    const { embeddingWeight, headWeight } = this;
+    return parameters.has(embeddingWeight ?? '') && !parameters.has(headWeight ?? '');
   }
 
   #lookUp(published: string): string | 'skip' | undefined {
     const { pattern, layer } = layerPattern(published);
-    const own = this.#toOwn.get(pattern);
-    if (own !== undefined) return withLayer(own, layer);
+    const path = this.#toPath.get(pattern);
+    if (path !== undefined) return withLayer(path, layer);
     const isSkipped =
       this.#skip.has(pattern) || this.#skipEndings.some((ending) => published.endsWith(ending));
     return isSkipped ? 'skip' : undefined;
   }
+}
+
+function weightOf(module: string | undefined): string | undefined {
+  return module === undefined ? undefined : `${module}.weight`;
 }
 
 /** "h.{i}.mlp" with layer "12" -> "h.12.mlp". */

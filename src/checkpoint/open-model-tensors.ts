@@ -11,7 +11,6 @@ import { joinRanks } from './join-ranks.js';
 import { knownNames, type ModelTensors, sortTensors } from './model-tensors.js';
 import { type ModelCheckpoint, openModelCheckpoint } from './open-model-checkpoint.js';
 import { DEFAULT_SHARD_THRESHOLD, type ParallelLayout } from './parallel-layout.js';
-import type { ShardingTable } from './sharding-table.js';
 import type { WeightTables } from './weight-tables.js';
 import { showTaken, unwrapNames } from './wrapped-names.js';
 
@@ -61,7 +60,7 @@ export function wholeModel(
   );
   if (copied.size > 0)
     log(`${path}: every rank has the whole of ${publishedNames(copied, first)}, which is taken once`);
-  refuseTorn(path, weights, sharding);
+  refuseTorn(path, weights, tables);
   const prefixes = new Set(parts.flatMap(({ states }) => [...states.keys()]));
   const stateOf = (prefix: string): TensorMap =>
     joinRanks(
@@ -103,12 +102,13 @@ function isPeftAdapter(named: TensorMap): boolean {
  * Norms are as long as the rows of the embedding in all families, and what is cut by columns has as many rows: parts of another
  * layout show here at the latest.
  */
-function refuseTorn(path: string, weights: TensorMap, sharding: ShardingTable): void {
-  const width = weights.get('finalNorm.weight')?.shape[0];
+function refuseTorn(path: string, weights: TensorMap, { names, sharding }: WeightTables): void {
+  const width =
+    names.ends === undefined ? undefined : weights.get(`${names.ends.finalNorm}.weight`)?.shape[0];
   if (width === undefined) return;
-  for (const [own, { shape, source }] of weights) {
-    const dim = own === 'embedTokens.weight' ? 1 : 0;
-    const isAsWide = dim === 1 || (!isAdapterHalf(own) && sharding.splitOf(own)?.dim === 1);
+  for (const [ownPath, { shape, source }] of weights) {
+    const dim = ownPath === names.embeddingWeight ? 1 : 0;
+    const isAsWide = dim === 1 || (!isAdapterHalf(ownPath) && sharding.splitOf(ownPath)?.dim === 1);
     if (!isAsWide || shape[dim] === width) continue;
     throw new InputError(
       `${path}: joined, "${source}" is [${shape.join(', ')}] and the last norm [${width}], which do not fit each other: the ` +

@@ -5,7 +5,7 @@
  */
 import { InputError } from '../errors/index.js';
 import { sliceRows, type TensorView, viewBytes } from '../formats/index.js';
-import { layerPattern } from './name-table.js';
+import { type EndPaths, layerPattern, type NameTable } from './name-table.js';
 import type { ShardingTable } from './sharding-table.js';
 
 export interface ParallelLayout {
@@ -29,31 +29,33 @@ export function rankCount({ dataParallel, modelParallel, pipelineStages }: Paral
 export class StageMap {
   readonly #stages: number;
   readonly #layers: number;
+  readonly #ends: EndPaths | undefined;
   /** The output projection is the embedding: the last stage needs it too. */
   readonly #tied: boolean;
 
-  /** @param names all of a model's own paths */
-  constructor(names: Iterable<string>, stages: number) {
+  /** @param paths all of a model's own paths @param ends of the model; undefined: all that is no layer is last */
+  constructor(paths: Iterable<string>, stages: number, ends: EndPaths | undefined) {
     const layers = new Set<string>();
     let tied = true;
-    for (const name of names) {
-      const { layer } = layerPattern(name);
+    for (const path of paths) {
+      const { layer } = layerPattern(path);
       if (layer !== '') layers.add(layer);
-      if (name.startsWith('lmHead.')) tied = false;
+      if (ends?.head !== undefined && path.startsWith(`${ends.head}.`)) tied = false;
     }
     this.#stages = stages;
     this.#layers = layers.size;
+    this.#ends = ends;
     this.#tied = tied;
     if (stages > Math.max(1, this.#layers))
       throw new InputError(`${stages} pipeline stages for ${this.#layers} layers; give each stage a layer.`);
   }
 
   /** The stages that hold a tensor. Layers are shared evenly, the first stages taking one more. */
-  of(own: string): readonly number[] {
-    const { layer } = layerPattern(own);
+  of(path: string): readonly number[] {
+    const { layer } = layerPattern(path);
     const last = this.#stages - 1;
     if (layer === '') {
-      if (!own.startsWith('embedTokens.')) return [last];
+      if (this.#ends === undefined || !path.startsWith(`${this.#ends.embedding}.`)) return [last];
       return this.#tied && last > 0 ? [0, last] : [0];
     }
     const each = Math.floor(this.#layers / this.#stages);
@@ -64,14 +66,21 @@ export class StageMap {
   }
 }
 
+/** What a family's tables say of its layout. */
+export interface ModelTables {
+  readonly names: NameTable;
+  readonly sharding: ShardingTable;
+}
+
 /**
  * The tensors of one rank.
  * @param tensors all of the model, by own path
+ * @param tables of its family
  * @throws InputError if a tensor cannot be cut so
  */
 export function tensorsOfRank(
   tensors: ReadonlyMap<string, TensorView>,
-  sharding: ShardingTable,
+  { names, sharding }: ModelTables,
   layout: ParallelLayout,
   rank: number,
 ): Map<string, TensorView> {
@@ -79,16 +88,16 @@ export function tensorsOfRank(
   const part = rank % modelParallel;
   const group = Math.floor(rank / modelParallel) % dataParallel;
   const stage = Math.floor(rank / modelParallel / dataParallel);
-  const stages = new StageMap(tensors.keys(), pipelineStages);
-  const own = new Map<string, TensorView>();
+  const stages = new StageMap(tensors.keys(), pipelineStages, names.ends);
+  const found = new Map<string, TensorView>();
   for (const [name, view] of tensors) {
     if (!stages.of(name).includes(stage)) continue;
     const cut = sharding.cut(name, view, part, modelParallel);
     const rows = cut.shape[0] ?? 1;
     const size = rows / dataParallel;
-    own.set(name, isShared(cut, layout) ? sliceRows(cut, group * size, (group + 1) * size) : cut);
+    found.set(name, isShared(cut, layout) ? sliceRows(cut, group * size, (group + 1) * size) : cut);
   }
-  return own;
+  return found;
 }
 
 /** Is a rank's part (before sharing) shared between the data-parallel groups? */

@@ -5,13 +5,15 @@ import { LORA_NAMES } from './adapters/adapter-names.js';
 import type { NameTable } from './name-table.js';
 
 export function publishedParameters(module: Module, names: NameTable): Map<string, Tensor> {
-  return new Map(module.namedParameters().map(([own, parameter]) => [publishedName(names, own), parameter]));
+  return new Map(
+    module.namedParameters().map(([path, parameter]) => [publishedName(names, path), parameter]),
+  );
 }
 
 /** The published name of a parameter, given its own path. */
-export function publishedName(names: NameTable, own: string): string {
-  const [, layer, part] = /^(.*)\.(\w+)$/.exec(own) ?? [];
-  if (layer === undefined || part === undefined || !isAdapterPart(part)) return names.toPublished(own);
+export function publishedName(names: NameTable, path: string): string {
+  const [, layer, part] = /^(.*)\.(\w+)$/.exec(path) ?? [];
+  if (layer === undefined || part === undefined || !isAdapterPart(part)) return names.toPublished(path);
   return `${publishedLayer(names, layer)}.${LORA_NAMES[part]}`;
 }
 
@@ -20,6 +22,6 @@ function isAdapterPart(part: string): part is keyof typeof LORA_NAMES {
 }
 
 /** The published name of a linear layer, given its own path. */
-export function publishedLayer(names: NameTable, own: string): string {
-  return names.toPublished(`${own}.weight`).replace(/\.weight$/, '');
+export function publishedLayer(names: NameTable, path: string): string {
+  return names.toPublished(`${path}.weight`).replace(/\.weight$/, '');
 }

@@ -23,16 +23,16 @@ export class ShardingTable {
   readonly linearLayout: 'out-in' | 'in-out';
 
   constructor(
-    rows: readonly (readonly [own: string, split: Split])[],
+    rows: readonly (readonly [path: string, split: Split])[],
     linearLayout: 'out-in' | 'in-out' = 'out-in',
   ) {
     this.#splits = new Map(rows);
     this.linearLayout = linearLayout;
   }
 
-  /** @param own our path of a weight, or of half an adapter: its A [R, I] or B [O, R] is cut where its weight is */
-  splitOf(own: string): Split | undefined {
-    const { pattern } = layerPattern(own);
+  /** @param path our path of a weight, or of half an adapter: its A [R, I] or B [O, R] is cut where its weight is */
+  splitOf(path: string): Split | undefined {
+    const { pattern } = layerPattern(path);
     const half = adapterHalf(pattern);
     if (half === undefined) return this.#splits.get(pattern);
     const split = this.#splits.get(`${half.layer}.weight`);
@@ -42,15 +42,15 @@ export class ShardingTable {
   }
 
   /** The part of `rank` of `ranks`. @throws InputError if the tensor cannot be cut so often */
-  cut(own: string, view: TensorView, rank: number, ranks: number): TensorView {
-    const split = this.splitOf(own);
+  cut(path: string, view: TensorView, rank: number, ranks: number): TensorView {
+    const split = this.splitOf(path);
     if (split === undefined || ranks === 1) return view;
     const { dim, blocks = 1, mayBeWhole = false } = split;
     const size = (view.shape[dim] ?? Number.NaN) / blocks / ranks;
     if (mayBeWhole && !Number.isInteger(size)) return view;
     if (!Number.isInteger(size) || size === 0)
       throw new InputError(
-        `${own} has shape [${view.shape.join(', ')}]; ${ranks} ranks cannot share its dimension ${dim}` +
+        `${path} has shape [${view.shape.join(', ')}]; ${ranks} ranks cannot share its dimension ${dim}` +
           `${blocks > 1 ? ` (${blocks} blocks)` : ''} evenly. Choose another model-parallel size.`,
       );
     const cut = dim === 0 ? sliceRows : sliceColumns;
@@ -60,24 +60,24 @@ export class ShardingTable {
   }
 
   /** Shapes that a rank's part of a tensor of this shape may have. */
-  partShapes(own: string, shape: readonly number[], ranks: number): readonly (readonly number[])[] {
-    const split = this.splitOf(own);
+  partShapes(path: string, shape: readonly number[], ranks: number): readonly (readonly number[])[] {
+    const split = this.splitOf(path);
     if (split === undefined || ranks === 1) return [shape];
     const cut = shape.map((size, dim) => (dim === split.dim ? size / ranks : size));
     return split.mayBeWhole === true ? [cut, shape] : [cut];
   }
 
   /** The whole tensor from the parts of all ranks, in their order. */
-  join(own: string, parts: readonly TensorView[]): TensorView {
-    const split = this.splitOf(own);
+  join(path: string, parts: readonly TensorView[]): TensorView {
+    const split = this.splitOf(path);
     const [first] = parts;
-    if (first === undefined) throw new RangeError(`${own} has no parts`);
+    if (first === undefined) throw new RangeError(`${path} has no parts`);
     if (split === undefined || parts.length === 1) return first;
     const { dim, blocks = 1 } = split;
     const size = (first.shape[dim] ?? Number.NaN) / blocks;
     if (!Number.isInteger(size))
       throw new InputError(
-        `the ranks' parts of ${own} have shape [${first.shape.join(', ')}], which is no part of ` +
+        `the ranks' parts of ${path} have shape [${first.shape.join(', ')}], which is no part of ` +
           `${blocks > 1 ? `${blocks} blocks along ` : ''}dimension ${dim}; they belong to another model.`,
       );
     const cut = dim === 0 ? sliceRows : sliceColumns;

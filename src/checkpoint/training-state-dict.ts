@@ -16,11 +16,11 @@ import type { FlatVector } from './flat-vector.js';
 
 /** A dict within one of DeepSpeed's torch files, whose entries are asked for by the type that they must have. */
 export class TrainingStateDict {
-  /** @param place keys that lead to the dict, for messages; "" for the file's own */
+  /** @param location keys that lead to the dict, for messages; "" for the file's own */
   constructor(
     readonly file: TorchFile,
     readonly dict: PickleDict,
-    readonly place: string,
+    readonly location: string,
   ) {}
 
   static open(path: string): TrainingStateDict {
@@ -60,7 +60,7 @@ export class TrainingStateDict {
   vectors(key: string): FlatVector[] {
     return this.list(key).map((value, index) => {
       if (!isTensor(value)) return this.#fail(`${key}[${index}]`, 'a tensor', value);
-      return this.#vector(this.file.stored(value, `${this.#path(key)}[${index}]`));
+      return this.#vector(this.file.fileTensor(value, `${this.#path(key)}[${index}]`));
     });
   }
 
@@ -68,7 +68,7 @@ export class TrainingStateDict {
   vector(key: string): FlatVector {
     const value = this.get(key);
     if (!isTensor(value)) return this.#fail(key, 'a tensor', value);
-    return this.#vector(this.file.stored(value, this.#path(key)));
+    return this.#vector(this.file.fileTensor(value, this.#path(key)));
   }
 
   /** Shapes (torch.Size) by name, in their order. */
@@ -86,7 +86,7 @@ export class TrainingStateDict {
   tensors(): Map<string, FileTensor> {
     return new Map(
       this.#named().flatMap(([name, value]) =>
-        isTensor(value) ? [[name, this.file.stored(value, name)]] : [],
+        isTensor(value) ? [[name, this.file.fileTensor(value, name)]] : [],
       ),
     );
   }
@@ -110,7 +110,7 @@ export class TrainingStateDict {
     return [...this.dict.entries].map(([name, value]) => {
       if (typeof name === 'string') return [name, value];
       throw new InputError(
-        `${this.file.path}: ${this.place} has the key ${pickleTypeName(name)}, not a name.`,
+        `${this.file.path}: ${this.location} has the key ${pickleTypeName(name)}, not a name.`,
       );
     });
   }
@@ -124,7 +124,7 @@ export class TrainingStateDict {
   }
 
   #path(key: string): string {
-    return this.place === '' ? key : `${this.place}.${key}`;
+    return this.location === '' ? key : `${this.location}.${key}`;
   }
 
   #fail(key: string, wanted: string, found: PickleValue | undefined): never {

@@ -17,5 +17,5 @@ export interface WeightTables {
   readonly schemes: ReadonlyMap<TensorNaming, NameScheme>;
   readonly sharding: ShardingTable;
   /** Stays float32 when a checkpoint is cast, unless asked otherwise. Default: nothing. */
-  readonly keepsFloat32?: (own: string) => 'embedding' | 'norm' | undefined;
+  readonly keepsFloat32?: (path: string) => 'embedding' | 'norm' | undefined;
 }

@@ -262,17 +262,17 @@ function describe(
 
 function fitText({ peakBytes, memory, processBytes }: RunPlan, available: number, run: Run): string {
   if (peakBytes <= available) return `fits into the ${formatBytes(available)} that are free`;
-  const least = memory.weights + processBytes;
-  const place = `DOES NOT FIT into the ${formatBytes(available)} that are free`;
+  const needed = memory.weights + processBytes;
+  const problem = `DOES NOT FIT into the ${formatBytes(available)} that are free`;
   // Smaller batches and recomputed activations are no help then.
-  if (least > available) {
+  if (needed > available) {
     const halved = run.precision === 'float32' ? 2 : run.precision === 'float64' ? 4 : 1;
     const lower = memory.weights / halved + processBytes <= available && halved > 1;
     return (
-      `${place}: the weights alone take ${formatBytes(memory.weights)}; ` +
+      `${problem}: the weights alone take ${formatBytes(memory.weights)}; ` +
       (lower
         ? 'try --precision bfloat16'
-        : `take a machine or device with more than ${formatBytes(least)}, or a smaller model`)
+        : `take a machine or device with more than ${formatBytes(needed)}, or a smaller model`)
     );
   }
   const ways = [
@@ -282,7 +282,7 @@ function fitText({ peakBytes, memory, processBytes }: RunPlan, available: number
     ...(run.precision === 'bfloat16' ? [] : ['--precision bfloat16']),
   ];
   const hint = ways.length === 0 ? 'take a shorter --sequence-length' : `try ${ways.join(', ')}`;
-  return `${place}; ${hint}`;
+  return `${problem}; ${hint}`;
 }
 
 /** 4.0e5 GFLOP/s -> "400 TFLOP/s". */

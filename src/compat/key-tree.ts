@@ -42,8 +42,8 @@ function walk(
   problems: string[],
 ): void {
   if (!isMapping(value)) {
-    const place = path.length === 0 ? '' : `${path.join('.')}: `;
-    problems.push(`${place}expected a mapping, got ${JSON.stringify(value) ?? 'nothing'}`);
+    const location = path.length === 0 ? '' : `${path.join('.')}: `;
+    problems.push(`${location}expected a mapping, got ${JSON.stringify(value) ?? 'nothing'}`);
     return;
   }
   for (const [name, content] of Object.entries(value)) {

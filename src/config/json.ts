@@ -8,8 +8,8 @@ export function parseStrictJson(text: string, source: string): unknown {
   } catch (error) {
     const problem = messageOf(error);
     const before = text.slice(0, faultOffset(text, problem)).split('\n');
-    const place = `${source}:${before.length}:${(before.at(-1)?.length ?? 0) + 1}`;
-    throw new InputError(`${place}: not valid JSON: ${problem.replace(/ in JSON.*$/s, '')}.`);
+    const location = `${source}:${before.length}:${(before.at(-1)?.length ?? 0) + 1}`;
+    throw new InputError(`${location}: not valid JSON: ${problem.replace(/ in JSON.*$/s, '')}.`);
   }
 }
 

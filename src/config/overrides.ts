@@ -54,9 +54,9 @@ function setAt(
   if (key === undefined) return leaf;
   const container = value ?? {};
   if (!isContainer(container)) {
-    const place = path.slice(0, depth).join('.') || 'the configuration';
+    const location = path.slice(0, depth).join('.') || 'the configuration';
     throw new InputError(
-      `--set ${override}: ${place} is ${JSON.stringify(container)}, it has no key ${key}.`,
+      `--set ${override}: ${location} is ${JSON.stringify(container)}, it has no key ${key}.`,
     );
   }
   if (!isList(container)) {
@@ -68,9 +68,9 @@ function setAt(
   }
   const index = /^\d+$/.test(key) ? Number(key) : -1;
   if (index < 0 || index > container.length) {
-    const place = path.slice(0, depth).join('.') || 'the configuration';
+    const location = path.slice(0, depth).join('.') || 'the configuration';
     throw new InputError(
-      `--set ${override}: ${place} is a list; expected an index from 0 to ${container.length}, found ${key}.`,
+      `--set ${override}: ${location} is a list; expected an index from 0 to ${container.length}, found ${key}.`,
     );
   }
   const list = [...container];

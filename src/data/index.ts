@@ -45,8 +45,8 @@ export {
 } from './rows.js';
 export {
   type DialogueSample,
+  locationOf,
   mapSampleTexts,
-  placeOf,
   type Sample,
   type SampleOrigin,
   type SkippedRecord,

@@ -13,7 +13,7 @@ import {
   type SampleForm,
   unreadKeys,
 } from './forms/index.js';
-import { placeOf, type Sample, type SampleOrigin, type SkippedRecord } from './sample.js';
+import { locationOf, type Sample, type SampleOrigin, type SkippedRecord } from './sample.js';
 
 export interface ReadSamplesOptions extends FormOptions {
   /** auto: told by the keys of each file's first records. */
@@ -62,7 +62,7 @@ async function* readFile(file: string, options: ReadSamplesOptions): AsyncGenera
     const sample = toSample(value, origin, read, options);
     if (!(sample instanceof FormFault)) yield sample;
     else {
-      const message = `${placeOf(origin)}: ${sample.message}.`;
+      const message = `${locationOf(origin)}: ${sample.message}.`;
       if (!skips && sample.reason !== 'nothing to learn') throw new InputError(message);
       skip(line, sample.reason, message);
     }

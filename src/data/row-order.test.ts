@@ -16,7 +16,7 @@ test('every epoch is a permutation, and no two are the same', () => {
   expect(new Set([sorted, ...epochs].map((epoch) => epoch.join())).size).toBe(4);
 });
 
-test('depends on the seed and the place alone', () => {
+test('depends on the seed and the position alone', () => {
   const whole = places(new RowOrder(50, { seed: 3, shuffle: true }), 0, 150);
   const order = new RowOrder(50, { seed: 3, shuffle: true });
   expect(order.rowAt(149)).toBe(whole[149]);
@@ -41,7 +41,7 @@ test('a permutation of any size, and of sizes that no memory would hold', () => 
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 700 }), fc.integer(), (count, key) => {
       const permutation = new Permutation(count, key);
-      const images = new Set(Array.from({ length: count }, (_, place) => permutation.at(place)));
+      const images = new Set(Array.from({ length: count }, (_, position) => permutation.at(position)));
       expect(images.size).toBe(count);
       expect(Math.max(...images)).toBe(count - 1);
     }),
@@ -57,10 +57,13 @@ test('looks like chance: neighbours are far apart, places and rows are not corre
   const mean = (count - 1) / 2;
   const variance = (count * count - 1) / 12;
   const correlation = (lag: number): number =>
-    order.reduce((sum, row, place) => sum + (row - mean) * ((order[(place + lag) % count] ?? 0) - mean), 0) /
+    order.reduce(
+      (sum, row, position) => sum + (row - mean) * ((order[(position + lag) % count] ?? 0) - mean),
+      0,
+    ) /
     (count * variance);
   const withPlace =
-    order.reduce((sum, row, place) => sum + (row - mean) * (place - mean), 0) / (count * variance);
+    order.reduce((sum, row, position) => sum + (row - mean) * (position - mean), 0) / (count * variance);
   // The standard deviation of each is 0.01.
   for (const value of [correlation(1), correlation(2), correlation(100), withPlace])
     expect(Math.abs(value)).toBeLessThan(0.04);

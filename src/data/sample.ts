@@ -55,6 +55,6 @@ export function mapSampleTexts(sample: Sample, change: (text: string) => string)
 }
 
 /** "file:line", as in every message. */
-export function placeOf({ file, line }: SampleOrigin): string {
+export function locationOf({ file, line }: SampleOrigin): string {
   return `${file}:${line}`;
 }

@@ -4,7 +4,7 @@
  */
 export interface LoneSurrogate {
   /** Keys and places that lead to the text: "messages[0].content"; "" for the value itself. */
-  readonly place: string;
+  readonly location: string;
   /** The code unit as JSON spells it: "\ud83d". */
   readonly shown: string;
 }
@@ -18,20 +18,21 @@ const ESCAPE = /\\u[dD][89a-fA-F]|\\U0000[dD][89a-fA-F]/;
  */
 export function findLoneSurrogate(value: unknown, text: string): LoneSurrogate | undefined {
   if (!ESCAPE.test(text)) return undefined;
-  const open: { readonly value: unknown; readonly place: string }[] = [{ value, place: '' }];
+  const open: { readonly value: unknown; readonly location: string }[] = [{ value, location: '' }];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const { place } = next;
+    const { location } = next;
     if (typeof next.value === 'string') {
       const shown = loneSurrogateOf(next.value);
-      if (shown !== undefined) return { place, shown };
+      if (shown !== undefined) return { location, shown };
     } else if (Array.isArray(next.value)) {
       for (const [index, item] of next.value.entries())
-        open.push({ value: item, place: `${place}[${index}]` });
+        open.push({ value: item, location: `${location}[${index}]` });
     } else if (typeof next.value === 'object' && next.value !== null) {
       for (const [key, item] of Object.entries(next.value)) {
         const shown = loneSurrogateOf(key);
-        if (shown !== undefined) return { place: `the name of a key of ${place || 'the record'}`, shown };
-        open.push({ value: item, place: place === '' ? key : `${place}.${key}` });
+        if (shown !== undefined)
+          return { location: `the name of a key of ${location || 'the record'}`, shown };
+        open.push({ value: item, location: location === '' ? key : `${location}.${key}` });
       }
     }
   }
@@ -45,6 +46,6 @@ function loneSurrogateOf(text: string): string | undefined {
 }
 
 /** "`output` holds \ud83d, half of a surrogate pair and no character". */
-export function loneSurrogateProblem({ place, shown }: LoneSurrogate): string {
-  return `${place === '' ? 'the text' : `\`${place.slice(0, 80)}\``} holds ${shown}, half of a surrogate pair and no character`;
+export function loneSurrogateProblem({ location, shown }: LoneSurrogate): string {
+  return `${location === '' ? 'the text' : `\`${location.slice(0, 80)}\``} holds ${shown}, half of a surrogate pair and no character`;
 }

@@ -193,27 +193,27 @@ class BestContinuations {
   add(parent: number, row: LogitsRow, offset: number): void {
     for (let id = nextNotBelow(row, 0, this.#bound(offset)); id < row.length; ) {
       const score = row[id]! + offset;
-      if (score > this.#least) this.#insert({ parent, id, score });
+      if (score > this.#lowest) this.#insert({ parent, id, score });
       id = nextNotBelow(row, id + 1, this.#bound(offset));
     }
   }
 
   /** What a score has to exceed. */
-  get #least(): number {
+  get #lowest(): number {
     return this.found.length < this.#limit ? -Infinity : (this.found.at(-1)?.score ?? -Infinity);
   }
 
   /** A value of the row below this cannot have a sufficient score, whatever the rounding. */
   #bound(offset: number): number {
-    const difference = this.#least - offset;
+    const difference = this.#lowest - offset;
     return difference - Math.abs(difference) * 1e-12 - Math.abs(offset) * 1e-12;
   }
 
   #insert(continuation: Continuation): void {
     if (this.found.length === this.#limit) this.found.pop();
-    let place = this.found.length;
-    while (place > 0 && this.found[place - 1]!.score < continuation.score) place -= 1;
-    this.found.splice(place, 0, continuation);
+    let index = this.found.length;
+    while (index > 0 && this.found[index - 1]!.score < continuation.score) index -= 1;
+    this.found.splice(index, 0, continuation);
   }
 }
 

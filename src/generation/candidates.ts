@@ -107,8 +107,8 @@ export class Candidates {
       while (length < row.length) ids[length] = length++;
       return length;
     }
-    const least = kthLargest(row, topK, this.#scratch);
-    for (let id = nextNotBelow(row, 0, least); id < row.length; id = nextNotBelow(row, id + 1, least)) {
+    const lowest = kthLargest(row, topK, this.#scratch);
+    for (let id = nextNotBelow(row, 0, lowest); id < row.length; id = nextNotBelow(row, id + 1, lowest)) {
       ids[length++] = id;
     }
     return length;

@@ -52,15 +52,15 @@ export function logNormalizer(row: LogitsRow): number {
 function largestIds(row: LogitsRow, count: number): number[] {
   const ids: number[] = [];
   if (count === 0) return ids;
-  let least = -Infinity;
+  let lowest = -Infinity;
   for (let id = 0; id < row.length; id++) {
     const value = row[id]!;
-    if (ids.length === count && !(value > least)) continue;
+    if (ids.length === count && !(value > lowest)) continue;
     if (ids.length === count) ids.pop();
-    let place = ids.length;
-    while (place > 0 && row[ids[place - 1]!]! < value) place -= 1;
-    ids.splice(place, 0, id);
-    least = row[ids[ids.length - 1]!]!;
+    let index = ids.length;
+    while (index > 0 && row[ids[index - 1]!]! < value) index -= 1;
+    ids.splice(index, 0, id);
+    lowest = row[ids[ids.length - 1]!]!;
   }
   return ids;
 }

@@ -24,13 +24,13 @@ export function kthLargest(values: LogitsRow, k: number, scratch: Float64Array):
 function kthLargestByHeap(values: LogitsRow, k: number, heap: Float64Array): number {
   for (let i = 0; i < k; i++) heap[i] = values[i]!;
   for (let i = (k >> 1) - 1; i >= 0; i--) siftDown(heap, k, i, heap[i]!);
-  let least = heap[0]!;
-  for (let i = nextNotBelow(values, k, least); i < values.length; i = nextNotBelow(values, i + 1, least)) {
-    if (values[i]! <= least) continue;
+  let lowest = heap[0]!;
+  for (let i = nextNotBelow(values, k, lowest); i < values.length; i = nextNotBelow(values, i + 1, lowest)) {
+    if (values[i]! <= lowest) continue;
     siftDown(heap, k, 0, values[i]!);
-    least = heap[0]!;
+    lowest = heap[0]!;
   }
-  return least;
+  return lowest;
 }
 
 /** Puts `value` in place of the entry at `hole`, whose subtrees are heaps. */

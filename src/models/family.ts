@@ -76,14 +76,14 @@ export function defineFamily<Schema extends z.ZodType>(definition: {
 }): ModelFamily {
   const { name, recognises, schema, complete, select, configFile, names, sharding, schemes, describe } =
     definition;
-  const dialects = { published: nameScheme(names), own: ownNames(names), ...schemes };
+  const namings = { published: nameScheme(names), own: ownNames(names), ...schemes };
   const tables: WeightTables = {
     names,
     sharding,
     schemes: new Map(
-      TENSOR_NAMINGS.flatMap((dialect) => {
-        const scheme = dialects[dialect];
-        return scheme === undefined ? [] : [[dialect, scheme] as const];
+      TENSOR_NAMINGS.flatMap((naming) => {
+        const scheme = namings[naming];
+        return scheme === undefined ? [] : [[naming, scheme] as const];
       }),
     ),
     ...(definition.keepsFloat32 !== undefined && { keepsFloat32: definition.keepsFloat32 }),

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { goldenFolder, goldenModels } from '../../tests/support/golden.js';
 import { requiresShared } from '../../tests/support/requires.js';
 import { sharedData } from '../../tests/support/shared-data.js';
+import type { NameTable } from '../checkpoint/index.js';
 import { LayerNorm, namedLinears, RmsNorm } from '../nn/index.js';
 import { type CausalLm, loadArchitecture, type ModelShape, parseArchitecture } from './index.js';
 
@@ -83,12 +84,12 @@ test('the shape of the published XVERSE-13B', () => {
   });
 });
 
-function golden(folder: string): { shape: ModelShape; model: CausalLm } {
+function golden(folder: string): { shape: ModelShape; model: CausalLm; names: NameTable } {
   const config = ['config.json', 'model_config.yaml'].find((name) =>
     existsSync(`${goldenFolder}${folder}/${name}`),
   );
-  const { shape, createModel } = loadArchitecture(`${goldenFolder}${folder}/${config}`);
-  return { shape, model: createModel() };
+  const { shape, names, createModel } = loadArchitecture(`${goldenFolder}${folder}/${config}`);
+  return { shape, model: createModel(), names };
 }
 
 test.each(goldenModels)('%s: the parameters have the shape that the family tells', (folder) => {
@@ -135,4 +136,13 @@ test.each(goldenModels)('%s: every parameter is in one segment, a tied table in 
       path === 'embedTokens.weight' ? (shape.tied ? ['embedding', 'head'] : ['embedding']) : ['head'];
     expect(owners, path).toEqual(block === undefined ? ends : [block]);
   }
+});
+
+test.each(goldenModels)('%s: the table of names and the model mean the same ends', (folder) => {
+  const { shape, model, names } = golden(folder);
+  const parameters = new Map(model.namedParameters());
+  expect(names.isTied(parameters)).toBe(shape.tied);
+  const { embedding = '', finalNorm, head } = names.ends ?? {};
+  expect(model.ends.embedding).toEqual([embedding]);
+  expect(model.ends.head).toEqual([finalNorm, shape.tied ? embedding : head]);
 });

@@ -51,15 +51,15 @@ export function documentMask(
   const texts = lengths.flatMap((row) => row.flatMap((length, text) => new Array<number>(length).fill(text)));
   const visible = scope(() => {
     const text = intTensor(texts, [lengths.length, tokens], { device });
-    const place = intTensor(
+    const position = intTensor(
       Array.from({ length: tokens }, (_, index) => index),
       [tokens],
       { device },
     );
-    const [i, j] = [place.unsqueeze(1), place.unsqueeze(0)];
-    let seen = equal(text.unsqueeze(2), text.unsqueeze(1)).logicalAnd(j.le(i)); // [B, T, T]
-    if (window !== undefined) seen = seen.logicalAnd(j.gt(i.sub(window)));
-    return seen.unsqueeze(1);
+    const [i, j] = [position.unsqueeze(1), position.unsqueeze(0)];
+    let visible = equal(text.unsqueeze(2), text.unsqueeze(1)).logicalAnd(j.le(i)); // [B, T, T]
+    if (window !== undefined) visible = visible.logicalAnd(j.gt(i.sub(window)));
+    return visible.unsqueeze(1);
   });
   return { lengths, visible };
 }

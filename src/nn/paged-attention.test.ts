@@ -60,7 +60,7 @@ interface Sequence {
   readonly v: Tensor;
   readonly length: number;
   /** Positions that others do not look at. */
-  readonly unseen: readonly number[];
+  readonly masked: readonly number[];
   readonly keyTable: number;
 }
 
@@ -75,7 +75,7 @@ function sequenceOf(
   { dtype, heads, headDim, tables }: Layout,
   generator: RandomGenerator,
   length: number,
-  unseen: readonly number[] = [],
+  masked: readonly number[] = [],
   keyTable = 0,
 ): Sequence {
   const random = (): Tensor => randn([1, length, heads, headDim], generator, { dtype }).transpose(1, 2);
@@ -84,7 +84,7 @@ function sequenceOf(
     k: random(),
     v: random(),
     length,
-    unseen,
+    masked,
     keyTable: tables === 0 ? 0 : keyTable,
   };
 }
@@ -111,7 +111,7 @@ class Pool {
   readonly keyPages: Tensor;
   readonly valuePages: Tensor;
   readonly scales: readonly [Tensor, Tensor] | undefined;
-  readonly seen: Tensor;
+  readonly attended: Tensor;
   readonly keyTables: [Tensor, Tensor] | undefined;
 
   /** @param seed of the order of the pages */
@@ -129,11 +129,11 @@ class Pool {
     this.valuePages = full([pages, heads, PAGE, headDim], filling, { dtype: pageType });
     const scales = (): Tensor => full([pages, heads, PAGE], Number.NaN);
     this.scales = isInt8 ? [scales(), scales()] : undefined;
-    const seen = new Array<number>(pages * PAGE).fill(1);
-    for (const [index, { unseen }] of sequences.entries())
-      for (const position of unseen)
-        seen[(this.tables[index]?.[Math.floor(position / PAGE)] ?? 0) * PAGE + (position % PAGE)] = 0;
-    this.seen = intTensor(seen, [pages, PAGE], { dtype: 'uint8' });
+    const attended = new Array<number>(pages * PAGE).fill(1);
+    for (const [index, { masked }] of sequences.entries())
+      for (const position of masked)
+        attended[(this.tables[index]?.[Math.floor(position / PAGE)] ?? 0) * PAGE + (position % PAGE)] = 0;
+    this.attended = intTensor(attended, [pages, PAGE], { dtype: 'uint8' });
     this.keyTables = keyTables(layout, Math.max(...sequences.map(({ length }) => length)));
   }
 
@@ -173,7 +173,7 @@ class Pool {
       this.valuePages,
       this.scales?.[0],
       this.scales?.[1],
-      this.seen,
+      this.attended,
       intTensor(tables, [pieces.length, width], { dtype: 'int32' }),
       intTensor(numbers, [pieces.length, 4], { dtype: 'int32' }),
       window,
@@ -201,7 +201,7 @@ class Pool {
 
   /** What the results of a whole sequence should be: float64 [1, H, S, E]. */
   expected(index: number): Tensor {
-    const { k, v, q, length, unseen, keyTable } = this.#sequence(index);
+    const { k, v, q, length, masked, keyTable } = this.#sequence(index);
     const { window, isInt8 } = this.layout;
     let keys = isInt8 ? quantised(k) : k;
     if (this.keyTables !== undefined) {
@@ -211,8 +211,8 @@ class Pool {
     }
     const i = arange(0, length).unsqueeze(1);
     const j = arange(0, length).unsqueeze(0);
-    const seen = intTensor(Array.from({ length }, (_, position) => (unseen.includes(position) ? 0 : 1)));
-    let visible = j.lt(i).logicalAnd(seen.unsqueeze(0).gt(zeros([1])));
+    const attended = intTensor(Array.from({ length }, (_, position) => (masked.includes(position) ? 0 : 1)));
+    let visible = j.lt(i).logicalAnd(attended.unsqueeze(0).gt(zeros([1])));
     if (window > 0) visible = visible.logicalAnd(j.gt(i.sub(window)));
     visible = visible.logicalOr(j.le(i).logicalAnd(j.ge(i)));
     const wide = (x: Tensor): Tensor => x.to('float64');
@@ -280,7 +280,7 @@ const batches = fc.record({
     fc.record({
       before: fc.integer({ min: 0, max: 150 }),
       rows: fc.integer({ min: 1, max: 45 }),
-      unseen: fc.oneof(
+      masked: fc.oneof(
         fc.constant<number[]>([]),
         fc.array(fc.nat(40), { maxLength: 5 }),
         fc
@@ -300,12 +300,12 @@ it('is scaled_dot_product_attention over ragged batches, as is its composed form
     fc.property(batches, ({ layout, sequences: shapes, gap, seed }) =>
       scope(() => {
         const generator = new RandomGenerator(seed);
-        const sequences = shapes.map(({ before, rows, unseen, keyTable }) =>
+        const sequences = shapes.map(({ before, rows, masked, keyTable }) =>
           sequenceOf(
             layout,
             generator,
             before + rows,
-            unseen.filter((position) => position < before + rows),
+            masked.filter((position) => position < before + rows),
             keyTable,
           ),
         );
@@ -353,14 +353,14 @@ describe.each(dtypes)('%s', (dtype) => {
       scope(() => {
         const layout: Layout = { ...plain, ...form, dtype, isInt8 };
         const generator = new RandomGenerator(3);
-        const unseen = [0, 1, 2, 40, 90];
+        const masked = [0, 1, 2, 40, 90];
         const lengths = [150, 61, 17];
         const sequences = lengths.map((length) =>
           sequenceOf(
             layout,
             generator,
             length,
-            unseen.filter((position) => position < length),
+            masked.filter((position) => position < length),
           ),
         );
         setThreads(1);
@@ -405,7 +405,7 @@ describe('int8 pages', () => {
       const row = (values: number[]): Tensor => intTensor(values, [1, 1, 1, 8]).to('float32');
       const k = row([127, 1, -3, 5, 0, -127, 64, 7]).mul(0.5); // the scale is 1/2
       const v = row([254, 1, 3, 5, -1, -3, -254, 0]); // the scale is 2
-      const pool = new Pool(layout, [{ q: k, k, v, length: 1, unseen: [], keyTable: 0 }]);
+      const pool = new Pool(layout, [{ q: k, k, v, length: 1, masked: [], keyTable: 0 }]);
       pool.attend([{ sequence: 0, from: 0, count: 1 }]);
       const page = pool.tables[0]?.[0] ?? 0;
       const keys = pool.keyPages.select(0, page).narrow(2, 0, 1).reshape([8]).to('float32');
@@ -424,7 +424,7 @@ describe('int8 pages', () => {
       const layout: Layout = { ...plain, isInt8: true };
       const nothing = zeros([1, 2, 3, 64]);
       const pool = new Pool(layout, [
-        { q: nothing, k: nothing, v: nothing, length: 3, unseen: [], keyTable: 0 },
+        { q: nothing, k: nothing, v: nothing, length: 3, masked: [], keyTable: 0 },
       ]);
       const [result] = pool.attend([{ sequence: 0, from: 0, count: 3 }]);
       expect(result?.abs().max().item()).toBe(0);
@@ -461,7 +461,7 @@ it('what a query does not see may be anything', () =>
       const result = new Pool(plain, [spoilt]).attendInChunks(0, [40]);
       expectSameBits(result.narrow(2, 0, position), clean.narrow(2, 0, position), 'float32', 'before it');
       if (position === 7)
-        expectSameBits(result.narrow(2, 8, 32), clean.narrow(2, 8, 32), 'float32', 'after an unseen token');
+        expectSameBits(result.narrow(2, 8, 32), clean.narrow(2, 8, 32), 'float32', 'after a masked token');
     }
   }));
 
@@ -474,7 +474,9 @@ it('takes no sequences and no rows', () =>
 describe('refuses', () => {
   /** One sequence of 20 tokens, and what a test changes about the call. */
   function call(
-    change: Partial<Record<'tables' | 'sequences' | 'k' | 'keyPages' | 'scales' | 'seen' | 'cos', Tensor>>,
+    change: Partial<
+      Record<'tables' | 'sequences' | 'k' | 'keyPages' | 'scales' | 'attended' | 'cos', Tensor>
+    >,
   ) {
     return scope(() => {
       const { q, k, v } = sequenceOf(plain, new RandomGenerator(1), 20);
@@ -488,7 +490,7 @@ describe('refuses', () => {
           pages([3, 2, PAGE, 64]),
           change.scales,
           change.scales,
-          change.seen ?? zeros([3, PAGE], { dtype: 'uint8' }),
+          change.attended ?? zeros([3, PAGE], { dtype: 'uint8' }),
           change.tables ?? intTensor([0, 2], [1, 2], { dtype: 'int32' }),
           change.sequences ?? intTensor([0, 20, 0, 0], [1, 4], { dtype: 'int32' }),
           0,
@@ -545,7 +547,7 @@ describe('refuses', () => {
       /key_pages is Half; expected Float/,
     ],
     ['scales without int8', () => ({ scales: zeros([3, 2, PAGE]) }), /take no key_scales/],
-    ['a wrong seen', () => ({ seen: zeros([3, PAGE]) }), /seen is Float; expected Byte/],
+    ['a wrong attention mask', () => ({ attended: zeros([3, PAGE]) }), /attended is Float; expected Byte/],
     [
       'a key table that is too short',
       () => ({ cos: zeros([1, 19, 64]) }),

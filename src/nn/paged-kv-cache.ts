@@ -145,14 +145,14 @@ export class PagedKvCache {
   }
 
   /** Says for tokens from `position` on which of them others may look at. */
-  setAttentionMask(blocks: readonly number[], position: number, seen: readonly boolean[]): void {
+  setAttentionMask(blocks: readonly number[], position: number, attended: readonly boolean[]): void {
     const changed = new Set<number>();
-    for (const [index, isSeen] of seen.entries()) {
+    for (const [index, isAttended] of attended.entries()) {
       const block = blocks[Math.floor((position + index) / BLOCK_SIZE)] ?? ABSENT_BLOCK;
       if (block === ABSENT_BLOCK) continue;
       const bit = 1 << ((position + index) % BLOCK_SIZE);
       const old = this.#attentionBits[block] ?? 0;
-      const bits = isSeen ? old | bit : old & ~bit;
+      const bits = isAttended ? old | bit : old & ~bit;
       if (bits === old) continue;
       this.#attentionBits[block] = bits;
       changed.add(block);

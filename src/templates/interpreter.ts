@@ -188,10 +188,10 @@ class Interpreter {
       this.#loop(statement, next, scope, inner, depth + 1);
       return new SafeText(inner.text);
     };
-    const place = { index: 0 };
-    const loop = loopValue(items, place, depth, recurse);
+    const cursor = { index: 0 };
+    const loop = loopValue(items, cursor, depth, recurse);
     for (const [index, item] of items.entries()) {
-      place.index = index;
+      cursor.index = index;
       const inner = new VariableScope(scope);
       inner.set('loop', loop);
       this.#assign(statement.target, item, inner);
@@ -260,7 +260,7 @@ class Interpreter {
 
 function loopValue(
   items: readonly Value[],
-  place: { index: number },
+  cursor: { index: number },
   depth: number,
   recurse: (next: Value) => Value,
 ): Callable {
@@ -270,23 +270,23 @@ function loopValue(
     return item === undefined ? new Undefined(missing) : item;
   };
   const attributes = new Map<string, () => Value>([
-    ['index', () => place.index + 1],
-    ['index0', () => place.index],
-    ['revindex', () => items.length - place.index],
-    ['revindex0', () => items.length - place.index - 1],
-    ['first', () => place.index === 0],
-    ['last', () => place.index === items.length - 1],
+    ['index', () => cursor.index + 1],
+    ['index0', () => cursor.index],
+    ['revindex', () => items.length - cursor.index],
+    ['revindex0', () => items.length - cursor.index - 1],
+    ['first', () => cursor.index === 0],
+    ['last', () => cursor.index === items.length - 1],
     ['length', () => items.length],
     ['depth', () => depth + 1],
     ['depth0', () => depth],
-    ['previtem', () => itemAt(place.index - 1, 'there is no previous item')],
-    ['nextitem', () => itemAt(place.index + 1, 'there is no next item')],
+    ['previtem', () => itemAt(cursor.index - 1, 'there is no previous item')],
+    ['nextitem', () => itemAt(cursor.index + 1, 'there is no next item')],
     [
       'cycle',
       () =>
         new Callable('cycle', (positional) => {
           if (positional.length === 0) throw new ValueFault('no items for cycling given');
-          return positional[place.index % positional.length]!;
+          return positional[cursor.index % positional.length]!;
         }),
     ],
     [

@@ -11,14 +11,14 @@ const linear = operator('xinghe::linear');
 /** The least time of `body` in seconds over repetitions that fill `budget` seconds; at least one after a first run. */
 export function bestTime(body: () => void, budget: number): number {
   body();
-  let least = Number.POSITIVE_INFINITY;
+  let best = Number.POSITIVE_INFINITY;
   const end = performance.now() + budget * 1000;
   do {
     const start = performance.now();
     body();
-    least = Math.min(least, (performance.now() - start) / 1000);
+    best = Math.min(best, (performance.now() - start) / 1000);
   } while (performance.now() < end);
-  return least;
+  return best;
 }
 
 /**

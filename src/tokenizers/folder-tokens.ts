@@ -74,11 +74,11 @@ export function parseFolderTokens(
   for (const fields of [config, map]) {
     if (!fields?.has('additional_special_tokens')) continue;
     for (const [index, item] of fields.array('additional_special_tokens').entries()) {
-      const place = `${fields.at('additional_special_tokens')}[${index}]`;
+      const location = `${fields.at('additional_special_tokens')}[${index}]`;
       add(
         typeof item === 'string'
           ? plainSpecial(item)
-          : readToken(new JsonFields(item, place), undefined, true),
+          : readToken(new JsonFields(item, location), undefined, true),
       );
     }
   }

@@ -73,7 +73,7 @@ export function readMindRecordBytes(bytes: Buffer): void {
     const file = inMemory(bytes);
     const shard = new MindRecordShard(file);
     for (let row = 0; row < shard.rowCount; row++) {
-      const { blobPage, blob, rawPage, raw } = shard.place(file, row);
+      const { blobPage, blob, rawPage, raw } = shard.location(file, row);
       const contents = [shard.read(file, blobPage, blob), shard.read(file, rawPage, raw)] as const;
       decodeRow(shard.header.columns, ...contents, () => `fuzz.bin, row ${row}`);
     }

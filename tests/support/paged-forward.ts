@@ -42,13 +42,13 @@ export class PagedForward {
     this.#lengths = new Array<number>(batch).fill(0);
   }
 
-  /** Logits of the next tokens of every text. @param inputIds int64 [B, T] @param seen of these tokens [B][T] */
-  run(inputIds: Tensor, seen?: readonly (readonly boolean[])[]): Tensor {
+  /** Logits of the next tokens of every text. @param inputIds int64 [B, T] @param attended of these tokens [B][T] */
+  run(inputIds: Tensor, attended?: readonly (readonly boolean[])[]): Tensor {
     const [batch = 0, length = 0] = inputIds.shape;
     const ids = inputIds.to('float64').toFloat64Array();
     const chunks = this.#blocks.map((blocks, row) => {
       const position = this.#lengths[row] ?? 0;
-      const marks = seen?.[row];
+      const marks = attended?.[row];
       if (marks !== undefined) this.#cache.setAttentionMask(blocks, position, marks);
       this.#lengths[row] = position + length;
       return {
@@ -69,19 +69,19 @@ export class PagedForward {
   }
 }
 
-/** Logits of all positions, fed to a cache in the given chunks. @param seen [B][T] */
+/** Logits of all positions, fed to a cache in the given chunks. @param attended [B][T] */
 export function cachedLogits(
   model: CausalLm,
   inputIds: Tensor,
   chunks: readonly number[],
-  seen?: readonly (readonly boolean[])[],
+  attended?: readonly (readonly boolean[])[],
 ): Tensor {
   const [batch = 0, capacity = 0] = inputIds.shape;
   const forward = new PagedForward(model, batch, capacity);
   const logits: Tensor[] = [];
   let start = 0;
   for (const length of chunks) {
-    const marks = seen?.map((row) => row.slice(start, start + length));
+    const marks = attended?.map((row) => row.slice(start, start + length));
     logits.push(forward.run(inputIds.narrow(1, start, length), marks));
     start += length;
   }

@@ -47,24 +47,24 @@ export interface AdapterFile {
 }
 
 /** Our path of a published parameter; undefined for one that the model does not have. */
-export type FindOwn = (published: string) => string | undefined;
+export type FindPath = (published: string) => string | undefined;
 
 /** Paths of the published spelling alone. */
-export function ownPaths(names: NameTable): FindOwn {
+export function ownPaths(names: NameTable): FindPath {
   return (published) => {
-    const own = names.fromPublished(published);
-    return own === 'skip' ? undefined : own;
+    const ownPath = names.fromPublished(published);
+    return ownPath === 'skip' ? undefined : ownPath;
   };
 }
 
 /** Paths of all spellings of a family. */
-export function ownPathsOf({ schemes }: WeightTables): FindOwn {
+export function ownPathsOf({ schemes }: WeightTables): FindPath {
   return (published) => {
     for (const scheme of schemes.values()) {
       if (!scheme.knows(published)) continue;
-      const [own, second] = scheme.fromPublished(new Map([[published, NO_VIEW]])).tensors.keys();
+      const [ownPath, second] = scheme.fromPublished(new Map([[published, NO_VIEW]])).tensors.keys();
       // A fused tensor is no layer of its own.
-      if (own !== undefined && second === undefined) return own;
+      if (ownPath !== undefined && second === undefined) return ownPath;
     }
     return undefined;
   };
@@ -78,7 +78,7 @@ const NO_VIEW: TensorView = { dtype: 'float32', shape: [12, 12], source: '', loc
  * @param options rank and alpha of all layers; default: those of adapter_config.json beside the weights
  * @throws InputError for files that are no adapter, and tensors that belong to no layer of the model
  */
-export function openAdapter(path: string, findOwn: FindOwn, options?: LoraOptions): AdapterFile {
+export function openAdapter(path: string, findPath: FindPath, options?: LoraOptions): AdapterFile {
   const status = fileStatus(path);
   if (status === undefined) throw new InputError(`${path}: no such adapter folder or file.`);
   const weightPath = status.isDirectory() ? adapterFile(path) : path;
@@ -90,33 +90,33 @@ export function openAdapter(path: string, findOwn: FindOwn, options?: LoraOption
   const whole = new Map<string, string>();
   for (const name of tensors.keys()) {
     const parsed = parseAdapterPart(name);
-    const own = parsed === undefined ? undefined : ownOf(parsed, findOwn);
-    if (parsed === undefined || own === undefined)
+    const ownPath = parsed === undefined ? undefined : pathOf(parsed, findPath);
+    if (parsed === undefined || ownPath === undefined)
       throw new InputError(`${weightPath}: tensor "${name}" belongs to no layer of this model.`);
-    const twin = parsed.kind === 'whole' ? whole.get(own) : layers.get(own)?.parts[parsed.part];
+    const twin = parsed.kind === 'whole' ? whole.get(ownPath) : layers.get(ownPath)?.parts[parsed.part];
     if (twin !== undefined)
       throw new InputError(`${weightPath}: tensors "${twin}" and "${name}" are the same; remove one.`);
-    if (parsed.kind === 'whole') whole.set(own, name);
+    if (parsed.kind === 'whole') whole.set(ownPath, name);
     else {
-      const layer = layers.get(own) ?? {
+      const layer = layers.get(ownPath) ?? {
         options: rules.optionsOf(parsed.module),
         parts: {},
         tokens: rules.tokensOf(parsed.module),
       };
-      layers.set(own, { ...layer, parts: { ...layer.parts, [parsed.part]: name } });
+      layers.set(ownPath, { ...layer, parts: { ...layer.parts, [parsed.part]: name } });
     }
   }
   return { path: weightPath, layers, whole, tensors };
 }
 
 /** Of a layer its path, of a whole parameter the parameter's. */
-function ownOf(
+function pathOf(
   parsed: NonNullable<ReturnType<typeof parseAdapterPart>>,
-  findOwn: FindOwn,
+  findPath: FindPath,
 ): string | undefined {
   return parsed.kind === 'whole'
-    ? findOwn(parsed.parameter)
-    : findOwn(`${parsed.module}.weight`)?.replace(/\.weight$/, '');
+    ? findPath(parsed.parameter)
+    : findPath(`${parsed.module}.weight`)?.replace(/\.weight$/, '');
 }
 
 function sameRules(options: LoraOptions): AdapterRules {
@@ -140,10 +140,10 @@ export interface LayerSizes {
  */
 export function adapterViews(
   { path, layers, tensors }: AdapterFile,
-  own: string,
+  ownPath: string,
   { inFeatures, outFeatures }: LayerSizes,
 ): Map<AdapterPart, TensorView> {
-  const layer = layers.get(own);
+  const layer = layers.get(ownPath);
   if (layer === undefined) return new Map();
   const { parts, options, tokens } = layer;
   const { rank, dora = false } = options;
@@ -171,15 +171,17 @@ export function adapterViews(
   if (parts.tokens !== undefined) shapes.push(['tokens', [tokens?.length ?? 0, outFeatures]]);
   const surplus = Object.entries(parts).find(([part]) => !shapes.some(([wanted]) => wanted === part));
   if (surplus !== undefined)
-    throw new InputError(`${path}: tensor "${surplus[1]}" does not belong to this kind of layer (${own}).`);
+    throw new InputError(
+      `${path}: tensor "${surplus[1]}" does not belong to this kind of layer (${ownPath}).`,
+    );
   return new Map(
-    shapes.map(([part, shape]) => [part, viewOfPart(path, own, part, parts[part], tensors, shape, rank)]),
+    shapes.map(([part, shape]) => [part, viewOfPart(path, ownPath, part, parts[part], tensors, shape, rank)]),
   );
 }
 
 function viewOfPart(
   path: string,
-  own: string,
+  ownPath: string,
   part: AdapterPart,
   name: string | undefined,
   tensors: ReadonlyMap<string, TensorView>,
@@ -188,7 +190,7 @@ function viewOfPart(
 ): TensorView {
   const view = name === undefined ? undefined : tensors.get(name);
   if (name === undefined || view === undefined)
-    throw new InputError(`${path}: layer ${own} has no ${PART_TITLES[part]}.`);
+    throw new InputError(`${path}: layer ${ownPath} has no ${PART_TITLES[part]}.`);
   if (!isFloatDType(view.dtype))
     throw new InputError(`${path}: tensor "${name}" has dtype ${view.dtype}, not a float one.`);
   const matrix = parseAdapterName(name);
@@ -208,11 +210,11 @@ function viewOfPart(
 /** The parts of one layer, read, in the dtype of the file. @throws InputError as adapterViews */
 export function readAdapterLayer(
   file: AdapterFile,
-  own: string,
+  ownPath: string,
   sizes: LayerSizes,
 ): Map<AdapterPart, Tensor> {
   return new Map(
-    [...adapterViews(file, own, sizes)].map(([part, view]) => [part, readFloats(file.path, view)]),
+    [...adapterViews(file, ownPath, sizes)].map(([part, view]) => [part, readFloats(file.path, view)]),
   );
 }
 
@@ -227,12 +229,12 @@ export function readFloats(path: string, view: TensorView): Tensor {
 /** A whole parameter. @throws InputError if it has another shape than the model's */
 export function wholeView(
   { path, whole, tensors }: AdapterFile,
-  own: string,
+  ownPath: string,
   shape: readonly number[],
 ): TensorView {
-  const name = whole.get(own) ?? '';
+  const name = whole.get(ownPath) ?? '';
   const view = tensors.get(name);
-  if (view === undefined) throw new RangeError(`${path} does not hold ${own}`);
+  if (view === undefined) throw new RangeError(`${path} does not hold ${ownPath}`);
   if (view.shape.join() === shape.join()) return view;
   throw new InputError(
     `${path}: tensor "${name}" has shape [${view.shape.join(', ')}], the model's is [${shape.join(', ')}]; ` +
@@ -245,7 +247,7 @@ export function wholeView(
  * @param alpha of all layers, instead of the config's; without a config nothing else is known of them
  * @throws InputError as openAdapter
  */
-export function openPeftAdapter(path: string, findOwn: FindOwn, alpha?: number): AdapterFile | undefined {
+export function openPeftAdapter(path: string, findPath: FindPath, alpha?: number): AdapterFile | undefined {
   const isFolder = fileStatus(path)?.isDirectory() === true;
   const config = join(isFolder ? path : dirname(path), ADAPTER_CONFIG_FILE);
   const [tensors, second] = openModelCheckpoint(isFolder ? adapterFile(path) : path).ranks;
@@ -253,11 +255,14 @@ export function openPeftAdapter(path: string, findOwn: FindOwn, alpha?: number):
   const isPeft = tensors.size > 0 && [...tensors.keys()].every((name) => name.startsWith(PEFT_PREFIX));
   const hasConfig = fileStatus(config) !== undefined;
   if (!isPeft || (!hasConfig && alpha === undefined)) return undefined;
-  const file = openAdapter(path, findOwn, hasConfig ? undefined : { rank: 1, alpha: alpha ?? 1 });
+  const file = openAdapter(path, findPath, hasConfig ? undefined : { rank: 1, alpha: alpha ?? 1 });
   if (alpha === undefined) return file;
-  const layers = [...file.layers].map(([own, layer]): [string, AdapterLayer] => {
+  const layers = [...file.layers].map(([ownPath, layer]): [string, AdapterLayer] => {
     const a = tensors.get(layer.parts.loraA ?? layer.parts.embeddingA ?? '');
-    return [own, { ...layer, options: { ...layer.options, alpha, rank: a?.shape[0] ?? layer.options.rank } }];
+    return [
+      ownPath,
+      { ...layer, options: { ...layer.options, alpha, rank: a?.shape[0] ?? layer.options.rank } },
+    ];
   });
   return { ...file, layers: new Map(layers) };
 }

@@ -8,22 +8,22 @@ export interface AdapterHalf {
 }
 
 /** undefined for the path of another tensor. */
-export function adapterHalf(own: string): AdapterHalf | undefined {
-  const [, layer, part] = /^(.*)\.lora([AB])$/.exec(own) ?? [];
+export function adapterHalf(path: string): AdapterHalf | undefined {
+  const [, layer, part] = /^(.*)\.lora([AB])$/.exec(path) ?? [];
   if (layer === undefined) return undefined;
   return { layer, part: part === 'A' ? 'loraA' : 'loraB' };
 }
 
-export function isAdapterHalf(own: string): boolean {
-  return adapterHalf(own) !== undefined;
+export function isAdapterHalf(path: string): boolean {
+  return adapterHalf(path) !== undefined;
 }
 
 /** Tensors without the halves. */
 export function withoutHalves<Value = TensorView>(tensors: ReadonlyMap<string, Value>): Map<string, Value> {
-  return new Map([...tensors].filter(([own]) => !isAdapterHalf(own)));
+  return new Map([...tensors].filter(([path]) => !isAdapterHalf(path)));
 }
 
 /** The halves alone. */
 export function onlyHalves<Value = TensorView>(tensors: ReadonlyMap<string, Value>): Map<string, Value> {
-  return new Map([...tensors].filter(([own]) => isAdapterHalf(own)));
+  return new Map([...tensors].filter(([path]) => isAdapterHalf(path)));
 }

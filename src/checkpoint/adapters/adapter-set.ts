@@ -129,25 +129,26 @@ export class AdapterSet {
   #linearChanges(file: AdapterFile, index: number): (() => void)[] {
     const targets = modulesOf(this.#model, isLinear);
     const embeddings = modulesOf(this.#model, isEmbedding);
-    const adapted = [...file.layers.keys()].filter((own) => !embeddings.has(own));
-    const replaced = [...file.whole.keys()].flatMap((own) => {
-      const [, path = '', kind] = /^(.*)\.(weight|bias)$/.exec(own) ?? [];
+    const adapted = [...file.layers.keys()].filter((ownPath) => !embeddings.has(ownPath));
+    const replaced = [...file.whole.keys()].flatMap((ownPath) => {
+      const [, path = '', kind] = /^(.*)\.(weight|bias)$/.exec(ownPath) ?? [];
       return kind !== undefined && targets.has(path) ? [path] : [];
     });
-    return [...new Set([...adapted, ...replaced])].map((own) => {
-      const target = targets.get(own);
-      if (target === undefined) throw new InputError(`${file.path}: the model has no linear layer ${own}.`);
-      const layer = file.layers.get(own);
+    return [...new Set([...adapted, ...replaced])].map((ownPath) => {
+      const target = targets.get(ownPath);
+      if (target === undefined)
+        throw new InputError(`${file.path}: the model has no linear layer ${ownPath}.`);
+      const layer = file.layers.get(ownPath);
       // Rows of single ids, of an output projection.
       const isTable = layer !== undefined && !isLinearLayer(layer);
-      const parts = isTable ? new Map<AdapterPart, Tensor>() : readAdapterLayer(file, own, target);
+      const parts = isTable ? new Map<AdapterPart, Tensor>() : readAdapterLayer(file, ownPath, target);
       const readWhole = (
         kind: 'weight' | 'bias',
         shape: readonly number[] | undefined,
       ): Tensor | undefined =>
-        shape === undefined || !file.whole.has(`${own}.${kind}`)
+        shape === undefined || !file.whole.has(`${ownPath}.${kind}`)
           ? undefined
-          : readFloats(file.path, wholeView(file, `${own}.${kind}`, shape));
+          : readFloats(file.path, wholeView(file, `${ownPath}.${kind}`, shape));
       const whole = readWhole('weight', target.weight.shape);
       const update: LoraUpdate = {
         options: layer?.options ?? { rank: 1, alpha: 1 },
@@ -155,27 +156,27 @@ export class AdapterSet {
         loraB: parts.get('loraB'),
         loraMagnitude: parts.get('loraMagnitude'),
         loraBias: parts.get('loraBias'),
-        weight: isTable ? embeddingOf(file, own, layer, whole ?? target.weight) : whole,
+        weight: isTable ? embeddingOf(file, this.#table, ownPath, layer, whole ?? target.weight) : whole,
         bias: readWhole('bias', target.bias?.shape),
       };
-      return () => this.#wrapLinear(own, target).attach(index, update);
+      return () => this.#wrapLinear(ownPath, target).attach(index, update);
     });
   }
 
   #embeddingChanges(file: AdapterFile, index: number): (() => void)[] {
     const targets = modulesOf(this.#model, isEmbedding);
-    return [...targets].flatMap(([own, target]) => {
-      const layer = file.layers.get(own);
-      const isWhole = file.whole.has(`${own}.weight`);
+    return [...targets].flatMap(([ownPath, target]) => {
+      const layer = file.layers.get(ownPath);
+      const isWhole = file.whole.has(`${ownPath}.weight`);
       if (layer === undefined && !isWhole) return [];
       const { weight } = target;
       const base = isWhole
-        ? readFloats(file.path, wholeView(file, `${own}.weight`, weight.shape))
+        ? readFloats(file.path, wholeView(file, `${ownPath}.weight`, weight.shape))
             .to(weight.dtype)
             .toDevice(weight.device)
         : weight;
-      const table = layer === undefined ? base : embeddingOf(file, own, layer, base);
-      return [() => this.#wrapEmbedding(own, target).attach(index, table)];
+      const table = layer === undefined ? base : embeddingOf(file, this.#table, ownPath, layer, base);
+      return [() => this.#wrapEmbedding(ownPath, target).attach(index, table)];
     });
   }
 
@@ -204,8 +205,8 @@ export class AdapterSet {
 /** Whole tensors of other layers (norms) have one value for all rows. */
 function refuseOthers(model: Module, { path, whole }: AdapterFile): void {
   const [linears, embeddings] = [modulesOf(model, isLinear), modulesOf(model, isEmbedding)];
-  for (const [own, name] of whole) {
-    const layer = own.replace(/\.(weight|bias)$/, '');
+  for (const [ownPath, name] of whole) {
+    const layer = ownPath.replace(/\.(weight|bias)$/, '');
     if (linears.has(layer) || embeddings.has(layer)) continue;
     throw new InputError(
       `${path}: the adapter has its own "${name}", which cannot stand beside other adapters; merge it into the model ` +

@@ -3,6 +3,7 @@ import { InputError } from '../../errors/index.js';
 import { sameBytes, type TensorView } from '../../formats/index.js';
 import { loraScale } from '../../lora/index.js';
 import type { ModelTensors } from '../model-tensors.js';
+import type { ModelTables } from '../parallel-layout.js';
 import { checkTokens } from './adapted-embedding.js';
 import { readAdapterScale } from './adapter-config.js';
 import {
@@ -85,48 +86,44 @@ export function adapterUpdates(
   return updates;
 }
 
-/** Where a layer of an adapter file changes the weights of a source. */
-export interface FileChangeOptions extends UpdateOptions {
-  /** How the weights of linear layers lie. */
-  readonly linearLayout: 'out-in' | 'in-out';
-}
-
 /**
  * What the file of an adapter changes. An `alpha` given holds for all its layers.
  * @param weights of the source, by own path
+ * @param tables of its family
  * @throws InputError for an adapter that does not fit, or cannot be taken out again
  */
 export function fileChanges(
   file: AdapterFile,
   weights: ReadonlyMap<string, TensorView>,
-  options: FileChangeOptions,
+  { names, sharding }: ModelTables,
+  options: UpdateOptions,
 ): AdapterChanges {
-  const isTied = weights.has('embedTokens.weight') && !weights.has('lmHead.weight');
-  const adapter = withTiedOutput(file, isTied, (view) => {
-    const table = weights.get('embedTokens.weight');
+  const adapter = withTiedOutput(file, names, weights, (view) => {
+    const table = weights.get(names.embeddingWeight ?? '');
     return table !== undefined && table.dtype === view.dtype && sameBytes(table, view);
   });
   const { path, layers, whole } = adapter;
   if (layers.size + whole.size === 0) throw new InputError(`${path} holds no LoRA matrices to merge.`);
   const updates = new Map<string, AdapterUpdate>();
   const rows = new Map<string, { view: TensorView; numbers: readonly number[] }>();
-  for (const [own, layer] of layers) {
-    const weight = weights.get(`${own}.weight`);
-    if (weight === undefined) throw new InputError(`${path} adapts ${own}, which the source does not have.`);
-    const views = adapterViews(adapter, own, sizesOf(layer, weight, options.linearLayout));
-    const update = updateOf(adapter, own, layer, views, options);
-    if (update !== undefined) updates.set(own, update);
-    if (update?.bias !== undefined && !weights.has(`${own}.bias`))
+  for (const [ownPath, layer] of layers) {
+    const weight = weights.get(`${ownPath}.weight`);
+    if (weight === undefined)
+      throw new InputError(`${path} adapts ${ownPath}, which the source does not have.`);
+    const views = adapterViews(adapter, ownPath, sizesOf(layer, weight, sharding.linearLayout));
+    const update = updateOf(adapter, ownPath, layer, views, options);
+    if (update !== undefined) updates.set(ownPath, update);
+    if (update?.bias !== undefined && !weights.has(`${ownPath}.bias`))
       throw new InputError(
-        `${path}: tensor "${layer.parts.loraBias}" is a bias for ${own}, which has none in this model: the adapter cannot be ` +
+        `${path}: tensor "${layer.parts.loraBias}" is a bias for ${ownPath}, which has none in this model: the adapter cannot be ` +
           'merged, only used beside the model (--adapter).',
       );
     const tokens = views.get('tokens');
     if (tokens === undefined || layer.tokens === undefined) continue;
     checkTokens(layer.tokens, weight.shape[0] ?? 0);
-    rows.set(`${own}.weight`, { view: tokens, numbers: layer.tokens });
+    rows.set(`${ownPath}.weight`, { view: tokens, numbers: layer.tokens });
   }
-  const [replaced] = [...whole.keys()].filter((own) => !isCopyOf(adapter, own, weights.get(own)));
+  const [replaced] = [...whole.keys()].filter((ownPath) => !isCopyOf(adapter, ownPath, weights.get(ownPath)));
   if (options.sign < 0 && (rows.size > 0 || replaced !== undefined))
     throw new InputError(
       `${path}: it replaces whole rows or tensors, which cannot be taken out of the weights again.`,
@@ -135,19 +132,19 @@ export function fileChanges(
     updates,
     rows,
     whole: new Map(
-      [...whole.keys()].map((own) => {
-        const weight = weights.get(own);
+      [...whole.keys()].map((ownPath) => {
+        const weight = weights.get(ownPath);
         if (weight === undefined)
-          throw new InputError(`${path} replaces ${own}, which the source does not have.`);
-        return [own, wholeView(adapter, own, weight.shape)];
+          throw new InputError(`${path} replaces ${ownPath}, which the source does not have.`);
+        return [ownPath, wholeView(adapter, ownPath, weight.shape)];
       }),
     ),
   };
 }
 
 /** PEFT keeps copies of frozen embeddings. */
-function isCopyOf({ tensors, whole }: AdapterFile, own: string, weight: TensorView | undefined): boolean {
-  const view = tensors.get(whole.get(own) ?? '');
+function isCopyOf({ tensors, whole }: AdapterFile, ownPath: string, weight: TensorView | undefined): boolean {
+  const view = tensors.get(whole.get(ownPath) ?? '');
   return view !== undefined && weight !== undefined && view.dtype === weight.dtype && sameBytes(view, weight);
 }
 
@@ -160,10 +157,10 @@ function sizesOf(layer: AdapterLayer, { shape }: TensorView, layout: 'out-in' | 
 
 function updateOf(
   { path }: AdapterFile,
-  own: string,
+  ownPath: string,
   layer: AdapterLayer,
   views: ReadonlyMap<AdapterPart, TensorView>,
-  { alpha, sign }: FileChangeOptions,
+  { alpha, sign }: UpdateOptions,
 ): AdapterUpdate | undefined {
   const isEmbedding = !isLinearLayer(layer);
   const [a, b] = isEmbedding
@@ -175,7 +172,9 @@ function updateOf(
   if (magnitude !== undefined && sign < 0)
     throw new InputError(`${path}: an adapter of DoRA cannot be taken out of the weights again.`);
   if (magnitude !== undefined && bias !== undefined)
-    throw new InputError(`${path}: layer ${own} has a magnitude and a bias, which are not merged together.`);
+    throw new InputError(
+      `${path}: layer ${ownPath} has a magnitude and a bias, which are not merged together.`,
+    );
   return {
     a,
     b,

@@ -33,18 +33,18 @@ export function loadAdapter(
   const file = openForModel(model, names, path, options);
   scope(() => assignWhole(model, file));
   const linear = new Map([...file.layers].filter(([, layer]) => isLinearLayer(layer)));
-  scope(() => assignEmbeddings(model, file));
+  scope(() => assignEmbeddings(model, names, file));
   if (linear.size === 0) return new Map();
-  const optionsOf = (own: string): LoraOptions => {
-    const layer = linear.get(own);
-    if (layer === undefined) throw new RangeError(`no layer ${own}`);
+  const optionsOf = (ownPath: string): LoraOptions => {
+    const layer = linear.get(ownPath);
+    if (layer === undefined) throw new RangeError(`no layer ${ownPath}`);
     return { ...layer.options, bias: layer.parts.loraBias !== undefined };
   };
-  const adapted = applyLora(model, (own) => linear.has(own), optionsOf);
-  for (const own of linear.keys()) {
-    const layer = adapted.get(own);
-    if (layer === undefined) throw new InputError(`${file.path}: the model has no linear layer ${own}.`);
-    for (const [part, tensor] of readAdapterLayer(file, own, layer))
+  const adapted = applyLora(model, (ownPath) => linear.has(ownPath), optionsOf);
+  for (const ownPath of linear.keys()) {
+    const layer = adapted.get(ownPath);
+    if (layer === undefined) throw new InputError(`${file.path}: the model has no linear layer ${ownPath}.`);
+    for (const [part, tensor] of readAdapterLayer(file, ownPath, layer))
       layer.assign(part, tensor.toDevice(layer.weight.device));
   }
   return adapted;
@@ -59,16 +59,18 @@ export function openForModel(
 ): AdapterFile {
   const file = openAdapter(path, ownPaths(names), options);
   const parameters = new Map(model.namedParameters());
-  const table = parameters.get('embedTokens.weight');
+  const table = parameters.get(names.embeddingWeight ?? '');
   const tied = withTiedOutput(
     file,
-    table !== undefined && !parameters.has('lmHead.weight'),
+    names,
+    parameters,
     (view) => table !== undefined && holdsSame(file.path, view, table),
   );
   if (tied.layers.size + tied.whole.size === 0)
     throw new InputError(`${file.path}: an adapter without tensors.`);
-  for (const [own] of tied.whole)
-    if (!parameters.has(own)) throw new InputError(`${file.path}: the model has no parameter ${own}.`);
+  for (const [ownPath] of tied.whole)
+    if (!parameters.has(ownPath))
+      throw new InputError(`${file.path}: the model has no parameter ${ownPath}.`);
   return tied;
 }
 
@@ -79,29 +81,29 @@ function holdsSame(path: string, view: TensorView, table: Tensor): boolean {
 
 function assignWhole(model: Module, file: AdapterFile): void {
   const parameters = new Map(model.namedParameters());
-  for (const own of file.whole.keys()) {
-    const parameter = parameters.get(own);
+  for (const ownPath of file.whole.keys()) {
+    const parameter = parameters.get(ownPath);
     if (parameter === undefined) continue;
     const { shape, dtype, device } = parameter;
     model.assign(
-      own,
-      readFloats(file.path, wholeView(file, own, shape))
+      ownPath,
+      readFloats(file.path, wholeView(file, ownPath, shape))
         .to(dtype)
         .toDevice(device),
     );
   }
 }
 
-function assignEmbeddings(model: Module, file: AdapterFile): void {
+function assignEmbeddings(model: Module, names: NameTable, file: AdapterFile): void {
   const parameters = new Map(model.namedParameters());
-  for (const [own, layer] of file.layers) {
+  for (const [ownPath, layer] of file.layers) {
     if (isLinearLayer(layer)) continue;
-    model.assign(`${own}.weight`, embeddingOf(file, own, layer, parameters.get(`${own}.weight`)));
+    model.assign(
+      `${ownPath}.weight`,
+      embeddingOf(file, names, ownPath, layer, parameters.get(`${ownPath}.weight`)),
+    );
   }
 }
-
-/** Tables with a row for each id. */
-const TABLES = ['embedTokens', 'lmHead'];
 
 /**
  * The table of an embedding, or an output projection [V, D], with the adapter in it.
@@ -109,12 +111,14 @@ const TABLES = ['embedTokens', 'lmHead'];
  */
 export function embeddingOf(
   file: AdapterFile,
-  own: string,
+  names: NameTable,
+  ownPath: string,
   layer: AdapterLayer,
   table: Tensor | undefined,
 ): Tensor {
-  if (table === undefined || !TABLES.includes(own) || isLinearLayer(layer))
-    throw new InputError(`${file.path}: the model has no embedding ${own}.`);
-  const parts = readAdapterLayer(file, own, { inFeatures: table.size(0), outFeatures: table.size(1) });
+  const isTable = ownPath === names.ends?.embedding || ownPath === names.ends?.head;
+  if (table === undefined || !isTable || isLinearLayer(layer))
+    throw new InputError(`${file.path}: the model has no embedding ${ownPath}.`);
+  const parts = readAdapterLayer(file, ownPath, { inFeatures: table.size(0), outFeatures: table.size(1) });
   return adaptedEmbedding(table, layer, parts);
 }

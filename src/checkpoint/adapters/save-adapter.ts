@@ -20,8 +20,8 @@ export interface AdapterContent {
 
 /** The adapter of a model as PEFT keeps it; the tensors stay the model's. */
 export function adapterContent(model: Module, names: NameTable, baseModel = ''): AdapterContent {
-  const layers = [...loraLayers(model)].map(([own, layer]) => ({
-    module: publishedLayer(names, own),
+  const layers = [...loraLayers(model)].map(([path, layer]) => ({
+    module: publishedLayer(names, path),
     layer,
   }));
   const first = layers[0];

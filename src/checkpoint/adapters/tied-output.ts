@@ -1,38 +1,40 @@
 /** Adapters on models whose output projection is the embedding: one table cannot become two. */
 import { InputError } from '../../errors/index.js';
 import { sameBytes, type TensorView } from '../../formats/index.js';
+import type { NameTable } from '../name-table.js';
 import type { AdapterFile } from './adapter-file.js';
 
-const [EMBEDDING, OUTPUT] = ['embedTokens', 'lmHead'];
-
 /**
- * @param isTied the model has no output projection of its own
+ * @param parameters of the model, by own path
  * @param hasTable is this the model's own table? Adapters keep copies of frozen ones
  * @returns the adapter without an output projection that is the embedding again
  * @throws InputError if embedding and output would differ
  */
 export function withTiedOutput(
   file: AdapterFile,
-  isTied: boolean,
+  names: NameTable,
+  parameters: ReadonlyMap<string, unknown>,
   hasTable: (view: TensorView) => boolean,
 ): AdapterFile {
-  if (!isTied) return file;
+  if (names.ends === undefined || !names.isTied(parameters)) return file;
+  const { embedding: embeddingPath, head: headPath = '' } = names.ends;
   const { path, layers, whole, tensors } = file;
-  const viewOf = (own: string): TensorView | undefined => tensors.get(whole.get(`${own}.weight`) ?? '');
-  const [embedding, output] = [viewOf(EMBEDDING ?? ''), viewOf(OUTPUT ?? '')];
+  const viewOf = (ownPath: string): TensorView | undefined =>
+    tensors.get(whole.get(`${ownPath}.weight`) ?? '');
+  const [embedding, output] = [viewOf(embeddingPath), viewOf(headPath)];
   const refuse = (problem: string): never => {
     throw new InputError(
       `${path}: this model's output projection is its embedding, but the adapter ${problem}; untie the model before it is ` +
         'trained, or train both alike.',
     );
   };
-  if (layers.has(OUTPUT ?? '')) refuse('adapts the output projection alone');
-  if (layers.get(EMBEDDING ?? '')?.parts.embeddingA !== undefined) refuse('adapts the embedding alone');
+  if (layers.has(headPath)) refuse('adapts the output projection alone');
+  if (layers.get(embeddingPath)?.parts.embeddingA !== undefined) refuse('adapts the embedding alone');
   const isChanged = (view: TensorView | undefined): view is TensorView =>
     view !== undefined && !hasTable(view);
   if (isChanged(embedding) || isChanged(output)) {
     if (embedding === undefined || output === undefined || !sameBytes(embedding, output))
       refuse('holds another table for one of the two');
   }
-  return { ...file, whole: new Map([...whole].filter(([own]) => own !== `${OUTPUT}.weight`)) };
+  return { ...file, whole: new Map([...whole].filter(([ownPath]) => ownPath !== names.headWeight)) };
 }

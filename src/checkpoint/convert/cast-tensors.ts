@@ -32,12 +32,12 @@ export function castTensors(
 
 function targetDtype(
   name: string,
-  { view, dtype: present, paths: [own = name] }: ChainTensor,
+  { view, dtype: present, paths: [path = name] }: ChainTensor,
   { dtype, castEmbedding = false, castNorm = false }: CastRules,
   { keepsFloat32 }: Pick<WeightTables, 'keepsFloat32'>,
 ): FileDtype {
   if (dtype === undefined || !isCastable(view.dtype)) return present;
-  const kept = keepsFloat32?.(own);
+  const kept = keepsFloat32?.(path);
   const isKept = (kept === 'embedding' && !castEmbedding) || (kept === 'norm' && !castNorm);
   return isKept && dtype !== 'float64' ? 'float32' : dtype;
 }

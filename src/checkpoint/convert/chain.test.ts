@@ -72,10 +72,11 @@ test('merge: the update stands beside the weight of its layer and no other', () 
 
 describe('cut', () => {
   const sharding = new ShardingTable([['q.weight', { dim: 0 }]]);
+  const tables = { names: new NameTable([]), sharding };
   const merged = () => mergeAdapter(namedViews(weights()), changes('q'), 'out-in');
 
   test('weights and updates by the table, all else whole', () => {
-    const cut = shardTensors(merged(), sharding, layout, 1);
+    const cut = shardTensors(merged(), tables, layout, 1);
     expect(numbers(cut.get('q.weight')?.view)).toEqual([4, 5, 6, 7]);
     expect(numbers(cut.get('q.weight')?.update?.b)).toEqual([2, 3]);
     expect(numbers(cut.get('q.weight')?.update?.a)).toEqual([0, 1]);
@@ -84,8 +85,8 @@ describe('cut', () => {
 
   test('an update and a sharded optimiser do not go together', () => {
     const sharded = { ...layout, optimizerShard: true };
-    expect(() => shardTensors(merged(), sharding, sharded, 0)).toThrow(InputError);
-    expect(shardTensors(namedViews(weights()), sharding, sharded, 0).size).toBe(3);
+    expect(() => shardTensors(merged(), tables, sharded, 0)).toThrow(InputError);
+    expect(shardTensors(namedViews(weights()), tables, sharded, 0).size).toBe(3);
   });
 });
 

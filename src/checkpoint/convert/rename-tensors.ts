@@ -7,13 +7,13 @@ import type { NameScheme } from '../name-scheme.js';
 import type { TensorNaming, WeightTables } from '../weight-tables.js';
 import type { ChainTensor, NamedViews } from './chain-tensor.js';
 
-/** @param dialect default: the source's. @throws InputError if the family does not have it */
+/** @param naming default: the source's. @throws InputError if the family does not have it */
 export function schemeOf(
   source: ModelTensors,
   { schemes }: WeightTables,
-  dialect: TensorNaming | undefined,
+  naming: TensorNaming | undefined,
 ): NameScheme {
-  const wanted = dialect ?? source.dialect;
+  const wanted = naming ?? source.naming;
   const scheme = schemes.get(wanted);
   if (scheme !== undefined) return scheme;
   throw new InputError(
@@ -36,20 +36,20 @@ export interface SourceNaming {
 export function renameTensors(weights: NamedViews, scheme: NameScheme, source: SourceNaming): NamedViews {
   const spelled = new Map<string, ChainTensor>();
   for (const [schemeName, view] of scheme.toPublished(viewsOf(weights))) {
-    const own = [...scheme.fromPublished(new Map([[schemeName, view]])).tensors.keys()];
-    const [first = schemeName] = own;
+    const paths = [...scheme.fromPublished(new Map([[schemeName, view]])).tensors.keys()];
+    const [first = schemeName] = paths;
     const name = source.names.get(first) ?? schemeName;
     const { update, addend, rows, dtype = view.dtype } = weights.get(first) ?? {};
-    if (own.length > 1 && own.some((path) => isChanged(weights.get(path))))
+    if (paths.length > 1 && paths.some((path) => isChanged(weights.get(path))))
       throw new InputError(
-        `${name} holds ${own.join(', ')} in one tensor, into which an adapter cannot be merged; merge with --names published ` +
+        `${name} holds ${paths.join(', ')} in one tensor, into which an adapter cannot be merged; merge with --names published ` +
           'first, then convert the names.',
       );
     const factor = (scheme.factors?.get(first) ?? 1) / (source.factors.get(first) ?? 1);
     spelled.set(name, {
       view,
       dtype,
-      paths: own,
+      paths,
       ...(update !== undefined && { update }),
       ...(addend !== undefined && { addend }),
       ...(rows !== undefined && { rows }),

@@ -1,7 +1,7 @@
 /** The link `cut`: what one rank of a layout holds, updates cut as their weights are. */
 import { InputError } from '../../errors/index.js';
 import type { TensorView } from '../../formats/index.js';
-import { type ParallelLayout, rankCount, tensorsOfRank } from '../parallel-layout.js';
+import { type ModelTables, type ParallelLayout, rankCount, tensorsOfRank } from '../parallel-layout.js';
 import type { ShardingTable } from '../sharding-table.js';
 import type { ChainTensor, NamedViews } from './chain-tensor.js';
 
@@ -16,11 +16,12 @@ export function refuseManyRanks(layout: ParallelLayout): void {
 
 /**
  * @param tensors all of the model, by own path
+ * @param tables of its family
  * @throws InputError if a tensor cannot be cut so, or carries an update and would be shared by data-parallel groups
  */
 export function shardTensors(
   tensors: NamedViews,
-  sharding: ShardingTable,
+  tables: ModelTables,
   layout: ParallelLayout,
   rank: number,
 ): NamedViews {
@@ -36,10 +37,10 @@ export function shardTensors(
     );
   const views = new Map([...tensors].map(([path, { view }]) => [path, view] as const));
   return new Map(
-    [...tensorsOfRank(views, sharding, layout, rank)].map(([path, view]) => {
+    [...tensorsOfRank(views, tables, layout, rank)].map(([path, view]) => {
       const whole = tensors.get(path);
       if (whole === undefined) throw new TypeError(`${path} was not there before it was cut`);
-      return [path, { ...whole, view, ...cutUpdate(path, whole, sharding, layout, rank) }];
+      return [path, { ...whole, view, ...cutUpdate(path, whole, tables.sharding, layout, rank) }];
     }),
   );
 }

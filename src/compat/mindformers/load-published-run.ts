@@ -173,8 +173,8 @@ function sortAllKeys(value: unknown, source: string): IgnoredKey[] {
       typeof type === 'string' && Object.hasOwn(callbackKeys, type) ? callbackKeys[type] : undefined;
     // A type that nobody knows is the schema's to tell.
     if (keys === undefined) continue;
-    const place = `callbacks.${index}`;
-    ignored.push(...prefixed(place, sortKeys(callback, keys, `${source}: ${place}`)));
+    const location = `callbacks.${index}`;
+    ignored.push(...prefixed(location, sortKeys(callback, keys, `${source}: ${location}`)));
   }
   return ignored;
 }

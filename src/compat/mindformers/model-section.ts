@@ -50,21 +50,25 @@ const telechatSchema = z.object({
  * @throws InputError for unknown keys and for values that no model of the family has
  */
 export function readModelSection(section: Readonly<Record<string, unknown>>, source: string): PublishedModel {
-  const place = `${source}: model.model_config`;
+  const location = `${source}: model.model_config`;
   switch (section.type) {
     case 'IFlytekSparkConfig': {
-      const ignored = prefixed(sortKeys(section, sparkModelKeys, place));
+      const ignored = prefixed(sortKeys(section, sparkModelKeys, location));
       // Keys of the programs around the model; the family's own schema does not know them.
       const { auto_register: _, auto_map: __, max_decode_length: ___, ...model } = section;
       return finish({ model: { model_config: model } }, ignored, source);
     }
     case 'TelechatConfig': {
-      const ignored = prefixed(sortKeys(section, telechatModelKeys, place));
-      return finish(telechatConfig(parseConfig(telechatSchema, section, { source: place })), ignored, source);
+      const ignored = prefixed(sortKeys(section, telechatModelKeys, location));
+      return finish(
+        telechatConfig(parseConfig(telechatSchema, section, { source: location })),
+        ignored,
+        source,
+      );
     }
     default:
       throw new InputError(
-        `${place}.type: expected "IFlytekSparkConfig" or "TelechatConfig", got ${JSON.stringify(section.type)}.`,
+        `${location}.type: expected "IFlytekSparkConfig" or "TelechatConfig", got ${JSON.stringify(section.type)}.`,
       );
   }
 }

@@ -1,5 +1,5 @@
 /** Cleaning of texts: Spark's published rule, and general steps that a caller picks. */
-import { mapSampleTexts, placeOf, type Sample, type SkippedRecord, sampleTexts } from '../sample.js';
+import { locationOf, mapSampleTexts, type Sample, type SkippedRecord, sampleTexts } from '../sample.js';
 
 /**
  * Spark's rule for every text: strip; the escapes `\r\n` and `\n` spelt out become newlines (a
@@ -92,7 +92,7 @@ export class Cleaner {
     if (length >= minLength && length <= maxLength) return undefined;
     const reason = length < minLength ? 'too short' : 'too long';
     const limit = length < minLength ? `at least ${minLength}` : `at most ${maxLength}`;
-    const message = `${placeOf(sample.origin)}: the sample has ${length} characters, ${limit} are kept.`;
+    const message = `${locationOf(sample.origin)}: the sample has ${length} characters, ${limit} are kept.`;
     return { ...sample.origin, reason, message };
   }
 }

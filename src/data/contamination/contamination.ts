@@ -2,7 +2,7 @@
 import { basename, resolve } from 'node:path';
 import { joinedText } from '../deduplicate/index.js';
 import type { Sample, SampleOrigin } from '../sample.js';
-import { type EvaluationItem, evaluationFiles, itemPlace, readItems } from './items.js';
+import { type EvaluationItem, evaluationFiles, itemLocation, readItems } from './items.js';
 import { NgramIndex } from './ngram-index.js';
 import { type NgramOptions, NgramScanner } from './ngrams.js';
 
@@ -50,7 +50,7 @@ interface EvaluationSet {
 
 interface KnownItem {
   readonly set: EvaluationSet;
-  readonly place: string;
+  readonly location: string;
   hits: number;
 }
 
@@ -92,7 +92,7 @@ export class ContaminationCheck {
   /** Texts one by one; where all are too short, together, as a prompt would show them. */
   #addItem(set: EvaluationSet, item: EvaluationItem): void {
     const number = this.#items.length;
-    this.#items.push({ set, place: itemPlace(item), hits: 0 });
+    this.#items.push({ set, location: itemLocation(item), hits: 0 });
     set.items += 1;
     const add = (text: string): number =>
       this.#scanner.scan(text, (low, high) => this.#index.add(low, high, number));
@@ -127,7 +127,7 @@ export class ContaminationCheck {
     item.hits += 1;
     if (item.hits > HITS_PER_ITEM) return;
     const shown = text.slice(start, Math.min(end, start + TEXT_SHOWN));
-    item.set.hits.push({ record, item: item.place, text: shown, length: end - start });
+    item.set.hits.push({ record, item: item.location, text: shown, length: end - start });
   }
 
   report(): ContaminationSetReport[] {

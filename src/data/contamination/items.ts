@@ -16,7 +16,7 @@ export interface EvaluationItem {
 }
 
 /** "file:line", with the number in the document's list. */
-export function itemPlace({ origin, number }: EvaluationItem): string {
+export function itemLocation({ origin, number }: EvaluationItem): string {
   return `${origin.file}:${origin.line}${number === undefined ? '' : ` item ${number}`}`;
 }
 

@@ -203,8 +203,8 @@ class MergedRows implements RowsToWrite {
   writeWords(row: number, target: Int32Array, at: number): void {
     const { dataset, index } = this.#locate(row);
     const { ids, lossMask } = dataset.row(index);
-    for (const [place, id] of ids.entries())
-      target[at + place] = lossMask[place] === 1 ? id | LEARNED : id & ID_BITS;
+    for (const [position, id] of ids.entries())
+      target[at + position] = lossMask[position] === 1 ? id | LEARNED : id & ID_BITS;
   }
 
   *documents(row: number): Generator<RowDocument> {

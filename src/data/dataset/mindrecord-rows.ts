@@ -84,7 +84,7 @@ export class MindRecordRows {
   #maskOf(ids: Int32Array, value: MindRecordValue | undefined, index: number): Uint8Array {
     const labels = this.#ints(value, LABELS, index);
     const fits = (shift: number): boolean =>
-      labels.every((label, place) => label === IGNORED || label === ids[place + shift]);
+      labels.every((label, position) => label === IGNORED || label === ids[position + shift]);
     const shift = [0, 1].find(fits);
     if (shift === undefined || labels.length !== ids.length)
       throw new InputError(
@@ -92,8 +92,8 @@ export class MindRecordRows {
           'where an id is not learned; make the file with such labels, or with a column loss_mask.',
       );
     const lossMask = new Uint8Array(ids.length);
-    for (const [place, label] of labels.entries())
-      if (label !== IGNORED && place + shift < ids.length) lossMask[place + shift] = 1;
+    for (const [position, label] of labels.entries())
+      if (label !== IGNORED && position + shift < ids.length) lossMask[position + shift] = 1;
     return lossMask;
   }
 

@@ -123,7 +123,7 @@ export class FolderDataset implements Dataset {
     for (const [number, { position, tokens }] of file.documents(within).entries())
       documentIds.fill(number, position, position + tokens);
     if (!file.hasMask)
-      for (const [place, id] of documentIds.entries()) if (id === NO_DOCUMENT) lossMask[place] = 0;
+      for (const [location, id] of documentIds.entries()) if (id === NO_DOCUMENT) lossMask[location] = 0;
     return { ids, lossMask, documentIds };
   }
 
@@ -141,9 +141,9 @@ export class FolderDataset implements Dataset {
   }
 
   origins(row: number): RowOrigin[] {
-    return this.documents(row).map(({ file, ...place }) => ({
+    return this.documents(row).map(({ file, ...location }) => ({
       file: this.index.sources[file]?.path ?? `file ${file}`,
-      ...place,
+      ...location,
     }));
   }
 

@@ -49,10 +49,10 @@ export function documentLengths(
  */
 export function rowPositions({ ids, documentIds }: PackedRow): Int32Array {
   const positions = new Int32Array(ids.length);
-  for (let place = 1; place < ids.length; place++) {
-    const document = documentIds?.[place] ?? 0;
-    const continues = document !== NO_DOCUMENT && document === (documentIds?.[place - 1] ?? 0);
-    positions[place] = continues ? positions[place - 1]! + 1 : 0;
+  for (let index = 1; index < ids.length; index++) {
+    const document = documentIds?.[index] ?? 0;
+    const continues = document !== NO_DOCUMENT && document === (documentIds?.[index - 1] ?? 0);
+    positions[index] = continues ? positions[index - 1]! + 1 : 0;
   }
   return positions;
 }

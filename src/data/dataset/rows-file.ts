@@ -54,14 +54,14 @@ class TensorFile {
   readBehind({ dtype, byteStart }: SafetensorsEntry, first: number, count: number): Promise<Uint8Array> {
     const width = dtypeBytes(dtype);
     const bytes = new Uint8Array(count * width);
-    const place = byteStart + first * width;
+    const byte = byteStart + first * width;
     return new Promise((resolve, reject) => {
       const readFrom = (done: number): void => {
         if (done === bytes.length) {
           resolve(bytes);
           return;
         }
-        readAt(this.#descriptor, bytes, done, bytes.length - done, place + done, (error, count) => {
+        readAt(this.#descriptor, bytes, done, bytes.length - done, byte + done, (error, count) => {
           if (error !== null) reject(error);
           else if (count === 0) reject(this.#becameShorter());
           else readFrom(done + count);

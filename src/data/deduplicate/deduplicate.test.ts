@@ -129,16 +129,15 @@ describe('MinHash', () => {
     const errors: number[] = [];
     for (let seed = 0; seed < 20; seed += 1) {
       const hasher = new MinHasher({ shingle: 1, seed });
-      const out = new Uint32Array(2 * hasher.places);
+      const out = new Uint32Array(2 * hasher.bins);
       const size = 1000;
       const shared = Math.round((2 * size * similarity) / (1 + similarity));
       const common = words(seed, shared);
       hasher.write([...common, ...words(seed + 100, size - shared)].join(' '), out, 0);
-      hasher.write([...common, ...words(seed + 200, size - shared)].join(' '), out, hasher.places);
+      hasher.write([...common, ...words(seed + 200, size - shared)].join(' '), out, hasher.bins);
       let equal = 0;
-      for (let place = 0; place < hasher.places; place += 1)
-        if (out[place] === out[place + hasher.places]) equal += 1;
-      errors.push(equal / hasher.places - similarity);
+      for (let bin = 0; bin < hasher.bins; bin += 1) if (out[bin] === out[bin + hasher.bins]) equal += 1;
+      errors.push(equal / hasher.bins - similarity);
     }
     const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length;
     expect(Math.abs(mean)).toBeLessThan(0.03);

@@ -5,11 +5,11 @@ import { mix32 } from '../text-units.js';
 const MAX_BUCKET = 32;
 
 /**
- * The signature is cut into bands; texts that agree in a whole band are compared. One byte of each place is kept for the
+ * The signature is cut into bands; texts that agree in a whole band are compared. One byte of each bin is kept for the
  * comparison (b-bit minwise hashing, Li and König 2010): 128 bytes a text, and 8 bytes for each band at a load up to 3/4.
  */
 export class MinHashIndex {
-  readonly #places: number;
+  readonly #bins: number;
   readonly #threshold: number;
   readonly #bands: number;
   readonly #rows: number;
@@ -18,13 +18,13 @@ export class MinHashIndex {
   readonly #tables: BandTable[];
 
   /** @param threshold similarity, 0 to 1, from which texts count as duplicates */
-  constructor(places: number, threshold: number) {
-    this.#places = places;
+  constructor(bins: number, threshold: number) {
+    this.#bins = bins;
     this.#threshold = threshold;
-    const { bands, rows } = chooseBands(places, threshold);
+    const { bands, rows } = chooseBands(bins, threshold);
     this.#bands = bands;
     this.#rows = rows;
-    this.#bytes = new Uint8Array(1024 * places);
+    this.#bytes = new Uint8Array(1024 * bins);
     this.#tables = Array.from({ length: bands }, () => new BandTable());
   }
 
@@ -53,14 +53,14 @@ export class MinHashIndex {
   add(signatures: Uint32Array, at: number): number {
     const text = this.#count;
     this.#count += 1;
-    const end = this.#count * this.#places;
+    const end = this.#count * this.#bins;
     if (end > this.#bytes.length) {
       const larger = new Uint8Array(this.#bytes.length * 2);
       larger.set(this.#bytes);
       this.#bytes = larger;
     }
-    for (let place = 0; place < this.#places; place += 1)
-      this.#bytes[end - this.#places + place] = signatures[at + place]! & 0xff;
+    for (let bin = 0; bin < this.#bins; bin += 1)
+      this.#bytes[end - this.#bins + bin] = signatures[at + bin]! & 0xff;
     for (const [band, table] of this.#tables.entries()) table.add(this.#bandKey(signatures, at, band), text);
     return text;
   }
@@ -75,10 +75,10 @@ export class MinHashIndex {
   /** Bytes agree by chance once in 256. */
   #similarity(signatures: Uint32Array, at: number, text: number): number {
     let equal = 0;
-    const start = text * this.#places;
-    for (let place = 0; place < this.#places; place += 1)
-      if (this.#bytes[start + place] === (signatures[at + place]! & 0xff)) equal += 1;
-    return Math.max(0, (equal / this.#places - 1 / 256) / (1 - 1 / 256));
+    const start = text * this.#bins;
+    for (let bin = 0; bin < this.#bins; bin += 1)
+      if (this.#bytes[start + bin] === (signatures[at + bin]! & 0xff)) equal += 1;
+    return Math.max(0, (equal / this.#bins - 1 / 256) / (1 - 1 / 256));
   }
 
   /** For reports: bands and rows of each. */
@@ -88,12 +88,12 @@ export class MinHashIndex {
 }
 
 /** The most rows (fewest needless comparisons) with which a pair at the threshold is found in 95 of 100 cases. */
-export function chooseBands(places: number, threshold: number): { bands: number; rows: number } {
-  for (let rows = Math.min(16, places); rows > 1; rows -= 1) {
-    const bands = Math.floor(places / rows);
+export function chooseBands(bins: number, threshold: number): { bands: number; rows: number } {
+  for (let rows = Math.min(16, bins); rows > 1; rows -= 1) {
+    const bands = Math.floor(bins / rows);
     if (1 - (1 - threshold ** rows) ** bands >= 0.95) return { bands, rows };
   }
-  return { bands: places, rows: 1 };
+  return { bands: bins, rows: 1 };
 }
 
 /** Keys to several texts each, in insertion order. Slots of (key, text + 1); open addressing. */

@@ -12,9 +12,9 @@ export interface SignatureBatch {
 export function start(options: MinHashOptions): Work<readonly string[], SignatureBatch> {
   const hasher = new MinHasher(options);
   return (texts) => {
-    const signatures = new Uint32Array(texts.length * hasher.places);
+    const signatures = new Uint32Array(texts.length * hasher.bins);
     const present = Uint8Array.from(texts, (text, index) =>
-      hasher.write(text, signatures, index * hasher.places) ? 1 : 0,
+      hasher.write(text, signatures, index * hasher.bins) ? 1 : 0,
     );
     return { signatures, present };
   };

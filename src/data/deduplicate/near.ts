@@ -33,8 +33,8 @@ export async function* dropNearDuplicates(
     throw new InputError(
       `The threshold of near duplicates must lie above 0 and at most at 1, got ${threshold}.`,
     );
-  const places = minHash.places ?? 128;
-  const index = new MinHashIndex(places, threshold);
+  const bins = minHash.bins ?? 128;
+  const index = new MinHashIndex(bins, threshold);
   const origins: SampleOrigin[] = [];
   const waiting: Sample[][] = [];
   const source = {
@@ -50,7 +50,7 @@ export async function* dropNearDuplicates(
   );
   for await (const { signatures, present } of batchSignatures) {
     for (const [number, sample] of (waiting.shift() ?? []).entries()) {
-      const at = number * places;
+      const at = number * bins;
       const found = present[number] === 1 ? index.find(signatures, at) : undefined;
       if (found !== undefined) {
         onDrop({ dropped: sample.origin, first: origins[found.text]!, similarity: found.similarity });

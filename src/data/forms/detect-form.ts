@@ -19,20 +19,20 @@ export function detectForm(
   let found: SampleForm | undefined;
   for (const { line, value } of records) {
     if (!isRecord(value)) continue;
-    const place = `${path}:${line}`;
+    const location = `${path}:${line}`;
     const forms = formsOf(value, options);
     const [form] = forms;
     if (form === undefined)
       throw new InputError(
-        `${place}: the form of the record is not known; keys found: ${keysOf(value)}. Name the form, or the key of a text.`,
+        `${location}: the form of the record is not known; keys found: ${keysOf(value)}. Name the form, or the key of a text.`,
       );
     if (forms.length > 1)
       throw new InputError(
-        `${place}: the record could be of the forms ${forms.join(' and ')}; name the one to read.`,
+        `${location}: the record could be of the forms ${forms.join(' and ')}; name the one to read.`,
       );
     if (found !== undefined && form !== found)
       throw new InputError(
-        `${place}: a record of the form ${form} after records of the form ${found}; name the form.`,
+        `${location}: a record of the form ${form} after records of the form ${found}; name the form.`,
       );
     found = form;
   }

@@ -43,11 +43,11 @@ function answerOf(text: string, key: 'input' | 'output'): string {
 }
 
 /** A marker within a text would be learned as pieces, or end the answer there. */
-function refuseMarkers(text: string, place: string): void {
+function refuseMarkers(text: string, location: string): void {
   const marker = [USER, BOT, END].find((mark) => text.includes(mark));
   if (marker !== undefined)
     throw new FormFault(
       'marker in a text',
-      `${place} holds ${marker} within its text; split the turns, or take it out`,
+      `${location} holds ${marker} within its text; split the turns, or take it out`,
     );
 }

@@ -2,7 +2,7 @@
 
 import { InputError } from '../../errors/index.js';
 import { mapOrdered } from '../../workers/index.js';
-import { placeOf, type Sample, type SampleOrigin, type SkippedRecord } from '../sample.js';
+import { locationOf, type Sample, type SampleOrigin, type SkippedRecord } from '../sample.js';
 import type { EncodeInput, EncodeOutput, EncodeSetup } from './encode-samples.js';
 import type { SampleStore } from './sample-store.js';
 
@@ -42,7 +42,7 @@ export async function encodeSamples(
     const origins = waiting.shift() ?? [];
     for (const { index, message, isEmpty } of output.failures) {
       const origin = origins[index]!;
-      const placed = `${placeOf(origin)}: ${message}`;
+      const placed = `${locationOf(origin)}: ${message}`;
       if (options.onError === 'stop' && !isEmpty) throw new InputError(placed);
       options.onSkip({
         ...origin,

@@ -125,9 +125,9 @@ async function fillFolder(
     let validation: DatasetIndex | undefined;
     if (split.validation.length > 0) {
       const plan = planPhase(split.validation, store, job);
-      const place = join(folder, VALIDATION_FOLDER);
+      const validationFolder = join(folder, VALIDATION_FOLDER);
       validation = await writeRows(
-        place,
+        validationFolder,
         [plan],
         { ...describe, split: 'validation' },
         store,

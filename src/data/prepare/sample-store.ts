@@ -15,7 +15,7 @@ export interface EncodedSamples {
   readonly nominalLengths: Uint32Array | undefined;
 }
 
-export interface SamplePlace {
+export interface SampleLocation {
   /** Number of the input file. */
   readonly file: number;
   readonly line: number;
@@ -68,9 +68,9 @@ export class SampleStore {
     return this.#lines.view();
   }
 
-  add({ words, lengths, nominalLengths }: EncodedSamples, places: readonly SamplePlace[]): void {
+  add({ words, lengths, nominalLengths }: EncodedSamples, locations: readonly SampleLocation[]): void {
     let start = this.#words;
-    for (const [index, { file, line }] of places.entries()) {
+    for (const [index, { file, line }] of locations.entries()) {
       const length = valueAt(lengths, index);
       this.#starts.push(start);
       this.#lengths.push(length);

@@ -3,7 +3,7 @@ import { Cleaner, cleanSamples } from '../clean/index.js';
 import { ContaminationCheck, type ContaminationSetReport } from '../contamination/index.js';
 import { type Duplicate, dropExactDuplicates, dropNearDuplicates } from '../deduplicate/index.js';
 import { readSamples } from '../read-samples.js';
-import { placeOf, type Sample } from '../sample.js';
+import { locationOf, type Sample } from '../sample.js';
 import type { PrepareJob } from './prepare-options.js';
 import type { SkipLog } from './skip-log.js';
 
@@ -77,7 +77,7 @@ export class SampleStream {
     for await (const sample of samples) {
       if (!check.check(sample) || !dropContaminated) yield sample;
       else {
-        const message = `${placeOf(sample.origin)}: holds a part of an evaluation item`;
+        const message = `${locationOf(sample.origin)}: holds a part of an evaluation item`;
         this.#skips.add('contaminated', { ...sample.origin, reason: 'contaminated', message });
       }
     }
@@ -96,7 +96,7 @@ export class SampleStream {
     this.#skips.add('duplicate', {
       ...dropped,
       reason: kind,
-      message: `${placeOf(dropped)}: ${likeness} ${placeOf(first)}`,
+      message: `${locationOf(dropped)}: ${likeness} ${locationOf(first)}`,
     });
   }
 }

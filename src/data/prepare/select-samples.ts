@@ -56,7 +56,7 @@ export function splitValidation(
 /** The samples in another, seeded order. */
 export function shuffleSamples(samples: Uint32Array, seed: number): Uint32Array {
   const permutation = new Permutation(samples.length, seededBits(seed, 'sample order'));
-  return samples.map((_, place) => samples[permutation.at(place)]!);
+  return samples.map((_, position) => samples[permutation.at(position)]!);
 }
 
 /** All first copies, then all second copies, and so on: repeats are far apart. */

@@ -70,9 +70,9 @@ function factTurns(world: World, language: Language): Turn[] {
     trained.filter((other) => other.attribute === attribute && other.value === value).length;
   return world.attributes.flatMap((attribute) => {
     const own = trained.filter((fact) => fact.attribute === attribute);
-    const most = Math.max(...own.map(owners));
+    const maxOwners = Math.max(...own.map(owners));
     return own.flatMap((fact) =>
-      Array.from({ length: Math.round(most / owners(fact)) }, () =>
+      Array.from({ length: Math.round(maxOwners / owners(fact)) }, () =>
         attribute[language].questions.map((_, wording) =>
           turn(questionText(fact, language, wording), answerOf(fact, language)),
         ),

@@ -305,8 +305,8 @@ const WRITE_PROBLEMS = new Map<unknown, string>([
 ]);
 
 /** Beside or below the target, or a folder above it that could not be made. */
-function isOnTheWay(place: string, folder: string): boolean {
-  return place.startsWith(folder) || `${folder}/`.startsWith(`${place}/`);
+function isOnTheWay(path: string, folder: string): boolean {
+  return path.startsWith(folder) || `${folder}/`.startsWith(`${path}/`);
 }
 
 /** An InputError for what the user can put right about the place; an error about another place as it is. */

@@ -84,7 +84,7 @@ export function parseGguf(file: InputFile): GgufFile {
   for (const tensor of described) {
     const { name } = tensor;
     if (tensors.has(name) || quantized.has(name))
-      cursor.fail(`two tensors are named ${showValue(name)}`, tensor.place);
+      cursor.fail(`two tensors are named ${showValue(name)}`, tensor.position);
     const placed = placeTensor(cursor, tensor, dataStart, alignment);
     if ('dtype' in placed) tensors.set(name, placed);
     else quantized.set(name, placed);
@@ -113,9 +113,9 @@ function readVersion(cursor: FileCursor): 2 | 3 {
 function readMetadata(cursor: FileCursor, count: number): Map<string, GgufValue> {
   const metadata = new Map<string, GgufValue>();
   for (let index = 0; index < count; index++) {
-    const place = cursor.position;
+    const position = cursor.position;
     const key = readGgufString(cursor, `the name of key ${index}`);
-    if (metadata.has(key)) cursor.fail(`key ${showValue(key)} stands at two places`, place);
+    if (metadata.has(key)) cursor.fail(`key ${showValue(key)} stands at two places`, position);
     metadata.set(key, readGgufValue(cursor, showValue(key)));
   }
   return metadata;
@@ -138,30 +138,30 @@ interface Description {
   /** From the start of the data. */
   readonly offset: number;
   /** Where the description stands in the file. */
-  readonly place: number;
+  readonly position: number;
 }
 
 function readDescription(cursor: FileCursor): Description {
-  const place = cursor.position;
+  const position = cursor.position;
   const name = readGgufString(cursor, 'the name of a tensor');
   const what = `tensor ${showValue(name)}`;
   const dimensions = cursor.uint32(`${what}: the number of dimensions`);
   if (dimensions > MAX_DIMENSIONS)
-    cursor.fail(`${what} has ${dimensions} dimensions; ${MAX_DIMENSIONS} are allowed`, place);
+    cursor.fail(`${what} has ${dimensions} dimensions; ${MAX_DIMENSIONS} are allowed`, position);
   const shape: number[] = [];
   for (let dim = 0; dim < dimensions; dim++) shape.unshift(cursor.uint64(`${what}: dimension ${dim}`));
   const typeNumber = cursor.uint32(`${what}: the type`);
   const offset = cursor.uint64(`${what}: the offset`);
-  return { name, shape, typeNumber, offset, place };
+  return { name, shape, typeNumber, offset, position };
 }
 
 function placeTensor(
   cursor: FileCursor,
-  { name, shape, typeNumber, offset, place }: Description,
+  { name, shape, typeNumber, offset, position }: Description,
   dataStart: number,
   alignment: number,
 ): FileTensor | GgufQuantizedTensor {
-  const fail = (problem: string): never => cursor.fail(`tensor ${showValue(name)} ${problem}`, place);
+  const fail = (problem: string): never => cursor.fail(`tensor ${showValue(name)} ${problem}`, position);
   const type = ggufTensorType(typeNumber) ?? fail(`has the unknown type ${typeNumber}`);
   if (offset % alignment !== 0) fail(`has the offset ${offset}, no multiple of the alignment ${alignment}`);
   const blockSize = type.kind === 'plain' ? 1 : type.blockSize;

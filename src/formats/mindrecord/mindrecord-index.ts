@@ -76,8 +76,8 @@ function createTables(database: Database, indexed: readonly IndexedColumn[]): vo
 function insertRows(shard: MindRecordShard, indexed: readonly IndexedColumn[], statement: Statement): void {
   withInputFile(shard.path, (file) => {
     for (let row = 0; row < shard.rowCount; row++) {
-      const place = shard.place(file, row);
-      const { group, blobPage, rawPage, blob, raw } = place;
+      const location = shard.location(file, row);
+      const { group, blobPage, rawPage, blob, raw } = location;
       const values: SqlValue[] = [row, rawPage, raw.start, raw.end, group, blobPage, blob.start, blob.end];
       if (indexed.length > 0) {
         const bytes = shard.read(file, rawPage, raw);

@@ -22,8 +22,8 @@ export function packIntegers(values: ArrayLike<number | bigint>, type: 'int32' |
     else if (code === 1) packed.writeInt16LE(value, end);
     else packed.writeInt8(value, end);
     end += 1 << code;
-    const place = COUNT_BYTES + (index >> 2);
-    packed[place] = (packed[place] ?? 0) | (code << (6 - 2 * (index & 3)));
+    const byte = COUNT_BYTES + (index >> 2);
+    packed[byte] = (packed[byte] ?? 0) | (code << (6 - 2 * (index & 3)));
   }
   return packed.subarray(0, end);
 }

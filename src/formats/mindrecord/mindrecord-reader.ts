@@ -51,9 +51,9 @@ export function openMindRecord(path: string): MindRecordFile {
         throw new RangeError(`Row ${index} of ${rowCount}.`);
       const inShard = index - (ends[at - 1] ?? 0);
       return withInputFile(shard.path, (file) => {
-        const place = shard.place(file, inShard);
-        const blob = shard.read(file, place.blobPage, place.blob);
-        const raw = needsRaw ? shard.read(file, place.rawPage, place.raw) : Buffer.alloc(0);
+        const location = shard.location(file, inShard);
+        const blob = shard.read(file, location.blobPage, location.blob);
+        const raw = needsRaw ? shard.read(file, location.rawPage, location.raw) : Buffer.alloc(0);
         return decodeRow(columns, blob, raw, () => `${shard.path}, row ${inShard}`);
       });
     },

@@ -5,7 +5,7 @@ import { type InputFile, withInputFile } from '../files/input-file.js';
 import { type MindRecordHeader, type MindRecordPage, readMindRecordHeader } from './mindrecord-header.js';
 
 /** Where one row lies: bytes of the shard's file, without the lengths before them. */
-export interface MindRecordRowPlace {
+export interface MindRecordRowLocation {
   readonly group: number;
   readonly blobPage: number;
   readonly rawPage: number;
@@ -48,7 +48,7 @@ export class MindRecordShard {
   }
 
   /** Where row `index` (from 0, below rowCount) lies. Throws InputError for a page whose lengths lie. */
-  place(file: InputFile, index: number): MindRecordRowPlace {
+  location(file: InputFile, index: number): MindRecordRowLocation {
     const groupIndex = this.#findGroup(index);
     const group = this.#groups[groupIndex];
     if (group === undefined) throw new RangeError(`Row ${index} of ${this.rowCount}.`);

@@ -144,15 +144,8 @@ function shardNames(name: string, count: number): string[] {
   return Array.from({ length: count }, (_, index) => `${name}${String(index).padStart(digits, '0')}`);
 }
 
-function checkRange(
-  path: string,
-  what: string,
-  value: number,
-  least: number,
-  most: number,
-  step: number,
-): void {
-  if (Number.isInteger(value) && value >= least && value <= most && value % step === 0) return;
+function checkRange(path: string, what: string, value: number, min: number, max: number, step: number): void {
+  if (Number.isInteger(value) && value >= min && value <= max && value % step === 0) return;
   const steps = step === 1 ? '' : ` in steps of ${step}`;
-  throw new InputError(`${path}: ${what} must be ${least} to ${most}${steps}, got ${value}.`);
+  throw new InputError(`${path}: ${what} must be ${min} to ${max}${steps}, got ${value}.`);
 }

@@ -184,7 +184,7 @@ function readLengths(bytes: Uint8Array, count: number): { values: readonly numbe
   if (total > count) throw new Error(`claims ${total} lengths, at most ${count} are possible`);
   const values: number[] = total === 0 ? [] : [value];
   while (values.length < total) {
-    const least = zigzag(reader.readVarint());
+    const min = zigzag(reader.readVarint());
     const widths = bytes.subarray(reader.at, reader.at + miniblocks);
     reader.at += miniblocks;
     for (const width of widths) {
@@ -192,8 +192,8 @@ function readLengths(bytes: Uint8Array, count: number): { values: readonly numbe
       const start = reader.at;
       const inBlock = blockValues / miniblocks;
       if (start + (inBlock / 8) * width > bytes.length) throw new Error('is cut off');
-      for (let place = 0; place < inBlock && values.length < total; place += 1) {
-        value += least + bitsAt(bytes, start, place * width, width);
+      for (let index = 0; index < inBlock && values.length < total; index += 1) {
+        value += min + bitsAt(bytes, start, index * width, width);
         values.push(value);
       }
       reader.at = start + (inBlock / 8) * width;

@@ -70,7 +70,7 @@ export async function* readParquetRecords(
     );
     for (const [group, { num_rows, columns }] of metadata.row_groups.entries()) {
       const rowEnd = row + Number(num_rows);
-      const place = `${path}: row group ${group + 1} (rows ${row + 1} to ${rowEnd})`;
+      const location = `${path}: row group ${group + 1} (rows ${row + 1} to ${rowEnd})`;
       const chunks = columns.flatMap(({ meta_data }) =>
         meta_data === undefined || read.includes(meta_data.path_in_schema[0] ?? '') ? [meta_data] : [],
       );
@@ -78,9 +78,9 @@ export async function* readParquetRecords(
       if (!(bytes <= MAX_ROW_GROUP_BYTES))
         throw damaged(
           row + 1,
-          `${place} has ${bytes} bytes; at most ${MAX_ROW_GROUP_BYTES} are read. Write smaller groups`,
+          `${location} has ${bytes} bytes; at most ${MAX_ROW_GROUP_BYTES} are read. Write smaller groups`,
         );
-      const rows = await attemptRead<unknown[]>(row + 1, place, () => {
+      const rows = await attemptRead<unknown[]>(row + 1, location, () => {
         for (const chunk of chunks) checkColumn(descriptor, size, metadata.schema, chunk, num_rows);
         // Nothing to decode: the library would give no rows.
         if (read.length === 0) return emptyRows(rowEnd - row);
@@ -101,7 +101,7 @@ export async function* readParquetRecords(
         hasFailed = true;
         throw error;
       });
-      if (rows.length !== rowEnd - row) throw damaged(row + 1, `${place} gave ${rows.length} rows`);
+      if (rows.length !== rowEnd - row) throw damaged(row + 1, `${location} gave ${rows.length} rows`);
       yield rows.map((value, index) => toItem(path, row + index + 1, value, unread, maxBytes));
       row = rowEnd;
     }
@@ -219,11 +219,11 @@ function checkCounts(path: string, { num_rows, row_groups }: FileMetaData): void
 }
 
 /** Whatever the library throws on damaged bytes: its own errors, RangeErrors of views, errors of codecs. */
-async function attemptRead<T>(line: number, place: string, read: () => T | Promise<T>): Promise<T> {
+async function attemptRead<T>(line: number, location: string, read: () => T | Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    throw damaged(line, `${place} cannot be read: ${messageOf(error).slice(0, 200).replace(/\.$/, '')}`);
+    throw damaged(line, `${location} cannot be read: ${messageOf(error).slice(0, 200).replace(/\.$/, '')}`);
   }
 }
 

@@ -31,14 +31,14 @@ const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
-type Place = 'before the array' | 'first element' | 'element' | 'in an element' | 'after the array';
+type ArrayPosition = 'before the array' | 'first element' | 'element' | 'in an element' | 'after the array';
 
 /** Finds the elements by counting brackets outside strings; JSON.parse judges what is in them. */
 class ArraySplitter {
   failure: RecordFault | undefined;
   readonly #path: string;
   readonly #maxBytes: number;
-  #place: Place = 'before the array';
+  #position: ArrayPosition = 'before the array';
   #line = 1;
   #offset = 0;
   #depth = 0;
@@ -57,12 +57,12 @@ class ArraySplitter {
     let at = this.#offset === 0 && chunk.toString('hex', 0, 3) === 'efbbbf' ? 3 : 0;
     this.#offset += chunk.length;
     while (at < chunk.length && this.failure === undefined) {
-      if (this.#place === 'in an element') {
+      if (this.#position === 'in an element') {
         const end = this.#elementEnd(chunk, at);
         this.#keep(chunk.subarray(at, end));
         if (end < chunk.length) {
           items.push(this.#take());
-          this.#place = 'element';
+          this.#position = 'element';
           // The comma or bracket is looked at below, as what follows an element.
           this.#afterElement(chunk[end]!);
         }
@@ -73,9 +73,11 @@ class ArraySplitter {
   }
 
   end(): void {
-    if (this.#place === 'after the array') return;
+    if (this.#position === 'after the array') return;
     const where =
-      this.#place === 'in an element' ? `in the element that begins in line ${this.#line}` : 'in the array';
+      this.#position === 'in an element'
+        ? `in the element that begins in line ${this.#line}`
+        : 'in the array';
     throw this.#fail(`the file ends ${where}; it is cut off`);
   }
 
@@ -89,30 +91,30 @@ class ArraySplitter {
     const byte = chunk[at]!;
     if (byte === NEWLINE) this.#line += 1;
     if (byte === NEWLINE || byte === 0x20 || byte === 0x09 || byte === 0x0d) return at + 1;
-    switch (this.#place) {
+    switch (this.#position) {
       case 'before the array':
         if (byte !== OPEN_ARRAY) this.#fail(`expected a JSON array, found byte 0x${hex(byte)}`);
-        this.#place = 'first element';
+        this.#position = 'first element';
         return at + 1;
       case 'after the array':
         this.#fail('there is more text after the end of the array');
         return at + 1;
       default:
-        if (byte === CLOSE_ARRAY && this.#place === 'first element') {
-          this.#place = 'after the array';
+        if (byte === CLOSE_ARRAY && this.#position === 'first element') {
+          this.#position = 'after the array';
           return at + 1;
         }
         if (byte === COMMA || byte === CLOSE_ARRAY) {
           this.#fail(`expected an element, found '${String.fromCharCode(byte)}'`);
           return at + 1;
         }
-        this.#place = 'in an element';
+        this.#position = 'in an element';
         return at;
     }
   }
 
   #afterElement(byte: number): void {
-    if (byte === CLOSE_ARRAY) this.#place = 'after the array';
+    if (byte === CLOSE_ARRAY) this.#position = 'after the array';
   }
 
   /** Index of the comma or bracket that ends the element; the length of the chunk if it goes on. */

@@ -29,8 +29,8 @@ export function parseJson(text: string, source: string, options: ParseJsonOption
 function refuseFault(text: string, source: string): void {
   const fault = findJsonFault(text);
   if (fault === undefined) return;
-  const place = `${source}:${lineAndColumn(text, fault.offset)}`;
-  throw new InputError(`${place}: not valid JSON: ${fault.problem}.`);
+  const location = `${source}:${lineAndColumn(text, fault.offset)}`;
+  throw new InputError(`${location}: not valid JSON: ${fault.problem}.`);
 }
 
 /** Node's strings end near 512 MiB. */

@@ -36,8 +36,8 @@ function* strips(view: TensorView, order: Int32Array): Generator<Uint8Array, voi
   const perStrip = Math.max(1, Math.floor(STRIP_BYTES / Math.max(1, rows * width)));
   for (let start = 0; start < order.length; start += perStrip) {
     const wanted = order.subarray(start, start + perStrip);
-    const first = wanted.reduce((least, column) => Math.min(least, column));
-    const last = wanted.reduce((most, column) => Math.max(most, column));
+    const first = wanted.reduce((min, column) => Math.min(min, column));
+    const last = wanted.reduce((max, column) => Math.max(max, column));
     const strip = readWhole(sliceColumns(view, first, last + 1), rows * (last + 1 - first) * width);
     const transposed = new Uint8Array(wanted.length * rows * width);
     const columns = wanted.map((column) => column - first);

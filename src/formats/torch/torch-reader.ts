@@ -17,7 +17,7 @@ export interface TorchFile {
   readonly path: string;
   /** The zip archive of today or the pickles and raw storages of torch before 1.6. */
   readonly format: 'zip' | 'legacy';
-  /** All that was saved; tensors in it become readable by `stored`. */
+  /** All that was saved; tensors in it become readable by `fileTensor`. */
   readonly root: PickleValue;
   /**
    * The tensors of the model by their dotted path (`a` in {"x": [a]} is `x.0`): of the whole file, or of its
@@ -25,7 +25,7 @@ export interface TorchFile {
    */
   readonly tensors: ReadonlyMap<string, FileTensor>;
   /** Where the bytes of a tensor of `root` lie. */
-  stored(tensor: TorchTensor, name: string): FileTensor;
+  fileTensor(tensor: TorchTensor, name: string): FileTensor;
 }
 
 /**
@@ -44,10 +44,10 @@ export function parseTorchFile(file: InputFile): TorchFile {
   const isZip = start.length >= 4 && start.readUInt32LE(0) === 0x04034b50;
   if (!isZip && !isLegacyTorch(start)) throw notTorch(file, start);
   const { root, storages } = isZip ? readZipTorch(file) : readLegacyTorch(file);
-  const stored = (tensor: TorchTensor, name: string): FileTensor => storages.stored(tensor, name);
+  const fileTensor = (tensor: TorchTensor, name: string): FileTensor => storages.fileTensor(tensor, name);
   const found = collectTensors(modelWeights(root), file.path);
-  const tensors = new Map([...found].map(([name, tensor]) => [name, stored(tensor, name)]));
-  return { path: file.path, format: isZip ? 'zip' : 'legacy', root, tensors, stored };
+  const tensors = new Map([...found].map(([name, tensor]) => [name, fileTensor(tensor, name)]));
+  return { path: file.path, format: isZip ? 'zip' : 'legacy', root, tensors, fileTensor };
 }
 
 /** Archive of `<folder>/data.pkl`, `<folder>/byteorder` and one stored entry `<folder>/data/<key>` for each storage. */

@@ -44,7 +44,7 @@ export class StorageTable {
   }
 
   /** The byte range of a tensor; strides only where its elements do not lie row by row. */
-  stored({ storage, dtype, offset, shape, strides, isNegated }: TorchTensor, name: string): FileTensor {
+  fileTensor({ storage, dtype, offset, shape, strides, isNegated }: TorchTensor, name: string): FileTensor {
     const base = this.#starts.get(storage.key);
     if (base === undefined) throw new RangeError(`Storage ${storage.key} is not one of ${this.path}.`);
     const width = dtypeBytes(dtype);

@@ -63,15 +63,15 @@ export function readZipEntries(file: InputFile): ReadonlyMap<string, ZipEntry> {
  *   other compressions
  */
 export function readZipEntry(file: InputFile, entry: ZipEntry, maxBytes: number): Buffer {
-  const place = `${file.path}: zip entry ${showValue(entry.name)}`;
+  const location = `${file.path}: zip entry ${showValue(entry.name)}`;
   if (entry.size > maxBytes || entry.compressedSize > maxBytes)
     throw new InputError(
-      `${place} has ${Math.max(entry.size, entry.compressedSize)} bytes; at most ${maxBytes} are accepted here.`,
+      `${location} has ${Math.max(entry.size, entry.compressedSize)} bytes; at most ${maxBytes} are accepted here.`,
     );
   const packed = file.read(entry.start, entry.compressedSize);
   if (entry.method === STORED) return packed;
   if (entry.method !== DEFLATED)
-    throw new InputError(`${place} is compressed by method ${entry.method}; save it uncompressed.`);
+    throw new InputError(`${location} is compressed by method ${entry.method}; save it uncompressed.`);
   try {
     const bytes = inflateRawSync(packed, { maxOutputLength: Math.max(entry.size, 1) });
     if (bytes.length === entry.size) return bytes;
@@ -203,17 +203,17 @@ function wideFields(extra: Buffer): bigint[] {
 /** The offset of an entry's bytes, behind its local header. */
 function checkLocal(file: InputFile, record: CentralRecord): number {
   const header = file.read(record.header, LOCAL_BYTES);
-  const place = `entry ${showValue(record.name)}: the local header at byte ${record.header}`;
+  const location = `entry ${showValue(record.name)}: the local header at byte ${record.header}`;
   if (header.length < LOCAL_BYTES || header.readUInt32LE(0) !== 0x04034b50)
-    throw damaged(file, `${place} is missing`);
+    throw damaged(file, `${location} is missing`);
   const nameBytes = header.readUInt16LE(26);
   const name = readName(file, file.read(record.header + LOCAL_BYTES, nameBytes), record.header);
-  if (name !== record.name) throw damaged(file, `${place} names ${showValue(name)}`);
-  if (header.readUInt16LE(8) !== record.method) throw damaged(file, `${place} states another compression`);
+  if (name !== record.name) throw damaged(file, `${location} names ${showValue(name)}`);
+  if (header.readUInt16LE(8) !== record.method) throw damaged(file, `${location} states another compression`);
   const size = header.readUInt32LE(22);
   const isStated = (header.readUInt16LE(6) & 8) === 0 && size !== 0xffffffff;
   if (isStated && size !== record.size)
-    throw damaged(file, `${place} states ${size} bytes, the directory ${record.size}`);
+    throw damaged(file, `${location} states ${size} bytes, the directory ${record.size}`);
   return record.header + LOCAL_BYTES + nameBytes + header.readUInt16LE(28);
 }
 

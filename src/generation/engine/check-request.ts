@@ -30,7 +30,7 @@ export function checkRequest(request: GenerationRequest, limits: RequestLimits):
     throw new InputError(
       `generation: attentionMask has ${attentionMask.length} entries for ${promptIds.length} tokens.`,
     );
-  if (attentionMask !== undefined && !attentionMask.some((seen) => seen !== 0))
+  if (attentionMask !== undefined && !attentionMask.some((attended) => attended !== 0))
     throw new InputError('generation: a prompt is nothing but padding.');
   if (!Number.isSafeInteger(maxNewTokens) || maxNewTokens < 0)
     throw new InputError(`generation: maxNewTokens is ${maxNewTokens}; give a whole number from 0.`);
@@ -56,11 +56,11 @@ function checkNumbers(
   const whole = (
     name: keyof GenerationRequest,
     value: number | undefined,
-    least: number,
-    most: number,
+    min: number,
+    max: number,
   ): void => {
-    if (value === undefined || (Number.isSafeInteger(value) && value >= least && value <= most)) return;
-    throw new InputError(`generation: ${name} is ${value}; give a whole number from ${least} to ${most}.`);
+    if (value === undefined || (Number.isSafeInteger(value) && value >= min && value <= max)) return;
+    throw new InputError(`generation: ${name} is ${value}; give a whole number from ${min} to ${max}.`);
   };
   whole('logProbs', logProbs, 0, vocabSize);
   whole('promptLogProbs', promptLogProbs, 0, vocabSize);

@@ -57,9 +57,9 @@ export function cacheBytesPerToken(model: CausalLm, kvDType?: 'int8'): number {
 /** @throws InputError for options out of range */
 export function resolveOptions(model: CausalLm, options: EngineSettings): ResolvedSettings {
   const { cacheBytes, kvDType, prefixCache = true } = options;
-  const whole = (name: keyof EngineSettings, value: number, least: number): number => {
-    if (Number.isSafeInteger(value) && value >= least) return value;
-    throw new InputError(`engine: ${name} is ${value}; give a whole number from ${least}.`);
+  const whole = (name: keyof EngineSettings, value: number, min: number): number => {
+    if (Number.isSafeInteger(value) && value >= min) return value;
+    throw new InputError(`engine: ${name} is ${value}; give a whole number from ${min}.`);
   };
   const cacheTokens =
     options.cacheTokens ??
@@ -72,9 +72,9 @@ export function resolveOptions(model: CausalLm, options: EngineSettings): Resolv
   const held =
     model.window === undefined ? Number.POSITIVE_INFINITY : model.window + maxBatchTokens + 2 * BLOCK_SIZE;
   const byCache = held <= blocks * BLOCK_SIZE ? Number.POSITIVE_INFINITY : blocks * BLOCK_SIZE;
-  const most = Math.min(model.shape.maxPositions ?? Number.POSITIVE_INFINITY, byCache);
-  const maxLength = whole('maxLength', options.maxLength ?? most, 1);
-  if (maxLength > most)
+  const max = Math.min(model.shape.maxPositions ?? Number.POSITIVE_INFINITY, byCache);
+  const maxLength = whole('maxLength', options.maxLength ?? max, 1);
+  if (maxLength > max)
     throw new InputError(
       `engine: maxLength is ${maxLength}; the model allows ${model.shape.maxPositions ?? 'any length'}, the cache holds ` +
         `${blocks * BLOCK_SIZE} tokens. Give a smaller length or a larger cache.`,

@@ -38,8 +38,8 @@ export class HiddenStatesPooler {
     const width = hidden.size(2);
     this.#sum ??= new Float64Array(width);
     for (let start = 0; start < states.length; start += width)
-      for (let place = 0; place < width; place++)
-        this.#sum[place] = (this.#sum[place] ?? 0) + (states[start + place] ?? 0);
+      for (let index = 0; index < width; index++)
+        this.#sum[index] = (this.#sum[index] ?? 0) + (states[start + index] ?? 0);
     this.#pooled = end;
   }
 

@@ -51,9 +51,9 @@ export class SampledTask implements Task {
     return sequence.tokens.length - sequence.promptLength;
   }
 
-  draft(_sequence: Sequence, most: number): readonly number[] {
+  draft(_sequence: Sequence, maxTokens: number): readonly number[] {
     // The last token of an answer is chosen without being run: no draft beyond the one before it.
-    const room = Math.min(most, this.request.maxNewTokens - this.#generated - 1);
+    const room = Math.min(maxTokens, this.request.maxNewTokens - this.#generated - 1);
     return room <= 0 ? [] : (this.#drafter?.draft() ?? []).slice(0, room);
   }
 
@@ -70,9 +70,9 @@ export class SampledTask implements Task {
       return 0;
     }
     this.#heldRow = undefined;
-    for (const [place, row] of rows.entries()) {
+    for (const [index, row] of rows.entries()) {
       const id = this.#choose(row);
-      if (this.finish !== undefined || drafts[place] !== id) return place;
+      if (this.finish !== undefined || drafts[index] !== id) return index;
     }
     return drafts.length;
   }

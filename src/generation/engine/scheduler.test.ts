@@ -61,7 +61,7 @@ class Bench {
       request,
       sequences,
       finish: undefined,
-      draft: (_, most) => (wish.drafts ?? []).slice(0, most),
+      draft: (_, maxTokens) => (wish.drafts ?? []).slice(0, maxTokens),
       take: () => 0,
       isHeld: false,
       takeHeld: () => false,

@@ -332,14 +332,14 @@ describe('which tokens others see', () => {
     });
     const pool = new BlockPool(1);
     text.reserve(3, pool);
-    let seen: readonly boolean[] | undefined;
+    let attended: readonly boolean[] | undefined;
     text.writeAttentionMask([7, 0, 8], {
       hasMaskedTokens: () => hasMaskedTokens,
       setAttentionMask: (_blocks, _position, marked) => {
-        seen = marked;
+        attended = marked;
       },
     });
-    return seen;
+    return attended;
   };
 
   test('a mask goes before the id of the padding; marks of what lay there before are taken back', () => {

@@ -51,9 +51,9 @@ export class Sequence {
    */
   reuse(pool: BlockPool, limit = Number.POSITIVE_INFINITY): number {
     const { window } = this.#options;
-    const most = Math.floor(Math.min(limit, this.tokens.length - 1) / BLOCK_SIZE);
+    const maxBlocks = Math.floor(Math.min(limit, this.tokens.length - 1) / BLOCK_SIZE);
     const found: (number | undefined)[] = [];
-    for (let block = 0; block < most; block++) {
+    for (let block = 0; block < maxBlocks; block++) {
       const cached = pool.find(this.#hashes.at(block));
       if (cached === undefined && window === undefined) break;
       found.push(cached);
@@ -77,8 +77,8 @@ export class Sequence {
    * @param limit as for `reuse`
    */
   nextPromptHash(pool: BlockPool, limit: number): string | undefined {
-    const most = Math.floor(Math.min(limit, this.promptLength - 1) / BLOCK_SIZE);
-    for (; this.#knownBlocks < most; this.#knownBlocks++) {
+    const maxBlocks = Math.floor(Math.min(limit, this.promptLength - 1) / BLOCK_SIZE);
+    for (; this.#knownBlocks < maxBlocks; this.#knownBlocks++) {
       const hash = this.#hashes.at(this.#knownBlocks);
       if (pool.find(hash) === undefined) return hash;
     }
@@ -137,8 +137,10 @@ export class Sequence {
     const held = this.blocks.slice(first, last + 1);
     const nothingMasked = maskedTokenId === undefined && promptAttentionMask === undefined;
     if (nothingMasked && !held.some((block) => cache.hasMaskedTokens(block))) return;
-    const seen = ids.map((id, index) => promptAttentionMask?.[this.computed + index] ?? id !== maskedTokenId);
-    cache.setAttentionMask(this.blocks, this.computed, seen);
+    const attended = ids.map(
+      (id, index) => promptAttentionMask?.[this.computed + index] ?? id !== maskedTokenId,
+    );
+    cache.setAttentionMask(this.blocks, this.computed, attended);
   }
 
   /** Ends a step that has run `count` tokens: names the blocks that became full, gives back those out of the window. */

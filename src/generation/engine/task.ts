@@ -40,7 +40,7 @@ export interface Task {
   /** Takes the hidden states of the prompt in place of logits. */
   readonly pooler?: HiddenStatesPooler | undefined;
   /** Ids that may follow, to be checked in the same pass as what is pending. */
-  draft(sequence: Sequence, most: number): readonly number[];
+  draft(sequence: Sequence, maxTokens: number): readonly number[];
   /**
    * Takes the logits behind the last pending token and behind each draft. Gives the number of drafts that turned out
    * right; their keys stay. There are no rows where hidden states are pooled.

@@ -218,12 +218,12 @@ export class TextEngine implements SteppingEngine {
         beams: event.beams.map((beam): TextBeamResult => ({ ...beam, text: this.#beamText(text, beam.ids) })),
       };
     let shown = '';
-    for (const [place, id] of ids.entries()) {
-      const isLast = place === ids.length - 1 && event.end !== undefined;
+    for (const [index, id] of ids.entries()) {
+      const isLast = index === ids.length - 1 && event.end !== undefined;
       const { piece, stopped } = advance(text, id, isLast);
       shown += piece;
       if (stopped === undefined) continue;
-      const kept = place + 1;
+      const kept = index + 1;
       const end = this.#stopReport(event, stopped, ids.length - kept);
       return { text: shown, ids: ids.slice(0, kept), logProbs: upTo(logProbs, kept), promptLogProbs, end };
     }

@@ -73,7 +73,7 @@ export interface ByteMachine {
   step(state: number, byte: number): number;
   isAccepting(state: number): boolean;
   /** Equal for states that no text of so many bytes tells apart. */
-  placeOf(state: number, horizonBytes: number): number | string;
+  positionOf(state: number, horizonBytes: number): number | string;
   /** The machine as plain data, which can cross to another thread. */
   readonly tables: MachineTables;
 }

@@ -59,10 +59,10 @@ export class FairQueue<Job> {
   /** Takes a job out, wherever it waits. */
   remove(job: Job): void {
     for (const queue of this.#clients.values()) {
-      const place = queue.jobs.findIndex((each) => each.job === job);
-      if (place < 0) continue;
-      queue.jobs.splice(place, 1);
-      if (place === 0 && queue.jobs.length > 0) this.#schedule(queue);
+      const index = queue.jobs.findIndex((each) => each.job === job);
+      if (index < 0) continue;
+      queue.jobs.splice(index, 1);
+      if (index === 0 && queue.jobs.length > 0) this.#schedule(queue);
     }
     this.#forget();
   }

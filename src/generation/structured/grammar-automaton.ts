@@ -241,7 +241,7 @@ export class GrammarAutomaton {
     const unknown: Frame[] = [];
     for (let each = frame; each.horizon < 0; each = each.parent!) unknown.push(each);
     for (const each of unknown.reverse()) {
-      const key = `${each.node!.id}:${this.#placeOf(each)}:${each.parent!.horizon}`;
+      const key = `${each.node!.id}:${this.#positionOf(each)}:${each.parent!.horizon}`;
       // Numbers are never used again: frames of before a reset may still be about.
       each.horizon = this.#horizons.get(key) ?? ++this.#numHorizons;
       this.#horizons.set(key, each.horizon);
@@ -249,8 +249,8 @@ export class GrammarAutomaton {
     return frame.horizon;
   }
 
-  #placeOf({ node, at }: Frame): string {
-    if (node?.kind === 'machine') return `${node.machine.placeOf(at, this.#horizonBytes)}`;
+  #positionOf({ node, at }: Frame): string {
+    if (node?.kind === 'machine') return `${node.machine.positionOf(at, this.#horizonBytes)}`;
     if (node?.kind !== 'repeat') return `${at}`;
     const toMin = Math.min(Math.max(node.min - at, 0), this.#horizonBytes);
     return `${toMin}-${Math.min(node.max - at, this.#horizonBytes)}`;

@@ -109,7 +109,7 @@ class DigitMachine implements ByteMachine {
     return state === this.#table.end;
   }
 
-  placeOf(state: number): number {
+  positionOf(state: number): number {
     return state;
   }
 }

@@ -52,12 +52,12 @@ export class TokenGrammar {
   }
 
   /** Tokens that may follow, without stop ids. Not to be changed. */
-  maskOf(state: AutomatonState, place: 'first' | 'later'): Uint32Array {
-    const key = `${place}${this.automaton.maskKey(state)}`;
+  maskOf(state: AutomatonState, position: 'first' | 'later'): Uint32Array {
+    const key = `${position}${this.automaton.maskKey(state)}`;
     let mask = this.#masks.get(key);
     if (mask === undefined) {
       mask = new Uint32Array((this.tries.vocabulary.size + 31) >>> 5);
-      const trie = place === 'first' ? this.tries.firstTokens : this.tries.tokens;
+      const trie = position === 'first' ? this.tries.firstTokens : this.tries.tokens;
       trie.markAllowed(this.automaton, state, mask);
       if (this.#masks.size >= MAX_MASKS) this.#masks.clear();
       this.#masks.set(key, mask);
@@ -81,12 +81,12 @@ export class SequenceMatcher {
   readonly #grammar: TokenGrammar;
   #state: AutomatonState;
   #visitsLeft = VISITS_AT_ONCE;
-  #place: 'start' | 'after-space' | 'within' | 'ended';
+  #position: 'start' | 'after-space' | 'within' | 'ended';
 
   constructor(grammar: TokenGrammar) {
     this.#grammar = grammar;
     this.#state = grammar.automaton.initial;
-    this.#place = grammar.tries.vocabulary.leadingSpace === 'keep' ? 'within' : 'start';
+    this.#position = grammar.tries.vocabulary.leadingSpace === 'keep' ? 'within' : 'start';
   }
 
   /**
@@ -95,10 +95,10 @@ export class SequenceMatcher {
    */
   writeMask(mask: Uint32Array): void {
     const { stopIds } = this.#grammar.tries.vocabulary;
-    if (this.#place === 'ended') mask.fill(0);
+    if (this.#position === 'ended') mask.fill(0);
     else mask.set(this.#tokenMask());
-    if (this.#place === 'start') this.#allowLoneSpaces(mask);
-    if (this.#place === 'ended' || this.#state.isAccepting)
+    if (this.#position === 'start') this.#allowLoneSpaces(mask);
+    if (this.#position === 'ended' || this.#state.isAccepting)
       for (const id of stopIds) mask[id >> 5]! |= 1 << (id & 31);
     if (mask.every((word) => word === 0)) {
       throw new InputError(
@@ -110,14 +110,15 @@ export class SequenceMatcher {
   /** @throws Error for a token that the mask does not allow */
   accept(id: number): void {
     const { stopIds, leadingSpace } = this.#grammar.tries.vocabulary;
-    if (stopIds.includes(id) && (this.#place === 'ended' || this.#state.isAccepting)) {
-      this.#place = 'ended';
+    if (stopIds.includes(id) && (this.#position === 'ended' || this.#state.isAccepting)) {
+      this.#position = 'ended';
       return;
     }
     const { tries } = this.#grammar;
-    const text = this.#place === 'within' ? tries.textOf(id) : tries.firstTextOf(id);
-    const isText = text.length > 0 || (this.#place === 'start' && tries.vocabulary.loneSpaces.includes(id));
-    let state: AutomatonState | undefined = isText && this.#place !== 'ended' ? this.#state : undefined;
+    const text = this.#position === 'within' ? tries.textOf(id) : tries.firstTextOf(id);
+    const isText =
+      text.length > 0 || (this.#position === 'start' && tries.vocabulary.loneSpaces.includes(id));
+    let state: AutomatonState | undefined = isText && this.#position !== 'ended' ? this.#state : undefined;
     this.#grammar.automaton.startMask();
     for (const byte of text) {
       state = state && this.#grammar.automaton.step(state, byte);
@@ -125,13 +126,13 @@ export class SequenceMatcher {
     if (state === undefined) throw new Error(`Token ${id} is not allowed by the grammar here.`);
     this.#state = state;
     const isStillStart = text.length === 0 && leadingSpace === 'drop-all';
-    this.#place = isStillStart ? 'after-space' : 'within';
+    this.#position = isStillStart ? 'after-space' : 'within';
   }
 
   #tokenMask(): Uint32Array {
     const { automaton } = this.#grammar;
     automaton.startMask();
-    const mask = this.#grammar.maskOf(this.#state, this.#place === 'within' ? 'later' : 'first');
+    const mask = this.#grammar.maskOf(this.#state, this.#position === 'within' ? 'later' : 'first');
     this.#visitsLeft = Math.min(VISITS_AT_ONCE, this.#visitsLeft + VISITS_PER_TOKEN) - automaton.visits;
     if (this.#visitsLeft < 0) throw tooAmbiguous();
     return mask;

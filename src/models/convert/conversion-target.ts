@@ -50,19 +50,19 @@ export function isFileTarget({ to, layout, shards }: ConvertOptions): boolean {
 }
 
 /** The output may not be the source, lie inside it, or hold it, whatever links lead there. */
-export function refuseSamePlace({ from, to }: ConvertOptions): void {
-  const [source, target] = [realPlace(from), realPlace(to)];
+export function refuseSamePath({ from, to }: ConvertOptions): void {
+  const [source, target] = [realPath(from), realPath(to)];
   const isInside = (inner: string, outer: string): boolean => `${inner}/`.startsWith(`${outer}/`);
   if (!isInside(source, target) && !isInside(target, source)) return;
   throw new InputError(`the output ${to} and the source ${from} lie in each other; name another place.`);
 }
 
 /** With links resolved as far as the path exists. */
-function realPlace(path: string): string {
+function realPath(path: string): string {
   const full = resolve(path);
   const parent = dirname(full);
   if (fileStatus(full) !== undefined) return realpathSync(full);
-  return parent === full ? full : join(realPlace(parent), basename(full));
+  return parent === full ? full : join(realPath(parent), basename(full));
 }
 
 const RESERVED_BYTES = 2 ** 20;

@@ -20,7 +20,7 @@ import {
 } from '../../formats/index.js';
 import { Progress } from '../../log/index.js';
 import { type LogitsComparison, logitsComparison } from './compare-logits.js';
-import { isFileTarget, refuseFullDisk, refuseSamePlace } from './conversion-target.js';
+import { isFileTarget, refuseFullDisk, refuseSamePath } from './conversion-target.js';
 import type { ConvertOptions } from './convert-options.js';
 import { type ConversionPlan, planChain } from './plan-conversion.js';
 import { writeAuxiliaryFiles } from './write-auxiliary-files.js';
@@ -44,7 +44,7 @@ export interface ConversionResult {
 export async function convertModel(options: ConvertOptions): Promise<ConversionResult> {
   const { to, replace = false } = options;
   const started = performance.now();
-  refuseSamePlace(options);
+  refuseSamePath(options);
   const run = async (folder: string, fileName?: string) => ({
     ...(await writeConversion(options, folder, fileName)),
     to,

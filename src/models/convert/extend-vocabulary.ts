@@ -2,7 +2,7 @@
 import { copyFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { parseDocument } from 'yaml';
-import type { ModelTensors } from '../../checkpoint/index.js';
+import type { ModelTensors, NameTable } from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
 import {
   type FileTensor,
@@ -24,8 +24,11 @@ export interface VocabularyExtension {
   readonly to: string;
 }
 
-/** Tensors with one row for each id, by our own path. */
-const ROWS_BY_ID = ['embedTokens.weight', 'lmHead.weight'];
+/** The tensors of a model, and what its family calls those with one row for each id. */
+interface NamedTensors {
+  readonly model: ModelTensors;
+  readonly tables: { readonly names: NameTable };
+}
 
 /** What the new rows are made of, and how many ids there are then. */
 export interface NewRows {
@@ -36,11 +39,11 @@ export interface NewRows {
 }
 
 /** @throws InputError if one vocabulary does not extend the other, or the model has fewer rows than the old one */
-export function planNewRows(model: ModelTensors, { from, to }: VocabularyExtension): NewRows {
+export function planNewRows({ model, tables }: NamedTensors, { from, to }: VocabularyExtension): NewRows {
   const sources = newRowSources(from, to);
   if (sources.length === 0) throw new InputError(`${to} has no pieces that ${from} lacks.`);
   const firstId = loadTokenizer(from).vocabSize;
-  const rows = model.weights.get('embedTokens.weight')?.shape[0];
+  const rows = model.weights.get(tables.names.embeddingWeight ?? '')?.shape[0];
   if (rows === undefined) throw new InputError('the source has no embedding whose rows could be extended.');
   if (rows < firstId)
     throw new InputError(
@@ -53,11 +56,16 @@ export function planNewRows(model: ModelTensors, { from, to }: VocabularyExtensi
  * The model with the new rows. Rows beyond the old vocabulary (padding of published models) are replaced first.
  * @param folder where the new rows are written; undefined: only the shapes are wanted
  */
-export function extendRows(model: ModelTensors, rows: NewRows, folder: string | undefined): ModelTensors {
+export function extendRows(
+  { model, tables }: NamedTensors,
+  rows: NewRows,
+  folder: string | undefined,
+): ModelTensors {
   const weights = new Map(model.weights);
-  for (const path of ROWS_BY_ID) {
-    const view = weights.get(path);
-    if (view === undefined) continue;
+  const { embeddingWeight, headWeight } = tables.names;
+  for (const path of [embeddingWeight, headWeight]) {
+    const view = path === undefined ? undefined : weights.get(path);
+    if (path === undefined || view === undefined) continue;
     const end = rows.firstId + rows.sources.length;
     const parts = [sliceRows(view, 0, rows.firstId), viewOf(writeRows(path, view, rows, folder))];
     const old = view.shape[0] ?? 0;

@@ -86,7 +86,7 @@ function shapesOf({ createModel }: Architecture): Shapes {
   return new Map(
     createModel()
       .namedParameters()
-      .map(([own, { shape }]) => [own, shape]),
+      .map(([ownPath, { shape }]) => [ownPath, shape]),
   );
 }
 
@@ -97,8 +97,8 @@ function refuseOtherShapes(
   { weights }: ModelTensors,
   shapes: Shapes,
 ): void {
-  for (const [own, view] of weights) {
-    const wanted = shapes.get(own);
+  for (const [ownPath, view] of weights) {
+    const wanted = shapes.get(ownPath);
     if (wanted === undefined || wanted.join() === view.shape.join()) continue;
     throw new InputError(
       `${path}: tensor "${view.source}" has shape [${view.shape.join(', ')}], the config asks for [${wanted.join(', ')}]; ` +
@@ -109,8 +109,8 @@ function refuseOtherShapes(
 
 /** Says so where weights of the model are not there; of an adapter alone none is expected. */
 export function warnOfMissing(path: string, { architecture, model }: ConversionSource): void {
-  const own = [...model.weights.keys()].filter((name) => !isAdapterHalf(name));
-  if (architecture === undefined || own.length === 0) return;
+  const parameters = [...model.weights.keys()].filter((name) => !isAdapterHalf(name));
+  if (architecture === undefined || parameters.length === 0) return;
   const wanted = architecture.createModel().namedParameters();
   const present = wanted.filter(([name]) => model.weights.has(name)).length;
   if (present < wanted.length)

@@ -88,9 +88,8 @@ export function planChain(
   });
   refuseMagnitudes(from, source.model);
   warnOfMissing(from, source);
-  const newRows =
-    options.vocabulary === undefined ? undefined : planNewRows(source.model, options.vocabulary);
-  const model = newRows === undefined ? source.model : extendRows(source.model, newRows, folder);
+  const newRows = options.vocabulary === undefined ? undefined : planNewRows(source, options.vocabulary);
+  const model = newRows === undefined ? source.model : extendRows(source, newRows, folder);
   const format = targetFormat(options);
   if (layout !== undefined && source.family === undefined)
     throw new InputError(
@@ -99,12 +98,12 @@ export function planChain(
     );
   const changes = changesOf(options, source);
   const states = options.states ?? (layout !== undefined || format === 'ckpt' ? 'keep' : 'drop');
-  const dialect = targetNaming(options, source, format);
-  if (dialect === 'gguf' && newRows !== undefined)
+  const naming = targetNaming(options, source, format);
+  if (naming === 'gguf' && newRows !== undefined)
     throw new InputError(
       'extend the vocabulary into a folder first, then convert that to GGUF: two conversions.',
     );
-  const chain: Chain = { options, source, model, dialect, changes, isKeepingStates: states === 'keep' };
+  const chain: Chain = { options, source, model, naming, changes, isKeepingStates: states === 'keep' };
   const files =
     layout === undefined ? wholeFiles(wholeTensors(chain), options, format) : rankFiles(chain, format);
   if (files.every(({ tensors }) => tensors.length === 0))
@@ -113,7 +112,7 @@ export function planChain(
     source,
     format,
     files,
-    metadata: dialect === 'gguf' ? ggufMetadata(from, source, files) : undefined,
+    metadata: naming === 'gguf' ? ggufMetadata(from, source, files) : undefined,
     changes,
     newRows,
     leftOut: [
@@ -146,8 +145,7 @@ function changesOf(
   const sign = merge === 'merge' ? 1 : -1;
   const { tables, model } = source;
   const file = adapter === undefined ? undefined : openPeftAdapter(adapter, ownPathsOf(tables), alpha);
-  if (file !== undefined)
-    return fileChanges(file, model.weights, { alpha, sign, linearLayout: tables.sharding.linearLayout });
+  if (file !== undefined) return fileChanges(file, model.weights, tables, { alpha, sign });
   const isFolder = adapter !== undefined && fileStatus(adapter)?.isDirectory() === true;
   const held = adapter === undefined ? source : openSource(isFolder ? adapterFile(adapter) : adapter);
   const path = adapter ?? source.checkpoint.path;
@@ -188,7 +186,7 @@ interface Chain {
   readonly options: ConvertOptions;
   readonly source: ConversionSource;
   readonly model: ModelTensors;
-  readonly dialect: ConvertOptions['names'];
+  readonly naming: ConvertOptions['names'];
   readonly changes: AdapterChanges | undefined;
   readonly isKeepingStates: boolean;
 }
@@ -203,17 +201,17 @@ function rankFiles(chain: Chain, format: ContainerFormat): PlannedFile[] {
   const { options, source, model } = chain;
   const { layout } = options;
   if (layout === undefined) throw new TypeError('ranks need a layout');
-  const { sharding } = source.tables;
+  const { tables } = source;
   refuseManyRanks(layout);
   const weights = merged(chain);
   const ending = container(format).endings[0] ?? '';
   return Array.from({ length: rankCount(layout) }, (_, rank) => {
     const states = new Map(
-      [...model.states].map(([prefix, state]) => [prefix, tensorsOfRank(state, sharding, layout, rank)]),
+      [...model.states].map(([prefix, state]) => [prefix, tensorsOfRank(state, tables, layout, rank)]),
     );
     return {
       path: `rank_${rank}/checkpoint_${rank}${ending}`,
-      tensors: spelled(chain, shardTensors(weights, sharding, layout, rank), states),
+      tensors: spelled(chain, shardTensors(weights, tables, layout, rank), states),
     };
   });
 }
@@ -226,15 +224,15 @@ function merged({ options, source, model, changes }: Chain): NamedViews {
 }
 
 function spelled(
-  { options, source, model, dialect, isKeepingStates }: Chain,
+  { options, source, model, naming, isKeepingStates }: Chain,
   weights: NamedViews,
   states: States,
 ) {
   const { tables } = source;
-  const scheme: NameScheme = schemeOf(model, tables, dialect);
+  const scheme: NameScheme = schemeOf(model, tables, naming);
   // Unless a spelling is asked for, names stay: some files leave a prefix away.
   const spelling: SourceNaming = {
-    names: dialect === undefined ? model.names : new Map(),
+    names: naming === undefined ? model.names : new Map(),
     factors: model.factors,
   };
   const { dtype, castEmbedding = false, castNorm = false, adapterNaming } = options;

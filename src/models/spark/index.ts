@@ -16,8 +16,8 @@ export const spark = defineFamily({
   sharding: sparkSharding,
   schemes: { megatron: sparkMegatronScheme, mindspore: sparkMindSporeScheme },
   // The published conversion scripts do so: embedding and norms are kept wide.
-  keepsFloat32: (own) =>
-    own.startsWith('embedTokens.') ? 'embedding' : /Norm\./.test(own) ? 'norm' : undefined,
+  keepsFloat32: (path) =>
+    path.startsWith('embedTokens.') ? 'embedding' : /Norm\./.test(path) ? 'norm' : undefined,
   describe: (config) => ({
     shape: sparkShape(config),
     initRule: { kind: 'xavier-normal' },

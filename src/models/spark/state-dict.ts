@@ -26,7 +26,10 @@ export const sparkNames = new NameTable(
     ['transformer.transformer.layernorm.beta', 'finalNorm.bias'],
   ],
   // Mask buffers; where they hang depends on how the file was written.
-  { skip: ['*.attention_mask', '*.slice_sparse_mask'] },
+  {
+    ends: { embedding: 'embedTokens', finalNorm: 'finalNorm', head: undefined },
+    skip: ['*.attention_mask', '*.slice_sparse_mask'],
+  },
 );
 
 /** MindSpore's naming is the published one. */

@@ -4,7 +4,7 @@
  */
 import { sliceRows, stackRows, type TensorView } from '../../formats/index.js';
 import {
-  COMMON_ROWS,
+  commonRows,
   type GgufLayout,
   type GgufRow,
   ggufScheme,
@@ -14,6 +14,7 @@ import {
 import { pairRows, unpairRows } from '../convert/gguf/gguf-rows.js';
 import { type TelechatConfig, telechatShape } from './config.js';
 import { telechatRopeBase } from './model.js';
+import { telechatNames } from './state-dict.js';
 
 export function telechatGguf(config: TelechatConfig): GgufLayout {
   const { numHeads, numKvHeads } = telechatShape(config);
@@ -23,7 +24,7 @@ export function telechatGguf(config: TelechatConfig): GgufLayout {
     normEpsilon: config.layer_norm_epsilon,
     ropeBase: telechatRopeBase(config, config.training_seqlen),
     scheme: ggufScheme([
-      ...COMMON_ROWS,
+      ...commonRows(telechatNames),
       rotaryRow('blk.{i}.attn_q.weight', 'layers.{i}.attention.query.weight', numHeads),
       keyValueRow(numKvHeads),
       sameRow('blk.{i}.attn_output.weight', 'layers.{i}.attention.dense.weight'),
@@ -45,7 +46,7 @@ function keyValueRow(heads: number): GgufRow {
   const half = (view: TensorView, offset: 0 | 1): TensorView =>
     stackRows(Array.from({ length: heads }, (_, head) => block(view, 2 * head + offset, 2 * heads)));
   return {
-    own: 'layers.{i}.attention.keyValue.weight',
+    path: 'layers.{i}.attention.keyValue.weight',
     names: ['blk.{i}.attn_k.weight', 'blk.{i}.attn_v.weight'],
     split: (view) => [pairRows(half(view, 0), heads), half(view, 1)],
     join([keys, values]) {

@@ -17,7 +17,10 @@ export const telechatNames = new NameTable(
     ['transformer.ln_f.weight', 'finalNorm.weight'],
     ['lm_head.weight', 'lmHead.weight'],
   ],
-  { optionalPrefix: 'transformer.' },
+  {
+    ends: { embedding: 'embedTokens', finalNorm: 'finalNorm', head: 'lmHead' },
+    optionalPrefix: 'transformer.',
+  },
 );
 
 /** The naming of TeleChat in MindFormers, which its convert_weight.py writes. */

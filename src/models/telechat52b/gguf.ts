@@ -3,10 +3,11 @@
  * muP's factors multiplied into the embedding and the output projection. The context ends where the rotary base grows.
  */
 import { sliceColumns, stackRows, type TensorView, transpose } from '../../formats/index.js';
-import { COMMON_ROWS, type GgufLayout, type GgufRow, ggufScheme } from '../convert/gguf/gguf-layout.js';
+import { commonRows, type GgufLayout, type GgufRow, ggufScheme } from '../convert/gguf/gguf-layout.js';
 import { pairOrder, unpairRows } from '../convert/gguf/gguf-rows.js';
 import type { Telechat52bConfig } from './config.js';
 import { NTK_UNIT } from './model.js';
+import { telechat52bNames } from './state-dict.js';
 
 export function telechat52bGguf(config: Telechat52bConfig): GgufLayout {
   const { n_head: heads, use_mup: useMup } = config;
@@ -17,7 +18,7 @@ export function telechat52bGguf(config: Telechat52bConfig): GgufLayout {
     ropeBase: config.rotary_theta,
     scheme: ggufScheme(
       [
-        ...COMMON_ROWS,
+        ...commonRows(telechat52bNames),
         fusedRow('attention.cAttn', ['attn_q', 'attn_k', 'attn_v'], { heads, rotary: 2 }),
         fusedRow('attention.cProj', ['attn_output']),
         fusedRow('mlp.cFc', ['ffn_gate', 'ffn_up']),
@@ -35,12 +36,12 @@ export function telechat52bGguf(config: Telechat52bConfig): GgufLayout {
 
 /** [D, N * O], blocks side by side -> N times [O, D]; the first `rotary` of them are queries and keys. */
 function fusedRow(
-  own: string,
+  path: string,
   names: readonly string[],
   { heads, rotary }: { readonly heads: number; readonly rotary: number } = { heads: 1, rotary: 0 },
 ): GgufRow {
   return {
-    own: `layers.{i}.${own}.weight`,
+    path: `layers.{i}.${path}.weight`,
     names: names.map((name) => `blk.{i}.${name}.weight`),
     split(view) {
       const size = (view.shape[1] ?? 0) / names.length;

@@ -13,5 +13,8 @@ export const telechat52bNames = new NameTable(
     ['transformer.ln_f.weight', 'finalNorm.weight'],
     ['lm_head.weight', 'lmHead.weight'],
   ],
-  { skip: ['*.attn.bias', '*.attn.masked_bias', '*.wpe.inv_freq'] },
+  {
+    ends: { embedding: 'embedTokens', finalNorm: 'finalNorm', head: 'lmHead' },
+    skip: ['*.attn.bias', '*.attn.masked_bias', '*.wpe.inv_freq'],
+  },
 );

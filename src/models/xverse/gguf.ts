@@ -1,6 +1,7 @@
 /** XVERSE in llama.cpp: its architecture `xverse`. Where the base grows with the length, the context ends before it does. */
-import { COMMON_ROWS, type GgufLayout, ggufScheme, rotaryRow, sameRow } from '../convert/gguf/gguf-layout.js';
+import { commonRows, type GgufLayout, ggufScheme, rotaryRow, sameRow } from '../convert/gguf/gguf-layout.js';
 import { checkedRotation, type XverseConfig, xverseShape } from './config.js';
+import { xverseNames } from './state-dict.js';
 
 export function xverseGguf(config: XverseConfig): GgufLayout {
   const { numHeads, numKvHeads } = xverseShape(config);
@@ -11,7 +12,7 @@ export function xverseGguf(config: XverseConfig): GgufLayout {
     ropeBase: checkedRotation(config).base,
     scheme: ggufScheme(
       [
-        ...COMMON_ROWS,
+        ...commonRows(xverseNames),
         rotaryRow('blk.{i}.attn_q.weight', 'layers.{i}.attention.qProj.weight', numHeads),
         rotaryRow('blk.{i}.attn_k.weight', 'layers.{i}.attention.kProj.weight', numKvHeads),
         sameRow('blk.{i}.attn_v.weight', 'layers.{i}.attention.vProj.weight'),

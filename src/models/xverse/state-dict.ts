@@ -16,5 +16,8 @@ export const xverseNames = new NameTable(
     ['model.norm.weight', 'finalNorm.weight'],
     ['lm_head.weight', 'lmHead.weight'],
   ],
-  { skip: ['model.layers.{i}.self_attn.rotary_emb.inv_freq'] },
+  {
+    ends: { embedding: 'embedTokens', finalNorm: 'finalNorm', head: 'lmHead' },
+    skip: ['model.layers.{i}.self_attn.rotary_emb.inv_freq'],
+  },
 );

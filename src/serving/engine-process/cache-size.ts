@@ -29,13 +29,13 @@ export function cacheTokens(
 ): number {
   const { bytesPerToken, freeBytes = Number.POSITIVE_INFINITY, maxLength = 0, maxSequences } = situation;
   const wished = tokens ?? (bytes === undefined ? undefined : Math.floor(bytes / bytesPerToken));
-  const least = Math.max(MIN_TOKENS, maxLength);
-  const most = Math.min(MAX_TOKENS, maxSequences * TOKENS_PER_SEQUENCE);
+  const minTokens = Math.max(MIN_TOKENS, maxLength);
+  const maxTokens = Math.min(MAX_TOKENS, maxSequences * TOKENS_PER_SEQUENCE);
   const byMemory =
     freeBytes === Number.POSITIVE_INFINITY
       ? TOKENS_UNKNOWN_MEMORY
       : Math.floor((freeBytes * SHARE) / bytesPerToken);
-  const chosen = wished ?? Math.max(Math.min(most, byMemory), Math.min(least, 2 * byMemory));
+  const chosen = wished ?? Math.max(Math.min(maxTokens, byMemory), Math.min(minTokens, 2 * byMemory));
   const size = (count: number): string => formatBytes(count * bytesPerToken);
   const perToken = `${formatBytes(bytesPerToken)} for each token`;
   if (chosen * bytesPerToken > freeBytes)
@@ -44,17 +44,17 @@ export function cacheTokens(
         `free beside the weights. Give --kv-cache-tokens ${Math.floor((freeBytes * 0.8) / bytesPerToken)} or less, ` +
         'or --kv-dtype int8.',
     );
-  const leastWished = situation.maxLength ?? MIN_TOKENS;
-  if (wished !== undefined && wished < leastWished)
+  const minWished = situation.maxLength ?? MIN_TOKENS;
+  if (wished !== undefined && wished < minWished)
     throw new InputError(
       `${bytes === undefined ? `--kv-cache-tokens ${wished}` : `--kv-cache-memory of ${formatBytes(bytes)}`} is too small: it ` +
         `holds ${wished} tokens (${perToken}), and ${maxLength > 0 ? `one text has up to ${maxLength}` : `a server needs ${MIN_TOKENS}`}. ` +
-        `The least that works is ${bytes === undefined ? `--kv-cache-tokens ${leastWished}` : `--kv-cache-memory ${leastMemory(leastWished * bytesPerToken)}`}` +
+        `The least that works is ${bytes === undefined ? `--kv-cache-tokens ${minWished}` : `--kv-cache-memory ${minMemory(minWished * bytesPerToken)}`}` +
         `${maxLength > 0 ? ', or give a smaller --max-model-len' : ''}.`,
     );
   if (chosen < maxLength || chosen < 1 || (wished === undefined && chosen < MIN_TOKENS))
     throw new InputError(
-      `The KV cache would hold ${chosen} tokens (${size(chosen)}, ${perToken}), fewer than the ${least} of one text` +
+      `The KV cache would hold ${chosen} tokens (${size(chosen)}, ${perToken}), fewer than the ${minTokens} of one text` +
         `${freeBytes === Number.POSITIVE_INFINITY ? '' : `; ${formatBytes(freeBytes)} of memory are free`}. ` +
         'Give more by --kv-cache-memory, or a smaller --max-model-len, or --kv-dtype int8.',
     );
@@ -62,6 +62,6 @@ export function cacheTokens(
 }
 
 /** As an option takes it, never less than the bytes: 8388609 is "8389KB". */
-function leastMemory(bytes: number): string {
+function minMemory(bytes: number): string {
   return bytes < 1e7 ? `${Math.ceil(bytes / 1e3)}KB` : `${Math.ceil(bytes / 1e6)}MB`;
 }

@@ -41,7 +41,7 @@ export interface EngineProcessOptions {
 
 interface Submission {
   /** Its place among those sent to the present process, from 1. */
-  readonly place: number;
+  readonly index: number;
   readonly tokens: number;
 }
 
@@ -221,7 +221,7 @@ export class EngineProcess implements EngineService {
   #note(report: EngineReport): void {
     this.#heartbeat.beat(report.longestStep);
     this.#stats.absorb(report.stats);
-    this.#unseen = this.#unseen.filter(({ place }) => place > report.received);
+    this.#unseen = this.#unseen.filter(({ index }) => index > report.received);
   }
 
   #onEnd(how: string): void {
@@ -281,7 +281,7 @@ export class EngineProcess implements EngineService {
 
   #submit(id: string, request: TextRequest): void {
     this.#sent += 1;
-    this.#unseen.push({ place: this.#sent, tokens: request.promptIds.length });
+    this.#unseen.push({ index: this.#sent, tokens: request.promptIds.length });
     this.#child?.send({ kind: 'submit', id, request });
   }
 

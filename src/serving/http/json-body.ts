@@ -115,7 +115,7 @@ async function checkShape(bytes: Buffer, limits: JsonLimits): Promise<void> {
     if (meter.loneSurrogate !== undefined) {
       const { shown, byte } = meter.loneSurrogate;
       throw badRequest(
-        `The body is not valid Unicode: ${loneSurrogateProblem({ shown, place: `the string before byte ${byte}` })}.`,
+        `The body is not valid Unicode: ${loneSurrogateProblem({ shown, location: `the string before byte ${byte}` })}.`,
       );
     }
   }

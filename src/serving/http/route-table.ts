@@ -36,13 +36,13 @@ export class RouteTable {
   /** @param segments decoded, as `pathSegments` gives them */
   find(method: string, segments: readonly string[]): RouteMatch {
     // A base URL that ends with a slash makes `/v1//models`; an empty segment never means anything.
-    const place = walk(this.#root, segments, {}) ?? walk(this.#root, withoutEmpty(segments), {});
-    if (place === undefined) return { kind: 'unknown' };
+    const match = walk(this.#root, segments, {}) ?? walk(this.#root, withoutEmpty(segments), {});
+    if (match === undefined) return { kind: 'unknown' };
     const wanted = method === 'HEAD' ? 'GET' : method;
-    for (const [known, route] of place.node.routes)
-      if (known === wanted) return { kind: 'found', route, params: place.params };
-    const methods = [...place.node.routes.keys()];
-    const isOpen = [...place.node.routes.values()].every(({ access }) => access === 'open');
+    for (const [known, route] of match.node.routes)
+      if (known === wanted) return { kind: 'found', route, params: match.params };
+    const methods = [...match.node.routes.keys()];
+    const isOpen = [...match.node.routes.values()].every(({ access }) => access === 'open');
     return {
       kind: 'wrong-method',
       access: isOpen ? 'open' : 'key',

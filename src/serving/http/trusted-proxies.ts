@@ -35,8 +35,8 @@ export class TrustedProxies {
     const [address = '', length] = text.split('/', 2);
     const version = isIP(address);
     const bits = length === undefined ? undefined : Number(length === '' ? Number.NaN : length);
-    const most = version === 6 ? 128 : 32;
-    if (version === 0 || (bits !== undefined && !(Number.isInteger(bits) && bits >= 0 && bits <= most)))
+    const maxBits = version === 6 ? 128 : 32;
+    if (version === 0 || (bits !== undefined && !(Number.isInteger(bits) && bits >= 0 && bits <= maxBits)))
       throw new InputError(
         `Trusted proxies: ${JSON.stringify(text)} is no address; give e.g. 127.0.0.1, ::1 or 10.0.0.0/8.`,
       );

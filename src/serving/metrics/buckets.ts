@@ -19,12 +19,12 @@ export const CHOICES = [1, 2, 5, 10, 20];
 
 export const HTTP_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 
-/** 1, 2, 5, 10, 20, 50, … up to `most`. */
-export function oneTwoFive(most: number): number[] {
+/** 1, 2, 5, 10, 20, 50, … up to `max`. */
+export function oneTwoFive(max: number): number[] {
   const buckets: number[] = [];
   for (let power = 1; ; power *= 10)
     for (const step of [1, 2, 5]) {
-      if (step * power > most) return buckets.length > 0 ? buckets : [1];
+      if (step * power > max) return buckets.length > 0 ? buckets : [1];
       buckets.push(step * power);
     }
 }

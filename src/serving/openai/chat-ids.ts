@@ -114,10 +114,10 @@ function templateMessages(
     const content = textOf(message);
     if (message.role !== 'assistant' || message.tool_calls === undefined) return [{ ...message, content }];
     const calls = message.tool_calls.map((call, at) => {
-      const place = `messages[${index}].tool_calls[${at}].function.arguments`;
+      const location = `messages[${index}].tool_calls[${at}].function.arguments`;
       return {
         ...call,
-        function: { ...call.function, arguments: callArguments(call.function.arguments, place, meter) },
+        function: { ...call.function, arguments: callArguments(call.function.arguments, location, meter) },
       };
     });
     return [{ ...message, content, tool_calls: calls }];
@@ -129,12 +129,12 @@ const MAX_ARGUMENT_PARTS = 32_768;
 const MAX_ARGUMENT_DEPTH = 100;
 
 /** Templates go over the arguments of a call as an object, or write it as JSON themselves. */
-function callArguments(text: string, place: string, meter: JsonMeter): object {
+function callArguments(text: string, location: string, meter: JsonMeter): object {
   if (text.trim() === '') return {};
   meter.push(Buffer.from(text));
   if (meter.parts > MAX_ARGUMENT_PARTS || meter.depth > MAX_ARGUMENT_DEPTH)
     throw badRequest(
-      `${place}: too large for a chat template: all arguments together may have ${MAX_ARGUMENT_PARTS} objects, lists and keys, ` +
+      `${location}: too large for a chat template: all arguments together may have ${MAX_ARGUMENT_PARTS} objects, lists and keys, ` +
         `${MAX_ARGUMENT_DEPTH} levels deep`,
       'messages',
     );
@@ -145,7 +145,7 @@ function callArguments(text: string, place: string, meter: JsonMeter): object {
     value = undefined;
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  throw badRequest(`${place}: expected a JSON object, which the chat template needs`, 'messages');
+  throw badRequest(`${location}: expected a JSON object, which the chat template needs`, 'messages');
 }
 
 /** A begun answer ends where it ends, whatever the template puts behind it. */

@@ -53,9 +53,9 @@ export class ChoiceRun {
       signal,
       onEvent: async (index, event) => {
         if (event.beams === undefined) return await take(index, event);
-        for (const [place, { text, ids, finishReason }] of event.beams.slice(0, choices).entries()) {
+        for (const [choice, { text, ids, finishReason }] of event.beams.slice(0, choices).entries()) {
           const end = event.end && { ...event.end, finishReason, generatedTokens: ids.length };
-          await take(index * choices + place, { text, ids, end, promptLogProbs: event.promptLogProbs });
+          await take(index * choices + choice, { text, ids, end, promptLogProbs: event.promptLogProbs });
         }
       },
     });

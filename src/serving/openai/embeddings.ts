@@ -147,6 +147,6 @@ async function answer(
 
 function littleEndian(vector: Float32Array): Buffer {
   const bytes = Buffer.alloc(4 * vector.length);
-  for (const [place, value] of vector.entries()) bytes.writeFloatLE(value, 4 * place);
+  for (const [index, value] of vector.entries()) bytes.writeFloatLE(value, 4 * index);
   return bytes;
 }

@@ -102,7 +102,7 @@ export function promptLogProbs(
   return entries.map((entry) => {
     if (entry === null) return null;
     const { chosen, top } = entry;
-    const ranked = top.map(({ id, logProb }, place) => ({ id, logProb, rank: place + 1 }));
+    const ranked = top.map(({ id, logProb }, index) => ({ id, logProb, rank: index + 1 }));
     const others = ranked.some(({ id }) => id === chosen.id) ? [] : [{ ...chosen, rank: null }];
     return Object.fromEntries(
       [...others, ...ranked].map(({ id, logProb, rank }) => [

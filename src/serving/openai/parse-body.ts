@@ -78,9 +78,9 @@ export function parseBody<Shape extends z.ZodRawShape>(
   const [first] = result.error.issues;
   const { path, text } = explain(first, []);
   const param = path.map(String).join('.');
-  const place = param === '' ? 'the body' : param;
+  const location = param === '' ? 'the body' : param;
   throw badRequest(
-    `${place}: ${text}, got ${showValue(valueAt(body, path))}`,
+    `${location}: ${text}, got ${showValue(valueAt(body, path))}`,
     param === '' ? undefined : param,
   );
 }

@@ -68,24 +68,30 @@ export class ResponseItems {
     const item = this.#open;
     if (item === undefined) return;
     item.text += delta;
-    const place = { item_id: item.id, output_index: this.output.length };
+    const indices = { item_id: item.id, output_index: this.output.length };
     if (item.kind === 'message')
-      yield { type: 'response.output_text.delta', ...place, content_index: 0, delta, logprobs: [] };
-    else yield { type: 'response.function_call_arguments.delta', ...place, delta };
+      yield { type: 'response.output_text.delta', ...indices, content_index: 0, delta, logprobs: [] };
+    else yield { type: 'response.function_call_arguments.delta', ...indices, delta };
   }
 
   *#end(status: 'completed' | 'incomplete'): Generator<ResponseEvent> {
     const item = this.#open;
     if (item === undefined) return;
     const output_index = this.output.length;
-    const place = { item_id: item.id, output_index };
+    const indices = { item_id: item.id, output_index };
     if (item.kind === 'message') {
-      yield { type: 'response.output_text.done', ...place, content_index: 0, text: item.text, logprobs: [] };
-      yield { type: 'response.content_part.done', ...place, content_index: 0, part: textPart(item.text) };
+      yield {
+        type: 'response.output_text.done',
+        ...indices,
+        content_index: 0,
+        text: item.text,
+        logprobs: [],
+      };
+      yield { type: 'response.content_part.done', ...indices, content_index: 0, part: textPart(item.text) };
     } else
       yield {
         type: 'response.function_call_arguments.done',
-        ...place,
+        ...indices,
         name: item.name,
         arguments: item.text,
       };

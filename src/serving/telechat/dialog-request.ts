@@ -75,13 +75,18 @@ function parseDialog(dialog: unknown): DialogRequest['messages'] {
   if (!Array.isArray(dialog) || dialog.length === 0 || dialog.length > maxTurns)
     throw dialogError('dialog', `give a list of 1 to ${maxTurns} turns`, 'dialog');
   const messages = dialog.map((entry: unknown, index) => {
-    const place = `dialog[${index}]`;
+    const location = `dialog[${index}]`;
     const result = turn.safeParse(entry);
     if (!result.success)
-      throw dialogError('dialog', `${place} must have a role, user or bot, and a text as content`, place);
+      throw dialogError(
+        'dialog',
+        `${location} must have a role, user or bot, and a text as content`,
+        location,
+      );
     const wanted = index % 2 === 0 ? 'user' : 'bot';
     const { role, content } = result.data;
-    if (role !== wanted) throw dialogError('dialog', `${place} has role ${role}; ${wanted} is next`, place);
+    if (role !== wanted)
+      throw dialogError('dialog', `${location} has role ${role}; ${wanted} is next`, location);
     return { role: role === 'user' ? 'user' : 'assistant', content } as const;
   });
   const last = messages.at(-1);

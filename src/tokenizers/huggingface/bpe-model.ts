@@ -171,15 +171,17 @@ function readMerges(fields: JsonFields, ids: ReadonlyMap<string, number>, wordPr
     const parts: readonly unknown[] =
       typeof merge === 'string' ? merge.split(' ') : Array.isArray(merge) ? merge : [];
     const [left, right] = parts;
-    const place = `${fields.at('merges')}[${rank}]`;
+    const location = `${fields.at('merges')}[${rank}]`;
     if (parts.length !== 2 || typeof left !== 'string' || typeof right !== 'string') {
-      throw new InputError(`${place} must be "left right" or ["left", "right"], found ${shown(merge)}.`);
+      throw new InputError(`${location} must be "left right" or ["left", "right"], found ${shown(merge)}.`);
     }
     const merged = left + right.slice(wordPrefix.length);
     const [leftId, rightId, mergedId] = [left, right, merged].map((token) => {
       const id = ids.get(token);
       if (id === undefined) {
-        throw new InputError(`${place}: ${shown(token)} is not in the vocabulary (merge ${shown(merge)}).`);
+        throw new InputError(
+          `${location}: ${shown(token)} is not in the vocabulary (merge ${shown(merge)}).`,
+        );
       }
       return id;
     });

@@ -53,14 +53,14 @@ function refuseBrokenLine(buffer: Buffer, file: string, firstLine: number): void
   }
 }
 
-function fieldOf(line: string, field: string, place: string): string {
-  const value = parseJson(line, place);
+function fieldOf(line: string, field: string, location: string): string {
+  const value = parseJson(line, location);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     const text: unknown = Object.hasOwn(value, field) ? Reflect.get(value, field) : undefined;
     if (typeof text === 'string') return text;
     throw new InputError(
-      `${place}: "${field}" is ${text === undefined ? 'missing' : 'no text'}; the line has ${Object.keys(value).slice(0, 10).join(', ') || 'no keys'}. Name the key of the text with --field.`,
+      `${location}: "${field}" is ${text === undefined ? 'missing' : 'no text'}; the line has ${Object.keys(value).slice(0, 10).join(', ') || 'no keys'}. Name the key of the text with --field.`,
     );
   }
-  throw new InputError(`${place}: no JSON object; a line looks like {"${field}": "…"}.`);
+  throw new InputError(`${location}: no JSON object; a line looks like {"${field}": "…"}.`);
 }

@@ -35,7 +35,7 @@ export function mergeSentencePiece(base: NamedFile, add: NamedFile): MergedVocab
 
 /** Scores below the base's worst, in the order that the pieces had. */
 function behind(model: SentencePieceModel, pieces: readonly Piece[]): Piece[] {
-  const worst = model.pieces.reduce((least, piece) => Math.min(least, piece.score), 0);
+  const worst = model.pieces.reduce((min, piece) => Math.min(min, piece.score), 0);
   const ranked = pieces.filter((piece) => piece.type === 'normal').sort((a, b) => b.score - a.score);
   const ranks = new Map(ranked.map((piece, rank) => [piece.text, rank]));
   return pieces.map((piece) => {

@@ -92,10 +92,10 @@ export function completeOptions(given: SentencePieceTrainingOptions): CompleteOp
   return options;
 }
 
-function checkRange(name: string, value: number, least: number, most: number, whole = true): void {
-  if (value >= least && value <= most && (!whole || Number.isInteger(value))) return;
+function checkRange(name: string, value: number, min: number, max: number, whole = true): void {
+  if (value >= min && value <= max && (!whole || Number.isInteger(value))) return;
   throw new InputError(
-    `--${name} is ${value}; give ${whole ? 'a whole number' : 'a number'} from ${least} to ${most}.`,
+    `--${name} is ${value}; give ${whole ? 'a whole number' : 'a number'} from ${min} to ${max}.`,
   );
 }
 

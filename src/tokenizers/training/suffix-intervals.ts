@@ -36,7 +36,7 @@ export function findSuffixIntervals(
     const at = places[first]!;
     if (isWanted(at, at + length)) found.add(first, last, length, frequency);
   };
-  // The intervals that are open at a place of the order, by rising length.
+  // The intervals that are open at a position of the order, by rising length.
   const starts = [0];
   const lengths = [0];
   for (let index = 1; index <= places.length; index++) {
@@ -115,16 +115,16 @@ function sortSuffixes(symbols: Int32Array, depth: number): Int32Array {
   let nextRank = new Int32Array(size);
   let order = new Int32Array(size);
   let nextOrder = new Int32Array(size);
-  for (let place = 0; place < size; place++) nextOrder[place] = place;
+  for (let position = 0; position < size; position++) nextOrder[position] = position;
   countingSort(nextOrder, rank, order);
   let classes = rankByOrder(order, rank, nextRank, 0);
   [rank, nextRank] = [nextRank, rank];
   for (let width = 1; width < depth && classes < size; width *= 2) {
     let at = 0;
-    for (let place = size - width; place < size; place++) nextOrder[at++] = place;
+    for (let position = size - width; position < size; position++) nextOrder[at++] = position;
     for (let index = 0; index < size; index++) {
-      const place = order[index]! - width;
-      if (place >= 0) nextOrder[at++] = place;
+      const position = order[index]! - width;
+      if (position >= 0) nextOrder[at++] = position;
     }
     countingSort(nextOrder, rank, order);
     classes = rankByOrder(order, rank, nextRank, width);
@@ -146,8 +146,8 @@ function countingSort(from: Int32Array, rank: Int32Array, to: Int32Array): void 
   for (let index = 0; index < rank.length; index++) ends[rank[index]! + 1]! += 1;
   for (let value = 0; value <= largest; value++) ends[value + 1]! += ends[value]!;
   for (let index = 0; index < from.length; index++) {
-    const place = from[index]!;
-    to[ends[rank[place]!]!++] = place;
+    const position = from[index]!;
+    to[ends[rank[position]!]!++] = position;
   }
 }
 
@@ -155,15 +155,15 @@ function countingSort(from: Int32Array, rank: Int32Array, to: Int32Array): void 
 function rankByOrder(order: Int32Array, rank: Int32Array, out: Int32Array, width: number): number {
   let current = 0;
   for (let index = 0; index < order.length; index++) {
-    const place = order[index]!;
+    const position = order[index]!;
     if (index > 0) {
       const other = order[index - 1]!;
       const differs =
-        rank[place] !== rank[other] ||
-        (width > 0 && (rank[place + width] ?? -1) !== (rank[other + width] ?? -1));
+        rank[position] !== rank[other] ||
+        (width > 0 && (rank[position + width] ?? -1) !== (rank[other + width] ?? -1));
       if (differs) current += 1;
     }
-    out[place] = current;
+    out[position] = current;
   }
   return current + 1;
 }

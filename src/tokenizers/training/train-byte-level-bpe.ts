@@ -100,10 +100,10 @@ function wordOptions(options: ByteLevelBpeOptions) {
 
 /** Special tokens, then bytes. */
 function firstIds({ vocabSize, specialTokens = [] }: ByteLevelBpeOptions): Map<string, number> {
-  const least = specialTokens.length + NUM_BYTES;
-  if (!Number.isInteger(vocabSize) || vocabSize < least) {
+  const minVocabSize = specialTokens.length + NUM_BYTES;
+  if (!Number.isInteger(vocabSize) || vocabSize < minVocabSize) {
     throw new InputError(
-      `A vocabulary of ${vocabSize} has no room for ${NUM_BYTES} bytes and ${specialTokens.length} special tokens; make it at least ${least}.`,
+      `A vocabulary of ${vocabSize} has no room for ${NUM_BYTES} bytes and ${specialTokens.length} special tokens; make it at least ${minVocabSize}.`,
     );
   }
   const ids = new Map<string, number>();

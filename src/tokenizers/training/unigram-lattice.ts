@@ -13,17 +13,17 @@ const SMALL = 1e-150;
 const SCALE = 1e150;
 
 /**
- * For each place of the pool the pieces that begin there, shortest first. Pieces only ever go, so they are found once,
+ * For each position of the pool the pieces that begin there, shortest first. Pieces only ever go, so they are found once,
  * and the lists shrink with the vocabulary.
  */
 export class UnigramLattice {
   readonly #symbols: Int32Array;
   readonly #counts: Uint32Array;
   readonly #numSymbols: number;
-  /** `#matches` from `#starts[place]` to `#starts[place + 1]`. */
+  /** `#matches` from `#starts[position]` to `#starts[position + 1]`. */
   #starts: Uint32Array;
   #matches: Int32Array;
-  /** Characters of each piece, and a place where it stands. */
+  /** Characters of each piece, and a position where it stands. */
   #lengths: Uint16Array;
   #places: Int32Array;
   readonly #longestWord: number;
@@ -36,8 +36,8 @@ export class UnigramLattice {
     this.#lengths = Uint16Array.from(chosen, (interval) => intervals.length[interval]!);
     this.#places = Int32Array.from(chosen, (interval) => intervals.places[intervals.first[interval]!]!);
     const starts = new Uint32Array(pool.symbols.length + 1);
-    const eachPlace = (visit: (place: number, piece: number) => void): void => {
-      // By rising length, so that each place's list is in order.
+    const eachPosition = (visit: (position: number, piece: number) => void): void => {
+      // By rising length, so that each position's list is in order.
       const byLength = Int32Array.from(chosen.keys()).sort((a, b) => this.#lengths[a]! - this.#lengths[b]!);
       for (const piece of byLength) {
         const interval = chosen[piece]!;
@@ -51,12 +51,13 @@ export class UnigramLattice {
       for (let index = intervals.first[interval]!; index <= last; index++)
         starts[intervals.places[index]! + 1]! += 1;
     }
-    for (let place = 0; place < pool.symbols.length; place++) starts[place + 1]! += starts[place]!;
+    for (let position = 0; position < pool.symbols.length; position++)
+      starts[position + 1]! += starts[position]!;
     this.#starts = starts;
     this.#matches = new Int32Array(starts.at(-1)!);
     const next = Uint32Array.from(starts);
-    eachPlace((place, piece) => {
-      this.#matches[next[place]!++] = piece;
+    eachPosition((position, piece) => {
+      this.#matches[next[position]!++] = piece;
     });
     this.#longestWord = longestRun(pool.symbols);
   }
@@ -67,8 +68,8 @@ export class UnigramLattice {
 
   /** Symbols of a piece. */
   text(piece: number): Int32Array {
-    const place = this.#places[piece]!;
-    return this.#symbols.subarray(place, place + this.#lengths[piece]!);
+    const position = this.#places[piece]!;
+    return this.#symbols.subarray(position, position + this.#lengths[piece]!);
   }
 
   /** Keeps the pieces marked 1 and numbers them anew, in the same order. */
@@ -90,13 +91,13 @@ export class UnigramLattice {
     const matches = this.#matches;
     let write = 0;
     let from = 0;
-    for (let place = 0; place + 1 < starts.length; place++) {
-      const end = starts[place + 1]!;
+    for (let position = 0; position + 1 < starts.length; position++) {
+      const end = starts[position + 1]!;
       for (let index = from; index < end; index++) {
         const number = renumbered[matches[index]!]!;
         if (number >= 0) matches[write++] = number;
       }
-      starts[place + 1] = write;
+      starts[position + 1] = write;
       from = end;
     }
   }
@@ -211,7 +212,7 @@ export class UnigramLattice {
     return { score: best[length]!, parts };
   }
 
-  /** Offers the pieces that begin at one place of a word, but for `without`. */
+  /** Offers the pieces that begin at one position of a word, but for `without`. */
   #relax(
     scores: PieceValues,
     unknown: number,

@@ -108,8 +108,8 @@ export class RunCheckpointStore {
 
   #refuseFullDisk(snapshot: Snapshot): void {
     const needed = snapshotBytes(snapshot) + RESERVED_BYTES;
-    const place = fileStatus(this.folder) === undefined ? join(this.folder, '..') : this.folder;
-    const { bavail, bsize } = statfsSync(place);
+    const folder = fileStatus(this.folder) === undefined ? join(this.folder, '..') : this.folder;
+    const { bavail, bsize } = statfsSync(folder);
     if (bavail * bsize >= needed) return;
     throw new InputError(
       `${this.folder}: a checkpoint needs ${formatBytes(needed)}, ${formatBytes(bavail * bsize)} are free.`,

@@ -119,9 +119,9 @@ function layOutLegend(names: readonly string[], width: number): { x: number; row
       x = 0;
       row++;
     }
-    const place = { x, row };
+    const cell = { x, row };
     x += wide;
-    return place;
+    return cell;
   });
 }
 

@@ -123,7 +123,10 @@ export class RunCheckpointer implements Checkpointer {
       trainer: parts.trainer,
       dropout: parts.dropout,
       parameters: new Map(
-        [...parts.parameters].map(([own, tensor]) => [publishedName(architecture.names, own), tensor]),
+        [...parts.parameters].map(([ownPath, tensor]) => [
+          publishedName(architecture.names, ownPath),
+          tensor,
+        ]),
       ),
       weights: isAdapter ? 'adapter_model.safetensors' : '.',
       nameIn: (name) => (isAdapter ? `base_model.model.${name}` : name),

@@ -48,15 +48,15 @@ export function addAdapters(
   { target_modules: targets, ...lora }: NonNullable<TrainConfig['lora']>,
   seed: number,
 ): Map<string, LoraLinear> {
-  const published = (own: string): string => publishedLayer(architecture.names, own);
-  const layers = [...namedLinears(model)].map(([own]) => published(own));
+  const published = (ownPath: string): string => publishedLayer(architecture.names, ownPath);
+  const layers = [...namedLinears(model)].map(([ownPath]) => published(ownPath));
   const unknown = targets.find((part) => !layers.some((layer) => layer.includes(part)));
   if (unknown !== undefined)
     throw new InputError(
       `lora.target_modules: no linear layer has "${unknown}" in its name; there are ` +
         `${[...new Set(layers.map((layer) => layer.split('.').at(-1)))].join(', ')}.`,
     );
-  const adapters = applyLora(model, (own) => targets.some((part) => published(own).includes(part)), {
+  const adapters = applyLora(model, (ownPath) => targets.some((part) => published(ownPath).includes(part)), {
     rank: lora.rank,
     alpha: lora.alpha,
     dropout: lora.dropout,

@@ -69,12 +69,12 @@ function datasetRows(
       rowCount,
       rowLength,
       phases: dataset.phases,
-      async read(place) {
-        const row = await dataset.read(place);
+      async read(index) {
+        const row = await dataset.read(index);
         for (let at = 0; at < row.ids.length; at++)
           if ((row.ids[at] ?? 0) >= vocabSize)
             throw new InputError(
-              `${path}, row ${place}: id ${row.ids[at]} at ${at}; the model has ${vocabSize} ids.`,
+              `${path}, row ${index}: id ${row.ids[at]} at ${at}; the model has ${vocabSize} ids.`,
             );
         return learn === 'all'
           ? { ids: row.ids, documents: row.documents, lossMask: wholeMask(row, padTokenId) }

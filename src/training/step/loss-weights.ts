@@ -36,7 +36,8 @@ export function learnedWeight(
   const from = alignment === 'target' ? 1 : 0;
   let sum = 0;
   for (let row = 0; row < rows; row++)
-    for (let place = from; place < from + length - 1; place++) sum += mask[row * length + place] ?? 0;
+    for (let position = from; position < from + length - 1; position++)
+      sum += mask[row * length + position] ?? 0;
   return sum;
 }
 

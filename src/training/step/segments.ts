@@ -163,8 +163,8 @@ function backward(
   const found = grad([output], wanted, gradOutput === undefined ? {} : { gradOutputs: [gradOutput] });
   gradOutput?.dispose();
   const gradInput = input === undefined ? undefined : (found.shift() ?? undefined);
-  for (const [place, gradient] of found.entries()) {
-    const path = parameters[place]?.[0];
+  for (const [index, gradient] of found.entries()) {
+    const path = parameters[index]?.[0];
     if (gradient !== null && path !== undefined) gradients.add(path, gradient);
   }
   output.dispose();

@@ -72,7 +72,7 @@ export class RunHistory {
     if (first < 0) first = this.#entries.length;
     const chosen = this.#entries.slice(first);
     const entries = joined(chosen, Math.max(Math.ceil(chosen.length / Math.max(count, 1)), 1));
-    const column = (place: number): number[] => entries.map((entry) => entry[place] ?? Number.NaN);
+    const column = (index: number): number[] => entries.map((entry) => entry[index] ?? Number.NaN);
     const own = HISTORY_COLUMNS.length;
     return {
       columns: {
@@ -104,15 +104,15 @@ function joined(entries: readonly Entry[], size: number): Entry[] {
 function join(group: readonly Entry[]): Entry {
   const last = group.at(-1) ?? new Float64Array();
   const lowest = HISTORY_COLUMNS.length;
-  return last.map((value, place) => {
+  return last.map((value, index) => {
     // The step, and what only grows, as they are at the end.
-    if (place === 0 || place === 7 || place === 8) return value;
+    if (index === 0 || index === 7 || index === 8) return value;
     let sum = 0;
     let count = 0;
     let low = Number.POSITIVE_INFINITY;
     let high = Number.NEGATIVE_INFINITY;
     for (const entry of group) {
-      const found = entry[place] ?? Number.NaN;
+      const found = entry[index] ?? Number.NaN;
       if (!Number.isFinite(found)) continue;
       sum += found;
       count += 1;
@@ -120,7 +120,7 @@ function join(group: readonly Entry[]): Entry {
       high = Math.max(high, found);
     }
     if (count === 0) return Number.NaN;
-    if (place === lowest) return low;
-    return place === lowest + 1 ? high : sum / count;
+    if (index === lowest) return low;
+    return index === lowest + 1 ? high : sum / count;
   });
 }

@@ -35,16 +35,16 @@ export function usedTokens(thread: Thread): number {
 
 /**
  * The message from which the model should read; undefined where only the last turn is left.
- * @param most tokens of the context; undefined: not known, and half of the turns go
+ * @param maxLength tokens of the context; undefined: not known, and half of the turns go
  */
-export function leaveOutOldest(thread: Thread, most: number | undefined): string | undefined {
+export function leaveOutOldest(thread: Thread, maxLength: number | undefined): string | undefined {
   const path = new Branches(thread).path();
   const { read } = readPart(thread, path);
   const starts = read.flatMap(({ role }, index) => (role === 'user' && index > 0 ? [index] : []));
   const first = starts[0];
   if (first === undefined) return undefined;
-  if (most === undefined) return read[starts[Math.floor(starts.length / 2)] ?? first]?.id;
-  const fits = starts.find((index) => tokensOf(read.slice(index), path) <= SHARE_AFTERWARDS * most);
+  if (maxLength === undefined) return read[starts[Math.floor(starts.length / 2)] ?? first]?.id;
+  const fits = starts.find((index) => tokensOf(read.slice(index), path) <= SHARE_AFTERWARDS * maxLength);
   return read[fits ?? starts.at(-1) ?? first]?.id;
 }
 

@@ -130,8 +130,8 @@ export class Workbench {
   /** The model reads the conversation without its oldest turns from now on. @returns false: only the last one is left */
   async leaveOutOldest(): Promise<boolean> {
     const { thread, server, model } = this;
-    const most = server.view.value.models.find(({ id }) => id === model)?.maxModelLength;
-    const readsFrom = leaveOutOldest(thread.value, most);
+    const maxModelLength = server.view.value.models.find(({ id }) => id === model)?.maxModelLength;
+    const readsFrom = leaveOutOldest(thread.value, maxModelLength);
     if (readsFrom === undefined) return false;
     await this.#change(thread.value.conversation.id, { readsFrom });
     return true;

@@ -55,10 +55,10 @@ async function textOf(file: File): Promise<string | AttachmentFault> {
 
 /** Tokens of the model's context that nothing takes yet. */
 function requiredCacheTokens({ server, model, thread }: Workbench): number {
-  const most = server.view.value.models.find(({ id }) => id === model)?.maxModelLength;
-  if (most === undefined) return Number.POSITIVE_INFINITY;
+  const maxModelLength = server.view.value.models.find(({ id }) => id === model)?.maxModelLength;
+  if (maxModelLength === undefined) return Number.POSITIVE_INFINITY;
   const used = usedTokens(thread.value) || estimateTokens(thread.value.conversation.system);
-  return Math.floor(most * (1 - RESERVED_SHARE)) - used;
+  return Math.floor(maxModelLength * (1 - RESERVED_SHARE)) - used;
 }
 
 function reasonOf(fault: AttachmentFault, say: Texts): string {

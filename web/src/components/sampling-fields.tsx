@@ -27,13 +27,13 @@ function SamplingRow({ name }: { readonly name: SamplingField }): JSX.Element {
   const say = useTexts();
   const value = useObserved(workbench.thread, ({ conversation }) => conversation.sampling[name]);
   const ofModel = useObserved(workbench.server.view, ({ defaults }) => defaults[name]);
-  const { least, greatest, slider, step, otherwise } = SAMPLING_RANGES[name];
+  const { min, max, slider, step, otherwise } = SAMPLING_RANGES[name];
   const standing = ofModel ?? otherwise;
   const set = (text: string): void => {
     const { [name]: _, ...others } = workbench.sampling;
     const number = text.trim() === '' ? Number.NaN : Number(text);
     const isSet = Number.isFinite(number);
-    const inRange = Math.min(greatest, Math.max(least, number));
+    const inRange = Math.min(max, Math.max(min, number));
     void workbench.configure({ sampling: isSet ? { ...others, [name]: inRange } : others });
   };
   return (
@@ -43,8 +43,8 @@ function SamplingRow({ name }: { readonly name: SamplingField }): JSX.Element {
         id={`sampling-${name}`}
         type="number"
         inputMode="decimal"
-        min={least}
-        max={greatest}
+        min={min}
+        max={max}
         step={step}
         value={value ?? ''}
         placeholder={standing === undefined ? say.unset : plain(standing)}

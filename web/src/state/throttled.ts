@@ -7,10 +7,10 @@ const PAUSE_PER_COST = 3;
 const LONGEST_PAUSE_MS = 600;
 
 /**
- * The value as of the last drawing: once a frame at most, not more often than every `least` milliseconds, less often where
+ * The value as of the last drawing: once a frame at most, not more often than every `minPause` milliseconds, less often where
  * drawing is costly, and not at all while nobody looks.
  */
-export function useThrottled<T>(source: Observable<T>, least = 0): T {
+export function useThrottled<T>(source: Observable<T>, minPause = 0): T {
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   const cost = useRef(0);
   const begun = useRef<number | undefined>(undefined);
@@ -28,7 +28,7 @@ export function useThrottled<T>(source: Observable<T>, least = 0): T {
     };
     const end = source.subscribe(() => {
       if (frame !== 0 || timer !== undefined) return;
-      const pause = Math.min(LONGEST_PAUSE_MS, Math.max(least, PAUSE_PER_COST * cost.current));
+      const pause = Math.min(LONGEST_PAUSE_MS, Math.max(minPause, PAUSE_PER_COST * cost.current));
       timer = setTimeout(() => {
         timer = undefined;
         frame = requestAnimationFrame(draw);
@@ -39,6 +39,6 @@ export function useThrottled<T>(source: Observable<T>, least = 0): T {
       clearTimeout(timer);
       end();
     };
-  }, [source, least]);
+  }, [source, minPause]);
   return source.value;
 }

@@ -76,8 +76,8 @@ export const en = {
   removeAttachment: (name: string) => `Remove ${name}`,
   fileRefused: (name: string, reason: string) => `${name} was not attached: ${reason}`,
   fileNotText: 'it is not a text file.',
-  fileTooLarge: (megabytes: string, most: string) =>
-    `it has ${megabytes} MB, and ${most} MB is the most that is read.`,
+  fileTooLarge: (megabytes: string, maxMegabytes: string) =>
+    `it has ${megabytes} MB, and ${maxMegabytes} MB is the most that is read.`,
   fileTooLong: (tokens: string, room: string) =>
     `it takes ${tokens} tokens, and the model has room for ${room}.`,
   fileUnreadable: 'it cannot be read.',

@@ -64,7 +64,7 @@ export const zh: Texts = {
   removeAttachment: (name) => `移除 ${name}`,
   fileRefused: (name, reason) => `没有添加 ${name}：${reason}`,
   fileNotText: '它不是文本文件。',
-  fileTooLarge: (megabytes, most) => `它有 ${megabytes} MB，最多只能读取 ${most} MB。`,
+  fileTooLarge: (megabytes, maxMegabytes) => `它有 ${megabytes} MB，最多只能读取 ${maxMegabytes} MB。`,
   fileTooLong: (tokens, room) => `它有 ${tokens} 个词元，而模型只剩 ${room} 个词元的位置。`,
   fileUnreadable: '无法读取。',
   fileEmpty: '里面没有内容。',

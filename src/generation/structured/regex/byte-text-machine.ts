@@ -76,7 +76,7 @@ export function countedMachine(tables: CountedTables): ByteMachine {
   return new CountedMachine(tables);
 }
 
-/** A state is (characters so far, state of the text, place within a character), as one number. */
+/** A state is (characters so far, state of the text, position within a character), as one number. */
 class CountedMachine implements ByteMachine {
   readonly tables: CountedTables;
   readonly start: number;
@@ -91,33 +91,33 @@ class CountedMachine implements ByteMachine {
   step(state: number, byte: number): number {
     const { numNodes, next, classesUnder } = this.tables.reader;
     const node = state % numNodes;
-    const place = (state - node) / numNodes;
+    const position = (state - node) / numNodes;
     const target = next[node * 256 + byte]!;
     if (target < 0) return -1;
     if (target >= numNodes) {
-      const after = this.#after(place, target - numNodes);
+      const after = this.#after(position, target - numNodes);
       return after < 0 ? -1 : after * numNodes;
     }
-    const goesOn = classesUnder[target]!.some((each) => this.#after(place, each) >= 0);
-    return goesOn ? place * numNodes + target : -1;
+    const goesOn = classesUnder[target]!.some((each) => this.#after(position, each) >= 0);
+    return goesOn ? position * numNodes + target : -1;
   }
 
   isAccepting(state: number): boolean {
     const { numNodes } = this.tables.reader;
     if (state % numNodes !== 0) return false;
-    const place = state / numNodes;
-    const text = place % this.tables.texts.numStates;
+    const position = state / numNodes;
+    const text = position % this.tables.texts.numStates;
     return (
-      (place - text) / this.tables.texts.numStates >= this.tables.min &&
+      (position - text) / this.tables.texts.numStates >= this.tables.min &&
       this.tables.texts.accepting[text] === 1
     );
   }
 
-  placeOf(state: number, horizonBytes: number): string {
+  positionOf(state: number, horizonBytes: number): string {
     const { numNodes } = this.tables.reader;
     const { numStates } = this.tables.texts;
-    const place = Math.floor(state / numNodes);
-    const count = Math.floor(place / numStates);
+    const position = Math.floor(state / numNodes);
+    const count = Math.floor(position / numStates);
     const isFar =
       this.tables.sameAfter[count]! >= horizonBytes &&
       (count >= this.tables.min || count + horizonBytes < this.tables.min);
@@ -125,12 +125,12 @@ class CountedMachine implements ByteMachine {
   }
 
   /** Count and state of the text after a character. */
-  #after(place: number, each: number): number {
+  #after(position: number, each: number): number {
     const { numStates, next, classCount } = this.tables.texts;
-    const text = place % numStates;
+    const text = position % numStates;
     const target = next[text * classCount + each]!;
     if (target < 0) return -1;
-    const count = (place - text) / numStates;
+    const count = (position - text) / numStates;
     const following = this.tables.isBounded ? count + 1 : Math.min(count + 1, this.tables.last);
     if (following > this.tables.last) return -1;
     const after = following * numStates + target;

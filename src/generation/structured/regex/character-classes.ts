@@ -17,7 +17,7 @@ export function characterClasses(sets: readonly CodePointSet[]): CharacterClasse
   const changes = new Map<number, number[]>([[0, []]]);
   for (const [index, set] of distinct.entries()) {
     for (const [from, to] of set) {
-      for (const place of [from, to + 1]) changes.set(place, [...(changes.get(place) ?? []), index]);
+      for (const boundary of [from, to + 1]) changes.set(boundary, [...(changes.get(boundary) ?? []), index]);
     }
   }
   const starts = [...changes.keys()].sort((a, b) => a - b);

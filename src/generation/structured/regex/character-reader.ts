@@ -15,9 +15,9 @@ export interface CharacterReader {
 const LAST_CODE_POINT = 0x10ffff;
 /** Of two, three and four bytes. */
 const LEADS = [
-  { first: 0xc2, last: 0xdf, base: 0xc0, more: 1, least: 0x80 },
-  { first: 0xe0, last: 0xef, base: 0xe0, more: 2, least: 0x800 },
-  { first: 0xf0, last: 0xf4, base: 0xf0, more: 3, least: 0x10000 },
+  { first: 0xc2, last: 0xdf, base: 0xc0, more: 1, min: 0x80 },
+  { first: 0xe0, last: 0xef, base: 0xe0, more: 2, min: 0x800 },
+  { first: 0xf0, last: 0xf4, base: 0xf0, more: 3, min: 0x10000 },
 ];
 
 /** Characters as they are. */
@@ -62,9 +62,9 @@ class ReaderTree {
   /** The root's row for characters of several bytes. */
   utf8(): Row {
     const root: Row = new Array(256);
-    for (const { first, last, base, more, least } of LEADS) {
+    for (const { first, last, base, more, min } of LEADS) {
       for (let lead = first; lead <= last; lead++) {
-        root[lead] = this.#continuation((lead - base) * 64 ** more, more, least);
+        root[lead] = this.#continuation((lead - base) * 64 ** more, more, min);
       }
     }
     return root;
@@ -112,18 +112,18 @@ class ReaderTree {
   }
 
   /** What follows a byte, where `more` bytes are to come and the characters begin at `from`. */
-  #continuation(from: number, more: number, least: number): number | undefined {
+  #continuation(from: number, more: number, min: number): number | undefined {
     const to = from + 64 ** more - 1;
-    if (to < least || from > LAST_CODE_POINT) return undefined;
+    if (to < min || from > LAST_CODE_POINT) return undefined;
     if (more === 0) return this.leaf(this.#classes.of(from));
-    const only = from >= least && to <= LAST_CODE_POINT ? this.#classes.ofRange(from, to) : undefined;
+    const only = from >= min && to <= LAST_CODE_POINT ? this.#classes.ofRange(from, to) : undefined;
     if (only !== undefined && only < 0) return undefined;
     const key = `${more} ${only}`;
     const known = only === undefined ? undefined : this.#known.get(key);
     if (known !== undefined) return known;
     const row: Row = new Array(256);
     for (let byte = 0; byte < 64; byte++) {
-      row[0x80 + byte] = this.#continuation(from + byte * 64 ** (more - 1), more - 1, least);
+      row[0x80 + byte] = this.#continuation(from + byte * 64 ** (more - 1), more - 1, min);
     }
     if (row.every((target) => target === undefined)) return undefined;
     const node = this.#node(row);

@@ -5,9 +5,9 @@ import { isPlain, type Regex } from './regex.js';
 import { WORD } from './regex-syntax.js';
 import type { Language, LanguageBuilder, LanguageVariable } from './text-language.js';
 
-/** What stands before a place: nothing, a character of a word, or another one. */
+/** What stands before a position: nothing, a character of a word, or another one. */
 type Before = 'start' | 'word' | 'other';
-/** The texts that may stand from a place to the end. */
+/** The texts that may stand from a position to the end. */
 type Rest = (before: Before) => Language;
 
 /** Unrolled where it holds an assertion. */
@@ -15,16 +15,16 @@ const MAX_UNROLLED = 64;
 
 /**
  * The texts that the pattern matches from end to end.
- * @param place names the pattern in messages
+ * @param location names the pattern in messages
  * @throws InputError for a large count around an assertion
  */
-export function matchedTexts(builder: LanguageBuilder, regex: Regex, place: string): Language {
-  return new RegexLanguage(builder, regex, place).from('start', () => builder.empty);
+export function matchedTexts(builder: LanguageBuilder, regex: Regex, location: string): Language {
+  return new RegexLanguage(builder, regex, location).from('start', () => builder.empty);
 }
 
 /** The texts in which the pattern matches somewhere. */
-export function searchedTexts(builder: LanguageBuilder, regex: Regex, place: string): Language {
-  const reader = new RegexLanguage(builder, regex, place);
+export function searchedTexts(builder: LanguageBuilder, regex: Regex, location: string): Language {
+  const reader = new RegexLanguage(builder, regex, location);
   const after = (before: Before) => reader.from(before, () => builder.all);
   const atStart = after('start');
   const later = after('other');
@@ -44,11 +44,11 @@ export function searchedTexts(builder: LanguageBuilder, regex: Regex, place: str
 class RegexLanguage {
   readonly #builder: LanguageBuilder;
   readonly #regex: Regex;
-  readonly #place: string;
+  readonly #location: string;
   readonly usesBoundary: boolean;
 
-  constructor(builder: LanguageBuilder, regex: Regex, place: string) {
-    this.#place = place;
+  constructor(builder: LanguageBuilder, regex: Regex, location: string) {
+    this.#location = location;
     this.#builder = builder;
     this.#regex = regex;
     this.usesBoundary = hasBoundary(regex);
@@ -134,7 +134,7 @@ class RegexLanguage {
     const isEndless = max === Number.POSITIVE_INFINITY;
     if ((isEndless ? min : max) > MAX_UNROLLED) {
       throw new InputError(
-        `${this.#place} has a count above ${MAX_UNROLLED} around a look-ahead, an anchor or a word boundary, which is not supported.`,
+        `${this.#location} has a count above ${MAX_UNROLLED} around a look-ahead, an anchor or a word boundary, which is not supported.`,
       );
     }
     const variables = new Map<Before, LanguageVariable>();

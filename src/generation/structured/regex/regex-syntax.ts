@@ -32,31 +32,31 @@ const SPACES = union(
 const CONTROLS: Readonly<Record<string, string>> = { t: '\t', n: '\n', r: '\r', f: '\f', v: '\v' };
 
 /**
- * @param place names the pattern in messages
+ * @param location names the pattern in messages
  * @param checkTime throws once the work takes too long
  * @throws InputError for a fault or for what no automaton can do, with its position
  */
 export function parseRegex(
   pattern: string,
-  place: string,
+  location: string,
   checkTime?: () => void,
   maxLength = MAX_PATTERN,
 ): Regex {
   if (pattern.length > maxLength) {
-    throw new InputError(`${place} has ${pattern.length} characters; at most ${maxLength} are allowed.`);
+    throw new InputError(`${location} has ${pattern.length} characters; at most ${maxLength} are allowed.`);
   }
-  return new RegexReader(pattern, place, checkTime).read();
+  return new RegexReader(pattern, location, checkTime).read();
 }
 
 class RegexReader {
   readonly #pattern: string;
-  readonly #place: string;
+  readonly #location: string;
   readonly #checkTime: () => void;
   #at = 0;
 
-  constructor(pattern: string, place: string, checkTime: () => void = () => undefined) {
+  constructor(pattern: string, location: string, checkTime: () => void = () => undefined) {
     this.#pattern = pattern;
-    this.#place = place;
+    this.#location = location;
     this.#checkTime = checkTime;
   }
 
@@ -295,7 +295,7 @@ class RegexReader {
 
   #fault(what: string, advice = '', at = this.#at): InputError {
     return new InputError(
-      `${this.#place} has ${what} at character ${at + 1}, which is not supported.${advice === '' ? '' : ` ${advice}.`}`,
+      `${this.#location} has ${what} at character ${at + 1}, which is not supported.${advice === '' ? '' : ` ${advice}.`}`,
     );
   }
 }

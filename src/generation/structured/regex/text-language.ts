@@ -96,8 +96,14 @@ export class LanguageBuilder {
     if (max <= 0 || body === this.empty) return this.empty;
     if (body === this.nothing) return min === 0 ? this.empty : this.nothing;
     if (min === 1 && max === 1) return body;
-    const least = min > 0 && this.isNullable(body) ? 0 : min;
-    return this.#term(`*${body.id} ${least} ${max}`, (id) => ({ kind: 'repeat', id, body, min: least, max }));
+    const minCount = min > 0 && this.isNullable(body) ? 0 : min;
+    return this.#term(`*${body.id} ${minCount} ${max}`, (id) => ({
+      kind: 'repeat',
+      id,
+      body,
+      min: minCount,
+      max,
+    }));
   }
 
   variable(): LanguageVariable {

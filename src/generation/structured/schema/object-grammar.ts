@@ -169,8 +169,8 @@ export class ObjectGrammar {
     const patterns = new Map<string, Language>();
     for (const part of parts) {
       for (const [pattern, { path }] of scope.children(part, 'patternProperties')) {
-        const place = `The JSON schema at ${path}: the pattern`;
-        patterns.set(pattern, searchedTexts(texts.languages, texts.regexOf(pattern, place), place));
+        const location = `The JSON schema at ${path}: the pattern`;
+        patterns.set(pattern, searchedTexts(texts.languages, texts.regexOf(pattern, location), location));
         if (patterns.size > MAX_PATTERNS)
           throw part.fault('patternProperties', `at most ${MAX_PATTERNS} patterns together are supported`);
       }

@@ -67,10 +67,10 @@ export class StringTexts {
   languageOf({ forms, excluded }: StringRules): Language {
     const { languages } = this;
     const parts = forms.map((form) => {
-      const place = placeOf(form.fields, form.keyword);
+      const location = locationOf(form.fields, form.keyword);
       const texts = form.matchesAnywhere
-        ? searchedTexts(languages, form.regex, place)
-        : matchedTexts(languages, form.regex, place);
+        ? searchedTexts(languages, form.regex, location)
+        : matchedTexts(languages, form.regex, location);
       return form.isNegated ? languages.not(texts) : texts;
     });
     if (excluded.length > 0) parts.push(languages.not(languages.literals(excluded)));
@@ -86,17 +86,17 @@ export class StringTexts {
 
   /** The machine of a pattern that may match anywhere. */
   searchMachine(fields: SchemaFields, keyword: string, pattern: string): TextMachine | undefined {
-    const place = placeOf(fields, keyword);
+    const location = locationOf(fields, keyword);
     return bounded(fields, keyword, () =>
-      this.machineOf(searchedTexts(this.languages, this.regexOf(pattern, place), place)),
+      this.machineOf(searchedTexts(this.languages, this.regexOf(pattern, location), location)),
     );
   }
 
   /** @param maxLength of the pattern; formats are longer than what a request may bring */
-  regexOf(pattern: string, place: string, maxLength?: number): Regex {
+  regexOf(pattern: string, location: string, maxLength?: number): Regex {
     let regex = this.#regexes.get(pattern);
     if (regex === undefined) {
-      regex = parseRegex(pattern, place, this.#checkTime, maxLength);
+      regex = parseRegex(pattern, location, this.#checkTime, maxLength);
       this.#regexes.set(pattern, regex);
     }
     return regex;
@@ -106,15 +106,15 @@ export class StringTexts {
     const value = fields.string(keyword);
     if (value === undefined) return undefined;
     const isNegated = keyword.startsWith('!');
-    const place = placeOf(fields, keyword);
+    const location = locationOf(fields, keyword);
     if (keyword.endsWith('pattern')) {
-      return { keyword, fields, regex: this.regexOf(value, place), matchesAnywhere: true, isNegated };
+      return { keyword, fields, regex: this.regexOf(value, location), matchesAnywhere: true, isNegated };
     }
     if (FREE_FORMATS.has(value) && !isNegated) return undefined;
     if (NUMBER_FORMATS.has(value) && !isNegated) return undefined;
     const pattern = STRING_FORMATS.get(value);
     if (pattern !== undefined) {
-      const regex = this.regexOf(pattern, place, Number.POSITIVE_INFINITY);
+      const regex = this.regexOf(pattern, location, Number.POSITIVE_INFINITY);
       return { keyword, fields, regex, matchesAnywhere: false, isNegated };
     }
     if (isNameOfPattern(value) && hasPattern) return undefined;
@@ -148,6 +148,6 @@ export function countRange(fields: SchemaFields, low: string, high: string): { m
   return { min, max: max === Number.POSITIVE_INFINITY ? max : Math.min(max, MAX_COUNT) };
 }
 
-function placeOf(fields: SchemaFields, keyword: string): string {
+function locationOf(fields: SchemaFields, keyword: string): string {
   return `The JSON schema at ${fields.pathOf(keyword.replace('!', ''))}: the pattern`;
 }

@@ -38,7 +38,7 @@ export function targetNaming(
       `--names gguf is llama.cpp's layout, which belongs into a .gguf, not into ${format}.`,
     );
   if (names !== 'gguf' && (names !== undefined || format !== 'gguf'))
-    return names ?? (source.model.dialect === 'gguf' ? 'published' : undefined);
+    return names ?? (source.model.naming === 'gguf' ? 'published' : undefined);
   refuseRequest(request, source);
   return 'gguf';
 }

@@ -1,5 +1,5 @@
 /** How a family's model lies in a GGUF that llama.cpp runs: its architecture there, sizes, and names and rows of tensors. */
-import { layerPattern, type NameScheme, withLayer } from '../../../checkpoint/index.js';
+import { layerPattern, type NameScheme, type NameTable, withLayer } from '../../../checkpoint/index.js';
 import type { TensorView } from '../../../formats/index.js';
 import { pairRows, unpairRows } from './gguf-rows.js';
 
@@ -21,7 +21,7 @@ export interface GgufRefusal {
 /** One of our parameters and the tensors that hold it in a GGUF. */
 export interface GgufRow {
   /** Our path, `{i}` for the layer. */
-  readonly own: string;
+  readonly path: string;
   readonly names: readonly string[];
   /** Ours to theirs, in the order of `names`. */
   readonly split: (view: TensorView) => readonly TensorView[];
@@ -29,14 +29,14 @@ export interface GgufRow {
 }
 
 /** The same tensor under another name. */
-export function sameRow(name: string, own: string): GgufRow {
-  return { own, names: [name], split: (view) => [view], join: only };
+export function sameRow(name: string, path: string): GgufRow {
+  return { path, names: [name], split: (view) => [view], join: only };
 }
 
 /** A query or key projection [H * E, D]. */
-export function rotaryRow(name: string, own: string, heads: number): GgufRow {
+export function rotaryRow(name: string, path: string, heads: number): GgufRow {
   return {
-    own,
+    path,
     names: [name],
     split: (view) => [pairRows(view, heads)],
     join: (views) => unpairRows(only(views), heads),
@@ -61,14 +61,14 @@ export function ggufScheme(
   rows: readonly GgufRow[],
   { factors, needsOutput = false }: GgufSchemeOptions = {},
 ): NameScheme {
-  const byOwn = new Map(rows.map((row) => [row.own, row]));
+  const byPath = new Map(rows.map((row) => [row.path, row]));
   const byName = new Map(rows.flatMap((row) => row.names.map((name) => [name, row] as const)));
   return {
     float32Vectors: true,
     ...(factors !== undefined && { factors }),
     knows: (name) => SKIPPED.has(name) || byName.has(layerPattern(name).pattern),
     fromPublished(tensors) {
-      const own = new Map<string, TensorView>();
+      const found = new Map<string, TensorView>();
       const names = new Map<string, string>();
       const skipped: string[] = [];
       const unknown: string[] = [];
@@ -79,18 +79,18 @@ export function ggufScheme(
         if (SKIPPED.has(name)) skipped.push(name);
         else if (row === undefined || parts.length < row.names.length) unknown.push(name);
         else {
-          const path = withLayer(row.own, layer);
-          if (!own.has(path)) own.set(path, row.join(parts));
+          const path = withLayer(row.path, layer);
+          if (!found.has(path)) found.set(path, row.join(parts));
           if (row.names.length === 1) names.set(path, name);
         }
       }
-      return { tensors: own, names, skipped, unknown };
+      return { tensors: found, names, skipped, unknown };
     },
     toPublished(tensors) {
       const named = new Map<string, TensorView>();
       for (const [path, view] of tensors) {
         const { pattern, layer } = layerPattern(path);
-        const row = byOwn.get(pattern);
+        const row = byPath.get(pattern);
         if (row === undefined) throw new TypeError(`no GGUF name for ${path}`);
         for (const [index, part] of row.split(view).entries())
           named.set(withLayer(row.names[index] ?? '', layer), part);
@@ -104,10 +104,13 @@ export function ggufScheme(
 }
 
 /** The rows that all families share. */
-export const COMMON_ROWS: readonly GgufRow[] = [
-  sameRow('token_embd.weight', 'embedTokens.weight'),
-  sameRow('output_norm.weight', 'finalNorm.weight'),
-  sameRow('output.weight', 'lmHead.weight'),
-  sameRow('blk.{i}.attn_norm.weight', 'layers.{i}.inputNorm.weight'),
-  sameRow('blk.{i}.ffn_norm.weight', 'layers.{i}.postAttentionNorm.weight'),
-];
+export function commonRows({ ends }: NameTable): readonly GgufRow[] {
+  if (ends === undefined) throw new TypeError('a model without ends has no rows in a GGUF');
+  return [
+    sameRow('token_embd.weight', `${ends.embedding}.weight`),
+    sameRow('output_norm.weight', `${ends.finalNorm}.weight`),
+    ...(ends.head === undefined ? [] : [sameRow('output.weight', `${ends.head}.weight`)]),
+    sameRow('blk.{i}.attn_norm.weight', 'layers.{i}.inputNorm.weight'),
+    sameRow('blk.{i}.ffn_norm.weight', 'layers.{i}.postAttentionNorm.weight'),
+  ];
+}

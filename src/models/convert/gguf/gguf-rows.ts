@@ -33,7 +33,7 @@ export function unpairRows(view: TensorView, heads: number): TensorView {
 export function pairOrder(rows: number, heads: number): Int32Array {
   const size = rows / heads;
   return Int32Array.from({ length: rows }, (_, row) => {
-    const place = row % size;
-    return row - place + (place % 2) * (size / 2) + Math.floor(place / 2);
+    const position = row % size;
+    return row - position + (position % 2) * (size / 2) + Math.floor(position / 2);
   });
 }

@@ -20,14 +20,14 @@ export function alignRuns(
 
 function resample(x: readonly number[], steps: readonly number[], values: Values): (number | null)[] {
   let at = 0;
-  return x.map((place) => {
-    while (at < steps.length && (steps[at] ?? 0) < place) at += 1;
+  return x.map((step) => {
+    while (at < steps.length && (steps[at] ?? 0) < step) at += 1;
     const next = steps[at];
-    if (next === place) return values[at] ?? null;
+    if (next === step) return values[at] ?? null;
     const before = steps[at - 1];
     if (next === undefined || before === undefined) return null;
     const [low, high] = [values[at - 1], values[at]];
     if (low == null || high == null) return null;
-    return low + ((high - low) * (place - before)) / (next - before);
+    return low + ((high - low) * (step - before)) / (next - before);
   });
 }

@@ -109,10 +109,10 @@ export class Chart {
       width / 90,
     );
     const yScale = makeScale(yRange.low, yRange.high, content.logY === true, height / 42);
-    const toX = (value: number): number => margin.left + xScale.place(value) * (right - margin.left);
+    const toX = (value: number): number => margin.left + xScale.position(value) * (right - margin.left);
     // What lies beyond is drawn along the edge, with a mark.
     const toY = (value: number): number =>
-      bottom - Math.min(1, Math.max(0, yScale.place(value))) * (bottom - margin.top);
+      bottom - Math.min(1, Math.max(0, yScale.position(value))) * (bottom - margin.top);
     this.#toX = toX;
     this.#drawAxes(content, xScale, yScale, toX, toY);
     for (const [index, { color, faint, isDashed }] of content.series.entries()) {
@@ -164,9 +164,9 @@ export class Chart {
     const mark = (x: number, value: number | null | undefined, color: string): void => {
       if (value == null || !Number.isFinite(value) || (value >= low && value <= high)) return;
       const isAbove = value > high;
-      const place = `${isAbove} ${Math.round(toX(x) / 9)}`;
-      if (places.has(place)) return;
-      places.add(place);
+      const position = `${isAbove} ${Math.round(toX(x) / 9)}`;
+      if (places.has(position)) return;
+      places.add(position);
       const y = isAbove ? margin.top : this.#size.height - margin.bottom;
       const triangle = this.#add('path', {
         class: 'beyond',
@@ -228,9 +228,9 @@ export class Chart {
     this.#svg.querySelector('.cursor')?.remove();
     this.#tip.classList.toggle('hidden', x === undefined);
     if (content === undefined || x === undefined || this.#chosen === undefined) return;
-    const place = this.#toX(x);
+    const position = this.#toX(x);
     const bottom = this.#size.height - margin.bottom;
-    this.#add('path', { class: 'cursor', d: `M${place.toFixed(1)} ${margin.top}V${bottom}` });
+    this.#add('path', { class: 'cursor', d: `M${position.toFixed(1)} ${margin.top}V${bottom}` });
     const head = document.createElement('b');
     head.textContent = content.formatX(x);
     const chosen = this.#chosen;
@@ -241,9 +241,9 @@ export class Chart {
       return line;
     });
     this.#tip.replaceChildren(head, ...lines);
-    const isLeft = place > this.#size.width / 2;
-    this.#tip.style.left = isLeft ? 'auto' : `${place + 12}px`;
-    this.#tip.style.right = isLeft ? `${this.#size.width - place + 12}px` : 'auto';
+    const isLeft = position > this.#size.width / 2;
+    this.#tip.style.left = isLeft ? 'auto' : `${position + 12}px`;
+    this.#tip.style.right = isLeft ? `${this.#size.width - position + 12}px` : 'auto';
     const values = content.series.map(
       ({ name, values: all }) => `${name} ${all[chosen] == null ? '–' : content.format(all[chosen] ?? 0)}`,
     );
@@ -256,14 +256,14 @@ export class Chart {
     this.#drawChosen();
   }
 
-  #nearest(place: number): number | undefined {
+  #nearest(position: number): number | undefined {
     const x = this.#content?.x ?? [];
     if (x.length === 0) return undefined;
     let low = 0;
     let high = x.length - 1;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#toX(((x[middle] ?? 0) + (x[middle + 1] ?? 0)) / 2) < place) low = middle + 1;
+      if (this.#toX(((x[middle] ?? 0) + (x[middle + 1] ?? 0)) / 2) < position) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -312,9 +312,10 @@ function keyOf(name: string, color: string, { faint, radius = 4, isTriangle }: K
   mark.setAttribute('viewBox', '0 0 12 12');
   mark.setAttribute('aria-hidden', 'true');
   const shape = document.createElementNS(SVG, isTriangle === true ? 'path' : 'circle');
-  const place = isTriangle === true ? { d: edgeMark(6, 4, true) } : { cx: '6', cy: '6', r: String(radius) };
+  const position =
+    isTriangle === true ? { d: edgeMark(6, 4, true) } : { cx: '6', cy: '6', r: String(radius) };
   const look = { fill: `var(${color})`, 'fill-opacity': faint === true ? '.4' : '1' };
-  for (const [attribute, value] of Object.entries({ ...place, ...look }))
+  for (const [attribute, value] of Object.entries({ ...position, ...look }))
     shape.setAttribute(attribute, value);
   mark.append(shape);
   key.append(mark, name);

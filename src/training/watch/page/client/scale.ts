@@ -5,7 +5,7 @@ export interface Scale {
   readonly high: number;
   readonly isLog: boolean;
   /** 0 at `low`, 1 at `high`. */
-  place(value: number): number;
+  position(value: number): number;
   readonly ticks: readonly number[];
 }
 
@@ -16,7 +16,7 @@ export function makeScale(low: number, high: number, isLog: boolean, tickCount: 
     low,
     high: top,
     isLog: false,
-    place: (value) => (value - low) / (top - low),
+    position: (value) => (value - low) / (top - low),
     ticks: linearTicks(low, top, tickCount),
   };
 }
@@ -34,7 +34,7 @@ function logScale(low: number, high: number, tickCount: number): Scale {
     low,
     high,
     isLog: true,
-    place: (value) => (Math.log(Math.max(value, Number.MIN_VALUE)) - start) / span,
+    position: (value) => (Math.log(Math.max(value, Number.MIN_VALUE)) - start) / span,
     ticks: ticks.length < 3 ? linearTicks(low, high, tickCount) : thinned(ticks, tickCount),
   };
 }
