@@ -11,20 +11,16 @@ import type { CausalLm } from '../../models/index.js';
 import { ABSENT_BLOCK, PagedKvCache } from '../../nn/index.js';
 import { liveTensorCount } from '../../tensor/index.js';
 import type { TokenLogProbs } from '../log-probs.js';
-import { NgramDrafter } from '../ngram-drafter.js';
 import type { EngineStats, GenerationRequest, SequenceEnd } from '../requests.js';
-import { BeamTask } from './beam-task.js';
 import { BlockPool } from './block-pool.js';
 import { checkRequest, type EngineLimits } from './check-request.js';
+import { createTask } from './create-task.js';
 import { type EngineOptions, resolveOptions } from './engine-options.js';
-import { ModelRunner, rotaryKey } from './model-runner.js';
-import { PoolingTask } from './pooling-task.js';
+import { ModelRunner } from './model-runner.js';
 import { PromptLogProbsCollector } from './prompt-log-probs-collector.js';
-import { SampledTask } from './sampled-task.js';
 import { Scheduler } from './scheduler.js';
-import { Sequence } from './sequence.js';
 import { StepRunner } from './step-runner.js';
-import { attempt, type BeamIds, type ScheduledTask, type Task } from './task.js';
+import { attempt, type BeamIds, type ScheduledTask } from './task.js';
 
 /** What a step brought to one request, in ids. */
 export interface EngineEvent {
@@ -144,7 +140,15 @@ export class Engine {
       throw new InputError(`generation: request ${JSON.stringify(id)} is already under way.`);
     this.check(request);
     const scheduled: ScheduledTask = {
-      task: this.#createTask(id, request),
+      task: createTask(id, request, {
+        model: this.#model,
+        adapters: this.#adapters,
+        maxDrafts: this.#options.maxDrafts,
+        onReady: () => {
+          this.#isStalled = false;
+          this.onReady?.();
+        },
+      }),
       promptLogProbsCollector:
         request.promptLogProbs === undefined ? undefined : new PromptLogProbsCollector(request),
       priority: request.priority ?? 0,
@@ -261,36 +265,6 @@ export class Engine {
     for (const scheduled of [...this.#tasks.values()]) this.#remove(scheduled);
     this.#runner.dispose();
     this.#cache.dispose();
-  }
-
-  #createTask(id: string, request: GenerationRequest): Task {
-    const { promptIds, attentionMask, adapter, beams, pooling } = request;
-    const { maskedTokenId } = this.#model;
-    const promptAttentionMask = attentionMask?.map((seen) => seen !== 0);
-    const isUsual = promptIds.every(
-      (token, index) => (promptAttentionMask?.[index] ?? true) === (token !== maskedTokenId),
-    );
-    const sequence = new Sequence({
-      promptIds,
-      promptAttentionMask,
-      maskedTokenId,
-      hashContext: JSON.stringify([
-        rotaryKey(this.#model, promptIds.length),
-        adapter === undefined ? '' : [adapter, this.#adapters?.version(adapter)],
-        request.cacheSalt ?? '',
-        promptAttentionMask === undefined || isUsual ? '' : promptAttentionMask.map(Number).join(''),
-      ]),
-      adapter,
-      window: this.#model.window,
-    });
-    if (pooling !== undefined) return new PoolingTask(id, request, pooling, sequence);
-    if (beams !== undefined) return new BeamTask(id, request, beams, sequence);
-    const drafts = this.#options.maxDrafts > 0 && request.constraint === undefined;
-    const drafter = drafts ? new NgramDrafter(promptIds, { maxDraft: this.#options.maxDrafts }) : undefined;
-    return new SampledTask(id, request, sequence, drafter, () => {
-      this.#isStalled = false;
-      this.onReady?.();
-    });
   }
 
   #events(stepped: ReadonlySet<ScheduledTask>, now: number): EngineEvent[] {
