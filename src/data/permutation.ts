@@ -7,7 +7,7 @@ const ROUNDS = 6;
 /**
  * A permutation of 0 .. count - 1 that is computed, not stored: a Feistel network over the smallest square of a power
  * of two that holds them, walked along its cycle until it is within (Black and Rogaway, "Ciphers with arbitrary
- * finite domains", 2002). Any place costs a few steps and no memory.
+ * finite domains", 2002). Any position costs a few steps and no memory.
  */
 export class Permutation {
   readonly #count: number;
@@ -23,10 +23,10 @@ export class Permutation {
     this.#keys = Int32Array.from({ length: ROUNDS }, (_, round) => mixBits(mixBits(key) + round));
   }
 
-  at(place: number): number {
-    if (!(place >= 0 && place < this.#count))
-      throw new RangeError(`place ${place} is not within 0 .. ${this.#count - 1}`);
-    let value = place;
+  at(position: number): number {
+    if (!(position >= 0 && position < this.#count))
+      throw new RangeError(`position ${position} is not within 0 .. ${this.#count - 1}`);
+    let value = position;
     do value = this.#step(value);
     while (value >= this.#count);
     return value;

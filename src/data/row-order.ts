@@ -10,8 +10,8 @@ export interface RowOrderOptions {
 }
 
 /**
- * Every epoch is a permutation of its own, made from the seed and the epoch's number. Any place is found in constant
- * time and memory, so the state of a run over the rows is one number, and any number of ranks may share the places.
+ * Every epoch is a permutation of its own, made from the seed and the epoch's number. Any position is found in constant
+ * time and memory, so the state of a run over the rows is one number, and any number of ranks may share the positions.
  */
 export class RowOrder {
   readonly #count: number;
@@ -28,12 +28,12 @@ export class RowOrder {
     if (total !== count) throw new RangeError(`the phases have ${total} rows, the data ${count}`);
   }
 
-  /** Index of the row at `place`, counted over all epochs from 0. */
-  rowAt(place: number): number {
-    const within = place % this.#count;
+  /** Index of the row at `position`, counted over all epochs from 0. */
+  rowAt(position: number): number {
+    const within = position % this.#count;
     const { seed, shuffle } = this.#options;
     if (!shuffle) return within;
-    const epoch = Math.floor(place / this.#count);
+    const epoch = Math.floor(position / this.#count);
     if (epoch !== this.#epoch) {
       this.#permutations = this.#phases.map(
         (rows, phase) => new Permutation(rows, seededBits(seed, 'row order', epoch, phase)),
@@ -45,6 +45,6 @@ export class RowOrder {
       if (within < start + rows) return start + this.#permutations[phase]!.at(within - start);
       start += rows;
     }
-    throw new RangeError(`place ${place} lies beyond the phases`);
+    throw new RangeError(`position ${position} lies beyond the phases`);
   }
 }

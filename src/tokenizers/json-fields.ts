@@ -3,14 +3,14 @@ import { InputError } from '../errors/index.js';
 
 /** Typed access to a foreign JSON object; every InputError names the file, the key and the value found. */
 export class JsonFields {
-  readonly place: string;
+  readonly source: string;
   readonly #values: ReadonlyMap<string, unknown>;
 
-  /** @param place is the file and the path of the object in it, such as `tokenizer.json: model`. */
-  constructor(value: unknown, place: string) {
-    this.place = place;
+  /** @param source is the file and the path of the object in it, such as `tokenizer.json: model`. */
+  constructor(value: unknown, source: string) {
+    this.source = source;
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw new InputError(`${place} must be an object, found ${shown(value)}.`);
+      throw new InputError(`${source} must be an object, found ${shown(value)}.`);
     }
     this.#values = new Map(Object.entries(value));
   }
@@ -65,7 +65,7 @@ export class JsonFields {
   }
 
   at(key: string): string {
-    return this.place.endsWith(':') ? `${this.place} ${key}` : `${this.place}.${key}`;
+    return this.source.endsWith(':') ? `${this.source} ${key}` : `${this.source}.${key}`;
   }
 
   mismatch(key: string, wanted: string): InputError {
@@ -75,7 +75,7 @@ export class JsonFields {
   /** The InputError for a component that we do not have. */
   unsupported(kind: string, supported: string): InputError {
     return new InputError(
-      `${this.place}: the ${kind} ${shown(this.value('type'))} is not supported; supported are ${supported}.`,
+      `${this.source}: the ${kind} ${shown(this.value('type'))} is not supported; supported are ${supported}.`,
     );
   }
 }

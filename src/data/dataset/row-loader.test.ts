@@ -69,7 +69,7 @@ test('goes on where it was saved, on another number of ranks too', async () => {
   const first = loader();
   await take(first, 4, 5);
   const state = JSON.parse(JSON.stringify(first.state()));
-  expect(state).toEqual({ place: 20, seed: 5, rows: dataset.rowCount });
+  expect(state).toEqual({ position: 20, seed: 5, rows: dataset.rowCount });
   const resumed = loader();
   resumed.restore(state);
   expect(await take(resumed, 4, 7)).toEqual(whole.slice(20));
@@ -110,13 +110,13 @@ test.each([1, 2, 3])(
     expect(count % 6).not.toBe(0);
     expect(sizes.slice(0, steps)).toEqual([...Array<number>(steps - 1).fill(6), count % 6]);
     expect(rows).toEqual(await take(loader(), 1, 2 * count));
-    expect(all[0]?.state().place).toBe(2 * count);
+    expect(all[0]?.state().position).toBe(2 * count);
   },
 );
 
 test('refuses a place among other rows', () => {
-  expect(() => loader().restore({ place: 3, seed: 6, rows: dataset.rowCount })).toThrow(
+  expect(() => loader().restore({ position: 3, seed: 6, rows: dataset.rowCount })).toThrow(
     /with seed 6, not among/,
   );
-  expect(() => loader().restore({ place: 3, seed: 5, rows: 1 })).toThrow(/one among 1 rows/);
+  expect(() => loader().restore({ position: 3, seed: 5, rows: 1 })).toThrow(/one among 1 rows/);
 });

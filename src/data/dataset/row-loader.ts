@@ -17,8 +17,8 @@ export interface RowLoaderOptions {
 
 export interface RowLoaderState {
   /** Rows that all ranks together have taken, over all epochs. */
-  readonly place: number;
-  /** What the place is counted in: another seed or other rows are another order. */
+  readonly position: number;
+  /** What the position is counted in: another seed or other rows are another order. */
   readonly seed: number;
   readonly rows: number;
 }
@@ -31,7 +31,7 @@ export interface RowBatch {
 }
 
 /**
- * Places are counted over all ranks: of each step's rows rank r takes the r-th part, so that the rows of a step are the
+ * Positions are counted over all ranks: of each step's rows rank r takes the r-th part, so that the rows of a step are the
  * same however many ranks share them. The next batch is read while the caller computes.
  */
 export class RowLoader {
@@ -41,8 +41,8 @@ export class RowLoader {
   readonly #rank: number;
   readonly #ranks: number;
   readonly #endsWithEpoch: boolean;
-  #place = 0;
-  #ahead: { readonly place: number; readonly batch: number; readonly rows: Promise<RowBatch> } | undefined;
+  #position = 0;
+  #ahead: { readonly position: number; readonly batch: number; readonly rows: Promise<RowBatch> } | undefined;
 
   /** @throws InputError for data without rows */
   constructor(source: RowSource, options: RowLoaderOptions) {
@@ -61,9 +61,11 @@ export class RowLoader {
   async next(batch: number): Promise<RowBatch> {
     const ahead = this.#ahead;
     const rows =
-      ahead?.place === this.#place && ahead.batch === batch ? ahead.rows : this.#read(this.#place, batch);
+      ahead?.position === this.#position && ahead.batch === batch
+        ? ahead.rows
+        : this.#read(this.#position, batch);
     const loaded = await rows;
-    this.#place += this.#rowsAt(this.#place, batch);
+    this.#position += this.#rowsAt(this.#position, batch);
     this.#prefetch(batch);
     return loaded;
   }
@@ -75,38 +77,40 @@ export class RowLoader {
   }
 
   state(): RowLoaderState {
-    return { place: this.#place, seed: this.#seed, rows: this.#source.rowCount };
+    return { position: this.#position, seed: this.#seed, rows: this.#source.rowCount };
   }
 
   /** @throws InputError if the state belongs to another seed or other rows */
-  restore({ place, seed, rows }: RowLoaderState): void {
+  restore({ position, seed, rows }: RowLoaderState): void {
     if (seed !== this.#seed || rows !== this.#source.rowCount)
       throw new InputError(
         `${this.#source.path}: the saved place is one among ${rows} rows with seed ${seed}, not among ` +
           `${this.#source.rowCount} rows with seed ${this.#seed}; resume with the same data and seed.`,
       );
-    this.#place = place;
+    this.#position = position;
   }
 
-  /** Rows of the step at a place, on all ranks. */
-  #rowsAt(place: number, batch: number): number {
+  /** Rows of the step at a position, on all ranks. */
+  #rowsAt(position: number, batch: number): number {
     const wanted = batch * this.#ranks;
     const { rowCount } = this.#source;
-    return this.#endsWithEpoch ? Math.min(wanted, rowCount - (place % rowCount)) : wanted;
+    return this.#endsWithEpoch ? Math.min(wanted, rowCount - (position % rowCount)) : wanted;
   }
 
   #prefetch(batch: number): void {
-    const rows = this.#read(this.#place, batch);
+    const rows = this.#read(this.#position, batch);
     // Thrown when the batch is asked for.
     rows.catch(() => {});
-    this.#ahead = { place: this.#place, batch, rows };
+    this.#ahead = { position: this.#position, batch, rows };
   }
 
-  async #read(place: number, batch: number): Promise<RowBatch> {
-    const all = this.#rowsAt(place, batch);
+  async #read(position: number, batch: number): Promise<RowBatch> {
+    const all = this.#rowsAt(position, batch);
     const from = Math.floor((all * this.#rank) / this.#ranks);
     const end = Math.floor((all * (this.#rank + 1)) / this.#ranks);
-    const indices = Array.from({ length: end - from }, (_, index) => this.#order.rowAt(place + from + index));
+    const indices = Array.from({ length: end - from }, (_, index) =>
+      this.#order.rowAt(position + from + index),
+    );
     const rows: Row[] = [];
     for (const index of indices) {
       await setImmediate();

@@ -1,11 +1,11 @@
 /** Best-fit packing: the longest sample first, each into the row that it fills best. */
 import type { PackingTask, RowAssignment } from './row-plan.js';
 
-/** Fragments that are sorted and packed together: bounds how far a piece moves from its place in the input. */
+/** Fragments that are sorted and packed together: bounds how far a fragment moves from its place in the input. */
 const WINDOW = 2 ** 16;
 
 /**
- * Best-fit decreasing over windows of the input: the longest piece first, each into the row that it fills best
+ * Best-fit decreasing over windows of the input: the longest fragment first, each into the row that it fills best
  * (Ding et al., "Fewer Truncations Improve Language Modeling", 2024). Equal lengths keep their order, so the result is
  * the same everywhere; rows do not cross windows.
  */
@@ -15,10 +15,10 @@ export function packBestFit({ lengths, capacity }: PackingTask, window = WINDOW)
   for (let first = 0; first < lengths.length; first += window) {
     const end = Math.min(first + window, lengths.length);
     const rows = new OpenRows(capacity);
-    for (const piece of byDescendingLength(lengths, first, end)) {
-      const length = lengths[piece]!;
+    for (const fragment of byDescendingLength(lengths, first, end)) {
+      const length = lengths[fragment]!;
       const { row, room } = rows.takeBestFit(length) ?? { row: rowCount++, room: capacity };
-      rowOf[piece] = row;
+      rowOf[fragment] = row;
       rows.put(row, room - length);
     }
   }

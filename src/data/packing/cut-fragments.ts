@@ -13,7 +13,7 @@ class FragmentList {
     this.#lengths.push(length);
   }
 
-  pieces(): Fragments {
+  fragments(): Fragments {
     return { samples: this.#samples.view(), starts: this.#starts.view(), lengths: this.#lengths.view() };
   }
 }
@@ -26,7 +26,7 @@ export function concatenateSamples(
   samples: Uint32Array,
   sampleLengths: Uint32Array,
   rowLength: number,
-): { pieces: Fragments; assignment: RowAssignment } {
+): { fragments: Fragments; assignment: RowAssignment } {
   const list = new FragmentList();
   const rowOf = new GrowingArray((length) => new Uint32Array(length));
   let row = 0;
@@ -45,10 +45,13 @@ export function concatenateSamples(
       used += taken;
     }
   }
-  return { pieces: list.pieces(), assignment: { rowCount: used > 0 ? row + 1 : 0, rowOf: rowOf.view() } };
+  return {
+    fragments: list.fragments(),
+    assignment: { rowCount: used > 0 ? row + 1 : 0, rowOf: rowOf.view() },
+  };
 }
 
-/** Each sample whole, or in pieces of a whole row and a rest where it is longer; empty samples have none. */
+/** Each sample whole, or in fragments of a whole row and a rest where it is longer; empty samples have none. */
 export function cutLongSamples(
   samples: Uint32Array,
   sampleLengths: Uint32Array,
@@ -60,5 +63,5 @@ export function cutLongSamples(
     for (let start = 0; start < length; start += rowLength)
       list.push(sample, start, Math.min(rowLength, length - start));
   }
-  return list.pieces();
+  return list.fragments();
 }

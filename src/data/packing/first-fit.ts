@@ -4,14 +4,14 @@ import type { PackingTask, RowAssignment } from './row-plan.js';
 export interface FirstFitTask extends PackingTask {
   /**
    * Sizes to fit by where they differ from the tokens that are written (TeleChat's rows), with room of their own.
-   * A piece goes where both fit.
+   * A fragment goes where both fit.
    */
   readonly nominal?: { readonly lengths: Uint32Array; readonly capacity: number } | undefined;
 }
 
 /**
- * Each piece, in order, into the first row with room. Filling one row after the other by a pass over all that is left
- * gives the same rows: a piece is passed over by a row only if it does not fit beside the earlier ones there.
+ * Each fragment, in order, into the first row with room. Filling one row after the other by a pass over all that is left
+ * gives the same rows: a fragment is passed over by a row only if it does not fit beside the earlier ones there.
  */
 export function packFirstFit({ lengths, capacity, nominal }: FirstFitTask): RowAssignment {
   const sizes = nominal?.lengths ?? lengths;
@@ -20,15 +20,15 @@ export function packFirstFit({ lengths, capacity, nominal }: FirstFitTask): RowA
   const written = new Uint32Array(nominal === undefined ? 0 : lengths.length);
   const rowOf = new Uint32Array(lengths.length);
   let rowCount = 0;
-  lengths.forEach((length, piece) => {
-    const size = sizes[piece]!;
+  lengths.forEach((length, fragment) => {
+    const size = sizes[fragment]!;
     let row = rows.firstThatFits(size, 0);
     if (nominal !== undefined) {
       while (written[row]! + length > capacity) row = rows.firstThatFits(size, row + 1);
       written[row]! += length;
     }
     rows.take(row, size);
-    rowOf[piece] = row;
+    rowOf[fragment] = row;
     rowCount = Math.max(rowCount, row + 1);
   });
   return { rowCount, rowOf };
@@ -53,7 +53,7 @@ class CapacityTree {
       this.#room[node] = Math.max(this.#room[2 * node]!, this.#room[2 * node + 1]!);
   }
 
-  /** The first row from `from` on with room for `size`; there are as many rows as pieces, so there is one. */
+  /** The first row from `from` on with room for `size`; there are as many rows as fragments, so there is one. */
   firstThatFits(size: number, from: number): number {
     let node = this.#leaves + from;
     // Up to the first subtree right of what was passed that has the room, then down to its leftmost such leaf.

@@ -10,8 +10,8 @@ const u32 = (...values: number[]): Uint32Array => Uint32Array.from(values);
 
 function contents({ rowCount, rowOf }: RowAssignment, values: ArrayLike<number>): number[][] {
   const rows: number[][] = Array.from({ length: rowCount }, () => []);
-  rowOf.forEach((row, piece) => {
-    rows[row]?.push(values[piece] ?? -1);
+  rowOf.forEach((row, fragment) => {
+    rows[row]?.push(values[fragment] ?? -1);
   });
   return rows;
 }
@@ -26,23 +26,23 @@ test('greedy: in order, a new row where the next does not fit', () => {
 test('best fit: the fullest row that still has room', () => {
   const task = { lengths: u32(3, 6, 4, 7, 2), capacity: 10 };
   expect(contents(packBestFit(task), task.lengths)).toEqual([[3, 7], [6, 4], [2]]);
-  // Windows of two pieces share no row.
+  // Windows of two fragments share no row.
   expect(contents(packBestFit(task, 2), task.lengths)).toEqual([[3, 6], [7], [4], [2]]);
 });
 
 /** TeleChat's published loop: one row after the other, each by one pass over what is left. */
 function onePassAfterTheOther(lengths: readonly number[], capacity: number): number[][] {
   const rows: number[][] = [];
-  let left = lengths.map((_, piece) => piece);
+  let left = lengths.map((_, fragment) => fragment);
   while (left.length > 0) {
     let used = 0;
-    const row = left.filter((piece) => {
-      if (used + (lengths[piece] ?? 0) > capacity) return false;
-      used += lengths[piece] ?? 0;
+    const row = left.filter((fragment) => {
+      if (used + (lengths[fragment] ?? 0) > capacity) return false;
+      used += lengths[fragment] ?? 0;
       return true;
     });
     rows.push(row);
-    left = left.filter((piece) => !row.includes(piece));
+    left = left.filter((fragment) => !row.includes(fragment));
   }
   return rows;
 }
@@ -51,7 +51,7 @@ test('first fit is one pass over all that is left, row after row', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 30 }), { maxLength: 60 }), (lengths) => {
       const task = { lengths: u32(...lengths), capacity: 30 };
-      const indexes = lengths.map((_, piece) => piece);
+      const indexes = lengths.map((_, fragment) => fragment);
       expect(contents(packFirstFit(task), indexes)).toEqual(onePassAfterTheOther(lengths, 30));
     }),
   );
@@ -69,17 +69,17 @@ describe.each([
   ['first fit', packFirstFit],
   ['separate', packSeparately],
 ] as const)('%s', (_, pack) => {
-  test('every piece is in one row, no row is overfull or empty', () => {
+  test('every fragment is in one row, no row is overfull or empty', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 64 }), { maxLength: 300 }), (lengths) => {
         const assignment = pack({ lengths: u32(...lengths), capacity: 64 });
-        const pieces: Fragments = {
+        const fragments: Fragments = {
           samples: u32(...lengths.map((_, sample) => sample)),
           starts: new Uint32Array(lengths.length),
           lengths: u32(...lengths),
         };
-        const plan = planRows(pieces, assignment);
-        expect([...plan.samples].sort((a, b) => a - b)).toEqual([...pieces.samples]);
+        const plan = planRows(fragments, assignment);
+        expect([...plan.samples].sort((a, b) => a - b)).toEqual([...fragments.samples]);
         for (let row = 0; row < plan.rowCount; row++) {
           expect(rowTokens(plan, row)).toBeGreaterThan(0);
           expect(rowTokens(plan, row)).toBeLessThanOrEqual(64);
@@ -98,8 +98,8 @@ test('best fit wastes less than greedy', () => {
 });
 
 test('joined samples are cut at the row ends only', () => {
-  const { pieces, assignment } = concatenateSamples(u32(0, 1, 2, 3), u32(3, 0, 6, 1), 4);
-  expect(pieces).toEqual({
+  const { fragments, assignment } = concatenateSamples(u32(0, 1, 2, 3), u32(3, 0, 6, 1), 4);
+  expect(fragments).toEqual({
     samples: u32(0, 2, 2, 2, 3),
     starts: u32(0, 0, 1, 5, 0),
     lengths: u32(3, 1, 4, 1, 1),

@@ -20,13 +20,13 @@ export function planPhase(
   { recipe, packing, rowLength }: RowShape,
 ): RowPlan {
   if (packing === 'joined') {
-    const { pieces, assignment } = concatenateSamples(draws, store.lengths, rowLength);
-    return planRows(pieces, assignment);
+    const { fragments, assignment } = concatenateSamples(draws, store.lengths, rowLength);
+    return planRows(fragments, assignment);
   }
-  const pieces = cutLongSamples(draws, store.lengths, rowLength);
+  const fragments = cutLongSamples(draws, store.lengths, rowLength);
   const nominal =
-    recipe.minPadding === 0 ? undefined : nominalSizes(pieces, store, rowLength - recipe.minPadding);
-  return planRows(pieces, assign(packing, pieces, rowLength, nominal));
+    recipe.minPadding === 0 ? undefined : nominalSizes(fragments, store, rowLength - recipe.minPadding);
+  return planRows(fragments, assign(packing, fragments, rowLength, nominal));
 }
 
 /** Why a sample fits in no row of its own; undefined: it does. Texts are cut, so they always do. */
@@ -42,12 +42,12 @@ export function misfit(sample: number, store: SampleStore, shape: RowShape): str
 }
 
 function nominalSizes(
-  pieces: Fragments,
+  fragments: Fragments,
   store: SampleStore,
   capacity: number,
 ): { lengths: Uint32Array; capacity: number } {
   const sizes = store.nominalLengths;
-  return { lengths: pieces.samples.map((sample) => sizes[sample]!), capacity };
+  return { lengths: fragments.samples.map((sample) => sizes[sample]!), capacity };
 }
 
 function assign(

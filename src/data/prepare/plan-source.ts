@@ -32,28 +32,28 @@ export class PlanSource implements RowsToWrite {
   writeWords(row: number, target: Int32Array, at: number): void {
     const { rowStarts, samples, starts, lengths } = this.#plan;
     const first = this.#firstPosition(row);
-    let place = at + first;
-    target.fill(this.#padding.id, at, place);
-    for (let piece = rowStarts[row]!; piece < rowStarts[row + 1]!; piece++) {
-      const length = lengths[piece]!;
-      this.#store.read(samples[piece]!, starts[piece]!, length, target, place);
-      place += length;
+    let next = at + first;
+    target.fill(this.#padding.id, at, next);
+    for (let fragment = rowStarts[row]!; fragment < rowStarts[row + 1]!; fragment++) {
+      const length = lengths[fragment]!;
+      this.#store.read(samples[fragment]!, starts[fragment]!, length, target, next);
+      next += length;
     }
-    target.fill(this.#padding.id, place, at + this.rowLength);
+    target.fill(this.#padding.id, next, at + this.rowLength);
   }
 
   *documents(row: number): Generator<RowDocument> {
     const { rowStarts, samples, starts, lengths } = this.#plan;
     let position = this.#firstPosition(row);
-    for (let piece = rowStarts[row]!; piece < rowStarts[row + 1]!; piece++) {
-      const sample = samples[piece]!;
-      const tokens = lengths[piece]!;
+    for (let fragment = rowStarts[row]!; fragment < rowStarts[row + 1]!; fragment++) {
+      const sample = samples[fragment]!;
+      const tokens = lengths[fragment]!;
       yield {
         file: this.#files[sample]!,
         line: this.#lines[sample]!,
         position,
         tokens,
-        offset: starts[piece]!,
+        offset: starts[fragment]!,
       };
       position += tokens;
     }

@@ -64,5 +64,5 @@ export function readPattern(fields: JsonFields): string | RegExp {
 
 /** Components may nest; a file that nests them without end must not end in a stack overflow. */
 export function refuseDepth(fields: JsonFields, depth: number): void {
-  if (depth > 20) throw new InputError(`${fields.place}: sequences are nested more than 20 deep.`);
+  if (depth > 20) throw new InputError(`${fields.source}: sequences are nested more than 20 deep.`);
 }

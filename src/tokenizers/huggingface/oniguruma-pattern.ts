@@ -14,28 +14,28 @@ const GROUPS = ['(?:', '(?=', '(?!', '(?<=', '(?<!'];
 /**
  * A JavaScript RegExp (flags g and u) for an Oniguruma pattern of a tokenizer.json.
  * Possessive quantifiers and atomic groups become a look-ahead with a back-reference; `(?i:…)` spells out both
- * cases. Throws InputError for constructs outside this subset, naming `place`.
+ * cases. Throws InputError for constructs outside this subset, naming `source`.
  */
-export function compileOniguruma(pattern: string, place: string): RegExp {
+export function compileOniguruma(pattern: string, source: string): RegExp {
   try {
-    return new RegExp(new Translator(pattern, place).translate(), 'gu');
+    return new RegExp(new Translator(pattern, source).translate(), 'gu');
   } catch (error) {
     if (error instanceof InputError) throw error;
     throw new InputError(
-      `${place}: the pattern ${JSON.stringify(pattern)} is not usable: ${messageOf(error)}.`,
+      `${source}: the pattern ${JSON.stringify(pattern)} is not usable: ${messageOf(error)}.`,
     );
   }
 }
 
 class Translator {
   readonly #pattern: string;
-  readonly #place: string;
+  readonly #source: string;
   #at = 0;
   #captures = 0;
 
-  constructor(pattern: string, place: string) {
+  constructor(pattern: string, source: string) {
     this.#pattern = pattern;
-    this.#place = place;
+    this.#source = source;
   }
 
   translate(): string {
@@ -46,7 +46,7 @@ class Translator {
 
   #fail(what: string): never {
     throw new InputError(
-      `${this.#place}: ${what} at offset ${this.#at} of the pattern ${JSON.stringify(this.#pattern)} is not supported.`,
+      `${this.#source}: ${what} at offset ${this.#at} of the pattern ${JSON.stringify(this.#pattern)} is not supported.`,
     );
   }
 

@@ -66,8 +66,8 @@ async function firstRows(
 ): Promise<string[]> {
   const order = new RowOrder(rows.rowCount, { seed, shuffle: data.shuffle, phases: rows.phases });
   const shown: string[] = [];
-  for (let place = from; place < from + count; place++) {
-    const index = order.rowAt(place);
+  for (let position = from; position < from + count; position++) {
+    const index = order.rowAt(position);
     shown.push(`row ${index}: ${rowText(await rows.read(index), tokenizer)}`);
   }
   return shown;

@@ -111,7 +111,7 @@ class TrainingLoop {
 
   #goTo(progress: RunProgress): void {
     this.#progress = progress;
-    this.#loader.restore({ ...this.#loader.state(), place: progress.rows });
+    this.#loader.restore({ ...this.#loader.state(), position: progress.rows });
   }
 
   async #takeStep(): Promise<void> {
