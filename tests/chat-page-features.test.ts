@@ -12,12 +12,13 @@ import {
   picture,
   poll,
 } from './support/chat-page/chat-browser.js';
+import { requiresBrowser } from './support/requires.js';
 
 const executablePath = browserPath();
 const SKY = '为什么天空是蓝的？';
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
 
-describe.skipIf(executablePath === undefined)('the chat page', () => {
+describe('the chat page', requiresBrowser(executablePath), () => {
   const chat = new ChatBrowser();
   beforeAll(() => chat.launch(executablePath));
   afterAll(() => chat.close());

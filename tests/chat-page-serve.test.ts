@@ -65,17 +65,20 @@ describe('the chat page before xinghe serve', requiresBrowser(executablePath), (
     await button('Close').click();
   }
 
-  it('says so where its script does not come', async () => {
-    const other = await browser.newPage();
-    await other.route(/\.js$/, (route) => route.abort());
-    await other.goto(server.url);
-    const message = other.locator('.not-loaded');
-    const opacity = (): Promise<unknown> =>
-      other.evaluate("getComputedStyle(document.querySelector('.not-loaded')).opacity");
-    await until(async () => (await opacity()) === '1', 'a message that is seen');
-    expect(await message.textContent()).toContain('Behind a proxy');
-    await other.close();
-  });
+  it.each([undefined, 'reduce'] as const)(
+    'says so where its script does not come, motion %s',
+    async (motion) => {
+      const other = await browser.newPage({ reducedMotion: motion ?? null });
+      await other.route(/\.js$/, (route) => route.abort());
+      await other.goto(server.url);
+      const message = other.locator('.not-loaded');
+      const opacity = (): Promise<unknown> =>
+        other.evaluate("getComputedStyle(document.querySelector('.not-loaded')).opacity");
+      await until(async () => (await opacity()) === '1', 'a message that is seen');
+      expect(await message.textContent()).toContain('Behind a proxy');
+      await other.close();
+    },
+  );
 
   it('answers, with figures of the server', async () => {
     await page.getByText('You are talking with star').waitFor();

@@ -1,103 +1,31 @@
 /** The chat page in a real browser, before a server without a model, under the policy that the page must work with. */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { readFileSync } from 'node:fs';
+import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { browserPath } from './support/chat-page/browser.js';
+import { answerText, BOX, button, ChatBrowser, picture, poll } from './support/chat-page/chat-browser.js';
 import { longHistory } from './support/chat-page/long-history.js';
-import { MockServer } from './support/chat-page/mock-server.js';
+import type { MockServer } from './support/chat-page/mock-server.js';
 import { requiresBrowser } from './support/requires.js';
 
 const executablePath = browserPath();
-const folder = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist', 'web');
-
-/** Machines are slow at times; nothing here waits this long on a good day. */
-const poll = <T>(value: () => T): ReturnType<typeof expect.poll<T>> =>
-  expect.poll(value, { timeout: 15_000 });
-
-const BOX = '#message-box';
 const SKY = '为什么天空是蓝的？';
 
 describe('the chat page', requiresBrowser(executablePath), () => {
-  let browser: Browser;
+  const chat = new ChatBrowser();
   let server: MockServer;
-  const contexts: BrowserContext[] = [];
 
-  beforeAll(async () => {
-    if (!existsSync(join(folder, 'index.html')))
-      throw new Error('dist/web is not built: run `npm run build` first');
-    browser = await chromium.launch({
-      ...(executablePath !== undefined && { executablePath }),
-      args: ['--no-sandbox', '--disable-gpu'],
-    });
-  });
-  afterAll(() => browser?.close());
+  beforeAll(() => chat.launch(executablePath));
+  afterAll(() => chat.close());
   beforeEach(async () => {
-    server = new MockServer({ folder, pace: 2 });
-    await server.start();
+    await chat.startServer();
+    server = chat.server;
   });
-  afterEach(async () => {
-    await Promise.all(contexts.splice(0).map((context) => context.close()));
-    await server.stop();
-  });
+  afterEach(() => chat.tidy());
 
-  /** A page, and what went wrong in it: exceptions, breaches of the policy, requests to elsewhere. */
-  async function openPage(
-    options: Parameters<Browser['newContext']>[0] = {},
-  ): Promise<{ page: Page; faults: string[] }> {
-    const context = await browser.newContext({
-      locale: 'zh-CN',
-      viewport: { width: 1280, height: 860 },
-      ...options,
-    });
-    contexts.push(context);
-    const page = await context.newPage();
-    const faults: string[] = [];
-    page.on('pageerror', (error) => faults.push(error.message));
-    page.on('console', (message) => {
-      // A refused or broken request is told by the browser itself; the tests that cause one look at the page.
-      if (message.type() === 'error' && !/Failed to load resource/.test(message.text()))
-        faults.push(message.text());
-    });
-    page.on('request', (request) => {
-      if (!/^(?:blob:)?http:\/\/127\.0\.0\.1/.test(request.url())) faults.push(`asked ${request.url()}`);
-    });
-    await page.goto(server.url);
-    await page.waitForSelector(BOX);
-    return { page, faults };
-  }
-
-  /** Kept where XINGHE_SCREENSHOTS names a folder. */
-  async function picture(page: Page, name: string): Promise<void> {
-    const shots = process.env.XINGHE_SCREENSHOTS;
-    if (shots === undefined) return;
-    mkdirSync(shots, { recursive: true });
-    await page.screenshot({ path: join(shots, `chat-${name}.png`) });
-  }
-
-  async function send(page: Page, text: string): Promise<void> {
-    await page.fill(BOX, text);
-    // A telephone has no Shift + Enter: there Enter is a new line.
-    const isTouched = await page.evaluate("matchMedia('(hover: none) and (pointer: coarse)').matches");
-    if (isTouched) await page.click('.send[type=submit]');
-    else await page.press(BOX, 'Enter');
-  }
-
-  /** Sends and waits for the whole answer. */
-  async function ask(page: Page, text: string): Promise<void> {
-    const before = server.asked.length;
-    await send(page, text);
-    await poll(() => server.asked.length).toBeGreaterThan(before);
-    await poll(() => server.asked.slice(before).every(({ isFinished }) => isFinished)).toBe(true);
-    await page.waitForSelector('.send[type=submit]');
-  }
-
-  const button = (page: Page, name: string): ReturnType<Page['locator']> =>
-    page.getByRole('button', { name, exact: true });
-  const answers = (page: Page): ReturnType<Page['locator']> => page.locator('.answer .markdown');
-  const answerText = async (page: Page): Promise<string> =>
-    ((await answers(page).last().textContent()) ?? '').trim();
+  const openPage: ChatBrowser['open'] = (options) => chat.open(options);
+  const send = (page: Page, text: string): Promise<void> => chat.send(page, text);
+  const ask = (page: Page, text: string): Promise<void> => chat.ask(page, text);
 
   it('streams Chinese as it comes, and says what it cost', async () => {
     server.pace = 25;
@@ -204,9 +132,8 @@ describe('the chat page', requiresBrowser(executablePath), () => {
   });
 
   it('asks for a key, and keeps it only where it is told to', async () => {
-    await server.stop();
-    server = new MockServer({ folder, key: 'xinghe-secret' });
-    await server.start();
+    await chat.startServer({ key: 'xinghe-secret' });
+    server = chat.server;
     const { page } = await openPage();
     await page.fill('#api-key', 'xinghe-secret');
     await page.locator('dialog').getByRole('button', { name: '保存' }).click();

@@ -20,6 +20,7 @@ import {
 } from '../src/formats/index.js';
 import { type ConvertOptions, convertModel, loadModel } from '../src/models/index.js';
 import { goldenFolder } from './support/golden.js';
+import { requiresShared } from './support/requires.js';
 import { sharedCases } from './support/shared-cases.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-cases-'));
@@ -90,7 +91,7 @@ function inputs(tensors: Tensors): TensorInput[] {
 const EMBEDDING = 'transformer.embedding.word_embeddings.embedding_table';
 const spark = sharedCases('spark');
 
-describe.skipIf(spark === undefined)('ranks of Spark', () => {
+describe('ranks of Spark', requiresShared(spark), () => {
   const config = join(spark ?? '', 'model_config.yaml');
 
   test('the newest step that every rank has', async () => {
@@ -207,7 +208,7 @@ describe('an odd vocabulary', () => {
 describe('tensors that nobody knows', () => {
   const xverse = sharedCases('checkpoints/xverse_with_a_bias_it_lacks');
 
-  test.skipIf(xverse === undefined)('a bias that the model lacks', async () => {
+  test('a bias that the model lacks', requiresShared(xverse), async () => {
     await expect(convert(xverse ?? '')).rejects.toThrow(
       /tensor "model\.layers\.0\.self_attn\.q_proj\.bias" is no parameter or buffer/,
     );

@@ -8,10 +8,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../src/cli/main.js';
 import { browserPath } from './support/chat-page/browser.js';
 import { goldenFolder } from './support/golden.js';
+import { requiresBrowser } from './support/requires.js';
 
 const executablePath = browserPath();
 
-describe.skipIf(executablePath === undefined)('the page of a row', () => {
+describe('the page of a row', requiresBrowser(executablePath), () => {
   const folder = mkdtempSync(join(tmpdir(), 'xinghe-row-page-'));
   const file = join(folder, 'row.html');
   let browser: Browser;

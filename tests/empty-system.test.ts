@@ -7,6 +7,7 @@ import { main } from '../src/cli/main.js';
 import { openDataset, prepareDataset } from '../src/data/index.js';
 import { goldenFolder } from './support/golden.js';
 import { startOpenAiServer } from './support/openai-server.js';
+import { requiresShared } from './support/requires.js';
 import { sharedCases } from './support/shared-cases.js';
 import { writeTinyModel } from './support/tiny-model.js';
 
@@ -115,7 +116,7 @@ test('data preparation: the same row as without a system message', async () => {
   for (const system of none) expect(await rows(of(system, question, answer))).toEqual(plain);
 });
 
-test.skipIf(shared === undefined)('f1-5.jsonl: all three', async () => {
+test('f1-5.jsonl: all three', requiresShared(shared), async () => {
   const { messages } = JSON.parse(readFileSync(shared ?? '', 'utf8'));
   expect(messages).toEqual([none[0], question, answer]);
   expect(await rows(shared ?? '')).toEqual(await rows(jsonl({ messages: [question, answer] })));

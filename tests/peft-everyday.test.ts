@@ -12,6 +12,7 @@ import { applyLora, initializeLora } from '../src/lora/index.js';
 import { convertModel, type LoadedModel, loadModel } from '../src/models/index.js';
 import { intTensor, noGrad, RandomGenerator, scope } from '../src/tensor/index.js';
 import { referencePython, runReference } from './support/reference.js';
+import { requires, requiresPython } from './support/requires.js';
 import { sharedCases } from './support/shared-cases.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-everyday-'));
@@ -114,71 +115,75 @@ function checkServed({ adapter, logits, plain }: Expected): void {
   model.model.dispose();
 }
 
-describe.skipIf(cases === '')('adapters that PEFT wrote once', () => {
-  const names = ['mts', 'rankpat', 'lmhead'] as const;
-  const expected = (name: string): Expected => ({
-    adapter: join(cases, name),
-    logits: expectedOf(join(cases, 'expected.safetensors'), `untied_${name}`),
-    plain: expectedOf(join(cases, 'expected.safetensors'), 'untied_base'),
-  });
+describe(
+  'adapters that PEFT wrote once',
+  requires(cases !== '', '../shared/cases/adapters is not beside this folder'),
+  () => {
+    const names = ['mts', 'rankpat', 'lmhead'] as const;
+    const expected = (name: string): Expected => ({
+      adapter: join(cases, name),
+      logits: expectedOf(join(cases, 'expected.safetensors'), `untied_${name}`),
+      plain: expectedOf(join(cases, 'expected.safetensors'), 'untied_base'),
+    });
 
-  test.each(names)('%s: beside the layers', (name) => {
-    const wanted = expected(name);
-    expect(difference(wanted.logits, wanted.plain)).toBeGreaterThan(0.01);
-    expect(difference(loaded(wanted), wanted.logits)).toBeLessThan(BOUND);
-  });
+    test.each(names)('%s: beside the layers', (name) => {
+      const wanted = expected(name);
+      expect(difference(wanted.logits, wanted.plain)).toBeGreaterThan(0.01);
+      expect(difference(loaded(wanted), wanted.logits)).toBeLessThan(BOUND);
+    });
 
-  test.each(names)('%s: merged by a conversion', async (name) => {
-    const wanted = expected(name);
-    expect(difference(await merged(wanted), wanted.logits)).toBeLessThan(BOUND);
-  });
+    test.each(names)('%s: merged by a conversion', async (name) => {
+      const wanted = expected(name);
+      expect(difference(await merged(wanted), wanted.logits)).toBeLessThan(BOUND);
+    });
 
-  test.each(names)('%s: served', (name) => {
-    checkServed(expected(name));
-  });
+    test.each(names)('%s: served', (name) => {
+      checkServed(expected(name));
+    });
 
-  test('whole tensors cannot be taken out again, nor an adapter be converted without them', async () => {
-    const adapter = join(cases, 'mts');
-    await expect(convertModel({ from: base, to: fresh(), merge: 'unmerge', adapter })).rejects.toThrow(
-      /replaces whole rows or tensors, which cannot be taken out/,
-    );
-    await expect(convertModel({ from: adapter, to: fresh() })).rejects.toThrow(
-      /"base_model\.model\.lm_head\.weight"/,
-    );
-  });
+    test('whole tensors cannot be taken out again, nor an adapter be converted without them', async () => {
+      const adapter = join(cases, 'mts');
+      await expect(convertModel({ from: base, to: fresh(), merge: 'unmerge', adapter })).rejects.toThrow(
+        /replaces whole rows or tensors, which cannot be taken out/,
+      );
+      await expect(convertModel({ from: adapter, to: fresh() })).rejects.toThrow(
+        /"base_model\.model\.lm_head\.weight"/,
+      );
+    });
 
-  test('into 16-bit weights, whole tensors get their dtype', async () => {
-    const narrow = fresh();
-    await convertModel({ from: base, to: narrow, dtype: 'bfloat16' });
-    const to = fresh();
-    await convertModel({ from: narrow, to, merge: 'merge', adapter: join(cases, 'mts') });
-    const dtypes = new Set([...openSafetensorsModel(to).tensors.values()].map(({ dtype }) => dtype));
-    expect([...dtypes]).toEqual(['bfloat16']);
-  });
-
-  test('other configs and tensors are refused by name', () => {
-    const changed = (change: object): string => {
+    test('into 16-bit weights, whole tensors get their dtype', async () => {
+      const narrow = fresh();
+      await convertModel({ from: base, to: narrow, dtype: 'bfloat16' });
       const to = fresh();
-      mkdirSync(to);
-      cpSync(join(cases, 'rankpat'), to, { recursive: true });
-      const path = join(to, 'adapter_config.json');
-      writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), ...change }));
-      return to;
-    };
-    const load = (adapter: string): void => {
-      const { model, architecture } = loadModel(base);
-      loadAdapter(model, architecture.names, adapter);
-    };
-    expect(() => load(changed({ rank_pattern: {} }))).toThrow(
-      /v_proj\.lora_[AB]\.weight" has shape .* rank 4/,
-    );
-    expect(() => load(changed({ rank_pattern: { '(': 2 } }))).toThrow(/rank_pattern has the key "\("/);
-    expect(() => load(changed({ init_lora_weights: 'pissa_niter_4' }))).toThrow(/changes the base weights/);
-    expect(() => load(changed({ alora_invocation_tokens: [1] }))).toThrow(/alora_invocation_tokens/);
-    // As a regular expression from a dot on, as PEFT reads it.
-    load(changed({ rank_pattern: { '.*v_proj': 2 }, alpha_pattern: { 'self_attn\\.v_proj': 32 } }));
-  });
-});
+      await convertModel({ from: narrow, to, merge: 'merge', adapter: join(cases, 'mts') });
+      const dtypes = new Set([...openSafetensorsModel(to).tensors.values()].map(({ dtype }) => dtype));
+      expect([...dtypes]).toEqual(['bfloat16']);
+    });
+
+    test('other configs and tensors are refused by name', () => {
+      const changed = (change: object): string => {
+        const to = fresh();
+        mkdirSync(to);
+        cpSync(join(cases, 'rankpat'), to, { recursive: true });
+        const path = join(to, 'adapter_config.json');
+        writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), ...change }));
+        return to;
+      };
+      const load = (adapter: string): void => {
+        const { model, architecture } = loadModel(base);
+        loadAdapter(model, architecture.names, adapter);
+      };
+      expect(() => load(changed({ rank_pattern: {} }))).toThrow(
+        /v_proj\.lora_[AB]\.weight" has shape .* rank 4/,
+      );
+      expect(() => load(changed({ rank_pattern: { '(': 2 } }))).toThrow(/rank_pattern has the key "\("/);
+      expect(() => load(changed({ init_lora_weights: 'pissa_niter_4' }))).toThrow(/changes the base weights/);
+      expect(() => load(changed({ alora_invocation_tokens: [1] }))).toThrow(/alora_invocation_tokens/);
+      // As a regular expression from a dot on, as PEFT reads it.
+      load(changed({ rank_pattern: { '.*v_proj': 2 }, alpha_pattern: { 'self_attn\\.v_proj': 32 } }));
+    });
+  },
+);
 
 const PROGRAM = `
 import json, sys, warnings
@@ -236,7 +241,10 @@ interface Answers {
   readonly ours: Readonly<Record<string, { readonly logits: number[]; readonly missing: string[] }>>;
 }
 
-describe.skipIf(python === undefined || cases === '')('adapters that PEFT writes now', () => {
+describe('adapters that PEFT writes now', {
+  ...requiresPython(python),
+  ...requires(cases !== '', '../shared/cases/adapters is not beside this folder'),
+}, () => {
   let answers: Answers = { plain: [], theirs: {}, ours: {} };
   const written = new Map<string, Float32Array>();
 

@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RunCheckpointStore } from '../src/training/checkpoints/run-checkpoint-store.js';
 import { goldenFolder } from './support/golden.js';
+import { requires } from './support/requires.js';
 
 const program = fileURLToPath(new URL('../bin/xinghe', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-train-process-'));
@@ -169,9 +170,9 @@ test('SIGHUP without a terminal is outlived, again and again', async () => {
 
 // util-linux's script gives a program a terminal of its own.
 const script = spawnSync('script', ['--version']).status === 0;
-if (!script) console.warn('skipped: SIGHUP at a terminal; there is no program script (util-linux)');
+const needsScript = requires(script, 'there is no program script (util-linux) to give a terminal');
 
-test.skipIf(!script)('SIGHUP at a terminal saves, and the run goes on to the same numbers', async () => {
+test('SIGHUP at a terminal saves, and the run goes on to the same numbers', needsScript, async () => {
   const output = join(folder, 'terminal');
   const config = writeConfig(output);
   const command = `exec ${process.execPath} ${program} train --config ${config}`;

@@ -9,12 +9,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { evaluationLine, stepLine } from '../src/training/watch/metrics-file.js';
 import { browserPath } from './support/chat-page/browser.js';
+import { requiresBrowser } from './support/requires.js';
 import { evaluationRecord, stepRecord } from './support/run-records.js';
 
 const executablePath = browserPath();
 const program = fileURLToPath(new URL('../bin/xinghe', import.meta.url));
 
-describe.skipIf(executablePath === undefined)('xinghe watch', () => {
+describe('xinghe watch', requiresBrowser(executablePath), () => {
   const folder = mkdtempSync(join(tmpdir(), 'xinghe-watch-'));
   let browser: Browser;
   const children: ChildProcess[] = [];

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { goldenFolder, goldenModels } from '../../tests/support/golden.js';
+import { requiresShared } from '../../tests/support/requires.js';
 import { sharedData } from '../../tests/support/shared-data.js';
 import { LayerNorm, namedLinears, RmsNorm } from '../nn/index.js';
 import { type CausalLm, loadArchitecture, type ModelShape, parseArchitecture } from './index.js';
@@ -51,7 +52,7 @@ const PUBLISHED: Readonly<Record<string, ModelShape>> = {
 
 for (const [path, shape] of Object.entries(PUBLISHED)) {
   const found = sharedData(path);
-  test.skipIf(found === undefined)(`the shape of ${path}`, () => {
+  test(`the shape of ${path}`, requiresShared(found), () => {
     expect(loadArchitecture(found ?? '').shape).toEqual(shape);
   });
 }

@@ -44,12 +44,13 @@ for case in json.load(open(sys.argv[1])):
 print(json.dumps(answers))
 `;
 
+import { requires, requiresPython } from '../../tests/support/requires.js';
+
 const python = referencePython('python') ?? referencePython('clients');
 const cache =
   process.env.XINGHE_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'xinghe');
 const folder = process.env.XINGHE_CHAT_TEMPLATES ?? join(cache, 'chat-templates');
 const published = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.jinja')) : [];
-if (published.length === 0) console.warn(`skipped: no chat templates of other models under ${folder}`);
 
 const now = () => new Date(2026, 6, 4, 9, 5, 7);
 const user = (content: unknown) => ({ role: 'user', content });
@@ -135,31 +136,27 @@ function ours({ template, values }: Case): string | null {
   }
 }
 
-test.skipIf(python === undefined)(
-  'our own templates',
-  () => {
-    const { values, cases } = JSON.parse(
-      readFileSync(new URL('./template-cases.json', import.meta.url), 'utf8'),
-    );
-    const all: Case[] = cases.map((each: { name: string; template: string }) => ({ ...each, values }));
-    const theirs = answersOfJinja(python ?? '', all);
-    for (const [index, each] of all.entries()) expect(ours(each), each.name).toBe(theirs[index]);
-  },
-  300_000,
-);
+test('our own templates', { ...requiresPython(python, 'clients'), timeout: 300_000 }, () => {
+  const { values, cases } = JSON.parse(
+    readFileSync(new URL('./template-cases.json', import.meta.url), 'utf8'),
+  );
+  const all: Case[] = cases.map((each: { name: string; template: string }) => ({ ...each, values }));
+  const theirs = answersOfJinja(python ?? '', all);
+  for (const [index, each] of all.entries()) expect(ours(each), each.name).toBe(theirs[index]);
+});
 
-test.skipIf(python === undefined || published.length === 0)(
-  'published templates, each with every conversation',
-  () => {
-    const cases = published.flatMap((name) =>
-      Object.entries(conversations).map(([kind, values]): Case => {
-        const template = readFileSync(join(folder, name), 'utf8');
-        return { name: `${name}: ${kind}`, template, values: { ...tokens, ...values } };
-      }),
-    );
-    const theirs = answersOfJinja(python ?? '', cases);
-    for (const [index, each] of cases.entries()) expect(ours(each), each.name).toBe(theirs[index]);
-    expect(theirs.filter((text) => text !== null).length).toBeGreaterThan(cases.length / 2);
-  },
-  300_000,
-);
+test('published templates, each with every conversation', {
+  ...requiresPython(python, 'clients'),
+  ...requires(published.length > 0, `no chat templates of other models under ${folder}`),
+  timeout: 300_000,
+}, () => {
+  const cases = published.flatMap((name) =>
+    Object.entries(conversations).map(([kind, values]): Case => {
+      const template = readFileSync(join(folder, name), 'utf8');
+      return { name: `${name}: ${kind}`, template, values: { ...tokens, ...values } };
+    }),
+  );
+  const theirs = answersOfJinja(python ?? '', cases);
+  for (const [index, each] of cases.entries()) expect(ours(each), each.name).toBe(theirs[index]);
+  expect(theirs.filter((text) => text !== null).length).toBeGreaterThan(cases.length / 2);
+});

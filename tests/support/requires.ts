@@ -13,9 +13,9 @@ export function requires(isMet: boolean, reason: string): TestOptions {
   return isMet ? {} : { skip: true, meta: { skipReason: reason } };
 }
 
-/** For what `sharedData` found, or did not. */
+/** For what `sharedData` or `sharedCases` found, or did not. */
 export function requiresShared(...found: readonly (string | undefined)[]): TestOptions {
-  return requires(!found.includes(undefined), '../shared/data is not beside this folder, or lacks it');
+  return requires(!found.includes(undefined), '../shared is not beside this folder, or lacks it');
 }
 
 /** For what `referencePython` found, or did not. */

@@ -7,6 +7,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { acceptor } from '../../../../tests/support/grammars/accepts.js';
+import { requires } from '../../../../tests/support/requires.js';
 import { InputError } from '../../../errors/index.js';
 
 interface Group {
@@ -23,12 +24,11 @@ const cache =
   process.env.XINGHE_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'xinghe');
 const suite = process.env.XINGHE_JSON_SCHEMA_SUITE ?? join(cache, 'json-schema-test-suite');
 const isHere = existsSync(join(suite, 'draft2020-12'));
-if (!isHere) console.warn(`skipped: no JSON-Schema-Test-Suite under ${suite}`);
+const needed = requires(isHere, `no JSON-Schema-Test-Suite under ${suite}`);
 
-test
-  .skipIf(!isHere)
-  .each(['draft2020-12', 'draft2020-12/optional', 'draft2020-12/optional/format', 'draft7'])(
+test.each(['draft2020-12', 'draft2020-12/optional', 'draft2020-12/optional/format', 'draft7'])(
   '%s',
+  { ...needed, timeout: 300_000 },
   (name) => {
     const folder = join(suite, name);
     let accepted = 0;
@@ -56,5 +56,4 @@ test
     }
     expect(accepted).toBeGreaterThan(20);
   },
-  300_000,
 );
