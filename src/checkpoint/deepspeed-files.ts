@@ -31,6 +31,11 @@ export function isZeroCheckpoint(path: string): boolean {
   return LATEST.some((name) => fileStatus(join(path, name))?.isFile() ?? false);
 }
 
+/** Is it the folder of one step, of any kind? */
+export function isStepFolder(folder: string): boolean {
+  return fileStatus(folder)?.isDirectory() === true && kindOf(folder) !== undefined;
+}
+
 const LATEST = ['latest', 'latest_universal'];
 
 function kindOf(folder: string): DeepspeedKind | undefined {

@@ -1,7 +1,12 @@
-export { ADAPTER_CONFIG_FILE, peftConfig, readPeftConfig } from './adapters/adapter-config.js';
+export {
+  ADAPTER_CONFIG_FILE,
+  findAdapterConfig,
+  peftConfig,
+  readPeftConfig,
+} from './adapters/adapter-config.js';
 export { adapterFile, openPeftAdapter, ownPathsOf } from './adapters/adapter-file.js';
 export { isAdapterHalf, onlyHalves, withoutHalves } from './adapters/adapter-halves.js';
-export { PEFT_PREFIX } from './adapters/adapter-names.js';
+export { isAdapterName, PEFT_PREFIX, parseAdapterName } from './adapters/adapter-names.js';
 export { AdapterSet } from './adapters/adapter-set.js';
 export {
   type AdapterChanges,

@@ -79,6 +79,11 @@ export function sortTensors(named: ReadonlyMap<string, TensorView>, tables: Weig
     const adapter = halfOf(name, scheme, view);
     if (adapter === undefined) others.set(name, view);
     else {
+      const twin = names.get(adapter.path);
+      if (twin !== undefined)
+        throw new InputError(
+          `${fileOfView(view) ?? 'the checkpoint'}: "${twin}" and "${name}" adapt the same layer; one adapter is read at a time: save one alone.`,
+        );
       weights.set(adapter.path, adapter.view);
       names.set(adapter.path, name);
     }

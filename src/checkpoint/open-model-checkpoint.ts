@@ -3,9 +3,10 @@ import { basename, join } from 'node:path';
 import { InputError } from '../errors/index.js';
 import { type FileTensor, fileStatus, listFolder, type TensorView, viewOf } from '../formats/index.js';
 import { log } from '../log/index.js';
+import { adapterOfState } from './adapters/adapter-state.js';
 import { type ContainerFormat, openModelFiles } from './containers.js';
 import { openZeroCheckpoint } from './deepspeed.js';
-import { findStep, isZeroCheckpoint, modelStateFiles } from './deepspeed-files.js';
+import { findStep, isStepFolder, isZeroCheckpoint, modelStateFiles } from './deepspeed-files.js';
 import { openUniversalCheckpoint } from './deepspeed-universal.js';
 
 export interface ModelCheckpoint {
@@ -14,6 +15,8 @@ export interface ModelCheckpoint {
   readonly files: readonly string[];
   /** One for a whole model; else `rank_0`, `rank_1`, …. Tensors by their name in the files. */
   readonly ranks: readonly ReadonlyMap<string, TensorView>[];
+  /** Where its files are what a run of PEFT trained: an adapter, under the names of an adapter's own file. Default false. */
+  readonly isAdapterState?: boolean;
 }
 
 const RANK_FOLDER = /^rank_(\d+)$/;
@@ -33,7 +36,15 @@ export interface OpenModelCheckpointOptions {
  * @throws InputError if nothing readable is there, ranks are missing, or a rank has several checkpoints of one step
  */
 export function openModelCheckpoint(path: string, options: OpenModelCheckpointOptions = {}): ModelCheckpoint {
+  const checkpoint = openFiles(path, options);
+  const [tensors, second] = checkpoint.ranks;
+  const adapter = tensors === undefined || second !== undefined ? undefined : adapterOfState(path, tensors);
+  return adapter === undefined ? checkpoint : { ...checkpoint, ranks: [adapter], isAdapterState: true };
+}
+
+function openFiles(path: string, options: OpenModelCheckpointOptions): ModelCheckpoint {
   if (isZeroCheckpoint(path)) return openZero(path, options);
+  if (isStepFolder(path)) return openWhole(path, path, options);
   const folders = rankFolders(path);
   const parts =
     folders === undefined ? [openModelFiles(path)] : rankFiles(folders).map((file) => openModelFiles(file));
@@ -74,8 +85,13 @@ function inTorchFiles(
 
 /** Stage 0: the weights lie whole in the model's file, and master weights nowhere. */
 function openWhole(path: string, folder: string, options: OpenModelCheckpointOptions): ModelCheckpoint {
-  const [file] = modelStateFiles(folder);
+  const [file, second] = modelStateFiles(folder);
   if (file === undefined) throw new InputError(`${folder} holds no *_model_states.pt.`);
+  if (second !== undefined || basename(file).startsWith('zero_'))
+    throw new InputError(
+      `${folder} holds *_model_states.pt of each rank and no *_optim_states.pt, where ZeRO stage 3 keeps the weights; the ` +
+        'checkpoint is not complete.',
+    );
   return inTorchFiles(path, openModelFiles(file).tensors, options);
 }
 

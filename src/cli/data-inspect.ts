@@ -58,16 +58,18 @@ export async function dataInspect(args: readonly string[]): Promise<number> {
     else if (row !== undefined) showRow(dataset, row, options);
     else if (json)
       print({
-        path: dataset.path,
-        rows: dataset.rowCount,
-        row_length: dataset.rowLength,
-        index: dataset.index,
+        ...summaryOf(dataset),
+        ...(dataset.parts !== undefined && { parts: dataset.parts.map(summaryOf) }),
       });
     else process.stdout.write(renderDatasetText(dataset));
   } finally {
     dataset.close();
   }
   return 0;
+}
+
+function summaryOf({ path, rowCount, rowLength, index }: Dataset): object {
+  return { path, rows: rowCount, row_length: rowLength, index };
 }
 
 function showRow(
@@ -103,10 +105,12 @@ function wantsColor(): boolean {
 
 /** The tokenizer given, or the one that made the rows if it still lies there. */
 function findTokenizer(dataset: Dataset, path: string | undefined): Tokenizer | undefined {
-  const recipe = Object.entries(recipes).find(([name]) => name === dataset.index?.recipe)?.[1];
+  // Datasets that are joined have one tokenizer.
+  const index = (dataset.parts?.[0] ?? dataset).index;
+  const recipe = Object.entries(recipes).find(([name]) => name === index?.recipe)?.[1];
   const options = recipe === undefined ? {} : tokenizerOptions(recipe);
   if (path !== undefined) return loadTokenizer(path, options);
-  const known = dataset.index?.tokenizer.path;
+  const known = index?.tokenizer.path;
   if (known !== undefined && fileStatus(known) !== undefined) return loadTokenizer(known, options);
   log(`${known ?? 'the tokenizer'} is not known here; ids only, or give --tokenizer`);
   return undefined;

@@ -152,10 +152,11 @@ function runOf({ data, training, lora }: TrainConfig, length: number | undefined
   };
 }
 
-function lengthOfRows(dataset: string): number {
-  if (fileStatus(dataset) === undefined)
+function lengthOfRows(dataset: string | readonly string[]): number {
+  const missing = [dataset].flat().find((path) => fileStatus(path) === undefined);
+  if (missing !== undefined)
     throw new InputError(
-      `data.dataset: ${dataset} does not exist; give the length of its rows with --sequence-length N, or prepare it first.`,
+      `data.dataset: ${missing} does not exist; give the length of its rows with --sequence-length N, or prepare it first.`,
     );
   const rows = openDataset(dataset);
   try {

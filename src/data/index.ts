@@ -6,8 +6,10 @@ export {
   type ContaminationSetReport,
   checkContamination,
 } from './contamination/index.js';
+export type { Dataset } from './dataset/dataset.js';
 export { type MergeReport, mergeDatasets } from './dataset/merge-datasets.js';
-export { type Dataset, openDataset } from './dataset/open-dataset.js';
+export { datasetsOf, mindRecordSetsIn } from './dataset/mindrecord-sets.js';
+export { openDataset } from './dataset/open-dataset.js';
 export { type PackedRow, type RowOrigin, rowPositions } from './dataset/row.js';
 export {
   type RowBatch,

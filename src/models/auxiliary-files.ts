@@ -5,7 +5,7 @@ import { fileStatus, listFolder } from '../formats/index.js';
 import { embeddedFiles } from './convert/gguf/gguf-files.js';
 
 const AUXILIARY_FILES =
-  /^(config\.json|model_config[^/]*\.ya?ml|adapter_config\.json|tokenizer\.json|.*\.model|.*\.vocab|tokenizer_config\.json|special_tokens_map\.json|added_tokens\.json|generation_config\.json|chat_template\.jinja)$/;
+  /^(config\.json|model_config[^/]*\.ya?ml|tokenizer\.json|.*\.model|.*\.vocab|tokenizer_config\.json|special_tokens_map\.json|added_tokens\.json|generation_config\.json|chat_template\.jinja)$/;
 
 /** Copies them from the folder of the weights at `from`, or out of a GGUF that holds its tokenizer. @param configPath a config that lies elsewhere */
 export function copyAuxiliaryFiles(from: string, folder: string, configPath?: string): void {

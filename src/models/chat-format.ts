@@ -129,6 +129,13 @@ export interface TrainingRound {
   readonly isLearned: boolean;
 }
 
+/** Of each answer, in order: whether it is learned. @param answers those that are, where a message does not say it itself */
+export function learnedAnswers(messages: readonly ChatMessage[], answers: 'all' | 'last'): boolean[] {
+  return messages
+    .filter(({ role }) => role === 'assistant')
+    .map(({ isLearned }, index, all) => isLearned ?? (answers === 'all' || index === all.length - 1));
+}
+
 /** Every round has its answer. @param answers those that are learned, where a message does not say it itself */
 export function parseTraining(
   family: string,
@@ -136,12 +143,11 @@ export function parseTraining(
   answers: 'all' | 'last',
 ): { system: string | undefined; rounds: TrainingRound[] } {
   const { system, rounds } = parseConversation(family, messages);
-  const flags = messages.flatMap(({ role, isLearned }) => (role === 'assistant' ? [isLearned] : []));
+  const learned = learnedAnswers(messages, answers);
   return {
     system,
     rounds: rounds.map(({ question, answer }, index) => {
-      const byRule = answers === 'all' || index === rounds.length - 1;
-      if (answer !== undefined) return { question, answer, isLearned: flags[index] ?? byRule };
+      if (answer !== undefined) return { question, answer, isLearned: learned[index] === true };
       throw new InputError(`${family} chat: a conversation to train on must end with an assistant message.`);
     }),
   };

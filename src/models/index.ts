@@ -13,6 +13,7 @@ export {
   type ChatFormat,
   type ChatMessage,
   type ChatRole,
+  learnedAnswers,
   type PromptOptions,
   promptLimit,
   type TrainingIds,

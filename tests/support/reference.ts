@@ -11,10 +11,13 @@ const cache =
   process.env.XINGHE_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'xinghe');
 
 /**
- * The interpreter with a set of packages: `python` has MindSpore, torch, safetensors, sentencepiece, tokenizers, peft and gguf,
- * `clients` the openai client and lm-evaluation-harness; undefined without it.
+ * `python` has MindSpore, torch, safetensors, sentencepiece, tokenizers, peft and gguf, `clients` the openai client and
+ * lm-evaluation-harness, `deepspeed` DeepSpeed, torch and peft.
  */
-export function referencePython(set: 'python' | 'clients' = 'python'): string | undefined {
+export type ReferenceSet = 'python' | 'clients' | 'deepspeed';
+
+/** The interpreter with a set of packages; undefined without it. */
+export function referencePython(set: ReferenceSet = 'python'): string | undefined {
   const folder = (existsSync(cache) ? readdirSync(cache) : []).find(
     (name) => name.startsWith(`reference-${set}-`) && existsSync(join(cache, name, 'complete')),
   );
@@ -25,11 +28,16 @@ export function referencePython(set: 'python' | 'clients' = 'python'): string | 
  * Runs a Python program with `args` and gives what it printed as JSON; its form is the caller's word.
  * Throws with what it wrote to stderr when it fails.
  */
-export function runReference<Form>(python: string, program: string, args: readonly string[] = []): Form {
+export function runReference<Form>(
+  python: string,
+  program: string,
+  args: readonly string[] = [],
+  { timeout = 110_000 }: { readonly timeout?: number } = {},
+): Form {
   const result = spawnSync(python, ['-c', program, ...args], {
     encoding: 'utf8',
     maxBuffer: 2 ** 28,
-    timeout: 110_000,
+    timeout,
     env: { ...process.env, GLOG_v: '3', HF_HUB_OFFLINE: '1', OMP_NUM_THREADS: '1' },
   });
   if (result.status !== 0) throw new Error(`the reference program failed:\n${result.stderr.slice(-3000)}`);

@@ -1,5 +1,6 @@
 /** What a test needs beside the repository. The end of a test run lists the reason of everything that was skipped. */
 import type { TestOptions } from 'vitest';
+import type { ReferenceSet } from './reference.js';
 
 declare module 'vitest' {
   interface TaskMeta {
@@ -19,10 +20,7 @@ export function requiresShared(...found: readonly (string | undefined)[]): TestO
 }
 
 /** For what `referencePython` found, or did not. */
-export function requiresPython(
-  python: string | undefined,
-  set: 'python' | 'clients' = 'python',
-): TestOptions {
+export function requiresPython(python: string | undefined, set: ReferenceSet = 'python'): TestOptions {
   return requires(
     python !== undefined,
     `no reference Python; make it with node tools/reference-python.mjs ${set}`,

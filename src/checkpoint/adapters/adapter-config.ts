@@ -1,12 +1,25 @@
 /** adapter_config.json of a PEFT folder, read and written. */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { parseConfig } from '../../config/index.js';
 import { InputError } from '../../errors/index.js';
 import { fileStatus, readJsonFile } from '../../formats/index.js';
 import { type LoraOptions, loraScale } from '../../lora/index.js';
+import { isStepFolder } from '../deepspeed-files.js';
 
 export const ADAPTER_CONFIG_FILE = 'adapter_config.json';
+
+/**
+ * adapter_config.json of an adapter folder or file; of a step of DeepSpeed's it lies beside the folder of the step, or in it.
+ * undefined where there is none
+ */
+export function findAdapterConfig(path: string): string | undefined {
+  const folder = fileStatus(path)?.isDirectory() === true ? path : dirname(path);
+  const above = isStepFolder(folder) ? [join(folder, '..')] : [];
+  return [folder, ...above]
+    .map((place) => join(place, ADAPTER_CONFIG_FILE))
+    .find((file) => fileStatus(file)?.isFile() === true);
+}
 
 /** What may be named, but not used. */
 const unset = (message: string) => z.unknown().refine(isEmpty, { message }).optional();
@@ -115,11 +128,10 @@ export function readPeftConfig(path: string): LoraOptions {
 
 /** The factor of the update of an adapter folder or file, by the adapter_config.json there. */
 export function readAdapterScale(path: string, rank: number): number {
-  const folder = fileStatus(path)?.isDirectory() === true ? path : join(path, '..');
-  const config = join(folder, ADAPTER_CONFIG_FILE);
-  if (fileStatus(config) === undefined)
+  const config = findAdapterConfig(path);
+  if (config === undefined)
     throw new InputError(
-      `${config} does not exist; it would tell the adapter's alpha: give it with --lora-alpha.`,
+      `${join(fileStatus(path)?.isDirectory() === true ? path : dirname(path), ADAPTER_CONFIG_FILE)} does not exist; it would tell the adapter's alpha: give it with --lora-alpha.`,
     );
   const lora = readPeftConfig(config);
   if (lora.dora === true)

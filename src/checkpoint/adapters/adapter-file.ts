@@ -7,6 +7,7 @@ import { InputError } from '../../errors/index.js';
 import { fileStatus, readView, type TensorView, transpose } from '../../formats/index.js';
 import type { LoraOptions } from '../../lora/index.js';
 import { isFloatDType, noGrad, type Tensor, tensorFromBytes } from '../../tensor/index.js';
+import { isStepFolder, isZeroCheckpoint } from '../deepspeed-files.js';
 import type { NameTable } from '../name-table.js';
 import { openModelCheckpoint } from '../open-model-checkpoint.js';
 import type { WeightTables } from '../weight-tables.js';
@@ -271,5 +272,9 @@ export function openPeftAdapter(path: string, findPath: FindPath, alpha?: number
 export function adapterFile(folder: string): string {
   const found = WEIGHT_FILES.find((name) => fileStatus(join(folder, name)) !== undefined);
   if (found !== undefined) return join(folder, found);
+  if (isZeroCheckpoint(folder) || isStepFolder(folder))
+    throw new InputError(
+      `${folder} is a checkpoint of DeepSpeed's, from which an adapter has to be made first: xinghe convert --from ${folder} --to ADAPTER.`,
+    );
   throw new InputError(`${join(folder, WEIGHT_FILES[0])} does not exist, nor does ${WEIGHT_FILES[1]}.`);
 }

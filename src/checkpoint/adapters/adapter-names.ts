@@ -35,9 +35,32 @@ export interface AdapterTensor {
   readonly transposed: boolean;
 }
 
-/** In a state dict of the whole model PEFT puts the adapter's name behind each part; that of the first one is "default". */
+/** The name of the adapter in a tensor's name: in a model's state PEFT puts it behind each part; that of the first one is "default". */
+const KEYED: readonly RegExp[] = [
+  /\.lora_[AB]\.(?<key>[^.]+)(?=\.(?:weight|bias)$)/,
+  /\.lora_embedding_[AB]\.(?<key>[^.]+)$/,
+  /\.lora_magnitude_vector\.(?<key>[^.]+)\.weight$/,
+  /\.lora_magnitude_vector\.(?<key>(?!weight$)[^.]+)$/,
+  /\.token_adapter\.trainable_tokens_delta\.(?<key>[^.]+)$/,
+  /\.modules_to_save\.(?<key>[^.]+)(?=\.)/,
+];
+
+/** The adapter that a tensor of a model's state belongs to; undefined for the names in an adapter's own file. */
+export function adapterKey(name: string): string | undefined {
+  return KEYED.map((pattern) => pattern.exec(name)?.groups?.key).find((key) => key !== undefined);
+}
+
+/** As it stands in an adapter's own file; whole modules (`modules_to_save`) keep their place in the state. */
 export function withoutAdapterKey(name: string): string {
-  return name.replace(/\.(lora_(?:[AB]|embedding_[AB]|magnitude_vector))\.default(?=\.|$)/, '.$1');
+  return name
+    .replace(/\.(lora_[AB])\.[^.]+(?=\.(?:weight|bias)$)/, '.$1')
+    .replace(/\.(lora_embedding_[AB]|token_adapter\.trainable_tokens_delta)\.[^.]+$/, '.$1')
+    .replace(/\.lora_magnitude_vector\..+$/, '.lora_magnitude_vector');
+}
+
+/** As PEFT saves a tensor of a model's state in an adapter's own file. */
+export function savedName(name: string): string {
+  return withoutAdapterKey(name).replace(/\.modules_to_save\.[^.]+(?=\.)/, '');
 }
 
 /** One of the two matrices of a linear layer. */
@@ -82,5 +105,10 @@ export function parseAdapterPart(full: string): AdapterName | undefined {
   const rest = name.slice(PEFT_PREFIX.length);
   for (const { suffix, part } of PEFT_PARTS)
     if (rest.endsWith(suffix)) return { kind: 'part', module: rest.slice(0, -suffix.length), part };
-  return { kind: 'whole', parameter: rest.replace(/\.(?:base_layer|modules_to_save\.default)(?=\.)/, '') };
+  return { kind: 'whole', parameter: rest.replace(/\.(?:base_layer|modules_to_save\.[^.]+)(?=\.)/, '') };
+}
+
+/** Of a matrix or another part of an adapted layer, in any spelling. */
+export function isAdapterName(name: string): boolean {
+  return parseAdapterPart(name)?.kind === 'part';
 }

@@ -1,12 +1,16 @@
 /** adapter_config.json beside an adapter that is written in PEFT's form: without it PEFT does not load the folder. */
-import { dirname, join } from 'node:path';
 import { readConfigFile } from '../../config/index.js';
 import { InputError } from '../../errors/index.js';
-import { fileStatus } from '../../formats/index.js';
 import type { LoraOptions } from '../../lora/index.js';
 import type { ContainerFormat } from '../containers.js';
 import type { PlannedFile } from '../convert/chain-tensor.js';
-import { ADAPTER_CONFIG_FILE, type PeftLayer, peftConfig, readAdapterRules } from './adapter-config.js';
+import {
+  ADAPTER_CONFIG_FILE,
+  findAdapterConfig,
+  type PeftLayer,
+  peftConfig,
+  readAdapterRules,
+} from './adapter-config.js';
 import { PEFT_PREFIX, parseAdapterName } from './adapter-names.js';
 
 export interface PeftConfigOptions {
@@ -14,7 +18,7 @@ export interface PeftConfigOptions {
   /** The model's config, if there is one. */
   readonly configPath: string | undefined;
   readonly loraAlpha?: number | undefined;
-  /** Was PEFT's spelling asked for? Then alpha must be known. */
+  /** Was PEFT's form asked for, or is the source a run of PEFT? Then alpha must be known. */
   readonly isAskedFor: boolean;
 }
 
@@ -38,7 +42,7 @@ export function planPeftConfig(
   if (rules === undefined) {
     if (!options.isAskedFor) return undefined;
     throw new InputError(
-      `${options.from}: no config beside it tells lora_alpha, which ${ADAPTER_CONFIG_FILE} needs; give it with --lora-alpha.`,
+      `${options.from}: no config beside it tells lora_alpha, which ${ADAPTER_CONFIG_FILE} needs; put that file of the run there, or give --lora-alpha.`,
     );
   }
   const layers = new Map<string, PeftLayer>();
@@ -58,9 +62,8 @@ function rulesOf({
   loraAlpha,
 }: PeftConfigOptions): ((module: string) => Omit<LoraOptions, 'rank'>) | undefined {
   if (loraAlpha !== undefined) return () => ({ alpha: loraAlpha });
-  const folder = fileStatus(from)?.isDirectory() === true ? from : dirname(from);
-  const peft = join(folder, ADAPTER_CONFIG_FILE);
-  if (fileStatus(peft) !== undefined) return readAdapterRules(peft).optionsOf;
+  const peft = findAdapterConfig(from);
+  if (peft !== undefined) return readAdapterRules(peft).optionsOf;
   const alpha = configPath === undefined ? undefined : findNumber(readConfigFile(configPath), 'lora_alpha');
   return alpha === undefined ? undefined : () => ({ alpha });
 }

@@ -20,22 +20,22 @@ export function parseHjson(text: string, source: string): unknown {
 }
 
 /** Quoted texts, comments, and everything between. */
-const PIECE = /"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\/\*[\s\S]*?\*\/|\/\*|\/\/[^\n]*|#[^\n]*|[\s\S]/g;
+const PART = /"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\/\*[\s\S]*?\*\/|\/\*|\/\/[^\n]*|#[^\n]*|[\s\S]/g;
 
 /** Comments become blanks, so that lines and columns stay. */
 function withoutComments(text: string, source: string): string {
   let before = '\n';
-  return text.replace(PIECE, (piece, offset: number) => {
+  return text.replace(PART, (part, offset: number) => {
     // Within a name without quotes they are no comments: a//b.
-    const isComment = /^(?:\/[*/]|#)/.test(piece) && /[\s,{}[\]:"']/.test(before);
-    before = piece.slice(-1);
-    if (!isComment) return piece;
-    if (piece === '/*')
+    const isComment = /^(?:\/[*/]|#)/.test(part) && /[\s,{}[\]:"']/.test(before);
+    before = part.slice(-1);
+    if (!isComment) return part;
+    if (part === '/*')
       throw new InputError(
         `${source}:${text.slice(0, offset).split('\n').length}: the comment /* does not end.`,
       );
     before = ' ';
-    return piece.replace(/[^\n]/g, ' ');
+    return part.replace(/[^\n]/g, ' ');
   });
 }
 

@@ -4,7 +4,7 @@ import type { TrainInput } from '../imported-run.js';
 import { datasetPath } from './dataset-section.js';
 import type { PublishedRunFile, RuntimeModelSection } from './published-schema.js';
 
-export function definedDataset(dataset: PublishedRunFile['train_dataset']): { dataset?: string } {
+export function definedDataset(dataset: PublishedRunFile['train_dataset']): { dataset?: string | string[] } {
   const path = datasetPath(dataset);
   return path === undefined ? {} : { dataset: path };
 }

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { InputError } from '../../errors/index.js';
 import { fileStatus, readJsonLines, writeFileAtomic, writeFolderAtomic } from '../../formats/index.js';
 import { countRows, type RowCounts } from '../report.js';
+import { checkAgreement } from './dataset-agreement.js';
 import { createIndex, type DatasetIndex, type RowsFileEntry, type SourceEntry } from './dataset-index.js';
-import { FolderDataset } from './open-dataset.js';
+import { FolderDataset } from './folder-dataset.js';
 import { ID_BITS, LEARNED, type RowDocument, type RowsToWrite } from './rows-tensors.js';
 import { rowsFileName, writeDataset, writeIndex } from './write-dataset.js';
 
@@ -81,31 +82,6 @@ function inShardOrder(datasets: readonly FolderDataset[]): FolderDataset[] {
         : `Part ${wanted} is given twice: ${given}.`,
     );
   });
-}
-
-function checkAgreement(datasets: readonly FolderDataset[]): void {
-  const traits = ({ index }: FolderDataset): Record<string, string | number> => ({
-    recipe: index.recipe,
-    container: index.container,
-    'row length': index.row_length,
-    padding: `${index.padding.side} ${index.padding.id}`,
-    tokenizer: index.tokenizer.sha256,
-    split: index.split,
-    // Parts of a job array were made by the same options; other datasets may differ in them.
-    ...(index.shard !== undefined && { options: JSON.stringify(index.options), packing: index.packing }),
-  });
-  const [first, ...others] = datasets;
-  if (first === undefined) return;
-  const expected = traits(first);
-  for (const other of others) {
-    const found = traits(other);
-    const differing = Object.keys(expected).find((name) => expected[name] !== found[name]);
-    if (differing !== undefined)
-      throw new InputError(
-        `${first.path} and ${other.path} differ in ${differing}: ${expected[differing]} and ${found[differing]}; ` +
-          'only rows of one kind can be merged.',
-      );
-  }
 }
 
 function openValidations(datasets: readonly FolderDataset[]): FolderDataset[] {

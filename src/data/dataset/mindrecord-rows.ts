@@ -49,6 +49,8 @@ export async function writeMindRecordRows(
 export class MindRecordRows {
   readonly #path: string;
   readonly #file: MindRecordFile;
+  /** Names of all columns. */
+  readonly columns: readonly string[];
   readonly hasMask: boolean;
   readonly #hasLabels: boolean;
 
@@ -58,6 +60,7 @@ export class MindRecordRows {
     const names = this.#file.columns.map(({ name }) => name);
     if (!names.includes(IDS.name))
       throw new InputError(`${path} has no column input_ids; its columns are ${names.join(', ')}.`);
+    this.columns = names;
     this.#hasLabels = !names.includes(MASK.name) && names.includes(LABELS);
     this.hasMask = this.#hasLabels || names.includes(MASK.name);
   }

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { goldenFolder } from '../../../tests/support/golden.js';
 import { prepareDataset } from '../prepare/prepare-dataset.js';
-import { type Dataset, openDataset } from './open-dataset.js';
+import type { Dataset } from './dataset.js';
+import { openDataset } from './open-dataset.js';
 import { RowLoader, type RowLoaderOptions } from './row-loader.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-loader-'));

@@ -31,7 +31,7 @@ export interface RowBatch {
 }
 
 /**
- * Places are counted over all ranks: of each step's rows rank r takes the r-th part, so that the rows of a step are the
+ * Positions are counted over all ranks: of each step's rows rank r takes the r-th part, so that the rows of a step are the
  * same however many ranks share them. The next batch is read while the caller computes.
  */
 export class RowLoader {

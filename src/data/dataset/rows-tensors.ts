@@ -36,7 +36,7 @@ export interface RowDocument {
   readonly offset: number;
 }
 
-/** Rows are gathered into pieces of about this many ids, which fit the caches. */
+/** Rows are gathered into chunks of about this many ids, which fit the caches. */
 const CHUNK_IDS = 2 ** 17;
 
 /**
@@ -62,7 +62,7 @@ export function rowTensors(
   ];
 }
 
-/** Each piece is written before the next is made, in the same memory. */
+/** Each chunk is written before the next is made, in the same memory. */
 function* idChunks(
   source: RowsToWrite,
   first: number,

@@ -44,6 +44,61 @@ function words(seed: number, count: number): string[] {
 const chinese = (start: number, length: number): string =>
   String.fromCharCode(...Array.from({ length }, (_, index) => 0x4e00 + ((start + index * 37) % 20_000)));
 
+/** Dialogues of the same two answers; of each, what the record says of them. */
+async function* marked(marks: readonly (readonly (boolean | undefined)[])[]): AsyncGenerator<Sample> {
+  const answer = 'the long answer to the question that was asked of the one who answers';
+  for (const [index, [first, second]] of marks.entries())
+    yield {
+      kind: 'dialogue',
+      messages: [
+        ...(index % 2 === 0 ? [] : [{ role: 'system', content: '' } as const]),
+        { role: 'user', content: 'what is the first question' },
+        { role: 'assistant', content: `${answer} first`, isLearned: first },
+        { role: 'user', content: 'what is the second question' },
+        { role: 'assistant', content: `${answer} second`, isLearned: second },
+      ],
+      origin: { file: 'f', line: index + 1 },
+    };
+}
+
+describe('what is learned', () => {
+  const marks = [
+    [],
+    [true, true],
+    [false, true],
+    [undefined, true],
+    [false, undefined],
+    [true, false],
+    [true],
+  ];
+  const dropped = {
+    all: [
+      [2, 1],
+      [4, 1],
+      [5, 3],
+      [7, 1],
+    ],
+    // Only the last answer is learned where nothing is said: 2 and 7 learn both.
+    last: [
+      [3, 1],
+      [4, 1],
+      [5, 1],
+      [7, 2],
+    ],
+  };
+  test.each(['all', 'last'] as const)(
+    'tells records of the same texts apart, answers %s',
+    async (answers) => {
+      const exact = await collect((onDrop) => dropExactDuplicates(marked(marks), onDrop, { answers }));
+      expect(exact.dropped).toEqual(dropped[answers]);
+      const near = await collect((onDrop) =>
+        dropNearDuplicates(marked(marks), { answers, workers: 1 }, onDrop),
+      );
+      expect(near.dropped).toEqual(dropped[answers]);
+    },
+  );
+});
+
 describe('exact', () => {
   const exact = (samples: AsyncIterable<Sample>) => collect((onDrop) => dropExactDuplicates(samples, onDrop));
 

@@ -1,6 +1,10 @@
-/** Exact duplicates: samples whose texts are equal but for case, width and spacing. The first one is kept. */
+/**
+ * Exact duplicates: samples whose texts are equal but for case, width and spacing, and of which the same is learned. The first
+ * one is kept.
+ */
 import { hash } from 'node:crypto';
 import { type Sample, type SampleOrigin, sampleTexts } from '../sample.js';
+import { type LearnedOptions, learnedKey } from './learned-key.js';
 import { OriginTable } from './origin-table.js';
 
 export interface Duplicate {
@@ -18,22 +22,26 @@ export interface Duplicate {
 export async function* dropExactDuplicates(
   samples: AsyncIterable<Sample>,
   onDrop: (duplicate: Duplicate) => void,
+  { answers = 'all' }: LearnedOptions = {},
 ): AsyncGenerator<Sample, void> {
   const seen = new OriginTable();
   for await (const sample of samples) {
-    const digest = hash('sha256', comparableText(sample), 'buffer');
+    const digest = hash('sha256', `${learnedKey(sample, answers)}\u0000${comparableText(sample)}`, 'buffer');
     const first = seen.findOrAdd(digest.readUInt32LE(0), digest.readUInt32LE(4), sample.origin);
     if (first === undefined) yield sample;
     else onDrop({ dropped: sample.origin, first, similarity: 1 });
   }
 }
 
-/** Roles are kept apart: a question is not an answer. */
+/** Roles are kept apart: a question is not an answer. An empty system message is none. */
 function comparableText(sample: Sample): string {
   const text =
     sample.kind === 'text'
       ? sample.text
-      : sample.messages.map(({ role, content }) => `\u0000${role}\u0000${content}`).join('');
+      : sample.messages
+          .filter(({ role, content }) => role !== 'system' || content !== '')
+          .map(({ role, content }) => `\u0000${role}\u0000${content}`)
+          .join('');
   return text.normalize('NFKC').toLowerCase().replace(/\s+/g, '');
 }
 

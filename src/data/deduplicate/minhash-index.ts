@@ -28,14 +28,19 @@ export class MinHashIndex {
     this.#tables = Array.from({ length: bands }, () => new BandTable());
   }
 
-  /** The most similar text so far (the first of equals) with its similarity, if it reaches the threshold. */
-  find(signatures: Uint32Array, at: number): { text: number; similarity: number } | undefined {
+  /** The most similar text so far (the first of equals) that may be one, with its similarity, if it reaches the threshold. */
+  find(
+    signatures: Uint32Array,
+    at: number,
+    mayBe: (text: number) => boolean = () => true,
+  ): { text: number; similarity: number } | undefined {
     let best: { text: number; similarity: number } | undefined;
     const seen = new Set<number>();
     for (const [band, table] of this.#tables.entries()) {
       for (const text of table.entries(this.#bandKey(signatures, at, band))) {
         if (seen.has(text)) continue;
         seen.add(text);
+        if (!mayBe(text)) continue;
         const similarity = this.#similarity(signatures, at, text);
         if (similarity < this.#threshold) continue;
         if (

@@ -1,13 +1,14 @@
-/** Near duplicates: samples whose shingles are mostly the same. The first one is kept. */
+/** Near duplicates: samples whose shingles are mostly the same, and of which the same is learned. The first one is kept. */
 import { InputError } from '../../errors/index.js';
 import { mapOrdered } from '../../workers/index.js';
 import type { Sample, SampleOrigin } from '../sample.js';
 import { type Duplicate, joinedText } from './exact.js';
+import { type LearnedOptions, learnedKey } from './learned-key.js';
 import type { MinHashOptions } from './minhash.js';
 import { MinHashIndex } from './minhash-index.js';
 import type { SignatureBatch } from './minhash-worker.js';
 
-export interface NearDuplicateOptions extends MinHashOptions {
+export interface NearDuplicateOptions extends MinHashOptions, LearnedOptions {
   /** Estimated Jaccard similarity from which a sample is dropped. Default 0.8. */
   readonly threshold?: number | undefined;
   /** Threads that compute signatures. Default: one for each core. The result is the same for every number. */
@@ -28,7 +29,7 @@ export async function* dropNearDuplicates(
   options: NearDuplicateOptions,
   onDrop: (duplicate: Duplicate) => void,
 ): AsyncGenerator<Sample, void> {
-  const { threshold = 0.8, workers, ...minHash } = options;
+  const { answers = 'all', threshold = 0.8, workers, ...minHash } = options;
   if (!(threshold > 0 && threshold <= 1))
     throw new InputError(
       `The threshold of near duplicates must lie above 0 and at most at 1, got ${threshold}.`,
@@ -36,6 +37,8 @@ export async function* dropNearDuplicates(
   const bins = minHash.bins ?? 128;
   const index = new MinHashIndex(bins, threshold);
   const origins: SampleOrigin[] = [];
+  /** Of the texts kept those that have one; few have. */
+  const keys = new Map<number, string>();
   const waiting: Sample[][] = [];
   const source = {
     url: new URL('./minhash-worker.js', import.meta.url),
@@ -51,13 +54,18 @@ export async function* dropNearDuplicates(
   for await (const { signatures, present } of batchSignatures) {
     for (const [number, sample] of (waiting.shift() ?? []).entries()) {
       const at = number * bins;
-      const found = present[number] === 1 ? index.find(signatures, at) : undefined;
+      const key = learnedKey(sample, answers);
+      const found =
+        present[number] === 1
+          ? index.find(signatures, at, (text) => (keys.get(text) ?? '') === key)
+          : undefined;
       if (found !== undefined) {
         onDrop({ dropped: sample.origin, first: origins[found.text]!, similarity: found.similarity });
         continue;
       }
       if (present[number] === 1) {
-        index.add(signatures, at);
+        const text = index.add(signatures, at);
+        if (key !== '') keys.set(text, key);
         origins.push(sample.origin);
       }
       yield sample;

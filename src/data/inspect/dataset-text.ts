@@ -1,9 +1,11 @@
 /** A dataset in a few lines, and which rows a training step takes. */
-import type { Dataset } from '../dataset/open-dataset.js';
+import type { Dataset } from '../dataset/dataset.js';
 import { RowOrder } from '../row-order.js';
 
 export function renderDatasetText(dataset: Dataset): string {
-  const { index, rowCount, rowLength, phases } = dataset;
+  const { index, rowCount, rowLength, phases, parts } = dataset;
+  if (parts !== undefined)
+    return `${parts.length} datasets together: ${rowCount} rows of at most ${rowLength} ids\n\n${parts.map(renderDatasetText).join('\n')}`;
   const lines = [`${dataset.path}: ${rowCount} rows of ${rowLength} ids`];
   if (index === undefined) lines.push('made by another program: no index, no origins');
   else {

@@ -1,6 +1,6 @@
 /** A row as people look at it: its documents, and each token with its text, id, mask and position. */
 import type { Tokenizer } from '../../tokenizers/index.js';
-import type { Dataset } from '../dataset/open-dataset.js';
+import type { Dataset } from '../dataset/dataset.js';
 import { NO_DOCUMENT, type PackedRow, rowPositions } from '../dataset/row.js';
 import { CharacterBorders, LateCharacters } from './character-groups.js';
 

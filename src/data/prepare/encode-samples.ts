@@ -81,7 +81,7 @@ type EncodeSample = (sample: EncodeInput[number], words: WordBuffer) => void;
 function sampleEncoder(
   recipe: Recipe,
   tokenizer: Tokenizer,
-  { answers, parsesSpecial = false }: Pick<EncodeSetup, 'answers' | 'parsesSpecial'>,
+  { answers = recipe.answers, parsesSpecial = false }: Pick<EncodeSetup, 'answers' | 'parsesSpecial'>,
 ): EncodeSample {
   const clean = recipe.cleansText ? cleanSparkText : (text: string): string => text;
   if (recipe.kind === 'pretrain') {

@@ -24,6 +24,8 @@ export interface Recipe {
   readonly family: FamilyName;
   /** Whether every token is learned, or answers only. */
   readonly kind: 'pretrain' | 'sft';
+  /** Which answers are learned, as published, where a record does not say it; pre-training takes the last one alone. */
+  readonly answers: 'all' | 'last';
   /** Ids of a row beyond seq_length: 1 where a row holds as many predictions as its length says. */
   readonly extraIds: 0 | 1;
   /** As published. */
@@ -37,6 +39,7 @@ export interface Recipe {
 
 const pretrain = {
   kind: 'pretrain',
+  answers: 'last',
   extraIds: 1,
   packing: 'joined',
   paddingSide: 'right',
@@ -47,6 +50,7 @@ const pretrain = {
 /** Samples that fill a row to max_seq_len - 10 or more are left out, and rows end 11 before their length. */
 const telechatRows = {
   kind: 'sft',
+  answers: 'all',
   extraIds: 0,
   packing: 'first-fit',
   paddingSide: 'left',
@@ -59,6 +63,7 @@ export const recipes = {
   'spark-sft': {
     family: 'spark',
     kind: 'sft',
+    answers: 'all',
     extraIds: 1,
     packing: 'greedy',
     paddingSide: 'right',
@@ -68,11 +73,12 @@ export const recipes = {
   'telechat-pretrain': { ...pretrain, family: 'telechat' },
   'telechat-sft': { ...telechatRows, family: 'telechat' },
   'telechat52b-pretrain': { ...pretrain, family: 'telechat52b' },
-  'telechat52b-sft': { ...telechatRows, family: 'telechat52b' },
+  'telechat52b-sft': { ...telechatRows, family: 'telechat52b', answers: 'last' },
   'xverse-pretrain': { ...pretrain, family: 'xverse' },
   'xverse-sft': {
     family: 'xverse',
     kind: 'sft',
+    answers: 'all',
     extraIds: 1,
     packing: 'none',
     paddingSide: 'right',

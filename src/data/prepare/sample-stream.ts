@@ -56,13 +56,14 @@ export class SampleStream {
       samples = cleanSamples(samples, new Cleaner(options.clean), (skipped) =>
         this.#skips.add('clean', skipped),
       );
+    const answers = options.answers ?? recipe.answers;
     const onDrop = (duplicate: Duplicate): void => this.#dropDuplicate(duplicate);
     switch (options.deduplicate) {
       case 'exact':
-        samples = dropExactDuplicates(samples, onDrop);
+        samples = dropExactDuplicates(samples, onDrop, { answers });
         break;
       case 'near':
-        samples = dropNearDuplicates(samples, { workers: options.workers }, onDrop);
+        samples = dropNearDuplicates(samples, { answers, workers: options.workers }, onDrop);
         break;
       case undefined:
         break;

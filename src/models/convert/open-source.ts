@@ -10,6 +10,7 @@ import {
   type OpenModelCheckpointOptions,
   openModelCheckpoint,
   type ParallelLayout,
+  parseAdapterName,
   ShardingTable,
   type WeightTables,
   wholeModel,
@@ -34,6 +35,8 @@ export interface ConversionSource {
 }
 
 export interface SourceOptions extends OpenModelCheckpointOptions {
+  /** Keep an adapter that has more than low-rank matrices as it is, under its names. Default: it is sorted as a model is. */
+  readonly isKeepingAdapters?: boolean;
   readonly configPath?: string | undefined;
   readonly layout?: ParallelLayout | undefined;
 }
@@ -41,6 +44,14 @@ export interface SourceOptions extends OpenModelCheckpointOptions {
 /** @throws InputError for what is not readable, and for the parts of many ranks of an unknown family */
 export function openSource(path: string, options: SourceOptions = {}): ConversionSource {
   const checkpoint = openModelCheckpoint(path, options);
+  if (options.isKeepingAdapters === true && isRichAdapter(checkpoint))
+    return {
+      checkpoint,
+      family: undefined,
+      tables: NO_TABLES,
+      architecture: undefined,
+      model: wholeModel(checkpoint, NO_TABLES),
+    };
   const folder = fileStatus(path)?.isDirectory() === true ? path : dirname(path);
   const architecture = architectureOf(path, folder, options.configPath);
   const family =
@@ -62,6 +73,12 @@ export function openSource(path: string, options: SourceOptions = {}): Conversio
   const model = wholeModel(checkpoint, tables, { layout: options.layout, shapes });
   if (shapes !== undefined) refuseOtherShapes(path, checkpoint, model, shapes);
   return { checkpoint, family, tables, architecture, model };
+}
+
+/** What a run of PEFT trained, if it is more than the matrices that every spelling has. */
+export function isRichAdapter({ isAdapterState, ranks }: ModelCheckpoint): boolean {
+  const names = ranks.flatMap((tensors) => [...tensors.keys()]);
+  return isAdapterState === true && names.some((name) => parseAdapterName(name) === undefined);
 }
 
 /**

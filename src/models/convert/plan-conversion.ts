@@ -4,6 +4,7 @@
  */
 import { dirname } from 'node:path';
 import {
+  ADAPTER_CONFIG_FILE,
   type AdapterChanges,
   adapterFile,
   adapterUpdates,
@@ -12,6 +13,7 @@ import {
   castTensors,
   container,
   fileChanges,
+  findAdapterConfig,
   isCounter,
   type ModelTensors,
   mergeAdapter,
@@ -45,7 +47,7 @@ import type { ConvertOptions } from './convert-options.js';
 import { extendRows, type NewRows, planNewRows } from './extend-vocabulary.js';
 import { ggufMetadata, targetNaming } from './gguf/gguf-export.js';
 import type { GgufMetadata } from './gguf/gguf-tokenizer.js';
-import { type ConversionSource, openSource, warnOfMissing } from './open-source.js';
+import { type ConversionSource, isRichAdapter, openSource, warnOfMissing } from './open-source.js';
 
 export interface ConversionPlan {
   readonly source: ConversionSource;
@@ -85,6 +87,7 @@ export function planChain(
     layout: options.sourceLayout,
     makeContiguous,
     zeroWeights: options.zeroWeights,
+    isKeepingAdapters: isPlainCopy(options),
   });
   refuseMagnitudes(from, source.model);
   warnOfMissing(from, source);
@@ -119,15 +122,38 @@ export function planChain(
       ...model.skipped.map((name) => ({ name, reason: 'a buffer without content' })),
       ...(states === 'keep' ? [] : droppedTensors(model, from, options.leaveOut ?? [])),
     ],
-    peftConfig: isFileTarget(options)
-      ? undefined
-      : planPeftConfig(files, format, source.tables.sharding.linearLayout, {
-          from,
-          configPath: configPath ?? configBeside(from),
-          loraAlpha: options.loraAlpha,
-          isAskedFor: options.adapterNaming === 'peft',
-        }),
+    peftConfig: isFileTarget(options) ? undefined : peftConfigOf(options, source, files, format),
   };
+}
+
+/** Are the names of an adapter to stay as they are? */
+function isPlainCopy({ merge, layout, names, adapterNaming, vocabulary }: ConvertOptions): boolean {
+  const others = [merge, layout, names, vocabulary];
+  return others.every((option) => option === undefined) && (adapterNaming ?? 'peft') === 'peft';
+}
+
+function peftConfigOf(
+  options: ConvertOptions,
+  source: ConversionSource,
+  files: readonly PlannedFile[],
+  format: ContainerFormat,
+): object | undefined {
+  const { from, configPath, adapterNaming, loraAlpha } = options;
+  const { checkpoint, tables } = source;
+  if (isPlainCopy(options) && isRichAdapter(checkpoint)) {
+    // The run's own is copied.
+    if (findAdapterConfig(from) !== undefined) return undefined;
+    throw new InputError(
+      `${from} holds an adapter with more than low-rank matrices, and no ${ADAPTER_CONFIG_FILE} beside it tells of which kind; put ` +
+        'that file of the run there.',
+    );
+  }
+  return planPeftConfig(files, format, tables.sharding.linearLayout, {
+    from,
+    configPath: configPath ?? configBeside(from),
+    loraAlpha,
+    isAskedFor: adapterNaming === 'peft' || checkpoint.isAdapterState === true,
+  });
 }
 
 function configBeside(from: string): string | undefined {

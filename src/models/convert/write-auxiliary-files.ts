@@ -1,6 +1,14 @@
 /** What a converted folder holds beside its tensors: index or layout, config, tokenizer, an adapter's config. */
+import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ADAPTER_CONFIG_FILE, container, LAYOUT_FILE, totalBytes } from '../../checkpoint/index.js';
+import {
+  ADAPTER_CONFIG_FILE,
+  container,
+  findAdapterConfig,
+  isAdapterName,
+  LAYOUT_FILE,
+  totalBytes,
+} from '../../checkpoint/index.js';
 import { writeFileAtomic } from '../../formats/index.js';
 import { copyAuxiliaryFiles } from '../auxiliary-files.js';
 import type { ConvertOptions } from './convert-options.js';
@@ -15,8 +23,16 @@ export function writeAuxiliaryFiles(folder: string, plan: ConversionPlan, option
   writeEmbeddedConfig(folder, options, plan.source);
   if (options.vocabulary !== undefined && plan.newRows !== undefined)
     replaceTokenizer(folder, options.vocabulary, plan.newRows);
-  if (plan.peftConfig !== undefined)
-    writeFileAtomic(join(folder, ADAPTER_CONFIG_FILE), `${JSON.stringify(plan.peftConfig, null, 2)}\n`);
+  writeAdapterConfig(folder, plan, options.from);
+}
+
+/** Weights without an adapter get none: programs would look for the adapter that it tells of. */
+function writeAdapterConfig(folder: string, { peftConfig, files }: ConversionPlan, from: string): void {
+  const path = join(folder, ADAPTER_CONFIG_FILE);
+  const held = findAdapterConfig(from);
+  if (peftConfig !== undefined) writeFileAtomic(path, `${JSON.stringify(peftConfig, null, 2)}\n`);
+  else if (held !== undefined && files.some(({ tensors }) => tensors.some(({ name }) => isAdapterName(name))))
+    copyFileSync(held, path);
 }
 
 /** A model that came with its config inside a GGUF has no file of it to copy. */

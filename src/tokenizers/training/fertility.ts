@@ -54,8 +54,8 @@ export class FertilityMeter {
   }
 
   /** Sums so far of one kind of writing, or of all. */
-  counts(writing?: TextKind): FertilityCounts {
-    if (writing !== undefined) return { ...this.#sums[writing] };
+  counts(kind?: TextKind): FertilityCounts {
+    if (kind !== undefined) return { ...this.#sums[kind] };
     const total = zeros();
     for (const sums of Object.values(this.#sums)) {
       for (const key of Object.keys(total) as (keyof Sums)[]) total[key] += sums[key];

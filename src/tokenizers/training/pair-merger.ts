@@ -44,7 +44,7 @@ export class PairMerger {
   readonly #symbols: Int32Array;
   readonly #weights: Uint32Array;
   readonly #index: PairTable;
-  readonly #levels: PairQueue;
+  readonly #queue: PairQueue;
   #lengths: Int32Array;
   #numPairs = 0;
   #left = new Int32Array(1024);
@@ -60,7 +60,7 @@ export class PairMerger {
   #newPlaces = new Int32Array(1024);
   #numNew = 0;
   /** Pairs that occur less often when they come up are forgotten. */
-  readonly #leastCount: number;
+  readonly #minCount: number;
   /** Pairs of the present step by their other symbol: (x, left), (x, merged), (right, x), (merged, x). */
   readonly #known: readonly [Int32Array, Int32Array, Int32Array, Int32Array];
   readonly #touched: number[] = [];
@@ -73,7 +73,7 @@ export class PairMerger {
    */
   constructor(pool: WordPool, rules: MergeRules, maxSymbols: number, minCount = 1) {
     this.#rules = rules;
-    this.#leastCount = minCount;
+    this.#minCount = minCount;
     // Room enough from the start: a text has a new pair at every few places, up to a million or so.
     this.#index = new PairTable(Math.min(2 ** 20, pool.symbols.length >> 2));
     this.#symbols = pool.symbols;
@@ -81,7 +81,7 @@ export class PairMerger {
     this.#lengths = new Int32Array(maxSymbols + 1).fill(1);
     const scratch = (): Int32Array => new Int32Array(maxSymbols + 1).fill(UNKNOWN);
     this.#known = [scratch(), scratch(), scratch(), scratch()];
-    this.#levels = new PairQueue({
+    this.#queue = new PairQueue({
       count: (pair) => this.#counts[pair]!,
       precedes: (a, b) => rules.precedes(this.#view(a), this.#view(b)),
     });
@@ -90,9 +90,9 @@ export class PairMerger {
   }
 
   /** Merges the most frequent pair; undefined if none is left that occurs `minCount` times. */
-  next(minCount = this.#leastCount): MergedPair | undefined {
+  next(minCount = this.#minCount): MergedPair | undefined {
     for (;;) {
-      const pair = this.#levels.pop();
+      const pair = this.#queue.pop();
       if (pair < 0) return undefined;
       const count = this.#counts[pair]!;
       if (count < minCount) return undefined;
@@ -146,16 +146,16 @@ export class PairMerger {
     for (let pair = 0; pair < this.#numPairs; pair++) {
       this.#placeStart[pair] = start;
       this.#placeEnd[pair] = start;
-      if (this.#counts[pair]! >= this.#leastCount) start += sizes[pair]!;
+      if (this.#counts[pair]! >= this.#minCount) start += sizes[pair]!;
     }
     for (let at = 0; at < pairAt.length; at++) {
       const pair = pairAt[at]!;
-      if (pair < 0 || this.#counts[pair]! < this.#leastCount) continue;
+      if (pair < 0 || this.#counts[pair]! < this.#minCount) continue;
       this.#places[this.#placeEnd[pair]!++] = at;
     }
     this.#numPlaces = start;
     for (let pair = 0; pair < this.#numPairs; pair++) {
-      if (this.#counts[pair]! >= this.#leastCount) this.#levels.push(pair);
+      if (this.#counts[pair]! >= this.#minCount) this.#queue.push(pair);
     }
   }
 
@@ -169,7 +169,7 @@ export class PairMerger {
     lengths[symbol] = length;
     const [beforeLeft, beforeMerged, behindRight, behindMerged] = this.#known;
     const firstNewPair = this.#numPairs;
-    const isNew = this.#leastCount > 1;
+    const isNew = this.#minCount > 1;
     this.#numNew = 0;
     const end = this.#placeEnd[pair]!;
     for (let index = this.#placeStart[pair]!; index < end; index++) {
@@ -214,7 +214,7 @@ export class PairMerger {
   #gain(known: Int32Array, other: number, left: number, right: number, weight: number, at: number): void {
     let pair = known[other]!;
     if (pair === UNKNOWN) {
-      const found = this.#leastCount > 1 ? this.#newPair(left, right) : this.#pairOf(left, right);
+      const found = this.#minCount > 1 ? this.#newPair(left, right) : this.#pairOf(left, right);
       pair = this.#remember(known, other, found);
     }
     if (pair < 0) return;
@@ -265,7 +265,7 @@ export class PairMerger {
     let kept = firstNewPair;
     for (let pair = firstNewPair; pair < this.#numPairs; pair++) {
       const count = this.#counts[pair]!;
-      if (count < this.#leastCount) continue;
+      if (count < this.#minCount) continue;
       const left = this.#left[pair]!;
       const right = this.#right[pair]!;
       this.#left[kept] = left;
@@ -310,7 +310,7 @@ export class PairMerger {
       if (pair >= firstNewPair) this.#places[this.#placeEnd[pair]!++] = this.#newPlaces[index]!;
     }
     for (const pair of older) this.#movePlaces(pair);
-    for (let pair = firstNewPair; pair < this.#numPairs; pair++) this.#levels.push(pair);
+    for (let pair = firstNewPair; pair < this.#numPairs; pair++) this.#queue.push(pair);
   }
 
   /** An older pair came up again, since its symbol can be made in two ways: its places go behind all others. */
@@ -324,7 +324,7 @@ export class PairMerger {
     this.#placeStart[pair] = this.#numPlaces;
     this.#numPlaces += places.length;
     this.#placeEnd[pair] = this.#numPlaces;
-    this.#levels.push(pair);
+    this.#queue.push(pair);
   }
 
   #reservePlaces(size: number): void {

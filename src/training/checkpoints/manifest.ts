@@ -11,7 +11,7 @@ export const manifestSchema = z.object({
   totalSteps: z.int().positive(),
   /** Tokens read since the start of the run. */
   tokens: z.int().nonnegative(),
-  /** Rows taken over all epochs: the place in the order of the data. */
+  /** Rows taken over all epochs: the position in the order of the data. */
   rows: z.int().nonnegative(),
   data: z.object({
     rows: z.int().positive(),

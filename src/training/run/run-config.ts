@@ -28,8 +28,8 @@ const modelSchema = z
 
 /** Rows to train or evaluate on. */
 const rowsShape = {
-  /** What xinghe data prepare wrote, or a MindRecord file. */
-  dataset: z.string().min(1).optional(),
+  /** What xinghe data prepare wrote, or a MindRecord file or folder; of a list the rows of all, in its order. */
+  dataset: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional(),
   /** Or files to be prepared in memory. */
   files: z.array(z.string().min(1)).min(1).optional(),
   /** text: {"text"}; messages: {"messages"}; telechat: {"input", "output"}; …; one record a line. */
@@ -48,7 +48,7 @@ const rowsShape = {
 };
 
 interface RowsChoice {
-  readonly dataset?: string | undefined;
+  readonly dataset?: string | readonly string[] | undefined;
   readonly files?: readonly string[] | undefined;
   readonly form?: unknown;
   readonly packing?: unknown;

@@ -46,18 +46,9 @@ function datasetRows(
   { shape: { vocabSize }, padTokenId }: Architecture,
   tokenizer: Tokenizer,
 ): RunRows {
-  const { path, rowCount, rowLength, index, hasDocuments } = dataset;
+  const { path, rowCount, rowLength, hasDocuments } = dataset;
   if (rowCount === 0) throw new InputError(`${path} has no rows to train on.`);
-  if (index !== undefined && index.tokenizer.vocab_size > vocabSize)
-    throw new InputError(
-      `${path} was prepared with a tokenizer of ${index.tokenizer.vocab_size} ids, the model has ${vocabSize}; prepare it with ` +
-        "the model's tokenizer.",
-    );
-  if (index !== undefined && index.tokenizer.vocab_size !== tokenizer.vocabSize)
-    throw new InputError(
-      `${path} was prepared with ${index.tokenizer.path} (${index.tokenizer.vocab_size} ids), the run's tokenizer has ` +
-        `${tokenizer.vocabSize}; prepare it with the model's tokenizer.`,
-    );
+  for (const part of dataset.parts ?? [dataset]) checkTokenizer(part, vocabSize, tokenizer);
   if (wanted === true && !hasDocuments)
     throw new InputError(
       `${path} does not tell where its documents begin; data.document_attention cannot be true.`,
@@ -84,6 +75,20 @@ function datasetRows(
     documentAttention: wanted ?? hasDocuments,
     close: () => dataset.close(),
   };
+}
+
+function checkTokenizer({ path, index }: Dataset, vocabSize: number, tokenizer: Tokenizer): void {
+  if (index === undefined) return;
+  if (index.tokenizer.vocab_size > vocabSize)
+    throw new InputError(
+      `${path} was prepared with a tokenizer of ${index.tokenizer.vocab_size} ids, the model has ${vocabSize}; prepare it with ` +
+        "the model's tokenizer.",
+    );
+  if (index.tokenizer.vocab_size !== tokenizer.vocabSize)
+    throw new InputError(
+      `${path} was prepared with ${index.tokenizer.path} (${index.tokenizer.vocab_size} ids), the run's tokenizer has ` +
+        `${tokenizer.vocabSize}; prepare it with the model's tokenizer.`,
+    );
 }
 
 /** 1 for every id but the padding at the ends of the row. */

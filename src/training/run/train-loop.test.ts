@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { tinyRunModel } from '../../../tests/support/tiny-model.js';
 import { parseConfig } from '../../config/index.js';
 import { NothingLearnedError } from '../../errors/index.js';
+import { MindRecordWriter } from '../../formats/index.js';
 import { openCheckpointFolder } from '../checkpoints/run-checkpoint-store.js';
 import { trainingSettings } from '../step/training-settings.js';
 import { runTraining } from './run.js';
@@ -56,6 +57,7 @@ function config(changes: Record<string, unknown>): TrainConfig {
 
 interface Line {
   readonly step: number;
+  readonly loss?: number;
   readonly learning_rate?: number;
   readonly learned_tokens?: number;
   readonly rows?: number;
@@ -113,6 +115,33 @@ describe('float16 with a dynamic scale', () => {
     const run = config({ training: { ...training, steps: 1, schedule_form: 'spark' } });
     await expect(runTraining(run)).rejects.toThrow(/the learning rate was 0 in every step/);
   });
+});
+
+test('several MindRecord sets are learned as one set of the same rows', async () => {
+  const write = async (name: string, first: number, end: number): Promise<string> => {
+    const path = join(folder, `${name}.mindrecord`);
+    const writer = new MindRecordWriter(path, [{ name: 'input_ids', type: 'int64', shape: [-1] }]);
+    for (let row = first; row < end; row++)
+      writer.add({ input_ids: Int32Array.from({ length: 12 }, (_, at) => 5 + row * 12 + at) });
+    await writer.commit();
+    return path;
+  };
+  const [whole, one, other] = [
+    await write('whole', 0, 12),
+    await write('one', 0, 5),
+    await write('other', 5, 12),
+  ];
+  const losses = async (dataset: unknown): Promise<unknown> => {
+    const run = config({ data: { dataset } });
+    await runTraining(run);
+    return metrics(run).map(({ loss }) => loss);
+  };
+  const wanted = await losses(whole);
+  expect(wanted).toHaveLength(training.steps);
+  expect(await losses([one, other])).toEqual(wanted);
+  // The order of the list is the order of the rows.
+  expect(await losses([other, one])).not.toEqual(wanted);
+  expect(said).toContain(`data: 12 rows of 12 ids (${one}, ${other})`);
 });
 
 describe('an evaluation that is not finite', () => {
