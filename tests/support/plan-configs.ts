@@ -78,7 +78,7 @@ export interface MeasuredRun {
   readonly measured: number;
   readonly tensors: number;
   readonly startBytes: number;
-  readonly moment: string;
+  readonly phase: string;
 }
 
 /** Bytes, of the compiled program in dist/. */

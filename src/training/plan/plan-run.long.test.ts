@@ -31,7 +31,7 @@ describe('the planned peak of memory, 33M parameters, 8 x 256 tokens', () => {
     ['spark bfloat16 with masters', sparkConfig(sizes), { precision: 'bfloat16-mixed' }],
     ['spark float32, recompute', sparkConfig(sizes), { recompute: 'full' }],
   ])('is right within five percent: %s', (_, config, options) => {
-    const { planned, measured, moment } = measureTraining(config, {
+    const { planned, measured, phase } = measureTraining(config, {
       precision: 'float32',
       length: 256,
       microBatchSize: 8,
@@ -40,7 +40,7 @@ describe('the planned peak of memory, 33M parameters, 8 x 256 tokens', () => {
     });
     const error = (100 * (measured - planned)) / planned;
     console.log(
-      `planned ${(planned / 2 ** 20).toFixed(0)} MiB (${moment}), measured ${(measured / 2 ** 20).toFixed(0)} MiB, ${error.toFixed(1)} %`,
+      `planned ${(planned / 2 ** 20).toFixed(0)} MiB (${phase}), measured ${(measured / 2 ** 20).toFixed(0)} MiB, ${error.toFixed(1)} %`,
     );
     expect(Math.abs(error), `${error.toFixed(1)} %`).toBeLessThan(5);
   });

@@ -28,10 +28,10 @@ describe('the planned peak of memory', () => {
       { recompute: { every: 2 }, accumulation: 2 },
     ],
   ])('is right within five percent: %s', (_, config, options) => {
-    const { planned, measured, moment } = measureTraining(config, { ...run, ...options });
+    const { planned, measured, phase } = measureTraining(config, { ...run, ...options });
     const error = (100 * (measured - planned)) / planned;
     console.log(
-      `planned ${(planned / 2 ** 20).toFixed(0)} MiB (${moment}), measured ${(measured / 2 ** 20).toFixed(0)} MiB`,
+      `planned ${(planned / 2 ** 20).toFixed(0)} MiB (${phase}), measured ${(measured / 2 ** 20).toFixed(0)} MiB`,
     );
     expect(Math.abs(error), `${error.toFixed(1)} %`).toBeLessThan(5);
   });
