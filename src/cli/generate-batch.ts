@@ -231,7 +231,7 @@ function requestOf(
     maxNewTokens: options['max-new-tokens'] ?? Math.max(1, Math.min(DEFAULT_MAX_NEW_TOKENS, room)),
     sampling: samplingByOptions(options, defaults),
     beams: beamsByOptions(options),
-    choice: index, // With one seed every question still draws from a stream of its own.
+    sequenceIndex: index, // With one seed every question still draws from a stream of its own.
     stopStrings: options.stop,
     stopTokenIds: options['no-eos'] ? [] : [...new Set([...ends, ...defaults.eosTokenIds])],
   };

@@ -1,10 +1,10 @@
 /**
  * Beam search over one prompt as Hugging Face's transformers 5 runs it (GenerationMixin._beam_search), without the model: rows of
  * logits come in, the beams of the next step go out. A step weighs max(2, 1 + E) * N continuations of the N live beams (E stop
- * ids), so that N remain when others end; of those that end, the ones among the first N become choices.
+ * ids), so that N remain when others end; of those that end, the ones among the first N become hypotheses.
  *
  * Two differences. Sums are in float64, there in float32. A continuation of log-probability -Infinity does not exist here, so
- * that there may be fewer than N beams or choices; there it would be filled up with scores of -1e9.
+ * that there may be fewer than N beams or hypotheses; there it would be filled up with scores of -1e9.
  */
 import { InputError } from '../errors/index.js';
 import { logNormalizer } from './log-probs.js';
@@ -120,7 +120,7 @@ export class BeamSearch {
     return this.isFinished ? [] : next.map(({ parent, id }) => ({ parent, id }));
   }
 
-  /** The choices, best first. To be asked for once the search is finished. */
+  /** The hypotheses, best first. To be asked for once the search is finished. */
   finish(): BeamResult[] {
     if (!this.isFinished) throw new TypeError('the beam search is not finished');
     return this.#finished.map(({ trail, score, finishReason }) => ({
@@ -139,7 +139,7 @@ export class BeamSearch {
     return { trail: { id, before: this.#live[parent]?.trail }, score };
   }
 
-  /** Takes ended beams among the choices if they are better than what is there. */
+  /** Takes ended beams among the hypotheses if they are better than what is there. */
   #finish(ended: readonly Continuation[]): void {
     const added = ended.map((each): Finished => {
       const { trail, score } = this.#continued(each);
@@ -149,7 +149,7 @@ export class BeamSearch {
     this.#finished = [...this.#finished, ...added].sort((a, b) => b.score - a.score).slice(0, this.#count);
   }
 
-  /** True when going on is forbidden or cannot be expected to improve the choices. */
+  /** True when going on is forbidden or cannot be expected to improve the hypotheses. */
   #isDecided(): boolean {
     const [best] = this.#live;
     const worst = this.#finished[this.#count - 1];

@@ -5,7 +5,7 @@ import type { Tokenizer } from '../tokenizers/index.js';
 import { Engine } from './engine/engine.js';
 import type { EngineOptions } from './engine/engine-options.js';
 import { TextEngine } from './engine/text-engine.js';
-import type { BeamChoice, FinishReason, GenerationRequest, TextRequest } from './requests.js';
+import type { FinishReason, GenerationRequest, TextBeamResult, TextRequest } from './requests.js';
 
 export interface GenerationResult {
   /** All generated ids, the stop id included. */
@@ -16,7 +16,7 @@ export interface GenerationResult {
 export interface TextResult extends GenerationResult {
   readonly text: string;
   /** Of a beam search, best first; `ids` and `text` are those of the best. */
-  readonly beams?: readonly BeamChoice[] | undefined;
+  readonly beams?: readonly TextBeamResult[] | undefined;
 }
 
 /** Most sequences that such a run advances together; the others wait. */
@@ -59,7 +59,7 @@ export function generateText(
     ids: number[];
     text: string;
     finishReason: FinishReason;
-    beams?: readonly BeamChoice[];
+    beams?: readonly TextBeamResult[];
   }[] = requests.map(() => ({ ids: [], text: '', finishReason: 'length' }));
   try {
     for (const [index, request] of requests.entries()) engine.submit(String(index), request);

@@ -34,13 +34,13 @@ export {
 } from './penalties.js';
 export { Random, type RandomState } from './random.js';
 export type {
-  BeamChoice,
   BeamParameters,
   EngineStats,
   FinishReason,
   GenerationRequest,
   Pooling,
   SequenceEnd,
+  TextBeamResult,
   TextEvent,
   TextRequest,
 } from './requests.js';

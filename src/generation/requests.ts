@@ -9,7 +9,7 @@ import type { GrammarSpec } from './structured/grammar-spec.js';
 import type { TokenConstraint } from './structured/token-constraint.js';
 
 export interface BeamParameters {
-  /** Beams kept at every step, and choices returned. */
+  /** Beams kept at every step, and hypotheses returned. */
   readonly count: number;
   /** Divides a hypothesis' score by length^penalty. Default 1. */
   readonly lengthPenalty?: number | undefined;
@@ -30,8 +30,8 @@ interface CommonRequest {
   readonly minNewTokens?: number | undefined;
   /** Default greedy. */
   readonly sampling?: SamplingParameters | undefined;
-  /** Tells apart the choices of one prompt: each draws from a stream of its own. Default 0. */
-  readonly choice?: number | undefined;
+  /** Which of the sequences of one prompt it is: each draws from a stream of its own. Default 0. */
+  readonly sequenceIndex?: number | undefined;
   /** Only ids below are generated, for vocabularies padded beyond their tokenizer. Default: all. */
   readonly vocabLimit?: number | undefined;
   /** Ids that end the sequence; they are part of the output ids. */
@@ -95,8 +95,8 @@ export interface SequenceEnd {
   readonly decodeMs: number;
 }
 
-/** One choice of a finished beam search. */
-export interface BeamChoice {
+/** One hypothesis of a finished beam search. */
+export interface TextBeamResult {
   readonly ids: readonly number[];
   readonly text: string;
   /** Sum of log-probabilities / length^penalty, as Hugging Face's sequences_scores. */
@@ -114,7 +114,7 @@ export interface TextEvent {
   /** With the first event, where asked for: one for each prompt token, null for the first and for those before promptLogProbsFrom. */
   readonly promptLogProbs?: readonly (TokenLogProbs | null)[] | undefined;
   /** With the last event of a beam search, best first. `text` and `ids` are empty then. */
-  readonly beams?: readonly BeamChoice[] | undefined;
+  readonly beams?: readonly TextBeamResult[] | undefined;
   /** With the last event, where `pooling` asked for it: the hidden size of numbers, of whatever length as a vector. */
   readonly embedding?: Float32Array | undefined;
   /** Set on the last event. */

@@ -19,7 +19,7 @@ export class Sampler {
 
   /**
    * @param parameters penalties among them are ignored here
-   * @param stream tells apart sequences of one seed, such as several choices for one prompt
+   * @param stream tells apart sequences of one seed, such as several of one prompt
    * @throws InputError if a parameter is out of range
    */
   constructor(parameters: SamplingParameters, stream = 0) {

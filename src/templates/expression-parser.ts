@@ -1,7 +1,9 @@
 import { FILTER_NAMES } from './filters.js';
 import type { Token } from './lexer.js';
+import { unescaped } from './string-literal.js';
 import type { BinaryOperator, CallArguments, CompareOperator, Expression } from './syntax.js';
 import { TemplateError } from './template-error.js';
+import { shown, TokenReader } from './token-reader.js';
 import { TEST_NAMES } from './value-tests.js';
 
 const CONSTANTS: ReadonlyMap<string, boolean | null> = new Map([
@@ -17,62 +19,8 @@ const COMPARE: readonly CompareOperator[] = ['==', '!=', '<', '<=', '>', '>='];
 const NO_ARGUMENTS: CallArguments = { positional: [], named: [], list: undefined, map: undefined };
 
 /** Expressions as Jinja's grammar has them, from the loosest binding to the tightest. */
-export class ExpressionParser {
-  readonly #tokens: readonly Token[];
-  #at = 0;
+export class ExpressionParser extends TokenReader {
   #depth = 0;
-
-  constructor(tokens: readonly Token[]) {
-    this.#tokens = tokens;
-  }
-
-  get isDone(): boolean {
-    return this.#at >= this.#tokens.length;
-  }
-
-  get line(): number {
-    return (this.peek() ?? this.#tokens.at(-1))?.line ?? 1;
-  }
-
-  peek(ahead = 0): Token | undefined {
-    return this.#tokens[this.#at + ahead];
-  }
-
-  next(): void {
-    this.#at += 1;
-  }
-
-  fault(message: string): TemplateError {
-    return new TemplateError(message, this.line);
-  }
-
-  name(what: string): string {
-    const token = this.peek();
-    if (token?.kind !== 'name') throw this.#unexpected(what);
-    this.next();
-    return token.text;
-  }
-
-  takeName(name: string): boolean {
-    return this.#take('name', name);
-  }
-
-  expectName(name: string): void {
-    if (!this.takeName(name)) throw this.#unexpected(`"${name}"`);
-  }
-
-  takeOperator(text: string): boolean {
-    return this.#take('operator', text);
-  }
-
-  expectOperator(text: string): void {
-    if (!this.takeOperator(text)) throw this.#unexpected(`"${text}"`);
-  }
-
-  expectKind(kind: Token['kind']): void {
-    if (this.peek()?.kind !== kind) throw this.#unexpected(kind === 'output-end' ? '"}}"' : '"%}"');
-    this.next();
-  }
 
   /** One expression, or several with commas between them. @param withCondition whether "… if …" may follow */
   tupleOrExpression(withCondition = true): Expression {
@@ -380,60 +328,10 @@ export class ExpressionParser {
     return name;
   }
 
-  #take(kind: Token['kind'], text: string): boolean {
-    const token = this.peek();
-    if (token?.kind !== kind || token.text !== text) return false;
-    this.next();
-    return true;
-  }
-
-  #unexpected(wanted: string): TemplateError {
-    const token = this.peek();
-    return this.fault(`expected ${wanted}, found ${token === undefined ? 'the end' : shown(token)}`);
-  }
-
   #deeper<Result>(read: () => Result): Result {
     if (++this.#depth > MAX_DEPTH) throw this.fault('an expression is nested too deep');
     const result = read();
     this.#depth -= 1;
     return result;
   }
-}
-
-function shown({ kind, text }: Token): string {
-  if (kind === 'end') return '"%}"';
-  if (kind === 'output-end') return '"}}"';
-  return kind === 'text' ? 'text' : `"${text}"`;
-}
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  '\n': '',
-  '\\': '\\',
-  "'": "'",
-  '"': '"',
-  a: '\x07',
-  b: '\b',
-  f: '\f',
-  n: '\n',
-  r: '\r',
-  t: '\t',
-  v: '\v',
-};
-
-/** A literal of Python without its quotes. */
-function unescaped(literal: string): string {
-  return literal
-    .slice(1, -1)
-    .replace(
-      /\\(?:x([\da-fA-F]{2})|u([\da-fA-F]{4})|U([\da-fA-F]{8})|([0-7]{1,3})|([\s\S]))/gu,
-      (whole, hex, short, long, octal, single) => {
-        const digits: string | undefined = hex ?? short ?? long;
-        if (digits !== undefined) {
-          const code = Number.parseInt(digits, 16);
-          return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
-        }
-        if (octal !== undefined) return String.fromCodePoint(Number.parseInt(octal, 8));
-        return ESCAPES[single] ?? whole;
-      },
-    );
 }

@@ -5,10 +5,10 @@ import type { DecodeStream, Tokenizer } from '../../tokenizers/index.js';
 import { createDetokenizer } from '../detokenizer.js';
 import type { TokenLogProbs } from '../log-probs.js';
 import type {
-  BeamChoice,
   EngineStats,
   GenerationRequest,
   SequenceEnd,
+  TextBeamResult,
   TextEvent,
   TextRequest,
 } from '../requests.js';
@@ -215,7 +215,7 @@ export class TextEngine implements SteppingEngine {
         ids: [],
         promptLogProbs,
         end: event.end,
-        beams: event.beams.map((beam): BeamChoice => ({ ...beam, text: this.#beamText(text, beam.ids) })),
+        beams: event.beams.map((beam): TextBeamResult => ({ ...beam, text: this.#beamText(text, beam.ids) })),
       };
     let shown = '';
     for (const [place, id] of ids.entries()) {

@@ -24,8 +24,8 @@ export class TokenSelector {
 
   /** @throws InputError if a parameter is out of range */
   constructor(request: GenerationRequest) {
-    const { promptIds, attentionMask, sampling = {}, choice = 0 } = request;
-    this.#sampler = new Sampler(sampling, choice);
+    const { promptIds, attentionMask, sampling = {}, sequenceIndex = 0 } = request;
+    this.#sampler = new Sampler(sampling, sequenceIndex);
     const attendedIds = promptIds.filter((_, index) => attentionMask?.[index] !== 0);
     const restrictions = createRestrictions(request, attendedIds);
     this.#penalties = [...createPenalties(sampling, attendedIds), ...restrictions];

@@ -1,7 +1,14 @@
 /** Anthropic's Messages API: POST /v1/messages, whole and as a stream, and /v1/messages/count_tokens. */
 import { randomUUID } from 'node:crypto';
 import type { HttpError, Reply, Route, RouteRequest } from '../http/index.js';
-import { type ChatDelta, ChatRun, chatPromptTokens, type OpenAiContext, parseBody } from '../openai/index.js';
+import {
+  type ChatDelta,
+  ChatRun,
+  callInput,
+  chatPromptTokens,
+  type OpenAiContext,
+  parseBody,
+} from '../openai/index.js';
 import { chatBodyOf, chatBodyOfPrompt, countSchema, messagesSchema } from './messages-schema.js';
 
 const PATH = '/v1/messages';
@@ -72,7 +79,7 @@ async function whole(run: ChatRun, { signal }: RouteRequest, reply: Reply): Prom
         type: 'tool_use',
         id,
         name,
-        input: parsedInput(input),
+        input: callInput(input),
       })),
     ],
     ...ending(run),
@@ -160,16 +167,6 @@ function usageOf({ usage }: ChatRun): object {
     cache_creation_input_tokens: 0,
     output_tokens: usage.completion_tokens,
   };
-}
-
-/** An answer that was cut within a call has no whole JSON; its text is shown all the same. */
-function parsedInput(text: string): unknown {
-  try {
-    const value: unknown = JSON.parse(text === '' ? '{}' : text);
-    return value;
-  } catch {
-    return { unfinished: text };
-  }
 }
 
 function anthropicError(error: HttpError, { requestId }: { readonly requestId: string }): unknown {

@@ -1,7 +1,7 @@
 /** The body of POST /v1/messages, and what it is in the fields of a chat. */
 import { z } from 'zod';
 import { badRequest } from '../http/index.js';
-import { anyObject, list, optional } from '../openai/index.js';
+import { anyObject, contentText, list, optional } from '../openai/index.js';
 
 const MAX_BLOCKS = 4096;
 const textBlock = z.object({ type: z.literal('text'), text: z.string() });
@@ -64,7 +64,7 @@ export type MessagesFields = z.output<typeof messagesSchema>;
 export function chatBodyOfPrompt(fields: CountFields): Record<string, unknown> {
   if (fields.thinking !== undefined && fields.thinking.type !== 'disabled')
     throw badRequest('thinking: these models have none; leave it out', 'thinking');
-  const system = fields.system === undefined ? [] : [{ role: 'system', content: textOf(fields.system) }];
+  const system = fields.system === undefined ? [] : [{ role: 'system', content: contentText(fields.system) }];
   const hasTools = fields.tools !== undefined && fields.tools.length > 0;
   return {
     model: fields.model,
@@ -97,7 +97,7 @@ function chatMessages({ role, content }: CountFields['messages'][number]): unkno
   const texts = content.flatMap((each) => (each.type === 'text' ? [each.text] : []));
   const results = content.flatMap((each) =>
     each.type === 'tool_result'
-      ? [{ role: 'tool', tool_call_id: each.tool_use_id, content: textOf(each.content ?? '') }]
+      ? [{ role: 'tool', tool_call_id: each.tool_use_id, content: contentText(each.content) }]
       : [],
   );
   const calls = content.flatMap((each) =>
@@ -118,10 +118,6 @@ function chatMessages({ role, content }: CountFields['messages'][number]): unkno
   if (role === 'assistant')
     return [{ role, content: texts.join(''), ...(calls.length > 0 && { tool_calls: calls }) }];
   return [...results, ...(texts.length > 0 ? [{ role, content: texts.join('') }] : [])];
-}
-
-function textOf(content: string | readonly { readonly text: string }[]): string {
-  return typeof content === 'string' ? content : content.map((each) => each.text).join('');
 }
 
 function chatToolChoice(choice: CountFields['tool_choice']): unknown {

@@ -1,6 +1,6 @@
 /** Ollama's API: POST /api/chat and /api/generate, whole and as lines of JSON, GET /api/tags and /api/version. */
 import type { HttpError, Reply, Route, RouteRequest } from '../http/index.js';
-import { ChatRun, type OpenAiContext, parseBody } from '../openai/index.js';
+import { ChatRun, callInput, type OpenAiContext, parseBody } from '../openai/index.js';
 import {
   chatBodyOfMessages,
   chatBodyOfPrompt,
@@ -164,18 +164,8 @@ async function answer(
 function callsOf({ message }: ChatRun): readonly object[] | undefined {
   return message.tool_calls?.map(({ id, function: { name, arguments: input } }) => ({
     id,
-    function: { name, arguments: parsedInput(input) },
+    function: { name, arguments: callInput(input) },
   }));
-}
-
-function parsedInput(text: string): unknown {
-  try {
-    const value: unknown = JSON.parse(text === '' ? '{}' : text);
-    return value;
-  } catch {
-    // Cut by the length of the answer.
-    return { unfinished: text };
-  }
 }
 
 function ending(run: ChatRun, started: number): object {

@@ -77,7 +77,7 @@ describe('an answer', () => {
       expect(own.at(-1).choices[0].finish_reason).toBe('stop');
     }
     const requests = server.engine.requests.slice(-3);
-    expect(requests.map(({ choice, sampling }) => [choice, sampling?.seed])).toEqual([
+    expect(requests.map(({ sequenceIndex, sampling }) => [sequenceIndex, sampling?.seed])).toEqual([
       [0, 5],
       [1, 5],
       [2, 5],

@@ -4,6 +4,7 @@ import { literalText } from '../../tokenizers/index.js';
 import type { ChatTurn } from '../chat-prompt.js';
 import { badRequest, JsonMeter } from '../http/index.js';
 import type { ApiMessage, ChatPromptFields } from './chat-schema.js';
+import { contentText } from './content-text.js';
 import type { OpenAiContext } from './context.js';
 import { checkTextLength } from './context-length.js';
 import type { TemplateCaller } from './template-queue.js';
@@ -17,7 +18,7 @@ export async function chatIds(
   caller: TemplateCaller = {},
 ): Promise<readonly number[]> {
   const { model, engine } = context;
-  const texts = fields.messages.map(contentText);
+  const texts = fields.messages.map(({ content }) => contentText(content));
   const limits = { maxModelLength: engine.maxModelLength, model };
   checkTextLength(texts.join('\n'), limits, 'messages');
   const template = templateOf(fields, context);
@@ -57,12 +58,7 @@ function turnsOf(fields: ChatPromptFields, mode: ToolMode, texts: readonly strin
 }
 
 function isEmptySystem(message: ApiMessage): boolean {
-  return (message.role === 'system' || message.role === 'developer') && contentText(message) === '';
-}
-
-function contentText({ content }: ApiMessage): string {
-  if (content === undefined) return '';
-  return typeof content === 'string' ? content : content.map(({ text }) => text).join('');
+  return (message.role === 'system' || message.role === 'developer') && contentText(message.content) === '';
 }
 
 function templateOf(fields: ChatPromptFields, context: OpenAiContext): string | undefined {
@@ -91,8 +87,8 @@ async function templateIds(
     // Templates look into answers for their own marks; what others say is text.
     messages: templateMessages(fields.messages, (message) =>
       message.role === 'assistant' || model.parsesSpecial
-        ? contentText(message).replaceAll('\ufdd0', '\ufffd')
-        : literalText(contentText(message), tokenizer),
+        ? contentText(message.content).replaceAll('\ufdd0', '\ufffd')
+        : literalText(contentText(message.content), tokenizer),
     ),
     tools: mode.kind === 'none' ? undefined : fields.tools,
     add_generation_prompt: fields.add_generation_prompt ?? fields.continue_final_message !== true,
@@ -156,7 +152,7 @@ function callArguments(text: string, place: string, meter: JsonMeter): object {
 function continued(text: string, fields: ChatPromptFields): string {
   const last = fields.messages.at(-1);
   if (fields.continue_final_message !== true || last === undefined) return text;
-  const content = contentText(last).trim();
+  const content = contentText(last.content).trim();
   const at = content === '' ? -1 : text.lastIndexOf(content);
   return at < 0 ? text : text.slice(0, at + content.length);
 }

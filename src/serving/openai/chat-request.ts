@@ -55,11 +55,11 @@ export async function planChat(
   };
   const requests =
     parts.beams === undefined
-      ? Array.from({ length: choices }, (_, choice) => ({
+      ? Array.from({ length: choices }, (_, sequenceIndex) => ({
           ...request,
-          choice,
+          sequenceIndex,
           // The same for all.
-          promptLogProbs: choice === 0 ? request.promptLogProbs : undefined,
+          promptLogProbs: sequenceIndex === 0 ? request.promptLogProbs : undefined,
         }))
       : [request];
   return { requested, promptIds, requests, choices, mode, wantsLogProbs: fields.logprobs === true };

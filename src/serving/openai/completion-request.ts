@@ -65,7 +65,7 @@ export async function planCompletion(
       promptLogProbs,
     };
     if (parts.beams !== undefined) return [request];
-    return Array.from({ length: choices }, (_, choice) => ({ ...request, choice }));
+    return Array.from({ length: choices }, (_, sequenceIndex) => ({ ...request, sequenceIndex }));
   });
   return { requested, prompts, choices, requests, isBeams: parts.beams !== undefined };
 }

@@ -27,7 +27,11 @@ test('a text is continued; 16 tokens unless more are asked for', async () => {
     choices: [{ index: 0, text: answer, logprobs: null, finish_reason: 'stop', stop_reason: null }],
     usage: { prompt_tokens: expect.any(Number), completion_tokens: tokensOf(model, answer).length },
   });
-  expect(server.engine.requests.at(-1)).toMatchObject({ maxNewTokens: 16, choice: 0, stopTokenIds: [end] });
+  expect(server.engine.requests.at(-1)).toMatchObject({
+    maxNewTokens: 16,
+    sequenceIndex: 0,
+    stopTokenIds: [end],
+  });
 });
 
 test('texts, ids and lists of both; the index is prompt * n + choice', async () => {
@@ -45,7 +49,7 @@ test('texts, ids and lists of both; the index is prompt * n + choice', async () 
     expect(json.usage.prompt_tokens).toBe(
       server.engine.requests
         .slice(-2 * count)
-        .filter(({ choice }) => choice === 0)
+        .filter(({ sequenceIndex }) => sequenceIndex === 0)
         .reduce((sum, { promptIds }) => sum + promptIds.length, 0),
     );
   }

@@ -17,8 +17,10 @@ import { TokenTexts } from './token-texts.js';
 import { tokenizeRoutes } from './tokenize.js';
 
 export { anyObject, list } from './bounded-schemas.js';
+export { callInput } from './call-input.js';
 export type { ChatDelta, ToolCall } from './chat-choice.js';
 export { ChatRun, chatPromptTokens } from './chat-run.js';
+export { contentText } from './content-text.js';
 export { findModel, type OpenAiContext, requireEngine } from './context.js';
 export { optional } from './fields.js';
 export { parseBody } from './parse-body.js';

@@ -8,8 +8,8 @@ import type { Caller, OpenAiContext } from './context.js';
 import type { SharedFields } from './fields.js';
 import { grammarOf } from './grammar.js';
 
-/** A TextRequest but for its prompt, its length and which choice it is. */
-export type RequestParts = Omit<TextRequest, 'promptIds' | 'maxNewTokens' | 'choice' | 'logProbs'>;
+/** A TextRequest but for its prompt, its length and which sequence it is. */
+export type RequestParts = Omit<TextRequest, 'promptIds' | 'maxNewTokens' | 'sequenceIndex' | 'logProbs'>;
 
 /**
  * @param demanded what an answer that calls a tool must follow

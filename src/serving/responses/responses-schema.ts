@@ -1,7 +1,7 @@
 /** The body of POST /v1/responses, and what it is in the fields of a chat. */
 import { z } from 'zod';
 import { badRequest } from '../http/index.js';
-import { anyObject, list, optional } from '../openai/index.js';
+import { anyObject, contentText, list, optional } from '../openai/index.js';
 
 const MAX_PARTS = 4096;
 /** Images, files and sound are refused by their type. */
@@ -126,14 +126,10 @@ function chatMessages(items: readonly Item[]): unknown[] {
     }
     open = undefined;
     if ('call_id' in each)
-      messages.push({ role: 'tool', tool_call_id: each.call_id, content: textOf(each.output) });
-    else messages.push({ role: each.role, content: textOf(each.content) });
+      messages.push({ role: 'tool', tool_call_id: each.call_id, content: contentText(each.output) });
+    else messages.push({ role: each.role, content: contentText(each.content) });
   }
   return messages;
-}
-
-function textOf(given: string | readonly { readonly text: string }[]): string {
-  return typeof given === 'string' ? given : given.map(({ text }) => text).join('');
 }
 
 function responseFormat(given: z.output<typeof format> | undefined): unknown {

@@ -1,7 +1,8 @@
 /** Patterns with look-aheads, anchors anywhere and word boundaries, as sets of whole texts. */
 import { InputError } from '../../../errors/index.js';
 import { type CodePointSet, complement } from './code-points.js';
-import { isPlain, type Regex, WORD } from './regex-syntax.js';
+import { isPlain, type Regex } from './regex.js';
+import { WORD } from './regex-syntax.js';
 import type { Language, LanguageBuilder, LanguageVariable } from './text-language.js';
 
 /** What stands before a place: nothing, a character of a word, or another one. */

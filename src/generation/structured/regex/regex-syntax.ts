@@ -9,26 +9,8 @@ import {
   difference,
   union,
 } from './code-points.js';
-
-export type Regex =
-  | { readonly kind: 'set'; readonly set: CodePointSet }
-  | { readonly kind: 'sequence'; readonly items: readonly Regex[] }
-  | { readonly kind: 'choice'; readonly options: readonly Regex[] }
-  | { readonly kind: 'repeat'; readonly body: Regex; readonly min: number; readonly max: number }
-  | Assertion;
-
-/** Takes no character. */
-type Assertion =
-  | { readonly kind: 'start' | 'end' }
-  | { readonly kind: 'boundary'; readonly isNegated: boolean }
-  | { readonly kind: 'look-ahead'; readonly isNegated: boolean; readonly body: Regex };
-
-/** One alternative of a pattern whose only assertions are `^` and `$` at its ends, and which of them bind it. */
-export interface RegexBranch {
-  readonly startsAtStart: boolean;
-  readonly endsAtEnd: boolean;
-  readonly body: Regex;
-}
+import { isAssertion, type Regex } from './regex.js';
+import { propertySet } from './unicode-property.js';
 
 const MAX_PATTERN = 8192;
 const MAX_DEPTH = 100;
@@ -318,83 +300,6 @@ class RegexReader {
   }
 }
 
-/** Whether no part of it is an assertion: what it matches does not depend on what stands around. */
-export function isPlain(regex: Regex): boolean {
-  switch (regex.kind) {
-    case 'set':
-      return true;
-    case 'sequence':
-      return regex.items.every(isPlain);
-    case 'choice':
-      return regex.options.every(isPlain);
-    case 'repeat':
-      return isPlain(regex.body);
-    default:
-      return false;
-  }
-}
-
-function isAssertion(regex: Regex): regex is Assertion {
-  return ['start', 'end', 'boundary', 'look-ahead'].includes(regex.kind);
-}
-
-/** The alternatives of a pattern that has anchors at its ends at most; undefined for others. */
-export function anchoredBranches(regex: Regex): RegexBranch[] | undefined {
-  const branches = (regex.kind === 'choice' ? regex.options : [regex]).map((option): RegexBranch => {
-    const items = option.kind === 'sequence' ? option.items : [option];
-    const startsAtStart = items[0]?.kind === 'start';
-    const endsAtEnd = items.length > (startsAtStart ? 1 : 0) && items.at(-1)?.kind === 'end';
-    const inner = items.slice(startsAtStart ? 1 : 0, endsAtEnd ? -1 : undefined);
-    return {
-      startsAtStart,
-      endsAtEnd,
-      body: inner.length === 1 ? inner[0]! : { kind: 'sequence', items: inner },
-    };
-  });
-  return branches.every(({ body }) => isPlain(body)) ? branches : undefined;
-}
-
 function onlyMember(set: CodePointSet): number | undefined {
   return set.length === 1 && set[0]![0] === set[0]![1] ? set[0]![0] : undefined;
-}
-
-const propertySets = new Map<string, CodePointSet>();
-
-/** @param name as `{Lu}` or `{Script=Han}`; undefined if JavaScript does not know it */
-function propertySet(name: string, checkTime: () => void): CodePointSet | undefined {
-  const known = propertySets.get(name);
-  if (known !== undefined) return known;
-  let members: RegExp;
-  try {
-    members = new RegExp(`\\p${name}+`, 'gu');
-  } catch {
-    return undefined;
-  }
-  const ranges: [number, number][] = [];
-  for (let plane = 0; plane <= 0x10; plane++) {
-    checkTime();
-    for (const { index, 0: run } of allCharacters(plane).matchAll(members)) {
-      const width = plane === 0 ? 1 : 2;
-      const start = plane * 0x10000 + index / width;
-      // The place of the surrogates is taken by spaces.
-      ranges.push([start, start + run.length / width - 1]);
-    }
-  }
-  const set = codePointSet(ranges);
-  propertySets.set(name, set);
-  return set;
-}
-
-/** All characters of a plane in order. */
-function allCharacters(plane: number): string {
-  const units = new Uint16Array(plane === 0 ? 0x10000 : 0x20000);
-  for (let low = 0; low < 0x10000; low++) {
-    if (plane === 0) units[low] = low >= 0xd800 && low <= 0xdfff ? 0x20 : low;
-    else {
-      const offset = (plane - 1) * 0x10000 + low;
-      units[2 * low] = 0xd800 + (offset >> 10);
-      units[2 * low + 1] = 0xdc00 + (offset & 0x3ff);
-    }
-  }
-  return Buffer.from(units.buffer).toString('utf16le');
 }

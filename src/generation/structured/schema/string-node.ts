@@ -1,8 +1,8 @@
 import type { GrammarNode } from '../byte-grammar.js';
 import { byteTextMachine } from '../regex/byte-text-machine.js';
 import { jsonReader } from '../regex/character-reader.js';
+import { anchoredBranches, type RegexBranch } from '../regex/regex.js';
 import { regexNode } from '../regex/regex-grammar.js';
-import { anchoredBranches, type RegexBranch } from '../regex/regex-syntax.js';
 import type { SchemaReading } from './schema-grammar.js';
 import type { SchemaFields } from './schema-keywords.js';
 import { bounded, type StringForm, type StringRules } from './string-texts.js';

@@ -1,7 +1,8 @@
 /** The strings that a conjunction allows, as sets of texts. */
 
+import type { Regex } from '../regex/regex.js';
 import { matchedTexts, searchedTexts } from '../regex/regex-language.js';
-import { parseRegex, type Regex } from '../regex/regex-syntax.js';
+import { parseRegex } from '../regex/regex-syntax.js';
 import { StateLimit } from '../regex/state-limit.js';
 import { type Language, LanguageBuilder } from '../regex/text-language.js';
 import { type TextMachine, textMachine } from '../regex/text-machine.js';
