@@ -80,6 +80,8 @@ export interface Native {
   returnFreedMemory(): void;
 }
 
+const KEPT_SHAPES = '32';
+
 let loaded: Native | undefined;
 let afterLoading: (() => void) | undefined;
 
@@ -102,10 +104,22 @@ function shareProcessor(): void {
   if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= '1000';
 }
 
+/**
+ * oneDNN keeps what it has compiled for a shape, and libtorch beside it how a shape is multiplied: half a megabyte together, for
+ * the last 1024 shapes each. Rows of ever new lengths would fill that for nothing. A step has 8 to 24 shapes, whatever its
+ * number of layers, and only within a step do they come again. Read at the first product.
+ */
+function forgetOldShapes(): void {
+  if (process.env.DNNL_PRIMITIVE_CACHE_CAPACITY === undefined)
+    process.env.ONEDNN_PRIMITIVE_CACHE_CAPACITY ??= KEPT_SHAPES;
+  process.env.LRU_CACHE_CAPACITY ??= KEPT_SHAPES;
+}
+
 function load(): Native {
   // The variable lets a build with sanitizers be tested (docs/development.md).
   const path = process.env.XINGHE_ADDON ?? fileURLToPath(new URL('../../build/xinghe.node', import.meta.url));
   shareProcessor();
+  forgetOldShapes();
   let addon: Native;
   try {
     addon = createRequire(import.meta.url)(path);

@@ -78,18 +78,26 @@ export interface MeasuredRun {
   readonly measured: number;
   readonly tensors: number;
   readonly startBytes: number;
-  readonly moment: string;
+  readonly phase: string;
 }
 
-/** Bytes, of the compiled program in dist/. */
+export interface MeasureOptions extends Omit<PlanOptions, 'startBytes'> {
+  /** Default 2. */
+  readonly steps?: number;
+  /** Rows have lengths of their own, from an eighth of `length` on. Default false. */
+  readonly varying?: boolean;
+}
+
+/** Bytes, of the compiled program in dist/. @param environment variables of the process beside our own */
 export function measureTraining(
   config: Record<string, unknown>,
-  run: Omit<PlanOptions, 'startBytes'>,
+  run: MeasureOptions,
+  environment: Readonly<Record<string, string>> = {},
 ): MeasuredRun {
   const script = fileURLToPath(new URL('measure-training.mjs', import.meta.url));
   const text = execFileSync(process.execPath, [script, JSON.stringify({ config, ...run })], {
     encoding: 'utf8',
-    env: { ...process.env, OMP_NUM_THREADS: '2' },
+    env: { ...process.env, OMP_NUM_THREADS: '2', ...environment },
   });
   return JSON.parse(text) as MeasuredRun;
 }

@@ -27,7 +27,7 @@ export interface LoraPlan {
   readonly adapts: (path: string) => boolean;
 }
 
-/** Bytes that exist at the fullest moment. */
+/** Bytes that exist in the fullest phase. */
 export interface PeakMemory {
   readonly weights: number;
   readonly masters: number;
@@ -44,10 +44,10 @@ export interface PeakMemory {
   /** Masters and moments on the host, where they are offloaded. */
   readonly host: number;
   /** When it is: "forward of block 3", "backward of the head", "optimiser". */
-  readonly moment: string;
+  readonly phase: string;
 }
 
-/** One moment of a step, without what is always there. */
+/** One phase of a step, without what is always there. */
 interface StepPhase {
   readonly name: string;
   readonly gradients: number;
@@ -68,8 +68,8 @@ export function estimatePeakMemory(model: PlannedModel, options: PeakMemoryOptio
   const moments = trained * (lora === undefined ? bytes.moments : 2 * adapterBytes);
   const state = masters + moments;
   const inputs = inputBytes(model, options, bytes);
-  const fullest = phasesOf(model, options, bytes).reduce((best, moment) =>
-    sizeOf(moment) > sizeOf(best) ? moment : best,
+  const fullest = phasesOf(model, options, bytes).reduce((best, phase) =>
+    sizeOf(phase) > sizeOf(best) ? phase : best,
   );
   return {
     weights,
@@ -81,7 +81,7 @@ export function estimatePeakMemory(model: PlannedModel, options: PeakMemoryOptio
     inputs,
     total: weights + (offloadOptimizer ? 0 : state) + inputs + sizeOf(fullest),
     host: offloadOptimizer ? state : 0,
-    moment: fullest.name,
+    phase: fullest.name,
   };
 }
 
@@ -139,10 +139,10 @@ function phasesOf(model: PlannedModel, options: PeakMemoryOptions, bytes: Precis
   const behind = (layer: number): number =>
     accumulation > 1 ? summed : head.gradients + sum(blocks.slice(layer + 1), ({ gradients }) => gradients);
 
-  const moments: StepPhase[] = [];
+  const phases: StepPhase[] = [];
   let kept = boundary; // What the embedding gives.
   for (const [layer, block] of blocks.entries()) {
-    moments.push({
+    phases.push({
       name: `forward of block ${layer + 1}`,
       gradients: summed,
       activations: kept,
@@ -150,7 +150,7 @@ function phasesOf(model: PlannedModel, options: PeakMemoryOptions, bytes: Precis
     });
     kept += isAgain(layer) ? boundary : block.kept;
   }
-  moments.push(
+  phases.push(
     { name: 'forward of the head', gradients: summed, activations: kept, working: head.forward },
     {
       name: 'backward of the head',
@@ -163,21 +163,21 @@ function phasesOf(model: PlannedModel, options: PeakMemoryOptions, bytes: Precis
     // The gradient of its output is there; the output itself is not kept for a block that is computed again.
     if (isAgain(layer)) {
       kept -= boundary;
-      moments.push({
+      phases.push({
         name: `second forward of block ${layer + 1}`,
         gradients: behind(layer),
         activations: kept,
         working: block.forward + boundary,
       });
     } else kept -= block.kept;
-    moments.push({
+    phases.push({
       name: `backward of block ${layer + 1}`,
       gradients: behind(layer),
       activations: kept,
       working: block.kept + block.backward + boundary,
     });
   }
-  moments.push({
+  phases.push({
     name: 'backward of the embedding',
     gradients: accumulation > 1 ? summed : sum(blocks, ({ gradients }) => gradients) + head.gradients,
     activations: 2 * boundary,
@@ -185,13 +185,13 @@ function phasesOf(model: PlannedModel, options: PeakMemoryOptions, bytes: Precis
   });
   const widened =
     bytes.master > 0 ? 4 * Math.min(model.elements, Math.max(UPDATE_CHUNK_ELEMENTS, model.largest)) : 0;
-  moments.push({
+  phases.push({
     name: 'optimiser',
     gradients: accumulation > 1 ? summed : all,
     activations: 0,
     working: lora === undefined ? widened : 0,
   });
-  return moments;
+  return phases;
 }
 
 function isRecomputed(recompute: Recompute, layer: number): boolean {

@@ -28,11 +28,22 @@ describe('the planned peak of memory', () => {
       { recompute: { every: 2 }, accumulation: 2 },
     ],
   ])('is right within five percent: %s', (_, config, options) => {
-    const { planned, measured, moment } = measureTraining(config, { ...run, ...options });
+    const { planned, measured, phase } = measureTraining(config, { ...run, ...options });
     const error = (100 * (measured - planned)) / planned;
     console.log(
-      `planned ${(planned / 2 ** 20).toFixed(0)} MiB (${moment}), measured ${(measured / 2 ** 20).toFixed(0)} MiB`,
+      `planned ${(planned / 2 ** 20).toFixed(0)} MiB (${phase}), measured ${(measured / 2 ** 20).toFixed(0)} MiB`,
     );
+    expect(Math.abs(error), `${error.toFixed(1)} %`).toBeLessThan(5);
+  });
+
+  it('is right within five percent where every row has a length of its own', () => {
+    // oneDNN, which keeps every shape if it may, multiplies wherever the test runs.
+    const { planned, measured } = measureTraining(
+      xverseConfig({ layers: 2, hidden: 1024, intermediate: 2752, heads: 8, vocab: 1000 }),
+      { ...run, length: 96, microBatchSize: 1, steps: 25, varying: true },
+      { XINGHE_LINEAR: 'onednn' },
+    );
+    const error = (100 * (measured - planned)) / planned;
     expect(Math.abs(error), `${error.toFixed(1)} %`).toBeLessThan(5);
   });
 });

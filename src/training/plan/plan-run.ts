@@ -41,12 +41,13 @@ export interface RunPlan {
 
 /** The model has shapes only: nothing large is allocated. */
 export function planRun(architecture: Architecture, options: PlanOptions): RunPlan {
-  const model = plannedModel(architecture.createModel());
+  const shapesOnly = architecture.createModel();
+  const model = plannedModel(shapesOnly);
   const { length, microBatchSize, accumulation = 1, precision, recompute } = options;
   const lora: LoraPlan | undefined =
     options.lora === undefined
       ? undefined
-      : { rank: options.lora.rank, adapts: adaptedBy(architecture, options.lora.targets) };
+      : { rank: options.lora.rank, adapts: adaptedBy(shapesOnly, architecture.names, options.lora.targets) };
   const memory = estimatePeakMemory(model, { ...options, lora });
   const adapters = lora === undefined ? undefined : adapterElements(model, lora);
   const flops = flopsPerToken(model, { length, adapterElements: adapters });

@@ -61,6 +61,27 @@ test.each<[string, Record<string, unknown>, RegExp]>([
   await expect(runTraining(config(changes))).rejects.toThrow(message);
 });
 
+test.each<[string, string[], number, RegExp | undefined]>([
+  ['layers that are no target may be narrower', ['q_proj'], 24, undefined],
+  ['as much as the narrow target has', ['q_proj', 'down_proj'], 16, undefined],
+  [
+    'a narrow target behind a wide one',
+    ['q_proj', 'down_proj'],
+    24,
+    /^lora\.rank is 24, but layers\.0\.mlp\.downProj has only 16/,
+  ],
+])('the layers that get an adapter bound its rank: %s', async (_, targets, rank, message) => {
+  const run = runTraining(
+    config({
+      model: tinyRunModel({ intermediate_size: 16 }),
+      lora: { ...lora, rank, target_modules: targets },
+      training: { ...training, steps: 1 },
+    }),
+  );
+  if (message === undefined) expect((await run).losses.length).toBe(1);
+  else await expect(run).rejects.toThrow(message);
+});
+
 test('what is just allowed is taken', async () => {
   const { losses } = await runTraining(
     config({

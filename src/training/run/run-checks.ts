@@ -3,11 +3,13 @@ import type { RowSource } from '../../data/index.js';
 import { InputError } from '../../errors/index.js';
 import type { LoadedModel } from '../../models/index.js';
 import { namedLinears } from '../../nn/index.js';
+import { adaptedBy } from '../plan/adapted-layers.js';
 import type { TrainConfig } from './run-config.js';
 import { stepsOf } from './run-parts.js';
 
 /** @throws InputError for numbers that do not fit the model, the rows, or each other */
-export function checkRun({ training, lora }: TrainConfig, { model }: LoadedModel, rows: RowSource): void {
+export function checkRun({ training, lora }: TrainConfig, loaded: LoadedModel, rows: RowSource): void {
+  const { model } = loaded;
   const { recompute, warmup_steps: warmup = 0, decay_steps: decay = 0 } = training;
   const steps = training.schedule_steps ?? stepsOf(training, rows.rowCount);
   const whose = training.schedule_steps === undefined ? 'the run has' : 'its schedule has';
@@ -30,7 +32,7 @@ export function checkRun({ training, lora }: TrainConfig, { model }: LoadedModel
       `training.recompute.layers names block ${beyond}; the model has blocks 0 to ${blocks - 1}.`,
     );
   checkLength(model.shape.maxPositions, rows.rowLength);
-  if (lora !== undefined) checkRank(lora.rank, model);
+  if (lora !== undefined) checkRank(lora, loaded);
 }
 
 function checkLength(maxPositions: number | undefined, rowLength: number): void {
@@ -42,9 +44,14 @@ function checkLength(maxPositions: number | undefined, rowLength: number): void 
   );
 }
 
-function checkRank(rank: number, model: LoadedModel['model']): void {
+/** The layers that get an adapter decide, each of them. */
+function checkRank(
+  { rank, target_modules: targets }: NonNullable<TrainConfig['lora']>,
+  { model, architecture }: LoadedModel,
+): void {
+  const isAdapted = adaptedBy(model, architecture.names, targets);
   for (const [path, { inFeatures, outFeatures }] of namedLinears(model)) {
-    if (rank <= Math.min(inFeatures, outFeatures)) return;
+    if (!isAdapted(path) || rank <= Math.min(inFeatures, outFeatures)) continue;
     throw new InputError(
       `lora.rank is ${rank}, but ${path} has only ${Math.min(inFeatures, outFeatures)} features on one side; a higher rank ` +
         'is no low-rank update.',

@@ -1,6 +1,4 @@
 /** Creates or loads the model of a run, with new adapters if configured. */
-import { publishedLayer } from '../../checkpoint/index.js';
-import { InputError } from '../../errors/index.js';
 import { applyLora, initializeLora, type LoraLinear } from '../../lora/index.js';
 import {
   type Architecture,
@@ -9,8 +7,9 @@ import {
   loadModel,
   parseArchitecture,
 } from '../../models/index.js';
-import { initializeModule, namedLinears } from '../../nn/index.js';
+import { initializeModule } from '../../nn/index.js';
 import { RandomGenerator, scope, selectDevice } from '../../tensor/index.js';
+import { adaptedBy } from '../plan/adapted-layers.js';
 import { computeDType } from '../step/precision.js';
 import type { TrainConfig } from './run-config.js';
 
@@ -48,15 +47,7 @@ export function addAdapters(
   { target_modules: targets, ...lora }: NonNullable<TrainConfig['lora']>,
   seed: number,
 ): Map<string, LoraLinear> {
-  const published = (ownPath: string): string => publishedLayer(architecture.names, ownPath);
-  const layers = [...namedLinears(model)].map(([ownPath]) => published(ownPath));
-  const unknown = targets.find((part) => !layers.some((layer) => layer.includes(part)));
-  if (unknown !== undefined)
-    throw new InputError(
-      `lora.target_modules: no linear layer has "${unknown}" in its name; there are ` +
-        `${[...new Set(layers.map((layer) => layer.split('.').at(-1)))].join(', ')}.`,
-    );
-  const adapters = applyLora(model, (ownPath) => targets.some((part) => published(ownPath).includes(part)), {
+  const adapters = applyLora(model, adaptedBy(model, architecture.names, targets), {
     rank: lora.rank,
     alpha: lora.alpha,
     dropout: lora.dropout,
