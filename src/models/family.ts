@@ -18,7 +18,15 @@ import { type ChatFormat, missingChatFormat } from './chat-format.js';
 import type { GgufLayout, GgufRefusal } from './convert/gguf/gguf-layout.js';
 import type { ModelShape } from './model-shape.js';
 
-export type FamilyName = 'spark' | 'telechat' | 'telechat52b' | 'xverse';
+export type FamilyName =
+  | 'spark'
+  | 'telechat'
+  | 'telechat52b'
+  | 'xverse'
+  | 'llama'
+  | 'mistral'
+  | 'qwen2'
+  | 'qwen3';
 
 /** A model as its config describes it; no weights yet. */
 export interface Architecture {
