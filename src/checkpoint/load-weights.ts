@@ -9,6 +9,7 @@ import {
   type TensorView,
   viewBytes,
 } from '../formats/index.js';
+import { log } from '../log/index.js';
 import type { Module } from '../nn/index.js';
 import {
   type FloatDType,
@@ -130,7 +131,7 @@ function matchNames(
   for (const [ownPath, view] of model.weights) {
     const parameter = parameters.get(ownPath);
     if (parameter === undefined) {
-      if (isTiedTwin(ownPath, view, model.weights, tables.names)) continue;
+      if (isTiedTwin(ownPath, view, model.weights, tables.names, path)) continue;
       surplus.push(model.names.get(ownPath) ?? view.source);
       continue;
     }
@@ -149,15 +150,24 @@ function matchNames(
   return matched;
 }
 
-/** torch writes a tied output projection a second time. */
+/**
+ * torch writes a tied output projection a second time. Where it is another matrix, the config decides, as in transformers,
+ * and stderr says so.
+ */
 function isTiedTwin(
   ownPath: string,
   view: TensorView,
   weights: ReadonlyMap<string, TensorView>,
   { embeddingWeight, headWeight }: NameTable,
+  path: string,
 ): boolean {
   const embedding = ownPath === headWeight ? weights.get(embeddingWeight ?? '') : undefined;
-  return embedding !== undefined && sameBytes(view, embedding);
+  if (embedding === undefined) return false;
+  if (!sameBytes(view, embedding))
+    log(
+      `${path}: "${view.source}" is not the embedding, but the config ties the two (tie_word_embeddings): it is left out`,
+    );
+  return true;
 }
 
 function mismatch(path: string, missing: string[], surplus: string[], expected: number): string {

@@ -82,6 +82,7 @@ export {
   everyRow,
   fileOfView,
   interleaveRows,
+  memoryView,
   readView,
   sameBytes,
   sliceColumns,

@@ -4,12 +4,26 @@ import { join } from 'node:path';
 import { readConfigFile } from '../config/index.js';
 import { InputError } from '../errors/index.js';
 import type { Architecture, ModelFamily } from './family.js';
+import { nearestFamily } from './foreign-models.js';
+import { llama } from './llama/index.js';
+import { mistral } from './mistral/index.js';
+import { qwen2 } from './qwen2/index.js';
+import { qwen3 } from './qwen3/index.js';
 import { spark } from './spark/index.js';
 import { telechat } from './telechat/index.js';
 import { telechat52b } from './telechat52b/index.js';
 import { xverse } from './xverse/index.js';
 
-export const families: readonly ModelFamily[] = [spark, telechat, telechat52b, xverse];
+export const families: readonly ModelFamily[] = [
+  spark,
+  telechat,
+  telechat52b,
+  xverse,
+  llama,
+  mistral,
+  qwen2,
+  qwen3,
+];
 
 /** Names of the config in a model folder, the first found counts. */
 const CONFIG_FILES = ['config.json', 'model_config.yaml', 'model_config.yml'] as const;
@@ -24,7 +38,7 @@ export function parseArchitecture(config: unknown, source: string): Architecture
   if (family === undefined)
     throw new InputError(
       `${source}: no model family recognises this config; known: ${families.map(({ name }) => name).join(', ')} ` +
-        '(by model_type, or model.model_config.type in Spark YAML).',
+        `(by model_type, or model.model_config.type in Spark YAML).${nearestFamily(config)}`,
     );
   return family.parse(config, source);
 }

@@ -43,7 +43,7 @@ export function createTask(
       promptAttentionMask === undefined || isUsual ? '' : promptAttentionMask.map(Number).join(''),
     ]),
     adapter,
-    window: model.window,
+    window: model.longestWindow,
   });
   if (pooling !== undefined) return new PoolingTask(id, request, pooling, sequence);
   if (beams !== undefined) return new BeamTask(id, request, beams, sequence);

@@ -83,7 +83,7 @@ export class Engine {
       headDim: model.shape.headDim,
       dtype: resolved.kvDType,
       device: model.device,
-      window: model.window,
+      window: model.layers.map((_, layer) => model.slidingWindows[layer]),
     });
     this.#scheduler = new Scheduler(model, this.#pool, resolved);
     this.#runner = new StepRunner(
