@@ -12,7 +12,15 @@ export {
   writeFolderAtomic,
 } from './files/atomic-write.js';
 export { sha256OfFile } from './files/file-hash.js';
-export { fileStatus, listFolder, openInputFile, readFileStart, readFully } from './files/input-file.js';
+export {
+  fileStatus,
+  listFolder,
+  openInputFile,
+  readFileStart,
+  readFully,
+  realPathOf,
+} from './files/input-file.js';
+export { isLocked, takeLock } from './files/lock-file.js';
 export { lockOutput, withLockedOutput } from './files/output-lock.js';
 export type { ByteRange } from './files/read-ranges.js';
 export { showValue } from './files/show-value.js';

@@ -1,5 +1,13 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -17,7 +25,10 @@ test('of several that are started together one gets the folder, whatever lay the
     try { lockRun(process.argv[2]); console.log('mine'); } catch (error) { console.log(error.name); }
     setTimeout(() => {}, 1500);`;
   for (const stale of [undefined, `${hostname()} ${2 ** 22 + 1}\n`, '']) {
-    if (stale !== undefined) writeFileSync(file, stale);
+    if (stale !== undefined) {
+      writeFileSync(file, stale);
+      utimesSync(file, 1, 1); // One that is empty may be about to be written for ten seconds.
+    }
     const start = String(Date.now() + 1500);
     const told = await Promise.all(
       Array.from({ length: 5 }, () =>
@@ -36,6 +47,9 @@ test('of several that are started together one gets the folder, whatever lay the
 test('two runs of one process do not share a folder', () => {
   const unlock = lockRun(folder);
   expect(() => lockRun(`${folder}/.`)).toThrow(/is training into this folder/);
+  symlinkSync(folder, `${folder}-link`);
+  expect(() => lockRun(`${folder}-link`)).toThrow(/is training into this folder/);
+  rmSync(`${folder}-link`);
   unlock();
   unlock();
   lockRun(folder)();
