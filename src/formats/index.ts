@@ -80,8 +80,9 @@ export {
 } from './tensors/file-tensor.js';
 export {
   everyRow,
-  fileOfView,
   interleaveRows,
+  isStored,
+  placeOfView,
   readView,
   sameBytes,
   sliceColumns,
