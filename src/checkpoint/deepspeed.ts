@@ -107,7 +107,7 @@ function* mergeStage2(
   const [first] = partitions;
   if (first === undefined || first.groups.length !== trained.length)
     throw new InputError(
-      `${folder}: the optimizer states have ${first?.groups.length} groups of parameters, param_shapes ${trained.length}.`,
+      `${folder}: the optimizer states have ${first?.groups.length ?? 0} groups of parameters, param_shapes ${trained.length}.`,
     );
   for (const [group, shapes] of trained.entries()) {
     const vector = joinVectors(partitions.flatMap(({ groups }) => groups[group] ?? []));

@@ -2,7 +2,7 @@
 import { InputError } from '../errors/index.js';
 import {
   dtypeBytes,
-  fileOfView,
+  isStored,
   readView,
   sameBytes,
   stackRows,
@@ -242,7 +242,7 @@ class PartComparison {
 
 /** A plan without a conversion has no place for the bytes of tensors with strides. */
 function isReadable(views: readonly TensorView[]): boolean {
-  return views.every((view) => fileOfView(view) !== undefined);
+  return views.every(isStored);
 }
 
 function allEqual(views: readonly TensorView[], isEqual: (a: TensorView, b: TensorView) => boolean): boolean {

@@ -3,7 +3,7 @@ import { InputError } from '../errors/index.js';
 import {
   type ByteRange,
   type FileDtype,
-  fileOfView,
+  placeOfView,
   readView,
   sameBytes,
   type TensorView,
@@ -81,7 +81,7 @@ function readParameter(view: TensorView, files: MappedFiles, options: LoadWeight
   const { dtype, shape } = view;
   if (!isFloatDType(dtype))
     throw new InputError(
-      `${fileOfView(view)}: tensor "${view.source}" has dtype ${dtype}; weights must be float32, float64, bfloat16 or ` +
+      `${placeOfView(view)}: tensor "${view.source}" has dtype ${dtype}; weights must be float32, float64, bfloat16 or ` +
         'float16. Convert the model again.',
     );
   const range = onlyRange(view);
@@ -137,7 +137,7 @@ function matchNames(
     }
     if (parameter.shape.join() !== view.shape.join())
       throw new InputError(
-        `${fileOfView(view)}: tensor "${view.source}" has shape [${view.shape.join(', ')}], the config asks for ` +
+        `${placeOfView(view, path)}: tensor "${view.source}" has shape [${view.shape.join(', ')}], the config asks for ` +
           `[${parameter.shape.join(', ')}]; config and weights do not belong together.`,
       );
     matched.set(ownPath, view);

@@ -1,6 +1,6 @@
 /** Sorts the tensors of a checkpoint into weights, adapters, optimiser states and the rest. */
 import { InputError } from '../errors/index.js';
-import { type FileDtype, fileOfView, type TensorView, transpose } from '../formats/index.js';
+import { type FileDtype, placeOfView, type TensorView, transpose } from '../formats/index.js';
 import { parseAdapterName, parseMagnitudeName } from './adapters/adapter-names.js';
 import type { NameScheme } from './name-scheme.js';
 import { TENSOR_NAMINGS, type TensorNaming, type WeightTables } from './weight-tables.js';
@@ -82,7 +82,7 @@ export function sortTensors(named: ReadonlyMap<string, TensorView>, tables: Weig
       const twin = names.get(adapter.path);
       if (twin !== undefined)
         throw new InputError(
-          `${fileOfView(view) ?? 'the checkpoint'}: "${twin}" and "${name}" adapt the same layer; one adapter is read at a time: save one alone.`,
+          `${placeOfView(view)}: "${twin}" and "${name}" adapt the same layer; one adapter is read at a time: save one alone.`,
         );
       weights.set(adapter.path, adapter.view);
       names.set(adapter.path, name);
@@ -177,7 +177,7 @@ function halfOf(
   const { module, part, transposed } = parsed;
   if (view.shape.length !== 2)
     throw new InputError(
-      `${fileOfView(view)}: tensor "${name}" has shape [${view.shape.join(', ')}]; half an adapter is a matrix.`,
+      `${placeOfView(view)}: tensor "${name}" has shape [${view.shape.join(', ')}]; half an adapter is a matrix.`,
     );
   const [layer] = scheme.fromPublished(new Map([[`${module}.weight`, view]])).tensors.keys();
   if (layer === undefined) return undefined;

@@ -5,8 +5,8 @@
 import { InputError } from '../errors/index.js';
 import {
   everyRow,
-  fileOfView,
   interleaveRows,
+  placeOfView,
   sliceRows,
   stackRows,
   type TensorView,
@@ -103,7 +103,7 @@ export function nameScheme(table: NameTable, fused: readonly FusedRow[] = []): N
           const twin = found.get(path);
           if (twin !== undefined)
             throw new InputError(
-              `${fileOfView(view)}: tensors "${twin.source}" and "${name}" are the same parameter of the model; remove one.`,
+              `${placeOfView(view)}: tensors "${twin.source}" and "${name}" are the same parameter of the model; remove one.`,
             );
           found.set(path, view);
           names.set(path, name);
@@ -128,7 +128,7 @@ function takePart(view: TensorView, { parts, order }: FusedRow, index: number): 
   const rows = (view.shape[0] ?? 0) / parts.length;
   if (!Number.isInteger(rows))
     throw new InputError(
-      `${fileOfView(view)}: tensor "${view.source}" [${view.shape.join(', ')}] should hold ${parts.length} equal blocks of ` +
+      `${placeOfView(view)}: tensor "${view.source}" [${view.shape.join(', ')}] should hold ${parts.length} equal blocks of ` +
         'rows, which it cannot; it belongs to another model.',
     );
   if (order === 'interleaved') return everyRow(view, parts.length, index);

@@ -4,7 +4,7 @@
  * off where what remains is a name that the family knows and the whole is none.
  */
 import { InputError } from '../errors/index.js';
-import { fileOfView, type TensorView } from '../formats/index.js';
+import { placeOfView, type TensorView } from '../formats/index.js';
 
 /** Modules that stand around another one, wherever in the tree. */
 const AROUND =
@@ -39,7 +39,7 @@ export function unwrapNames(
     const twin = sources.get(plain);
     if (twin !== undefined)
       throw new InputError(
-        `${fileOfView(view) ?? 'the checkpoint'}: tensors "${twin}" and "${name}" are the same parameter of the model; remove one.`,
+        `${placeOfView(view)}: tensors "${twin}" and "${name}" are the same parameter of the model; remove one.`,
       );
     sources.set(plain, name);
     tensors.set(plain, view);

@@ -7,7 +7,7 @@ import {
   TENSOR_NAMINGS,
 } from '../checkpoint/index.js';
 import { InputError } from '../errors/index.js';
-import { fileOfView, withLockedOutput } from '../formats/index.js';
+import { isStored, placeOfView, withLockedOutput } from '../formats/index.js';
 import { formatBytes, log } from '../log/index.js';
 import { type ConversionPlan, type ConvertOptions, convertModel, planConversion } from '../models/index.js';
 import { parseOptions } from './options.js';
@@ -185,7 +185,7 @@ function printPlan({ files, format, source, leftOut }: ConversionPlan, json: boo
       dtype,
       shape,
       source: `${view.source}${update === undefined ? '' : ' + LoRA'}`,
-      sourceFile: fileOfView(view),
+      sourceFile: isStored(view) ? placeOfView(view) : undefined,
       sourceDtype: view.dtype,
     })),
   );

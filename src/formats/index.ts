@@ -88,9 +88,10 @@ export {
 } from './tensors/file-tensor.js';
 export {
   everyRow,
-  fileOfView,
   interleaveRows,
+  isStored,
   memoryView,
+  placeOfView,
   readView,
   sameBytes,
   sliceColumns,

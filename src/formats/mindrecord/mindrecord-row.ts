@@ -134,9 +134,13 @@ export function decodeRow(
     let bytes = blob;
     if (blobColumns.length > 1) {
       const left = blob.length - position - COLUMN_LENGTH_BYTES;
-      const length = left < 0 ? undefined : blob.readBigUInt64BE(position);
-      if (length === undefined || length > BigInt(left))
-        return fail(column, `it claims ${length} bytes of ${left}`);
+      if (left < 0)
+        return fail(
+          column,
+          `its length takes ${COLUMN_LENGTH_BYTES} bytes, ${blob.length - position} are left`,
+        );
+      const length = blob.readBigUInt64BE(position);
+      if (length > BigInt(left)) return fail(column, `it claims ${length} bytes of ${left}`);
       position += COLUMN_LENGTH_BYTES;
       bytes = blob.subarray(position, position + Number(length));
       position += Number(length);

@@ -86,10 +86,16 @@ export function sameBytes(a: TensorView, b: TensorView): boolean {
 
 const COMPARED_BYTES = 2 ** 22;
 
-/** The file that holds a view's first byte, for messages; undefined for an empty tensor. */
-export function fileOfView(view: TensorView): string | undefined {
+/** The file that holds a view's first byte, for messages. @param otherwise of an empty tensor, which lies in no file */
+export function placeOfView(view: TensorView, otherwise = 'the checkpoint'): string {
   for (const { path } of view.locate(0, Math.min(1, viewBytes(view)))) return path;
-  return undefined;
+  return otherwise;
+}
+
+/** Do its bytes lie in a file? Those of an empty tensor do not, nor those that are only planned. */
+export function isStored(view: TensorView): boolean {
+  for (const _ of view.locate(0, Math.min(1, viewBytes(view)))) return true;
+  return false;
 }
 
 /** Indices `start` to `end` (exclusive) of the first dimension. */

@@ -149,7 +149,7 @@ function checkCombinations(fields: SharedFields): void {
       'best_of',
     );
   if (isBeams && fields.best_of !== undefined && fields.best_of < (fields.n ?? 1))
-    throw badRequest(`best_of: ${fields.best_of} beams give no ${fields.n} choices`, 'best_of');
+    throw badRequest(`best_of: ${fields.best_of} beams give no ${fields.n ?? 1} choices`, 'best_of');
   if (isBeams && fields.stop !== undefined && fields.stop.length > 0)
     throw badRequest('stop: not with use_beam_search; give stop_token_ids, or cut the answer', 'stop');
   if (fields.spark_penalty !== undefined && (fields.repetition_penalty ?? 1) !== 1)

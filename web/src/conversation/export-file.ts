@@ -68,7 +68,7 @@ export function fromJson(text: string): { threads: Thread[]; personas: Persona[]
   const file = parseJson(text);
   if (asText(field(file, 'format')) !== FORMAT) throw new ImportError(`no "format": "${FORMAT}"`);
   const version = asNumber(field(file, 'version'));
-  if (version !== VERSION) throw new ImportError(`"version" ${version}, not ${VERSION}`);
+  if (version !== VERSION) throw new ImportError(`"version" ${version ?? 'is missing'}, not ${VERSION}`);
   return {
     threads: asList(field(file, 'conversations')).map(readThread),
     personas: asList(field(file, 'personas')).flatMap((entry) => {
