@@ -4,11 +4,13 @@
  */
 import vm from 'node:vm';
 import { messageOf } from '../errors/index.js';
+import { parseOrderedJson } from '../json/index.js';
 import { ChatTemplate } from './template.js';
 
 interface Task {
   readonly template: string;
-  readonly values: Readonly<Record<string, unknown>>;
+  /** JSON of an object. */
+  readonly values: string;
   /** Milliseconds. */
   readonly timeout: number;
   readonly maxLength: number;
@@ -19,6 +21,7 @@ const MAX_TEMPLATES = 16;
 const templates = new Map<string, ChatTemplate>();
 
 let task: Task;
+let values: Readonly<Record<string, unknown>>;
 let isRead: boolean;
 
 function render(): string {
@@ -31,7 +34,7 @@ function render(): string {
   }
   isRead = true;
   // The watchdog counts the time; the steps are there for callers without one.
-  return template.render(task.values, { maxLength: task.maxLength, maxSteps: Number.POSITIVE_INFINITY });
+  return template.render(values, { maxLength: task.maxLength, maxSteps: Number.POSITIVE_INFINITY });
 }
 
 Object.assign(globalThis, { render });
@@ -40,6 +43,7 @@ process.on('disconnect', () => process.exit());
 process.on('message', (next: Task) => {
   task = next;
   try {
+    values = Object(parseOrderedJson(task.values));
     process.send?.({ text: script.runInThisContext({ timeout: task.timeout }) });
   } catch (error) {
     process.send?.({ fault: messageOf(error).slice(0, 500), isUnreadable: !isRead });

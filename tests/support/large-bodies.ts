@@ -36,6 +36,11 @@ export const fillers: Readonly<Record<string, () => string>> = {
   'wrong keys': () => keys((index) => `k${number(index)}`, '1'),
   'objects of new keys': () =>
     `[${Array.from({ length: 16_000 }, (_, index) => `{"a${index}":1,"b${index}":"${'x'.repeat(200)}"}`).join(',')}]`,
+  'objects of index keys': () =>
+    `[${Array.from({ length: 8000 }, () => `{"10":1,"2":"${'x'.repeat(480)}"}`).join(',')}]`,
+  'index keys and half a million values': () => `{"10":${repeated('1', '[', ']', 1_000_000)},"2":1}`,
+  'index keys and a long text': () => `{"10":${text('林间小路')},"2":1}`,
+  'escaped index keys': () => `{"\\u0031":${text('\\"')},"0":1}`,
   letters: () => text('a'),
   words: () => text('The quick fox '),
   spaces: () => text(' '),

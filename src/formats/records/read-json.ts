@@ -1,6 +1,7 @@
 /** JSON documents and JSON Lines with file, line and column in every error. */
 import { closeSync } from 'node:fs';
 import { InputError, messageOf } from '../../errors/index.js';
+import { parseOrderedJson } from '../../json/index.js';
 import { openInputFile, readFully, withInputFile } from '../files/input-file.js';
 import { decodeUtf8 } from '../files/utf8.js';
 import { findJsonFault, lineAndColumn } from './json-fault.js';
@@ -8,6 +9,8 @@ import { findJsonFault, lineAndColumn } from './json-fault.js';
 export interface ParseJsonOptions {
   /** Refuse an object that names a key twice; costs one more pass over the text. Default false. */
   readonly uniqueKeys?: boolean;
+  /** Objects keep the order of their keys, those that look like an index too (key-order.ts). Default false. */
+  readonly keyOrder?: boolean;
 }
 
 /**
@@ -18,7 +21,7 @@ export function parseJson(text: string, source: string, options: ParseJsonOption
   const body = text.startsWith('\ufeff') ? text.slice(1) : text;
   if (options.uniqueKeys) refuseFault(body, source);
   try {
-    const value: unknown = JSON.parse(body);
+    const value: unknown = options.keyOrder === true ? parseOrderedJson(body) : JSON.parse(body);
     return value;
   } catch (error) {
     refuseFault(body, source);

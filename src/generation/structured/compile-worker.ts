@@ -1,6 +1,7 @@
 /** The thread that compiles grammars. It may be killed at any time: what it has found good goes to the one that makes masks. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { InputError, messageOf } from '../../errors/index.js';
+import { parseOrderedJson } from '../../json/index.js';
 import { buildGrammar } from './compile-grammar.js';
 import { GrammarAutomaton } from './grammar-automaton.js';
 import type { GrammarSpec } from './grammar-spec.js';
@@ -24,7 +25,7 @@ parentPort?.on('message', (spec: CompileMessage) => {
   const start = performance.now();
   try {
     // Plain data that went through JSON.stringify at the other end.
-    const grammar = buildGrammar(JSON.parse(spec) as GrammarSpec);
+    const grammar = buildGrammar(parseOrderedJson(spec) as GrammarSpec);
     const automaton = new GrammarAutomaton(unpackGrammar(grammar), tries.tokens.maxTokenBytes);
     // The first mask with it: it finds out what is too ambiguous.
     const mask = new Uint32Array((tries.vocabulary.size + 31) >>> 5);

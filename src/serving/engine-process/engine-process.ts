@@ -19,7 +19,13 @@ import { AdapterList } from './adapter-list.js';
 import { Admission, type QueueDepth, type QueueLimits } from './admission.js';
 import { ChildHandle } from './child-handle.js';
 import { Heartbeat } from './heartbeat.js';
-import { deserializeError, type EngineReport, type FromEngine, unpackEvents } from './messages.js';
+import {
+  deserializeError,
+  type EngineReport,
+  type FromEngine,
+  packRequest,
+  unpackEvents,
+} from './messages.js';
 import { OpenRequests } from './open-requests.js';
 import { PendingCalls } from './pending-calls.js';
 import { type RestartOptions, RestartPolicy } from './restart-policy.js';
@@ -282,7 +288,7 @@ export class EngineProcess implements EngineService {
   #submit(id: string, request: TextRequest): void {
     this.#sent += 1;
     this.#unseen.push({ index: this.#sent, tokens: request.promptIds.length });
-    this.#child?.send({ kind: 'submit', id, request });
+    this.#child?.send({ kind: 'submit', id, request: packRequest(request) });
   }
 
   async #call(message: (call: number) => Parameters<ChildHandle['send']>[0]): Promise<void> {

@@ -12,6 +12,7 @@ export {
   toHttpError,
 } from './http-error.js';
 export type { HttpObserver, HttpRequestRecord, HttpServerOptions } from './http-options.js';
+export { inKeyOrder } from './json-body.js';
 export { JsonMeter } from './json-shape.js';
 export { type OpenApiInfo, openApiDocument, withOpenApi } from './openapi.js';
 export type {

@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
 import { loneSurrogateProblem } from '../../errors/index.js';
+import { hasIndexKeys, orderKeys } from '../../json/index.js';
 import { formatBytes } from '../../log/index.js';
 import { badRequest, ClientGoneError, HttpError } from './http-error.js';
 import { JsonMeter } from './json-shape.js';
@@ -79,24 +80,35 @@ const TURN_BYTES = 128 * 1024;
 
 /**
  * Nobody else waits for a large body: it is counted in pieces first, and what would take long to build is refused by its counts.
+ * Objects keep the order of their keys (see orderKeys).
  * @throws HttpError 400 naming what is wrong and where
  */
 export async function parseJsonBody(bytes: Buffer, limits: JsonLimits): Promise<unknown> {
   if (bytes.length === 0) throw badRequest('The body is empty; send a JSON object.');
   await checkShape(bytes, limits);
   if (!isUtf8(bytes)) throw badRequest('The body is not valid UTF-8.');
-  const text = bytes.toString('utf8');
+  // A byte order mark is no JSON; who sends one means the rest.
+  const text = bytes.toString('utf8').replace(/^\ufeff/, '');
   if (bytes.length > TURN_BYTES) await setImmediate();
   let value: unknown;
   try {
-    // A byte order mark is no JSON; who sends one means the rest.
-    value = JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text);
+    value = JSON.parse(text);
   } catch (error) {
     throw badRequest(`The body is not valid JSON: ${error instanceof Error ? error.message : ''}`);
   } finally {
     if (bytes.length > TURN_BYTES) await setImmediate();
   }
-  return value;
+  return await inKeyOrder(value, text);
+}
+
+/** The value with its objects in the order of its text, as orderKeys gives it, while others have their turns. */
+export async function inKeyOrder(value: unknown, json: string): Promise<unknown> {
+  if (!hasIndexKeys(json)) return value;
+  const turns = orderKeys(value, json);
+  for (let turn = turns.next(); ; turn = turns.next()) {
+    if (turn.done === true) return turn.value;
+    await setImmediate();
+  }
 }
 
 async function checkShape(bytes: Buffer, limits: JsonLimits): Promise<void> {

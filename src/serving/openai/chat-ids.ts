@@ -1,8 +1,9 @@
 /** Messages of the API to the ids of a prompt. */
 
+import { setImmediate } from 'node:timers/promises';
 import { literalText } from '../../tokenizers/index.js';
 import type { ChatTurn } from '../chat-prompt.js';
-import { badRequest, JsonMeter } from '../http/index.js';
+import { badRequest, inKeyOrder, JsonMeter } from '../http/index.js';
 import type { ApiMessage, ChatPromptFields } from './chat-schema.js';
 import { contentText } from './content-text.js';
 import type { OpenAiContext } from './context.js';
@@ -85,7 +86,7 @@ async function templateIds(
   const values = {
     ...fields.chat_template_kwargs,
     // Templates look into answers for their own marks; what others say is text.
-    messages: templateMessages(fields.messages, (message) =>
+    messages: await templateMessages(fields.messages, (message) =>
       message.role === 'assistant' || model.parsesSpecial
         ? contentText(message.content).replaceAll('\ufdd0', '\ufffd')
         : literalText(contentText(message.content), tokenizer),
@@ -104,33 +105,44 @@ async function templateIds(
 }
 
 /** What a template is given of the messages: those that say nothing to the model are left out. */
-function templateMessages(
+async function templateMessages(
   messages: readonly ApiMessage[],
   textOf: (message: ApiMessage) => string,
-): Record<string, unknown>[] {
+): Promise<Record<string, unknown>[]> {
   const meter = new JsonMeter();
-  return messages.flatMap((message, index): Record<string, unknown>[] => {
-    if (isEmptySystem(message)) return [];
+  const found: Record<string, unknown>[] = [];
+  for (const [index, message] of messages.entries()) {
+    if (isEmptySystem(message)) continue;
     const content = textOf(message);
-    if (message.role !== 'assistant' || message.tool_calls === undefined) return [{ ...message, content }];
-    const calls = message.tool_calls.map((call, at) => {
+    if (message.role !== 'assistant' || message.tool_calls === undefined) {
+      found.push({ ...message, content });
+      continue;
+    }
+    const calls: object[] = [];
+    for (const [at, call] of message.tool_calls.entries()) {
       const location = `messages[${index}].tool_calls[${at}].function.arguments`;
-      return {
-        ...call,
-        function: { ...call.function, arguments: callArguments(call.function.arguments, location, meter) },
-      };
-    });
-    return [{ ...message, content, tool_calls: calls }];
-  });
+      const input = await callArguments(call.function.arguments, location, meter);
+      calls.push({ ...call, function: { ...call.function, arguments: input } });
+    }
+    found.push({ ...message, content, tool_calls: calls });
+  }
+  return found;
 }
 
 /** Of the arguments of all calls together, as of a body. */
 const MAX_ARGUMENT_PARTS = 32_768;
 const MAX_ARGUMENT_DEPTH = 100;
+/** Characters of arguments that are read at one go with what stands around them. */
+const TURN_LENGTH = 128 * 1024;
 
 /** Templates go over the arguments of a call as an object, or write it as JSON themselves. */
-function callArguments(text: string, location: string, meter: JsonMeter): object {
+async function callArguments(text: string, location: string, meter: JsonMeter): Promise<object> {
   if (text.trim() === '') return {};
+  // Others have their turn between two passes over a long text.
+  const turn = async (): Promise<void> => {
+    if (text.length > TURN_LENGTH) await setImmediate();
+  };
+  await turn();
   meter.push(Buffer.from(text));
   if (meter.parts > MAX_ARGUMENT_PARTS || meter.depth > MAX_ARGUMENT_DEPTH)
     throw badRequest(
@@ -138,9 +150,12 @@ function callArguments(text: string, location: string, meter: JsonMeter): object
         `${MAX_ARGUMENT_DEPTH} levels deep`,
       'messages',
     );
+  await turn();
   let value: unknown;
   try {
     value = JSON.parse(text);
+    await turn();
+    value = await inKeyOrder(value, text);
   } catch {
     value = undefined;
   }

@@ -65,7 +65,7 @@ export class TemplateRenderer {
     }
     const timeout = this.#timeout;
     child.ref();
-    child.send({ template, values, timeout, maxLength: this.#maxLength });
+    child.send({ template, values: JSON.stringify(values), timeout, maxLength: this.#maxLength });
     // The child counts its own time; a little more, so that it can say so.
     const reply = await nextMessage(child, 2 * timeout);
     child.unref();

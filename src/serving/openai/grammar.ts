@@ -52,7 +52,7 @@ function parseSchema(text: string): unknown {
   if (text.length > MAX_GRAMMAR)
     throw badRequest(`${param}: ${text.length} characters; a grammar may have ${MAX_GRAMMAR}`, param);
   try {
-    return parseJson(text, param);
+    return parseJson(text, param, { keyOrder: true });
   } catch (error) {
     if (error instanceof InputError) throw badRequest(error.message, param);
     throw error;

@@ -1,5 +1,6 @@
 /** Parses tool calls from a streamed answer. */
 import { randomUUID } from 'node:crypto';
+import { parseOrderedJson } from '../../json/index.js';
 import { CALL_END, CALL_START, type ToolMode } from './tool-prompt.js';
 
 export type AnswerPiece =
@@ -248,7 +249,7 @@ class Nesting {
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseOrderedJson(text);
   } catch {
     return undefined;
   }

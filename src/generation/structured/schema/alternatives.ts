@@ -1,5 +1,6 @@
 /** Keywords by which a value may match in one of several ways, resolved one at a time. */
 
+import { orderedObject } from '../../../json/index.js';
 import { type Conjunction, LocatedSchema, type SchemaScope } from './conjunction.js';
 import { areDisjoint, type KnownPairs } from './disjoint-schemas.js';
 import { negated } from './negation.js';
@@ -134,8 +135,8 @@ function dependent(scope: SchemaScope, part: SchemaFields, keyword: string): Alt
   if (name === undefined) return [[]];
   const derive = (schema: Readonly<Record<string, unknown>>, mark: string) =>
     new LocatedSchema(schema, part.path, part.depth, `${part.id}!${keyword} ${name} ${mark}`);
-  // Object.fromEntries, since a name may be __proto__.
-  const others = rest.length === 0 ? [] : [derive({ [keyword]: Object.fromEntries(rest) }, 'rest')];
+  // No literal, since a name may be __proto__.
+  const others = rest.length === 0 ? [] : [derive({ [keyword]: orderedObject(rest) }, 'rest')];
   const absent = derive({ properties: { [name]: false } }, 'absent');
   const present = derive({ required: [name] }, 'present');
   let demands: LocatedSchema;

@@ -1,4 +1,5 @@
 /** Moves a JSON schema into another one with its `$ref`s intact. */
+import { orderedObject } from '../../../json/index.js';
 import { childPath, isObject } from './schema-keywords.js';
 
 const SCHEMAS_BY_NAME = [
@@ -40,10 +41,10 @@ export function relocateReferences(schema: unknown, path: string): unknown {
     if (!SCHEMAS_BY_NAME.includes(key) || !isObject(value)) return [key, value];
     return [
       key,
-      Object.fromEntries(Object.entries(value).map(([name, each]) => [name, relocateReferences(each, path)])),
+      orderedObject(Object.entries(value).map(([name, each]) => [name, relocateReferences(each, path)])),
     ];
   });
-  return Object.fromEntries(entries);
+  return orderedObject(entries);
 }
 
 /** The place of a part of a schema. */

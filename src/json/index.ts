@@ -1,0 +1,1 @@
+export { hasIndexKeys, orderedObject, orderKeys, parseOrderedJson } from './key-order.js';
