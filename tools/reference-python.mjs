@@ -1,9 +1,9 @@
 // Makes a Python environment with programs of others, for tests alone (tests/support/reference.ts), under the cache folder, and
 // prints its interpreter. `python` (default, 4 GB): those whose files we must read and that must read ours: MindSpore, torch,
-// safetensors, sentencepiece, tokenizers, peft, gguf, tensorboard. `clients` (0.7 GB, no torch): those that talk with our
+// safetensors, sentencepiece, tokenizers, peft, gguf, tensorboard. `trl`: the preference losses of TRL. `clients` (0.7 GB, no torch): those that talk with our
 // server: the openai client and lm-evaluation-harness.
 //
-//   node tools/reference-python.mjs [python|clients]
+//   node tools/reference-python.mjs [python|trl|clients]
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -20,6 +20,7 @@ const SETS = {
     'gguf==0.19.0',
     'tensorboard==2.21.0',
   ],
+  trl: ['torch==2.13.0', 'trl==1.9.0'],
   clients: ['lm-eval[api]==0.4.13', 'openai==3.54.0'],
 };
 // A slow network must not hold the tests up for ever.

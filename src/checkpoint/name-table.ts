@@ -18,18 +18,31 @@ export interface NameTableOptions {
 const LAYER = '{i}';
 
 export class NameTable {
+  readonly #rows: readonly NameRow[];
+  readonly #options: NameTableOptions;
   readonly #toOwn: ReadonlyMap<string, string>;
   readonly #toPublished: ReadonlyMap<string, string>;
   readonly #skip: ReadonlySet<string>;
   readonly #skipEndings: readonly string[];
   readonly #optionalPrefix: string | undefined;
 
-  constructor(rows: readonly NameRow[], { skip = [], optionalPrefix }: NameTableOptions = {}) {
+  constructor(rows: readonly NameRow[], options: NameTableOptions = {}) {
+    const { skip = [], optionalPrefix } = options;
+    this.#rows = rows;
+    this.#options = options;
     this.#toOwn = new Map(rows);
     this.#toPublished = new Map(rows.map(([published, own]) => [own, published]));
     this.#skip = new Set(skip);
     this.#skipEndings = skip.filter((name) => name.startsWith('*')).map((name) => name.slice(1));
     this.#optionalPrefix = optionalPrefix;
+  }
+
+  /** The same without the rows of some own paths, and with others. */
+  changed(without: readonly string[], more: readonly NameRow[]): NameTable {
+    return new NameTable(
+      [...this.#rows.filter(([, own]) => !without.includes(own)), ...more],
+      this.#options,
+    );
   }
 
   /** Our path of a published name; "skip" for a buffer; undefined for a name that the family does not have. */

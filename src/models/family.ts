@@ -38,6 +38,8 @@ export interface Architecture {
   readonly eosTokenIds: readonly number[];
   readonly padTokenId: number | undefined;
   readonly chat: ChatFormat;
+  /** What the last segment gives: logits over the vocabulary, or one score (a reward model). Default logits. */
+  readonly output?: 'logits' | 'score';
   /** How llama.cpp knows such a model. */
   readonly gguf: GgufLayout | GgufRefusal;
   /** How the family's tokenizer files are to be loaded. Default: as they are. */

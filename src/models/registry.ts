@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { readConfigFile } from '../config/index.js';
 import { InputError } from '../errors/index.js';
 import type { Architecture, ModelFamily } from './family.js';
+import { isRewardConfig, rewardArchitecture } from './reward-model.js';
 import { spark } from './spark/index.js';
 import { telechat } from './telechat/index.js';
 import { telechat52b } from './telechat52b/index.js';
@@ -26,7 +27,8 @@ export function parseArchitecture(config: unknown, source: string): Architecture
       `${source}: no model family recognises this config; known: ${families.map(({ name }) => name).join(', ')} ` +
         '(by model_type, or model.model_config.type in Spark YAML).',
     );
-  return family.parse(config, source);
+  const architecture = family.parse(config, source);
+  return isRewardConfig(config, source) ? rewardArchitecture(architecture) : architecture;
 }
 
 /** The config file in a model folder; undefined if there is none. */

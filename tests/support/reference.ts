@@ -12,9 +12,9 @@ const cache =
 
 /**
  * The interpreter with a set of packages: `python` has MindSpore, torch, safetensors, sentencepiece, tokenizers, peft and gguf,
- * `clients` the openai client and lm-evaluation-harness; undefined without it.
+ * `trl` TRL, `clients` the openai client and lm-evaluation-harness; undefined without it.
  */
-export function referencePython(set: 'python' | 'clients' = 'python'): string | undefined {
+export function referencePython(set: 'python' | 'trl' | 'clients' = 'python'): string | undefined {
   const folder = (existsSync(cache) ? readdirSync(cache) : []).find(
     (name) => name.startsWith(`reference-${set}-`) && existsSync(join(cache, name, 'complete')),
   );

@@ -21,7 +21,7 @@ export function requiresShared(...found: readonly (string | undefined)[]): TestO
 /** For what `referencePython` found, or did not. */
 export function requiresPython(
   python: string | undefined,
-  set: 'python' | 'clients' = 'python',
+  set: 'python' | 'trl' | 'clients' = 'python',
 ): TestOptions {
   return requires(
     python !== undefined,

@@ -8,6 +8,7 @@ import {
   type AuxiliaryFile,
   auxiliaryFilesOf,
   type LoadedModel,
+  SCORE,
   tokenizerSource,
 } from '../../models/index.js';
 import type { RunCheckpointManifest } from '../checkpoints/manifest.js';
@@ -111,7 +112,8 @@ export class RunCheckpointer implements Checkpointer {
     const { model, architecture } = this.#run.loaded;
     await writeFolderAtomic(
       folder,
-      (temporary) => saveAdapter(model, architecture.names, temporary, this.#run.config.model.path),
+      (temporary) =>
+        saveAdapter(model, architecture.names, temporary, this.#run.config.model.path, this.#wholeLayers),
       { replace: true },
     );
   }
@@ -134,6 +136,11 @@ export class RunCheckpointer implements Checkpointer {
     return progress;
   }
 
+  /** Trained beside adapters. */
+  get #wholeLayers(): readonly string[] {
+    return this.#run.loaded.architecture.output === 'score' ? [SCORE] : [];
+  }
+
   #newestOrNone(): RunStart | undefined {
     return this.#run.store.steps().length === 0 ? undefined : this.#run.store.newest();
   }
@@ -149,6 +156,7 @@ export class RunCheckpointer implements Checkpointer {
         model,
         architecture.names,
         this.#run.config.model.path,
+        this.#wholeLayers,
       );
       const saved = tensors.map(([name, tensor]) => snapshotTensor(name, tensor));
       return [
