@@ -8,7 +8,7 @@
 import { nameScheme, ownNames, type WeightTables } from '../checkpoint/index.js';
 import { InputError } from '../errors/index.js';
 import { DenseLinear, initializeModule, type Linear, Module } from '../nn/index.js';
-import type { RandomGenerator, Tensor } from '../tensor/index.js';
+import { intTensor, type RandomGenerator, type Tensor } from '../tensor/index.js';
 import { type Block, CausalLm, type ModelEnds, type RotaryParameters } from './causal-lm.js';
 import { type Architecture, configValue, type FamilyName } from './family.js';
 import type { LoadedModel } from './load-model.js';
@@ -139,6 +139,20 @@ function withMarks(config: unknown, marks: Readonly<Record<string, unknown>>): u
     if (configValue(config, key) !== undefined)
       return { ...config, [key]: withMarks(configValue(config, key), marks) };
   return { ...config, ...marks };
+}
+
+/**
+ * The score of each text: that of its last token.
+ * @param output of a reward model [R, T, 1] @param lengths of the texts, without their padding
+ * @returns [R], in float32 at least
+ */
+export function lastScores(output: Tensor, lengths: readonly number[]): Tensor {
+  const last = intTensor(
+    lengths.map((length) => length - 1),
+    [lengths.length, 1],
+  ).toDevice(output.device);
+  const scores = output.squeeze(-1).gather(1, last).squeeze(-1);
+  return scores.dtype === 'float64' ? scores : scores.to('float32');
 }
 
 /**

@@ -32,7 +32,8 @@ export interface PairRecord extends Prompted {
 export interface JudgedRecord extends Prompted {
   readonly kind: 'judged';
   readonly answer: string;
-  readonly isDesirable: boolean;
+  /** undefined: the record does not say, where it need not. */
+  readonly isDesirable: boolean | undefined;
 }
 
 export type PreferenceRecord = PairRecord | JudgedRecord;
@@ -56,6 +57,11 @@ export const PREFERENCE_KEYS: ReadonlySet<string> = new Set([
   'system',
 ]);
 
+export interface PreferenceOptions extends FormOptions {
+  /** Take answers of which nothing is said, as for scoring. Default false. */
+  readonly mayBeUnlabelled?: boolean | undefined;
+}
+
 /**
  * - {"prompt", "chosen", "rejected"}: texts, or lists of messages; without a prompt chosen and rejected begin with it
  * - LLaMA-Factory's ranking sets: {"conversations" or "messages", "chosen", "rejected"} and {"instruction", "input", "chosen",
@@ -64,9 +70,12 @@ export const PREFERENCE_KEYS: ReadonlySet<string> = new Set([
  *
  * @throws FormFault for anything else
  */
-export function readPreference(record: JsonRecord, options: FormOptions = {}): PreferenceRecord {
+export function readPreference(
+  record: JsonRecord,
+  { mayBeUnlabelled = false, ...options }: PreferenceOptions = {},
+): PreferenceRecord {
   const isPair = Object.hasOwn(record, 'chosen') || Object.hasOwn(record, 'rejected');
-  return isPair ? readPair(record, options) : readJudged(record, options);
+  return isPair ? readPair(record, options) : readJudged(record, options, mayBeUnlabelled);
 }
 
 function readPair(record: JsonRecord, options: FormOptions): PairRecord {
@@ -92,15 +101,15 @@ function readPair(record: JsonRecord, options: FormOptions): PairRecord {
   };
 }
 
-function readJudged(record: JsonRecord, options: FormOptions): JudgedRecord {
+function readJudged(record: JsonRecord, options: FormOptions, mayBeUnlabelled: boolean): JudgedRecord {
   const key = LABEL_KEYS.find((name) => record[name] !== undefined && record[name] !== null);
-  if (key === undefined)
+  if (key === undefined && !mayBeUnlabelled)
     throw new FormFault(
       'missing key',
       'neither `chosen` and `rejected` (two answers) nor `label` or `kto_tag` (one answer that is wanted or not); keys found: ' +
         keysOf(record),
     );
-  const isDesirable = readLabel(record[key], key);
+  const isDesirable = key === undefined ? undefined : readLabel(record[key], key);
   const { prompt, answer } = readAnswered(record, options);
   checkDialogue(prompt, answer, 'the answer');
   return { kind: 'judged', prompt, answer, isDesirable };

@@ -3,9 +3,14 @@ import { InputError } from '../../errors/index.js';
 import { readRecords, showValue } from '../../formats/index.js';
 import { FormFault, isRecord } from '../forms/index.js';
 import { placeOf, type SampleOrigin, type SkippedRecord } from '../sample.js';
-import { PREFERENCE_KEYS, type PreferenceRecord, readPreference } from './preference-record.js';
+import {
+  PREFERENCE_KEYS,
+  type PreferenceOptions,
+  type PreferenceRecord,
+  readPreference,
+} from './preference-record.js';
 
-export interface ReadPreferencesOptions {
+export interface ReadPreferencesOptions extends PreferenceOptions {
   /** Hears of every record that teaches nothing: answers that are empty or the same. */
   readonly onSkip: (skipped: SkippedRecord) => void;
 }
@@ -16,12 +21,12 @@ const SKIPPED: readonly FormFault['reason'][] = ['nothing to learn', 'same answe
 /** @throws InputError with file and line for the first faulty record */
 export async function* readPreferences(
   files: Iterable<string>,
-  { onSkip }: ReadPreferencesOptions,
+  { onSkip, ...options }: ReadPreferencesOptions,
 ): AsyncGenerator<PreferenceRecord & { readonly origin: SampleOrigin }, void> {
   for (const file of files)
     for await (const { line, value } of readRecords(file, { keys: PREFERENCE_KEYS })) {
       const origin = { file, line };
-      const read = attempt(value);
+      const read = attempt(value, options);
       if (!(read instanceof FormFault)) {
         yield { ...read, origin };
         continue;
@@ -32,10 +37,10 @@ export async function* readPreferences(
     }
 }
 
-function attempt(value: unknown): PreferenceRecord | FormFault {
+function attempt(value: unknown, options: PreferenceOptions): PreferenceRecord | FormFault {
   if (!isRecord(value)) return new FormFault('not a record', `expected an object, got ${showValue(value)}`);
   try {
-    return readPreference(value);
+    return readPreference(value, options);
   } catch (error) {
     if (error instanceof FormFault) return error;
     throw error;

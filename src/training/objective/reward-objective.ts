@@ -1,6 +1,6 @@
 /** A reward model learns that chosen scores higher than rejected; a sequence's score is that of its last token. */
 import type { Row } from '../../data/index.js';
-import { intTensor, type Tensor } from '../../tensor/index.js';
+import { lastScores } from '../../models/index.js';
 import { arrangeRows, idTensor } from './arrange-rows.js';
 import type { Objective, ObjectiveBatch } from './objective.js';
 import type { ObjectiveConfig } from './objective-config.js';
@@ -39,14 +39,4 @@ function arrange(rows: readonly Row[], config: RewardConfig, padTokenId: number)
       };
     },
   };
-}
-
-/** @param output [R, T, 1] @param lengths of the sequences, without their padding @returns [R] in float32 at least */
-export function lastScores(output: Tensor, lengths: readonly number[]): Tensor {
-  const last = intTensor(
-    lengths.map((length) => length - 1),
-    [lengths.length, 1],
-  ).toDevice(output.device);
-  const scores = output.squeeze(-1).gather(1, last).squeeze(-1);
-  return scores.dtype === 'float64' ? scores : scores.to('float32');
 }

@@ -110,7 +110,11 @@ function encoded(
 ): Pair | Judged {
   const { prompt } = record;
   if (record.kind === 'judged')
-    return { kind: 'judged', sequences: [encode(prompt, record.answer)], isDesirable: record.isDesirable };
+    return {
+      kind: 'judged',
+      sequences: [encode(prompt, record.answer)],
+      isDesirable: record.isDesirable === true,
+    };
   const sequences = [encode(prompt, record.chosen), encode(prompt, record.rejected)] as const;
   return { kind: 'pair', sequences, margin: record.margin };
 }
