@@ -1,7 +1,7 @@
 /**
  * The preference losses against TRL's own trainers: loss, metrics and the gradient of every weight of a small model, in
- * float64. TRL's DPO has no label smoothing any more: that one is compared with the formula of cDPO (arXiv 2305.18290, as TRL
- * had it up to 0.24) in plain PyTorch, and through SimPO, where TRL has it.
+ * float64. TRL's DPO has no label smoothing any more: that one is compared with the formula of cDPO (as TRL had it
+ * before) in plain PyTorch, and through SimPO, where TRL has it.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -39,10 +39,7 @@ export class NameTable {
 
   /** The same without the rows of some own paths, and with others. */
   changed(without: readonly string[], more: readonly NameRow[]): NameTable {
-    return new NameTable(
-      [...this.#rows.filter(([, own]) => !without.includes(own)), ...more],
-      this.#options,
-    );
+    return new NameTable([...this.#rows.filter(([, own]) => !without.includes(own)), ...more], this.#options);
   }
 
   /** Our path of a published name; "skip" for a buffer; undefined for a name that the family does not have. */

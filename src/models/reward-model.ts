@@ -94,6 +94,7 @@ function labelCount(config: unknown): number {
 
 /** The same family with a score for its output. */
 export function rewardArchitecture(base: Architecture): Architecture {
+  if (base.output === 'score') return base;
   const names = base.names.changed([`${OUTPUT_PROJECTION}.weight`], [[`${SCORE}.weight`, `${SCORE}.weight`]]);
   const tables: WeightTables = {
     ...base.tables,

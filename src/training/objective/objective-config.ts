@@ -8,7 +8,7 @@ export type LossName = (typeof LOSSES)[number];
 const settingsShape = {
   /** How far the policy may go from the reference; the scale of the rewards. */
   beta: z.number().positive().optional(),
-  /** Probability that a preference is the wrong way round (cDPO, arXiv 2305.18290). */
+  /** Probability that a preference is the wrong way round (cDPO, Mitchell 2023). */
   label_smoothing: z.number().min(0).lt(0.5).optional(),
   /** Margin that is asked for between chosen and rejected (SimPO, arXiv 2405.14734). */
   simpo_gamma: z.number().nonnegative().optional(),
@@ -85,6 +85,11 @@ export const objectiveSchema = z
         return { loss, center_rewards_coefficient: given.center_rewards_coefficient };
     }
   });
+
+/** Sequences of a row that go through the model with a graph: both answers, or the one that is judged. */
+export function sequencesPerRow(loss: LossName | undefined): number {
+  return loss === undefined || loss === 'kto' ? 1 : 2;
+}
 
 /** Does the loss compare with what the model said before training? */
 export function needsReference({ loss }: ObjectiveConfig): boolean {

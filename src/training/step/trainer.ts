@@ -17,9 +17,11 @@ import {
 import { crossEntropy } from '../objective/cross-entropy.js';
 import {
   type LossDivisors,
+  type LossSums,
   MetricMeans,
   type MetricSum,
   type Objective,
+  type ObjectiveBatch,
   stepLoss,
 } from '../objective/objective.js';
 import { AdamW } from './adamw.js';
@@ -27,6 +29,7 @@ import { BoundaryOffload } from './boundary-offload.js';
 import { GradientStore } from './gradient-store.js';
 import { LossScale, type LossScaleState } from './loss-scale.js';
 import type { PhaseClock } from './phase-clock.js';
+import { rememberDraws } from './remember-draws.js';
 import { learningRateAt, type Schedule, scheduleOf } from './schedule.js';
 import { accumulateLossGradients, type GradientOptions, modelOutput } from './segments.js';
 import type { TrainingSettings } from './training-settings.js';
@@ -163,9 +166,9 @@ export class Trainer {
     }
   }
 
-  /** The same with a pause after each micro-batch. Left in a pause, nothing has happened. */
+  /** The same with a pause after each micro-batch. Left in a pause, nothing has happened: nothing was drawn either. */
   *microSteps(microBatches: readonly (readonly Row[])[]): globalThis.Generator<undefined, StepResult> {
-    const { clock } = this.#options;
+    const { clock, generator } = this.#options;
     const learningRate = learningRateAt(this.#optimizer.steps, this.#schedule);
     clock?.enter('data');
     const batches = microBatches.map((rows) => this.#objective.arrange(rows));
@@ -177,24 +180,11 @@ export class Trainer {
     if (!batches.some(({ learned }) => learned > 0))
       throw new InputError('training: the batch has no token to learn; check the loss masks.');
     const scale = this.#lossScale?.value ?? 1;
+    const draws = rememberDraws(generator);
     try {
       let scaledLoss = 0;
       for (const batch of batches) {
-        scaledLoss += scope(() => {
-          const prepared = batch.prepare(this.#model);
-          const lossOf = (output: Tensor): Tensor => {
-            const sums = prepared.sums(output);
-            metrics.add(sums.metrics);
-            return stepLoss(sums, divisors, scale);
-          };
-          return accumulateLossGradients(
-            this.#model,
-            prepared,
-            lossOf,
-            this.#gradients,
-            this.#gradientOptions,
-          );
-        });
+        scaledLoss += this.#accumulate(batch, metrics, (sums) => stepLoss(sums, divisors, scale));
         yield undefined;
       }
       clock?.enter('optimizer');
@@ -216,11 +206,32 @@ export class Trainer {
         scope(() => this.#optimizer.step(this.#gradients, learningRate, clipping / scale));
         this.#lossScale?.succeeded();
       }
+      draws.keep();
       return { ...result, skipped };
     } finally {
+      draws.end();
       this.#gradients.clear();
       clock?.enter(undefined);
     }
+  }
+
+  /** Adds the gradients of a micro-batch. @returns its part of the loss, scaled */
+  #accumulate(batch: ObjectiveBatch, metrics: MetricMeans, lossOf: (sums: LossSums) => Tensor): number {
+    this.#options.clock?.enter('forward');
+    return scope(() => {
+      const prepared = batch.prepare(this.#model);
+      return accumulateLossGradients(
+        this.#model,
+        prepared,
+        (output) => {
+          const sums = prepared.sums(output);
+          metrics.add(sums.metrics);
+          return lossOf(sums);
+        },
+        this.#gradients,
+        this.#gradientOptions,
+      );
+    });
   }
 
   /** The sums of the loss over rows that are only measured. */
