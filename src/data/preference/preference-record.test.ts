@@ -78,7 +78,7 @@ describe('pairs', () => {
     ['missing key: missing `prompt`; `chosen` is a text', { chosen: 'a', rejected: 'b' }],
     ['missing key: missing `prompt`', { chosen: gpt('a'), rejected: gpt('b') }],
     ['wrong type: `rejected` must be a list', { prompt: 'q', chosen: 'a', rejected: 7 }],
-    ['wrong type: `margin` must be a number', { prompt: 'q', chosen: 'a', rejected: 'b', margin: '1' }],
+    ['wrong type: `margin` must be a number', { prompt: 'q', chosen: 'a', rejected: 'b', margin: 'x' }],
     [
       'order of turns: `chosen` must end with a message of the assistant, got one of the user',
       { chosen: [user('q')], rejected: [user('q'), assistant('b')] },
@@ -104,6 +104,22 @@ describe('answers that are judged', () => {
     ['Alpaca with kto_tag', { instruction: 'q', output: 'a', kto_tag: true }],
   ])('%s', (_, record) => {
     expect(readPreference(record)).toEqual(judged);
+  });
+
+  test('columns of CSV and parquet: texts, and null for what a record lacks', () => {
+    expect(
+      readPreference({ prompt: 'q', completion: 'a', label: 'True', chosen: null, rejected: null }),
+    ).toEqual(judged);
+    expect(
+      readPreference({
+        prompt: 'q',
+        chosen: 'good',
+        rejected: 'bad',
+        margin: '0.5',
+        label: null,
+        messages: null,
+      }),
+    ).toEqual({ ...pair, margin: 0.5 });
   });
 
   test('unwanted, unlabelled', () => {

@@ -74,8 +74,21 @@ export function readPreference(
   record: JsonRecord,
   { mayBeUnlabelled = false, ...options }: PreferenceOptions = {},
 ): PreferenceRecord {
-  const isPair = Object.hasOwn(record, 'chosen') || Object.hasOwn(record, 'rejected');
-  return isPair ? readPair(record, options) : readJudged(record, options, mayBeUnlabelled);
+  return isPair(record) ? readPair(record, options) : readJudged(record, options, mayBeUnlabelled);
+}
+
+/** Columns of parquet and CSV give every record the keys of all; null is an answer that is not there. */
+function isPair(record: JsonRecord): boolean {
+  const keys = ['chosen', 'rejected'].filter((key) => Object.hasOwn(record, key));
+  return keys.some((key) => has(record, key)) || (keys.length > 0 && labelKey(record) === undefined);
+}
+
+function has(record: JsonRecord, key: string): boolean {
+  return record[key] !== undefined && record[key] !== null;
+}
+
+function labelKey(record: JsonRecord): (typeof LABEL_KEYS)[number] | undefined {
+  return LABEL_KEYS.find((name) => has(record, name));
 }
 
 function readPair(record: JsonRecord, options: FormOptions): PairRecord {
@@ -102,7 +115,7 @@ function readPair(record: JsonRecord, options: FormOptions): PairRecord {
 }
 
 function readJudged(record: JsonRecord, options: FormOptions, mayBeUnlabelled: boolean): JudgedRecord {
-  const key = LABEL_KEYS.find((name) => record[name] !== undefined && record[name] !== null);
+  const key = labelKey(record);
   if (key === undefined && !mayBeUnlabelled)
     throw new FormFault(
       'missing key',
@@ -116,8 +129,10 @@ function readJudged(record: JsonRecord, options: FormOptions, mayBeUnlabelled: b
 }
 
 function readLabel(value: unknown, key: string): boolean {
-  if (value === true || value === 1) return true;
-  if (value === false || value === 0) return false;
+  // CSV has texts only.
+  if (value === true || value === 1 || (typeof value === 'string' && /^(true|1)$/i.test(value))) return true;
+  if (value === false || value === 0 || (typeof value === 'string' && /^(false|0)$/i.test(value)))
+    return false;
   throw wrongType(key, 'true or false', value);
 }
 
@@ -127,9 +142,8 @@ interface Answered extends Prompted {
 
 /** One answer, wherever the record has it. */
 function readAnswered(record: JsonRecord, options: FormOptions): Answered {
-  if (Object.hasOwn(record, 'completion')) return readSide(record, 'completion', readPrompt(record, options));
-  if (Object.hasOwn(record, 'instruction'))
-    return readSide(record, 'output', readAlpacaPrompt(record, options));
+  if (has(record, 'completion')) return readSide(record, 'completion', readPrompt(record, options));
+  if (has(record, 'instruction')) return readSide(record, 'output', readAlpacaPrompt(record, options));
   const turns = readListedTurns(record);
   if (turns === undefined) throw missingKey(record, 'completion');
   return splitAnswer(turns, 'the last message');
@@ -141,12 +155,12 @@ function readPrompt(record: JsonRecord, options: FormOptions): readonly ChatMess
   if (typeof prompt === 'string') return withSystem(record, [{ role: 'user', content: prompt }]);
   if (prompt !== undefined && prompt !== null)
     return withoutMarks(readTurns(record, 'prompt', requireList(record, 'prompt')));
-  if (Object.hasOwn(record, 'instruction')) return readAlpacaPrompt(record, options);
+  if (has(record, 'instruction')) return readAlpacaPrompt(record, options);
   return readListedTurns(record);
 }
 
 function readListedTurns(record: JsonRecord): readonly ChatMessage[] | undefined {
-  const key = ['conversations', 'messages'].find((name) => Object.hasOwn(record, name));
+  const key = ['conversations', 'messages'].find((name) => has(record, name));
   return key === undefined ? undefined : withoutMarks(readTurns(record, key, requireList(record, key)));
 }
 
@@ -215,7 +229,8 @@ function isSame(one: readonly ChatMessage[], other: readonly ChatMessage[]): boo
 
 function optionalNumber(record: JsonRecord, key: string): number | undefined {
   const value = record[key];
-  if (value === undefined || value === null) return undefined;
-  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  if (value === undefined || value === null || value === '') return undefined;
+  const number = typeof value === 'string' ? Number(value.trim() || Number.NaN) : value;
+  if (typeof number === 'number' && Number.isFinite(number)) return number;
   throw new FormFault('wrong type', `\`${key}\` must be a number, got ${showValue(value)}`);
 }

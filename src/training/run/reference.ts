@@ -12,16 +12,18 @@ import { fileStatus, openSafetensorsModel, readTensorBytes, writeSafetensors } f
 import { formatDuration, log } from '../../log/index.js';
 import { withoutAdapters } from '../../lora/index.js';
 import type { CausalLm, LoadedModel } from '../../models/index.js';
-import { noGrad, scope } from '../../tensor/index.js';
+import { noGrad, scope, setLinearRoute } from '../../tensor/index.js';
+import { needsReference } from '../objective/objective-config.js';
 import { answerLogProbs, arrangeSequences, sequencesInTurn } from '../objective/sequence-batch.js';
 import { modelOutput } from '../step/segments.js';
+import type { CheckpointedRun } from './checkpointer.js';
 
 /** Beside the folder of a run. */
 const FOLDER = 'reference-log-probs';
 const TENSOR = 'log_probs';
 const REPORT_MILLISECONDS = 30_000;
 
-export interface ReferenceOptions {
+interface ReferenceOptions {
   /** Folder of the run. */
   readonly output: string;
   /** Rows in one forward pass. */
@@ -30,11 +32,20 @@ export interface ReferenceOptions {
   readonly label: string;
 }
 
-/**
- * The same rows with the log-probabilities of the model as it is now, its adapters left out. Call it before training, and
- * before a checkpoint is restored.
- */
-export async function withReference(
+/** The rows as the objective of a run needs them. Call it before training, and before a checkpoint is restored. */
+export async function referencedRows(
+  { config: { output, training }, loaded, start }: CheckpointedRun,
+  rows: RowSource,
+  label: string,
+): Promise<RowSource> {
+  if (training.objective === undefined || !needsReference(training.objective)) return rows;
+  // The products of the first start, where the reference has to be computed again.
+  if (start !== undefined) setLinearRoute(start.manifest.engine.linearRoute);
+  return withReference(rows, loaded, { output, batchSize: training.micro_batch_size, label });
+}
+
+/** The same rows with the log-probabilities of the model as it is now, its adapters left out. */
+async function withReference(
   rows: RowSource,
   { model, architecture }: LoadedModel,
   { output, batchSize, label }: ReferenceOptions,

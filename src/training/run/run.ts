@@ -2,7 +2,6 @@
 import { mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { loadAdapter } from '../../checkpoint/index.js';
-import type { RowSource } from '../../data/index.js';
 import { InputError, messageOf } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
 import { generateText } from '../../generation/index.js';
@@ -12,7 +11,6 @@ import { type LoadedModel, loadModelTokenizer, saveModel, tokenizerSource } from
 import { prepareRuntime, setLinearRoute } from '../../tensor/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
 import { RunCheckpointStore } from '../checkpoints/run-checkpoint-store.js';
-import { needsReference } from '../objective/objective-config.js';
 import { residentBytes } from '../plan/process-memory.js';
 import { metricsFile } from '../watch/metrics-file.js';
 import { joinObservers, type RunObserver } from '../watch/observer.js';
@@ -23,7 +21,7 @@ import { tensorBoard } from '../watch/tensor-board.js';
 import { watchServer } from '../watch/watch-server.js';
 import { type CheckpointedRun, findStart, RunCheckpointer, type RunStart } from './checkpointer.js';
 import { estimateRun, type RunEstimate } from './estimate.js';
-import { withReference } from './reference.js';
+import { referencedRows } from './reference.js';
 import { checkRun } from './run-checks.js';
 import type { TrainConfig } from './run-config.js';
 import { lockRun } from './run-lock.js';
@@ -153,8 +151,8 @@ async function trainAndSave(run: PreparedRun, watch: RunObserver | undefined): P
   const { config, loaded, adapters, data, estimate } = run;
   const { output, training, seed, evaluation } = config;
   // Before a checkpoint is restored: the model is still the one that training begins with.
-  const rows = await referenced(run, data.rows, 'training');
-  const heldOut = run.heldOut && (await referenced(run, run.heldOut.rows, 'evaluation'));
+  const rows = await referencedRows(run, data.rows, 'training');
+  const heldOut = run.heldOut && (await referencedRows(run, run.heldOut.rows, 'evaluation'));
   const checkpoints = new RunCheckpointer(run);
   const observers = observersOf(run, watch);
   const result = await runTrainingLoop(loaded, rows, {
@@ -185,15 +183,6 @@ async function trainAndSave(run: PreparedRun, watch: RunObserver | undefined): P
   await saveModel(join(output, FINAL), loaded, tokenizerSource(run.tokenizerPath));
   log(`final model: ${join(output, FINAL)}`);
   return result;
-}
-
-async function referenced(
-  { config: { output, training }, loaded }: PreparedRun,
-  rows: RowSource,
-  label: string,
-): Promise<RowSource> {
-  if (training.objective === undefined || !needsReference(training.objective)) return rows;
-  return withReference(rows, loaded, { output, batchSize: training.micro_batch_size, label });
 }
 
 function observersOf({ config, start }: PreparedRun, watch: RunObserver | undefined): RunObserver[] {
