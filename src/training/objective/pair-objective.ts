@@ -29,8 +29,8 @@ interface Pairs {
   /** Tokens of the answers: chosen, then rejected. */
   readonly answerTokens: readonly number[];
   readonly model: CausalLm;
-  /** 1 for every token of a chosen sequence but its first. */
-  readonly chosenWeights: Tensor; // [B, T]
+  /** Chosen, then rejected. */
+  readonly sequences: readonly Row[];
 }
 
 function arrange(rows: readonly Row[], config: PairObjectiveConfig, padTokenId: number): ObjectiveBatch {
@@ -44,20 +44,14 @@ function arrange(rows: readonly Row[], config: PairObjectiveConfig, padTokenId: 
     divisors: { tokens: config.loss === 'orpo' ? chosenTokens : answers, records: rows.length },
     prepare(model): PreparedBatch {
       const tensors = batch.tensors(model);
-      const pairs = (): Pairs => ({
-        rows,
-        tensors,
-        answerTokens: batch.answerTokens,
-        model,
-        chosenWeights: wholeWeights(sequences, rows.length, model),
-      });
-      return { inputIds: tensors.inputIds, sums: (logits) => pairSums(logits, pairs(), config) };
+      const pairs: Pairs = { rows, sequences, tensors, answerTokens: batch.answerTokens, model };
+      return { inputIds: tensors.inputIds, sums: (logits) => pairSums(logits, pairs, config) };
     },
   };
 }
 
-/** Of the first `count` sequences, in the length of all. */
-function wholeWeights(sequences: readonly Row[], count: number, model: CausalLm): Tensor {
+/** 1 for every token but the first of each chosen sequence, 0 for padding [B, T]. */
+function chosenWeights({ sequences, rows: { length: count }, model }: Pairs): Tensor {
   const whole = sequences.map(({ ids }, index) => ({
     ids,
     lossMask: Array.from(ids, () => (index < count ? 1 : 0)),
@@ -97,12 +91,13 @@ function pairSums(logits: Tensor, pairs: Pairs, config: PairObjectiveConfig): Lo
     case 'orpo': {
       const means = meansOf(logProbs, pairs);
       const found = oddsRatioLosses(means, config);
+      const weights = chosenWeights(pairs);
       const perToken = weightedCrossEntropySum(
         logits.narrow(0, 0, count),
         tensors.targets.narrow(0, 0, count),
-        pairs.chosenWeights,
+        weights,
       );
-      const tokens = pairs.chosenWeights.sum().item();
+      const tokens = weights.sum().item();
       return {
         perToken,
         perRecord: found.losses.sum(),
