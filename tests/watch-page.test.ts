@@ -104,6 +104,43 @@ describe('the page of a watched run', requiresBrowser(executablePath), () => {
     await page.close();
   });
 
+  it('draws rewards, accuracy and log-probabilities of a run that has them, in both languages', async () => {
+    const plain = await openPage();
+    await plain.page.waitForSelector(LOSS_LINE, { state: 'attached' });
+    expect(await plain.page.locator('#rewards-card').isVisible()).toBe(false);
+    await plain.page.close();
+    const compared = await watchServer({ port: 0, label: 'dpo' });
+    for (let step = 1; step <= 30; step++)
+      compared.step(
+        stepRecord(step, {
+          metrics: {
+            'rewards/chosen': step / 30,
+            'rewards/rejected': -step / 60,
+            'rewards/margins': step / 20,
+            'rewards/accuracies': Math.min(1, 0.5 + step / 40),
+            'logps/chosen': -40 + step / 10,
+            'logps/rejected': -50,
+          },
+        }),
+      );
+    for (const [locale, title, legend] of [
+      ['en-GB', 'Rewards of the answers', 'chosen'],
+      ['zh-CN', '回答的奖励', '优选'],
+    ] as const) {
+      const page = await browser.newPage({ locale, viewport: { width: 1280, height: 1400 } });
+      await page.goto(compared.url);
+      await page.locator('#chart-rewards path[stroke-width="2"]').first().waitFor({ state: 'attached' });
+      expect(await text(page, '#rewards-title')).toBe(title);
+      expect(await text(page, '#rewards-card .legend')).toContain(legend);
+      expect(await page.locator('#chart-rewards path[stroke-width="2"]').count()).toBe(3);
+      expect(await page.locator('#chart-accuracies path[stroke-width="2"]').count()).toBe(1);
+      expect(await page.locator('#chart-logps path[stroke-width="2"]').count()).toBe(2);
+      await picture(page, `preference-${locale}`);
+      await page.close();
+    }
+    await compared.close();
+  });
+
   it('clips outliers with a mark, and shows them on demand', async () => {
     const wild = await watchServer({ port: 0, label: 'wild' });
     for (let step = 1; step <= 200; step++)

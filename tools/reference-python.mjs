@@ -2,8 +2,9 @@
 // prints its interpreter. `python` (default, 4 GB): those whose files we must read and that must read ours: MindSpore, torch,
 // safetensors, sentencepiece, tokenizers, peft, gguf, tensorboard. `clients` (0.7 GB, no torch): those that talk with our
 // server: the openai client and lm-evaluation-harness. `deepspeed` (1.3 GB): DeepSpeed on CPU torch, whose checkpoints we read.
+// `trl`: the preference losses of TRL.
 //
-//   node tools/reference-python.mjs [python|clients|deepspeed]
+//   node tools/reference-python.mjs [python|trl|clients|deepspeed]
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -20,6 +21,7 @@ const SETS = {
     'gguf==0.19.0',
     'tensorboard==2.21.0',
   ],
+  trl: ['torch==2.13.0', 'trl==1.9.0'],
   clients: ['lm-eval[api]==0.4.13', 'openai==3.54.0'],
   deepspeed: ['torch==2.13.0', 'deepspeed==0.19.8', 'peft==0.21.2', 'setuptools==80.9.0'],
 };

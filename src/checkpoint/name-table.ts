@@ -29,6 +29,8 @@ export interface NameTableOptions {
 const LAYER = '{i}';
 
 export class NameTable {
+  readonly #rows: readonly NameRow[];
+  readonly #options: NameTableOptions;
   readonly #toPath: ReadonlyMap<string, string>;
   readonly #toPublished: ReadonlyMap<string, string>;
   readonly #skip: ReadonlySet<string>;
@@ -37,13 +39,24 @@ export class NameTable {
 
   readonly ends: EndPaths | undefined;
 
-  constructor(rows: readonly NameRow[], { ends, skip = [], optionalPrefix }: NameTableOptions = {}) {
+  constructor(rows: readonly NameRow[], options: NameTableOptions = {}) {
+    const { ends, skip = [], optionalPrefix } = options;
+    this.#rows = rows;
+    this.#options = options;
     this.ends = ends;
     this.#toPath = new Map(rows);
     this.#toPublished = new Map(rows.map(([published, path]) => [path, published]));
     this.#skip = new Set(skip);
     this.#skipEndings = skip.filter((name) => name.startsWith('*')).map((name) => name.slice(1));
     this.#optionalPrefix = optionalPrefix;
+  }
+
+  /** The same without the rows of some own paths, and with others. */
+  changed(without: readonly string[], more: readonly NameRow[]): NameTable {
+    return new NameTable(
+      [...this.#rows.filter(([, path]) => !without.includes(path)), ...more],
+      this.#options,
+    );
   }
 
   /** Our path of a published name; "skip" for a buffer; undefined for a name that the family does not have. */

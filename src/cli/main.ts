@@ -47,6 +47,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'logits, loss and gradients of given ids, for comparison with other implementations',
     load: async () => (await import('./forward.js')).forward,
   },
+  score: {
+    summary: 'score answers with a reward model',
+    load: async () => (await import('./score.js')).score,
+  },
   generate: {
     summary: 'continue a prompt, or answer a file of questions',
     load: async () => (await import('./generate.js')).generate,

@@ -18,10 +18,15 @@ export const modelOptions = {
   threads: { kind: 'integer', min: 1, help: 'CPU threads; default: all cores' },
 } as const satisfies Record<string, OptionSpec>;
 
-export function loadModelByOptions(options: OptionValues<typeof modelOptions>): LoadedModel {
+/** @param output what the model must give; default logits */
+export function loadModelByOptions(
+  options: OptionValues<typeof modelOptions>,
+  output?: 'logits' | 'score',
+): LoadedModel {
   prepareRuntime(options.threads === undefined ? {} : { threads: options.threads });
   const loaded = loadModel(options.model, {
     configPath: options.config,
+    output,
     dtype: options.dtype,
     device: options.device === undefined ? undefined : selectDevice(options.device),
   });

@@ -15,6 +15,7 @@ import {
   planRun,
   type RunPlan,
   residentBytes,
+  sequencesPerRow,
   type TrainConfig,
 } from '../training/index.js';
 import { EXIT_BAD_INPUT, type OptionValues, parseOptions } from './options.js';
@@ -144,6 +145,7 @@ function runOf({ data, training, lora }: TrainConfig, length: number | undefined
     length:
       length ??
       (data.dataset === undefined ? (data.sequence_length ?? DEFAULTS.length) : lengthOfRows(data.dataset)),
+    loss: training.objective?.loss,
     microBatchSize: training.micro_batch_size,
     accumulation: training.gradient_accumulation_steps,
     recompute: training.recompute,
@@ -248,7 +250,7 @@ function describe(
   );
   return [
     `${family}, ${formatCount(model.elements)} parameters, ${formatCount(found.trainedElements)} trained, ${run.precision}; ` +
-      `${run.microBatchSize} rows of ${run.length} tokens, ${run.accumulation ?? 1} micro-batch${(run.accumulation ?? 1) === 1 ? '' : 'es'} a step`,
+      `${run.microBatchSize} rows of ${sequencesPerRow(run.loss) === 2 ? '2 sequences, each of ' : ''}${run.length} tokens, ${run.accumulation ?? 1} micro-batch${(run.accumulation ?? 1) === 1 ? '' : 'es'} a step`,
     ...table,
     ...(offloaded ? [`  on the host: ${formatBytes(memory.host)} of masters and optimiser state`] : []),
     ...(model.elements < MIN_RATED_PARAMETERS

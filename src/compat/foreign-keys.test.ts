@@ -21,6 +21,10 @@ describe('keys of other programs', () => {
     ['eval_steps', 'evaluation.every'],
     ['output_dir', 'output'],
     ['bf16', 'training.precision'],
+    ['pref_beta', 'training.objective.beta'],
+    ['pref_loss', 'training.objective.loss'],
+    ['simpo_gamma', 'training.objective.simpo_gamma'],
+    ['neftune_noise_alpha', 'training.neftune_noise_alpha'],
     // Ours, in a wrong section.
     ['learning_rate', 'training.learning_rate'],
     ['micro_batch_size', 'training.micro_batch_size'],

@@ -80,6 +80,13 @@ const NAMES: readonly (readonly [ours: string, theirs: string])[] = [
     'training.recompute',
     'gradient_checkpointing activation_checkpointing recompute_granularity use_gradient_checkpointing activation_checkpoint',
   ],
+  ['training.neftune_noise_alpha', 'neftune_alpha neftune noise_alpha'],
+  ['training.objective.loss', 'pref_loss loss_type dpo_loss preference_loss rl rlhf_type'],
+  ['training.objective.beta', 'pref_beta dpo_beta kto_beta orpo_beta simpo_beta ref_policy_kl_penalty'],
+  ['training.objective.label_smoothing', 'dpo_label_smoothing'],
+  ['training.objective.simpo_gamma', 'gamma simpo_margin'],
+  ['training.objective.desirable_weight', 'kto_chosen_weight'],
+  ['training.objective.undesirable_weight', 'kto_rejected_weight'],
   ['training.loss_scale', 'initial_scale_power loss_scaling'],
   ['training.offload', 'cpu_offload offload_optimizer zero_offload'],
   ['checkpoints.every', 'save_steps save_interval save_every save_freq checkpoint_every'],
@@ -98,6 +105,8 @@ function table(): ReadonlyMap<string, string> {
   for (const section of SECTIONS)
     for (const key of knownKeysAt(trainConfigSchema, [section]))
       if (!found.has(key)) found.set(key, `${section}.${key}`);
+  for (const key of knownKeysAt(trainConfigSchema, ['training', 'objective']))
+    if (!found.has(key)) found.set(key, `training.objective.${key}`);
   for (const [ours, theirs] of NAMES) for (const name of theirs.split(' ')) found.set(name, ours);
   for (const key of knownKeysAt(trainConfigSchema, []))
     if (!SECTIONS.some((section) => section === key)) found.set(key, key);

@@ -29,6 +29,8 @@ export { renderDatasetText, rowsOfStep } from './inspect/dataset-text.js';
 export { renderRowHtml } from './inspect/row-html.js';
 export { renderRowText } from './inspect/row-text.js';
 export { type RowView, viewRow } from './inspect/row-view.js';
+export type { PreferenceRecord } from './preference/preference-record.js';
+export { type ReadPreferencesOptions, readPreferences } from './preference/read-preferences.js';
 export { prepareDataset } from './prepare/prepare-dataset.js';
 export type { PrepareOptions } from './prepare/prepare-options.js';
 export { packings, type RecipeName, recipeNames, recipes, tokenizerOptions } from './prepare/recipes.js';
@@ -37,6 +39,7 @@ export type { PrepareReport, RowCounts } from './report.js';
 export { renderReportText } from './report-text.js';
 export { RowOrder } from './row-order.js';
 export {
+  type Comparison,
   concatenateDocuments,
   type PackResult,
   packSamples,
@@ -44,6 +47,7 @@ export {
   type RowSource,
   rowsInMemory,
   separateSamples,
+  sequencesOf,
 } from './rows.js';
 export {
   type DialogueSample,

@@ -8,6 +8,18 @@ export interface Row {
   readonly lossMask: ArrayLike<number>;
   /** Lengths of the documents that lie one after the other in the row, padding included; undefined: one document. */
   readonly documents?: readonly number[] | undefined;
+  /** Of a record whose answers are compared or judged: its sequences are the documents of the row, in this order. */
+  readonly comparison?: Comparison | undefined;
+}
+
+/** What a preference record says of its sequences. */
+export interface Comparison {
+  /** Of one answer, with one for another question behind it: is it wanted? undefined: chosen, and rejected behind it. */
+  readonly isDesirable?: boolean | undefined;
+  /** By how much chosen is better than rejected. Default 0. */
+  readonly margin?: number | undefined;
+  /** Log-probability of each sequence's answer by the model before training. */
+  readonly referenceLogProbs?: readonly number[] | undefined;
 }
 
 /** Rows that are read when they are asked for. */
@@ -15,7 +27,7 @@ export interface RowSource {
   /** Where they come from, for messages. */
   readonly path: string;
   readonly rowCount: number;
-  /** Ids in the longest row. */
+  /** Ids in the longest row; of rows that compare, in their longest sequence. */
   readonly rowLength: number;
   /** Rows of each phase of a curriculum, in order; undefined: there is none. */
   readonly phases?: readonly number[] | undefined;
@@ -27,13 +39,28 @@ export function rowsInMemory(rows: readonly Row[], path = 'the rows in memory'):
   return {
     path,
     rowCount: rows.length,
-    rowLength: rows.reduce((longest, { ids }) => Math.max(longest, ids.length), 0),
+    rowLength: rows.reduce((longest, row) => Math.max(longest, longestSequence(row)), 0),
     read(index) {
       const row = rows[index];
       if (row === undefined) throw new RangeError(`row ${index} of ${rows.length}`);
       return row;
     },
   };
+}
+
+function longestSequence({ ids, documents, comparison }: Row): number {
+  return comparison === undefined || documents === undefined ? ids.length : Math.max(...documents);
+}
+
+/** The sequences of a row that compares, each as a row of its own. */
+export function sequencesOf({ ids, lossMask, documents = [ids.length] }: Row): Row[] {
+  let start = 0;
+  return documents.map((length) => {
+    const end = start + length;
+    const places = Array.from({ length }, (_, index) => start + index);
+    start = end;
+    return { ids: places.map((at) => ids[at] ?? 0), lossMask: places.map((at) => lossMask[at] ?? 0) };
+  });
 }
 
 export interface PackResult {

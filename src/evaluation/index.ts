@@ -4,3 +4,4 @@ export {
   type MultipleChoiceResult,
   scoreMultipleChoice,
 } from './multiple-choice.js';
+export { type ScoreOptions, scoreConversations } from './score-conversations.js';

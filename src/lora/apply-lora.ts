@@ -28,6 +28,17 @@ export function applyLora(
   return adapted;
 }
 
+/** Runs `body` on the model as it is without its adapters. */
+export function withoutAdapters<Result>(model: Module, body: () => Result): Result {
+  const layers = [...loraLayers(model).values()];
+  for (const layer of layers) layer.isEnabled = false;
+  try {
+    return body();
+  } finally {
+    for (const layer of layers) layer.isEnabled = true;
+  }
+}
+
 /** The adapted layers of a model, by path. */
 export function loraLayers(model: Module): Map<string, LoraLinear> {
   const layers = new Map<string, LoraLinear>();

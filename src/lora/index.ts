@@ -1,5 +1,5 @@
 export { AdapterMapping, type RowGroup } from './adapter-mapping.js';
-export { applyLora, loraLayers, mergeLora } from './apply-lora.js';
+export { applyLora, loraLayers, mergeLora, withoutAdapters } from './apply-lora.js';
 export { initializeLora, learningRateFactors } from './initialize-lora.js';
 export { LoraLinear } from './lora-linear.js';
 export { type LoraOptions, loraScale } from './lora-options.js';

@@ -7,6 +7,7 @@ import {
   grad,
   liveTensorCount,
   noGrad,
+  ones,
   RandomGenerator,
   randn,
   scope,
@@ -18,7 +19,9 @@ import {
   LoraLinear,
   type LoraOptions,
   learningRateFactors,
+  loraLayers,
   mergeLora,
+  withoutAdapters,
 } from './index.js';
 import { rowNorms } from './row-norms.js';
 
@@ -284,6 +287,26 @@ test('LoRA+: B and the magnitude learn faster, A does not', () => {
     ['layer.loraB', 16],
     ['layer.loraMagnitude', 16],
   ]);
+});
+
+test('without its adapters a model is its base, and has them again afterwards', () => {
+  const base = plainLinear('out-in');
+  const model = new Holder(base);
+  const x = ones([1, base.inFeatures], { dtype: 'float64' });
+  const plain = base.forward(x).toArray();
+  for (const layer of applyLora(model, () => true, LORA).values())
+    for (const part of ['loraA', 'loraB'] as const)
+      layer.assign(part, ones(layer[part].shape, { dtype: 'float64' }));
+  const layerOf = () => [...loraLayers(model).values()][0];
+  const adaptedOutput = layerOf()?.forward(x).toArray();
+  expect(adaptedOutput).not.toEqual(plain);
+  expect(withoutAdapters(model, () => layerOf()?.forward(x).toArray())).toEqual(plain);
+  expect(() =>
+    withoutAdapters(model, () => {
+      throw new TypeError('within');
+    }),
+  ).toThrow('within');
+  expect(layerOf()?.forward(x).toArray()).toEqual(adaptedOutput);
 });
 
 test('adapters are not put upon adapters, and some layer must match', () => {

@@ -34,6 +34,8 @@ export class LoraLinear extends WrappedLinear {
   readonly options: LoraOptions;
   /** Draws the dropout in training; undefined in evaluation and generation: no dropout. */
   dropoutGenerator: RandomGenerator | undefined;
+  /** false: the layer is its base, as if there were no adapter. */
+  isEnabled = true;
   #cached: CachedNorms | undefined;
 
   /** Takes `base` over, which may be quantised. The adapter has no values yet. */
@@ -48,6 +50,7 @@ export class LoraLinear extends WrappedLinear {
 
   forward(x: Tensor): Tensor {
     const { base, loraMagnitude: magnitude } = this;
+    if (!this.isEnabled) return base.forward(x);
     const dropped = this.#dropOut(x);
     const inner = linear(dropped, this.loraA.to(x.dtype));
     const update = linear(inner, this.loraB.to(x.dtype), this.loraBias?.to(x.dtype)).mul(this.scale);

@@ -49,6 +49,8 @@ export interface Architecture {
   readonly chat: ChatFormat;
   /** False where only the chat template of a model's folder says how it is talked to. */
   readonly hasChatFormat: boolean;
+  /** What the last segment gives: logits over the vocabulary, or one score (a reward model). Default logits. */
+  readonly output?: 'logits' | 'score';
   /** How llama.cpp knows such a model. */
   readonly gguf: GgufLayout | GgufRefusal;
   /** How the family's tokenizer files are to be loaded. Default: as they are. */

@@ -33,6 +33,7 @@ export { type LoadedModel, type LoadModelOptions, loadModel, loadModelArchitectu
 export type { ModelShape } from './model-shape.js';
 export { holdsTokenizer, loadModelTokenizer, tokenizerSource } from './model-tokenizer.js';
 export { families, findConfig, findConfigIn, loadArchitecture, parseArchitecture } from './registry.js';
+export { lastScores, rewardArchitecture, SCORE, withScoreHead } from './reward-model.js';
 export { type AuxiliaryFile, auxiliaryFilesOf, saveModel } from './save-model.js';
 export { sparkChat } from './spark/chat-format.js';
 export { telechatChat } from './telechat/chat-format.js';

@@ -13,6 +13,8 @@ export interface LoadModelOptions extends LoadWeightsOptions {
   readonly configPath?: string | undefined;
   /** What a config that is no file describes; no other is looked for. */
   readonly architecture?: Architecture | undefined;
+  /** What the model must give. Default logits; any: whatever it is. */
+  readonly output?: 'logits' | 'score' | 'any' | undefined;
 }
 
 export interface LoadedModel {
@@ -26,21 +28,44 @@ export interface LoadedModel {
  */
 export function loadModel(
   path: string,
-  { configPath, architecture: given, ...options }: LoadModelOptions = {},
+  { configPath, architecture: given, output = 'logits', ...options }: LoadModelOptions = {},
 ): LoadedModel {
-  const architecture = given ?? loadModelArchitecture(path, configPath);
+  const architecture = given ?? loadModelArchitecture(path, configPath, 'any');
+  checkOutput(architecture, path, output);
   const model = architecture.createModel();
   loadWeights(model, architecture.tables, path, options);
   return { model, architecture };
 }
 
 /** The architecture alone, by the config that `loadModel` would take. @throws InputError as there */
-export function loadModelArchitecture(path: string, configPath?: string): Architecture {
+export function loadModelArchitecture(
+  path: string,
+  configPath?: string,
+  output: LoadModelOptions['output'] = 'logits',
+): Architecture {
   const status = fileStatus(path);
   if (status === undefined) throw new InputError(`${path}: no such model folder or weight file.`);
   const folder = status.isDirectory() ? path : dirname(path);
   const embedded = configPath === undefined ? embeddedConfig(path) : undefined;
-  return embedded === undefined
-    ? loadArchitecture(configPath ?? findConfig(folder))
-    : parseArchitecture(embedded.config, embedded.source);
+  const architecture =
+    embedded === undefined
+      ? loadArchitecture(configPath ?? findConfig(folder))
+      : parseArchitecture(embedded.config, embedded.source);
+  checkOutput(architecture, path, output);
+  return architecture;
+}
+
+/** @throws InputError for a reward model where text is asked for, and the other way round */
+function checkOutput(
+  { output: given = 'logits' }: Architecture,
+  path: string,
+  wanted: LoadModelOptions['output'],
+): void {
+  if (wanted === 'any' || wanted === given) return;
+  throw new InputError(
+    given === 'score'
+      ? `${path}: this is a reward model: it scores conversations (xinghe score) and writes no text; name the model that it was ` +
+          'made from.'
+      : `${path}: this is no reward model: it has no score.weight; train one with training.objective.loss: reward.`,
+  );
 }

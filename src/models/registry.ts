@@ -9,6 +9,7 @@ import { llama } from './llama/index.js';
 import { mistral } from './mistral/index.js';
 import { qwen2 } from './qwen2/index.js';
 import { qwen3 } from './qwen3/index.js';
+import { isRewardConfig, rewardArchitecture } from './reward-model.js';
 import { spark } from './spark/index.js';
 import { telechat } from './telechat/index.js';
 import { telechat52b } from './telechat52b/index.js';
@@ -40,7 +41,8 @@ export function parseArchitecture(config: unknown, source: string): Architecture
       `${source}: no model family recognises this config; known: ${families.map(({ name }) => name).join(', ')} ` +
         `(by model_type, or model.model_config.type in Spark YAML).${nearestFamily(config)}`,
     );
-  return family.parse(config, source);
+  const architecture = family.parse(config, source);
+  return isRewardConfig(config, source) ? rewardArchitecture(architecture) : architecture;
 }
 
 /** The config file in a model folder; undefined if there is none. */

@@ -1,3 +1,4 @@
+export { sequencesPerRow } from './objective/objective-config.js';
 export { PRECISIONS, type Precision } from './plan/byte-table.js';
 export { flopsPerToken } from './plan/flops.js';
 export { estimatePeakMemory, type PeakMemory } from './plan/peak-memory.js';

@@ -157,10 +157,12 @@ export interface PeftAdapter {
   readonly layout: 'out-in' | 'in-out';
   /** Default: none named. */
   readonly baseModel?: string;
+  /** Published names of modules that were trained whole, beside the adapted layers. Default: none. */
+  readonly wholeModules?: readonly string[] | undefined;
 }
 
 /** What PEFT needs to load an adapter; layers that differ from the first in rank or alpha get patterns. */
-export function peftConfig({ layers, layout, baseModel = '' }: PeftAdapter) {
+export function peftConfig({ layers, layout, baseModel = '', wholeModules = [] }: PeftAdapter) {
   const [first] = layers;
   if (first === undefined) throw new TypeError('an adapter has a layer');
   const { options: lora } = first;
@@ -173,7 +175,8 @@ export function peftConfig({ layers, layout, baseModel = '' }: PeftAdapter) {
     );
   return {
     peft_type: 'LORA',
-    task_type: 'CAUSAL_LM',
+    // A head of its own that is trained is that of a classifier.
+    task_type: wholeModules.length === 0 ? 'CAUSAL_LM' : 'SEQ_CLS',
     base_model_name_or_path: baseModel,
     r: lora.rank,
     lora_alpha: lora.alpha,
@@ -187,6 +190,7 @@ export function peftConfig({ layers, layout, baseModel = '' }: PeftAdapter) {
     target_modules: [...new Set(layers.map(({ module }) => module.replace(/^.*\.\d+\./, '')))],
     rank_pattern: different('rank'),
     alpha_pattern: different('alpha'),
+    ...(wholeModules.length > 0 && { modules_to_save: wholeModules }),
     inference_mode: true,
   };
 }

@@ -18,8 +18,16 @@ export interface AdapterContent {
   readonly config: string;
 }
 
-/** The adapter of a model as PEFT keeps it; the tensors stay the model's. */
-export function adapterContent(model: Module, names: NameTable, baseModel = ''): AdapterContent {
+/**
+ * The adapter of a model as PEFT keeps it; the tensors stay the model's.
+ * @param wholeLayers own paths of linear layers that were trained whole beside it
+ */
+export function adapterContent(
+  model: Module,
+  names: NameTable,
+  baseModel = '',
+  wholeLayers: readonly string[] = [],
+): AdapterContent {
   const layers = [...loraLayers(model)].map(([path, layer]) => ({
     module: publishedLayer(names, path),
     layer,
@@ -30,23 +38,38 @@ export function adapterContent(model: Module, names: NameTable, baseModel = ''):
     layers: layers.map(({ module, layer }) => ({ module, options: layer.options })),
     layout: first.layer.layout,
     baseModel,
+    wholeModules: wholeLayers.map((own) => publishedLayer(names, own)),
   });
+  const whole = model
+    .namedParameters()
+    .filter(([path]) => wholeLayers.some((layer) => path.startsWith(`${layer}.`)));
   return {
     weightFile: WEIGHT_FILES[0],
-    tensors: layers.flatMap(({ module, layer }) =>
-      (['loraA', 'loraB', 'loraMagnitude', 'loraBias'] as const).flatMap((part) => {
-        const tensor = layer[part];
-        return tensor === undefined ? [] : [[`${PEFT_PREFIX}${module}.${LORA_NAMES[part]}`, tensor] as const];
-      }),
-    ),
+    tensors: [
+      ...layers.flatMap(({ module, layer }) =>
+        (['loraA', 'loraB', 'loraMagnitude', 'loraBias'] as const).flatMap((part) => {
+          const tensor = layer[part];
+          return tensor === undefined
+            ? []
+            : [[`${PEFT_PREFIX}${module}.${LORA_NAMES[part]}`, tensor] as const];
+        }),
+      ),
+      ...whole.map(([path, tensor]) => [`${PEFT_PREFIX}${names.toPublished(path)}`, tensor] as const),
+    ],
     configFile: ADAPTER_CONFIG_FILE,
     config: `${JSON.stringify(config, null, 2)}\n`,
   };
 }
 
 /** Writes the adapter of a model as a PEFT folder. */
-export function saveAdapter(model: Module, names: NameTable, folder: string, baseModel = ''): void {
-  const { weightFile, tensors, configFile, config } = adapterContent(model, names, baseModel);
+export function saveAdapter(
+  model: Module,
+  names: NameTable,
+  folder: string,
+  baseModel = '',
+  wholeLayers: readonly string[] = [],
+): void {
+  const { weightFile, tensors, configFile, config } = adapterContent(model, names, baseModel, wholeLayers);
   writeSafetensors(
     join(folder, weightFile),
     tensors.map(([name, tensor]) => ({

@@ -1,22 +1,41 @@
 /** {"instruction", "input"?, "output", "history"?: [[question, answer], …], "system"?}, as Alpaca and its successors. */
 import type { ChatMessage } from '../../models/index.js';
-import { dialogue, optionalText, type ReadForm, requireAnswer, requireText, wrongType } from './form.js';
+import {
+  dialogue,
+  type FormOptions,
+  type JsonRecord,
+  optionalText,
+  type ReadForm,
+  requireAnswer,
+  requireText,
+  wrongType,
+} from './form.js';
 import { learnedByRecord } from './learned-keys.js';
 
-export const readAlpaca: ReadForm = (record, { inputSeparator = '\n' }) => {
-  const instruction = requireText(record, 'instruction');
-  const input = optionalText(record, 'input');
-  const output = requireAnswer(record, 'output');
-  const system = optionalText(record, 'system');
-  const messages: ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: system }];
-  messages.push(...readHistory(record.history));
-  const parts = [instruction, input].filter((part) => part !== undefined && part !== '');
-  messages.push(
-    { role: 'user', content: parts.join(inputSeparator) },
-    { role: 'assistant', content: output },
-  );
+export const readAlpaca: ReadForm = (record, options) => {
+  const prompt = readAlpacaPrompt(record, options);
+  const messages: ChatMessage[] = [
+    ...prompt,
+    { role: 'assistant', content: requireAnswer(record, 'output') },
+  ];
   return dialogue(markAnswers(messages, learnedByRecord(record)));
 };
+
+/** All that comes before the answer. */
+export function readAlpacaPrompt(
+  record: JsonRecord,
+  { inputSeparator = '\n' }: FormOptions,
+): readonly ChatMessage[] {
+  const instruction = requireText(record, 'instruction');
+  const input = optionalText(record, 'input');
+  const system = optionalText(record, 'system');
+  const parts = [instruction, input].filter((part) => part !== undefined && part !== '');
+  return [
+    ...(system === undefined ? [] : [{ role: 'system' as const, content: system }]),
+    ...readHistory(record.history),
+    { role: 'user', content: parts.join(inputSeparator) },
+  ];
+}
 
 /** @param isLearned what the record says of all its answers */
 export function markAnswers(

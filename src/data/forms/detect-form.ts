@@ -22,6 +22,11 @@ export function detectForm(
     const location = `${path}:${line}`;
     const forms = formsOf(value, options);
     const [form] = forms;
+    if (form === undefined && Object.hasOwn(value, 'chosen') && Object.hasOwn(value, 'rejected'))
+      throw new InputError(
+        `${location}: the record has two answers, chosen and rejected; a training run reads such files itself (data.form: preference ` +
+          'with training.objective), they are not prepared.',
+      );
     if (form === undefined)
       throw new InputError(
         `${location}: the form of the record is not known; keys found: ${keysOf(value)}. Name the form, or the key of a text.`,

@@ -27,6 +27,8 @@ export type FormFaultReason =
   | 'tool calls'
   | 'what is learned'
   | 'marker in a text'
+  | 'prompt not shared'
+  | 'same answers'
   | 'nothing to learn';
 
 /**

@@ -34,10 +34,11 @@ export const sparkConfigSchema = z
     pad_token_id: tokenIdKey,
     ...transformersKeys,
     rope_scaling: plainRopeScaling,
+    /** A score of the last token in the place of logits; see reward-model.ts. */
+    is_reward_model: z.boolean().default(false),
     // One value only: the others are a different model.
     hidden_act: z.literal('fast_gelu').default('fast_gelu'),
     dropout_rate: z.literal(0).default(0),
-    is_reward_model: z.literal(false).default(false),
     post_layernorm_residual: z.literal(false).default(false),
     apply_residual_connection_post_layernorm: z.literal(false).default(false),
     // No meaning here: precision is chosen at load, the rest belongs to training, LoRA or generation.

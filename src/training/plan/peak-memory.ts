@@ -18,6 +18,8 @@ export interface PeakMemoryOptions {
   readonly offloadOptimizer?: boolean;
   /** As linearRoute() of src/tensor says of the CPU. Default false. */
   readonly copiesTransposed?: boolean;
+  /** The loss is made of sequences one by one, as those over answers are. Default false. */
+  readonly splitsLogits?: boolean;
   /** As emulatesBfloat16() of src/tensor says, where the model computes in bfloat16 on the CPU. Default false. */
   readonly emulatesBfloat16?: boolean;
 }
@@ -111,6 +113,7 @@ function phasesOf(model: PlannedModel, options: PeakMemoryOptions, bytes: Precis
     accumulation = 1,
     copiesTransposed = false,
     emulatesBfloat16 = false,
+    splitsLogits = false,
   } = options;
   const tokens = length * microBatchSize;
   const rank = (linear: LinearShape): number => (lora?.adapts(linear.path) === true ? lora.rank : 0);
@@ -123,6 +126,7 @@ function phasesOf(model: PlannedModel, options: PeakMemoryOptions, bytes: Precis
     trainsAll: lora === undefined,
     copiesTransposed,
     emulatesBfloat16,
+    splitsLogits,
   };
   const blocks = model.blocks.map((block) => blockMemory(model, block, segmentOptions));
   const head = headMemory(model, segmentOptions);

@@ -115,3 +115,33 @@ describe('flopsPerToken', () => {
     expect(long).toBe(flopsPerToken(spark, { length: 8192 }));
   });
 });
+
+describe('a run over answers that are compared', () => {
+  const architecture = parseArchitecture(xverseConfig(small), 'test');
+  const plan = (loss: PlanOptions['loss'], microBatchSize: number) =>
+    planRun(architecture, { ...run, microBatchSize, loss, startBytes: 0 });
+
+  it('takes two sequences a row, and for the logits of each its gradient once more', () => {
+    const pairs = plan('dpo', 4);
+    const rows = plan(undefined, 8);
+    expect(pairs.tokensPerStep).toBe(rows.tokensPerStep);
+    expect(pairs.memory.activations).toBe(rows.memory.activations);
+    expect(pairs.peakBytes).toBeGreaterThanOrEqual(rows.peakBytes);
+    expect(plan('kto', 8).tokensPerStep).toBe(rows.tokensPerStep);
+  });
+
+  it('has one score in the place of logits, and no output projection', () => {
+    const scored = plan('reward', 4);
+    const rows = plan(undefined, 8);
+    const projection = small.vocab * small.hidden;
+    expect(rows.trainedElements - scored.trainedElements).toBe(projection - small.hidden);
+    expect(scored.memory.working).toBeLessThan(rows.memory.working);
+    // Tied: the table stays, and is no output projection any more.
+    const tied = parseArchitecture(sparkConfig(small), 'test');
+    const spark = planRun(tied, { ...run, loss: 'reward', startBytes: 0 });
+    expect(spark.model.tied).toBe(false);
+    expect(spark.trainedElements).toBe(
+      planRun(tied, { ...run, startBytes: 0 }).trainedElements + small.hidden,
+    );
+  });
+});

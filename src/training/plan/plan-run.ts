@@ -1,5 +1,6 @@
 /** Memory and time of a run before it is started. */
-import type { Architecture } from '../../models/index.js';
+import { type Architecture, rewardArchitecture } from '../../models/index.js';
+import { type LossName, sequencesPerRow } from '../objective/objective-config.js';
 import { adaptedBy } from './adapted-layers.js';
 import { BYTES, type Precision } from './byte-table.js';
 import { flopsPerToken } from './flops.js';
@@ -14,7 +15,9 @@ import { type PlannedModel, plannedModel } from './planned-model.js';
 import { RUNTIME_BYTES } from './process-memory.js';
 import { stepSeconds } from './step-time.js';
 
-export interface PlanOptions extends Omit<PeakMemoryOptions, 'lora'> {
+export interface PlanOptions extends Omit<PeakMemoryOptions, 'lora' | 'splitsLogits'> {
+  /** What is learned by. Default: cross-entropy. */
+  readonly loss?: LossName | undefined;
   readonly lora?: { readonly rank: number; readonly targets: readonly string[] } | undefined;
   /** Tokens that one sequence of generation keeps in its cache. Default: length. */
   readonly cacheTokens?: number | undefined;
@@ -40,15 +43,19 @@ export interface RunPlan {
 }
 
 /** The model has shapes only: nothing large is allocated. */
-export function planRun(architecture: Architecture, options: PlanOptions): RunPlan {
+export function planRun(given: Architecture, { microBatchSize: rows, ...options }: PlanOptions): RunPlan {
+  const { loss } = options;
+  const architecture = loss === 'reward' ? rewardArchitecture(given) : given;
   const shapesOnly = architecture.createModel();
   const model = plannedModel(shapesOnly);
-  const { length, microBatchSize, accumulation = 1, precision, recompute } = options;
+  const { length, accumulation = 1, precision, recompute } = options;
+  const microBatchSize = rows * sequencesPerRow(loss);
   const lora: LoraPlan | undefined =
     options.lora === undefined
       ? undefined
       : { rank: options.lora.rank, adapts: adaptedBy(shapesOnly, architecture.names, options.lora.targets) };
-  const memory = estimatePeakMemory(model, { ...options, lora });
+  const splitsLogits = loss !== undefined && loss !== 'reward';
+  const memory = estimatePeakMemory(model, { ...options, microBatchSize, lora, splitsLogits });
   const adapters = lora === undefined ? undefined : adapterElements(model, lora);
   const flops = flopsPerToken(model, { length, adapterElements: adapters });
   const tokens = length * microBatchSize * accumulation;

@@ -1,5 +1,5 @@
 /** What memory and arithmetic depend on: a model's sizes and those of its parameters; no weights needed. */
-import type { Block, CausalLm, ModelShape } from '../../models/index.js';
+import { type Block, type CausalLm, type ModelShape, SCORE } from '../../models/index.js';
 import { type Linear, namedLinears } from '../../nn/index.js';
 
 export interface LinearShape {
@@ -22,6 +22,8 @@ export interface BlockShape {
 }
 
 export interface PlannedModel extends ModelShape {
+  /** Values that the head gives for a token: the vocabulary, or 1 of a reward model. */
+  readonly outputSize: number;
   readonly blocks: readonly BlockShape[];
   readonly embeddingElements: number;
   readonly elements: number;
@@ -36,8 +38,11 @@ export interface PlannedModel extends ModelShape {
 export function plannedModel(model: CausalLm): PlannedModel {
   const elements = new Map(model.namedParameters().map(([path, { numElements }]) => [path, numElements]));
   const [embedding] = model.segments();
+  const outputSize = elements.has(`${SCORE}.weight`) ? 1 : model.shape.vocabSize;
   return {
     ...model.shape,
+    tied: model.shape.tied && outputSize === model.shape.vocabSize,
+    outputSize,
     blocks: model.layers.map((layer, index) => blockShape(layer, `layers.${index}`)),
     embeddingElements: embedding?.parameters.reduce((sum, path) => sum + (elements.get(path) ?? 0), 0) ?? 0,
     elements: model.parameterCount(),

@@ -8,6 +8,7 @@ import {
   type AuxiliaryFile,
   auxiliaryFilesOf,
   type LoadedModel,
+  SCORE,
   tokenizerSource,
 } from '../../models/index.js';
 import type { RunCheckpointManifest } from '../checkpoints/manifest.js';
@@ -111,7 +112,8 @@ export class RunCheckpointer implements Checkpointer {
     const { model, architecture } = this.#run.loaded;
     await writeFolderAtomic(
       folder,
-      (temporary) => saveAdapter(model, architecture.names, temporary, this.#run.config.model.path),
+      (temporary) =>
+        saveAdapter(model, architecture.names, temporary, this.#run.config.model.path, this.#wholeLayers),
       { replace: true },
     );
   }
@@ -137,6 +139,11 @@ export class RunCheckpointer implements Checkpointer {
     return progress;
   }
 
+  /** Trained beside adapters. */
+  get #wholeLayers(): readonly string[] {
+    return this.#run.loaded.architecture.output === 'score' ? [SCORE] : [];
+  }
+
   #newestOrNone(): RunStart | undefined {
     return this.#run.store.steps().length === 0 ? undefined : this.#run.store.newest();
   }
@@ -152,6 +159,7 @@ export class RunCheckpointer implements Checkpointer {
         model,
         architecture.names,
         this.#run.config.model.path,
+        this.#wholeLayers,
       );
       const saved = tensors.map(([name, tensor]) => snapshotTensor(name, tensor));
       return [

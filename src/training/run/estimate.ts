@@ -26,6 +26,7 @@ export function estimateRun(
   const dtype = model.computeDType;
   const plan = planRun(architecture, {
     precision: training.precision ?? (dtype === 'float16' ? 'float16-mixed' : dtype),
+    loss: training.objective?.loss,
     length: Math.max(2, rows.rowLength) - 1,
     microBatchSize: training.micro_batch_size,
     accumulation: training.gradient_accumulation_steps,

@@ -31,7 +31,9 @@ export function checkRun({ training, lora }: TrainConfig, loaded: LoadedModel, r
     throw new InputError(
       `training.recompute.layers names block ${beyond}; the model has blocks 0 to ${blocks - 1}.`,
     );
-  checkLength(model.shape.maxPositions, rows.rowLength);
+  // A reward model reads the last token too.
+  const isReward = training.objective?.loss === 'reward';
+  checkLength(model.shape.maxPositions, rows.rowLength + (isReward ? 1 : 0));
   if (lora !== undefined) checkRank(lora, loaded);
 }
 

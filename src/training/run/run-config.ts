@@ -3,6 +3,9 @@ import { z } from 'zod';
 import { SAMPLE_FORMS } from '../../data/index.js';
 import { trainingSchema } from '../step/training-settings.js';
 
+/** Records of answers that are compared or judged; their shape is told by their keys. */
+export const PREFERENCE_FORM = 'preference';
+
 const positive = z.int().positive();
 const natural = z.int().nonnegative();
 
@@ -33,7 +36,7 @@ const rowsShape = {
   /** Or files to be prepared in memory. */
   files: z.array(z.string().min(1)).min(1).optional(),
   /** text: {"text"}; messages: {"messages"}; telechat: {"input", "output"}; …; one record a line. */
-  form: z.enum(SAMPLE_FORMS).optional(),
+  form: z.enum([...SAMPLE_FORMS, PREFERENCE_FORM]).optional(),
   /** Predictions in a row: rows hold one id more. Default 1024; a dataset has its own. */
   sequence_length: positive.optional(),
   /** Several samples in a row, in order, or one; default greedy. Text is always joined. */
@@ -140,6 +143,51 @@ export const trainConfigSchema = z
   })
   .refine(({ checkpoints, evaluation }) => !checkpoints.keep_best || evaluation !== undefined, {
     message: 'checkpoints.keep_best needs an evaluation section to tell which one is best',
+  })
+  .superRefine((config, context) => {
+    const { training, watch } = config;
+    const { objective } = training;
+    const refuse = (path: string[], message: string): void =>
+      context.addIssue({ code: 'custom', path, message });
+    for (const section of ['data', 'evaluation'] as const) {
+      const rows = config[section];
+      if (rows === undefined) continue;
+      const isPreference = rows.form === PREFERENCE_FORM;
+      if (objective !== undefined && !isPreference)
+        refuse(
+          [section],
+          `training.objective (${objective.loss}) learns from answers that are compared or judged; give ${section}.files with ` +
+            `form: ${PREFERENCE_FORM}`,
+        );
+      if (objective === undefined && isPreference)
+        refuse(
+          [section, 'form'],
+          `records of the form ${PREFERENCE_FORM} need a training.objective that says what to learn from them (loss: dpo, …)`,
+        );
+      for (const key of ['packing', 'document_attention'] as const)
+        if (isPreference && rows[key] !== undefined)
+          refuse(
+            [section, key],
+            `${key} does not go with the form ${PREFERENCE_FORM}: sequences are never packed`,
+          );
+      if (isPreference && rows.learn === 'all')
+        refuse(
+          [section, 'learn'],
+          'learn: all does not go with the form preference: answers alone are compared',
+        );
+    }
+    if (objective?.loss === 'kto' && training.micro_batch_size < 2)
+      refuse(
+        ['training', 'micro_batch_size'],
+        'kto estimates its KL term from the answers of a micro-batch given to one another; it needs 2 rows at least',
+      );
+    if (objective !== undefined && training.loss_alignment !== 'target')
+      refuse(
+        ['training', 'loss_alignment'],
+        'loss_alignment: input belongs to cross-entropy; leave it out with an objective',
+      );
+    if (objective?.loss === 'reward' && watch.prompts !== undefined)
+      refuse(['watch', 'prompts'], 'a reward model writes no text; leave watch.prompts out');
   })
   .refine(({ training, checkpoints }) => training.non_finite !== 'rollback' || checkpoints.every > 0, {
     message: 'training.non_finite: rollback needs checkpoints to go back to; set checkpoints.every',

@@ -6,6 +6,7 @@ import {
   loadArchitecture,
   loadModel,
   parseArchitecture,
+  withScoreHead,
 } from '../../models/index.js';
 import { initializeModule } from '../../nn/index.js';
 import { RandomGenerator, scope, selectDevice } from '../../tensor/index.js';
@@ -17,9 +18,12 @@ export function createRunModel({ model: source, seed, device, training }: TrainC
   const { path, path_config: ofPath, config } = source;
   const dtype = training.precision === undefined ? undefined : computeDType(training.precision);
   const selected = selectDevice(device);
+  const isReward = training.objective?.loss === 'reward';
   if (path !== undefined) {
     const given = ofPath === undefined ? undefined : configuredArchitecture(ofPath, 'model.path_config');
-    return loadModel(path, { dtype, device: selected, architecture: given });
+    const output = isReward ? 'any' : 'logits';
+    const loaded = loadModel(path, { dtype, device: selected, architecture: given, output });
+    return isReward ? withNewScore(loaded, seed) : loaded;
   }
   const architecture = configuredArchitecture(config ?? {}, 'model.config');
   const model = architecture.createModel();
@@ -31,7 +35,16 @@ export function createRunModel({ model: source, seed, device, training }: TrainC
       device: selected,
     }),
   );
-  return { model, architecture };
+  return isReward ? withNewScore({ model, architecture }, seed) : { model, architecture };
+}
+
+function withNewScore(loaded: LoadedModel, seed: number): LoadedModel {
+  const generator = new RandomGenerator(seed);
+  try {
+    return scope(() => withScoreHead(loaded, generator));
+  } finally {
+    generator.dispose();
+  }
 }
 
 function configuredArchitecture(

@@ -2,8 +2,9 @@
 import { publishedName } from '../../checkpoint/index.js';
 import { formatCount, log } from '../../log/index.js';
 import type { LoraLinear } from '../../lora/index.js';
-import type { CausalLm, LoadedModel } from '../../models/index.js';
+import { type CausalLm, type LoadedModel, SCORE } from '../../models/index.js';
 import { RandomGenerator, type Tensor } from '../../tensor/index.js';
+import { createObjective } from '../objective/create-objective.js';
 import type { PhaseClock } from '../step/phase-clock.js';
 import { Trainer } from '../step/trainer.js';
 import type { TrainingSettings } from '../step/training-settings.js';
@@ -44,6 +45,7 @@ export function createRunParts(
 ): RunParts {
   const { model, architecture } = loaded;
   const totalSteps = stepsOf(training, rowCount);
+  const padTokenId = architecture.padTokenId ?? 0;
   const dropout = new RandomGenerator(seed, model.device);
   for (const layer of adapters?.values() ?? []) layer.dropoutGenerator = dropout;
   const parameters = trainedParameters(model, adapters);
@@ -54,14 +56,15 @@ export function createRunParts(
     learningRateFactors,
     publishedName: (path) => publishedName(architecture.names, path),
     documentAttention,
-    padTokenId: architecture.padTokenId ?? 0,
+    padTokenId,
+    objective: training.objective === undefined ? undefined : createObjective(training.objective, padTokenId),
     generator: dropout,
     clock,
   });
   return { trainer, dropout, parameters, totalSteps, rowsPerStep: rowsPerStep(training) };
 }
 
-/** By own path: all parameters, or the adapters' alone. */
+/** By own path: all parameters, or the adapters' alone; the score of a reward model is always trained. */
 function trainedParameters(
   model: CausalLm,
   adapters: ReadonlyMap<string, LoraLinear> | undefined,
@@ -69,5 +72,7 @@ function trainedParameters(
   const parameters = new Map(model.namedParameters());
   if (adapters === undefined) return parameters;
   const trained = new Set([...adapters.values()].flatMap((layer) => layer.adapterParameters));
-  return new Map([...parameters].filter(([, parameter]) => trained.has(parameter)));
+  return new Map(
+    [...parameters].filter(([path, parameter]) => trained.has(parameter) || path.startsWith(`${SCORE}.`)),
+  );
 }

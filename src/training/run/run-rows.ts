@@ -14,7 +14,9 @@ import { InputError } from '../../errors/index.js';
 import { formatCount, log } from '../../log/index.js';
 import type { Architecture } from '../../models/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
-import type { TrainConfig } from './run-config.js';
+import type { TrainingSettings } from '../step/training-settings.js';
+import { readPreferenceRows } from './preference-rows.js';
+import { PREFERENCE_FORM, type TrainConfig } from './run-config.js';
 
 /** Where rows come from; the same for training and for evaluation. */
 type RowsConfig = Omit<TrainConfig['data'], 'shuffle'>;
@@ -34,7 +36,14 @@ export async function readRunRows(
   data: RowsConfig,
   architecture: Architecture,
   tokenizer: Tokenizer,
+  { objective, micro_batch_size: microBatchSize }: TrainingSettings,
 ): Promise<RunRows> {
+  const { files = [], sequence_length: length = DEFAULT_SEQUENCE_LENGTH } = data;
+  if (objective !== undefined) {
+    const options = { files, sequenceIds: length + 1, objective, microBatchSize };
+    const rows = await readPreferenceRows(options, architecture, tokenizer);
+    return { rows, documentAttention: false, close: () => {} };
+  }
   if (data.dataset !== undefined)
     return datasetRows(data, openDataset(data.dataset), architecture, tokenizer);
   return fileRows(data, architecture, tokenizer);
@@ -105,7 +114,7 @@ async function fileRows(
   tokenizer: Tokenizer,
 ): Promise<RunRows> {
   const { files = [], form, sequence_length = DEFAULT_SEQUENCE_LENGTH, packing = 'greedy' } = data;
-  if (form === undefined) throw new TypeError('files without a form');
+  if (form === undefined || form === PREFERENCE_FORM) throw new TypeError('files without a form of texts');
   const rowLength = sequence_length + 1;
   const texts: number[][] = [];
   const dialogues: Row[] = [];

@@ -21,6 +21,7 @@ import { tensorBoard } from '../watch/tensor-board.js';
 import { watchServer } from '../watch/watch-server.js';
 import { type CheckpointedRun, findStart, RunCheckpointer, type RunStart } from './checkpointer.js';
 import { estimateRun, type RunEstimate } from './estimate.js';
+import { referencedRows } from './reference.js';
 import { checkRun } from './run-checks.js';
 import type { TrainConfig } from './run-config.js';
 import { lockRun } from './run-lock.js';
@@ -135,11 +136,11 @@ export async function prepareRun(
   const { architecture } = loaded;
   mergeFirst(config, loaded);
   const tokenizer = loadModelTokenizer(architecture, tokenizerPath);
-  const data = await readRunRows(config.data, architecture, tokenizer);
+  const data = await readRunRows(config.data, architecture, tokenizer, config.training);
   const heldOut =
     config.evaluation === undefined
       ? undefined
-      : await readRunRows(config.evaluation, architecture, tokenizer);
+      : await readRunRows(config.evaluation, architecture, tokenizer, config.training);
   checkRun(config, loaded, data.rows);
   const estimate = estimateRun(config, loaded, data.rows, startBytes);
   const adapters = config.lora === undefined ? undefined : addAdapters(loaded, config.lora, config.seed);
@@ -147,11 +148,14 @@ export async function prepareRun(
 }
 
 async function trainAndSave(run: PreparedRun, watch: RunObserver | undefined): Promise<TrainingResult> {
-  const { config, loaded, adapters, data, heldOut, estimate } = run;
+  const { config, loaded, adapters, data, estimate } = run;
   const { output, training, seed, evaluation } = config;
+  // Before a checkpoint is restored: the model is still the one that training begins with.
+  const rows = await referencedRows(run, data.rows, 'training');
+  const heldOut = run.heldOut && (await referencedRows(run, run.heldOut.rows, 'evaluation'));
   const checkpoints = new RunCheckpointer(run);
   const observers = observersOf(run, watch);
-  const result = await runTrainingLoop(loaded, data.rows, {
+  const result = await runTrainingLoop(loaded, rows, {
     training,
     output,
     seed,
@@ -167,7 +171,7 @@ async function trainAndSave(run: PreparedRun, watch: RunObserver | undefined): P
     flops: estimate.flops,
     onEvaluation: ({ step }) => writeSamples(run, step, observers),
     evaluation:
-      heldOut === undefined || evaluation === undefined ? undefined : { ...evaluation, rows: heldOut.rows },
+      heldOut === undefined || evaluation === undefined ? undefined : { ...evaluation, rows: heldOut },
     checkpoints,
   });
   estimate.report();

@@ -177,7 +177,7 @@ class TrainingLoop {
     const started = performance.now();
     this.#clock.enter('evaluation');
     const measure = (batch: readonly Row[]) => this.#withoutDropout(() => this.#parts.trainer.measure(batch));
-    const { loss, tokens } = await measureHeldOut(
+    const { loss, tokens, metrics } = await measureHeldOut(
       measure,
       evaluation,
       training.micro_batch_size,
@@ -197,7 +197,9 @@ class TrainingLoop {
       );
     this.#progress = { ...this.#progress, evaluatedStep: step, best: isBest ? { step, loss } : best };
     const seconds = (performance.now() - started) / 1000;
-    const record = { step, loss, perplexity: Math.exp(loss), tokens, seconds, isBest };
+    // A loss over answers that are compared is no mean over tokens.
+    const perplexity = training.objective === undefined ? Math.exp(loss) : undefined;
+    const record = { step, loss, perplexity, metrics, tokens, seconds, isBest };
     this.#evaluations.push(record);
     for (const observer of observers) observer.evaluation?.(record);
     this.#withoutDropout(() => onEvaluation?.(record));
@@ -246,7 +248,7 @@ class TrainingLoop {
   #report(result: StepResult, seconds: number): void {
     const { observers = [], flops } = this.#options;
     const { step, tokens, rows } = this.#progress;
-    const { loss, gradNorm, learningRate, learnedTokens, lossScale, skipped } = result;
+    const { loss, gradNorm, learningRate, learnedTokens, metrics, lossScale, skipped } = result;
     const tokensPerSecond = result.tokens / seconds;
     const memoryBytes = process.memoryUsage.rss();
     this.#peakMemory = Math.max(this.#peakMemory, memoryBytes);
@@ -257,6 +259,7 @@ class TrainingLoop {
       loss,
       gradNorm,
       learningRate,
+      metrics,
       tokens,
       learnedTokens,
       rows,
@@ -293,6 +296,7 @@ function neverUsed(): StepResult {
     learningRate: Number.NaN,
     tokens: 0,
     learnedTokens: 0,
+    metrics: undefined,
     skipped: true,
     lossScale: undefined,
   };

@@ -16,18 +16,26 @@ import {
   scope,
   type Tensor,
 } from '../../tensor/index.js';
+import { withEmbeddingNoise } from './embedding-noise.js';
 import type { GradientStore } from './gradient-store.js';
 import type { PhaseClock } from './phase-clock.js';
 import type { SegmentRun, SegmentSteps } from './segment-steps.js';
 
-/** One micro-batch. */
-export interface TrainingBatch {
+/** What a model reads. */
+export interface ModelInput {
   readonly inputIds: Tensor; // int64 [B, T]
-  readonly targets: Tensor; // int64 [B, T]: the token after each input
-  readonly weights: Tensor; // float32 [B, T]: what each target counts in the loss
   /** Lengths of the documents in each row, where each is read on its own; undefined: a row is one text. */
   readonly documents?: readonly (readonly number[])[] | undefined;
 }
+
+/** One micro-batch that is learned by cross-entropy. */
+export interface TrainingBatch extends ModelInput {
+  readonly targets: Tensor; // int64 [B, T]: the token after each input
+  readonly weights: Tensor; // float32 [B, T]: what each target counts in the loss
+}
+
+/** The loss of what the last segment gives: logits [B, T, V], or scores. */
+export type LossOf = (output: Tensor) => Tensor; // []
 
 /**
  * What a segment keeps for its backward pass: all of its graph, or only its input to compute it again. full: every segment
@@ -40,6 +48,8 @@ export interface GradientOptions {
   readonly recompute?: Recompute;
   /** Draws what the segments leave to chance; a segment that is computed again draws the same. */
   readonly generator?: RandomGenerator | undefined;
+  /** Noise on the embedding's output (NEFTune's alpha), drawn by the generator. Default none. */
+  readonly embeddingNoise?: number | undefined;
   /** What else happens around each segment, in this order. Default nothing. */
   readonly steps?: readonly SegmentSteps[];
   /** Told what the time goes to. */
@@ -55,12 +65,12 @@ interface ComputedSegment extends SegmentRun {
 
 function segmentsOf(
   model: CausalLm,
-  batch: TrainingBatch,
-  scale: number,
+  { inputIds, documents }: ModelInput,
+  lossOf: LossOf,
   isTrained: (path: string) => boolean,
-  recompute: Recompute,
+  { recompute = 'none', embeddingNoise, generator }: GradientOptions,
 ): ComputedSegment[] {
-  const context = model.createContext(batch.inputIds.size(1), { documents: batch.documents });
+  const context = model.createContext(inputIds.size(1), { documents });
   const parameters = new Map(model.namedParameters().filter(([path]) => isTrained(path)));
   const segments = model.segments();
   const isRecomputed = segments.map((_, index) => mustRecompute(recompute, index, segments.length));
@@ -80,9 +90,10 @@ function segmentsOf(
     generatorState: undefined,
     compute(): Tensor {
       return scope(() => {
-        const output = segment.forward(this.input ?? batch.inputIds, context);
-        if (index < segments.length - 1) return output;
-        return weightedCrossEntropySum(output, batch.targets, batch.weights).mul(scale);
+        const output = segment.forward(this.input ?? inputIds, context);
+        if (index === 0 && embeddingNoise !== undefined)
+          return withEmbeddingNoise(output, embeddingNoise, generator);
+        return index < segments.length - 1 ? output : lossOf(output);
       });
     },
   }));
@@ -97,11 +108,29 @@ export function accumulateGradients(
   batch: TrainingBatch,
   scale: number,
   gradients: GradientStore,
-  { recompute = 'none', generator, steps = [], clock }: GradientOptions = {},
+  options: GradientOptions = {},
 ): number {
+  const { targets, weights } = batch;
+  const lossOf = (logits: Tensor): Tensor => weightedCrossEntropySum(logits, targets, weights).mul(scale);
+  return accumulateLossGradients(model, batch, lossOf, gradients, options);
+}
+
+/**
+ * Adds the gradient of a loss to `gradients`.
+ * @param lossOf called once
+ * @returns the loss
+ */
+export function accumulateLossGradients(
+  model: CausalLm,
+  input: ModelInput,
+  lossOf: LossOf,
+  gradients: GradientStore,
+  options: GradientOptions = {},
+): number {
+  const { generator, steps = [], clock } = options;
   clock?.enter('forward');
   return scope(() => {
-    const segments = segmentsOf(model, batch, scale, (path) => gradients.isTrained(path), recompute);
+    const segments = segmentsOf(model, input, lossOf, (path) => gradients.isTrained(path), options);
     // A boundary needs a gradient only behind the first segment that has something to train.
     const firstTrained = segments.findIndex((segment) => segment.parameters.size > 0);
     if (firstTrained < 0) throw new TypeError('no parameter to train');
@@ -181,16 +210,23 @@ function mustRecompute(recompute: Recompute, index: number, count: number): bool
   return 'every' in recompute ? layer % recompute.every === 0 : recompute.layers.includes(layer);
 }
 
-/** The weighted sum of the losses of a batch, without gradients. */
-export function batchLoss(model: CausalLm, batch: TrainingBatch): number {
+/** What the last segment gives, freed with the scope around. Borders between segments are freed as they were used. */
+export function modelOutput(model: CausalLm, input: ModelInput): Tensor {
   return scope(() => {
     let hidden: Tensor | undefined;
-    for (const segment of segmentsOf(model, batch, 1, () => false, 'none')) {
-      const input = hidden;
-      segment.input = input;
+    for (const segment of segmentsOf(
+      model,
+      input,
+      (output) => output,
+      () => false,
+      {},
+    )) {
+      const before = hidden;
+      segment.input = before;
       hidden = segment.compute();
-      input?.dispose();
+      before?.dispose();
     }
-    return hidden?.item() ?? Number.NaN;
+    if (hidden === undefined) throw new TypeError('a model without segments');
+    return hidden;
   });
 }

@@ -210,3 +210,32 @@ test('a loss scale changes nothing but the range: loss, norm and update are thos
   // It grows after every second step that went well.
   expect(scaled.map(({ lossScale }) => Math.log2(lossScale ?? 0))).toEqual([12, 12, 13, 13, 14]);
 });
+
+test('a step that is given up in a pause has drawn nothing', () => {
+  const first = (isInterrupted: boolean): number => {
+    const generator = new RandomGenerator(3);
+    const trainer = trainerOf(tinyModel(), { neftune_noise_alpha: 50 }, { generator });
+    open.push(generator);
+    const rows = someRows(4);
+    const micro = [rows.slice(0, 2), rows.slice(2)];
+    if (isInterrupted) {
+      const steps = trainer.microSteps(micro);
+      steps.next();
+      steps.return({ ...trainerResult });
+    }
+    return trainer.step(micro).loss;
+  };
+  expect(first(true)).toBe(first(false));
+});
+
+/** Never looked at. */
+const trainerResult = {
+  loss: 0,
+  gradNorm: 0,
+  learningRate: 0,
+  tokens: 0,
+  learnedTokens: 0,
+  metrics: undefined,
+  skipped: true,
+  lossScale: undefined,
+};

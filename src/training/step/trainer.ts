@@ -13,16 +13,25 @@ import {
   returnFreedMemory,
   scope,
   type Tensor,
-  tensorFromBytes,
 } from '../../tensor/index.js';
+import { crossEntropy } from '../objective/cross-entropy.js';
+import {
+  type LossDivisors,
+  type LossSums,
+  MetricMeans,
+  type MetricSum,
+  type Objective,
+  type ObjectiveBatch,
+  stepLoss,
+} from '../objective/objective.js';
 import { AdamW } from './adamw.js';
 import { BoundaryOffload } from './boundary-offload.js';
 import { GradientStore } from './gradient-store.js';
 import { LossScale, type LossScaleState } from './loss-scale.js';
-import { learnedWeight, lossDivisor, trainingBatch } from './loss-weights.js';
 import type { PhaseClock } from './phase-clock.js';
+import { rememberDraws } from './remember-draws.js';
 import { learningRateAt, type Schedule, scheduleOf } from './schedule.js';
-import { accumulateGradients, batchLoss, type GradientOptions, type TrainingBatch } from './segments.js';
+import { accumulateLossGradients, type GradientOptions, modelOutput } from './segments.js';
 import type { TrainingSettings } from './training-settings.js';
 
 /** What a trainer has to know beside the settings. */
@@ -37,9 +46,19 @@ export interface TrainerOptions {
   readonly documentAttention?: boolean;
   /** Fills the rows of a batch to one length; its targets never count. */
   readonly padTokenId: number;
-  /** Draws what the forward pass leaves to chance (dropout). */
+  /** What is learned by. Default: cross-entropy over the loss masks. */
+  readonly objective?: Objective | undefined;
+  /** Draws what the forward pass leaves to chance (dropout, noise on the embedding). */
   readonly generator?: RandomGenerator | undefined;
   readonly clock?: PhaseClock | undefined;
+}
+
+/** The sums of a batch's loss, and what they are divided by; undefined: the loss has no such part. */
+export interface MeasuredRows {
+  readonly perToken: number | undefined;
+  readonly perRecord: number | undefined;
+  readonly divisors: LossDivisors;
+  readonly metrics: readonly MetricSum[] | undefined;
 }
 
 export interface StepResult {
@@ -52,6 +71,8 @@ export interface StepResult {
   readonly tokens: number;
   /** Tokens learned. */
   readonly learnedTokens: number;
+  /** Means over the step, by name; undefined: the objective has none. */
+  readonly metrics: Readonly<Record<string, number>> | undefined;
   /** The parameters were left as they were: loss or gradients were not finite. */
   readonly skipped: boolean;
   /** The factor under which the step was computed; undefined where the loss is not scaled. */
@@ -70,6 +91,7 @@ export class Trainer {
   readonly #settings: TrainingSettings;
   readonly #options: TrainerOptions;
   readonly #schedule: Schedule;
+  readonly #objective: Objective;
   readonly #gradientOptions: GradientOptions;
   readonly #gradients: GradientStore;
   readonly #optimizer: AdamW;
@@ -88,8 +110,16 @@ export class Trainer {
     this.#settings = settings;
     this.#options = options;
     this.#schedule = scheduleOf(settings, options.totalSteps);
+    this.#objective =
+      options.objective ??
+      crossEntropy({
+        padTokenId: options.padTokenId,
+        documentAttention: options.documentAttention,
+        lossAlignment: settings.loss_alignment,
+      });
     this.#gradientOptions = {
       recompute,
+      embeddingNoise: settings.neftune_noise_alpha,
       generator,
       clock,
       steps: offload.boundaries ? [new BoundaryOffload(model.device)] : [],
@@ -136,28 +166,25 @@ export class Trainer {
     }
   }
 
-  /** The same with a pause after each micro-batch. Left in a pause, nothing has happened. */
+  /** The same with a pause after each micro-batch. Left in a pause, nothing has happened: nothing was drawn either. */
   *microSteps(microBatches: readonly (readonly Row[])[]): globalThis.Generator<undefined, StepResult> {
-    const { clock } = this.#options;
+    const { clock, generator } = this.#options;
     const learningRate = learningRateAt(this.#optimizer.steps, this.#schedule);
     clock?.enter('data');
-    const batches = microBatches.map((rows) => this.#arrange(rows));
-    const divisor = batches.reduce((sum, batch) => sum + batch.divisor, 0);
+    const batches = microBatches.map((rows) => this.#objective.arrange(rows));
+    const divisors = {
+      tokens: batches.reduce((sum, batch) => sum + batch.divisors.tokens, 0),
+      records: batches.reduce((sum, batch) => sum + batch.divisors.records, 0),
+    };
+    const metrics = new MetricMeans();
     if (!batches.some(({ learned }) => learned > 0))
       throw new InputError('training: the batch has no token to learn; check the loss masks.');
     const scale = this.#lossScale?.value ?? 1;
+    const draws = rememberDraws(generator);
     try {
       let scaledLoss = 0;
       for (const batch of batches) {
-        scaledLoss += scope(() =>
-          accumulateGradients(
-            this.#model,
-            this.#toTensors(batch),
-            scale / divisor,
-            this.#gradients,
-            this.#gradientOptions,
-          ),
-        );
+        scaledLoss += this.#accumulate(batch, metrics, (sums) => stepLoss(sums, divisors, scale));
         yield undefined;
       }
       clock?.enter('optimizer');
@@ -168,7 +195,8 @@ export class Trainer {
         gradNorm,
         learningRate,
         tokens: microBatches.flat().reduce((sum, { ids }) => sum + ids.length, 0),
-        learnedTokens: Math.round(divisor),
+        learnedTokens: Math.round(divisors.tokens),
+        metrics: metrics.means(),
         lossScale: this.#lossScale?.value,
       };
       const skipped = !(Number.isFinite(loss) && Number.isFinite(gradNorm));
@@ -178,18 +206,49 @@ export class Trainer {
         scope(() => this.#optimizer.step(this.#gradients, learningRate, clipping / scale));
         this.#lossScale?.succeeded();
       }
+      draws.keep();
       return { ...result, skipped };
     } finally {
+      draws.end();
       this.#gradients.clear();
       clock?.enter(undefined);
     }
   }
 
-  /** Sum of the weighted losses and of the weights over rows that are only measured. */
-  measure(rows: readonly Row[]): { readonly lossSum: number; readonly learnedTokens: number } {
-    const batch = this.#arrange(rows);
-    const lossSum = scope(() => noGrad(() => batchLoss(this.#model, this.#toTensors(batch))));
-    return { lossSum, learnedTokens: batch.divisor };
+  /** Adds the gradients of a micro-batch. @returns its part of the loss, scaled */
+  #accumulate(batch: ObjectiveBatch, metrics: MetricMeans, lossOf: (sums: LossSums) => Tensor): number {
+    this.#options.clock?.enter('forward');
+    return scope(() => {
+      const prepared = batch.prepare(this.#model);
+      return accumulateLossGradients(
+        this.#model,
+        prepared,
+        (output) => {
+          const sums = prepared.sums(output);
+          metrics.add(sums.metrics);
+          return lossOf(sums);
+        },
+        this.#gradients,
+        this.#gradientOptions,
+      );
+    });
+  }
+
+  /** The sums of the loss over rows that are only measured. */
+  measure(rows: readonly Row[]): MeasuredRows {
+    const batch = this.#objective.arrange(rows);
+    return scope(() =>
+      noGrad(() => {
+        const prepared = batch.prepare(this.#model);
+        const { perToken, perRecord, metrics } = prepared.sums(modelOutput(this.#model, prepared));
+        return {
+          perToken: perToken?.item(),
+          perRecord: perRecord?.item(),
+          divisors: batch.divisors,
+          metrics,
+        };
+      }),
+    );
   }
 
   /** A smaller loss scale is the usual way out of an overflow; other steps are skipped only on request. */
@@ -227,40 +286,6 @@ export class Trainer {
     this.#optimizer.dispose();
     returnFreedMemory();
   }
-
-  #arrange(rows: readonly Row[]): ArrangedBatch {
-    const { padTokenId } = this.#options;
-    const { loss_alignment: lossAlignment } = this.#settings;
-    const length = Math.max(...rows.map(({ ids }) => ids.length));
-    const ids = new Int32Array(rows.length * length).fill(padTokenId);
-    const mask = new Float32Array(rows.length * length);
-    for (const [index, row] of rows.entries()) {
-      ids.set(row.ids, index * length);
-      mask.set(row.lossMask, index * length);
-    }
-    const documents =
-      this.#options.documentAttention === true ? rows.map((row) => documentsOf(row, length)) : undefined;
-    // The first token of a text is not predicted from the text before it.
-    const offset = lossAlignment === 'target' ? 0 : -1;
-    for (const [index, starts] of documents?.map(startsOf).entries() ?? [])
-      for (const start of starts) mask[index * length + start + offset] = 0;
-    const shape: [number, number] = [rows.length, length];
-    const learned = learnedWeight(mask, shape, lossAlignment);
-    const divisor = lossDivisor(learned, lossAlignment);
-    return { ids, mask, shape, learned, divisor, documents: documents?.map(withoutLast) };
-  }
-
-  #toTensors({ ids, mask, shape, documents }: ArrangedBatch): TrainingBatch {
-    const { device, computeDType } = this.#model;
-    const batch = trainingBatch(
-      tensorFromBytes(ids, shape, 'int32').to('int64').toDevice(device),
-      tensorFromBytes(mask, shape, 'float32')
-        .to(computeDType === 'float64' ? 'float64' : 'float32')
-        .toDevice(device),
-      this.#settings.loss_alignment,
-    );
-    return { ...batch, documents };
-  }
 }
 
 /** By default matrices alone are decayed. */
@@ -271,36 +296,4 @@ function isDecayed(
 ): boolean {
   if (excluded === undefined) return parameter.numDims >= 2;
   return !excluded.some((part) => name.includes(part));
-}
-
-/** A micro-batch in plain arrays. Shapes: B rows, L ids in the longest. */
-interface ArrangedBatch {
-  readonly ids: Int32Array; // [B, L]
-  readonly mask: Float32Array; // [B, L]
-  readonly shape: [number, number];
-  /** Sum of the weights of its predictions. */
-  readonly learned: number;
-  /** What its summed loss is divided by. */
-  readonly divisor: number;
-  readonly documents: number[][] | undefined;
-}
-
-/** Lengths of the texts of a row that is filled up to `length`; the padding is a text of its own. */
-function documentsOf({ ids, documents = [ids.length] }: Row, length: number): number[] {
-  return ids.length < length ? [...documents, length - ids.length] : [...documents];
-}
-
-/** Where all texts but the first begin. */
-function startsOf(lengths: readonly number[]): number[] {
-  let start = 0;
-  return lengths.slice(0, -1).map((length) => {
-    start += length;
-    return start;
-  });
-}
-
-/** The last token of a row is only a target. */
-function withoutLast(lengths: readonly number[]): number[] {
-  const last = lengths.at(-1) ?? 0;
-  return last > 1 ? [...lengths.slice(0, -1), last - 1] : lengths.slice(0, -1);
 }

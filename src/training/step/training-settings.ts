@@ -1,5 +1,6 @@
 /** The `training` section of a configuration: what the trainer and the loop around it read, under the names that users write. */
 import { z } from 'zod';
+import { objectiveSchema } from '../objective/objective-config.js';
 
 const positive = z.int().positive();
 const natural = z.int().nonnegative();
@@ -64,6 +65,10 @@ export const trainingSchema = z
       .prefault({}),
     /** target: a prediction counts by the mask of its target; input: of its input token, as Spark published it. */
     loss_alignment: z.enum(['target', 'input']).default('target'),
+    /** Noise on the embeddings while training, uniform within alpha / sqrt(tokens * hidden size) (NEFTune, arXiv 2310.05914). */
+    neftune_noise_alpha: z.number().positive().optional(),
+    /** What is learned by. Default: cross-entropy over the loss masks. */
+    objective: objectiveSchema.optional(),
     /** A step whose loss or gradients are not finite: end the run, leave the step out, or go back to the last checkpoint. */
     non_finite: z.enum(['stop', 'skip', 'rollback']).default('stop'),
   })

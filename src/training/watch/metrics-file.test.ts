@@ -22,6 +22,23 @@ const read = (path: string): Record<string, unknown>[] =>
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
 describe('metricsFile', () => {
+  it("writes what an objective measures under TRL's names, and no perplexity of it", async () => {
+    const path = join(folder, 'metrics.jsonl');
+    const file = metricsFile(path);
+    const metrics = { 'rewards/chosen': 0.5, 'rewards/accuracies': 1, kl: 0.25 };
+    file.step(stepRecord(1, { metrics }));
+    file.evaluation?.(evaluationRecord(1, { metrics, perplexity: undefined }));
+    await file.close();
+    const [step, evaluation] = read(path);
+    expect(step).toMatchObject({ step: 1, ...metrics });
+    expect(evaluation).toMatchObject({
+      'eval_rewards/chosen': 0.5,
+      'eval_rewards/accuracies': 1,
+      eval_kl: 0.25,
+    });
+    expect(evaluation).not.toHaveProperty('perplexity');
+  });
+
   it('writes a line for each step and evaluation, keys in snake case', async () => {
     const path = join(folder, 'metrics.jsonl');
     const file = metricsFile(path);

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fileStatus, writeFileAtomic } from '../../formats/index.js';
 import { AppendFile } from './append-file.js';
+import { EVALUATION_PREFIX } from './objective-metrics.js';
 import type { EvaluationRecord, RunObserver, StepRecord } from './observer.js';
 
 export interface ResumeOptions {
@@ -31,6 +32,7 @@ export function stepLine(record: StepRecord): Record<string, unknown> {
     loss: record.loss,
     grad_norm: record.gradNorm,
     learning_rate: record.learningRate,
+    ...record.metrics,
     tokens: record.tokens,
     learned_tokens: record.learnedTokens,
     rows: record.rows,
@@ -50,10 +52,18 @@ export function evaluationLine(record: EvaluationRecord): Record<string, unknown
     step: record.step,
     eval_loss: record.loss,
     perplexity: record.perplexity,
+    ...prefixed(record.metrics),
     eval_tokens: record.tokens,
     eval_seconds: record.seconds,
     is_best: record.isBest,
   };
+}
+
+/** As TRL writes them: eval_rewards/chosen. */
+function prefixed(metrics: EvaluationRecord['metrics'] = {}): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(metrics).map(([name, value]) => [`${EVALUATION_PREFIX}${name}`, value]),
+  );
 }
 
 /** Drops lines of later steps, and a last one that a killed run left half-written. */

@@ -10,6 +10,8 @@ export interface StepRecord {
   /** Before clipping. */
   readonly gradNorm: number;
   readonly learningRate: number;
+  /** What the objective measures beside the loss, by TRL's names (rewards/chosen, …); undefined: nothing. */
+  readonly metrics?: Readonly<Record<string, number>> | undefined;
   /** Tokens read since the start of the run (resumed runs count on), padding apart. */
   readonly tokens: number;
   /** Tokens learned in this step. */
@@ -36,7 +38,10 @@ export interface StepRecord {
 export interface EvaluationRecord {
   readonly step: number;
   readonly loss: number;
-  readonly perplexity: number;
+  /** undefined for a loss that is no mean over tokens. */
+  readonly perplexity: number | undefined;
+  /** As of a step. */
+  readonly metrics?: Readonly<Record<string, number>> | undefined;
   readonly tokens: number;
   readonly seconds: number;
   /** The lowest loss so far. */

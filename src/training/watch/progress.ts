@@ -1,6 +1,7 @@
 /** The run on stderr: one line redrawn on a terminal, plain lines now and then elsewhere. */
 import { formatBytes, formatCount, formatDuration, stderrStream } from '../../log/index.js';
-import type { RunObserver, StepRecord } from './observer.js';
+import { metricTexts } from './objective-metrics.js';
+import type { EvaluationRecord, RunObserver, StepRecord } from './observer.js';
 import { remainingSeconds } from './remaining-seconds.js';
 
 export interface ProgressOptions {
@@ -50,17 +51,23 @@ export function progress({ label, plainInterval = 5, stream = stderrStream }: Pr
       shownAt = now;
       show();
     },
-    evaluation({ step, loss, perplexity, isBest }) {
-      const best = isBest ? ', the best so far' : '';
-      tell(
-        `${label}: step ${step}: evaluation loss ${loss.toFixed(4)}, perplexity ${perplexity.toPrecision(4)}${best}`,
-      );
+    evaluation(record) {
+      const best = record.isBest ? ', the best so far' : '';
+      tell(`${label}: step ${record.step}: ${evaluationText(record)}${best}`);
     },
     close() {
       if (!isShown) show();
       if (isTerminal && current !== '') stream.write('\n');
     },
   };
+}
+
+export function evaluationText({ loss, perplexity, metrics }: EvaluationRecord): string {
+  return [
+    `evaluation loss ${loss.toFixed(4)}`,
+    ...(perplexity === undefined ? [] : [`perplexity ${perplexity.toPrecision(4)}`]),
+    ...metricTexts(metrics),
+  ].join(', ');
 }
 
 function describe(record: StepRecord, secondsLeft: number | undefined): string {
@@ -71,6 +78,7 @@ function describe(record: StepRecord, secondsLeft: number | undefined): string {
       ? `${formatDuration(secondsLeft)} left`
       : formatDuration(record.elapsedSeconds),
     `loss ${loss.toFixed(4)}`,
+    ...metricTexts(record.metrics),
     `${formatCount(tokensPerSecond)} tokens/s`,
     ...(modelFlopsUtilisation === undefined ? [] : [`MFU ${(100 * modelFlopsUtilisation).toFixed(1)} %`]),
     formatBytes(memoryBytes),

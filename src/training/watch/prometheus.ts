@@ -41,6 +41,7 @@ export function prometheus(): PrometheusMetrics {
       lines.add('evaluation_step', 'gauge', 'Step of the last evaluation', evaluation?.step);
       lines.add('evaluation_loss', 'gauge', 'Loss on held-out rows', evaluation?.loss);
       lines.add('evaluation_perplexity', 'gauge', 'Perplexity on held-out rows', evaluation?.perplexity);
+      addMetrics(lines, 'evaluation_', evaluation?.metrics);
       lines.add('evaluation_best_loss', 'gauge', 'Lowest loss on held-out rows', best);
       return lines.text;
     },
@@ -53,6 +54,7 @@ function addStep(lines: Lines, record: StepRecord): void {
   lines.add('loss', 'gauge', 'Mean loss over the learned tokens of the last step', record.loss);
   lines.add('grad_norm', 'gauge', 'Global gradient norm before clipping', record.gradNorm);
   lines.add('learning_rate', 'gauge', 'Learning rate of the last step', record.learningRate);
+  addMetrics(lines, '', record.metrics);
   lines.add('loss_scale', 'gauge', 'Factor on the loss in float16', record.lossScale);
   lines.add('tokens_total', 'counter', 'Tokens read, padding apart', record.tokens);
   lines.add('rows_total', 'counter', 'Rows taken', record.rows);
@@ -67,6 +69,12 @@ function addStep(lines: Lines, record: StepRecord): void {
   lines.add('peak_memory_bytes', 'gauge', 'Highest resident memory so far', record.peakMemoryBytes);
   lines.add('elapsed_seconds', 'gauge', 'Time since this process began to train', record.elapsedSeconds);
   lines.addByPhase('phase_seconds', 'Time of the last step by phase', record.phaseSeconds);
+}
+
+/** rewards/chosen is rewards_chosen there. */
+function addMetrics(lines: Lines, prefix: string, metrics: StepRecord['metrics'] = {}): void {
+  for (const [name, value] of Object.entries(metrics))
+    lines.add(`${prefix}${name.replaceAll('/', '_')}`, 'gauge', `Mean of ${name}, as TRL names it`, value);
 }
 
 class Lines {

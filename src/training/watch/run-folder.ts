@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { InputError } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
 import { log } from '../../log/index.js';
+import { EVALUATION_PREFIX, OBJECTIVE_METRICS } from './objective-metrics.js';
 import type { EvaluationRecord, SampleRecord, StepRecord } from './observer.js';
 import { CONFIG_FILE, METRICS_FILE, SAMPLES_FILE, STARTS_FILE } from './run-files.js';
 import type { RunSetup, WatchedRun } from './watched-run.js';
@@ -193,6 +194,7 @@ function stepOf(step: number, value: unknown, totalSteps: number): StepRecord {
     loss: numberOf(value, 'loss'),
     gradNorm: numberOf(value, 'grad_norm'),
     learningRate: numberOf(value, 'learning_rate'),
+    metrics: metricsOf(value, ''),
     tokens: numberOf(value, 'tokens'),
     learnedTokens: numberOf(value, 'learned_tokens'),
     rows: numberOf(value, 'rows'),
@@ -213,11 +215,18 @@ function evaluationOf(step: number, value: unknown): EvaluationRecord {
   return {
     step,
     loss: numberOf(value, 'eval_loss'),
-    perplexity: numberOf(value, 'perplexity'),
+    perplexity: field(value, 'perplexity') === undefined ? undefined : numberOf(value, 'perplexity'),
+    metrics: metricsOf(value, EVALUATION_PREFIX),
     tokens: numberOf(value, 'eval_tokens'),
     seconds: numberOf(value, 'eval_seconds'),
     isBest: field(value, 'is_best') === true,
   };
+}
+
+function metricsOf(value: unknown, prefix: string): Readonly<Record<string, number>> | undefined {
+  const found = OBJECTIVE_METRICS.filter((name) => field(value, `${prefix}${name}`) !== undefined);
+  if (found.length === 0) return undefined;
+  return Object.fromEntries(found.map((name) => [name, numberOf(value, `${prefix}${name}`)]));
 }
 
 function sampleOf(value: unknown): SampleRecord | undefined {

@@ -12,7 +12,23 @@ export const HISTORY_COLUMNS = [
   'memory_bytes',
   'peak_memory_bytes',
   'elapsed_seconds',
+  'rewards/chosen',
+  'rewards/rejected',
+  'rewards/margins',
+  'rewards/accuracies',
+  'logps/chosen',
+  'logps/rejected',
 ] as const;
+
+/** Of the metrics of an objective, those that are kept; NaN in a run that has none. */
+const KEPT_METRICS = [
+  'rewards/chosen',
+  'rewards/rejected',
+  'rewards/margins',
+  'rewards/accuracies',
+  'logps/chosen',
+  'logps/rejected',
+] as const satisfies readonly HistoryColumn[];
 
 export type HistoryColumn = (typeof HISTORY_COLUMNS)[number];
 
@@ -22,7 +38,7 @@ export interface HistoryPoints {
   readonly phases: Record<string, number[]>;
 }
 
-/** Beyond so many entries, neighbours are joined in pairs: 100 000 steps are kept singly, in 20 MB. */
+/** Beyond so many entries, neighbours are joined in pairs: 100 000 steps are kept singly, in 30 MB. */
 const MAX_ENTRIES = 200_000;
 /** A run has a handful; a caller who makes up new names all the time must not fill the memory. */
 const MAX_PHASES = 16;
@@ -50,6 +66,7 @@ export class RunHistory {
         record.memoryBytes,
         record.peakMemoryBytes,
         record.elapsedSeconds,
+        ...KEPT_METRICS.map((name) => record.metrics?.[name] ?? Number.NaN),
         record.loss,
         record.loss,
         ...this.#phases.map((name) => record.phaseSeconds[name] ?? 0),
@@ -85,6 +102,12 @@ export class RunHistory {
         memory_bytes: column(6),
         peak_memory_bytes: column(7),
         elapsed_seconds: column(8),
+        'rewards/chosen': column(9),
+        'rewards/rejected': column(10),
+        'rewards/margins': column(11),
+        'rewards/accuracies': column(12),
+        'logps/chosen': column(13),
+        'logps/rejected': column(14),
         loss_low: column(own),
         loss_high: column(own + 1),
       },

@@ -8,6 +8,7 @@ import { fileStatus, writeFileAtomic } from '../../formats/index.js';
 import { listenToLog, log } from '../../log/index.js';
 import { torchVersion } from '../../tensor/index.js';
 import { AppendFile } from './append-file.js';
+import { metricTexts } from './objective-metrics.js';
 import type { RunObserver, StepRecord } from './observer.js';
 import { CONFIG_FILE, LOG_FILE, SAMPLES_FILE, STARTS_FILE } from './run-files.js';
 
@@ -69,15 +70,21 @@ export function runRecord(
   return {
     step(record) {
       if (file === undefined) begin(record);
-      const { step, totalSteps, loss, gradNorm, learningRate, tokensPerSecond, skipped } = record;
+      const { step, totalSteps, loss, gradNorm, learningRate, metrics, tokensPerSecond, skipped } = record;
+      const measured = metricTexts(metrics).map((text) => `, ${text}`);
       note(
-        `step ${step}/${totalSteps}: loss ${loss.toPrecision(6)}, gradient norm ${gradNorm.toPrecision(4)}, learning rate ` +
+        `step ${step}/${totalSteps}: loss ${loss.toPrecision(6)}${measured.join('')}, gradient norm ${gradNorm.toPrecision(4)}, learning rate ` +
           `${learningRate.toPrecision(4)}, ${Math.round(tokensPerSecond)} tokens/s${skipped === true ? ', skipped' : ''}`,
       );
     },
-    evaluation({ step, loss, perplexity, isBest }) {
+    evaluation({ step, loss, perplexity, metrics, isBest }) {
       note(
-        `step ${step}: evaluation loss ${loss.toPrecision(6)}, perplexity ${perplexity.toPrecision(5)}${isBest ? ', the best so far' : ''}`,
+        [
+          `step ${step}: evaluation loss ${loss.toPrecision(6)}`,
+          ...(perplexity === undefined ? [] : [`perplexity ${perplexity.toPrecision(5)}`]),
+          ...metricTexts(metrics),
+          ...(isBest ? ['the best so far'] : []),
+        ].join(', '),
       );
     },
     sample(sample) {

@@ -6,7 +6,7 @@ import { InputError, messageOf } from '../../errors/index.js';
 import { AppendFile } from './append-file.js';
 import { scalarsEvent, sessionStartEvent, textEvent, tfRecord, versionEvent } from './event-file.js';
 import type { ResumeOptions } from './metrics-file.js';
-import type { RunObserver, StepRecord } from './observer.js';
+import type { EvaluationRecord, RunObserver, StepRecord } from './observer.js';
 
 let filesMade = 0;
 
@@ -32,21 +32,18 @@ export function tensorBoard(folder: string, { resumedAfter }: ResumeOptions = {}
   if (resumedAfter !== undefined) write(sessionStartEvent(now(), resumedAfter + 1));
   return {
     step: (record) => write(scalarsEvent(now(), record.step, stepScalars(record))),
-    evaluation: ({ step, loss, perplexity }) =>
-      write(
-        scalarsEvent(
-          now(),
-          step,
-          new Map([
-            ['evaluation/loss', loss],
-            ['evaluation/perplexity', perplexity],
-          ]),
-        ),
-      ),
+    evaluation: (record) => write(scalarsEvent(now(), record.step, evaluationScalars(record))),
     sample: ({ step, prompt, text }) =>
       write(textEvent(now(), step, 'samples', `**${asText(prompt)}**\n\n${asText(text)}`)),
     close: () => file.close(),
   };
+}
+
+function evaluationScalars({ loss, perplexity, metrics = {} }: EvaluationRecord): Map<string, number> {
+  const scalars = new Map([['evaluation/loss', loss]]);
+  if (perplexity !== undefined) scalars.set('evaluation/perplexity', perplexity);
+  for (const [name, value] of Object.entries(metrics)) scalars.set(`evaluation/${name}`, value);
+  return scalars;
 }
 
 function stepScalars(record: StepRecord): Map<string, number> {
@@ -60,6 +57,7 @@ function stepScalars(record: StepRecord): Map<string, number> {
     ['memory/peak_bytes', record.peakMemoryBytes],
   ]);
   if (record.modelFlopsUtilisation !== undefined) scalars.set('speed/mfu', record.modelFlopsUtilisation);
+  for (const [name, value] of Object.entries(record.metrics ?? {})) scalars.set(`train/${name}`, value);
   if (record.lossScale !== undefined) scalars.set('train/loss_scale', record.lossScale);
   for (const [phase, seconds] of Object.entries(record.phaseSeconds)) scalars.set(`phase/${phase}`, seconds);
   return scalars;

@@ -16,6 +16,9 @@ const charts = {
   mfu: new Chart(element('chart-mfu')),
   memory: new Chart(element('chart-memory')),
   phases: new Chart(element('chart-phases')),
+  rewards: new Chart(element('chart-rewards')),
+  accuracies: new Chart(element('chart-accuracies')),
+  logps: new Chart(element('chart-logps')),
 };
 
 interface DrawnRun {
@@ -66,6 +69,7 @@ export function drawCharts(
   if (all.length > 1) single(charts.memory, 'memory', 'memory_bytes', bytes);
   else drawMemory(chosen, say, shared);
   drawPhases(chosen, say, shared);
+  drawPreferences(all, say, shared);
 }
 
 function stepsOf({ columns }: Snapshot): number[] {
@@ -150,6 +154,61 @@ function drawMemory({ data: { snapshot } }: ShownRun, say: Texts, shared: Shared
     fromZero: true,
     format: bytes,
   });
+}
+
+type PreferenceChart = 'rewards' | 'accuracies' | 'logps';
+type PreferenceColumn = Extract<keyof Snapshot['columns'], `${'rewards' | 'logps'}/${string}`>;
+
+/** What is drawn of answers that are compared; of several runs the first column alone. */
+const PREFERENCE_LINES: Readonly<
+  Record<PreferenceChart, readonly (readonly [column: PreferenceColumn, key: TextKey])[]>
+> = {
+  rewards: [
+    ['rewards/margins', 'margins'],
+    ['rewards/chosen', 'chosen'],
+    ['rewards/rejected', 'rejected'],
+  ],
+  accuracies: [['rewards/accuracies', 'accuracies']],
+  logps: [
+    ['logps/chosen', 'chosen'],
+    ['logps/rejected', 'rejected'],
+  ],
+};
+
+/** Charts without a value, as in a run that learns by cross-entropy, are not shown. */
+function drawPreferences(all: readonly DrawnRun[], say: Texts, shared: Shared): void {
+  for (const name of ['rewards', 'accuracies', 'logps'] as const) {
+    const lines = PREFERENCE_LINES[name];
+    const isKnown = all.some(({ snapshot }) =>
+      lines.some(([column]) => snapshot.columns[column].some((value) => value !== null)),
+    );
+    element(`${name}-card`).classList.toggle('hidden', !isKnown);
+    if (!isKnown) continue;
+    const drawn = all.flatMap(({ run, snapshot, steps }) =>
+      (all.length === 1 ? lines : lines.slice(0, 1)).map(([column, key], index) => ({
+        run,
+        steps,
+        values: snapshot.columns[column],
+        name: all.length === 1 ? say[key] : run.label,
+        color: all.length === 1 ? `--s${index + 1}` : run.color,
+      })),
+    );
+    const { x, values } = alignRuns(drawn);
+    const format = name === 'accuracies' ? percent : compact;
+    charts[name].show({
+      ...shared,
+      x,
+      label: labelOf(say[name], format(values[0]?.at(-1) ?? Number.NaN), say),
+      series: drawn.map(({ run, name: own, color }, index) => ({
+        name: own,
+        color,
+        isDashed: all.length > 1 && run.isDashed,
+        values: values[index] ?? [],
+        inLegend: all.length === 1,
+      })),
+      format,
+    });
+  }
 }
 
 function drawPhases({ data: { snapshot } }: ShownRun, say: Texts, shared: Shared): void {

@@ -49,6 +49,12 @@ export const COLUMNS = [
   'memory_bytes',
   'peak_memory_bytes',
   'elapsed_seconds',
+  'rewards/chosen',
+  'rewards/rejected',
+  'rewards/margins',
+  'rewards/accuracies',
+  'logps/chosen',
+  'logps/rejected',
 ] as const;
 type Column = (typeof COLUMNS)[number] | 'loss_low' | 'loss_high';
 

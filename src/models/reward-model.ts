@@ -1,0 +1,176 @@
+/**
+ * A reward model: a family's model whose output projection is a single row, the score of a text up to each of its tokens.
+ * Saved as transformers keeps …ForSequenceClassification with one label: `score.weight` in the place of `lm_head.weight`, and
+ * no word of it elsewhere. In Spark's config `is_reward_model` says it.
+ *
+ * Shapes: B batch, T tokens, D hidden.
+ */
+import { nameScheme, ownNames, type WeightTables } from '../checkpoint/index.js';
+import { InputError } from '../errors/index.js';
+import { DenseLinear, initializeModule, type Linear, Module } from '../nn/index.js';
+import { intTensor, type RandomGenerator, type Tensor } from '../tensor/index.js';
+import { type Block, CausalLm, type ModelEnds, type RotaryParameters } from './causal-lm.js';
+import { type Architecture, configValue, type FamilyName } from './family.js';
+import type { LoadedModel } from './load-model.js';
+import { sparkSection } from './spark/config.js';
+
+/** Own and published name of the projection. */
+export const SCORE = 'score';
+const OUTPUT_PROJECTION = 'lmHead';
+
+const SEQUENCE_CLASSIFICATION = /ForSequenceClassification$/;
+
+/** The class that transformers would name, for families whose config does not name one for text. */
+const CLASS_NAMES: Readonly<Record<FamilyName, string>> = {
+  spark: 'IFlytekSparkForSequenceClassification',
+  telechat: 'TelechatForSequenceClassification',
+  telechat52b: 'TelechatForSequenceClassification',
+  xverse: 'XverseForSequenceClassification',
+  llama: 'LlamaForSequenceClassification',
+  mistral: 'MistralForSequenceClassification',
+  qwen2: 'Qwen2ForSequenceClassification',
+  qwen3: 'Qwen3ForSequenceClassification',
+};
+
+class RewardModel extends CausalLm {
+  readonly layers: readonly Block[];
+  readonly finalNorm: CausalLm['finalNorm'];
+  readonly score: Linear;
+  readonly ends: ModelEnds;
+  override readonly slidingWindows: CausalLm['slidingWindows'];
+  override readonly cachesUnrotatedKeys: boolean;
+  readonly #base: CausalLm;
+
+  /** Takes over all of `base` but its output projection, which is freed. */
+  constructor(base: CausalLm) {
+    super(base.shape);
+    this.#base = base;
+    for (const [key, value] of Object.entries(base))
+      if (key !== OUTPUT_PROJECTION && value instanceof Module) Reflect.set(this, key, value);
+    this.layers = base.layers;
+    this.finalNorm = base.finalNorm;
+    this.score = new DenseLinear(base.shape.hiddenSize, 1);
+    this.ends = { embedding: base.ends.embedding, head: ['finalNorm', SCORE] };
+    this.slidingWindows = base.slidingWindows;
+    this.cachesUnrotatedKeys = base.cachesUnrotatedKeys;
+    const projection: unknown = Reflect.get(base, OUTPUT_PROJECTION);
+    if (projection instanceof Module) projection.dispose();
+  }
+
+  embed(inputIds: Tensor): Tensor {
+    return this.#base.embed(inputIds); // [B, T, D]
+  }
+
+  head(hidden: Tensor): Tensor {
+    return this.score.forward(this.finalNorm.forward(hidden)); // [B, T, 1]
+  }
+
+  override rotaryParameters(length: number): RotaryParameters {
+    return this.#base.rotaryParameters(length);
+  }
+}
+
+/**
+ * Does a config describe a model that scores?
+ * @throws InputError for one that sorts texts into several classes
+ */
+export function isRewardConfig(config: unknown, source: string): boolean {
+  const section = sparkSection(config);
+  if (configValue(section, 'is_reward_model') === true) return true;
+  const names = configValue(section, 'architectures');
+  const isClassifier =
+    Array.isArray(names) && names.some((name) => SEQUENCE_CLASSIFICATION.test(String(name)));
+  if (!isClassifier) return false;
+  const labels = labelCount(section);
+  if (labels === 1) return true;
+  throw new InputError(
+    `${source}: a classifier of ${labels} labels (num_labels, id2label); only models with one, a score, are read.`,
+  );
+}
+
+/** transformers writes the labels by name, and 2 of them are its default. */
+function labelCount(config: unknown): number {
+  const count = configValue(config, 'num_labels');
+  if (typeof count === 'number') return count;
+  const labels = configValue(config, 'id2label');
+  return typeof labels === 'object' && labels !== null ? Object.keys(labels).length : 2;
+}
+
+/** The same family with a score for its output. */
+export function rewardArchitecture(base: Architecture): Architecture {
+  if (base.output === 'score') return base;
+  const names = base.names.changed([`${OUTPUT_PROJECTION}.weight`], [[`${SCORE}.weight`, `${SCORE}.weight`]]);
+  const tables: WeightTables = {
+    ...base.tables,
+    names,
+    schemes: new Map([
+      ['published', nameScheme(names)],
+      ['own', ownNames(names)],
+    ]),
+  };
+  return {
+    ...base,
+    tables,
+    names,
+    output: 'score',
+    publishedConfig: rewardConfig(base),
+    gguf: { unsupported: 'llama.cpp does not read reward models of this family' },
+    createModel: () => new RewardModel(base.createModel()),
+  };
+}
+
+function rewardConfig({ family, publishedConfig }: Architecture): unknown {
+  const given = configValue(sparkSection(publishedConfig), 'architectures');
+  const named = Array.isArray(given) && typeof given[0] === 'string' ? given[0] : CLASS_NAMES[family];
+  const name = SEQUENCE_CLASSIFICATION.test(named)
+    ? named
+    : named.includes('ForCausalLM')
+      ? named.replace('ForCausalLM', 'ForSequenceClassification')
+      : CLASS_NAMES[family];
+  const marks = {
+    architectures: [name],
+    num_labels: 1,
+    id2label: { 0: 'LABEL_0' },
+    label2id: { LABEL_0: 0 },
+    ...(family === 'spark' && { is_reward_model: true }),
+  };
+  return withMarks(publishedConfig, marks);
+}
+
+/** In the section of a Spark run file; else in the config itself. */
+function withMarks(config: unknown, marks: Readonly<Record<string, unknown>>): unknown {
+  if (typeof config !== 'object' || config === null) return marks;
+  for (const key of ['model', 'model_config'])
+    if (configValue(config, key) !== undefined)
+      return { ...config, [key]: withMarks(configValue(config, key), marks) };
+  return { ...config, ...marks };
+}
+
+/**
+ * The score of each text: that of its last token.
+ * @param output of a reward model [R, T, 1] @param lengths of the texts, without their padding
+ * @returns [R], in float32 at least
+ */
+export function lastScores(output: Tensor, lengths: readonly number[]): Tensor {
+  const last = intTensor(
+    lengths.map((length) => length - 1),
+    [lengths.length, 1],
+  ).toDevice(output.device);
+  const scores = output.squeeze(-1).gather(1, last).squeeze(-1);
+  return scores.dtype === 'float64' ? scores : scores.to('float32');
+}
+
+/**
+ * The model with a new score, drawn by the generator, in the place of its output projection; a reward model is given back as
+ * it is. The model that was given is not to be used any more.
+ */
+export function withScoreHead(loaded: LoadedModel, generator: RandomGenerator): LoadedModel {
+  if (loaded.architecture.output === 'score') return loaded;
+  const architecture = rewardArchitecture(loaded.architecture);
+  const model = new RewardModel(loaded.model);
+  const { computeDType: dtype, device } = loaded.model;
+  const score = new DenseLinear(model.shape.hiddenSize, 1);
+  initializeModule(score, { rule: architecture.initRule, generator, dtype, device });
+  model.assign(`${SCORE}.weight`, score.weight);
+  return { model, architecture };
+}
