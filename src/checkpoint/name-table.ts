@@ -51,12 +51,12 @@ export class NameTable {
     this.#optionalPrefix = optionalPrefix;
   }
 
-  /** The same without the rows of some own paths, and with others. */
-  changed(without: readonly string[], more: readonly NameRow[]): NameTable {
-    return new NameTable(
-      [...this.#rows.filter(([, path]) => !without.includes(path)), ...more],
-      this.#options,
-    );
+  /** The same with another output projection, whose published name is its own path. */
+  withHead(head: string): NameTable {
+    const weight = `${head}.weight`;
+    const rows = this.#rows.filter(([, path]) => path !== this.headWeight);
+    const ends = this.ends === undefined ? {} : { ends: { ...this.ends, head } };
+    return new NameTable([...rows, [weight, weight]], { ...this.#options, ...ends });
   }
 
   /** Our path of a published name; "skip" for a buffer; undefined for a name that the family does not have. */

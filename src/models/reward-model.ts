@@ -39,6 +39,7 @@ class RewardModel extends CausalLm {
   readonly ends: ModelEnds;
   override readonly slidingWindows: CausalLm['slidingWindows'];
   override readonly cachesUnrotatedKeys: boolean;
+  override readonly rotatesTextsApart: boolean;
   readonly #base: CausalLm;
 
   /** Takes over all of `base` but its output projection, which is freed. */
@@ -53,6 +54,7 @@ class RewardModel extends CausalLm {
     this.ends = { embedding: base.ends.embedding, head: ['finalNorm', SCORE] };
     this.slidingWindows = base.slidingWindows;
     this.cachesUnrotatedKeys = base.cachesUnrotatedKeys;
+    this.rotatesTextsApart = base.rotatesTextsApart;
     const projection: unknown = Reflect.get(base, OUTPUT_PROJECTION);
     if (projection instanceof Module) projection.dispose();
   }
@@ -99,7 +101,7 @@ function labelCount(config: unknown): number {
 /** The same family with a score for its output. */
 export function rewardArchitecture(base: Architecture): Architecture {
   if (base.output === 'score') return base;
-  const names = base.names.changed([`${OUTPUT_PROJECTION}.weight`], [[`${SCORE}.weight`, `${SCORE}.weight`]]);
+  const names = base.names.withHead(SCORE);
   const tables: WeightTables = {
     ...base.tables,
     names,

@@ -16,6 +16,7 @@ import { BlockPool } from './block-pool.js';
 import { checkRequest, type EngineLimits } from './check-request.js';
 import { createTask } from './create-task.js';
 import { type EngineOptions, resolveOptions } from './engine-options.js';
+import { withoutLeftPadding } from './left-padding.js';
 import { ModelRunner } from './model-runner.js';
 import { PromptLogProbsCollector } from './prompt-log-probs-collector.js';
 import { Scheduler } from './scheduler.js';
@@ -140,7 +141,7 @@ export class Engine {
       throw new InputError(`generation: request ${JSON.stringify(id)} is already under way.`);
     this.check(request);
     const scheduled: ScheduledTask = {
-      task: createTask(id, request, {
+      task: createTask(id, this.#model.rotatesTextsApart ? withoutLeftPadding(request) : request, {
         model: this.#model,
         adapters: this.#adapters,
         maxDrafts: this.#options.maxDrafts,
