@@ -41,6 +41,22 @@ test('a sequence is followed on the thread, and the stop id ends it', async () =
   constraint.dispose();
 });
 
+test('what the thread says late of one mask is not taken for the next', async () => {
+  const constraint = compiler.createConstraint(await compiler.compile({ kind: 'json' }));
+  const ids = tokenizer.encode(
+    `{"林间小路 and a wood": [${Array.from({ length: 60 }, (_, index) => index * 7919)}]}`,
+  );
+  for (const [index, id] of ids.entries()) {
+    // Every other mask is there before it is asked for, and the word that the thread sends of it comes when nobody waits.
+    if (index % 2 === 0) while (!constraint.isReady);
+    await new Promise<void>((resolve) => constraint.whenReady(resolve));
+    expect(constraint.isReady, `after ${index} tokens`).toBe(true);
+    expect(isAllowed(constraint.allowed(), id)).toBe(true);
+    constraint.accept(id);
+  }
+  constraint.dispose();
+});
+
 test('64 sequences of different grammars at once, in any order, and none is left', async () => {
   const texts = Array.from(
     { length: 64 },

@@ -18,7 +18,7 @@ export class MaskThread {
   readonly #worker: Worker;
   /** Numbers of the grammars that the thread has; the one used last comes last. */
   readonly #grammars = new Map<PackedGrammar, number>();
-  /** By sequence: to be called when its mask is there. */
+  /** By sequence: to be called when a mask of it is there. */
   readonly #waiting = new Map<number, () => void>();
   readonly #counts: ((reply: Extract<MaskReply, { kind: 'count' }>) => void)[] = [];
   #nextGrammar = 0;
@@ -49,7 +49,7 @@ export class MaskThread {
     this.#worker.postMessage(message);
   }
 
-  /** Calls when the thread says that the mask of a sequence is there, or has failed. */
+  /** Calls, until `stopAwaiting`, when the thread says that a mask of a sequence is there, or has failed. */
   await(sequence: number, call: () => void): void {
     this.#waiting.set(sequence, call);
     this.#worker.ref();
@@ -90,7 +90,7 @@ export class MaskThread {
   #take(reply: MaskReply): void {
     switch (reply.kind) {
       case 'ready':
-        this.#call(reply.sequence);
+        this.#waiting.get(reply.sequence)?.();
         return;
       case 'count':
         this.#counts.shift()?.(reply);
@@ -100,15 +100,9 @@ export class MaskThread {
     }
   }
 
-  #call(sequence: number): void {
-    const call = this.#waiting.get(sequence);
-    this.stopAwaiting(sequence);
-    call?.();
-  }
-
   #fail(error: Error): void {
     this.failure ??= error;
-    for (const sequence of [...this.#waiting.keys()]) this.#call(sequence);
+    for (const call of [...this.#waiting.values()]) call();
   }
 }
 
@@ -141,7 +135,10 @@ class ThreadedConstraint implements TokenConstraint {
       this.#thread.stopAwaiting(this.#sequence);
       call();
     };
-    this.#thread.await(this.#sequence, finish);
+    // It may be told late of a mask that it has not waited for in the end: that is not the one of this step.
+    this.#thread.await(this.#sequence, () => {
+      if (this.isReady) finish();
+    });
     // Asked to tell; but it may have been done before it could see that.
     this.#buffer.want(this.#step);
     if (this.isReady) queueMicrotask(() => finish());
