@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadModel } from '../src/models/index.js';
+import { loadModel, loadModelArchitecture } from '../src/models/index.js';
 import { startEngine } from '../src/serving/engine-process/text-engine-module.js';
 import { loadServedModel } from '../src/serving/index.js';
 import { intTensor, scope } from '../src/tensor/index.js';
@@ -154,7 +154,18 @@ describe.each(goldenModels)('%s', (family) => {
     }
   });
 
-  test('a chat: seeds repeat it, choices differ, the stream has the same text', async () => {
+  const { hasChatFormat } = loadModelArchitecture(`${goldenFolder}${family}`);
+
+  test.runIf(!hasChatFormat)('a chat without a template is refused, and says what is missing', async () => {
+    const refused = await server.post('/v1/chat/completions', {
+      messages: [{ role: 'user', content: '你好' }],
+    });
+    expect(refused.status).toBe(400);
+    expect(refused.json.error.message).toMatch(new RegExp(`^${family} chat: .*chat_template\\.jinja`));
+  });
+
+  const chatting = test.runIf(hasChatFormat);
+  chatting('a chat: seeds repeat it, choices differ, the stream has the same text', async () => {
     const body = {
       messages: [{ role: 'user', content: '你好' }],
       max_tokens: 24,

@@ -1,4 +1,4 @@
-/** config.json of TeleChat-1B, 7B and 12B. */
+/** config.json of TeleChat-1B, 7B and 12B, and of TeleChat2. */
 import { z } from 'zod';
 import type { ModelShape } from '../model-shape.js';
 import {
@@ -19,9 +19,13 @@ export const telechatConfigSchema = z
     ffn_hidden_size: positive,
     n_layer: positive,
     n_head: positive,
+    /** Heads of keys and values, of TeleChat2-115B; absent or null: as many as n_head. */
+    num_key_value_heads: positive.nullish(),
     seq_length: positive.default(8192),
     /** Length of training: the rotary scale grows beyond it. */
     training_seqlen: positive.default(8192),
+    /** Length from which on the rotary base grows; a constant of the code before TeleChat2. */
+    base_seqlen: positive.default(8192),
     layer_norm_epsilon: z.number().positive().default(1e-5),
     initializer_range: z.number().positive().default(0.02),
     /** The published 7B config leaves it away and is tied. */
@@ -52,6 +56,10 @@ export const telechatConfigSchema = z
   .refine((config) => config.hidden_size % (2 * config.n_head) === 0, {
     message: 'hidden_size must be a multiple of 2 * n_head (an even head_dim)',
     path: ['hidden_size'],
+  })
+  .refine((config) => config.n_head % (config.num_key_value_heads ?? config.n_head) === 0, {
+    message: 'n_head must be a multiple of num_key_value_heads, whose heads they share',
+    path: ['num_key_value_heads'],
   });
 
 export type TelechatConfig = z.output<typeof telechatConfigSchema>;
@@ -60,7 +68,7 @@ export function telechatShape(config: TelechatConfig): ModelShape {
   return {
     numLayers: config.n_layer,
     numHeads: config.n_head,
-    numKvHeads: config.n_head,
+    numKvHeads: config.num_key_value_heads ?? config.n_head,
     headDim: config.hidden_size / config.n_head,
     hiddenSize: config.hidden_size,
     intermediateSize: config.ffn_hidden_size,

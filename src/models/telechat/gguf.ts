@@ -1,5 +1,5 @@
 /**
- * TeleChat-1B, 7B and 12B in llama.cpp: its architecture `llama`, which has the two biases as well. Beyond the length of
+ * TeleChat-1B, 7B, 12B and TeleChat2 in llama.cpp: its architecture `llama`, which has the two biases as well. Beyond the length of
  * training TeleChat changes its rotary angles, which llama.cpp does not: the context ends there.
  */
 import { sliceRows, stackRows, type TensorView } from '../../formats/index.js';
@@ -37,7 +37,7 @@ export function telechatGguf(config: TelechatConfig): GgufLayout {
   };
 }
 
-/** [H * 2 * E, D]: keys and values of each head in turns. */
+/** [K * 2 * E, D]: keys and values of each head in turns. */
 function keyValueRow(heads: number): GgufRow {
   const block = (view: TensorView, index: number, blocks: number): TensorView => {
     const rows = (view.shape[0] ?? 0) / blocks;

@@ -1,8 +1,8 @@
 /**
- * TeleChat-1B, 7B and 12B (星辰): pre-norm blocks with RMSNorm, rotary attention with one matrix for keys and values,
+ * TeleChat-1B, 7B, 12B and TeleChat2 (星辰): pre-norm blocks with RMSNorm, rotary attention with one matrix for keys and values,
  * a SwiGLU MLP; biases on the two output projections only.
  *
- * Shapes: B batch, T new tokens, D hidden, H heads, E head_dim, F intermediate, V vocabulary.
+ * Shapes: B batch, T new tokens, D hidden, H heads, K heads of keys and values, E head_dim, F intermediate, V vocabulary.
  */
 import {
   applyRotary,
@@ -27,18 +27,15 @@ import { ntkAlpha } from '../ntk.js';
 import { type TelechatConfig, telechatShape } from './config.js';
 
 const ROPE_BASE = 10_000;
-/** Fixed in the published code, whatever training_seqlen says. */
-const NTK_UNIT = 8192;
-
 /** Rotary base of a sequence of `length` tokens, at least those of training. */
 export function telechatRopeBase(config: TelechatConfig, length: number): number {
   const { headDim } = telechatShape(config);
-  return ROPE_BASE * ntkAlpha(length, NTK_UNIT) ** (headDim / (headDim - 2));
+  return ROPE_BASE * ntkAlpha(length, config.base_seqlen) ** (headDim / (headDim - 2));
 }
 
 class TelechatAttention extends Module {
   readonly query: Linear;
-  readonly keyValue: Linear; // out: per head [k | v]
+  readonly keyValue: Linear; // out: per head of keys and values [k | v]
   readonly dense: Linear;
   readonly headDim: number;
 
@@ -53,7 +50,7 @@ class TelechatAttention extends Module {
   forward(x: Tensor, context: ForwardContext, layer: number): Tensor {
     const [batch = 0, length = 0] = x.shape;
     const query = this.query.forward(x).view([batch, length, -1, this.headDim]).transpose(1, 2);
-    const keyValue = this.keyValue.forward(x).view([batch, length, -1, 2, this.headDim]); // [B, T, H, 2, E]
+    const keyValue = this.keyValue.forward(x).view([batch, length, -1, 2, this.headDim]); // [B, T, K, 2, E]
     const q = applyRotary(query, context.rotary); // [B, H, T, E]
     const k = applyRotary(keyValue.select(3, 0).transpose(1, 2), context.rotary);
     const v = keyValue.select(3, 1).transpose(1, 2);
