@@ -84,14 +84,20 @@ function readParameter(view: TensorView, files: MappedFiles, options: LoadWeight
     );
   const range = onlyRange(view);
   const tensor =
-    range === undefined
-      ? tensorFromBytes(Buffer.concat([...readView(view)]), shape, dtype)
+    range === undefined || range.content !== undefined
+      ? tensorFromBytes(wholeView(view), shape, dtype)
       : files.open(range.path).tensor(range.start, shape, dtype);
   const cast = tensor.to(options.dtype ?? dtype);
   if (cast !== tensor) tensor.dispose();
   const placed = cast.toDevice(options.device ?? 'cpu');
   if (placed !== cast) cast.dispose();
   return placed;
+}
+
+/** All bytes of a view, in one piece where they lie so. */
+function wholeView(view: TensorView): Uint8Array {
+  const pieces = [...readView(view, viewBytes(view))];
+  return pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces);
 }
 
 /** The range of a view whose bytes lie together. */
