@@ -19,7 +19,7 @@ export { showValue } from './files/show-value.js';
 export { decodeUtf8 } from './files/utf8.js';
 export { dequantized } from './gguf/dequantize.js';
 export type { GgufArray, GgufScalar, GgufScalarType, GgufValue } from './gguf/gguf-metadata.js';
-export { type GgufModel, type GgufTensor, isGgufFile, openGgufModel } from './gguf/gguf-model.js';
+export { findGgufIn, type GgufModel, type GgufTensor, isGgufFile, openGgufModel } from './gguf/gguf-model.js';
 export { type GgufFile, type GgufQuantizedTensor, readGgufFile } from './gguf/gguf-reader.js';
 export type { GgufQuantization } from './gguf/gguf-types.js';
 export { type GgufQuantizedInput, type GgufTensorInput, writeGgufFile } from './gguf/gguf-writer.js';

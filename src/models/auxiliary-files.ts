@@ -11,9 +11,9 @@ const AUXILIARY_FILES =
 export function copyAuxiliaryFiles(from: string, folder: string, configPath?: string): void {
   const source = fileStatus(from)?.isDirectory() === true ? from : dirname(from);
   const inside = embeddedFiles(from);
-  for (const [name, bytes] of inside) writeFileSync(join(folder, name), bytes);
+  for (const name of inside.names) writeFileSync(join(folder, name), inside.read(name) ?? '');
   // What lies beside such a file may be another model's.
-  for (const name of inside.size > 0 ? [] : listFolder(source))
+  for (const name of inside.names.length > 0 ? [] : listFolder(source))
     if (AUXILIARY_FILES.test(name) && fileStatus(join(source, name))?.isFile() === true)
       copyFileSync(join(source, name), join(folder, name));
   if (configPath === undefined) return;
@@ -24,7 +24,7 @@ export function copyAuxiliaryFiles(from: string, folder: string, configPath?: st
 /** The text of a side file of the model at `path`: inside a GGUF that has its tokenizer, else in the folder; undefined without one. */
 export function readAuxiliaryFile(path: string, name: string): string | undefined {
   const inside = embeddedFiles(path);
-  if (inside.size > 0) return inside.get(name)?.toString('utf8');
+  if (inside.names.length > 0) return inside.read(name)?.toString('utf8');
   const file = join(fileStatus(path)?.isDirectory() === true ? path : dirname(path), name);
   return fileStatus(file)?.isFile() === true ? readFileSync(file, 'utf8') : undefined;
 }

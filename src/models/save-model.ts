@@ -52,7 +52,8 @@ export async function saveModel(folder: string, loaded: LoadedModel, tokenizerPa
 /** Of a tokenizer file or folder, or of a GGUF that holds one. */
 function tokenizerFiles(path: string): AuxiliaryFile[] {
   const inside = embeddedFiles(path);
-  if (inside.size > 0) return [...inside].map(([name, content]) => ({ name, content }));
+  if (inside.names.length > 0)
+    return inside.names.map((name) => ({ name, content: inside.read(name) ?? '' }));
   if (fileStatus(path)?.isDirectory() === true)
     return readdirSync(path)
       .filter((name) => TOKENIZER_FILES.test(name))

@@ -31,7 +31,7 @@ export function isGgufFile(path: string): boolean {
  * @throws InputError for a damaged file, parts that are missing or do not belong together, several models in a folder
  */
 export function openGgufModel(path: string): GgufModel {
-  const named = fileStatus(path)?.isDirectory() === true ? fileInFolder(path) : path;
+  const named = fileStatus(path)?.isDirectory() === true ? findGgufIn(path) : path;
   const file = readGgufFile(named);
   const count = splitNumber(file, 'split.count') ?? 1;
   if (count <= 1) return joined([file], undefined);
@@ -54,8 +54,8 @@ export function openGgufModel(path: string): GgufModel {
   );
 }
 
-/** The one model in a folder: its file, or the first of its parts. */
-function fileInFolder(folder: string): string {
+/** The one model in a folder: its file, or the first of its parts. @throws InputError for none, and for several */
+export function findGgufIn(folder: string): string {
   const names = listFolder(folder).filter((name) => name.toLowerCase().endsWith('.gguf'));
   const models = new Set(names.map((name) => name.replace(PART_NAME, '$1 $3')));
   const [first] = names;

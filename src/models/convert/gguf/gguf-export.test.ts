@@ -228,7 +228,7 @@ describe('reading', () => {
     const source = readGgufFile(await convert(`${goldenFolder}xverse`, fresh('.gguf')));
     const bare = fresh('.gguf');
     const tensors = [...source.tensors.values()].map((tensor) => copyOf(tensor));
-    writeGgufFile(bare, new Map([...source.metadata].filter(([key]) => key !== 'xinghe.config')), tensors);
+    writeGgufFile(bare, new Map(), tensors);
     const kept = digests(await convert(bare, fresh('.safetensors')));
     expect([...kept.keys()]).toContain('blk.0.attn_q.weight');
     const configPath = `${goldenFolder}xverse/config.json`;
@@ -236,11 +236,36 @@ describe('reading', () => {
     expect(named).toEqual(digests(`${goldenFolder}xverse/model.safetensors`));
   });
 
-  test('packed blocks are no weights', async () => {
+  test("the config of a file that is not ours is what llama.cpp's keys mean", async () => {
+    const source = readGgufFile(await convert(`${goldenFolder}xverse`, fresh('.gguf')));
+    const foreign = fresh('.gguf');
+    const tensors = [...source.tensors.values()].map((tensor) => copyOf(tensor));
+    const keys = [...source.metadata].filter(([key]) => !key.startsWith('xinghe.'));
+    writeGgufFile(foreign, new Map(keys), tensors);
+    const named = digests(await convert(foreign, fresh('.safetensors')));
+    expect(named).toEqual(digests(`${goldenFolder}xverse/model.safetensors`));
+    const tokens = intTensor(ids, [1, ids.length]);
+    const logits = (path: string) => noGrad(() => loadModel(path).model.forward(tokens));
+    expect(maxAbsDifference(logits(foreign), logits(`${goldenFolder}xverse`))).toBe(0);
+  });
+
+  test('packed blocks are written as the weights that they stand for, or refused by name', async () => {
     const path = fresh('.gguf');
-    const bytes = (): Uint8Array => new Uint8Array(34);
+    // A scale of 1 and codes from -16 up.
+    const bytes = () => Uint8Array.from({ length: 34 }, (_, at) => [0, 0x3c][at] ?? (at - 18) & 0xff);
     writeGgufFile(path, new Map(), [{ name: 'a', quantization: 'Q8_0', shape: [1, 32], bytes }]);
-    await expect(convert(path, fresh('.safetensors'))).rejects.toThrow(/"a" is quantised \(Q8_0/);
+    const plain = await convert(path, fresh('.safetensors'));
+    const [tensor] = openModelCheckpoint(plain).ranks[0]?.values() ?? [];
+    if (tensor === undefined) throw new TypeError('one tensor');
+    const weights = Buffer.concat([...readView(tensor)]);
+    expect(tensor.dtype).toBe('float32');
+    expect(Array.from({ length: 32 }, (_, index) => weights.readFloatLE(4 * index))).toEqual(
+      Array.from({ length: 32 }, (_, index) => index - 16),
+    );
+    writeGgufFile(path, new Map(), [{ name: 'a', quantization: 'MXFP4', shape: [1, 64], bytes }]);
+    await expect(convert(path, fresh('.safetensors'))).rejects.toThrow(
+      /"a" is packed as MXFP4, which is not/,
+    );
   });
 
   test('a damaged config inside a file is told apart from the file', async () => {
