@@ -93,9 +93,9 @@ function requiredCacheTokens(
       const length = promptIds.length + maxNewTokens;
       // Beams are counted as if nothing left the window.
       const inWindow =
-        model.window === undefined || beams !== undefined
+        model.longestWindow === undefined || beams !== undefined
           ? length
-          : Math.min(length, model.window + step + 2 * BLOCK_SIZE);
+          : Math.min(length, model.longestWindow + step + 2 * BLOCK_SIZE);
       return (inWindow + 2 * BLOCK_SIZE) * (beams?.count ?? 1);
     })
     .sort((a, b) => b - a);

@@ -36,6 +36,10 @@ export class MultiEmbedding extends Module implements Embedding {
     return [...this.#tables.keys()];
   }
 
+  get paddingId(): number | undefined {
+    return this.base.paddingId;
+  }
+
   get weight(): Tensor {
     return this.base.weight;
   }

@@ -6,6 +6,7 @@
  * E head_dim, V vocabulary.
  */
 import {
+  type AttentionMask,
   applyRotary,
   attention,
   documentMask,
@@ -33,6 +34,8 @@ export interface ForwardContext {
 /** How positions rotate queries and keys (see `rotaryTable`). */
 export interface RotaryParameters {
   readonly base: number;
+  /** Each frequency is divided by its own, the same at every length. Default: none is. */
+  readonly divisors?: readonly number[] | undefined; // [E/2]
   /** Factor on cos and sin. Default 1. */
   readonly scale?: number;
 }
@@ -80,8 +83,8 @@ export interface ModelSegment {
 
 export abstract class CausalLm extends Module {
   readonly shape: ModelShape;
-  /** Tokens that a query sees at most, itself included; undefined: all. */
-  readonly window: number | undefined = undefined;
+  /** For each layer the tokens that a query sees at most, itself included; undefined: all. Empty: no layer has a window. */
+  readonly slidingWindows: readonly (number | undefined)[] = [];
   /** A token that is masked in generation, wherever it stands; undefined: none. */
   readonly maskedTokenId: number | undefined = undefined;
   /** True where `attend` is given keys that it has to rotate itself, because the base changes for all keys at once. */
@@ -118,6 +121,13 @@ export abstract class CausalLm extends Module {
     return first[1].device;
   }
 
+  /** The tokens at the end of a text that some layer still looks at; undefined: all. */
+  get longestWindow(): number | undefined {
+    const windows = this.layers.map((_, layer) => this.slidingWindows[layer] ?? Number.POSITIVE_INFINITY);
+    const longest = Math.max(...windows);
+    return Number.isFinite(longest) ? longest : undefined;
+  }
+
   /**
    * The row of segments, in the order in which they are computed.
    * @throws TypeError if a parameter belongs to none of them
@@ -143,7 +153,7 @@ export abstract class CausalLm extends Module {
 
   /** For `length` tokens of whole rows. */
   createContext(length: number, { attentionMask, documents }: ForwardOptions = {}): ForwardContext {
-    const { computeDType: dtype, device, window } = this;
+    const { computeDType: dtype, device } = this;
     // Rotations are relative: positions may count on through the documents of a row.
     const longest = documents === undefined ? length : Math.max(...documents.flat());
     const rotary = rotaryTable({
@@ -154,13 +164,23 @@ export abstract class CausalLm extends Module {
       dtype,
       device,
     });
-    const mask = {
+    const keyValid = attentionMask?.ne(0);
+    const maskOf = (window: number | undefined): AttentionMask => ({
       window,
-      keyValid: attentionMask?.ne(0),
+      keyValid,
       documents: documents === undefined ? undefined : documentMask(documents, window, device),
-    };
+    });
+    const windows = this.layers.map((_, layer) => this.slidingWindows[layer]);
+    const masks = new Map([...new Set(windows)].map((window) => [window, maskOf(window)]));
     const turn = (k: Tensor): Tensor => (this.cachesUnrotatedKeys ? applyRotary(k, rotary) : k);
-    return { rotary, attend: (_layer, q, k, v) => attention(q, turn(k), v, mask) };
+    return {
+      rotary,
+      attend: (layer, q, k, v) => {
+        const mask = masks.get(windows[layer]);
+        if (mask === undefined) throw new RangeError(`the model has no layer ${layer}`);
+        return attention(q, turn(k), v, mask);
+      },
+    };
   }
 
   /** What goes into the head. @param inputIds int64 [B, T] */

@@ -6,6 +6,7 @@ import { goldenFolder } from '../../tests/support/golden.js';
 import { requires } from '../../tests/support/requires.js';
 import { sharedData } from '../../tests/support/shared-data.js';
 import { loadTokenizer, type Tokenizer } from '../tokenizers/index.js';
+import { missingChatFormat } from './chat-format.js';
 import { answerText, type ChatFormat, type ChatMessage, type FamilyName, promptLimit } from './index.js';
 import { sparkChat } from './spark/chat-format.js';
 import { telechatChat } from './telechat/chat-format.js';
@@ -205,4 +206,13 @@ test('a tokenizer of another family is refused by the token that is missing', ()
   );
   expect(() => sparkChat.stopTokenIds(tokenizer)).toThrow(/spark chat: .* no token <end>/);
   expect(() => xverseChat([]).stopTokenIds(tokenizer)).toThrow(/eos_token_id/);
+});
+
+test('a family without a format of its own refuses every use, and names the way out', () => {
+  const tokenizer = loadTokenizer(`${goldenFolder}tokenizers/bbpe_llama3_regex`);
+  const format = missingChatFormat('llama');
+  const refusal = /^llama chat: this family has no chat format of its own.*chat_template\.jinja/;
+  expect(() => format.renderPrompt([user('a')], tokenizer)).toThrow(refusal);
+  expect(() => format.renderTraining([user('a'), assistant('b')], tokenizer)).toThrow(refusal);
+  expect(() => format.stopTokenIds(tokenizer)).toThrow(refusal);
 });

@@ -88,6 +88,17 @@ export function withLiteralContents(format: ChatFormat, marks: readonly string[]
   };
 }
 
+/** Of a family whose models bring their own template. Every use is an InputError that says so. */
+export function missingChatFormat(family: string): ChatFormat {
+  const refuse = (): never => {
+    throw new InputError(
+      `${family} chat: this family has no chat format of its own; a model of it brings a chat template ` +
+        '(chat_template.jinja, or chat_template in tokenizer_config.json).',
+    );
+  };
+  return { renderPrompt: refuse, renderTraining: refuse, stopTokenIds: refuse };
+}
+
 /** Tokens left for a prompt: room for the answer is kept, at most half of the context. */
 export function promptLimit(contextLength: number, maxNewTokens: number): number {
   return Math.max(contextLength - maxNewTokens, Math.floor(contextLength / 2));

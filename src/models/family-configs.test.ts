@@ -43,7 +43,7 @@ test('Spark: run file, its model section, and the mapping in it are the same mod
     expect(family).toBe('spark');
     expect(createModel()).toMatchObject({
       shape: { vocabSize: 320, maxPositions: 32768 },
-      window: 8192,
+      longestWindow: 8192,
     });
   }
 });

@@ -14,11 +14,19 @@ import { parseConfig } from '../config/index.js';
 import type { InitRule } from '../nn/index.js';
 import type { LoadTokenizerOptions } from '../tokenizers/index.js';
 import type { CausalLm } from './causal-lm.js';
-import type { ChatFormat } from './chat-format.js';
+import { type ChatFormat, missingChatFormat } from './chat-format.js';
 import type { GgufLayout, GgufRefusal } from './convert/gguf/gguf-layout.js';
 import type { ModelShape } from './model-shape.js';
 
-export type FamilyName = 'spark' | 'telechat' | 'telechat52b' | 'xverse';
+export type FamilyName =
+  | 'spark'
+  | 'telechat'
+  | 'telechat52b'
+  | 'xverse'
+  | 'llama'
+  | 'mistral'
+  | 'qwen2'
+  | 'qwen3';
 
 /** A model as its config describes it; no weights yet. */
 export interface Architecture {
@@ -37,7 +45,10 @@ export interface Architecture {
   /** All that end an answer, that one first; empty where the config names none. */
   readonly eosTokenIds: readonly number[];
   readonly padTokenId: number | undefined;
+  /** Refuses every conversation where the family has none of its own (`hasChatFormat`). */
   readonly chat: ChatFormat;
+  /** False where only the chat template of a model's folder says how it is talked to. */
+  readonly hasChatFormat: boolean;
   /** How llama.cpp knows such a model. */
   readonly gguf: GgufLayout | GgufRefusal;
   /** How the family's tokenizer files are to be loaded. Default: as they are. */
@@ -70,9 +81,13 @@ export function defineFamily<Schema extends z.ZodType>(definition: {
   /** Spellings beside the published one. */
   readonly schemes?: Partial<Record<TensorNaming, NameScheme>>;
   readonly keepsFloat32?: WeightTables['keepsFloat32'];
-  readonly describe: (
-    config: z.output<Schema>,
-  ) => Omit<Architecture, 'family' | 'tables' | 'publishedConfig' | 'configFile' | 'names' | 'eosTokenId'>;
+  readonly describe: (config: z.output<Schema>) => Omit<
+    Architecture,
+    'family' | 'tables' | 'publishedConfig' | 'configFile' | 'names' | 'eosTokenId' | 'chat' | 'hasChatFormat'
+  > & {
+    /** Left out where models of the family bring theirs as a chat template. */
+    readonly chat?: ChatFormat;
+  };
 }): ModelFamily {
   const { name, recognises, schema, complete, select, configFile, names, sharding, schemes, describe } =
     definition;
@@ -107,6 +122,8 @@ export function defineFamily<Schema extends z.ZodType>(definition: {
         names,
         eosTokenId: described.eosTokenIds[0],
         ...described,
+        chat: described.chat ?? missingChatFormat(name),
+        hasChatFormat: described.chat !== undefined,
       };
     },
   };

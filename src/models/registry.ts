@@ -4,12 +4,25 @@ import { join } from 'node:path';
 import { readConfigFile } from '../config/index.js';
 import { InputError } from '../errors/index.js';
 import type { Architecture, ModelFamily } from './family.js';
+import { llama } from './llama/index.js';
+import { mistral } from './mistral/index.js';
+import { qwen2 } from './qwen2/index.js';
+import { qwen3 } from './qwen3/index.js';
 import { spark } from './spark/index.js';
 import { telechat } from './telechat/index.js';
 import { telechat52b } from './telechat52b/index.js';
 import { xverse } from './xverse/index.js';
 
-export const families: readonly ModelFamily[] = [spark, telechat, telechat52b, xverse];
+export const families: readonly ModelFamily[] = [
+  spark,
+  telechat,
+  telechat52b,
+  xverse,
+  llama,
+  mistral,
+  qwen2,
+  qwen3,
+];
 
 /** Names of the config in a model folder, the first found counts. */
 const CONFIG_FILES = ['config.json', 'model_config.yaml', 'model_config.yml'] as const;

@@ -18,7 +18,7 @@ export interface InitOptions {
   readonly device?: string;
 }
 
-/** Gives every parameter of the tree a value: matrices by the rule, norm weights 1, biases 0. */
+/** Gives every parameter of the tree a value: matrices by the rule, norm weights 1, biases and the rows of padding 0. */
 export function initializeModule(root: Module, options: InitOptions): void {
   const { rule, generator, dtype = 'float32', device = 'cpu' } = options;
   const matrix = (shape: readonly number[]): Tensor => {
@@ -31,6 +31,8 @@ export function initializeModule(root: Module, options: InitOptions): void {
       root.assign(path === '' ? key : `${path}.${key}`, value);
     if (module instanceof DenseLinear || module instanceof Embedding)
       assign('weight', matrix(module.weight.shape));
+    if (module instanceof Embedding && module.paddingId !== undefined)
+      module.weight.narrow(0, module.paddingId, 1).fill_(0);
     if (module instanceof RmsNorm || module instanceof LayerNorm)
       assign('weight', ones(module.weight.shape, { dtype, device }));
     if ((module instanceof DenseLinear || module instanceof LayerNorm) && module.bias !== undefined)

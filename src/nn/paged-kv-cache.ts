@@ -56,8 +56,8 @@ export interface PagedKvCacheOptions {
   /** int8 keeps one scale for each token and head. */
   readonly dtype: FloatDType | 'int8';
   readonly device: string;
-  /** Tokens that a query sees at most, itself included. */
-  readonly window?: number | undefined;
+  /** For each layer the tokens that a query sees at most, itself included; undefined: all. Default: all in every layer. */
+  readonly slidingWindows?: readonly (number | undefined)[];
 }
 
 interface Pages {
@@ -81,12 +81,12 @@ export function pagedBlockBytes({
 
 export class PagedKvCache {
   readonly #layers: readonly Pages[];
-  readonly #window: number;
+  readonly #windows: readonly (number | undefined)[];
   readonly #attentionMask: Tensor; // uint8 [P, 16]: 0 where masked
   /** The same as bits, to know what has to be written. */
   readonly #attentionBits: Uint16Array;
 
-  constructor({ layers, blocks, numKvHeads, headDim, dtype, device, window }: PagedKvCacheOptions) {
+  constructor({ layers, blocks, numKvHeads, headDim, dtype, device, slidingWindows }: PagedKvCacheOptions) {
     const make = (shape: readonly number[], type: DType): Tensor =>
       empty(shape, { dtype: type, device }).keep();
     const scales = (): Tensor | undefined =>
@@ -97,7 +97,7 @@ export class PagedKvCache {
       keyScales: scales(),
       valueScales: scales(),
     }));
-    this.#window = window ?? 0;
+    this.#windows = slidingWindows ?? [];
     this.#attentionMask = ones([blocks, BLOCK_SIZE], { dtype: 'uint8', device }).keep();
     this.#attentionBits = new Uint16Array(blocks).fill(0xffff);
   }
@@ -138,7 +138,7 @@ export class PagedKvCache {
       this.#attentionMask,
       step.blockTables,
       step.sequences,
-      this.#window,
+      this.#windows[layer] ?? 0,
       step.keyTables?.cos,
       step.keyTables?.sin,
     );

@@ -5,7 +5,7 @@
  * Angles are computed in float64 and rounded once, to the dtype of the queries. Shapes: B batch, H heads, T tokens, E
  * head_dim.
  */
-import { arange, cat, type DType, operator, type Tensor } from '../tensor/index.js';
+import { arange, cat, type DType, floatTensor, operator, type Tensor } from '../tensor/index.js';
 
 const rotary = operator('xinghe::rotary');
 
@@ -21,6 +21,8 @@ export interface RotaryOptions {
   readonly length: number;
   readonly headDim: number;
   readonly base: number;
+  /** Each frequency is divided by its own. Default: none is. */
+  readonly divisors?: readonly number[] | undefined; // [E/2]
   /** Factor on cos and sin. Default 1. */
   readonly scale?: number;
   readonly dtype: DType;
@@ -33,13 +35,16 @@ export function rotaryTable({
   length,
   headDim,
   base,
+  divisors,
   scale = 1,
   dtype,
   device,
 }: RotaryOptions): Rotary {
   const float64 = { dtype: 'float64', device } as const;
   const exponents = arange(0, headDim / 2, float64).mul(-2 / headDim);
-  const frequencies = exponents.mul(Math.log(base)).exp(); // [E/2]
+  const plain = exponents.mul(Math.log(base)).exp(); // [E/2]
+  const frequencies =
+    divisors === undefined ? plain : plain.div(floatTensor(divisors, [headDim / 2], float64));
   const angles = arange(start, start + length, float64)
     .unsqueeze(1)
     .mul(frequencies); // [T, E/2]

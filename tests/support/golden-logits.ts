@@ -7,6 +7,8 @@ interface PublishedCase {
   readonly name: string;
   /** "all", or "last 4": the positions whose logits are stored. */
   readonly positions: string;
+  /** The config of this case. Default: the folder's. */
+  readonly config?: string;
   readonly fp32_max_abs_err: number;
   readonly bf16_max_abs_err?: number;
 }
@@ -14,21 +16,23 @@ interface PublishedCase {
 export interface LogitsTest {
   readonly folder: string;
   readonly name: string;
+  readonly config: string | undefined;
   readonly dtype: FloatDType;
   /** Largest difference allowed from the float64 logits. */
   readonly bound: number;
   readonly positions: string;
 }
 
-/** Cases with a config of their own. */
+/** Cases with a config of their own that do not say so. */
 const CASE_CONFIGS: Record<string, string> = { 'telechat-12b/mscale_trainlen16': 'config_trainlen16.json' };
 
-/** Every case of every family in every dtype that it has a bound for. */
-export function logitsTests(): LogitsTest[] {
-  return goldenModels.flatMap((folder) =>
+/** Every case of every model in every dtype that it has a bound for. @param folders of golden models */
+export function logitsTests(folders: readonly string[] = goldenModels): LogitsTest[] {
+  return folders.flatMap((folder) =>
     goldenJson<{ cases: PublishedCase[] }>(`${folder}/expected.json`).cases.flatMap(
-      ({ name, positions, fp32_max_abs_err, bf16_max_abs_err }): LogitsTest[] => {
-        const common = { folder, name, positions };
+      ({ name, positions, config = CASE_CONFIGS[`${folder}/${name}`], ...errors }): LogitsTest[] => {
+        const { fp32_max_abs_err, bf16_max_abs_err } = errors;
+        const common = { folder, name, config, positions };
         return [
           // Sums in another order only; logits are about 10, the longest case adds 16400 terms.
           { ...common, dtype: 'float64', bound: 1e-9 },
@@ -50,16 +54,15 @@ export function isSlow({ folder, name, dtype }: LogitsTest): boolean {
 }
 
 /** max |ours - float64| over the stored positions that are not padding. Throws when the shapes differ. */
-export function logitsDifference({ folder, name, dtype, positions }: LogitsTest): number {
+export function logitsDifference({ folder, name, config, dtype, positions }: LogitsTest): number {
   const stored = goldenTensors(`${folder}/expected.safetensors`);
   return scope(() => {
-    const config = CASE_CONFIGS[`${folder}/${name}`];
     const options: LoadModelOptions = {
       dtype,
       configPath: config === undefined ? undefined : `${goldenFolder}${folder}/${config}`,
     };
     const { model } = loadModel(`${goldenFolder}${folder}`, options);
-    const attentionMask = name === 'left_padded' ? stored(`${name}.attention_mask`) : undefined;
+    const attentionMask = name.endsWith('left_padded') ? stored(`${name}.attention_mask`) : undefined;
     const last = /^last (\d+)$/.exec(positions)?.[1];
     const lastPositions = last === undefined ? undefined : Number(last);
     const inputIds = stored(`${name}.input_ids`).to('int64');

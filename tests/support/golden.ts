@@ -1,4 +1,5 @@
 /** Golden numbers under tests/support/golden (origin: tests/golden/README.md) as tensors and plain values, for the tests. */
+import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { openSafetensorsModel, readJsonFile } from '../../src/formats/index.js';
 import { isDType, MappedFile, type Tensor } from '../../src/tensor/index.js';
@@ -7,6 +8,15 @@ export const goldenFolder = fileURLToPath(new URL('../golden/', import.meta.url)
 
 /** The folders of the families' golden models. */
 export const goldenModels = ['spark', 'telechat-7b', 'telechat-12b', 'telechat-52b', 'xverse'] as const;
+
+const sharedFamilies = '../../../shared/golden/families/';
+
+/** Golden models of the Llama layout that lie beside the repository, as folders like `goldenModels`; none where they are absent. */
+export const sharedGoldenModels: readonly string[] = existsSync(`${goldenFolder}${sharedFamilies}`)
+  ? readdirSync(`${goldenFolder}${sharedFamilies}`)
+      .filter((name) => existsSync(`${goldenFolder}${sharedFamilies}${name}/expected.json`))
+      .map((name) => sharedFamilies + name)
+  : [];
 
 /** The tensors of one golden file. */
 export function goldenTensors(path: string): (name: string) => Tensor {

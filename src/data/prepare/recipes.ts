@@ -1,13 +1,6 @@
 /** The published ways from samples to rows. Sources: the families' README.md. */
 import { InputError } from '../../errors/index.js';
-import {
-  type ChatFormat,
-  type FamilyName,
-  sparkChat,
-  telechat52bChat,
-  telechatChat,
-  xverseChat,
-} from '../../models/index.js';
+import { type ChatFormat, sparkChat, telechat52bChat, telechatChat, xverseChat } from '../../models/index.js';
 import type { LoadTokenizerOptions, Tokenizer } from '../../tokenizers/index.js';
 
 /**
@@ -20,8 +13,11 @@ import type { LoadTokenizerOptions, Tokenizer } from '../../tokenizers/index.js'
 export const packings = ['joined', 'greedy', 'first-fit', 'best-fit', 'none'] as const;
 export type Packing = (typeof packings)[number];
 
+/** Those whose data scripts were published. */
+type RecipeFamily = 'spark' | 'telechat' | 'telechat52b' | 'xverse';
+
 export interface Recipe {
-  readonly family: FamilyName;
+  readonly family: RecipeFamily;
   /** Whether every token is learned, or answers only. */
   readonly kind: 'pretrain' | 'sft';
   /** Ids of a row beyond seq_length: 1 where a row holds as many predictions as its length says. */

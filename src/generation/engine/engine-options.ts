@@ -70,7 +70,9 @@ export function resolveOptions(model: CausalLm, options: EngineSettings): Resolv
   // A window needs the blocks that it touches, however long the sequence; a step's own tokens come on top.
   const maxBatchTokens = whole('maxBatchTokens', options.maxBatchTokens ?? 512, 1);
   const held =
-    model.window === undefined ? Number.POSITIVE_INFINITY : model.window + maxBatchTokens + 2 * BLOCK_SIZE;
+    model.longestWindow === undefined
+      ? Number.POSITIVE_INFINITY
+      : model.longestWindow + maxBatchTokens + 2 * BLOCK_SIZE;
   const byCache = held <= blocks * BLOCK_SIZE ? Number.POSITIVE_INFINITY : blocks * BLOCK_SIZE;
   const most = Math.min(model.shape.maxPositions ?? Number.POSITIVE_INFINITY, byCache);
   const maxLength = whole('maxLength', options.maxLength ?? most, 1);

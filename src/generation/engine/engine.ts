@@ -87,7 +87,7 @@ export class Engine {
       headDim: model.shape.headDim,
       dtype: resolved.kvDType,
       device: model.device,
-      window: model.window,
+      slidingWindows: model.slidingWindows,
     });
     this.#scheduler = new Scheduler(model, this.#pool, resolved);
     this.#runner = new StepRunner(
@@ -281,7 +281,7 @@ export class Engine {
         promptAttentionMask === undefined || isUsual ? '' : promptAttentionMask.map(Number).join(''),
       ]),
       adapter,
-      window: this.#model.window,
+      window: this.#model.longestWindow,
     });
     if (pooling !== undefined) return new PoolingTask(id, request, pooling, sequence);
     if (beams !== undefined) return new BeamTask(id, request, beams, sequence);

@@ -106,13 +106,13 @@ export class SparkModel extends CausalLm {
   readonly layers: readonly SparkBlock[];
   readonly finalNorm: LayerNorm;
   readonly ends = { embedding: ['embedTokens'], head: ['finalNorm', 'embedTokens'] }; // tied
-  override readonly window: number;
+  override readonly slidingWindows: readonly number[];
   /** The published prediction masks every padding token; training does not. */
   override readonly maskedTokenId: number | undefined;
 
   constructor(config: SparkConfig) {
     super(sparkShape(config));
-    this.window = config.sparse_local_size;
+    this.slidingWindows = Array.from({ length: config.num_layers }, () => config.sparse_local_size);
     this.maskedTokenId = config.pad_token_id ?? undefined;
     this.embedTokens = new Embedding(config.vocab_size, config.hidden_size);
     this.layers = Array.from({ length: config.num_layers }, () => new SparkBlock(config, this.shape));

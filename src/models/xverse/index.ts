@@ -1,12 +1,12 @@
 import { configValue, defineFamily } from '../family.js';
+import { llamaLayoutSharding } from '../llama-parts/sharding.js';
+import { llamaLayoutNames } from '../llama-parts/tensor-names.js';
 import { endTokenIds } from '../transformers-keys.js';
 import { xverseChat } from './chat-format.js';
 import { xverseConfigSchema, xverseShape } from './config.js';
 import { xverseGguf } from './gguf.js';
 import { XverseModel } from './model.js';
 import { withPublishedRotation } from './rotation.js';
-import { xverseSharding } from './sharding.js';
-import { xverseNames } from './state-dict.js';
 
 export const xverse = defineFamily({
   name: 'xverse',
@@ -14,8 +14,8 @@ export const xverse = defineFamily({
   schema: xverseConfigSchema,
   complete: withPublishedRotation,
   configFile: 'config.json',
-  names: xverseNames,
-  sharding: xverseSharding,
+  names: llamaLayoutNames(),
+  sharding: llamaLayoutSharding,
   describe: (config) => ({
     shape: xverseShape(config),
     initRule: { kind: 'normal', std: config.initializer_range },

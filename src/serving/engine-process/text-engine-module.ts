@@ -47,7 +47,7 @@ export function startEngine(setup: TextEngineSetup): StartedEngine {
     bytesPerToken,
     freeBytes: model.device === 'cpu' ? process.availableMemory() : undefined,
     // Only the window of a sequence lies in the cache.
-    maxLength: model.window === undefined ? maxLength : undefined,
+    maxLength: model.longestWindow === undefined ? maxLength : undefined,
     maxSequences,
   });
   const adapters = new AdapterSet(model, architecture.names);

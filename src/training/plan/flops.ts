@@ -25,9 +25,10 @@ export interface FlopsOptions {
  * A window bounds the length that attention sees.
  */
 export function flopsPerToken(model: PlannedModel, { length, adapterElements }: FlopsOptions): number {
-  const { elements, embeddingElements, tied, numLayers, numHeads, headDim, window } = model;
+  const { elements, embeddingElements, tied, numHeads, headDim, windows } = model;
   const multiplied = tied ? elements : elements - embeddingElements;
-  const attention = 12 * numLayers * numHeads * headDim * Math.min(length, window ?? length);
+  const seen = windows.reduce<number>((sum, window) => sum + Math.min(length, window ?? length), 0);
+  const attention = 12 * numHeads * headDim * seen;
   return adapterElements === undefined
     ? 6 * multiplied + attention
     : 4 * multiplied + 6 * adapterElements + attention;

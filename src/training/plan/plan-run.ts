@@ -78,9 +78,16 @@ export function planRun(architecture: Architecture, options: PlanOptions): RunPl
 
 /** A key and a value of all their heads for each layer and token, no more than the window. */
 function cacheBytes(
-  { numLayers, numKvHeads, headDim, window }: PlannedModel,
+  { numLayers, numKvHeads, headDim, longestWindow }: PlannedModel,
   precision: Precision,
   tokens: number,
 ): number {
-  return 2 * numLayers * numKvHeads * headDim * Math.min(tokens, window ?? tokens) * BYTES[precision].compute;
+  return (
+    2 *
+    numLayers *
+    numKvHeads *
+    headDim *
+    Math.min(tokens, longestWindow ?? tokens) *
+    BYTES[precision].compute
+  );
 }

@@ -27,8 +27,10 @@ export interface PlannedModel extends ModelShape {
   readonly elements: number;
   /** Elements of the largest parameter. */
   readonly largest: number;
-  /** A query sees so many tokens at most; undefined: all. */
-  readonly window: number | undefined;
+  /** For each layer the tokens that a query sees at most; undefined: all. */
+  readonly windows: readonly (number | undefined)[];
+  /** Tokens whose keys and values a cache has to hold; undefined: all. */
+  readonly longestWindow: number | undefined;
 }
 
 export function plannedModel(model: CausalLm): PlannedModel {
@@ -40,7 +42,8 @@ export function plannedModel(model: CausalLm): PlannedModel {
     embeddingElements: embedding?.parameters.reduce((sum, path) => sum + (elements.get(path) ?? 0), 0) ?? 0,
     elements: model.parameterCount(),
     largest: Math.max(...elements.values()),
-    window: model.window,
+    windows: model.layers.map((_, layer) => model.slidingWindows[layer]),
+    longestWindow: model.longestWindow,
   };
 }
 

@@ -5,7 +5,7 @@ import { pairRows, unpairRows } from './gguf-rows.js';
 
 export interface GgufLayout {
   /** llama.cpp's name of the architecture. */
-  readonly architecture: 'llama' | 'xverse';
+  readonly architecture: 'llama' | 'qwen2' | 'qwen3' | 'xverse';
   /** Tokens up to which rotary angles are those of the published model. */
   readonly contextLength: number;
   readonly normEpsilon: number;

@@ -1,0 +1,42 @@
+/** Llama's block: x += attention(norm(x)); x += mlp(norm(x)). */
+import { Module, type RmsNorm } from '../../nn/index.js';
+import type { Tensor } from '../../tensor/index.js';
+import type { Block, BlockLinears, ForwardContext } from '../causal-lm.js';
+import type { GroupedAttention } from './grouped-attention.js';
+import type { SwigluMlp } from './swiglu-mlp.js';
+
+const LINEARS: BlockLinears = {
+  attentionIn: ['attention.qProj', 'attention.kProj', 'attention.vProj'],
+  attentionOut: 'attention.oProj',
+  mlpIn: ['mlp.gateProj', 'mlp.upProj'],
+  mlpOut: 'mlp.downProj',
+};
+
+export interface PreNormBlockParts {
+  readonly inputNorm: RmsNorm;
+  readonly attention: GroupedAttention;
+  readonly postAttentionNorm: RmsNorm;
+  readonly mlp: SwigluMlp;
+}
+
+export class PreNormBlock extends Module implements Block {
+  readonly inputNorm: RmsNorm;
+  readonly attention: GroupedAttention;
+  readonly postAttentionNorm: RmsNorm;
+  readonly mlp: SwigluMlp;
+  readonly linears = LINEARS;
+
+  constructor({ inputNorm, attention, postAttentionNorm, mlp }: PreNormBlockParts) {
+    super();
+    this.inputNorm = inputNorm;
+    this.attention = attention;
+    this.postAttentionNorm = postAttentionNorm;
+    this.mlp = mlp;
+  }
+
+  /** @param hidden [B, T, D] @returns [B, T, D] */
+  forward(hidden: Tensor, context: ForwardContext, layer: number): Tensor {
+    const attended = hidden.add(this.attention.forward(this.inputNorm.forward(hidden), context, layer));
+    return attended.add(this.mlp.forward(this.postAttentionNorm.forward(attended)));
+  }
+}

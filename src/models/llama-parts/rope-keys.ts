@@ -1,0 +1,206 @@
+/**
+ * The keys of a config that say how positions turn queries and keys, old style (rope_theta, rope_scaling) and new style
+ * (rope_parameters), and the rotation that they mean.
+ */
+import { z } from 'zod';
+import { linearDivisors, llama3Divisors, type Rotation, yarnDivisors, yarnScale } from './rotation.js';
+
+const ropeTypes = ['default', 'linear', 'dynamic', 'llama3', 'yarn'] as const;
+type RopeType = (typeof ropeTypes)[number];
+
+const typeName = z.enum(ropeTypes, {
+  error: ({ input }) =>
+    `${JSON.stringify(input)} is no rotation that is known here (${ropeTypes.join(', ')})` +
+    (input === 'longrope' || input === 'su' ? '; longrope, of Phi-3 and MiniCPM, is not read' : ''),
+});
+
+const positive = z.number().positive();
+
+const ropeDictionary = z.strictObject({
+  rope_type: typeName.nullish(),
+  type: typeName.nullish(),
+  rope_theta: positive.nullish(),
+  factor: z.number().min(1).nullish(),
+  original_max_position_embeddings: z.int().positive().nullish(),
+  low_freq_factor: positive.nullish(),
+  high_freq_factor: positive.nullish(),
+  attention_factor: positive.nullish(),
+  beta_fast: z.number().nonnegative().nullish(),
+  beta_slow: z.number().nonnegative().nullish(),
+  mscale: z.number().nonnegative().nullish(),
+  mscale_all_dim: z.number().nonnegative().nullish(),
+  truncate: z.boolean().nullish(),
+  partial_rotary_factor: z
+    .literal(1, { error: 'partial_rotary_factor: only 1, the whole of each head turns' })
+    .nullish(),
+  // Of no meaning: these models always turn halves; a note of who wrote the file.
+  rope_interleaved: z.literal(false).nullish(),
+  finetuned: z.boolean().nullish(),
+});
+
+type RopeDictionary = z.output<typeof ropeDictionary>;
+
+export const ropeKeys = {
+  rope_theta: positive.nullish(),
+  rope_scaling: ropeDictionary.nullish(),
+  rope_parameters: ropeDictionary.nullish(),
+  rope_interleaved: z.literal(false).nullish(),
+};
+
+export interface RopeConfig {
+  readonly max_position_embeddings: number;
+  readonly rope_theta?: number | null | undefined;
+  readonly rope_scaling?: RopeDictionary | null | undefined;
+  readonly rope_parameters?: RopeDictionary | null | undefined;
+}
+
+/** The keys that each type reads, beside rope_theta. */
+const READ: Readonly<Record<RopeType, readonly (keyof RopeDictionary)[]>> = {
+  default: [],
+  linear: ['factor'],
+  dynamic: ['factor'],
+  llama3: ['factor', 'original_max_position_embeddings', 'low_freq_factor', 'high_freq_factor'],
+  yarn: [
+    'factor',
+    'original_max_position_embeddings',
+    'attention_factor',
+    'beta_fast',
+    'beta_slow',
+    'mscale',
+    'mscale_all_dim',
+    'truncate',
+  ],
+};
+
+const ALWAYS_ALLOWED: readonly (keyof RopeDictionary)[] = [
+  'rope_type',
+  'type',
+  'rope_theta',
+  'partial_rotary_factor',
+  'rope_interleaved',
+  'finetuned',
+];
+
+/** transformers' for these families. */
+const DEFAULT_BASE = 10_000;
+
+/** A stretch of positions by its type and numbers, all defaults filled in. */
+export type RopeStretch =
+  | { readonly type: 'default' }
+  | { readonly type: 'linear' | 'dynamic'; readonly factor: number }
+  | {
+      readonly type: 'llama3';
+      readonly factor: number;
+      readonly original: number;
+      readonly lowFreqFactor: number;
+      readonly highFreqFactor: number;
+    }
+  | {
+      readonly type: 'yarn';
+      readonly factor: number;
+      readonly original: number;
+      readonly betaFast: number;
+      readonly betaSlow: number;
+      readonly truncate: boolean;
+      /** On cos and sin. */
+      readonly scale: number;
+    };
+
+export interface Rope {
+  readonly base: number;
+  readonly stretch: RopeStretch;
+}
+
+/** What the keys mean; a string is what is wrong with them. */
+export function readRope(config: RopeConfig): Rope | string {
+  const scaling = config.rope_scaling ?? undefined;
+  // As transformers: an old-style dictionary that says anything stands in for the new one.
+  const keys =
+    scaling !== undefined && Object.keys(scaling).length > 0 ? scaling : (config.rope_parameters ?? {});
+  if (keys.rope_type != null && keys.type != null && keys.rope_type !== keys.type)
+    return `rope_type is "${keys.rope_type}" and type is "${keys.type}"; leave one`;
+  const type = keys.rope_type ?? keys.type ?? 'default';
+  const stray = strayKey(type, keys);
+  if (stray !== undefined)
+    return `${stray} has no meaning for the rotation "${type}", which reads ${READ[type].join(', ') || 'rope_theta alone'}`;
+  const base = keys.rope_theta ?? config.rope_theta ?? DEFAULT_BASE;
+  const stretch = readStretch(type, keys, config.max_position_embeddings);
+  return typeof stretch === 'string' ? stretch : { base, stretch };
+}
+
+/** A key that is given and not read; a factor of 1 stretches nothing, whatever the type. */
+function strayKey(type: RopeType, keys: RopeDictionary): keyof RopeDictionary | undefined {
+  const allowed = new Set([...ALWAYS_ALLOWED, ...READ[type]]);
+  return ropeDictionary
+    .keyof()
+    .options.find(
+      (key) => !allowed.has(key) && keys[key] != null && !(key === 'factor' && keys.factor === 1),
+    );
+}
+
+function readStretch(type: RopeType, keys: RopeDictionary, maxPositions: number): RopeStretch | string {
+  const original = keys.original_max_position_embeddings ?? maxPositions;
+  switch (type) {
+    case 'default':
+      return { type };
+    case 'linear':
+    case 'dynamic':
+      return keys.factor == null ? `the rotation "${type}" needs a factor` : { type, factor: keys.factor };
+    case 'llama3': {
+      const { factor, low_freq_factor: lowFreqFactor, high_freq_factor: highFreqFactor } = keys;
+      if (factor == null || lowFreqFactor == null || highFreqFactor == null)
+        return 'the rotation "llama3" needs factor, low_freq_factor and high_freq_factor';
+      if (highFreqFactor <= lowFreqFactor)
+        return `high_freq_factor (${highFreqFactor}) must be above low_freq_factor (${lowFreqFactor})`;
+      return { type, factor, original, lowFreqFactor, highFreqFactor };
+    }
+    case 'yarn': {
+      const factor = keys.factor ?? maxPositions / original;
+      if (factor < 1)
+        return `max_position_embeddings (${maxPositions}) is below original_max_position_embeddings (${original}); give a factor`;
+      return {
+        type,
+        factor,
+        original,
+        betaFast: keys.beta_fast || 32,
+        betaSlow: keys.beta_slow || 1,
+        truncate: keys.truncate ?? true,
+        scale: keys.attention_factor ?? yarnScaleOf(factor, keys),
+      };
+    }
+  }
+}
+
+function yarnScaleOf(factor: number, { mscale, mscale_all_dim: allDim }: RopeDictionary): number {
+  return mscale && allDim ? yarnScale(factor, mscale) / yarnScale(factor, allDim) : yarnScale(factor);
+}
+
+/** @param headDim of the model @param maxPositions max_position_embeddings */
+export function rotationOf({ base, stretch }: Rope, headDim: number, maxPositions: number): Rotation {
+  switch (stretch.type) {
+    case 'default':
+      return { base };
+    case 'linear':
+      return { base, divisors: linearDivisors(headDim, stretch.factor) };
+    case 'dynamic':
+      return { base, dynamic: { factor: stretch.factor, trained: maxPositions } };
+    case 'llama3':
+      return { base, divisors: llama3Divisors(base, headDim, stretch) };
+    case 'yarn':
+      return { base, divisors: yarnDivisors(base, headDim, stretch), scale: stretch.scale };
+  }
+}
+
+/** Tokens that the model is made for, stretched. @param maxPositions max_position_embeddings */
+export function stretchedLength(stretch: RopeStretch, maxPositions: number): number {
+  switch (stretch.type) {
+    case 'default':
+    case 'llama3': // Its max_position_embeddings counts the stretch.
+      return maxPositions;
+    case 'linear':
+    case 'dynamic':
+      return Math.floor(maxPositions * stretch.factor);
+    case 'yarn': // Some configs count the stretch and some do not.
+      return Math.max(maxPositions, Math.floor(stretch.original * stretch.factor));
+  }
+}
