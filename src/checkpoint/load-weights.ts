@@ -4,6 +4,7 @@ import {
   type ByteRange,
   type FileDtype,
   fileOfView,
+  readRanges,
   readView,
   sameBytes,
   type TensorView,
@@ -51,7 +52,7 @@ export function loadWeights(
   const model = openModelTensors(path, tables, { layout: options.layout, shapes });
   const views = matchNames(module, tables, path, model);
   const wanted = { ...options, dtype: options.dtype ?? floatOnly(model.dtype) };
-  const files = new MappedFiles();
+  const files = new WeightFiles();
   try {
     noGrad(() => {
       for (const [own, view] of views) {
@@ -75,7 +76,7 @@ function divided(parameter: Tensor, factor: number): Tensor {
   return result;
 }
 
-function readParameter(view: TensorView, files: MappedFiles, options: LoadWeightsOptions): Tensor {
+function readParameter(view: TensorView, files: WeightFiles, options: LoadWeightsOptions): Tensor {
   const { dtype, shape } = view;
   if (!isFloatDType(dtype))
     throw new InputError(
@@ -85,7 +86,7 @@ function readParameter(view: TensorView, files: MappedFiles, options: LoadWeight
   const range = onlyRange(view);
   const tensor =
     range === undefined || range.content !== undefined
-      ? tensorFromBytes(wholeView(view), shape, dtype)
+      ? tensorFromBytes(range === undefined ? readWhole(view) : files.decode(range), shape, dtype)
       : files.open(range.path).tensor(range.start, shape, dtype);
   const cast = tensor.to(options.dtype ?? dtype);
   if (cast !== tensor) tensor.dispose();
@@ -94,9 +95,8 @@ function readParameter(view: TensorView, files: MappedFiles, options: LoadWeight
   return placed;
 }
 
-/** All bytes of a view, in one piece where they lie so. */
-function wholeView(view: TensorView): Uint8Array {
-  const pieces = [...readView(view, viewBytes(view))];
+function readWhole(view: TensorView): Uint8Array {
+  const pieces = [...readView(view, Math.max(1, viewBytes(view)))];
   return pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces);
 }
 
@@ -107,13 +107,22 @@ function onlyRange(view: TensorView): ByteRange | undefined {
   return first.done !== true && ranges.next().done === true ? first.value : undefined;
 }
 
-class MappedFiles {
+class WeightFiles {
   readonly #files = new Map<string, MappedFile>();
+  #decoded = Buffer.alloc(0);
 
   open(path: string): MappedFile {
     const file = this.#files.get(path) ?? new MappedFile(path);
     this.#files.set(path, file);
     return file;
+  }
+
+  /** What is made of a file's bytes; it lasts until the next is asked for. */
+  decode(range: ByteRange): Uint8Array {
+    const bytes = range.end - range.start;
+    if (this.#decoded.length < bytes) this.#decoded = Buffer.allocUnsafeSlow(bytes);
+    for (const whole of readRanges([range], Math.max(1, bytes), this.#decoded)) return whole;
+    return this.#decoded.subarray(0, 0);
   }
 
   dispose(): void {

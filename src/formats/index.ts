@@ -14,7 +14,7 @@ export {
 export { sha256OfFile } from './files/file-hash.js';
 export { fileStatus, listFolder, openInputFile, readFileStart, readFully } from './files/input-file.js';
 export { lockOutput, withLockedOutput } from './files/output-lock.js';
-export type { ByteRange } from './files/read-ranges.js';
+export { type ByteRange, readRanges } from './files/read-ranges.js';
 export { showValue } from './files/show-value.js';
 export { decodeUtf8 } from './files/utf8.js';
 export { dequantized } from './gguf/dequantize.js';

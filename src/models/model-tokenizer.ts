@@ -2,7 +2,13 @@
 import { dirname } from 'node:path';
 import { InputError } from '../errors/index.js';
 import { fileStatus, parseJson } from '../formats/index.js';
-import { loadTokenizer, parseFolderTokens, parseTokenizer, type Tokenizer } from '../tokenizers/index.js';
+import {
+  type LoadTokenizerOptions,
+  loadTokenizer,
+  parseFolderTokens,
+  parseTokenizer,
+  type Tokenizer,
+} from '../tokenizers/index.js';
 import { embeddedFiles, isTokenizerFile } from './convert/gguf/gguf-files.js';
 import type { Architecture } from './family.js';
 
@@ -13,14 +19,21 @@ import type { Architecture } from './family.js';
  */
 export function loadModelTokenizer(architecture: Architecture, path: string): Tokenizer {
   const source = tokenizerSource(path);
-  const tokenizer =
-    embeddedTokenizer(architecture, source) ?? loadTokenizer(source, architecture.tokenizerOptions);
+  const tokenizer = openTokenizer(source, architecture.tokenizerOptions);
   if (tokenizer.vocabSize > architecture.shape.vocabSize)
     throw new InputError(
       `${source}: the tokenizer has ${tokenizer.vocabSize} ids, the model's vocabulary only ` +
         `${architecture.shape.vocabSize}; they do not belong together.`,
     );
   return tokenizer;
+}
+
+/**
+ * Whatever the model: a tokenizer file, a folder that holds one, or a GGUF.
+ * @throws InputError if there is no tokenizer that we can use
+ */
+export function openTokenizer(path: string, options: LoadTokenizerOptions = {}): Tokenizer {
+  return embeddedTokenizer(path, options) ?? loadTokenizer(path, options);
 }
 
 /** The folder of a weight file without a tokenizer inside; every other path is itself. */
@@ -36,7 +49,7 @@ export function holdsTokenizer(path: string): boolean {
 }
 
 /** That inside the GGUF at `path`; undefined for everything else. */
-function embeddedTokenizer({ tokenizerOptions }: Architecture, path: string): Tokenizer | undefined {
+function embeddedTokenizer(path: string, options: LoadTokenizerOptions): Tokenizer | undefined {
   const files = embeddedFiles(path);
   const name = files.names.find(isTokenizerFile);
   const bytes = name === undefined ? undefined : files.read(name);
@@ -48,5 +61,5 @@ function embeddedTokenizer({ tokenizerOptions }: Architecture, path: string): To
     const source = sourceOf(file);
     return { json: parseJson(content.toString('utf8'), source), source };
   });
-  return parseTokenizer(bytes, sourceOf(name), tokenizerOptions, tokens);
+  return parseTokenizer(bytes, sourceOf(name), options, tokens);
 }

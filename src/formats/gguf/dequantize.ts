@@ -72,22 +72,30 @@ function decodedContent(
   blockBytes: number,
 ): RangeContent {
   const decodedBytes = blockSize * WIDTH;
-  let packed: Buffer = Buffer.alloc(0);
+  /** @returns the decoded bytes, fewer where the file ends before */
+  const decodeInto = (descriptor: number, first: number, count: number, target: Buffer): number => {
+    const piece = Math.min(count, Math.ceil(PIECE_WEIGHTS / blockSize));
+    const packed = Buffer.allocUnsafe(piece * blockBytes);
+    for (let done = 0; done < count; done += piece) {
+      const wanted = Math.min(piece, count - done);
+      const offset = packedStart + (first + done) * blockBytes;
+      const held = readFully(descriptor, offset, wanted * blockBytes, packed);
+      const whole = Math.floor(held.length / blockBytes);
+      const start = target.byteOffset + done * decodedBytes;
+      decode(held, whole, new Float32Array(target.buffer, start, whole * blockSize));
+      if (whole < wanted) return (done + whole) * decodedBytes;
+    }
+    return count * decodedBytes;
+  };
   return {
     read(descriptor, start, length, buffer) {
       const first = Math.floor(start / decodedBytes);
       const count = Math.ceil((start + length) / decodedBytes) - first;
-      const packedBytes = count * blockBytes;
-      if (packed.length < packedBytes) packed = Buffer.allocUnsafeSlow(packedBytes);
-      const held = readFully(descriptor, packedStart + first * blockBytes, packedBytes, packed);
       const skipped = start - first * decodedBytes;
-      const whole = Math.floor(held.length / blockBytes);
-      const isFitting = skipped === 0 && whole * decodedBytes <= length;
-      const target =
-        isFitting && buffer !== undefined ? buffer : Buffer.allocUnsafeSlow(count * decodedBytes);
-      decode(held, whole, new Float32Array(target.buffer, target.byteOffset, whole * blockSize));
-      if (packed.length > KEPT_BYTES) packed = Buffer.alloc(0);
-      const decoded = target.subarray(skipped, Math.min(skipped + length, whole * decodedBytes));
+      const isWhole = skipped === 0 && count * decodedBytes === length;
+      const target = isWhole && buffer !== undefined ? buffer : Buffer.allocUnsafeSlow(count * decodedBytes);
+      const made = decodeInto(descriptor, first, count, target);
+      const decoded = target.subarray(skipped, Math.max(skipped, Math.min(skipped + length, made)));
       if (target === buffer || buffer === undefined) return decoded;
       decoded.copy(buffer);
       return buffer.subarray(0, decoded.length);
@@ -95,5 +103,5 @@ function decodedContent(
   };
 }
 
-/** Of packed bytes, between reads. */
-const KEPT_BYTES = 2 ** 20;
+/** Decoded at a time: packed and decoded, they fit the caches of a processor. */
+const PIECE_WEIGHTS = 2 ** 16;
