@@ -2,7 +2,9 @@
 import { basename } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { sharedGoldenModels } from './support/golden.js';
+import { describeGoldenGeneration } from './support/golden-generation.js';
 import { logitsDifference, logitsTests } from './support/golden-logits.js';
+import { describeGoldenTraining } from './support/golden-training.js';
 import { requires } from './support/requires.js';
 
 const hasShared = requires(sharedGoldenModels.length > 0, '../shared/golden/families is absent');
@@ -19,3 +21,8 @@ describe('logits', hasShared, () => {
     expect(logitsDifference(logitsTest)).toBeLessThanOrEqual(logitsTest.bound);
   });
 });
+
+for (const folder of sharedGoldenModels) {
+  describeGoldenGeneration(folder);
+  describeGoldenTraining(folder);
+}

@@ -30,21 +30,23 @@ void checkPagedAttention(const PagedInputs& in) {
   TORCH_CHECK_VALUE(headDim > 0 && headDim % 2 == 0, "xinghe::paged_attention: head_dim is ", headDim,
                     "; it must be even and above 0");
   checkTensor("q", in.q, type, in.q.sizes(), device, false);
-  checkTensor("k", in.k, type, in.q.sizes(), device, false);
-  checkTensor("v", in.v, type, in.q.sizes(), device, false);
   TORCH_CHECK_VALUE(in.keyPages.dim() == 4, "xinghe::paged_attention: key_pages has shape ", in.keyPages.sizes(),
-                    "; expected [pages, heads, head_dim, 16]");
-  const std::int64_t pages = in.keyPages.size(0);
+                    "; expected [pages, kv_heads, head_dim, 16]");
+  const std::int64_t pages = in.keyPages.size(0), kvHeads = in.keyPages.size(1);
+  TORCH_CHECK_VALUE(heads > 0 && kvHeads > 0 && heads % kvHeads == 0, "xinghe::paged_attention: q has ", heads,
+                    " heads and key_pages have ", kvHeads, "; the heads of q must be a multiple of those of the pages");
+  checkTensor("k", in.k, type, {1, kvHeads, in.q.size(2), headDim}, device, false);
+  checkTensor("v", in.v, type, {1, kvHeads, in.q.size(2), headDim}, device, false);
   const bool int8 = in.keyPages.scalar_type() == at::kChar;
   const auto stored = int8 ? at::kChar : type;
-  checkTensor("key_pages", in.keyPages, stored, {pages, heads, headDim, pageTokens}, device);
-  checkTensor("value_pages", in.valuePages, stored, {pages, heads, pageTokens, headDim}, device);
+  checkTensor("key_pages", in.keyPages, stored, {pages, kvHeads, headDim, pageTokens}, device);
+  checkTensor("value_pages", in.valuePages, stored, {pages, kvHeads, pageTokens, headDim}, device);
   TORCH_CHECK_VALUE(given(in.keyScales) == int8 && given(in.valueScales) == int8,
                     "xinghe::paged_attention: pages of ", stored, int8 ? " need" : " take no",
                     " key_scales and value_scales");
   if (int8) {
-    checkTensor("key_scales", *in.keyScales, at::kFloat, {pages, heads, pageTokens}, device);
-    checkTensor("value_scales", *in.valueScales, at::kFloat, {pages, heads, pageTokens}, device);
+    checkTensor("key_scales", *in.keyScales, at::kFloat, {pages, kvHeads, pageTokens}, device);
+    checkTensor("value_scales", *in.valueScales, at::kFloat, {pages, kvHeads, pageTokens}, device);
   }
   checkTensor("seen", in.seen, at::kByte, {pages, pageTokens}, device);
   TORCH_CHECK_VALUE(in.sequences.dim() == 2 && in.blockTables.dim() == 2,

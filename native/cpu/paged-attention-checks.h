@@ -1,6 +1,7 @@
 // What xinghe::paged_attention is given, and the checks of it that every device shares.
 //
-// Shapes: T rows, H heads, E head_dim, P pages, N sequences, M blocks of a table, C key tables of S positions.
+// Shapes: T rows, H heads of queries, K heads of keys and values, E head_dim, P pages, N sequences, M blocks of a table,
+// C key tables of S positions.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,9 +17,9 @@ namespace xinghe {
 inline bool given(const OptionalTensor& tensor) { return tensor.has_value() && tensor->defined(); }
 
 struct PagedInputs {
-  const at::Tensor &q, &k, &v;                     // [1, H, T, E]
-  const at::Tensor &keyPages, &valuePages;         // [P, H, E, 16] and [P, H, 16, E]
-  const OptionalTensor &keyScales, &valueScales;   // [P, H, 16] for pages of int8
+  const at::Tensor &q, &k, &v;                     // [1, H, T, E], k and v [1, K, T, E]
+  const at::Tensor &keyPages, &valuePages;         // [P, K, E, 16] and [P, K, 16, E]
+  const OptionalTensor &keyScales, &valueScales;   // [P, K, 16] for pages of int8
   const at::Tensor &seen;                          // uint8 [P, 16]
   const at::Tensor &blockTables, &sequences;       // int32 [N, M] and [N, 4]
   std::int64_t window;

@@ -1,7 +1,8 @@
 // xinghe::paged_attention composed of libtorch's operators, sequence by sequence: for devices without a kernel of ours,
 // and as the formula that the kernel is compared with (xinghe::paged_attention_composed, on any device).
 //
-// Shapes: T rows, H heads, E head_dim, P pages, N sequences, M blocks, n rows of a sequence, S keys of a sequence.
+// Shapes: T rows, H heads of queries, K heads of keys and values, G = H / K, E head_dim, P pages, N sequences, M blocks,
+// n rows of a sequence, S keys of a sequence.
 #include <ATen/core/List.h>
 
 #include <cmath>
@@ -26,7 +27,7 @@ Places newPlaces(const PagedInputs& in, const PagedSequence& sequence, const at:
 }
 
 struct Quantised {
-  at::Tensor levels, scales;  // int8 [n, H, E], float32 [n, H]
+  at::Tensor levels, scales;  // int8 [n, K, E], float32 [n, K]
 };
 
 Quantised quantised(const at::Tensor& rows) {
@@ -39,7 +40,7 @@ Quantised quantised(const at::Tensor& rows) {
 void store(const PagedInputs& in, const PagedSequence& sequence, const at::Tensor& table) {
   const Places places = newPlaces(in, sequence, table);
   const auto newRows = [&](const at::Tensor& x) {
-    return x.select(0, 0).narrow(1, sequence.firstRow, sequence.rows).transpose(0, 1);  // [n, H, E]
+    return x.select(0, 0).narrow(1, sequence.firstRow, sequence.rows).transpose(0, 1);  // [n, K, E]
   };
   at::Tensor keys = newRows(in.k), values = newRows(in.v);
   const Indices tokens({places.pages, std::nullopt, places.slots});
@@ -69,18 +70,19 @@ at::Tensor rotated(const PagedInputs& in, const PagedSequence& sequence, const a
 
 at::Tensor attend(const PagedInputs& in, const PagedSequence& sequence, const at::Tensor& table) {
   const auto wide = in.q.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  const std::int64_t heads = in.q.size(1), headDim = in.q.size(3), end = sequence.position + sequence.rows;
+  const std::int64_t kvHeads = in.k.size(1), group = in.q.size(1) / kvHeads;
+  const std::int64_t headDim = in.q.size(3), rows = sequence.rows, end = sequence.position + sequence.rows;
   const std::int64_t firstSeen = in.window > 0 ? std::max<std::int64_t>(0, sequence.position - in.window + 1) : 0;
   const std::int64_t firstBlock = firstSeen / pageTokens, first = firstBlock * pageTokens;
   const std::int64_t blocks = (end + pageTokens - 1) / pageTokens - firstBlock, count = end - first;
   const at::Tensor pages = table.narrow(0, firstBlock, blocks);
   const at::Tensor chosen = pages.clamp_min(0);
   const auto scaled = [&](const at::Tensor& levels, const OptionalTensor& scales) {
-    const at::Tensor x = levels.to(wide);  // [blocks, H, 16, E]
+    const at::Tensor x = levels.to(wide);  // [blocks, K, 16, E]
     return given(scales) ? x.mul(scales->index_select(0, chosen).to(wide).unsqueeze(-1)) : x;
   };
   const auto inOrder = [&](const at::Tensor& x) {
-    return x.transpose(0, 1).reshape({heads, blocks * pageTokens, headDim}).narrow(1, 0, count);  // [H, S, E]
+    return x.transpose(0, 1).reshape({kvHeads, blocks * pageTokens, headDim}).narrow(1, 0, count);  // [K, S, E]
   };
   at::Tensor keys = inOrder(scaled(in.keyPages.index_select(0, chosen).transpose(2, 3), in.keyScales));
   const at::Tensor values = inOrder(scaled(in.valuePages.index_select(0, chosen), in.valueScales));
@@ -93,13 +95,19 @@ at::Tensor attend(const PagedInputs& in, const PagedSequence& sequence, const at
   if (in.window > 0) visible = visible.logical_and(j.gt(i.sub(in.window)));
   visible = visible.logical_or(j.eq(i));  // [n, S]
 
-  const at::Tensor q = in.q.select(0, 0).narrow(1, sequence.firstRow, sequence.rows).to(wide);  // [H, n, E]
-  const at::Tensor scores = q.matmul(keys.transpose(1, 2)).div(std::sqrt(static_cast<double>(headDim)));
+  const at::Tensor q = in.q.select(0, 0).narrow(1, sequence.firstRow, rows).to(wide);  // [H, n, E]
+  // The rows of all heads that share keys and values, one after the other.
+  const at::Tensor grouped = q.reshape({kvHeads, group * rows, headDim});
+  const at::Tensor scores = grouped.matmul(keys.transpose(1, 2))
+                                .div(std::sqrt(static_cast<double>(headDim)))
+                                .reshape({kvHeads, group, rows, count});
   const at::Tensor weights =
-      scores.masked_fill(visible.logical_not(), -std::numeric_limits<double>::infinity()).softmax(-1);
+      scores.masked_fill(visible.logical_not(), -std::numeric_limits<double>::infinity())
+          .softmax(-1)
+          .reshape({kvHeads, group * rows, count});
   // Weights of 0 do not hide what is not a number.
   const at::Tensor known = values.masked_fill(visible.any(0).logical_not().unsqueeze(-1), 0);
-  return weights.matmul(known).to(in.q.scalar_type());
+  return weights.matmul(known).reshape({kvHeads * group, rows, headDim}).to(in.q.scalar_type());
 }
 
 }  // namespace

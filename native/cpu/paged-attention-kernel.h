@@ -13,7 +13,7 @@
 namespace xinghe {
 namespace {
 
-// 64 positions of a sequence as one head has them; of these, what lies in blocks of the positions first … last.
+// 64 positions of a sequence as one head of the keys and values has them; of these, what lies in blocks of the positions first … last.
 template <typename Stored>
 struct Stride {
   std::int64_t base;
@@ -24,7 +24,7 @@ struct Stride {
 };
 
 template <typename Stored>
-XINGHE_INLINE Stride<Stored> strideAt(const PagedAttention& call, const PagedSequence& sequence, std::int64_t head,
+XINGHE_INLINE Stride<Stored> strideAt(const PagedAttention& call, const PagedSequence& sequence, std::int64_t kvHead,
                                       std::int64_t base, std::int64_t first, std::int64_t last) {
   Stride<Stored> stride{base, {-1, -1, -1, -1}, {}, {}, 0, 0};
   for (int i = 0; i < stridePages && base + i * pageTokens <= last; i++) {
@@ -33,7 +33,7 @@ XINGHE_INLINE Stride<Stored> strideAt(const PagedAttention& call, const PagedSeq
     const std::int64_t page = sequence.pages[base / pageTokens + i];
     if (page < 0) continue;
     stride.page[i] = page;
-    const std::int64_t place = (page * call.heads + head) * call.headDim * pageTokens;
+    const std::int64_t place = (page * call.kvHeads + kvHead) * call.headDim * pageTokens;
     stride.keys[i] = static_cast<const Stored*>(call.keyPages) + place;
     stride.values[i] = static_cast<const Stored*>(call.valuePages) + place;
     std::uint64_t seen = 0;
@@ -108,13 +108,13 @@ XINGHE_APART void weigh(Number* scores, std::uint64_t visible, Number scale, Run
   }
 }
 
-// Multiplies the numbers of each token by its scale. numbers [Q, 64], scales [P, H, 16].
+// Multiplies the numbers of each token by its scale. numbers [Q, 64], scales [P, K, 16].
 template <typename Number, typename Stored>
-XINGHE_APART void scaleTokens(const PagedAttention& call, const Stride<Stored>& stride, std::int64_t head,
+XINGHE_APART void scaleTokens(const PagedAttention& call, const Stride<Stored>& stride, std::int64_t kvHead,
                               const float* scales, Number* numbers, int queries) {
   for (int i = 0; i < stridePages; i++) {
     if (stride.page[i] < 0) continue;
-    const Lanes<Number> scale = loadLanes<Number>(scales + (stride.page[i] * call.heads + head) * lanes);
+    const Lanes<Number> scale = loadLanes<Number>(scales + (stride.page[i] * call.kvHeads + kvHead) * lanes);
     for (int query = 0; query < queries; query++) {
       Number* at = numbers + query * strideTokens + i * lanes;
       storeLanes(zip(loadLanes<Number>(static_cast<const Number*>(at)), scale, [](auto a, auto b) { return a * b; }),
@@ -141,10 +141,10 @@ XINGHE_INLINE void multiplyStride(const Key* const* keys, std::uint64_t visible,
   }
 }
 
-// Some queries at neighbouring positions, the same head's.
+// Some queries that look at the same head of the keys and values, at the same or neighbouring positions.
 template <typename Number>
 struct Queries {
-  std::int64_t position;     // of the first
+  const std::int64_t* positions;  // [Q], none before the one ahead of it
   const Number* q;           // [E, Q]
   Number* results;           // [Q, width], not yet divided by the sums
   Running<Number>* running;  // [Q]
@@ -152,20 +152,21 @@ struct Queries {
 
 // One stride for Q queries; rotated: its keys [E, 16] where they are stored unrotated. scores [Q, 64] is scratch.
 template <typename Number, typename Stored, int Q>
-XINGHE_APART void attendStride(const PagedAttention& call, std::int64_t head, const Queries<Number>& queries,
+XINGHE_APART void attendStride(const PagedAttention& call, std::int64_t kvHead, const Queries<Number>& queries,
                                const Stride<Stored>& stride, const Stride<Stored>& next, const Number* const* rotated,
                                Number* scores) {
   const std::int64_t headDim = call.headDim, width = wholeLanes(headDim);
   const auto firstSeen = [&](int query) {
-    const std::int64_t position = queries.position + query;
+    const std::int64_t position = queries.positions[query];
     return call.window > 0 && position >= call.window ? position - call.window + 1 : 0;
   };
-  std::uint64_t visible[Q], any = 0;
+  std::uint64_t visible[Q], any = 0, all = ~std::uint64_t{0};
   for (int query = 0; query < Q; query++) {
-    const std::int64_t i = queries.position + query;
+    const std::int64_t i = queries.positions[query];
     const std::uint64_t itself = positionBits(stride.base, i, i);
     visible[query] = ((stride.seen & positionBits(stride.base, firstSeen(query), i)) | itself) & stride.present;
     any |= visible[query];
+    all &= visible[query];
   }
   if (any == 0) return;
 
@@ -173,7 +174,7 @@ XINGHE_APART void attendStride(const PagedAttention& call, std::int64_t head, co
   for (int i = 0; i < stridePages; i++) ahead[i] = stride.values[i];
   if (rotated == nullptr) {
     multiplyStride<Number, Stored, Q>(stride.keys, any, ahead, queries.q, headDim, scores);
-    if constexpr (sizeof(Stored) == 1) scaleTokens(call, stride, head, call.keyScales, scores, Q);
+    if constexpr (sizeof(Stored) == 1) scaleTokens(call, stride, kvHead, call.keyScales, scores, Q);
   } else {
     multiplyStride<Number, Number, Q>(rotated, any, ahead, queries.q, headDim, scores);
   }
@@ -182,7 +183,7 @@ XINGHE_APART void attendStride(const PagedAttention& call, std::int64_t head, co
     if (visible[query] != 0)
       weigh(scores + query * strideTokens, visible[query], scale, queries.running[query],
             queries.results + query * width, width);
-  if constexpr (sizeof(Stored) == 1) scaleTokens(call, stride, head, call.valueScales, scores, Q);
+  if constexpr (sizeof(Stored) == 1) scaleTokens(call, stride, kvHead, call.valueScales, scores, Q);
 
   Values<Stored> values;
   for (int i = 0; i < stridePages; i++) values.ahead[i] = next.keys[i];
@@ -197,8 +198,6 @@ XINGHE_APART void attendStride(const PagedAttention& call, std::int64_t head, co
   } else {
     // What lies before and after the positions that all of them see goes query by query.
     const std::uint64_t before = positionBits(stride.base, 0, firstSeen(Q - 1) - 1);
-    const std::uint64_t all =
-        stride.seen & stride.present & positionBits(stride.base, firstSeen(Q - 1), queries.position - 1);
     if ((any & before) != 0) addEach(before);
     listValues(stride, all, headDim, values);
     addValues<Number, Stored, Q>(values, scores, queries.results, headDim);
@@ -207,19 +206,19 @@ XINGHE_APART void attendStride(const PagedAttention& call, std::int64_t head, co
 }
 
 template <typename Number, typename Stored>
-XINGHE_INLINE void attendStrideBy(int count, const PagedAttention& call, std::int64_t head,
+XINGHE_INLINE void attendStrideBy(int count, const PagedAttention& call, std::int64_t kvHead,
                                   const Queries<Number>& queries, const Stride<Stored>& stride,
                                   const Stride<Stored>& next, const Number* const* rotated, Number* scores) {
   switch (count) {
-    case 1: return attendStride<Number, Stored, 1>(call, head, queries, stride, next, rotated, scores);
-    case 2: return attendStride<Number, Stored, 2>(call, head, queries, stride, next, rotated, scores);
+    case 1: return attendStride<Number, Stored, 1>(call, kvHead, queries, stride, next, rotated, scores);
+    case 2: return attendStride<Number, Stored, 2>(call, kvHead, queries, stride, next, rotated, scores);
     case 4:
       if constexpr (mostQueries >= 4)
-        attendStride<Number, Stored, 4>(call, head, queries, stride, next, rotated, scores);
+        attendStride<Number, Stored, 4>(call, kvHead, queries, stride, next, rotated, scores);
       return;
     default:
       if constexpr (mostQueries >= 8)
-        attendStride<Number, Stored, 8>(call, head, queries, stride, next, rotated, scores);
+        attendStride<Number, Stored, 8>(call, kvHead, queries, stride, next, rotated, scores);
   }
 }
 
@@ -241,42 +240,44 @@ XINGHE_INLINE void finish(const Queries<Number>& queries, int query, std::int64_
 }
 
 template <typename Number, typename Stored>
-void attendTile(const PagedAttention& call, const PagedSequence& sequence, std::int64_t head, std::int64_t row,
-                std::int64_t rows, const void* q, void* out, void* scratch) {
+void attendTile(const PagedAttention& call, const AttentionTile& tile, const void* q, void* out, void* scratch) {
+  const PagedSequence& sequence = *tile.sequence;
   const std::int64_t headDim = call.headDim, width = wholeLanes(headDim), size = headDim * lanes;
+  const std::int64_t count = tile.rows * tile.heads, kvHead = tile.kvHead;
   auto* scores = static_cast<Number*>(scratch);
   Number* results = scores + mostQueries * strideTokens;
-  Number* arranged = results + rows * width;
-  Number* rotatedKeys = arranged + rows * width;
-  Running<Number> running[tileRows];
-  Queries<Number> groups[tileRows];
-  int counts[tileRows], groupCount = 0;
-  for (std::int64_t done = 0; done < rows; done += counts[groupCount++]) {
-    const int count = counts[groupCount] = together(rows - done);
+  Number* arranged = results + count * width;
+  Number* rotatedKeys = arranged + count * width;
+  Running<Number> running[tileQueries];
+  std::int64_t positions[tileQueries];
+  Queries<Number> groups[tileQueries];
+  int counts[tileQueries], groupCount = 0;
+  for (std::int64_t i = 0; i < count; i++) positions[i] = sequence.position + tile.row + i / tile.heads;
+  for (std::int64_t done = 0; done < count; done += counts[groupCount++]) {
+    const int group = counts[groupCount] = together(count - done);
     for (std::int64_t e = 0; e < headDim; e++)
-      for (int query = 0; query < count; query++)
-        arranged[done * width + e * count + query] = static_cast<const Number*>(q)[(done + query) * headDim + e];
-    groups[groupCount] = {sequence.position + row + done, arranged + done * width, results + done * width,
-                          running + done};
+      for (int query = 0; query < group; query++)
+        arranged[done * width + e * group + query] = static_cast<const Number*>(q)[(done + query) * headDim + e];
+    groups[groupCount] = {positions + done, arranged + done * width, results + done * width, running + done};
   }
-  for (std::int64_t i = 0; i < rows * width; i++) results[i] = 0;
-  for (std::int64_t i = 0; i < rows; i++) running[i] = {lowest<Number>, everyLane<Number>(0)};
+  for (std::int64_t i = 0; i < count * width; i++) results[i] = 0;
+  for (std::int64_t i = 0; i < count; i++) running[i] = {lowest<Number>, everyLane<Number>(0)};
 
-  const std::int64_t position = sequence.position + row, last = position + rows - 1;
+  const std::int64_t position = positions[0], last = positions[count - 1];
   const std::int64_t first = call.window > 0 && position >= call.window ? position - call.window + 1 : 0;
-  Stride<Stored> next = strideAt<Stored>(call, sequence, head, first / strideTokens * strideTokens, first, last);
+  Stride<Stored> next = strideAt<Stored>(call, sequence, kvHead, first / strideTokens * strideTokens, first, last);
   while (next.base <= last) {
     const Stride<Stored> stride = next;
-    next = strideAt<Stored>(call, sequence, head, stride.base + strideTokens, first, last);
+    next = strideAt<Stored>(call, sequence, kvHead, stride.base + strideTokens, first, last);
     const Number* rotated[stridePages] = {};
     if (call.rotateKeys != nullptr)
       for (int i = 0; i < stridePages; i++) {
         if (stride.page[i] < 0) continue;
-        call.rotateKeys(call, sequence, head, stride.base / pageTokens + i, rotatedKeys + i * size);
+        call.rotateKeys(call, sequence, kvHead, stride.base / pageTokens + i, rotatedKeys + i * size);
         rotated[i] = rotatedKeys + i * size;
       }
     for (int group = 0; group < groupCount; group++)
-      attendStrideBy<Number, Stored>(counts[group], call, head, groups[group], stride, next,
+      attendStrideBy<Number, Stored>(counts[group], call, kvHead, groups[group], stride, next,
                                      call.rotateKeys == nullptr ? nullptr : rotated, scores);
   }
   auto* to = static_cast<Number*>(out);

@@ -19,7 +19,7 @@ constexpr int sums = 4, mostQueries = 4;
 constexpr int sums = 2, mostQueries = 2;
 #endif
 
-static_assert(mostQueries <= togetherRows);
+static_assert(mostQueries <= togetherQueries);
 
 constexpr std::int64_t wholeLanes(std::int64_t headDim) { return (headDim + lanes - 1) / lanes * lanes; }
 

@@ -5,7 +5,8 @@
 // nothing else: not on what runs beside it, how a prompt is cut, which pages hold it, or the number of threads. So a
 // sequence gives the same tokens alone and in a full batch.
 //
-// Shapes: T rows, H heads, E head_dim, P pages, N sequences, M blocks of a table, C key tables of S positions.
+// Shapes: T rows, H heads of queries, K heads of keys and values, G = H / K, E head_dim, P pages, N sequences, M blocks of
+// a table, C key tables of S positions.
 // compile flags (x64): -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math
 // compile flags (arm64): -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math
 #include "cpu/paged-attention-checks.h"
@@ -51,12 +52,12 @@ template <typename Element>
 void storeRow(const PagedAttention& call, const PagedSequence& sequence, std::int64_t row) {
   const std::int64_t position = sequence.position + row, headDim = call.headDim;
   const std::int64_t page = sequence.pages[position / pageTokens], slot = position % pageTokens;
-  for (std::int64_t head = 0; head < call.heads; head++) {
+  for (std::int64_t head = 0; head < call.kvHeads; head++) {
     const auto* k = static_cast<const Element*>(call.k.data) + head * call.k.headStride +
                     (sequence.firstRow + row) * call.k.rowStride;
     const auto* v = static_cast<const Element*>(call.v.data) + head * call.v.headStride +
                     (sequence.firstRow + row) * call.v.rowStride;
-    const std::int64_t token = page * call.heads + head, keys = token * headDim * pageTokens + slot,
+    const std::int64_t token = page * call.kvHeads + head, keys = token * headDim * pageTokens + slot,
                        values = (token * pageTokens + slot) * headDim;
     if (call.keyScales != nullptr) {
       call.keyScales[token * pageTokens + slot] =
@@ -76,7 +77,7 @@ void storeNew(const PagedAttention& call, const std::vector<PagedSequence>& sequ
   for (const PagedSequence& sequence : sequences)
     for (std::int64_t row = 0; row < sequence.rows; row++) rows.emplace_back(&sequence, row);
   withElementType(type, [&](auto element) {
-    const std::int64_t perRow = 2 * call.heads * call.headDim;
+    const std::int64_t perRow = 2 * call.kvHeads * call.headDim;
     parallelRanges(static_cast<std::int64_t>(rows.size()), std::max<std::int64_t>(1, storeGrain / perRow),
                    [&](std::int64_t begin, std::int64_t end) {
                      for (std::int64_t i = begin; i < end; i++) {
@@ -135,10 +136,10 @@ XINGHE_VECTORISED void rotateBlock(const Stored* keys, const float* scales, cons
 }
 
 template <typename Element, typename Stored>
-void rotateKeys(const PagedAttention& call, const PagedSequence& sequence, std::int64_t head, std::int64_t block,
+void rotateKeys(const PagedAttention& call, const PagedSequence& sequence, std::int64_t kvHead, std::int64_t block,
               void* rotated) {
   using W = Wide<Element>;
-  const std::int64_t token = sequence.pages[block] * call.heads + head, size = call.headDim * pageTokens;
+  const std::int64_t token = sequence.pages[block] * call.kvHeads + kvHead, size = call.headDim * pageTokens;
   const std::int64_t table = (sequence.keyTable * call.rotatedBlocks + block) * size;
   rotateBlock<Element, Stored>(static_cast<const Stored*>(call.keyPages) + token * size,
                              call.keyScales == nullptr ? nullptr : call.keyScales + token * pageTokens,
@@ -165,48 +166,63 @@ AttendTile attentionKernel(AttentionType type, bool int8) {
   return plainAttention(type, int8);
 }
 
-// What one thread takes at a time: some neighbouring queries of one head.
-struct Tile {
-  const PagedSequence* sequence;
-  std::int64_t head, row, rows;
-};
+// How many heads of those that share keys and values go into one tile: all of them, so that what is read of the pages
+// serves all, unless threads would be left without work.
+std::int64_t headsOfTile(const PagedAttention& call, const std::vector<PagedSequence>& sequences) {
+  const std::int64_t group = call.heads / call.kvHeads;
+  std::int64_t parts = (group + tileQueries - 1) / tileQueries, rowTiles = 0;
+  for (const PagedSequence& sequence : sequences) rowTiles += (sequence.rows * group + tileQueries - 1) / tileQueries;
+  while (parts < group && rowTiles * parts * call.kvHeads < at::get_num_threads()) parts = std::min(group, 2 * parts);
+  return (group + parts - 1) / parts;
+}
 
-// In the order in which threads take them: heads one after the other, as a head's pages stay in the cache; of each the
-// last rows, which see the most, first.
-std::vector<Tile> tilesOf(const PagedAttention& call, const std::vector<PagedSequence>& sequences) {
-  std::vector<Tile> tiles;
+// What one thread takes at a time, in the order in which threads take them: heads of keys and values one after the
+// other, as a head's pages stay in the cache; of each the last rows, which see the most, first.
+std::vector<AttentionTile> tilesOf(const PagedAttention& call, const std::vector<PagedSequence>& sequences) {
+  const std::int64_t group = call.heads / call.kvHeads, most = headsOfTile(call, sequences);
+  const std::int64_t tileRows = std::max<std::int64_t>(1, tileQueries / most);
+  std::vector<AttentionTile> tiles;
   for (const PagedSequence& sequence : sequences)
-    for (std::int64_t head = 0; head < call.heads; head++)
+    for (std::int64_t kvHead = 0; kvHead < call.kvHeads; kvHead++)
       for (std::int64_t end = sequence.rows; end > 0; end -= tileRows) {
         const std::int64_t row = std::max<std::int64_t>(0, end - tileRows);
-        tiles.push_back({&sequence, head, row, end - row});
+        for (std::int64_t first = 0; first < group; first += most)
+          tiles.push_back(
+              {&sequence, kvHead, kvHead * group + first, std::min(most, group - first), row, end - row});
       }
   return tiles;
 }
 
-// scratch: q and out [rows, E], and what the kernel asks for.
+// scratch: q and out [rows, heads, E], and what the kernel asks for.
 template <typename Element>
-void attendElements(const PagedAttention& call, const Tile& tile, AttendTile attend, Wide<Element>* scratch) {
+void attendElements(const PagedAttention& call, const AttentionTile& tile, AttendTile attend, Wide<Element>* scratch) {
   using W = Wide<Element>;
   const std::int64_t headDim = call.headDim, row = tile.sequence->firstRow + tile.row;
+  const std::int64_t queries = tile.rows * tile.heads;
   W* q = scratch;
-  W* out = q + tile.rows * headDim;
-  const auto* from = static_cast<const Element*>(call.q.data) + tile.head * call.q.headStride + row * call.q.rowStride;
-  for (std::int64_t i = 0; i < tile.rows; i++)
-    for (std::int64_t e = 0; e < headDim; e++) q[i * headDim + e] = widen(from[i * call.q.rowStride + e]);
-  attend(call, *tile.sequence, tile.head, tile.row, tile.rows, q, out, out + tile.rows * headDim);
-  auto* to = static_cast<Element*>(call.out.data) + tile.head * call.out.headStride + row * call.out.rowStride;
-  for (std::int64_t i = 0; i < tile.rows; i++)
-    for (std::int64_t e = 0; e < headDim; e++) to[i * call.out.rowStride + e] = narrow<Element>(out[i * headDim + e]);
+  W* out = q + queries * headDim;
+  const auto place = [&](const HeadRows& rows, std::int64_t i) {
+    return static_cast<Element*>(rows.data) + (tile.head + i % tile.heads) * rows.headStride +
+           (row + i / tile.heads) * rows.rowStride;
+  };
+  for (std::int64_t i = 0; i < queries; i++) {
+    const Element* from = place(call.q, i);
+    for (std::int64_t e = 0; e < headDim; e++) q[i * headDim + e] = widen(from[e]);
+  }
+  attend(call, tile, q, out, out + queries * headDim);
+  for (std::int64_t i = 0; i < queries; i++) {
+    Element* to = place(call.out, i);
+    for (std::int64_t e = 0; e < headDim; e++) to[e] = narrow<Element>(out[i * headDim + e]);
+  }
 }
 
 void attendAll(const PagedAttention& call, const std::vector<PagedSequence>& sequences, at::ScalarType type,
                AttendTile attend) {
-  const std::vector<Tile> tiles = tilesOf(call, sequences);
-  std::int64_t rows = 0;
-  for (const Tile& tile : tiles) rows = std::max(rows, tile.rows);
-  const auto elements = static_cast<std::size_t>(2 * rows * call.headDim +
-                                                 attentionScratch(rows, call.headDim, call.rotateKeys != nullptr));
+  const std::vector<AttentionTile> tiles = tilesOf(call, sequences);
+  std::int64_t queries = 0;
+  for (const AttentionTile& tile : tiles) queries = std::max(queries, tile.rows * tile.heads);
+  const auto elements = static_cast<std::size_t>(2 * queries * call.headDim +
+                                                 attentionScratch(queries, call.headDim, call.rotateKeys != nullptr));
   const auto threads = std::min<std::int64_t>(at::get_num_threads(), static_cast<std::int64_t>(tiles.size()));
   std::atomic<std::size_t> next{0};
   withElementType(type, [&](auto element) {
@@ -243,6 +259,7 @@ at::Tensor pagedAttention(const at::Tensor& qGiven, const at::Tensor& kGiven, co
   const at::Tensor cos = rotates ? asLanes(*keyCos, positions) : at::Tensor();
   const at::Tensor sin = rotates ? asLanes(*keySin, positions) : at::Tensor();
   PagedAttention call{.heads = heads,
+                      .kvHeads = k.size(1),
                       .headDim = headDim,
                       .window = window,
                       .q = rowsOf(q),

@@ -1,6 +1,7 @@
 // One call of xinghe::paged_attention as its kernels see it: plain pointers and strides, no libtorch.
 //
-// Shapes: T rows of queries, H heads, E head_dim, P pages, N sequences, M blocks of a table, C key tables of S positions.
+// Shapes: T rows of queries, H heads of queries, K heads of keys and values, G = H / K, E head_dim, P pages, N sequences,
+// M blocks of a table, C key tables of S positions. Query head h looks at head h / G of the keys and values.
 #pragma once
 
 #include <cstddef>
@@ -16,12 +17,12 @@ constexpr std::int64_t strideTokens = 64;
 constexpr std::int64_t stridePages = strideTokens / pageTokens;
 
 // The most queries that one call of a kernel takes: they share what is read of the pages.
-constexpr std::int64_t tileRows = 32;
+constexpr std::int64_t tileQueries = 32;
 
 // The most of them that share a load, on any processor.
-constexpr std::int64_t togetherRows = 8;
+constexpr std::int64_t togetherQueries = 8;
 
-// A head's rows of [1, H, T, E] with adjacent elements; strides in elements.
+// A head's rows of [1, H or K, T, E] with adjacent elements; strides in elements.
 struct HeadRows {
   void* data;
   std::int64_t headStride, rowStride;
@@ -33,11 +34,11 @@ struct PagedSequence {
 };
 
 struct PagedAttention {
-  std::int64_t heads, headDim, window;
+  std::int64_t heads, kvHeads, headDim, window;
   HeadRows q, k, v, out;
-  void* keyPages;            // [P, H, E, 16]
-  void* valuePages;          // [P, H, 16, E]
-  float* keyScales;          // [P, H, 16] where pages hold int8; else null
+  void* keyPages;            // [P, K, E, 16]
+  void* valuePages;          // [P, K, 16, E]
+  float* keyScales;          // [P, K, 16] where pages hold int8; else null
   float* valueScales;        // the same
   const std::uint8_t* seen;  // [P, 16]
   // Tables that rotate keys, 16 positions adjacent, in the type that is computed in: [C, rotatedBlocks, E, 16]; or null.
@@ -45,7 +46,7 @@ struct PagedAttention {
   const void* sinLanes;
   std::int64_t rotatedBlocks;
   // Writes the keys [E, 16] of a block, rotated, in the type that is computed in; null where keys are stored rotated.
-  void (*rotateKeys)(const PagedAttention& call, const PagedSequence& sequence, std::int64_t head, std::int64_t block,
+  void (*rotateKeys)(const PagedAttention& call, const PagedSequence& sequence, std::int64_t kvHead, std::int64_t block,
                    void* keys);
 };
 
@@ -59,14 +60,21 @@ struct Float16Bits {
 
 enum class AttentionType { float64, float32, bfloat16, float16 };
 
-// Attends for `rows` <= tileRows queries of one head, from row `row` of the sequence on: q and out are [rows, E] in the
-// type that is computed in. `scratch` holds attentionScratch(rows, …) elements of that type.
-using AttendTile = void (*)(const PagedAttention& call, const PagedSequence& sequence, std::int64_t head,
-                            std::int64_t row, std::int64_t rows, const void* q, void* out, void* scratch);
+// Queries of `heads` heads at `rows` neighbouring positions, tileQueries together at most, which look at one head of the
+// keys and values. `row` counts within the sequence, `head` within all of the call.
+struct AttentionTile {
+  const PagedSequence* sequence;
+  std::int64_t kvHead, head, heads, row, rows;
+};
 
-constexpr std::int64_t attentionScratch(std::int64_t rows, std::int64_t headDim, bool rotates) {
+// q and out are [rows, heads, E] in the type that is computed in. `scratch` holds attentionScratch(rows * heads, …)
+// elements of that type.
+using AttendTile = void (*)(const PagedAttention& call, const AttentionTile& tile, const void* q, void* out,
+                            void* scratch);
+
+constexpr std::int64_t attentionScratch(std::int64_t queries, std::int64_t headDim, bool rotates) {
   const std::int64_t width = (headDim + pageTokens - 1) / pageTokens * pageTokens;
-  return togetherRows * strideTokens + 2 * rows * width + (rotates ? strideTokens * headDim : 0);
+  return togetherQueries * strideTokens + 2 * queries * width + (rotates ? strideTokens * headDim : 0);
 }
 
 // The kernels for pages of `type`, or of int8, compiled for any processor, for AVX2 with FMA and F16C, for AVX-512.

@@ -10,6 +10,7 @@ import {
   type TensorView,
   viewBytes,
 } from '../formats/index.js';
+import { log } from '../log/index.js';
 import type { Module } from '../nn/index.js';
 import {
   type FloatDType,
@@ -144,7 +145,7 @@ function matchNames(
   for (const [own, view] of model.weights) {
     const parameter = parameters.get(own);
     if (parameter === undefined) {
-      if (isTiedTwin(own, view, model.weights)) continue;
+      if (isTiedTwin(own, view, model.weights, path)) continue;
       surplus.push(model.names.get(own) ?? view.source);
       continue;
     }
@@ -163,10 +164,23 @@ function matchNames(
   return matched;
 }
 
-/** torch writes a tied output projection a second time. */
-function isTiedTwin(own: string, view: TensorView, weights: ReadonlyMap<string, TensorView>): boolean {
+/**
+ * torch writes a tied output projection a second time. Where it is another matrix, the config decides, as in transformers,
+ * and stderr says so.
+ */
+function isTiedTwin(
+  own: string,
+  view: TensorView,
+  weights: ReadonlyMap<string, TensorView>,
+  path: string,
+): boolean {
   const embedding = own === 'lmHead.weight' ? weights.get('embedTokens.weight') : undefined;
-  return embedding !== undefined && sameBytes(view, embedding);
+  if (embedding === undefined) return false;
+  if (!sameBytes(view, embedding))
+    log(
+      `${path}: "${view.source}" is not the embedding, but the config ties the two (tie_word_embeddings): it is left out`,
+    );
+  return true;
 }
 
 function mismatch(path: string, missing: string[], surplus: string[], expected: number): string {

@@ -84,6 +84,7 @@ export {
   everyRow,
   fileOfView,
   interleaveRows,
+  memoryView,
   readView,
   sameBytes,
   sliceColumns,

@@ -2,7 +2,7 @@
  * What every model family is to training and generation: an embedding, blocks, a head. Nothing here knows a family;
  * nothing outside a family's folder knows more than this.
  *
- * Shapes: B batch, T new tokens, S tokens to attend to, D hidden, H heads, K heads of keys and values (today K = H),
+ * Shapes: B batch, T new tokens, S tokens to attend to, D hidden, H heads, K heads of keys and values,
  * E head_dim, V vocabulary.
  */
 import {

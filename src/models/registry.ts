@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { readConfigFile } from '../config/index.js';
 import { InputError } from '../errors/index.js';
 import type { Architecture, ModelFamily } from './family.js';
+import { nearestFamily } from './foreign-models.js';
 import { llama } from './llama/index.js';
 import { mistral } from './mistral/index.js';
 import { qwen2 } from './qwen2/index.js';
@@ -37,7 +38,7 @@ export function parseArchitecture(config: unknown, source: string): Architecture
   if (family === undefined)
     throw new InputError(
       `${source}: no model family recognises this config; known: ${families.map(({ name }) => name).join(', ')} ` +
-        '(by model_type, or model.model_config.type in Spark YAML).',
+        `(by model_type, or model.model_config.type in Spark YAML).${nearestFamily(config)}`,
     );
   return family.parse(config, source);
 }

@@ -2,11 +2,11 @@
  * Scaled dot-product attention over whole rows with the masks that the families need: causal, a sliding window, padded
  * keys. Tokens behind those of a cache attend through PagedKvCache.
  *
- * Shapes: B batch, H heads, T tokens, E head_dim.
+ * Shapes: B batch, H heads, K heads of keys and values (H is a multiple of K), T tokens, E head_dim.
  */
 import { arange, cat, intTensor, operator, scope, type Tensor } from '../tensor/index.js';
+import { groupedAttention } from './grouped-attention.js';
 
-const scaledDotProductAttention = operator('aten::scaled_dot_product_attention');
 const equal = operator('aten::eq.Tensor');
 
 /** Large enough for full speed, small enough for its mask. */
@@ -66,7 +66,8 @@ export function documentMask(
 
 /**
  * softmax(q k^T / sqrt(E)) v.
- * @param q [B, H, T, E] @param k [B, H, T, E] @param v [B, H, T, E] @returns [B, H, T, E]
+ * @param q [B, H, T, E] @param k [B, K, T, E] @param v [B, K, T, E] @returns [B, H, T, E]
+ * @throws RangeError if H is no multiple of K
  */
 export function attention(
   q: Tensor,
@@ -77,21 +78,20 @@ export function attention(
 ): Tensor {
   const tokens = q.size(2);
   const { window, keyValid, documents } = mask;
-  if (documents?.visible !== undefined) return scaledDotProductAttention(q, k, v, documents.visible);
+  if (documents?.visible !== undefined) return groupedAttention(q, k, v, documents.visible);
   if (documents !== undefined)
     return attentionByDocument(q, k, v, documents.lengths, window, { sliceLength });
   const reach = window ?? tokens;
-  if (keyValid === undefined && tokens <= reach)
-    return scaledDotProductAttention(q, k, v, undefined, 0, tokens > 1);
+  if (keyValid === undefined && tokens <= reach) return groupedAttention(q, k, v, undefined, tokens > 1);
   if (tokens <= reach || tokens <= sliceLength)
-    return scaledDotProductAttention(q, k, v, visibleKeys(mask, q.device, 0, 0, tokens));
+    return groupedAttention(q, k, v, visibleKeys(mask, q.device, 0, 0, tokens));
   // Slice by slice, each with the keys of its window only, so that the mask never grows with the square of the length.
   const slices: Tensor[] = [];
   for (let start = 0; start < tokens; start += sliceLength) {
     const end = Math.min(start + sliceLength, tokens);
     const from = Math.max(0, start - reach + 1);
     slices.push(
-      scaledDotProductAttention(
+      groupedAttention(
         q.narrow(2, start, end - start),
         k.narrow(2, from, end - from),
         v.narrow(2, from, end - from),

@@ -1,7 +1,8 @@
 // Paged attention: against scaled_dot_product_attention in float64, against its composed form, and against itself, since
 // the bits of a row may not depend on what runs beside it.
 //
-// Shapes: T rows of a call, S tokens of a sequence, H heads, E head_dim, P pages, N sequences, C key tables.
+// Shapes: T rows of a call, S tokens of a sequence, H heads, K heads of keys and values, E head_dim, P pages, N sequences,
+// C key tables.
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
@@ -46,6 +47,8 @@ interface Layout {
   readonly dtype: TestedDType;
   readonly isInt8: boolean;
   readonly heads: number;
+  /** Query heads that share a head of keys and values; default 1. */
+  readonly group?: number;
   readonly headDim: number;
   readonly window: number;
   /** Number of key tables; 0: keys are stored turned. */
@@ -56,7 +59,7 @@ const plain: Layout = { dtype: 'float32', isInt8: false, heads: 2, headDim: 64, 
 
 interface Sequence {
   readonly q: Tensor; // [1, H, S, E]
-  readonly k: Tensor;
+  readonly k: Tensor; // [1, K, S, E]
   readonly v: Tensor;
   readonly length: number;
   /** Positions that others do not look at. */
@@ -72,17 +75,18 @@ interface Piece {
 }
 
 function sequenceOf(
-  { dtype, heads, headDim, tables }: Layout,
+  { dtype, heads, group = 1, headDim, tables }: Layout,
   generator: RandomGenerator,
   length: number,
   unseen: readonly number[] = [],
   keyTable = 0,
 ): Sequence {
-  const random = (): Tensor => randn([1, length, heads, headDim], generator, { dtype }).transpose(1, 2);
+  const random = (count: number): Tensor =>
+    randn([1, length, count, headDim], generator, { dtype }).transpose(1, 2);
   return {
-    q: random().mul(2),
-    k: random(),
-    v: random(),
+    q: random(heads).mul(2),
+    k: random(heads / group),
+    v: random(heads / group),
     length,
     unseen,
     keyTable: tables === 0 ? 0 : keyTable,
@@ -116,7 +120,8 @@ class Pool {
 
   /** @param seed of the order of the pages */
   constructor(layout: Layout, sequences: readonly Sequence[], seed = 1) {
-    const { dtype, isInt8, heads, headDim } = layout;
+    const { dtype, isInt8, headDim } = layout;
+    const kvHeads = layout.heads / (layout.group ?? 1);
     this.layout = layout;
     this.sequences = sequences;
     const blocks = sequences.map(({ length }) => Math.ceil(length / PAGE));
@@ -125,9 +130,9 @@ class Pool {
     this.tables = blocks.map((count) => order.splice(0, count));
     const pageType = isInt8 ? 'int8' : dtype;
     const filling = isInt8 ? 127 : Number.NaN;
-    this.keyPages = full([pages, heads, headDim, PAGE], filling, { dtype: pageType });
-    this.valuePages = full([pages, heads, PAGE, headDim], filling, { dtype: pageType });
-    const scales = (): Tensor => full([pages, heads, PAGE], Number.NaN);
+    this.keyPages = full([pages, kvHeads, headDim, PAGE], filling, { dtype: pageType });
+    this.valuePages = full([pages, kvHeads, PAGE, headDim], filling, { dtype: pageType });
+    const scales = (): Tensor => full([pages, kvHeads, PAGE], Number.NaN);
     this.scales = isInt8 ? [scales(), scales()] : undefined;
     const seen = new Array<number>(pages * PAGE).fill(1);
     for (const [index, { unseen }] of sequences.entries())
@@ -139,12 +144,13 @@ class Pool {
 
   /** Results of the pieces, [1, H, count, E] each. @param gap rows that belong to none, before each piece */
   attend(pieces: readonly Piece[], { operation = kernel, gap = 0 } = {}): Tensor[] {
-    const { dtype, heads, headDim, window } = this.layout;
-    const padding = full([1, heads, gap, headDim], Number.NaN, { dtype });
+    const { dtype, heads, group = 1, headDim, window } = this.layout;
+    const padding = (of: 'q' | 'k' | 'v'): Tensor =>
+      full([1, of === 'q' ? heads : heads / group, gap, headDim], Number.NaN, { dtype });
     const rows = (of: 'q' | 'k' | 'v'): Tensor =>
       cat(
         pieces.flatMap(({ sequence, from, count }) => [
-          padding,
+          padding(of),
           this.#sequence(sequence)[of].narrow(2, from, count),
         ]),
         2,
@@ -216,7 +222,13 @@ class Pool {
     if (window > 0) visible = visible.logicalAnd(j.gt(i.sub(window)));
     visible = visible.logicalOr(j.le(i).logicalAnd(j.ge(i)));
     const wide = (x: Tensor): Tensor => x.to('float64');
-    return scaledDotProductAttention(wide(q), wide(keys), wide(isInt8 ? quantised(v) : v), visible);
+    const { group = 1 } = this.layout;
+    return scaledDotProductAttention(
+      wide(q),
+      repeated(wide(keys), group),
+      repeated(wide(isInt8 ? quantised(v) : v), group),
+      visible,
+    );
   }
 
   #sequence(index: number): Sequence {
@@ -224,6 +236,15 @@ class Pool {
     if (sequence === undefined) throw new Error(`sequence ${index}`);
     return sequence;
   }
+}
+
+/** A copy for each query head, in order. */
+function repeated(x: Tensor, group: number): Tensor {
+  const [kvHeads, tokens, headDim] = [x.size(1), x.size(2), x.size(3)];
+  return x
+    .unsqueeze(2)
+    .expand([1, kvHeads, group, tokens, headDim])
+    .reshape([1, kvHeads * group, tokens, headDim]);
 }
 
 /** Through int8 and back, float64: one scale for each token and head. */
@@ -271,7 +292,8 @@ const batches = fc.record({
   layout: fc.record({
     dtype: fc.constantFrom(...dtypes),
     isInt8: fc.boolean(),
-    heads: fc.integer({ min: 1, max: 3 }),
+    kvHeads: fc.integer({ min: 1, max: 3 }),
+    group: fc.constantFrom(1, 1, 2, 3, 4, 8),
     headDim: fc.constantFrom(2, 8, 16, 22, 64, 128, 160),
     window: fc.constantFrom(0, 0, 1, 5, 40),
     tables: fc.constantFrom(0, 0, 2),
@@ -297,8 +319,9 @@ const batches = fc.record({
 
 it('is scaled_dot_product_attention over ragged batches, as is its composed form', () => {
   fc.assert(
-    fc.property(batches, ({ layout, sequences: shapes, gap, seed }) =>
+    fc.property(batches, ({ layout: form, sequences: shapes, gap, seed }) =>
       scope(() => {
+        const layout: Layout = { ...form, heads: form.kvHeads * form.group };
         const generator = new RandomGenerator(seed);
         const sequences = shapes.map(({ before, rows, unseen, keyTable }) =>
           sequenceOf(
@@ -339,7 +362,7 @@ it('is scaled_dot_product_attention over ragged batches, as is its composed form
         }
       }),
     ),
-    { numRuns: 60, seed: 7 },
+    { numRuns: 100, seed: 7 },
   );
 });
 
@@ -349,6 +372,10 @@ describe.each(dtypes)('%s', (dtype) => {
       { headDim: 64, window: 0, tables: 0 },
       { headDim: 160, window: 37, tables: 0 },
       { headDim: 8, window: 0, tables: 1 },
+      { heads: 8, group: 4, headDim: 64, window: 37, tables: 0 },
+      { heads: 6, group: 6, headDim: 22, window: 0, tables: 1 },
+      // More heads than one tile takes.
+      { heads: 35, group: 35, headDim: 8, window: 0, tables: 0 },
     ])('gives a row the same bits whatever runs with it: %o', (form) =>
       scope(() => {
         const layout: Layout = { ...plain, ...form, dtype, isInt8 };
@@ -369,7 +396,7 @@ describe.each(dtypes)('%s', (dtype) => {
           return result ?? zeros([0]);
         });
         const first = alone[0] ?? zeros([0]);
-        for (const threadCount of [1, 2]) {
+        for (const threadCount of layout.group === undefined ? [1, 2] : [1, 8]) {
           setThreads(threadCount);
           for (const sizes of [[1], [2], [3], [5], [7, 1, 8], [16], [33, 1, 4], [64], [149, 1]])
             expectSameBits(
@@ -474,14 +501,16 @@ it('takes no sequences and no rows', () =>
 describe('refuses', () => {
   /** One sequence of 20 tokens, and what a test changes about the call. */
   function call(
-    change: Partial<Record<'tables' | 'sequences' | 'k' | 'keyPages' | 'scales' | 'seen' | 'cos', Tensor>>,
+    change: Partial<
+      Record<'tables' | 'sequences' | 'q' | 'k' | 'keyPages' | 'scales' | 'seen' | 'cos', Tensor>
+    >,
   ) {
     return scope(() => {
       const { q, k, v } = sequenceOf(plain, new RandomGenerator(1), 20);
       const pages = (shape: number[]): Tensor => zeros(shape);
       for (const operation of [kernel, composed])
         operation(
-          q,
+          change.q ?? q,
           change.k ?? k,
           v,
           change.keyPages ?? pages([3, 2, 64, PAGE]),
@@ -537,6 +566,21 @@ describe('refuses', () => {
       'keys of another dtype',
       () => ({ k: zeros([1, 2, 20, 64], { dtype: 'float64' }) }),
       /k is Double; expected Float/,
+    ],
+    [
+      'heads that do not share evenly',
+      () => ({ q: zeros([1, 3, 20, 64]) }),
+      /q has 3 heads and key_pages have 2; the heads of q must be a multiple/,
+    ],
+    [
+      'fewer heads than keys have',
+      () => ({ q: zeros([1, 1, 20, 64]) }),
+      /q has 1 heads and key_pages have 2; the heads of q must be a multiple/,
+    ],
+    [
+      'keys with a copy for each query head',
+      () => ({ q: zeros([1, 4, 20, 64]), k: zeros([1, 4, 20, 64]) }),
+      /k has shape \[1, 4, 20, 64\]; expected \[1, 2, 20, 64\]/,
     ],
     ['pages of another shape', () => ({ keyPages: zeros([3, 2, PAGE, 64]) }), /key_pages has shape/],
     [

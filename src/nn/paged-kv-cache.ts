@@ -2,8 +2,8 @@
  * Keys and values of many sequences in blocks of 16 tokens, which any sequence may hold in any order. Who holds which
  * block is the business of the scheduler above; here are only the pages themselves.
  *
- * Shapes: P blocks, H heads, K heads of keys and values (the kernel wants K = H), E head_dim, T new tokens of all sequences one after the other, N sequences, M blocks of
- * the longest one.
+ * Shapes: P blocks, H heads, K heads of keys and values (H is a multiple of K), E head_dim, T new tokens of all sequences
+ * one after the other, N sequences, M blocks of the longest one.
  */
 import {
   type DType,
@@ -56,8 +56,8 @@ export interface PagedKvCacheOptions {
   /** int8 keeps one scale for each token and head. */
   readonly dtype: FloatDType | 'int8';
   readonly device: string;
-  /** For each layer the tokens that a query sees at most, itself included; undefined: all. Default: all in every layer. */
-  readonly slidingWindows?: readonly (number | undefined)[];
+  /** Tokens that a query sees at most, itself included: in every layer, or in each of them. */
+  readonly window?: number | undefined | readonly (number | undefined)[];
 }
 
 interface Pages {
@@ -81,12 +81,12 @@ export function pagedBlockBytes({
 
 export class PagedKvCache {
   readonly #layers: readonly Pages[];
-  readonly #windows: readonly (number | undefined)[];
+  readonly #windows: readonly number[]; // 0: none
   readonly #attentionMask: Tensor; // uint8 [P, 16]: 0 where masked
   /** The same as bits, to know what has to be written. */
   readonly #attentionBits: Uint16Array;
 
-  constructor({ layers, blocks, numKvHeads, headDim, dtype, device, slidingWindows }: PagedKvCacheOptions) {
+  constructor({ layers, blocks, numKvHeads, headDim, dtype, device, window }: PagedKvCacheOptions) {
     const make = (shape: readonly number[], type: DType): Tensor =>
       empty(shape, { dtype: type, device }).keep();
     const scales = (): Tensor | undefined =>
@@ -97,7 +97,11 @@ export class PagedKvCache {
       keyScales: scales(),
       valueScales: scales(),
     }));
-    this.#windows = slidingWindows ?? [];
+    if (typeof window === 'object' && window.length !== layers)
+      throw new RangeError(`the cache has ${layers} layers; there are windows for ${window.length}`);
+    this.#windows = this.#layers.map(
+      (_, layer) => (typeof window === 'object' ? window[layer] : window) ?? 0,
+    );
     this.#attentionMask = ones([blocks, BLOCK_SIZE], { dtype: 'uint8', device }).keep();
     this.#attentionBits = new Uint16Array(blocks).fill(0xffff);
   }

@@ -7,7 +7,17 @@ import { isDType, MappedFile, type Tensor } from '../../src/tensor/index.js';
 export const goldenFolder = fileURLToPath(new URL('../golden/', import.meta.url));
 
 /** The folders of the families' golden models. */
-export const goldenModels = ['spark', 'telechat-7b', 'telechat-12b', 'telechat-52b', 'xverse'] as const;
+export const goldenModels = [
+  'spark',
+  'telechat-7b',
+  'telechat-12b',
+  'telechat-52b',
+  'xverse',
+  'llama',
+  'mistral',
+  'qwen2',
+  'qwen3',
+] as const;
 
 const sharedFamilies = '../../../shared/golden/families/';
 

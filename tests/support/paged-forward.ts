@@ -32,7 +32,7 @@ export class PagedForward {
       headDim: model.shape.headDim,
       dtype: model.computeDType,
       device: model.device,
-      slidingWindows: model.slidingWindows,
+      window: model.layers.map((_, layer) => model.slidingWindows[layer]),
     });
     this.#runner = new ModelRunner(model, this.#cache, undefined);
     // From the last block down, the texts in turns.

@@ -25,6 +25,26 @@ export function viewOf(tensor: FileTensor): TensorView {
   return { dtype, shape, source: name, locate: (start, end) => sliceRanges(ranges, start, end) };
 }
 
+/** Content that lies in memory, in no file: it can be read as a whole only. */
+export function memoryView(
+  source: string,
+  dtype: FileDtype,
+  shape: readonly number[],
+  bytes: Uint8Array,
+): TensorView {
+  return {
+    dtype,
+    shape,
+    source,
+    locate() {
+      throw new RangeError(`${source} lies in no file`);
+    },
+    *stream() {
+      yield bytes;
+    },
+  };
+}
+
 /** Bytes of a view in chunks of about `chunkBytes`, each a buffer of its own. */
 export function readView(view: TensorView, chunkBytes = 2 ** 24): Generator<Uint8Array, void> {
   return view.stream?.() ?? readRanges(view.locate(0, viewBytes(view)), chunkBytes);

@@ -87,7 +87,7 @@ export class Engine {
       headDim: model.shape.headDim,
       dtype: resolved.kvDType,
       device: model.device,
-      slidingWindows: model.slidingWindows,
+      window: model.layers.map((_, layer) => model.slidingWindows[layer]),
     });
     this.#scheduler = new Scheduler(model, this.#pool, resolved);
     this.#runner = new StepRunner(

@@ -43,7 +43,7 @@ import { findConfigIn } from '../registry.js';
 import { isFileTarget, targetFormat, wholeFiles } from './conversion-target.js';
 import type { ConvertOptions } from './convert-options.js';
 import { extendRows, type NewRows, planNewRows } from './extend-vocabulary.js';
-import { ggufMetadata, targetNaming } from './gguf/gguf-export.js';
+import { ggufMetadata, ggufTensors, targetNaming } from './gguf/gguf-export.js';
 import type { GgufMetadata } from './gguf/gguf-tokenizer.js';
 import { type ConversionSource, openSource, warnOfMissing } from './open-source.js';
 
@@ -105,8 +105,11 @@ export function planChain(
       'extend the vocabulary into a folder first, then convert that to GGUF: two conversions.',
     );
   const chain: Chain = { options, source, model, dialect, changes, isKeepingStates: states === 'keep' };
+  const beside = dialect === 'gguf' ? ggufTensors(source) : [];
   const files =
-    layout === undefined ? wholeFiles(wholeTensors(chain), options, format) : rankFiles(chain, format);
+    layout === undefined
+      ? wholeFiles([...wholeTensors(chain), ...beside], options, format)
+      : rankFiles(chain, format);
   if (files.every(({ tensors }) => tensors.length === 0))
     throw new InputError(`${from} holds no tensor to convert.`);
   return {

@@ -26,10 +26,13 @@ export const qwen3 = defineFamily({
     bosTokenId: config.bos_token_id ?? undefined,
     eosTokenIds: endTokenIds(config.eos_token_id),
     padTokenId: paddingIdOf(config),
-    gguf: llamaLayoutGguf(config, {
-      architecture: 'qwen3',
-      window: narrowestWindow(layerWindows(config)),
-    }),
+    gguf:
+      config.attention_bias === true
+        ? { unsupported: "llama.cpp's qwen3 has no biases in its attention" }
+        : llamaLayoutGguf(config, {
+            architecture: 'qwen3',
+            window: narrowestWindow(layerWindows(config)),
+          }),
     createModel: () => new Qwen3Model(config),
   }),
 });

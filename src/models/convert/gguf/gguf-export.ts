@@ -4,13 +4,16 @@ import {
   type ContainerFormat,
   isAdapterHalf,
   type PlannedFile,
+  type PlannedTensor,
   type TensorNaming,
 } from '../../../checkpoint/index.js';
 import { InputError } from '../../../errors/index.js';
-import { fileStatus, type GgufValue, readGgufFile } from '../../../formats/index.js';
+import { fileStatus, type GgufValue, memoryView, readGgufFile } from '../../../formats/index.js';
+import type { ModelShape } from '../../model-shape.js';
 import { holdsTokenizer } from '../../model-tokenizer.js';
 import type { ConversionSource } from '../open-source.js';
 import { GGUF_CONFIG_KEY } from './gguf-config.js';
+import { FREQUENCY_DIVISORS, type GgufLayout } from './gguf-layout.js';
 import { type GgufMetadata, tokenizerMetadata } from './gguf-tokenizer.js';
 
 interface GgufRequest {
@@ -70,6 +73,41 @@ function refuseRequest({ from, layout, merge, states, dtype }: GgufRequest, sour
     refuse('llama.cpp does not compute in float64; give another --dtype');
 }
 
+function scalingKeys(prefix: string, scaling: GgufLayout['ropeScaling']): [string, GgufValue][] {
+  if (scaling === undefined) return [];
+  const { type, factor, original } = scaling;
+  return [
+    [`${prefix}.rope.scaling.type`, { type: 'string', value: type }],
+    [`${prefix}.rope.scaling.factor`, { type: 'float32', value: factor }],
+    ...(original === undefined
+      ? []
+      : [
+          [`${prefix}.rope.scaling.original_context_length`, { type: 'uint32', value: original }] satisfies [
+            string,
+            GgufValue,
+          ],
+        ]),
+  ];
+}
+
+/** llama.cpp takes hidden size / heads where these keys are absent. */
+function headSizeKeys(prefix: string, { headDim, numHeads, hiddenSize }: ModelShape): [string, GgufValue][] {
+  if (headDim * numHeads === hiddenSize) return [];
+  return ['key_length', 'value_length'].map((key) => [
+    `${prefix}.attention.${key}`,
+    { type: 'uint32', value: headDim },
+  ]);
+}
+
+/** What a file whose naming is `gguf` holds beside the parameters. */
+export function ggufTensors({ architecture }: ConversionSource): PlannedTensor[] {
+  const { gguf } = architecture ?? {};
+  if (gguf === undefined || !('scheme' in gguf) || gguf.frequencyDivisors === undefined) return [];
+  const values = Float32Array.from(gguf.frequencyDivisors);
+  const view = memoryView(FREQUENCY_DIVISORS, 'float32', [values.length], new Uint8Array(values.buffer));
+  return [{ name: FREQUENCY_DIVISORS, view, dtype: 'float32', shape: view.shape, paths: [] }];
+}
+
 /** ggml's number of a file's dtype. */
 const FILE_TYPES = new Map([
   ['float32', 0],
@@ -107,8 +145,10 @@ export function ggufMetadata(
     [`${prefix}.feed_forward_length`, count(shape.intermediateSize)],
     [`${prefix}.rope.dimension_count`, count(shape.headDim)],
     [`${prefix}.rope.freq_base`, real(layout.ropeBase)],
+    ...scalingKeys(prefix, layout.ropeScaling),
     [`${prefix}.attention.head_count`, count(shape.numHeads)],
     [`${prefix}.attention.head_count_kv`, count(shape.numKvHeads)],
+    ...headSizeKeys(prefix, shape),
     [`${prefix}.attention.layer_norm_rms_epsilon`, real(layout.normEpsilon)],
     ...(inside.length > 0 ? inside : tokenizerMetadata(folder, architecture)),
     [GGUF_CONFIG_KEY, text(JSON.stringify(architecture.publishedConfig))],

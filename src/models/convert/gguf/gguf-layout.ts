@@ -10,7 +10,18 @@ export interface GgufLayout {
   readonly contextLength: number;
   readonly normEpsilon: number;
   readonly ropeBase: number;
+  /** How positions are stretched. Default: they are not. */
+  readonly ropeScaling?: GgufRopeScaling | undefined;
+  /** Each rotary frequency is divided by its own. Default: none is. */
+  readonly frequencyDivisors?: readonly number[] | undefined; // [E/2]
   readonly scheme: NameScheme;
+}
+
+export interface GgufRopeScaling {
+  readonly type: 'linear' | 'yarn';
+  readonly factor: number;
+  /** Length of training before the stretch; of yarn. */
+  readonly original?: number | undefined;
 }
 
 /** Why llama.cpp cannot run models of a family. */
@@ -48,8 +59,10 @@ function only([view]: readonly TensorView[]): TensorView {
   return view;
 }
 
-/** The rotary frequencies that some converters write: constants of the config. */
-const SKIPPED = new Set(['rope_freqs.weight']);
+/** The tensor of `frequencyDivisors`: the config beside it says the same. */
+export const FREQUENCY_DIVISORS = 'rope_freqs.weight';
+
+const SKIPPED = new Set([FREQUENCY_DIVISORS]);
 
 interface GgufSchemeOptions {
   readonly factors?: ReadonlyMap<string, number>;
