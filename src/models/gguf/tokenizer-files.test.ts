@@ -48,7 +48,7 @@ function goldenLines(name: string): Line[] {
 function normalized(text: string): string {
   return text
     .normalize('NFKC')
-    .replace(/\p{Cc}/gu, '')
+    .replace(/[\p{Cc}\p{Cf}]/gu, '')
     .replace(/\s+/g, ' ')
     .trim();
 }
