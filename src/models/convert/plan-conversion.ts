@@ -44,6 +44,7 @@ import { isFileTarget, targetFormat, wholeFiles } from './conversion-target.js';
 import type { ConvertOptions } from './convert-options.js';
 import { extendRows, type NewRows, planNewRows } from './extend-vocabulary.js';
 import { ggufMetadata, ggufTensors, targetNaming } from './gguf/gguf-export.js';
+import { readEmbeddedFiles } from './gguf/gguf-files.js';
 import type { GgufMetadata } from './gguf/gguf-tokenizer.js';
 import { type ConversionSource, openSource, warnOfMissing } from './open-source.js';
 
@@ -87,6 +88,8 @@ export function planChain(
     zeroWeights: options.zeroWeights,
   });
   refuseMagnitudes(from, source.model);
+  // What a folder gets of a GGUF's tokenizer: one that cannot be read is refused before anything is written.
+  if (!isFileTarget(options)) readEmbeddedFiles(from);
   warnOfMissing(from, source);
   const newRows =
     options.vocabulary === undefined ? undefined : planNewRows(source.model, options.vocabulary);

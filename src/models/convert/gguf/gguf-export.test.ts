@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import {
   copyFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -17,7 +18,14 @@ import { referencePython, runReference } from '../../../../tests/support/referen
 import { requiresPython } from '../../../../tests/support/requires.js';
 import { openModelCheckpoint } from '../../../checkpoint/index.js';
 import { InputError } from '../../../errors/index.js';
-import { copyOf, readGgufFile, readView, type TensorView, writeGgufFile } from '../../../formats/index.js';
+import {
+  copyOf,
+  type GgufValue,
+  readGgufFile,
+  readView,
+  type TensorView,
+  writeGgufFile,
+} from '../../../formats/index.js';
 import { intTensor, noGrad } from '../../../tensor/index.js';
 import { loadModel } from '../../load-model.js';
 import { loadModelTokenizer, tokenizerSource } from '../../model-tokenizer.js';
@@ -51,6 +59,41 @@ function digest(view: TensorView): string {
 }
 
 const ids = [5, 9, 300, 17, 42, 8, 250, 3];
+
+/** The file as another program would have written it. */
+function withoutOwnKeys(path: string, changes: ReadonlyMap<string, GgufValue> = new Map()): string {
+  const { metadata, tensors } = readGgufFile(path);
+  const keys = [...metadata].filter(([key]) => !key.startsWith('xinghe.'));
+  const foreign = fresh('.gguf');
+  writeGgufFile(
+    foreign,
+    new Map([...keys, ...changes]),
+    [...tensors.values()].map((tensor) => copyOf(tensor)),
+  );
+  return foreign;
+}
+
+/** A folder with the parts that llama-gguf-split would make of a file. */
+function inParts(path: string, count: number): string {
+  const { metadata, tensors } = readGgufFile(path);
+  const parts = fresh();
+  mkdirSync(parts);
+  for (let part = 0; part < count; part++) {
+    const keys: [string, GgufValue][] = [
+      ...(part === 0 ? metadata : []),
+      ['split.no', { type: 'uint16', value: part }],
+      ['split.count', { type: 'uint16', value: count }],
+      ['split.tensors.count', { type: 'int32', value: tensors.size }],
+    ];
+    const held = [...tensors.values()].filter((_, index) => index % count === part);
+    writeGgufFile(
+      join(parts, `model-0000${part + 1}-of-0000${count}.gguf`),
+      new Map(keys),
+      held.map((tensor) => copyOf(tensor)),
+    );
+  }
+  return parts;
+}
 
 describe.each(models)('%s', (name) => {
   const source = `${goldenFolder}${name}`;
@@ -236,17 +279,43 @@ describe('reading', () => {
     expect(named).toEqual(digests(`${goldenFolder}xverse/model.safetensors`));
   });
 
-  test("the config of a file that is not ours is what llama.cpp's keys mean", async () => {
-    const source = readGgufFile(await convert(`${goldenFolder}xverse`, fresh('.gguf')));
-    const foreign = fresh('.gguf');
-    const tensors = [...source.tensors.values()].map((tensor) => copyOf(tensor));
-    const keys = [...source.metadata].filter(([key]) => !key.startsWith('xinghe.'));
-    writeGgufFile(foreign, new Map(keys), tensors);
-    const named = digests(await convert(foreign, fresh('.safetensors')));
-    expect(named).toEqual(digests(`${goldenFolder}xverse/model.safetensors`));
-    const tokens = intTensor(ids, [1, ids.length]);
-    const logits = (path: string) => noGrad(() => loadModel(path).model.forward(tokens));
-    expect(maxAbsDifference(logits(foreign), logits(`${goldenFolder}xverse`))).toBe(0);
+  test.each(['xverse', 'llama', 'qwen2', 'qwen3'])(
+    "%s: the config of a file that is not ours is what llama.cpp's keys mean",
+    async (name) => {
+      const foreign = withoutOwnKeys(await convert(`${goldenFolder}${name}`, fresh('.gguf')));
+      const named = digests(await convert(foreign, fresh('.safetensors')));
+      expect(named).toEqual(digests(`${goldenFolder}${name}/model.safetensors`));
+      const tokens = intTensor(ids, [1, ids.length]);
+      const logits = (path: string) => noGrad(() => loadModel(path).model.forward(tokens));
+      expect(maxAbsDifference(logits(foreign), logits(`${goldenFolder}${name}`))).toBe(0);
+    },
+  );
+
+  test('a folder is not begun for a tokenizer that cannot be read; the weights alone are', async () => {
+    const from = withTokenizer('llama', fresh());
+    const unknown = new Map([['tokenizer.ggml.model', { type: 'string', value: 't5' } as const]]);
+    const foreign = withoutOwnKeys(await convert(from, fresh('.gguf')), unknown);
+    const to = fresh();
+    await expect(convert(foreign, to)).rejects.toThrow('tokenizer.ggml.model is "t5"');
+    expect(existsSync(to)).toBe(false);
+    expect(existsSync(await convert(foreign, fresh('.safetensors')))).toBe(true);
+  });
+
+  test('a model in parts is converted as one in a file is', async () => {
+    const whole = await convert(withTokenizer('llama', fresh()), fresh('.gguf'));
+    const parts = inParts(whole, 3);
+    const part = join(parts, 'model-00002-of-00003.gguf');
+    for (const from of [parts, part]) {
+      const to = await convert(from, fresh());
+      expect(digests(to)).toEqual(digests(`${goldenFolder}llama/model.safetensors`));
+      expect(readdirSync(to)).toContain('tokenizer.model');
+      const again = await convert(from, fresh('.gguf'));
+      expect(readGgufFile(again).metadata.has('tokenizer.ggml.tokens')).toBe(true);
+    }
+    const { architecture } = loadModel(part);
+    expect(loadModelTokenizer(architecture, part).encode('ab')).toEqual(
+      loadModelTokenizer(architecture, whole).encode('ab'),
+    );
   });
 
   test('packed blocks are written as the weights that they stand for, or refused by name', async () => {

@@ -8,7 +8,8 @@ import {
   type TensorNaming,
 } from '../../../checkpoint/index.js';
 import { InputError } from '../../../errors/index.js';
-import { fileStatus, type GgufValue, memoryView, readGgufFile } from '../../../formats/index.js';
+import { fileStatus, type GgufValue, memoryView } from '../../../formats/index.js';
+import { ggufAt } from '../../gguf/gguf-at.js';
 import type { ModelShape } from '../../model-shape.js';
 import { holdsTokenizer } from '../../model-tokenizer.js';
 import type { ConversionSource } from '../open-source.js';
@@ -125,7 +126,7 @@ export function ggufMetadata(
     throw new TypeError('targetNaming allows the layout only where it is known');
   const { gguf: layout, shape } = architecture;
   const inside = holdsTokenizer(from)
-    ? [...readGgufFile(from).metadata].filter(([key]) => /^(?:tokenizer|xinghe\.file)\./.test(key))
+    ? [...(ggufAt(from)?.metadata ?? [])].filter(([key]) => /^(?:tokenizer|xinghe\.file)\./.test(key))
     : [];
   const folder = fileStatus(from)?.isDirectory() === true ? from : dirname(from);
   const matrix = files.flatMap(({ tensors }) => tensors).find(({ shape }) => shape.length === 2);

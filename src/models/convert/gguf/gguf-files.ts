@@ -53,6 +53,15 @@ export function embeddedFiles(path: string): EmbeddedFiles {
   return files;
 }
 
+/** @returns name and content of each. @throws InputError for what cannot be made */
+export function readEmbeddedFiles(path: string): [name: string, content: Buffer][] {
+  const { names, read } = embeddedFiles(path);
+  return names.flatMap((name): [string, Buffer][] => {
+    const content = read(name);
+    return content === undefined ? [] : [[name, content]];
+  });
+}
+
 /** Those that we wrote; undefined without any. */
 function ownFiles({ path, metadata }: GgufModel): EmbeddedFiles | undefined {
   const files = new Map<string, Buffer>();
