@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { convertModel, loadModel, loadModelTokenizer } from '../src/models/index.js';
 import { intTensor, noGrad, scope } from '../src/tensor/index.js';
+import { llamaCppGreedy, requiresLlamaCpp } from './support/llama-cpp.js';
 import { referencePython, runReference } from './support/reference.js';
 import { requiresPython } from './support/requires.js';
 import { requiresSmolLm2, smolLm2Expected, smolLm2Path } from './support/smollm2.js';
@@ -45,7 +46,20 @@ for case in cases:
 print(json.dumps([str(model.dtype), tokenizer.eos_token, answers]))
 `;
 
+/** A margin below which rounding decides: llama.cpp leaves one answer at 0.0015. */
+const CLEAR_MARGIN = 0.005;
+
 describe('SmolLM2-135M-Instruct in Q4_1', requiresSmolLm2, () => {
+  test('llama.cpp answers the same from the F16 that we write of it', {
+    timeout: 300_000,
+    ...requiresLlamaCpp,
+  }, async () => {
+    const to = join(folder, 'llama-cpp.gguf');
+    await convertModel({ from: smolLm2Path, to, dtype: 'float16' });
+    for (const { prompt_ids: prompt, new_ids: ids, least_top1_top2_margin: margin } of smolLm2Expected().chat)
+      if (margin > CLEAR_MARGIN) expect(llamaCppGreedy(to, [prompt], ids.length)).toEqual([ids]);
+  });
+
   test('perplexity of a text, token by token', { timeout: 300_000 }, () => {
     const { input_ids: ids, nll, mean_nll: meanNll } = smolLm2Expected().perplexity;
     const found = negativeLogLikelihoods(smolLm2Path, ids);

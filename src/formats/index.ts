@@ -21,8 +21,9 @@ export { dequantized } from './gguf/dequantize.js';
 export type { GgufArray, GgufScalar, GgufScalarType, GgufValue } from './gguf/gguf-metadata.js';
 export { findGgufIn, type GgufModel, type GgufTensor, isGgufFile, openGgufModel } from './gguf/gguf-model.js';
 export { type GgufFile, type GgufQuantizedTensor, readGgufFile } from './gguf/gguf-reader.js';
-export type { GgufQuantization } from './gguf/gguf-types.js';
+export { type GgufQuantization, ggufQuantizationLayout } from './gguf/gguf-types.js';
 export { type GgufQuantizedInput, type GgufTensorInput, writeGgufFile } from './gguf/gguf-writer.js';
+export { packQ8_0 } from './gguf/quantize.js';
 export { type MindRecordFile, openMindRecord } from './mindrecord/mindrecord-reader.js';
 export type { MindRecordInput, MindRecordInputRow } from './mindrecord/mindrecord-row.js';
 export type {

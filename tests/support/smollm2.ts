@@ -20,6 +20,7 @@ interface SmolLm2Expected {
     readonly prompt_ids: number[];
     readonly new_ids: number[];
     readonly answer: string;
+    readonly least_top1_top2_margin: number;
   }[];
   readonly top5: readonly {
     readonly prompt: string;

@@ -25,6 +25,7 @@ import {
   type PlannedTensor,
   plannedTensors,
   planPeftConfig,
+  quantizeTensors,
   rankCount,
   refuseMagnitudes,
   refuseManyRanks,
@@ -109,9 +110,13 @@ export function planChain(
     );
   const chain: Chain = { options, source, model, dialect, changes, isKeepingStates: states === 'keep' };
   const beside = dialect === 'gguf' ? ggufTensors(source) : [];
+  if (options.quantization !== undefined && dialect !== 'gguf')
+    throw new InputError(
+      `${options.quantization} packs weights as llama.cpp reads them: name a .gguf as the output, without --names published.`,
+    );
   const files =
     layout === undefined
-      ? wholeFiles([...wholeTensors(chain), ...beside], options, format)
+      ? wholeFiles([...packed(wholeTensors(chain), options), ...beside], options, format)
       : rankFiles(chain, format);
   if (files.every(({ tensors }) => tensors.length === 0))
     throw new InputError(`${from} holds no tensor to convert.`);
@@ -135,6 +140,10 @@ export function planChain(
           isAskedFor: options.adapterNaming === 'peft',
         }),
   };
+}
+
+function packed(tensors: PlannedTensor[], { quantization }: ConvertOptions): PlannedTensor[] {
+  return quantization === undefined ? tensors : quantizeTensors(tensors, quantization);
 }
 
 function configBeside(from: string): string | undefined {

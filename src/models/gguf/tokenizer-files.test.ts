@@ -66,7 +66,7 @@ describe.each([
     // A GGUF declares control pieces, which SentencePiece alone does not see in a text.
     const isPlain = (text: string): boolean => !name.startsWith('spm') || !text.includes('<');
     const lines = goldenLines(name).filter(({ text }) => text === normalized(text) && isPlain(text));
-    expect(lines.length).toBeGreaterThan(80);
+    expect(lines.length).toBeGreaterThan(50);
     for (const { text, ids } of lines) expect(tokenizer.encode(text), text).toEqual(ids);
   });
 });

@@ -24,3 +24,11 @@ for name, places in SCALES.items():
     values = dequantize(blocks.reshape(1, -1), Q[name]).astype("<f4")
     made[name] = {"blocks": base64.b64encode(blocks.tobytes()).decode(), "weights": base64.b64encode(values.tobytes()).decode()}
 print(json.dumps(made, indent=1))
+
+# Of weights: usual ones, zeros, tiny, large, and halves between two codes.
+from gguf.quants import quantize
+source = np.concatenate([rng.normal(size=(8, 32)), np.zeros((1, 32)), rng.normal(size=(2, 32)) * 1e-6, rng.normal(size=(2, 32)) * 1e4,
+                         np.linspace(-127, 127, 32)[None] , (np.arange(32)[None] - 16) * 0.5 + np.eye(1, 32) * 127]).astype("<f4")
+with open("q8_0.json", "w") as file:
+    json.dump({"source": base64.b64encode(source.tobytes()).decode(),
+               "blocks": base64.b64encode(quantize(source, Q.Q8_0).tobytes()).decode()}, file, indent=1)

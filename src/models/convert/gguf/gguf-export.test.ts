@@ -258,6 +258,36 @@ print(json.dumps({'wrong': wrong, 'surplus': [k for k in theirs if k not in expe
   });
 });
 
+describe('blocks of 8 bit', () => {
+  test('hold the matrices whose rows they divide, to half a step; all else stays', async () => {
+    const from = `${goldenFolder}llama`;
+    const to = await convert(from, fresh('.gguf'), { quantization: 'Q8_0' });
+    const { tensors, quantized, metadata } = readGgufFile(to);
+    expect(metadata.get('general.file_type')?.value).toBe(7);
+    expect([...quantized.keys()]).toContain('token_embd.weight');
+    // Rows of 56.
+    expect(tensors.get('blk.0.ffn_down.weight')?.dtype).toBe('float32');
+    expect([...tensors.values()].filter(({ shape }) => shape.length === 1).length).toBeGreaterThan(3);
+    const [packed, whole] = [to, from].map((path) => new Map(loadModel(path).model.namedParameters()));
+    for (const [name, parameter] of packed ?? []) {
+      const original = whole?.get(name);
+      if (original === undefined) throw new TypeError(name);
+      const step = original.abs().max().item() / 127;
+      expect(maxAbsDifference(parameter, original), name).toBeLessThanOrEqual(step * 0.51);
+    }
+    const again = await convert(to, fresh('.gguf'), { quantization: 'Q8_0' });
+    expect([...readGgufFile(again).quantized.keys()]).toEqual([...quantized.keys()]);
+  });
+
+  test('belong into a GGUF for llama.cpp', async () => {
+    const from = `${goldenFolder}llama`;
+    for (const options of [{}, { format: 'gguf', names: 'published' } as const])
+      await expect(convert(from, fresh(), { quantization: 'Q8_0', ...options })).rejects.toThrow(
+        'Q8_0 packs weights as llama.cpp reads them',
+      );
+  });
+});
+
 describe('reading', () => {
   test('a folder made of one file has its config', async () => {
     const gguf = await convert(`${goldenFolder}xverse`, fresh('.gguf'));

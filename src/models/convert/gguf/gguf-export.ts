@@ -109,6 +109,11 @@ export function ggufTensors({ architecture }: ConversionSource): PlannedTensor[]
   return [{ name: FREQUENCY_DIVISORS, view, dtype: 'float32', shape: view.shape, paths: [] }];
 }
 
+/** ggml's number of what most matrices are. */
+function fileType(matrix: PlannedTensor | undefined): number {
+  return matrix?.quantization === undefined ? (FILE_TYPES.get(matrix?.dtype ?? 'float32') ?? 0) : 7;
+}
+
 /** ggml's number of a file's dtype. */
 const FILE_TYPES = new Map([
   ['float32', 0],
@@ -138,7 +143,8 @@ export function ggufMetadata(
     ['general.architecture', text(prefix)],
     ['general.type', text('model')],
     ['general.name', text(basename(resolve(folder)))],
-    ['general.file_type', count(FILE_TYPES.get(matrix?.dtype ?? 'float32') ?? 0)],
+    ['general.file_type', count(fileType(matrix))],
+    ...(matrix?.quantization === undefined ? [] : [['general.quantization_version', count(2)] as const]),
     [`${prefix}.vocab_size`, count(shape.vocabSize)],
     [`${prefix}.context_length`, count(layout.contextLength)],
     [`${prefix}.embedding_length`, count(shape.hiddenSize)],
