@@ -57,7 +57,7 @@ describe('SmolLM2-135M-Instruct in Q4_1', requiresSmolLm2, () => {
     const to = join(folder, 'llama-cpp.gguf');
     await convertModel({ from: smolLm2Path, to, dtype: 'float16' });
     for (const { prompt_ids: prompt, new_ids: ids, least_top1_top2_margin: margin } of smolLm2Expected().chat)
-      if (margin > CLEAR_MARGIN) expect(llamaCppGreedy(to, [prompt], ids.length)).toEqual([ids]);
+      if (margin > CLEAR_MARGIN) expect(llamaCppGreedy(to, [prompt], [ids.length])).toEqual([ids]);
   });
 
   test('perplexity of a text, token by token', { timeout: 300_000 }, () => {

@@ -17,13 +17,13 @@ import {
   type Rotary,
   rotaryTable,
 } from '../nn/index.js';
-import { type FloatDType, isFloatDType, type Tensor } from '../tensor/index.js';
+import { cat, type FloatDType, isFloatDType, stack, type Tensor } from '../tensor/index.js';
 import type { ModelShape } from './model-shape.js';
 
 /** What the blocks of one forward pass share: whole rows on their own, or new tokens behind those of a cache. */
 export interface ForwardContext {
   /** Rotation of the new queries, and of the new keys unless the family caches them unrotated. */
-  readonly rotary: Rotary; // [T, E]
+  readonly rotary: Rotary; // [T, E], or [B, 1, T, E] where it differs by row
   /**
    * softmax(q k^T / sqrt(E)) v over all keys that each query may see, those of earlier passes among them.
    * @param q [B, H, T, E] @param k [B, K, T, E] @param v [B, K, T, E] @returns [B, H, T, E]
@@ -89,6 +89,11 @@ export abstract class CausalLm extends Module {
   readonly maskedTokenId: number | undefined = undefined;
   /** True where `attend` is given keys that it has to rotate itself, because the base changes for all keys at once. */
   readonly cachesUnrotatedKeys: boolean = false;
+  /**
+   * True where the length that a rotation follows is that of each text, without its padding. False: that of the whole row,
+   * padding and all, or of the longest document in it.
+   */
+  readonly rotatesTextsApart: boolean = false;
   abstract readonly layers: readonly Block[];
   abstract readonly ends: ModelEnds;
   /** What the head begins with. */
@@ -153,17 +158,8 @@ export abstract class CausalLm extends Module {
 
   /** For `length` tokens of whole rows. */
   createContext(length: number, { attentionMask, documents }: ForwardOptions = {}): ForwardContext {
-    const { computeDType: dtype, device } = this;
-    // Rotations are relative: positions may count on through the documents of a row.
-    const longest = documents === undefined ? length : Math.max(...documents.flat());
-    const rotary = rotaryTable({
-      start: 0,
-      length,
-      headDim: this.shape.headDim,
-      ...this.rotaryParameters(longest),
-      dtype,
-      device,
-    });
+    const { device } = this;
+    const rotary = this.#rotary(length, { attentionMask, documents });
     const keyValid = attentionMask?.ne(0);
     const maskOf = (window: number | undefined): AttentionMask => ({
       window,
@@ -180,6 +176,46 @@ export abstract class CausalLm extends Module {
         if (mask === undefined) throw new RangeError(`the model has no layer ${layer}`);
         return attention(q, turn(k), v, mask);
       },
+    };
+  }
+
+  /** Rotations are relative: positions may count on through the documents of a row, and through padding. */
+  #rotary(length: number, { attentionMask, documents }: ForwardOptions): Rotary {
+    const longest = documents === undefined ? length : Math.max(...documents.flat());
+    const table = (textLength: number, start: number, count: number): Rotary =>
+      rotaryTable({
+        start,
+        length: count,
+        headDim: this.shape.headDim,
+        ...this.rotaryParameters(textLength),
+        dtype: this.computeDType,
+        device: this.device,
+      });
+    const { base } = this.rotaryParameters(longest);
+    const isConstant = !this.rotatesTextsApart || this.rotaryParameters(1).base === base;
+    if (isConstant || (attentionMask === undefined && documents === undefined))
+      return table(longest, 0, length);
+    const rows =
+      documents ??
+      attentionMask
+        ?.to('int64')
+        .sum([1])
+        .toArray()
+        .map((realTokens) => [realTokens]) ??
+      [];
+    const tables = rows.map((texts) => {
+      let start = 0;
+      const parts = texts.map((textLength) => {
+        const count = documents === undefined ? length : textLength;
+        const part = table(textLength, start, count);
+        start += count;
+        return part;
+      });
+      return { cos: cat(parts.map(({ cos }) => cos)), sin: cat(parts.map(({ sin }) => sin)) }; // [T, E]
+    });
+    return {
+      cos: stack(tables.map(({ cos }) => cos)).unsqueeze(1), // [B, 1, T, E]
+      sin: stack(tables.map(({ sin }) => sin)).unsqueeze(1),
     };
   }
 

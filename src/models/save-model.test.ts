@@ -41,7 +41,7 @@ describe.each(goldenModels)('%s', (name) => {
   test('shards hold the same', () => {
     const { model, architecture } = loadModel(source);
     const target = mkdtempSync(join(folder, 'shards-'));
-    saveWeights(model, architecture.names, target, { maxShardBytes: 200_000 });
+    saveWeights(model, architecture.names, target, { maxShardBytes: 40_000 });
     const shards = readdirSync(target);
     expect(shards.length).toBeGreaterThan(2);
     const again = architecture.createModel();

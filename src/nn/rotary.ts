@@ -10,8 +10,8 @@ import { arange, cat, type DType, floatTensor, operator, type Tensor } from '../
 const rotary = operator('xinghe::rotary');
 
 export interface Rotary {
-  readonly cos: Tensor; // [T, E]
-  readonly sin: Tensor; // [T, E]
+  readonly cos: Tensor; // [T, E], or [B, 1, T, E]
+  readonly sin: Tensor;
 }
 
 export interface RotaryOptions {

@@ -4,7 +4,16 @@ import { join } from 'node:path';
 import { goldenFolder } from './golden.js';
 
 /** The golden models of families whose layout llama.cpp has. */
-export const ggufModels = ['xverse', 'telechat-7b', 'telechat-12b', 'telechat-52b'] as const;
+export const ggufModels = [
+  'xverse',
+  'telechat-7b',
+  'telechat-12b',
+  'telechat-52b',
+  'llama',
+  'mistral',
+  'qwen2',
+  'qwen3',
+] as const;
 
 /** A copy of a golden model in the new folder `path`, a tokenizer beside it whose ids fit its 320 rows. */
 export function withTokenizer(name: string, path: string): string {

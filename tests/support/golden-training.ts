@@ -362,8 +362,9 @@ export function describeGoldenTraining(folder: string): void {
               expect(
                 Math.abs(moved / checksum.moved_l2 - 1),
                 `${name} moved by ${moved}, golden ${checksum.moved_l2}`,
-                // At the published rate values of 0.1 move by 1e-5, a thousand of float32's steps.
-              ).toBeLessThanOrEqual(run === 'published_lr' ? 1e-2 : 1e-3);
+                // At the published rate values of 0.1 move by 1e-5, a thousand of float32's steps; Adam magnifies the rounding
+                // of a gradient that is nearly zero, as that of k_proj.bias is.
+              ).toBeLessThanOrEqual(run === 'published_lr' || name.endsWith('k_proj.bias') ? 1e-2 : 1e-3);
             }
             if (run === 'lr_x30' && dtype === 'float32') {
               const logits = noGrad(() =>

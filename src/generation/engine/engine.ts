@@ -17,6 +17,7 @@ import { BeamTask } from './beam-task.js';
 import { BlockPool } from './block-pool.js';
 import { checkRequest, type EngineLimits } from './check-request.js';
 import { type EngineOptions, resolveOptions } from './engine-options.js';
+import { withoutLeftPadding } from './left-padding.js';
 import { ModelRunner, rotaryKey } from './model-runner.js';
 import { PoolingTask } from './pooling-task.js';
 import { PromptLogProbsCollector } from './prompt-log-probs-collector.js';
@@ -144,7 +145,7 @@ export class Engine {
       throw new InputError(`generation: request ${JSON.stringify(id)} is already under way.`);
     this.check(request);
     const scheduled: ScheduledTask = {
-      task: this.#createTask(id, request),
+      task: this.#createTask(id, this.#model.rotatesTextsApart ? withoutLeftPadding(request) : request),
       promptLogProbsCollector:
         request.promptLogProbs === undefined ? undefined : new PromptLogProbsCollector(request),
       priority: request.priority ?? 0,

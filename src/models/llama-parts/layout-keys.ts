@@ -10,9 +10,14 @@ import type { Rotation } from './rotation.js';
 
 const positive = z.int().positive();
 
-/** A key that makes another model of it, at any value. */
+/** A key that makes another model of it, unless it says that there is no such thing. */
 const refused = (key: string, of: string) =>
-  z.null({ error: `${key} belongs to ${of}, which is another model and not read here` }).optional();
+  z
+    .unknown()
+    .refine((value) => value === undefined || value === null || value === false || value === 0, {
+      error: `${key} belongs to ${of}, which is another model and not read here`,
+    })
+    .optional();
 
 const OF_EXPERTS =
   'num_local_experts num_experts num_experts_per_tok n_routed_experts n_shared_experts moe_intermediate_size ' +

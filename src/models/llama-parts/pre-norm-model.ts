@@ -26,12 +26,14 @@ export abstract class PreNormModel extends CausalLm {
   readonly finalNorm: RmsNorm;
   readonly lmHead: Linear | undefined; // undefined: tied to embedTokens
   readonly ends: ModelEnds;
+  override readonly rotatesTextsApart: boolean;
   readonly #rotation: Rotation;
 
   constructor(shape: ModelShape, { rotation, block, finalNorm, paddingId }: PreNormModelParts) {
     super(shape);
     const { vocabSize, hiddenSize, numLayers, tied } = shape;
     this.#rotation = rotation;
+    this.rotatesTextsApart = rotation.dynamic !== undefined;
     this.embedTokens = new Embedding(vocabSize, hiddenSize, { paddingId });
     this.layers = Array.from({ length: numLayers }, (_, layer) => block(layer));
     this.finalNorm = finalNorm;

@@ -8,10 +8,11 @@ import { linearDivisors, llama3Divisors, type Rotation, yarnDivisors, yarnScale 
 const ropeTypes = ['default', 'linear', 'dynamic', 'llama3', 'yarn', 'divisors'] as const;
 type RopeType = (typeof ropeTypes)[number];
 
-const typeName = z.enum(ropeTypes, {
+const typeName = z.custom<RopeType>((value) => ropeTypes.some((known) => known === value), {
   error: ({ input }) =>
-    `${JSON.stringify(input)} is no rotation that is known here (${ropeTypes.join(', ')})` +
-    (input === 'longrope' || input === 'su' ? '; longrope, of Phi-3 and MiniCPM, is not read' : ''),
+    input === 'longrope' || input === 'su'
+      ? 'longrope, the rotation of Phi-3 and MiniCPM, is not read here'
+      : `no rotation that is known here (${ropeTypes.join(', ')})`,
 });
 
 const positive = z.number().positive();

@@ -15,6 +15,8 @@ export const llamaConfigSchema = z
     /** Of all four projections of attention. */
     attention_bias: z.boolean().nullish(),
     mlp_bias: z.boolean().nullish(),
+    /** Of no meaning: Vicuna's note of the stretched length. */
+    max_sequence_length: positive.nullish(),
     bos_token_id: layoutKeys.bos_token_id.default(1),
     eos_token_id: layoutKeys.eos_token_id.default(2),
   })

@@ -16,9 +16,7 @@ export const mistralConfigSchema = z
     sliding_window: positive.nullable().default(4096),
     bos_token_id: layoutKeys.bos_token_id.default(1),
     eos_token_id: layoutKeys.eos_token_id.default(2),
-    layer_types: z
-      .null({ error: 'layer_types: sliding_window holds for every layer of a mistral' })
-      .optional(),
+    layer_types: z.null().optional(), // sliding_window holds for every layer.
   })
   .superRefine((config, context) => checkLayout(config, refuseIn(context)));
 

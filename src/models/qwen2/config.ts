@@ -14,11 +14,9 @@ export const qwen2ConfigSchema = z
     num_key_value_heads: positive.nullable().default(32),
     head_dim: positive.nullish(),
     max_position_embeddings: positive.default(32_768),
-    attention_bias: z
-      .null({
-        error: 'attention_bias: a qwen2 has biases on q, k and v and none on o, whatever it says; remove it',
-      })
-      .optional(),
+    /** Positions of three axes, for pictures. */
+    use_mrope: z.literal(false).nullish(),
+    attention_bias: z.null().optional(), // q, k and v always have biases, o never.
   })
   .superRefine((config, context) => {
     checkLayout(config, refuseIn(context));

@@ -7,6 +7,9 @@ import { SwigluMlp } from '../llama-parts/swiglu-mlp.js';
 import { checkedRotation, type XverseConfig, xverseShape } from './config.js';
 
 export class XverseModel extends PreNormModel {
+  /** Its dynamic base follows the whole row, as TeleChat's. */
+  override readonly rotatesTextsApart = false;
+
   constructor(config: XverseConfig) {
     const shape = xverseShape(config);
     const norm = (): RmsNorm => new RmsNorm(shape.hiddenSize, config.rms_norm_eps, 'after-weight');

@@ -27,7 +27,7 @@ import {
   writeGgufFile,
 } from '../../../formats/index.js';
 import { intTensor, noGrad } from '../../../tensor/index.js';
-import { loadModel } from '../../load-model.js';
+import { loadModel, loadModelArchitecture } from '../../load-model.js';
 import { loadModelTokenizer, tokenizerSource } from '../../model-tokenizer.js';
 import { saveModel } from '../../save-model.js';
 import { convertModel } from '../convert-model.js';
@@ -173,10 +173,11 @@ describe("what llama.cpp's own package reads", () => {
 import sys, json, numpy
 from gguf import GGUFReader
 from safetensors.numpy import load_file
-path, source, name, heads = sys.argv[1], load_file(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+path, source, name, heads, kv_heads = sys.argv[1], load_file(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
 reader = GGUFReader(path)
 theirs = {t.name: numpy.array(t.data) for t in reader.tensors}
-def turn(w):
+def turn(w, heads=heads):
+    if name.startswith('qwen'): return w
     return w.reshape(heads, 2, w.shape[0] // heads // 2, *w.shape[1:]).swapaxes(1, 2).reshape(w.shape)
 expected = {}
 def put(key, w): expected[key] = w
@@ -188,11 +189,14 @@ for key, w in source.items():
       'norm.weight': 'output_norm.weight', 'ln_f.weight': 'output_norm.weight', 'lm_head.weight': 'output.weight',
       'input_layernorm.weight': 'attn_norm.weight', 'ln_1.weight': 'attn_norm.weight', 'post_attention_layernorm.weight': 'ffn_norm.weight', 'ln_2.weight': 'ffn_norm.weight',
       'self_attn.v_proj.weight': 'attn_v.weight', 'self_attn.o_proj.weight': 'attn_output.weight', 'self_attention.dense.weight': 'attn_output.weight', 'self_attention.dense.bias': 'attn_output.bias',
-      'mlp.gate_proj.weight': 'ffn_gate.weight', 'mlp.up_proj.weight': 'ffn_up.weight', 'mlp.down_proj.weight': 'ffn_down.weight', 'mlp.down_proj.bias': 'ffn_down.bias'}
+      'mlp.gate_proj.weight': 'ffn_gate.weight', 'mlp.up_proj.weight': 'ffn_up.weight', 'mlp.down_proj.weight': 'ffn_down.weight', 'mlp.down_proj.bias': 'ffn_down.bias',
+      'mlp.gate_proj.bias': 'ffn_gate.bias', 'mlp.up_proj.bias': 'ffn_up.bias', 'self_attn.v_proj.bias': 'attn_v.bias', 'self_attn.o_proj.bias': 'attn_output.bias',
+      'self_attn.q_norm.weight': 'attn_q_norm.weight', 'self_attn.k_norm.weight': 'attn_k_norm.weight'}
     at = block + '.' if block else ''
     if rest in plain: put(at + plain[rest], w / 32 if name == 'telechat-52b' and rest == 'lm_head.weight' else w)
     elif rest in ('self_attn.q_proj.weight', 'self_attention.query.weight'): put(at + 'attn_q.weight', turn(w))
-    elif rest == 'self_attn.k_proj.weight': put(at + 'attn_k.weight', turn(w))
+    elif rest == 'self_attn.q_proj.bias': put(at + 'attn_q.bias', turn(w))
+    elif rest in ('self_attn.k_proj.weight', 'self_attn.k_proj.bias'): put(at + 'attn_k.' + rest.split('.')[-1], turn(w, kv_heads))
     elif rest == 'self_attention.key_value.weight':
         both = w.reshape(heads, 2, -1, w.shape[1])
         put(at + 'attn_k.weight', turn(both[:, 0].reshape(-1, w.shape[1])))
@@ -218,26 +222,50 @@ print(json.dumps({'wrong': wrong, 'surplus': [k for k in theirs if k not in expe
     readonly fields: Readonly<Record<string, unknown>>;
   }
 
+  /** Lengths up to which angles are right, and how positions turn and stretch. */
+  const ownKeys: Record<(typeof models)[number], Record<string, unknown>> = {
+    xverse: { 'xverse.context_length': 8192, 'xverse.rope.freq_base': 10000 },
+    'telechat-7b': { 'llama.context_length': 8192, 'llama.rope.freq_base': 10000 },
+    'telechat-12b': { 'llama.context_length': 8192, 'llama.rope.freq_base': 10000 },
+    'telechat-52b': { 'llama.context_length': 4096, 'llama.rope.freq_base': 10000 },
+    llama: { 'llama.context_length': 256, 'llama.rope.freq_base': 500000 },
+    // The window ends what llama.cpp can do.
+    mistral: {
+      'llama.context_length': 8,
+      'llama.attention.key_length': 16,
+      'llama.attention.value_length': 16,
+    },
+    qwen2: { 'qwen2.context_length': 8, 'qwen2.rope.freq_base': 1000000 },
+    qwen3: {
+      'qwen3.context_length': 256,
+      'qwen3.attention.key_length': 16,
+      'qwen3.rope.scaling.type': 'yarn',
+      'qwen3.rope.scaling.factor': 4,
+      'qwen3.rope.scaling.original_context_length': 64,
+    },
+  };
+
   test.each(models)('%s: names, rows and sizes', requiresPython(python), async (name) => {
     const from = withTokenizer(name, fresh());
     const gguf = await convert(from, fresh('.gguf'));
     const weights = `${goldenFolder}${name}/model.safetensors`;
-    const read = runReference<Read>(python ?? '', program, [gguf, weights, name, '4']);
+    const { shape } = loadModelArchitecture(from);
+    const kvHeads = String(shape.numKvHeads);
+    const read = runReference<Read>(python ?? '', program, [gguf, weights, name, '4', kvHeads]);
     expect(read.wrong).toEqual([]);
-    expect(read.surplus).toEqual([]);
+    expect(read.surplus).toEqual(name === 'llama' ? ['rope_freqs.weight'] : []);
     expect(read.count).toBeGreaterThan(20);
-    const architecture = name === 'xverse' ? 'xverse' : 'llama';
+    const architecture = ['xverse', 'qwen2', 'qwen3'].find((own) => own === name) ?? 'llama';
     const wanted: Record<string, unknown> = {
       'general.architecture': architecture,
       'general.file_type': 0,
       [`${architecture}.vocab_size`]: 320,
-      [`${architecture}.context_length`]: name === 'telechat-52b' ? 4096 : 8192,
-      [`${architecture}.embedding_length`]: 64,
-      [`${architecture}.block_count`]: name === 'telechat-7b' ? 2 : 3,
+      ...ownKeys[name],
+      [`${architecture}.embedding_length`]: shape.hiddenSize,
+      [`${architecture}.block_count`]: shape.numLayers,
       [`${architecture}.attention.head_count`]: 4,
-      [`${architecture}.attention.head_count_kv`]: 4,
-      [`${architecture}.rope.dimension_count`]: 16,
-      [`${architecture}.rope.freq_base`]: 10000,
+      [`${architecture}.attention.head_count_kv`]: shape.numKvHeads,
+      [`${architecture}.rope.dimension_count`]: shape.headDim,
       'tokenizer.ggml.model': 'llama',
       'tokenizer.ggml.pre': 'default',
       'tokenizer.ggml.add_space_prefix': true,
