@@ -87,7 +87,7 @@ try {
 const references =
   process.env.XINGHE_REFERENCE === 'install'
     ? Promise.all([
-        ...['python', 'clients'].map((set) => outputOf(['tools/reference-python.mjs', set])),
+        ...['python', 'clients', 'smollm2'].map((set) => outputOf(['tools/reference-python.mjs', set])),
         outputOf(['tools/debian-packages.mjs']),
       ])
     : undefined;

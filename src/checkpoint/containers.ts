@@ -2,10 +2,13 @@
 import { dirname, join } from 'node:path';
 import { InputError } from '../errors/index.js';
 import {
+  dequantized,
   type FileTensor,
   fileStatus,
+  type GgufTensor,
   isDict,
   listFolder,
+  openGgufModel,
   openSafetensorsModel,
   openTorchModel,
   readCkptFile,
@@ -97,8 +100,17 @@ const CONTAINERS: Readonly<Record<ContainerFormat, Container>> = {
   gguf: {
     endings: ['.gguf'],
     recognises: (start) => start.subarray(0, 4).toString('latin1') === 'GGUF',
-    open: (path) => openOnly(path, 'gguf'),
-    readFile: readPlainGguf,
+    open(path) {
+      const { files, tensors } = openGgufModel(path);
+      return { files, tensors: new Map([...tensors].map(([name, tensor]) => [name, plainTensor(tensor)])) };
+    },
+    readFile(path) {
+      const { tensors, quantized } = readGgufFile(path);
+      return new Map([
+        ...tensors,
+        ...[...quantized].map(([name, tensor]) => [name, plainTensor(tensor)] as const),
+      ]);
+    },
     writeFile: (path, tensors) => writeGgufFile(path, new Map(), tensors),
     fileName: numbered('model', '.gguf'),
   },
@@ -186,19 +198,13 @@ function refuseShareOfRank(path: string): void {
   );
 }
 
-/** @throws InputError for a file with packed blocks */
-function readPlainGguf(path: string): ReadonlyMap<string, FileTensor> {
-  const { tensors, quantized } = readGgufFile(path);
-  const [packed] = quantized.values();
-  if (packed === undefined) return tensors;
-  throw new InputError(
-    `${path}: tensor ${showValue(packed.name)} is quantised (${packed.quantization}, as are ${quantized.size} in all), which ` +
-      'cannot be turned into plain weights here; take the file in F32, F16 or BF16.',
-  );
+/** Packed blocks as the float32 that they stand for. */
+function plainTensor(tensor: GgufTensor): FileTensor {
+  return 'quantization' in tensor ? dequantized(tensor) : tensor;
 }
 
 /** The one file of its kind in a folder, or the file itself. */
-function openOnly(path: string, format: 'gguf' | 'ckpt'): Pick<OpenedModel, 'files' | 'tensors'> {
+function openOnly(path: string, format: 'ckpt'): Pick<OpenedModel, 'files' | 'tensors'> {
   const { endings, readFile } = CONTAINERS[format];
   let file = path;
   if (fileStatus(path)?.isDirectory() === true) {

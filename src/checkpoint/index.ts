@@ -28,6 +28,7 @@ export {
   type PlannedTensor,
   plannedBytes,
   plannedTensors,
+  quantizeTensors,
   totalBytes,
 } from './convert/chain-tensor.js';
 export { mergeAdapter } from './convert/merge-adapter.js';

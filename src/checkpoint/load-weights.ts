@@ -4,6 +4,7 @@ import {
   type ByteRange,
   type FileDtype,
   placeOfView,
+  readRanges,
   readView,
   sameBytes,
   type TensorView,
@@ -53,7 +54,7 @@ export function loadWeights(
   const model = openModelTensors(path, tables, { layout: options.layout, shapes });
   const views = matchNames(module, tables, path, model);
   const wanted = { ...options, dtype: options.dtype ?? floatOnly(model.dtype) };
-  const files = new MappedFiles();
+  const files = new WeightFiles();
   try {
     noGrad(() => {
       for (const [ownPath, view] of views) {
@@ -77,7 +78,7 @@ function divided(parameter: Tensor, factor: number): Tensor {
   return result;
 }
 
-function readParameter(view: TensorView, files: MappedFiles, options: LoadWeightsOptions): Tensor {
+function readParameter(view: TensorView, files: WeightFiles, options: LoadWeightsOptions): Tensor {
   const { dtype, shape } = view;
   if (!isFloatDType(dtype))
     throw new InputError(
@@ -86,14 +87,19 @@ function readParameter(view: TensorView, files: MappedFiles, options: LoadWeight
     );
   const range = onlyRange(view);
   const tensor =
-    range === undefined
-      ? tensorFromBytes(Buffer.concat([...readView(view)]), shape, dtype)
+    range === undefined || range.content !== undefined
+      ? tensorFromBytes(range === undefined ? readWhole(view) : files.decode(range), shape, dtype)
       : files.open(range.path).tensor(range.start, shape, dtype);
   const cast = tensor.to(options.dtype ?? dtype);
   if (cast !== tensor) tensor.dispose();
   const placed = cast.toDevice(options.device ?? 'cpu');
   if (placed !== cast) cast.dispose();
   return placed;
+}
+
+function readWhole(view: TensorView): Uint8Array {
+  const pieces = [...readView(view, Math.max(1, viewBytes(view)))];
+  return pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces);
 }
 
 /** The range of a view whose bytes lie together. */
@@ -103,13 +109,22 @@ function onlyRange(view: TensorView): ByteRange | undefined {
   return first.done !== true && ranges.next().done === true ? first.value : undefined;
 }
 
-class MappedFiles {
+class WeightFiles {
   readonly #files = new Map<string, MappedFile>();
+  #decoded = Buffer.alloc(0);
 
   open(path: string): MappedFile {
     const file = this.#files.get(path) ?? new MappedFile(path);
     this.#files.set(path, file);
     return file;
+  }
+
+  /** What is made of a file's bytes; it lasts until the next is asked for. */
+  decode(range: ByteRange): Uint8Array {
+    const bytes = range.end - range.start;
+    if (this.#decoded.length < bytes) this.#decoded = Buffer.allocUnsafeSlow(bytes);
+    for (const whole of readRanges([range], Math.max(1, bytes), this.#decoded)) return whole;
+    return this.#decoded.subarray(0, 0);
   }
 
   dispose(): void {

@@ -37,8 +37,10 @@ const specs = {
   },
   dtype: {
     kind: 'string',
-    allowedValues: ['float32', 'float64', 'bfloat16', 'float16'],
-    help: "of the weights; default: the source's. Spark's embedding and norms stay float32 unless asked otherwise",
+    allowedValues: ['float32', 'float64', 'bfloat16', 'float16', 'q8_0'],
+    help:
+      "of the weights; default: the source's. Spark's embedding and norms stay float32 unless asked otherwise; q8_0: the matrices " +
+      'of a .gguf in blocks of 8 bit',
   },
   'cast-embedding': { kind: 'flag', help: "cast Spark's embedding too (published as embed_bf16)" },
   'cast-norm': { kind: 'flag', help: "cast Spark's norms too (published as layernorm_bf16)" },
@@ -131,7 +133,8 @@ export async function convert(args: readonly string[]): Promise<number> {
     to: options.to,
     format: options.format,
     names: options.names,
-    dtype: options.dtype,
+    dtype: options.dtype === 'q8_0' ? undefined : options.dtype,
+    quantization: options.dtype === 'q8_0' ? 'Q8_0' : undefined,
     castEmbedding: options['cast-embedding'],
     castNorm: options['cast-norm'],
     shards: options.shards,
@@ -179,10 +182,10 @@ export async function convert(args: readonly string[]): Promise<number> {
 
 function printPlan({ files, format, source, leftOut }: ConversionPlan, json: boolean): void {
   const rows = files.flatMap(({ path, tensors }) =>
-    tensors.map(({ name, dtype, shape, view, update }) => ({
+    tensors.map(({ name, dtype, shape, view, update, quantization }) => ({
       file: path,
       name,
-      dtype,
+      dtype: quantization?.toLowerCase() ?? dtype,
       shape,
       source: `${view.source}${update === undefined ? '' : ' + LoRA'}`,
       sourceFile: isStored(view) ? placeOfView(view) : undefined,

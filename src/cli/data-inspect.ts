@@ -13,7 +13,8 @@ import {
 import { InputError } from '../errors/index.js';
 import { fileStatus, withLockedOutput, writeFileAtomic } from '../formats/index.js';
 import { log } from '../log/index.js';
-import { loadTokenizer, type Tokenizer } from '../tokenizers/index.js';
+import { openTokenizer } from '../models/index.js';
+import type { Tokenizer } from '../tokenizers/index.js';
 import { parseOptions } from './options.js';
 
 const specs = {
@@ -109,9 +110,9 @@ function findTokenizer(dataset: Dataset, path: string | undefined): Tokenizer | 
   const index = (dataset.parts?.[0] ?? dataset).index;
   const recipe = Object.entries(recipes).find(([name]) => name === index?.recipe)?.[1];
   const options = recipe === undefined ? {} : tokenizerOptions(recipe);
-  if (path !== undefined) return loadTokenizer(path, options);
+  if (path !== undefined) return openTokenizer(path, options);
   const known = index?.tokenizer.path;
-  if (known !== undefined && fileStatus(known) !== undefined) return loadTokenizer(known, options);
+  if (known !== undefined && fileStatus(known) !== undefined) return openTokenizer(known, options);
   log(`${known ?? 'the tokenizer'} is not known here; ids only, or give --tokenizer`);
   return undefined;
 }

@@ -21,7 +21,12 @@ const specs = {
     help: 'form of the records',
   },
   recipe: { kind: 'string', allowedValues: recipeNames, required: true, help: 'how samples become rows' },
-  tokenizer: { kind: 'string', value: 'PATH', required: true, help: 'tokenizer.json, *.model, or a folder' },
+  tokenizer: {
+    kind: 'string',
+    value: 'PATH',
+    required: true,
+    help: 'tokenizer.json, *.model, a folder, or a .gguf',
+  },
   'seq-length': { kind: 'integer', required: true, min: 1, help: 'predictions in a row (TeleChat: ids)' },
   input: {
     kind: 'strings',

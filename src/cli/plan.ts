@@ -4,7 +4,12 @@ import { openDataset } from '../data/index.js';
 import { InputError } from '../errors/index.js';
 import { fileStatus } from '../formats/index.js';
 import { formatBytes, formatCount, formatDuration, log } from '../log/index.js';
-import { type Architecture, findConfig, loadArchitecture, parseArchitecture } from '../models/index.js';
+import {
+  type Architecture,
+  loadArchitecture,
+  loadModelArchitecture,
+  parseArchitecture,
+} from '../models/index.js';
 import { emulatesBfloat16, linearRoute, measureGemm, prepareRuntime } from '../tensor/index.js';
 import {
   availableBytes,
@@ -105,8 +110,9 @@ function readSource(options: Options): { architecture: Architecture; run: Run } 
   if (config === undefined) {
     if (options.set.length > 0)
       throw new InputError('xinghe plan: --set overrides keys of --config; none is given');
-    const path = model === undefined ? (configJson ?? '') : findConfig(model);
-    return { architecture: loadArchitecture(path), run: withOptions(DEFAULTS, options) };
+    const architecture =
+      model === undefined ? loadArchitecture(configJson ?? '') : loadModelArchitecture(model);
+    return { architecture, run: withOptions(DEFAULTS, options) };
   }
   const { config: parsed, notes } = loadTrainingConfig(config, options.set);
   for (const note of notes) log(note);
@@ -132,7 +138,7 @@ function architectureOf({ model: { path, path_config: ofPath, config } }: TrainC
         `model.path: ${path} does not exist; a plan needs the shape of the model only: give its config with ` +
           '--config-json FILE (beside --config), or --set model.path=null model.config=FILE.',
       );
-    return loadArchitecture(findConfig(path));
+    return loadModelArchitecture(path);
   }
   return parseArchitecture({}, 'model.config');
 }

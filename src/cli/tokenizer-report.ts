@@ -1,16 +1,21 @@
 /** `xinghe tokenizer report`: how many tokens a tokenizer needs for texts, by kind of writing and by file. */
+import { openTokenizer } from '../models/index.js';
 import {
   type FertilityCounts,
   FertilityMeter,
   fertilityRates,
-  loadTokenizer,
   readTexts,
   TEXT_KINDS,
 } from '../tokenizers/index.js';
 import { parseOptions } from './options.js';
 
 const specs = {
-  tokenizer: { kind: 'string', value: 'PATH', required: true, help: 'tokenizer.json, *.model, or a folder' },
+  tokenizer: {
+    kind: 'string',
+    value: 'PATH',
+    required: true,
+    help: 'tokenizer.json, *.model, a folder, or a .gguf',
+  },
   input: {
     kind: 'strings',
     value: 'FILE…',
@@ -31,7 +36,7 @@ export async function tokenizerReport(args: readonly string[]): Promise<number> 
     specs,
     args,
   );
-  const tokenizer = loadTokenizer(options.tokenizer);
+  const tokenizer = openTokenizer(options.tokenizer);
   const all = new FertilityMeter(tokenizer);
   const files: { name: string; counts: FertilityCounts }[] = [];
   for (const name of options.input) {

@@ -4,7 +4,8 @@ import { parseConfig } from '../config/index.js';
 import { InputError, messageOf } from '../errors/index.js';
 import { readJsonLines, withLockedOutput, writeFileAtomic } from '../formats/index.js';
 import { log } from '../log/index.js';
-import { loadTokenizer, type Tokenizer } from '../tokenizers/index.js';
+import { loadModelArchitecture, loadModelTokenizer, openTokenizer } from '../models/index.js';
+import type { Tokenizer } from '../tokenizers/index.js';
 import { EXIT_BAD_INPUT, HelpRequest, type OptionValues, parseOptionsAndWords } from './options.js';
 import { withInputPath } from './standard-input.js';
 import { tokenizerMerge } from './tokenizer-merge.js';
@@ -12,7 +13,12 @@ import { tokenizerReport } from './tokenizer-report.js';
 import { tokenizerTrain } from './tokenizer-train.js';
 
 const specs = {
-  tokenizer: { kind: 'string', value: 'PATH', required: true, help: 'tokenizer.json, *.model, or a folder' },
+  tokenizer: { kind: 'string', value: 'PATH', help: 'tokenizer.json, *.model, a folder, or a .gguf' },
+  model: {
+    kind: 'string',
+    value: 'PATH',
+    help: "a model folder or .gguf: its tokenizer, by its family's rules",
+  },
   input: {
     kind: 'string',
     value: 'LINES.jsonl',
@@ -73,7 +79,7 @@ async function convertLines(verb: Verb, args: readonly string[]): Promise<number
     {
       command: `xinghe tokenizer ${verb}`,
       summary: 'lines of JSON, text to ids and back',
-      notes: `xinghe tokenizer ${verb} --tokenizer PATH ${verb === 'encode' ? 'TEXT' : 'ID …'} prints the ${verb === 'encode' ? 'ids' : 'text'} on stdout.`,
+      notes: `xinghe tokenizer ${verb} --tokenizer PATH (or --model PATH) ${verb === 'encode' ? 'TEXT' : 'ID …'} prints the ${verb === 'encode' ? 'ids' : 'text'} on stdout.`,
     },
     specs,
     args,
@@ -83,7 +89,7 @@ async function convertLines(verb: Verb, args: readonly string[]): Promise<number
     throw new InputError(
       `xinghe tokenizer ${verb}: give either --input FILE or ${verb === 'encode' ? 'a text' : 'ids'} as arguments`,
     );
-  const loaded = loadTokenizer(options.tokenizer);
+  const loaded = tokenizerByOptions(verb, options);
   if (input === undefined) {
     const line =
       verb === 'encode' ? encodeWords(loaded, words, options) : decodeWords(loaded, words, options);
@@ -107,6 +113,14 @@ async function convertLines(verb: Verb, args: readonly string[]): Promise<number
     for (const line of convertedLines(verb, loaded, path, options)) process.stdout.write(line);
     return 0;
   });
+}
+
+function tokenizerByOptions(verb: Verb, { tokenizer: path, model }: LinesOptions): Tokenizer {
+  if ((path === undefined) === (model === undefined))
+    throw new InputError(`xinghe tokenizer ${verb}: give either --tokenizer PATH or --model PATH`);
+  return model === undefined
+    ? openTokenizer(path ?? '')
+    : loadModelTokenizer(loadModelArchitecture(model), model);
 }
 
 function* convertedLines(

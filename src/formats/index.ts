@@ -22,13 +22,16 @@ export {
 } from './files/input-file.js';
 export { isLocked, takeLock } from './files/lock-file.js';
 export { lockOutput, withLockedOutput } from './files/output-lock.js';
-export type { ByteRange } from './files/read-ranges.js';
+export { type ByteRange, readRanges } from './files/read-ranges.js';
 export { showValue } from './files/show-value.js';
 export { decodeUtf8 } from './files/utf8.js';
+export { dequantized } from './gguf/dequantize.js';
 export type { GgufArray, GgufScalar, GgufScalarType, GgufValue } from './gguf/gguf-metadata.js';
+export { findGgufIn, type GgufModel, type GgufTensor, isGgufFile, openGgufModel } from './gguf/gguf-model.js';
 export { type GgufFile, type GgufQuantizedTensor, readGgufFile } from './gguf/gguf-reader.js';
-export type { GgufQuantization } from './gguf/gguf-types.js';
+export { type GgufQuantization, ggufQuantizationLayout } from './gguf/gguf-types.js';
 export { type GgufQuantizedInput, type GgufTensorInput, writeGgufFile } from './gguf/gguf-writer.js';
+export { packQ8_0 } from './gguf/quantize.js';
 export { type MindRecordFile, openMindRecord } from './mindrecord/mindrecord-reader.js';
 export type { MindRecordInput, MindRecordInputRow } from './mindrecord/mindrecord-row.js';
 export type {

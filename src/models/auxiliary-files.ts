@@ -2,7 +2,7 @@
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileStatus, listFolder } from '../formats/index.js';
-import { embeddedFiles } from './convert/gguf/gguf-files.js';
+import { embeddedFiles, readEmbeddedFiles } from './convert/gguf/gguf-files.js';
 
 const AUXILIARY_FILES =
   /^(config\.json|model_config[^/]*\.ya?ml|tokenizer\.json|.*\.model|.*\.vocab|tokenizer_config\.json|special_tokens_map\.json|added_tokens\.json|generation_config\.json|chat_template\.jinja)$/;
@@ -10,10 +10,10 @@ const AUXILIARY_FILES =
 /** Copies them from the folder of the weights at `from`, or out of a GGUF that holds its tokenizer. @param configPath a config that lies elsewhere */
 export function copyAuxiliaryFiles(from: string, folder: string, configPath?: string): void {
   const source = fileStatus(from)?.isDirectory() === true ? from : dirname(from);
-  const inside = embeddedFiles(from);
-  for (const [name, bytes] of inside) writeFileSync(join(folder, name), bytes);
+  const inside = readEmbeddedFiles(from);
+  for (const [name, content] of inside) writeFileSync(join(folder, name), content);
   // What lies beside such a file may be another model's.
-  for (const name of inside.size > 0 ? [] : listFolder(source))
+  for (const name of inside.length > 0 ? [] : listFolder(source))
     if (AUXILIARY_FILES.test(name) && fileStatus(join(source, name))?.isFile() === true)
       copyFileSync(join(source, name), join(folder, name));
   if (configPath === undefined) return;
@@ -24,7 +24,7 @@ export function copyAuxiliaryFiles(from: string, folder: string, configPath?: st
 /** The text of a side file of the model at `path`: inside a GGUF that has its tokenizer, else in the folder; undefined without one. */
 export function readAuxiliaryFile(path: string, name: string): string | undefined {
   const inside = embeddedFiles(path);
-  if (inside.size > 0) return inside.get(name)?.toString('utf8');
+  if (inside.names.length > 0) return inside.read(name)?.toString('utf8');
   const file = join(fileStatus(path)?.isDirectory() === true ? path : dirname(path), name);
   return fileStatus(file)?.isFile() === true ? readFileSync(file, 'utf8') : undefined;
 }

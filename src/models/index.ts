@@ -31,7 +31,7 @@ export {
 export type { Architecture, FamilyName, ModelFamily } from './family.js';
 export { type LoadedModel, type LoadModelOptions, loadModel, loadModelArchitecture } from './load-model.js';
 export type { ModelShape } from './model-shape.js';
-export { holdsTokenizer, loadModelTokenizer, tokenizerSource } from './model-tokenizer.js';
+export { holdsTokenizer, loadModelTokenizer, openTokenizer, tokenizerSource } from './model-tokenizer.js';
 export { families, findConfig, findConfigIn, loadArchitecture, parseArchitecture } from './registry.js';
 export { lastScores, rewardArchitecture, SCORE, withScoreHead } from './reward-model.js';
 export { type AuxiliaryFile, auxiliaryFilesOf, saveModel } from './save-model.js';

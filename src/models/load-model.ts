@@ -9,7 +9,7 @@ import type { Architecture } from './family.js';
 import { findConfig, loadArchitecture, parseArchitecture } from './registry.js';
 
 export interface LoadModelOptions extends LoadWeightsOptions {
-  /** A config that lies elsewhere; default: the one in a GGUF of ours, or beside the weights. */
+  /** A config that lies elsewhere; default: that of a GGUF, or beside the weights. */
   readonly configPath?: string | undefined;
   /** What a config that is no file describes; no other is looked for. */
   readonly architecture?: Architecture | undefined;

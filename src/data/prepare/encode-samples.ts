@@ -1,7 +1,7 @@
 /** Worker module: samples to token ids with loss masks, by a recipe. */
 import { InputError } from '../../errors/index.js';
-import type { ChatMessage } from '../../models/index.js';
-import { encodeLiterally, loadTokenizer, type Tokenizer } from '../../tokenizers/index.js';
+import { type ChatMessage, openTokenizer } from '../../models/index.js';
+import { encodeLiterally, type Tokenizer } from '../../tokenizers/index.js';
 import type { Work } from '../../workers/index.js';
 import { cleanSparkText } from '../clean/index.js';
 import { LEARNED } from '../dataset/rows-tensors.js';
@@ -46,7 +46,7 @@ export interface EncodeOutput extends EncodedSamples {
 
 export function start(setup: EncodeSetup): Work<EncodeInput, EncodeOutput> {
   const recipe = recipes[setup.recipe];
-  const tokenizer = loadTokenizer(setup.tokenizer, tokenizerOptions(recipe));
+  const tokenizer = openTokenizer(setup.tokenizer, tokenizerOptions(recipe));
   const encode = sampleEncoder(recipe, tokenizer, setup);
   const words = new WordBuffer();
   return (samples) => {

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { InputError } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
-import { loadTokenizer } from '../../tokenizers/index.js';
+import { openTokenizer } from '../../models/index.js';
 import type { CleanOptions } from '../clean/index.js';
 import { MINDRECORD_SUFFIX } from '../dataset/mindrecord-rows.js';
 import type { SampleForm } from '../forms/index.js';
@@ -112,7 +112,7 @@ export function checkPrepareOptions(options: PrepareOptions): PrepareJob {
     throw new InputError(
       `${options.output} is one file, but a curriculum has one for each phase; name a folder as the output.`,
     );
-  const tokenizer = loadTokenizer(options.tokenizer, tokenizerOptions(recipe));
+  const tokenizer = openTokenizer(options.tokenizer, tokenizerOptions(recipe));
   endTokenId(recipe, tokenizer);
   const id = paddingId(recipe, tokenizer);
   if (id >= tokenizer.vocabSize)

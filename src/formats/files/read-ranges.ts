@@ -3,11 +3,22 @@ import { closeSync } from 'node:fs';
 import { InputError } from '../../errors/index.js';
 import { openInputFile, readFully } from './input-file.js';
 
-/** Bytes `start` to `end` (exclusive) of a file. */
+/** Bytes `start` to `end` (exclusive) of a file, or of what is made of it. */
 export interface ByteRange {
   readonly path: string;
   readonly start: number;
   readonly end: number;
+  /** Where the bytes are not the file's own: start and end count in these. */
+  readonly content?: RangeContent;
+}
+
+/** Bytes that are made of a file's as they are read. */
+export interface RangeContent {
+  /**
+   * Up to `length` bytes from `start`; fewer only where the file ends before.
+   * @param buffer of `length` or more to read into, aligned to eight bytes; default: a new one
+   */
+  read(descriptor: number, start: number, length: number, buffer?: Buffer): Buffer;
 }
 
 /** Bytes `from` to `to` (exclusive) of what the ranges hold one after the other. */
@@ -17,10 +28,11 @@ export function* sliceRanges(
   to: number,
 ): Generator<ByteRange, void> {
   let offset = 0;
-  for (const { path, start, end } of ranges) {
+  for (const range of ranges) {
+    const { start, end } = range;
     const first = Math.max(from - offset, 0);
     const last = Math.min(to - offset, end - start);
-    if (first < last) yield { path, start: start + first, end: start + last };
+    if (first < last) yield { ...range, start: start + first, end: start + last };
     offset += end - start;
   }
 }
@@ -49,6 +61,7 @@ export function* readRanges(
         first !== undefined &&
         last !== undefined &&
         range.path === last.path &&
+        range.content === last.content &&
         range.start >= last.end &&
         range.start - last.end <= MAX_GAP_BYTES &&
         range.end - first.start <= chunkBytes;
@@ -68,9 +81,9 @@ export function* readRanges(
 
 /** No range longer than a piece, none empty. */
 function* cutRanges(ranges: Iterable<ByteRange>, chunkBytes: number): Generator<ByteRange, void> {
-  for (const { path, start, end } of ranges)
-    for (let offset = start; offset < end; offset += chunkBytes)
-      yield { path, start: offset, end: Math.min(end, offset + chunkBytes) };
+  for (const range of ranges)
+    for (let offset = range.start; offset < range.end; offset += chunkBytes)
+      yield { ...range, start: offset, end: Math.min(range.end, offset + chunkBytes) };
 }
 
 /** One read for ranges that lie close together, in rising order, in one file. */
@@ -80,12 +93,18 @@ function readRun(
   bytes: number,
   buffer: Buffer | undefined,
 ): Buffer {
-  const { path, start } = run[0]!;
+  const { path, start, content } = run[0]!;
   const length = run.at(-1)!.end - start;
-  const span = readFully(files.descriptor(path), start, length, buffer);
+  const descriptor = files.descriptor(path);
+  const span =
+    content === undefined
+      ? readFully(descriptor, start, length, buffer)
+      : content.read(descriptor, start, length, buffer);
   if (span.length < length)
     throw new InputError(
-      `${path} ends at byte ${start + span.length}, within a tensor; the file was changed or cut meanwhile.`,
+      content === undefined
+        ? `${path} ends at byte ${start + span.length}, within a tensor; the file was changed or cut meanwhile.`
+        : `${path} ends within a tensor; the file was changed or cut meanwhile.`,
     );
   if (length === bytes) return span;
   const picked = Buffer.allocUnsafe(bytes);

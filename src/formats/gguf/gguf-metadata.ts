@@ -64,6 +64,8 @@ const MIN_BYTES: ReadonlyMap<GgufScalarType, number> = new Map(
 );
 const ARRAY_HEAD_BYTES = 12;
 const MAX_NESTING = 8;
+/** Sixty times the largest vocabularies: what is longer is damage, and would fill the memory before it is found out. */
+const MAX_ITEMS = 2 ** 24;
 
 /** A value with its type number before it. */
 export function readGgufValue(cursor: FileCursor, key: string): GgufValue {
@@ -86,6 +88,7 @@ function readArray(cursor: FileCursor, key: string, depth: number): GgufArray {
   const itemBytes = itemType === 'array' ? ARRAY_HEAD_BYTES : (MIN_BYTES.get(itemType) ?? 1);
   if (count * itemBytes > cursor.remaining)
     cursor.fail(`${key} claims ${count} items, where only ${cursor.remaining} bytes are left`);
+  if (count > MAX_ITEMS) cursor.fail(`${key} claims ${count} items; at most ${MAX_ITEMS} are read`);
   const list = <Item>(read: () => Item): Item[] => {
     const items: Item[] = [];
     for (let index = 0; index < count; index++) items.push(read());

@@ -72,7 +72,10 @@ export function sameBytes(a: TensorView, b: TensorView): boolean {
   const first = placesA?.next().value;
   const second = placesB?.next().value;
   const isSamePlace =
-    first?.path === second?.path && first?.start === second?.start && first?.end === second?.end;
+    first?.path === second?.path &&
+    first?.content === second?.content &&
+    first?.start === second?.start &&
+    first?.end === second?.end;
   if (isSamePlace && placesA?.next().done === true && placesB?.next().done === true) return true;
   for (let start = 0; start < bytes; start += COMPARED_BYTES) {
     const [left, right] = [a, b].map((view) => {

@@ -9,8 +9,12 @@ import {
   writeFiles,
 } from '../../checkpoint/index.js';
 import {
+  dequantized,
   type FileTensor,
+  readGgufFile,
+  readRanges,
   readTensorChunks,
+  type TensorView,
   tensorBytes,
   viewOf,
   writeFileAtomic,
@@ -80,7 +84,10 @@ async function writeConversion(
     onBytes,
   );
   const readViews = (path: string) =>
-    new Map([...readFile(path)].map(([name, tensor]) => [name, viewOf(tensor)] as const));
+    new Map([
+      ...[...readFile(path)].map(([name, tensor]) => [name, viewOf(tensor)] as const),
+      ...(metadata === undefined ? [] : packedViews(path)),
+    ]);
   verifyFiles(folder, files, checksums, readViews, onBytes);
   progress.finish();
   rmSync(straightened, { recursive: true, force: true });
@@ -97,6 +104,16 @@ async function writeConversion(
     logits,
   };
 }
+
+/** Tensors whose bytes are compared as they lie, packed. */
+function packedViews(path: string): [name: string, view: TensorView][] {
+  return [...readGgufFile(path).quantized].map(([name, tensor]) => [
+    name,
+    { ...viewOf(dequantized(tensor)), stream: () => readRanges(tensor.ranges, PACKED_CHUNK_BYTES) },
+  ]);
+}
+
+const PACKED_CHUNK_BYTES = 2 ** 20;
 
 /** Rows one after the other in a file of their own. */
 function makeContiguous(tensor: FileTensor, folder: string, to: string): FileTensor {

@@ -11,6 +11,8 @@ export interface ConvertOptions {
   readonly format?: ContainerFormat | undefined;
   readonly names?: TensorNaming | undefined;
   readonly dtype?: FloatDType | undefined;
+  /** Of the matrices of a GGUF for llama.cpp: packed into such blocks. Default: not packed. */
+  readonly quantization?: 'Q8_0' | undefined;
   /** Cast what the family keeps in float32 (Spark's embedding, norms) too. */
   readonly castEmbedding?: boolean;
   readonly castNorm?: boolean;

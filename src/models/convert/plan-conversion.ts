@@ -27,6 +27,7 @@ import {
   type PlannedTensor,
   plannedTensors,
   planPeftConfig,
+  quantizeTensors,
   rankCount,
   refuseMagnitudes,
   refuseManyRanks,
@@ -46,6 +47,7 @@ import { isFileTarget, targetFormat, wholeFiles } from './conversion-target.js';
 import type { ConvertOptions } from './convert-options.js';
 import { extendRows, type NewRows, planNewRows } from './extend-vocabulary.js';
 import { ggufMetadata, ggufTensors, targetNaming } from './gguf/gguf-export.js';
+import { readEmbeddedFiles } from './gguf/gguf-files.js';
 import type { GgufMetadata } from './gguf/gguf-tokenizer.js';
 import { type ConversionSource, isRichAdapter, openSource, warnOfMissing } from './open-source.js';
 
@@ -90,6 +92,8 @@ export function planChain(
     isKeepingAdapters: isPlainCopy(options),
   });
   refuseMagnitudes(from, source.model);
+  // What a folder gets of a GGUF's tokenizer: one that cannot be read is refused before anything is written.
+  if (!isFileTarget(options)) readEmbeddedFiles(from);
   warnOfMissing(from, source);
   const newRows = options.vocabulary === undefined ? undefined : planNewRows(source, options.vocabulary);
   const model = newRows === undefined ? source.model : extendRows(source, newRows, folder);
@@ -108,9 +112,13 @@ export function planChain(
     );
   const chain: Chain = { options, source, model, naming, changes, isKeepingStates: states === 'keep' };
   const beside = naming === 'gguf' ? ggufTensors(source) : [];
+  if (options.quantization !== undefined && naming !== 'gguf')
+    throw new InputError(
+      `${options.quantization} packs weights as llama.cpp reads them: name a .gguf as the output, without --names published.`,
+    );
   const files =
     layout === undefined
-      ? wholeFiles([...wholeTensors(chain), ...beside], options, format)
+      ? wholeFiles([...packed(wholeTensors(chain), options), ...beside], options, format)
       : rankFiles(chain, format);
   if (files.every(({ tensors }) => tensors.length === 0))
     throw new InputError(`${from} holds no tensor to convert.`);
@@ -157,6 +165,10 @@ function peftConfigOf(
     loraAlpha,
     isAskedFor: adapterNaming === 'peft' || checkpoint.isAdapterState === true,
   });
+}
+
+function packed(tensors: PlannedTensor[], { quantization }: ConvertOptions): PlannedTensor[] {
+  return quantization === undefined ? tensors : quantizeTensors(tensors, quantization);
 }
 
 function configBeside(from: string): string | undefined {

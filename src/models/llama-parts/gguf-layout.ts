@@ -32,8 +32,9 @@ export function llamaLayoutGguf(
     normEpsilon: config.rms_norm_eps,
     ropeBase: base,
     ropeScaling,
-    // No key says it: this stretch lies in a tensor alone.
-    frequencyDivisors: stretch.type === 'llama3' ? layoutRotation(config).divisors : undefined,
+    // No key says it: these stretches lie in a tensor alone.
+    frequencyDivisors:
+      stretch.type === 'llama3' || stretch.type === 'divisors' ? layoutRotation(config).divisors : undefined,
     scheme: ggufScheme(llamaLayoutRows(shape, architecture === 'llama' ? 'neighbours' : 'halves')),
   };
 }
@@ -44,6 +45,7 @@ function scalingOf(stretch: RopeStretch): GgufRopeScaling | string | undefined {
     case 'default':
     case 'dynamic':
     case 'llama3':
+    case 'divisors':
       return undefined;
     case 'linear':
       return { type: 'linear', factor: stretch.factor };

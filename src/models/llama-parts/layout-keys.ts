@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import type { ModelShape } from '../model-shape.js';
 import { endTokenKey, llamaKeys, tokenIdKey, transformersKeys } from '../transformers-keys.js';
-import { type Rope, readRope, ropeKeys, rotationOf, stretchedLength } from './rope-keys.js';
+import { faultOfDivisors, type Rope, readRope, ropeKeys, rotationOf, stretchedLength } from './rope-keys.js';
 import type { Rotation } from './rotation.js';
 
 const positive = z.int().positive();
@@ -81,6 +81,7 @@ export interface LayoutConfig {
   readonly rope_theta?: number | null | undefined;
   readonly rope_scaling?: Parameters<typeof readRope>[0]['rope_scaling'];
   readonly rope_parameters?: Parameters<typeof readRope>[0]['rope_parameters'];
+  readonly rope_divisors?: readonly number[] | null | undefined;
 }
 
 type Refuse = (key: string, message: string) => void;
@@ -114,6 +115,10 @@ export function checkLayout(config: LayoutConfig, refuse: Refuse): void {
     );
   const rope = readRope(config);
   if (typeof rope === 'string') refuse(config.rope_scaling ? 'rope_scaling' : 'rope_parameters', rope);
+  else {
+    const fault = faultOfDivisors(rope, headDim);
+    if (fault !== undefined) refuse('rope_divisors', fault);
+  }
 }
 
 /** Of a config that was checked. */

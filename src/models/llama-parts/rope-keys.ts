@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { linearDivisors, llama3Divisors, type Rotation, yarnDivisors, yarnScale } from './rotation.js';
 
-const ropeTypes = ['default', 'linear', 'dynamic', 'llama3', 'yarn'] as const;
+const ropeTypes = ['default', 'linear', 'dynamic', 'llama3', 'yarn', 'divisors'] as const;
 type RopeType = (typeof ropeTypes)[number];
 
 const typeName = z.custom<RopeType>((value) => ropeTypes.some((known) => known === value), {
@@ -45,6 +45,11 @@ export const ropeKeys = {
   rope_theta: positive.nullish(),
   rope_scaling: ropeDictionary.nullish(),
   rope_parameters: ropeDictionary.nullish(),
+  /**
+   * A key of our own, for what a GGUF says: each frequency is divided by its own. Beside the type "llama3" they are what that means,
+   * to the last bit; the type "divisors" has nothing else.
+   */
+  rope_divisors: z.array(positive).nonempty().nullish(),
   rope_interleaved: z.literal(false).nullish(),
 };
 
@@ -53,6 +58,7 @@ export interface RopeConfig {
   readonly rope_theta?: number | null | undefined;
   readonly rope_scaling?: RopeDictionary | null | undefined;
   readonly rope_parameters?: RopeDictionary | null | undefined;
+  readonly rope_divisors?: readonly number[] | null | undefined;
 }
 
 /** The keys that each type reads, beside rope_theta. */
@@ -71,6 +77,7 @@ const READ: Readonly<Record<RopeType, readonly (keyof RopeDictionary)[]>> = {
     'mscale_all_dim',
     'truncate',
   ],
+  divisors: [],
 };
 
 const ALWAYS_ALLOWED: readonly (keyof RopeDictionary)[] = [
@@ -87,7 +94,7 @@ const DEFAULT_BASE = 10_000;
 
 /** A stretch of positions by its type and numbers, all defaults filled in. */
 export type RopeStretch =
-  | { readonly type: 'default' }
+  | { readonly type: 'default' | 'divisors' }
   | { readonly type: 'linear' | 'dynamic'; readonly factor: number }
   | {
       readonly type: 'llama3';
@@ -110,6 +117,8 @@ export type RopeStretch =
 export interface Rope {
   readonly base: number;
   readonly stretch: RopeStretch;
+  /** In place of those that the stretch means. */
+  readonly divisors: readonly number[] | undefined; // [E/2]
 }
 
 /** What the keys mean; a string is what is wrong with them. */
@@ -126,7 +135,11 @@ export function readRope(config: RopeConfig): Rope | string {
     return `${stray} has no meaning for the rotation "${type}", which reads ${READ[type].join(', ') || 'rope_theta alone'}`;
   const base = keys.rope_theta ?? config.rope_theta ?? DEFAULT_BASE;
   const stretch = readStretch(type, keys, config.max_position_embeddings);
-  return typeof stretch === 'string' ? stretch : { base, stretch };
+  const divisors = config.rope_divisors ?? undefined;
+  if (divisors === undefined && type === 'divisors') return 'the rotation "divisors" needs rope_divisors';
+  if (divisors !== undefined && type !== 'divisors' && type !== 'llama3')
+    return `rope_divisors stand beside the rotation "${type}"; only "divisors" and "llama3" have them`;
+  return typeof stretch === 'string' ? stretch : { base, stretch, divisors };
 }
 
 /** A key that is given and not read; a factor of 1 stretches nothing, whatever the type. */
@@ -143,6 +156,7 @@ function readStretch(type: RopeType, keys: RopeDictionary, maxPositions: number)
   const original = keys.original_max_position_embeddings ?? maxPositions;
   switch (type) {
     case 'default':
+    case 'divisors':
       return { type };
     case 'linear':
     case 'dynamic':
@@ -176,10 +190,34 @@ function yarnScaleOf(factor: number, { mscale, mscale_all_dim: allDim }: RopeDic
   return mscale && allDim ? yarnScale(factor, mscale) / yarnScale(factor, allDim) : yarnScale(factor);
 }
 
+/** Those of a GGUF are float32, and so was the arithmetic that made them. */
+const DIVISOR_TOLERANCE = 1e-4;
+
+/** What is wrong with divisors that are given; undefined: nothing, or none are. */
+export function faultOfDivisors({ base, stretch, divisors }: Rope, headDim: number): string | undefined {
+  if (divisors === undefined) return undefined;
+  if (divisors.length !== headDim / 2)
+    return `rope_divisors has ${divisors.length} numbers; ${headDim / 2} are needed, half of head_dim`;
+  if (stretch.type !== 'llama3') return undefined;
+  const meant = llama3Divisors(base, headDim, stretch);
+  const place = meant.findIndex(
+    (divisor, j) => !(Math.abs(divisor / (divisors[j] ?? 0) - 1) <= DIVISOR_TOLERANCE),
+  );
+  return place < 0
+    ? undefined
+    : `rope_divisors has ${divisors[place]} at place ${place}, where rope_scaling means ${meant[place]}; leave one of both`;
+}
+
 /** @param headDim of the model @param maxPositions max_position_embeddings */
-export function rotationOf({ base, stretch }: Rope, headDim: number, maxPositions: number): Rotation {
+export function rotationOf(
+  { base, stretch, divisors }: Rope,
+  headDim: number,
+  maxPositions: number,
+): Rotation {
+  if (divisors !== undefined) return { base, divisors };
   switch (stretch.type) {
     case 'default':
+    case 'divisors':
       return { base };
     case 'linear':
       return { base, divisors: linearDivisors(headDim, stretch.factor) };
@@ -196,6 +234,7 @@ export function rotationOf({ base, stretch }: Rope, headDim: number, maxPosition
 export function stretchedLength(stretch: RopeStretch, maxPositions: number): number {
   switch (stretch.type) {
     case 'default':
+    case 'divisors':
     case 'llama3': // Its max_position_embeddings counts the stretch.
       return maxPositions;
     case 'linear':

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { parseConfig } from '../../../config/index.js';
 import { decodeUtf8, parseJson } from '../../../formats/index.js';
 import type { Tokenizer } from '../../../tokenizers/index.js';
+import { WORD_RULES } from '../../gguf/word-rules.js';
 import type { GgufRefusal } from './gguf-layout.js';
 import { type GgufToken, type GgufVocabulary, TOKEN_TYPES } from './gguf-vocabulary.js';
 
@@ -64,7 +65,9 @@ function byteLevel(
 ): GgufVocabulary | GgufRefusal {
   const rule = describeSteps(steps);
   const ignoresMerges = json.model.ignore_merges === true;
-  const known = WORD_RULES.find((row) => row.rule === rule && row.ignoresMerges === ignoresMerges);
+  const known = WORD_RULES.find(
+    (row) => describeSteps(row.steps) === rule && row.ignoresMerges === ignoresMerges,
+  );
   const fallback = ignoresMerges ? 'llama-bpe' : 'gpt-2';
   const differences = [
     ...(known === undefined
@@ -78,7 +81,7 @@ function byteLevel(
   ];
   return {
     model: 'gpt2',
-    pre: known?.pre ?? fallback,
+    pre: known?.names[0] ?? fallback,
     tokens: tokensOf(json, tokenizer, () => 0),
     merges,
     addSpacePrefix: steps.at(-1)?.add_prefix_space === true,
@@ -86,29 +89,11 @@ function byteLevel(
   };
 }
 
-const LETTERS_OR_NUMBERS_OF_3 =
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-
-/** How words are cut, and llama.cpp's name for it (llama-vocab.cpp, the patterns of each pre-tokenizer). */
-const WORD_RULES: readonly {
-  readonly rule: string;
-  readonly ignoresMerges: boolean;
-  readonly pre: string;
-}[] = [
-  { rule: 'ByteLevel', ignoresMerges: false, pre: 'gpt-2' },
-  { rule: 'Digits each, ByteLevel', ignoresMerges: false, pre: 'starcoder' },
-  { rule: `Split ${LETTERS_OR_NUMBERS_OF_3}`, ignoresMerges: true, pre: 'llama-bpe' },
-  { rule: `Split ${LETTERS_OR_NUMBERS_OF_3}`, ignoresMerges: false, pre: 'smaug-bpe' },
-  {
-    rule: `Split ${LETTERS_OR_NUMBERS_OF_3.replace('{1,3}', '')}`,
-    ignoresMerges: false,
-    pre: 'qwen2',
-  },
-];
-
 /** The steps in words; ByteLevel only where it cuts words itself. */
-function describeSteps(steps: readonly Step[]): string {
-  return steps
+function describeSteps(steps: readonly object[]): string {
+  return z
+    .array(stepSchema)
+    .parse(steps)
     .flatMap((step) => {
       switch (step.type) {
         case 'ByteLevel':

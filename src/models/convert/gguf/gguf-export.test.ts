@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import {
   copyFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -17,7 +18,14 @@ import { referencePython, runReference } from '../../../../tests/support/referen
 import { requiresPython } from '../../../../tests/support/requires.js';
 import { openModelCheckpoint } from '../../../checkpoint/index.js';
 import { InputError } from '../../../errors/index.js';
-import { copyOf, readGgufFile, readView, type TensorView, writeGgufFile } from '../../../formats/index.js';
+import {
+  copyOf,
+  type GgufValue,
+  readGgufFile,
+  readView,
+  type TensorView,
+  writeGgufFile,
+} from '../../../formats/index.js';
 import { intTensor, noGrad } from '../../../tensor/index.js';
 import { loadModel, loadModelArchitecture } from '../../load-model.js';
 import { loadModelTokenizer, tokenizerSource } from '../../model-tokenizer.js';
@@ -51,6 +59,41 @@ function digest(view: TensorView): string {
 }
 
 const ids = [5, 9, 300, 17, 42, 8, 250, 3];
+
+/** The file as another program would have written it. */
+function withoutOwnKeys(path: string, changes: ReadonlyMap<string, GgufValue> = new Map()): string {
+  const { metadata, tensors } = readGgufFile(path);
+  const keys = [...metadata].filter(([key]) => !key.startsWith('xinghe.'));
+  const foreign = fresh('.gguf');
+  writeGgufFile(
+    foreign,
+    new Map([...keys, ...changes]),
+    [...tensors.values()].map((tensor) => copyOf(tensor)),
+  );
+  return foreign;
+}
+
+/** A folder with the parts that llama-gguf-split would make of a file. */
+function inParts(path: string, count: number): string {
+  const { metadata, tensors } = readGgufFile(path);
+  const parts = fresh();
+  mkdirSync(parts);
+  for (let part = 0; part < count; part++) {
+    const keys: [string, GgufValue][] = [
+      ...(part === 0 ? metadata : []),
+      ['split.no', { type: 'uint16', value: part }],
+      ['split.count', { type: 'uint16', value: count }],
+      ['split.tensors.count', { type: 'int32', value: tensors.size }],
+    ];
+    const held = [...tensors.values()].filter((_, index) => index % count === part);
+    writeGgufFile(
+      join(parts, `model-0000${part + 1}-of-0000${count}.gguf`),
+      new Map(keys),
+      held.map((tensor) => copyOf(tensor)),
+    );
+  }
+  return parts;
+}
 
 describe.each(models)('%s', (name) => {
   const source = `${goldenFolder}${name}`;
@@ -243,6 +286,36 @@ print(json.dumps({'wrong': wrong, 'surplus': [k for k in theirs if k not in expe
   });
 });
 
+describe('blocks of 8 bit', () => {
+  test('hold the matrices whose rows they divide, to half a step; all else stays', async () => {
+    const from = `${goldenFolder}llama`;
+    const to = await convert(from, fresh('.gguf'), { quantization: 'Q8_0' });
+    const { tensors, quantized, metadata } = readGgufFile(to);
+    expect(metadata.get('general.file_type')?.value).toBe(7);
+    expect([...quantized.keys()]).toContain('token_embd.weight');
+    // Rows of 56.
+    expect(tensors.get('blk.0.ffn_down.weight')?.dtype).toBe('float32');
+    expect([...tensors.values()].filter(({ shape }) => shape.length === 1).length).toBeGreaterThan(3);
+    const [packed, whole] = [to, from].map((path) => new Map(loadModel(path).model.namedParameters()));
+    for (const [name, parameter] of packed ?? []) {
+      const original = whole?.get(name);
+      if (original === undefined) throw new TypeError(name);
+      const step = original.abs().max().item() / 127;
+      expect(maxAbsDifference(parameter, original), name).toBeLessThanOrEqual(step * 0.51);
+    }
+    const again = await convert(to, fresh('.gguf'), { quantization: 'Q8_0' });
+    expect([...readGgufFile(again).quantized.keys()]).toEqual([...quantized.keys()]);
+  });
+
+  test('belong into a GGUF for llama.cpp', async () => {
+    const from = `${goldenFolder}llama`;
+    for (const options of [{}, { format: 'gguf', names: 'published' } as const])
+      await expect(convert(from, fresh(), { quantization: 'Q8_0', ...options })).rejects.toThrow(
+        'Q8_0 packs weights as llama.cpp reads them',
+      );
+  });
+});
+
 describe('reading', () => {
   test('a folder made of one file has its config', async () => {
     const gguf = await convert(`${goldenFolder}xverse`, fresh('.gguf'));
@@ -256,7 +329,7 @@ describe('reading', () => {
     const source = readGgufFile(await convert(`${goldenFolder}xverse`, fresh('.gguf')));
     const bare = fresh('.gguf');
     const tensors = [...source.tensors.values()].map((tensor) => copyOf(tensor));
-    writeGgufFile(bare, new Map([...source.metadata].filter(([key]) => key !== 'xinghe.config')), tensors);
+    writeGgufFile(bare, new Map(), tensors);
     const kept = digests(await convert(bare, fresh('.safetensors')));
     expect([...kept.keys()]).toContain('blk.0.attn_q.weight');
     const configPath = `${goldenFolder}xverse/config.json`;
@@ -264,11 +337,62 @@ describe('reading', () => {
     expect(named).toEqual(digests(`${goldenFolder}xverse/model.safetensors`));
   });
 
-  test('packed blocks are no weights', async () => {
+  test.each(['xverse', 'llama', 'qwen2', 'qwen3'])(
+    "%s: the config of a file that is not ours is what llama.cpp's keys mean",
+    async (name) => {
+      const foreign = withoutOwnKeys(await convert(`${goldenFolder}${name}`, fresh('.gguf')));
+      const named = digests(await convert(foreign, fresh('.safetensors')));
+      expect(named).toEqual(digests(`${goldenFolder}${name}/model.safetensors`));
+      const tokens = intTensor(ids, [1, ids.length]);
+      const logits = (path: string) => noGrad(() => loadModel(path).model.forward(tokens));
+      expect(maxAbsDifference(logits(foreign), logits(`${goldenFolder}${name}`))).toBe(0);
+    },
+  );
+
+  test('a folder is not begun for a tokenizer that cannot be read; the weights alone are', async () => {
+    const from = withTokenizer('llama', fresh());
+    const unknown = new Map([['tokenizer.ggml.model', { type: 'string', value: 't5' } as const]]);
+    const foreign = withoutOwnKeys(await convert(from, fresh('.gguf')), unknown);
+    const to = fresh();
+    await expect(convert(foreign, to)).rejects.toThrow('tokenizer.ggml.model is "t5"');
+    expect(existsSync(to)).toBe(false);
+    expect(existsSync(await convert(foreign, fresh('.safetensors')))).toBe(true);
+  });
+
+  test('a model in parts is converted as one in a file is', async () => {
+    const whole = await convert(withTokenizer('llama', fresh()), fresh('.gguf'));
+    const parts = inParts(whole, 3);
+    const part = join(parts, 'model-00002-of-00003.gguf');
+    for (const from of [parts, part]) {
+      const to = await convert(from, fresh());
+      expect(digests(to)).toEqual(digests(`${goldenFolder}llama/model.safetensors`));
+      expect(readdirSync(to)).toContain('tokenizer.model');
+      const again = await convert(from, fresh('.gguf'));
+      expect(readGgufFile(again).metadata.has('tokenizer.ggml.tokens')).toBe(true);
+    }
+    const { architecture } = loadModel(part);
+    expect(loadModelTokenizer(architecture, part).encode('ab')).toEqual(
+      loadModelTokenizer(architecture, whole).encode('ab'),
+    );
+  });
+
+  test('packed blocks are written as the weights that they stand for, or refused by name', async () => {
     const path = fresh('.gguf');
-    const bytes = (): Uint8Array => new Uint8Array(34);
+    // A scale of 1 and codes from -16 up.
+    const bytes = () => Uint8Array.from({ length: 34 }, (_, at) => [0, 0x3c][at] ?? (at - 18) & 0xff);
     writeGgufFile(path, new Map(), [{ name: 'a', quantization: 'Q8_0', shape: [1, 32], bytes }]);
-    await expect(convert(path, fresh('.safetensors'))).rejects.toThrow(/"a" is quantised \(Q8_0/);
+    const plain = await convert(path, fresh('.safetensors'));
+    const [tensor] = openModelCheckpoint(plain).ranks[0]?.values() ?? [];
+    if (tensor === undefined) throw new TypeError('one tensor');
+    const weights = Buffer.concat([...readView(tensor)]);
+    expect(tensor.dtype).toBe('float32');
+    expect(Array.from({ length: 32 }, (_, index) => weights.readFloatLE(4 * index))).toEqual(
+      Array.from({ length: 32 }, (_, index) => index - 16),
+    );
+    writeGgufFile(path, new Map(), [{ name: 'a', quantization: 'MXFP4', shape: [1, 64], bytes }]);
+    await expect(convert(path, fresh('.safetensors'))).rejects.toThrow(
+      /"a" is packed as MXFP4, which is not/,
+    );
   });
 
   test('a damaged config inside a file is told apart from the file', async () => {

@@ -8,7 +8,8 @@ import {
   type TensorNaming,
 } from '../../../checkpoint/index.js';
 import { InputError } from '../../../errors/index.js';
-import { fileStatus, type GgufValue, memoryView, readGgufFile } from '../../../formats/index.js';
+import { fileStatus, type GgufValue, memoryView } from '../../../formats/index.js';
+import { ggufAt } from '../../gguf/gguf-at.js';
 import type { ModelShape } from '../../model-shape.js';
 import { holdsTokenizer } from '../../model-tokenizer.js';
 import type { ConversionSource } from '../open-source.js';
@@ -108,6 +109,11 @@ export function ggufTensors({ architecture }: ConversionSource): PlannedTensor[]
   return [{ name: FREQUENCY_DIVISORS, view, dtype: 'float32', shape: view.shape, paths: [] }];
 }
 
+/** ggml's number of what most matrices are. */
+function fileType(matrix: PlannedTensor | undefined): number {
+  return matrix?.quantization === undefined ? (FILE_TYPES.get(matrix?.dtype ?? 'float32') ?? 0) : 7;
+}
+
 /** ggml's number of a file's dtype. */
 const FILE_TYPES = new Map([
   ['float32', 0],
@@ -125,7 +131,7 @@ export function ggufMetadata(
     throw new TypeError('targetNaming allows the layout only where it is known');
   const { gguf: layout, shape } = architecture;
   const inside = holdsTokenizer(from)
-    ? [...readGgufFile(from).metadata].filter(([key]) => /^(?:tokenizer|xinghe\.file)\./.test(key))
+    ? [...(ggufAt(from)?.metadata ?? [])].filter(([key]) => /^(?:tokenizer|xinghe\.file)\./.test(key))
     : [];
   const folder = fileStatus(from)?.isDirectory() === true ? from : dirname(from);
   const matrix = files.flatMap(({ tensors }) => tensors).find(({ shape }) => shape.length === 2);
@@ -137,7 +143,8 @@ export function ggufMetadata(
     ['general.architecture', text(prefix)],
     ['general.type', text('model')],
     ['general.name', text(basename(resolve(folder)))],
-    ['general.file_type', count(FILE_TYPES.get(matrix?.dtype ?? 'float32') ?? 0)],
+    ['general.file_type', count(fileType(matrix))],
+    ...(matrix?.quantization === undefined ? [] : [['general.quantization_version', count(2)] as const]),
     [`${prefix}.vocab_size`, count(shape.vocabSize)],
     [`${prefix}.context_length`, count(layout.contextLength)],
     [`${prefix}.embedding_length`, count(shape.hiddenSize)],

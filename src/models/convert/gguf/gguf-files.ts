@@ -1,13 +1,17 @@
-/** The tokenizer's own files inside a GGUF that we wrote: one file is then a whole model for us too. */
+/**
+ * The tokenizer's files inside a GGUF: one file is then a whole model. In one that we wrote they are the tokenizer's own; in any
+ * other they are made of what it holds for llama.cpp.
+ */
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { InputError } from '../../../errors/index.js';
-import { fileStatus, type GgufValue, readFileStart, readGgufFile } from '../../../formats/index.js';
+import { fileStatus, type GgufModel, type GgufValue } from '../../../formats/index.js';
 import { findTokenizerFile } from '../../../tokenizers/index.js';
+import { ggufAt } from '../../gguf/gguf-at.js';
+import { tokenizerFilesOf } from '../../gguf/tokenizer-files.js';
 
 /** Before a file's name; the value is its content in base64. llama.cpp passes over keys that it does not know. */
-const GGUF_FILE_PREFIX = 'xinghe.file.';
-
+export const GGUF_FILE_PREFIX = 'xinghe.file.';
 /** Beside tokenizer.json or a SentencePiece model. */
 const COMPANIONS = [
   'tokenizer_config.json',
@@ -27,24 +31,67 @@ export function tokenizerFileKeys(folder: string): [key: string, value: GgufValu
     ]);
 }
 
+/** Files by name; each is made, and refused if it cannot be, when it is read. */
+export interface EmbeddedFiles {
+  readonly names: readonly string[];
+  /** undefined: there is none of this name. */
+  read(name: string): Buffer | undefined;
+}
+
+const NONE: EmbeddedFiles = { names: [], read: () => undefined };
+const known = new WeakMap<GgufModel, EmbeddedFiles>();
+
 /**
- * The files inside the GGUF at `path`, by name; none of any other file.
+ * The files inside the GGUF at `path`; none of any other file.
  * @throws InputError for a name that is no tokenizer's, and for content that is not base64
  */
-export function embeddedFiles(path: string): Map<string, Buffer> {
+export function embeddedFiles(path: string): EmbeddedFiles {
+  const model = ggufAt(path);
+  if (model === undefined) return NONE;
+  const files = known.get(model) ?? ownFiles(model) ?? foreignFiles(model);
+  known.set(model, files);
+  return files;
+}
+
+/** @returns name and content of each. @throws InputError for what cannot be made */
+export function readEmbeddedFiles(path: string): [name: string, content: Buffer][] {
+  const { names, read } = embeddedFiles(path);
+  return names.flatMap((name): [string, Buffer][] => {
+    const content = read(name);
+    return content === undefined ? [] : [[name, content]];
+  });
+}
+
+/** Those that we wrote; undefined without any. */
+function ownFiles({ path, metadata }: GgufModel): EmbeddedFiles | undefined {
   const files = new Map<string, Buffer>();
-  if (fileStatus(path)?.isFile() !== true || readFileStart(path, 4).toString('latin1') !== 'GGUF')
-    return files;
-  for (const [key, value] of readGgufFile(path).metadata) {
+  for (const [key, value] of metadata) {
     if (!key.startsWith(GGUF_FILE_PREFIX)) continue;
     const name = key.slice(GGUF_FILE_PREFIX.length);
-    if (!isTokenizerFile(name) && !COMPANIONS.some((known) => known === name))
+    if (!isTokenizerFile(name) && !COMPANIONS.some((companion) => companion === name))
       throw new InputError(`${path}: the key ${JSON.stringify(key)} names no file of a tokenizer.`);
     if (value.type !== 'string' || !isBase64(value.value))
       throw new InputError(`${path}: the value of ${key} is no text in base64; the file is damaged.`);
     files.set(name, Buffer.from(value.value, 'base64'));
   }
-  return files;
+  return files.size === 0 ? undefined : { names: [...files.keys()], read: (name) => files.get(name) };
+}
+
+function foreignFiles(model: GgufModel): EmbeddedFiles {
+  const files = tokenizerFilesOf(model);
+  const made = new Map<string, Buffer>();
+  return {
+    names: [...files.keys()],
+    read(name) {
+      const present = made.get(name);
+      if (present !== undefined) return present;
+      const content = files.get(name)?.();
+      if (content === undefined) return undefined;
+      const bytes = Buffer.from(content);
+      made.set(name, bytes);
+      return bytes;
+    },
+  };
 }
 
 /** A plain name: nothing that leads elsewhere when it is written. */
