@@ -19,6 +19,19 @@ export {
   type TrainingOptions,
   type TrainingSpan,
 } from './chat-format.js';
+export { chooseModelChat, modelChat, parseTemplateValues } from './chat-of-model.js';
+export {
+  BUILT_IN_CHATS,
+  type ChatWishes,
+  type ChosenChat,
+  chooseChat,
+  conversationValues,
+  cutContents,
+  encodeCut,
+  modelTemplates,
+  templateChat,
+  tokenValues,
+} from './chat-template/index.js';
 export { checkFiniteLogits, reportNonFiniteWeights } from './check-finite.js';
 export {
   type ConversionPlan,

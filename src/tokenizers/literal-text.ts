@@ -42,6 +42,66 @@ export function literalText(text: string, tokenizer: Tokenizer, marks: readonly 
   return done === 0 ? text : out + text.slice(done);
 }
 
+/** Whose a unit (UTF-16) of a text is: nothing of ours, of a text of others, or of one that may spell tokens that are visible. */
+export type UnitOrigin = 'own' | 'foreign' | 'visible';
+
+/**
+ * Places in a text of several origins at which `CUT` is to stand, so that only our own special tokens are recognised. Of a text
+ * that is `visible`, tokens that are text to a reader (`<think>`) are recognised too.
+ */
+export function foreignCuts(
+  text: string,
+  tokenizer: Tokenizer,
+  originAt: (index: number) => UnitOrigin,
+): number[] {
+  const { names } = literalOf(tokenizer, []);
+  const cuts: number[] = [];
+  for (let index = 0; index < text.length; index++) {
+    const length = names.longestMatch(text, index);
+    if (length > 0) {
+      const place = foreignPlace(text.slice(index, index + length), tokenizer, (at) => originAt(index + at));
+      if (place === undefined) index += length - 1;
+      else cuts.push(index + Math.max(place, widthAt(text, index)));
+    } else if (text.charCodeAt(index) > 0x7f && originAt(index) !== 'own' && becomesStart(text, index, names))
+      cuts.push(index + widthAt(text, index));
+  }
+  return [...new Set(cuts)].sort((a, b) => a - b);
+}
+
+/** The first unit of a name that makes it one of others; undefined where it is to be recognised. */
+function foreignPlace(
+  name: string,
+  tokenizer: Tokenizer,
+  originAt: (index: number) => UnitOrigin,
+): number | undefined {
+  const origins = Array.from({ length: name.length }, (_, index) => originAt(index));
+  const foreign = origins.indexOf('foreign');
+  const visible = origins.indexOf('visible');
+  if (visible < 0 || !isControl(tokenizer, name)) return foreign < 0 ? undefined : foreign;
+  return foreign < 0 ? visible : Math.min(foreign, visible);
+}
+
+/** Whether a token is left out of texts that are shown. */
+function isControl(tokenizer: Tokenizer, name: string): boolean {
+  const id = tokenizer.tokenToId(name);
+  return id === undefined || tokenizer.decode([id], { skipSpecialTokens: true }) === '';
+}
+
+function widthAt(text: string, index: number): number {
+  return (text.codePointAt(index) ?? 0) > 0xffff ? 2 : 1;
+}
+
+/** The text with `CUT` at these places, which are in order. */
+export function withCuts(text: string, cuts: readonly number[]): string {
+  let out = '';
+  let done = 0;
+  for (const cut of cuts) {
+    out += text.slice(done, cut) + CUT;
+    done = cut;
+  }
+  return out + text.slice(done);
+}
+
 /** The tokenizer that reads what `literalText` gives. */
 export function cutTokenizer(tokenizer: Tokenizer, marks: readonly string[] = []): Tokenizer {
   return literalOf(tokenizer, marks).tokenizer;
