@@ -4,19 +4,27 @@ import type { ChatFormat } from './chat-format.js';
 import { type ChatWishes, type ChosenChat, chooseChat } from './chat-template/index.js';
 import type { Architecture } from './family.js';
 
-/** @returns undefined for a family without a format of its own and files without a template. @throws InputError as `chooseChat` */
+/**
+ * @param paths where its templates may lie; the first that has any counts
+ * @returns undefined for a family without a format of its own and files without a template
+ * @throws InputError as `chooseChat`
+ */
 export function chooseModelChat(
   architecture: Architecture,
-  path: string,
+  paths: readonly string[],
   wishes: ChatWishes = {},
 ): ChosenChat | undefined {
   const { chat, hasChatFormat, eosTokenIds } = architecture;
-  return chooseChat({ path, endTokenIds: eosTokenIds, own: hasChatFormat ? chat : undefined }, wishes);
+  return chooseChat({ paths, endTokenIds: eosTokenIds, own: hasChatFormat ? chat : undefined }, wishes);
 }
 
 /** @throws InputError as `chooseChat`; without any format the result refuses every conversation by name */
-export function modelChat(architecture: Architecture, path: string, wishes: ChatWishes = {}): ChatFormat {
-  return chooseModelChat(architecture, path, wishes)?.format ?? architecture.chat;
+export function modelChat(
+  architecture: Architecture,
+  paths: readonly string[],
+  wishes: ChatWishes = {},
+): ChatFormat {
+  return chooseModelChat(architecture, paths, wishes)?.format ?? architecture.chat;
 }
 
 /** Of words `name=value` on a command line; a value that is JSON is what it says. @throws InputError */

@@ -28,7 +28,12 @@ export {
   conversationValues,
   cutContents,
   encodeCut,
+  isFamilyChat,
+  MESSAGE_EXTRAS,
   modelTemplates,
+  readFunctionCall,
+  readMessageExtras,
+  readTools,
   templateChat,
   tokenValues,
 } from './chat-template/index.js';

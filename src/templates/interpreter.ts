@@ -3,7 +3,7 @@ import { Evaluator } from './evaluator.js';
 import { stringOf } from './printing.js';
 import { type Scope, VariableScope } from './scope.js';
 import type { Expression, Macro, Statement, Target } from './syntax.js';
-import { TemplateError, ValueFault } from './template-error.js';
+import { RaisedFault, TemplateError, ValueFault } from './template-error.js';
 import {
   Callable,
   isEqual,
@@ -88,7 +88,8 @@ class Interpreter {
       try {
         leave = this.#statement(statement, scope, output);
       } catch (error) {
-        if (error instanceof ValueFault) throw new TemplateError(error.message, statement.line);
+        if (error instanceof ValueFault)
+          throw new TemplateError(error.message, statement.line, error instanceof RaisedFault);
         if (error instanceof RangeError)
           throw new TemplateError('it is nested too deep or its values are too large', statement.line);
         throw error;

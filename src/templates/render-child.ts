@@ -4,11 +4,14 @@
  */
 import vm from 'node:vm';
 import { messageOf } from '../errors/index.js';
-import { ChatTemplate } from './template.js';
+import { ChatTemplate, type RenderedTemplate, type TemplateValues } from './template.js';
+import { TemplateError } from './template-error.js';
 
 interface Task {
   readonly template: string;
-  readonly values: Readonly<Record<string, unknown>>;
+  readonly values: TemplateValues;
+  /** The template's own words. */
+  readonly own: TemplateValues;
   /** Milliseconds. */
   readonly timeout: number;
   readonly maxLength: number;
@@ -21,7 +24,7 @@ const templates = new Map<string, ChatTemplate>();
 let task: Task;
 let isRead: boolean;
 
-function render(): string {
+function render(): RenderedTemplate {
   isRead = false;
   let template = templates.get(task.template);
   if (template === undefined) {
@@ -31,7 +34,10 @@ function render(): string {
   }
   isRead = true;
   // The watchdog counts the time; the steps are there for callers without one.
-  return template.render(task.values, { maxLength: task.maxLength, maxSteps: Number.POSITIVE_INFINITY });
+  return template.renderMarked(task.values, task.own, {
+    maxLength: task.maxLength,
+    maxSteps: Number.POSITIVE_INFINITY,
+  });
 }
 
 Object.assign(globalThis, { render });
@@ -40,9 +46,15 @@ process.on('disconnect', () => process.exit());
 process.on('message', (next: Task) => {
   task = next;
   try {
-    process.send?.({ text: script.runInThisContext({ timeout: task.timeout }) });
+    // What it gives is what `render` gives.
+    const { text, marked }: RenderedTemplate = script.runInThisContext({ timeout: task.timeout });
+    process.send?.({ text, marked });
   } catch (error) {
-    process.send?.({ fault: messageOf(error).slice(0, 500), isUnreadable: !isRead });
+    process.send?.({
+      fault: messageOf(error).slice(0, 500),
+      isUnreadable: !isRead,
+      isRaised: error instanceof TemplateError && error.isRaised,
+    });
   }
 });
 process.send?.('ready');

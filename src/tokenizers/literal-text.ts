@@ -42,12 +42,12 @@ export function literalText(text: string, tokenizer: Tokenizer, marks: readonly 
   return done === 0 ? text : out + text.slice(done);
 }
 
-/** Whose a unit (UTF-16) of a text is: nothing of ours, of a text of others, or of one that may spell tokens that are visible. */
-export type UnitOrigin = 'own' | 'foreign' | 'visible';
+/** Whose a unit (UTF-16) of a text is: our own, of a text of others, or of an answer, which may spell its thoughts and calls. */
+export type UnitOrigin = 'own' | 'foreign' | 'answer';
 
 /**
  * Places in a text of several origins at which `CUT` is to stand, so that only our own special tokens are recognised. Of a text
- * that is `visible`, tokens that are text to a reader (`<think>`) are recognised too.
+ * that is an `answer`, the tokens of thoughts and calls (`<think>`, `<tool_call>`) are recognised too.
  */
 export function foreignCuts(
   text: string,
@@ -59,7 +59,7 @@ export function foreignCuts(
   for (let index = 0; index < text.length; index++) {
     const length = names.longestMatch(text, index);
     if (length > 0) {
-      const place = foreignPlace(text.slice(index, index + length), tokenizer, (at) => originAt(index + at));
+      const place = foreignPlace(text.slice(index, index + length), (at) => originAt(index + at));
       if (place === undefined) index += length - 1;
       else cuts.push(index + Math.max(place, widthAt(text, index)));
     } else if (text.charCodeAt(index) > 0x7f && originAt(index) !== 'own' && becomesStart(text, index, names))
@@ -69,23 +69,17 @@ export function foreignCuts(
 }
 
 /** The first unit of a name that makes it one of others; undefined where it is to be recognised. */
-function foreignPlace(
-  name: string,
-  tokenizer: Tokenizer,
-  originAt: (index: number) => UnitOrigin,
-): number | undefined {
-  const origins = Array.from({ length: name.length }, (_, index) => originAt(index));
-  const foreign = origins.indexOf('foreign');
-  const visible = origins.indexOf('visible');
-  if (visible < 0 || !isControl(tokenizer, name)) return foreign < 0 ? undefined : foreign;
-  return foreign < 0 ? visible : Math.min(foreign, visible);
+function foreignPlace(name: string, originAt: (index: number) => UnitOrigin): number | undefined {
+  const isAllowed = ANSWER_MARK.test(name);
+  for (let index = 0; index < name.length; index++) {
+    const origin = originAt(index);
+    if (origin === 'foreign' || (origin === 'answer' && !isAllowed)) return index;
+  }
+  return undefined;
 }
 
-/** Whether a token is left out of texts that are shown. */
-function isControl(tokenizer: Tokenizer, name: string): boolean {
-  const id = tokenizer.tokenToId(name);
-  return id === undefined || tokenizer.decode([id], { skipSpecialTokens: true }) === '';
-}
+/** What an answer itself is written with: thoughts and calls, never the borders of turns. */
+const ANSWER_MARK = /^<\/?(?:think|thinking|tool_call|answer)>$/;
 
 function widthAt(text: string, index: number): number {
   return (text.codePointAt(index) ?? 0) > 0xffff ? 2 : 1;

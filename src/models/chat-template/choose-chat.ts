@@ -20,8 +20,8 @@ export interface ChatWishes {
 
 /** What is known of the model. */
 export interface ChatModel {
-  /** Folder or file with its tokenizer and templates. */
-  readonly path: string;
+  /** Folders or files where its templates may lie; the first that has any counts. */
+  readonly paths: readonly string[];
   readonly endTokenIds: readonly number[];
   /** The family's own format; undefined: it has none. */
   readonly own: ChatFormat | undefined;
@@ -54,13 +54,18 @@ const BUILT_IN: ReadonlyMap<string, BuiltIn> = new Map<string, BuiltIn>([
 
 export const BUILT_IN_CHATS: readonly string[] = [...BUILT_IN.keys()];
 
+/** Whether a name is that of a family's own format, which is no template. */
+export function isFamilyChat(name: string): boolean {
+  return BUILT_IN.has(name) && name !== 'chatml';
+}
+
 /**
  * Without a wish: the family's own format where it has one, else the template among the model's files.
  * @returns undefined where there is neither
  * @throws InputError for a name that there is not, a template that cannot be read, variables for a format that is no template
  */
 export function chooseChat(
-  { path, endTokenIds, own }: ChatModel,
+  { paths, endTokenIds, own }: ChatModel,
   { template, values }: ChatWishes = {},
 ): ChosenChat | undefined {
   const built = template === undefined ? own : BUILT_IN.get(template)?.(endTokenIds);
@@ -75,20 +80,28 @@ export function chooseChat(
   const named =
     typeof built === 'string'
       ? { name: 'chatml', text: built, source: 'chat template chatml' }
-      : namedTemplate(path, template);
+      : namedTemplate(paths, template);
   if (named === undefined) return undefined;
   const { text, source } = named;
   const toolTemplate =
-    named.name === 'default' ? modelTemplates(path).find(({ name }) => name === 'tool_use')?.text : undefined;
+    named.name === 'default' ? templatesOf(paths).find(({ name }) => name === 'tool_use')?.text : undefined;
   const format = templateChat(text, { endTokenIds, values, source, toolTemplate });
   return { kind: 'template', format, text, toolTemplate, source };
 }
 
+function templatesOf(paths: readonly string[]): readonly NamedTemplate[] {
+  for (const path of paths) {
+    const templates = modelTemplates(path);
+    if (templates.length > 0) return templates;
+  }
+  return [];
+}
+
 /** Names a template among the model's files; undefined: the one for plain conversations. */
-function namedTemplate(path: string, wish: string | undefined): NamedTemplate | undefined {
+function namedTemplate(paths: readonly string[], wish: string | undefined): NamedTemplate | undefined {
   if (wish !== undefined && fileStatus(wish)?.isFile() === true)
     return { name: 'file', text: readFileSync(wish, 'utf8'), source: wish };
-  const templates = modelTemplates(path);
+  const templates = templatesOf(paths);
   const find = (wanted: string): NamedTemplate | undefined => templates.find(({ name }) => name === wanted);
   if (wish === undefined) return find('default');
   const found = wish === 'model' ? find('default') : find(wish);
@@ -97,7 +110,7 @@ function namedTemplate(path: string, wish: string | undefined): NamedTemplate | 
   const names = [...(find('default') === undefined ? [] : ['model']), ...own, ...BUILT_IN_CHATS];
   if (wish === 'model')
     throw new InputError(
-      `${path}: no chat template there (chat_template.jinja, or chat_template in tokenizer_config.json); ` +
+      `${paths.join(', ')}: no chat template there (chat_template.jinja, or chat_template in tokenizer_config.json); ` +
         `name a file, or one of ${names.join(', ')}.`,
     );
   throw new InputError(

@@ -10,7 +10,7 @@ export interface CutText {
   readonly cuts: readonly number[];
 }
 
-const UNIT_ORIGINS = { template: 'own', given: 'foreign', assistant: 'visible' } as const satisfies Record<
+const UNIT_ORIGINS = { template: 'own', given: 'foreign', assistant: 'answer' } as const satisfies Record<
   ReturnType<typeof originAt>,
   UnitOrigin
 >;

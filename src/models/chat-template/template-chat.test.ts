@@ -73,7 +73,7 @@ describe('what a message spells is text', () => {
       }
   });
 
-  test('the assistant may spell what is text to a reader, the others may not', () => {
+  test('the assistant may spell thoughts and calls, the others may not', () => {
     for (const token of VISIBLE_TOKENS) {
       expect(count(chatml.renderPrompt([user(token)], tokenizer), VISIBLE_TOKENS)).toBe(0);
       const row = chatml.renderTraining([user('a'), assistant(`${token}b`)], tokenizer);
@@ -214,7 +214,7 @@ test('bad syntax is told when the format is made', () => {
 
 describe('which format', () => {
   const model = (config: object, own = false) => ({
-    path: chatTokenizerFolder({ ...config }),
+    paths: [chatTokenizerFolder({ ...config })] as const,
     endTokenIds: [],
     own: own ? xverseChat([3]) : undefined,
   });
@@ -224,7 +224,7 @@ describe('which format', () => {
   test('the template of the folder, and that of its own file first', () => {
     const text = model({ chat_template: 'one{{ messages[0].content }}' });
     expect(prompt(chooseChat(text))).toBe('oneq');
-    writeFileSync(join(text.path, 'chat_template.jinja'), 'two{{ messages[0].content }}');
+    writeFileSync(join(text.paths[0], 'chat_template.jinja'), 'two{{ messages[0].content }}');
     expect(prompt(chooseChat(text))).toBe('twoq');
     expect(chooseChat(model({}))).toBeUndefined();
   });
@@ -251,7 +251,7 @@ describe('which format', () => {
     expect(chooseChat(own)?.kind).toBe('own');
     expect(prompt(chooseChat(own, { template: 'model' }))).toBe('folderq');
     expect(prompt(chooseChat(own, { template: 'chatml' }))).toContain('<|im_start|>user\nq<|im_end|>');
-    const file = join(own.path, 'mine.jinja');
+    const file = join(own.paths[0], 'mine.jinja');
     writeFileSync(file, '{{ who }}: {{ messages[0].content }}');
     expect(prompt(chooseChat(own, { template: file, values: { who: 'me' } }))).toBe('me: q');
     expect(() => chooseChat(own, { template: 'nothing' })).toThrow(
