@@ -1,9 +1,10 @@
-/** `xinghe chat`: a conversation in the terminal, in the model family's own chat format. */
+/** `xinghe chat`: a conversation in the terminal, in the model's chat format. */
 import { createInterface } from 'node:readline/promises';
 import { InputError } from '../errors/index.js';
 import { cacheBytesPerToken, TextEngine, type TextRequest } from '../generation/index.js';
 import { log } from '../log/index.js';
 import {
+  type ChatFormat,
   type ChatMessage,
   type LoadedModel,
   loadModelTokenizer,
@@ -11,6 +12,7 @@ import {
   reportNonFiniteWeights,
 } from '../models/index.js';
 import type { Tokenizer } from '../tokenizers/index.js';
+import { chatByOptions, chatOptions } from './chat-options.js';
 import { loadModelByOptions, modelOptions } from './model-options.js';
 import { type OptionValues, parseOptions } from './options.js';
 import {
@@ -26,6 +28,7 @@ const specs = {
   ...modelOptions,
   tokenizer: { kind: 'string', value: 'PATH', help: 'default: the one in the model folder' },
   'parse-special': { kind: 'flag', help: 'names of special tokens in messages become these tokens' },
+  ...chatOptions,
   system: { kind: 'string', value: 'TEXT', help: 'a system text for the whole conversation' },
   message: {
     kind: 'strings',
@@ -84,6 +87,7 @@ class Conversation {
   readonly #tokenizer: Tokenizer;
   readonly #options: ChatOptions;
   readonly #defaults: ModelDefaults;
+  readonly #chat: ChatFormat;
   /** One for the whole talk: what was said before is found in its cache. */
   readonly #engine: TextEngine;
   #messages: ChatMessage[] = [];
@@ -94,6 +98,7 @@ class Conversation {
     this.#tokenizer = tokenizer;
     this.#options = options;
     this.#defaults = defaults;
+    this.#chat = chatByOptions(options, loaded);
     const { model } = loaded;
     const affordable = Math.floor(HISTORY_BYTES / cacheBytesPerToken(model));
     const cacheTokens = Math.max(256, Math.min(model.shape.maxPositions ?? HISTORY_TOKENS, affordable));
@@ -118,11 +123,10 @@ class Conversation {
   /** @throws InputError for a question that cannot be asked */
   async answer(question: string, onText: (piece: string) => void, onEnd: () => void): Promise<void> {
     if (question.trim() === '') throw new InputError('xinghe chat: the message is empty.');
-    const { architecture } = this.#loaded;
     const { maxLength } = this.#engine.limits;
     const maxNewTokens = this.#options['max-new-tokens'] ?? DEFAULT_MAX_NEW_TOKENS;
     const messages: ChatMessage[] = [...this.#messages, { role: 'user', content: question }];
-    const promptIds = architecture.chat.renderPrompt(messages, this.#tokenizer, {
+    const promptIds = this.#chat.renderPrompt(messages, this.#tokenizer, {
       maxLength: promptLimit(maxLength, maxNewTokens),
       parsesSpecial: this.#options['parse-special'],
     });
@@ -132,7 +136,7 @@ class Conversation {
         maxNewTokens: Math.min(maxNewTokens, maxLength - promptIds.length),
         sampling: samplingByOptions(this.#options, this.#defaults),
         stopTokenIds: [
-          ...new Set([...architecture.chat.stopTokenIds(this.#tokenizer), ...this.#defaults.eosTokenIds]),
+          ...new Set([...this.#chat.stopTokenIds(this.#tokenizer), ...this.#defaults.eosTokenIds]),
         ],
       },
       onText,

@@ -10,6 +10,8 @@ import {
 } from '../data/index.js';
 import { InputError } from '../errors/index.js';
 import { withLockedOutput } from '../formats/index.js';
+import { BUILT_IN_CHATS, parseTemplateValues } from '../models/index.js';
+import { chatOptions } from './chat-options.js';
 import { type OptionValues, parseOptions } from './options.js';
 import { isStandardInput, withInputPath } from './standard-input.js';
 
@@ -40,6 +42,11 @@ const specs = {
     kind: 'flag',
     help: 'names of special tokens in texts become these tokens; default: text',
   },
+  'chat-template': {
+    ...chatOptions['chat-template'],
+    help: `a Jinja chat template, "model" for that beside the tokenizer, or ${BUILT_IN_CHATS.join(', ')}; default: as the recipe`,
+  },
+  'template-set': chatOptions['template-set'],
   answers: { kind: 'string', allowedValues: ['all', 'last'], help: 'learned answers; default: as published' },
   weights: { kind: 'string', value: 'MIX.json', help: '{path: weight} or {"phases": […]}' },
   validation: { kind: 'number', value: 'SHARE', min: 0, help: 'share of the samples held out, e.g. 0.01' },
@@ -104,6 +111,8 @@ function prepareByOptions(options: PrepareCommandOptions): Promise<PrepareReport
     packing: options.packing,
     answers: options.answers,
     parsesSpecial: options['parse-special'],
+    chatTemplate: options['chat-template'],
+    templateValues: parseTemplateValues(options['template-set']),
     weights: options.weights,
     validation: options.validation,
     shuffle: options.shuffle,

@@ -15,9 +15,10 @@ import {
   type TextRequest,
 } from '../generation/index.js';
 import { log, Progress } from '../log/index.js';
-import { type LoadedModel, loadModelTokenizer } from '../models/index.js';
+import { type ChatFormat, type LoadedModel, loadModelTokenizer } from '../models/index.js';
 import type { Tokenizer } from '../tokenizers/index.js';
 import { availableBytes } from '../training/index.js';
+import { chatByOptions, chatOptions } from './chat-options.js';
 import type { GenerateOptions } from './generate.js';
 import { loadModelByOptions } from './model-options.js';
 import type { OptionSpec } from './options.js';
@@ -38,6 +39,7 @@ export const batchOptions = {
     kind: 'flag',
     help: 'with --chat: names of special tokens in messages become these tokens',
   },
+  ...chatOptions,
   system: { kind: 'string', value: 'TEXT', help: 'with --chat: a system text before each question' },
   details: { kind: 'flag', help: 'answers also say finish_reason and their numbers of tokens' },
   parallel: { kind: 'integer', min: 1, help: 'questions at the same time; default 16' },
@@ -128,9 +130,8 @@ async function run(
   const loaded = loadModelByOptions(options);
   const tokenizer = loadModelTokenizer(loaded.architecture, options.tokenizer ?? options.model);
   const maxNewTokens = options['max-new-tokens'] ?? DEFAULT_MAX_NEW_TOKENS;
-  const requests = questions.map((question, index) =>
-    attempt(() => requestOf(options, loaded, tokenizer, question, index, defaults)),
-  );
+  const asking: Asking = { options, loaded, tokenizer, defaults, chat: chatByOptions(options, loaded) };
+  const requests = questions.map((question, index) => attempt(() => requestOf(asking, question, index)));
   const engine = new TextEngine(loaded.model, tokenizer, {
     cacheTokens: cacheTokens(options, requests.slice(first), maxNewTokens, loaded),
     maxSequences: options.parallel ?? DEFAULT_PARALLEL,
@@ -203,13 +204,18 @@ function published({ text, end, error }: Answer, question: Question | undefined,
   };
 }
 
+interface Asking {
+  readonly options: GenerateOptions;
+  readonly loaded: LoadedModel;
+  readonly tokenizer: Tokenizer;
+  readonly defaults: ModelDefaults;
+  readonly chat: ChatFormat;
+}
+
 function requestOf(
-  options: GenerateOptions,
-  { model, architecture }: LoadedModel,
-  tokenizer: Tokenizer,
-  { content }: Question,
+  { options, loaded: { model, architecture }, tokenizer, defaults, chat }: Asking,
+  { content, tools }: Question,
   index: number,
-  defaults: ModelDefaults,
 ): TextRequest {
   if (content instanceof Error) throw content;
   const isChat = options.chat || typeof content !== 'string';
@@ -217,15 +223,15 @@ function requestOf(
   const system = options.system === undefined ? [] : [{ role: 'system' as const, content: options.system }];
   const promptIds =
     typeof content !== 'string'
-      ? architecture.chat.renderPrompt(content, tokenizer, { parsesSpecial })
+      ? chat.renderPrompt(content, tokenizer, { parsesSpecial, tools })
       : isChat
-        ? architecture.chat.renderPrompt([...system, { role: 'user', content }], tokenizer, { parsesSpecial })
+        ? chat.renderPrompt([...system, { role: 'user', content }], tokenizer, { parsesSpecial, tools })
         : // A function, because $& and its like mean something in a replacement text.
           tokenizer.encode(options.template?.replace('{}', () => content) ?? content, {
             addSpecialTokens: true,
           });
   const room = (model.shape.maxPositions ?? Number.POSITIVE_INFINITY) - promptIds.length;
-  const ends = isChat ? architecture.chat.stopTokenIds(tokenizer) : architecture.eosTokenIds;
+  const ends = isChat ? chat.stopTokenIds(tokenizer) : architecture.eosTokenIds;
   return {
     promptIds,
     maxNewTokens: options['max-new-tokens'] ?? Math.max(1, Math.min(DEFAULT_MAX_NEW_TOKENS, room)),

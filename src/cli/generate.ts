@@ -86,13 +86,17 @@ function refuseQuestionsOnly(options: GenerateOptions): void {
     'overwrite',
     'chat',
     'template',
+    'chat-template',
     'system',
     'details',
     'parallel',
     'speculate',
     'kv-dtype',
   ] as const;
-  const name = names.find((each) => options[each] !== undefined && options[each] !== false);
+  const name =
+    options['template-set'].length > 0
+      ? 'template-set'
+      : names.find((each) => options[each] !== undefined && options[each] !== false);
   if (name === undefined) return;
   throw new InputError(
     `xinghe generate: --${name} goes with questions; ask one with --input "[the question]", ` +

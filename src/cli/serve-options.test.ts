@@ -56,7 +56,7 @@ test('what is said', () => {
       { name: 'poet', path: 'a' },
       { name: 'cook', path: 'b=c' },
     ],
-    chatTemplate: { text: '{{ messages }}' },
+    model: { chat: { template, values: {} } },
     http: { accessLog: null },
   });
   expect(options.http?.keys?.check('Bearer 0123456789abcdef', 'key')).toBe('ann');

@@ -1,10 +1,11 @@
 /** The options of `xinghe serve`, and what they mean to the server. */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { InputError } from '../errors/index.js';
-import { fileStatus } from '../formats/index.js';
 import { log } from '../log/index.js';
+import { parseTemplateValues } from '../models/index.js';
 import { type AdapterInfo, ApiKeys, readKeyFile, type ServeOptions } from '../serving/index.js';
 import { parseByteSize } from './byte-size.js';
+import { chatOptions } from './chat-options.js';
 import { modelOptions } from './model-options.js';
 import type { OptionSpec, OptionValues } from './options.js';
 
@@ -35,7 +36,7 @@ export const serveSpecs = {
     help: 'default: name of the model folder, or of the one around "model", "final", …',
   },
   tokenizer: { kind: 'string', value: 'PATH', help: 'default: the one in the model folder' },
-  'chat-template': { kind: 'string', value: 'FILE|model', help: "Jinja; default: the family's own format" },
+  ...chatOptions,
   'parse-special': {
     kind: 'flag',
     help: 'names of special tokens in messages become these tokens; default: text',
@@ -107,6 +108,10 @@ export function readServeOptions(options: ServeCommandOptions, version: string):
       configPath: options.config,
       tokenizerPath: options.tokenizer,
       parsesSpecial: options['parse-special'],
+      chat: {
+        template: options['chat-template'],
+        values: parseTemplateValues(options['template-set']),
+      },
     },
     engine: {
       dtype: options.dtype,
@@ -129,7 +134,6 @@ export function readServeOptions(options: ServeCommandOptions, version: string):
       maxTokens: options['max-queued-tokens'] ?? DEFAULT_QUEUE.maxTokens,
     },
     stallSeconds: options['stall-timeout'],
-    chatTemplate: readChatTemplate(options['chat-template']),
     allowChatTemplate: options['allow-chat-template'],
     allowPriority: options['allow-priority'],
     sharePrefixes: options['share-prefixes'],
@@ -147,16 +151,6 @@ export function readServeOptions(options: ServeCommandOptions, version: string):
       ...(options.quiet && { accessLog: null }),
     },
   };
-}
-
-function readChatTemplate(given: string | undefined): ServeOptions['chatTemplate'] {
-  if (given === undefined) return undefined;
-  if (given === 'model') return 'fromModel';
-  if (fileStatus(given)?.isFile() !== true)
-    throw new InputError(
-      `xinghe serve: --chat-template: ${given} is no file; name a Jinja file, or "model" for the one beside the weights`,
-    );
-  return { text: readFileSync(given, 'utf8') };
 }
 
 function readAdapters(given: readonly string[]): AdapterInfo[] {

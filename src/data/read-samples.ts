@@ -49,12 +49,12 @@ async function* readFile(file: string, options: ReadSamplesOptions): AsyncGenera
   const records = readRecords(file, {
     format: options.format,
     maxRecordBytes: options.maxRecordBytes,
-    keys: keysOfForm(options.form, options.textField),
+    keys: keysOfForm(options.form, options),
     onFault: skips ? ({ line, reason, message }) => skip(line, reason, message) : undefined,
   });
   const { form, head } = await chooseForm(file, records, options);
   const read = formReader(form);
-  const keys = keysOfForm(form, options.textField);
+  const keys = keysOfForm(form, options);
   for await (const { line, value } of followedBy(head, records)) {
     if (options.onUnreadKey !== undefined && isRecord(value))
       for (const key of unreadKeys(value, keys)) options.onUnreadKey(key, file);

@@ -19,6 +19,8 @@ export interface DialogueSample {
   readonly kind: 'dialogue';
   /** Optionally a system message, then user and assistant in turns, an assistant message last. */
   readonly messages: readonly ChatMessage[];
+  /** What the model may call, as OpenAI lists tools; read for chat templates only. */
+  readonly tools?: readonly unknown[] | undefined;
   readonly origin: SampleOrigin;
 }
 
@@ -34,7 +36,10 @@ export interface SkippedRecord extends SampleOrigin {
 
 /** All texts of a sample in order. */
 export function sampleTexts(sample: Sample): readonly string[] {
-  return sample.kind === 'text' ? [sample.text] : sample.messages.map(({ content }) => content);
+  if (sample.kind === 'text') return [sample.text];
+  const { messages, tools } = sample;
+  const others = [...messages.map(({ more }) => more), tools].filter((value) => value !== undefined);
+  return [...messages.map(({ content }) => content), ...others.map((value) => JSON.stringify(value))];
 }
 
 /** The sample with every text replaced; the sample itself where nothing changes. */

@@ -5,18 +5,22 @@
 import { InputError } from '../errors/index.js';
 import { cutTokenizer, literalText, type Tokenizer } from '../tokenizers/index.js';
 
-export type ChatRole = 'system' | 'user' | 'assistant';
+export type ChatRole = 'system' | 'user' | 'assistant' | 'tool';
 
 export interface ChatMessage {
   readonly role: ChatRole;
   readonly content: string;
   /** Of an answer in training: whether it is learned, whatever `answers` says. Default: as `answers` says. */
   readonly isLearned?: boolean | undefined;
+  /** What else a message has, under its published names, for chat templates: `tool_calls`, `reasoning_content`, … */
+  readonly more?: Readonly<Record<string, unknown>> | undefined;
 }
 
 export interface SpecialTokenOptions {
   /** Names of special tokens within a message become these tokens. Default false: they are text like any other. */
   readonly parsesSpecial?: boolean | undefined;
+  /** What the model may call, as OpenAI lists tools. For chat templates; the families' own formats refuse them. */
+  readonly tools?: readonly unknown[] | undefined;
 }
 
 export interface PromptOptions extends SpecialTokenOptions {
@@ -49,12 +53,24 @@ export interface ChatFormat {
    * @throws InputError for other roles and orders, a tokenizer without the family's tokens, a message too long
    */
   renderPrompt(messages: readonly ChatMessage[], tokenizer: Tokenizer, options?: PromptOptions): number[];
-  /** A whole conversation that ends with an answer. @throws InputError as `renderPrompt` */
+  /**
+   * A whole conversation that ends with an answer.
+   * @throws InputError as `renderPrompt`, and where one row cannot hold what it teaches (see `renderTrainingRows`)
+   */
   renderTraining(
     messages: readonly ChatMessage[],
     tokenizer: Tokenizer,
     options?: TrainingOptions,
   ): TrainingIds;
+  /**
+   * The same in as many rows as it takes: more than one where an answer is shown in another form once it is history (Qwen3 leaves
+   * out what was thought). No answer is learned twice. @throws InputError as `renderPrompt`
+   */
+  renderTrainingRows(
+    messages: readonly ChatMessage[],
+    tokenizer: Tokenizer,
+    options?: TrainingOptions,
+  ): readonly TrainingIds[];
   /** Any of these ends an answer. @throws InputError for a tokenizer without them */
   stopTokenIds(tokenizer: Tokenizer): number[];
 }
@@ -64,12 +80,16 @@ export interface ChatFormat {
  * special token or a mark of the format.
  * @param marks of the format, where these are ordinary text to the tokenizer
  */
-export function withLiteralContents(format: ChatFormat, marks: readonly string[] = []): ChatFormat {
+export function withLiteralContents(
+  format: Omit<ChatFormat, 'renderTrainingRows'>,
+  marks: readonly string[] = [],
+): ChatFormat {
   const prepare = (
     messages: readonly ChatMessage[],
     tokenizer: Tokenizer,
-    parsesSpecial: boolean | undefined,
+    { parsesSpecial, tools }: SpecialTokenOptions,
   ): readonly [readonly ChatMessage[], Tokenizer] => {
+    refuseTools(messages, tools);
     const told = messages.filter(({ role, content }) => role !== 'system' || content !== '');
     if (parsesSpecial === true) return [told, tokenizer];
     const literal = told.map((message) => ({
@@ -79,13 +99,26 @@ export function withLiteralContents(format: ChatFormat, marks: readonly string[]
     const isPlain = literal.every(({ content }, index) => content === told[index]?.content);
     return isPlain ? [told, tokenizer] : [literal, cutTokenizer(tokenizer, marks)];
   };
+  const renderTraining: ChatFormat['renderTraining'] = (messages, tokenizer, options = {}) =>
+    format.renderTraining(...prepare(messages, tokenizer, options), options);
   return {
     renderPrompt: (messages, tokenizer, options = {}) =>
-      format.renderPrompt(...prepare(messages, tokenizer, options.parsesSpecial), options),
-    renderTraining: (messages, tokenizer, options = {}) =>
-      format.renderTraining(...prepare(messages, tokenizer, options.parsesSpecial), options),
+      format.renderPrompt(...prepare(messages, tokenizer, options), options),
+    renderTraining,
+    renderTrainingRows: (...given) => [renderTraining(...given)],
     stopTokenIds: (tokenizer) => format.stopTokenIds(tokenizer),
   };
+}
+
+/** @throws InputError for what only a chat template has a place for */
+function refuseTools(messages: readonly ChatMessage[], tools: readonly unknown[] | undefined): void {
+  const calling = messages.findIndex(({ more }) => more?.tool_calls !== undefined);
+  const what =
+    tools !== undefined ? 'the tools' : calling < 0 ? undefined : `the tool calls of message ${calling + 1}`;
+  if (what === undefined) return;
+  throw new InputError(
+    `chat: the family's own format has no place for ${what}; name a chat template that has one (--chat-template).`,
+  );
 }
 
 /** Of a family whose models bring their own template. Every use is an InputError that says so. */
@@ -96,7 +129,12 @@ export function missingChatFormat(family: string): ChatFormat {
         '(chat_template.jinja, or chat_template in tokenizer_config.json).',
     );
   };
-  return { renderPrompt: refuse, renderTraining: refuse, stopTokenIds: refuse };
+  return {
+    renderPrompt: refuse,
+    renderTraining: refuse,
+    renderTrainingRows: refuse,
+    stopTokenIds: refuse,
+  };
 }
 
 /** Tokens left for a prompt: room for the answer is kept, at most half of the context. */

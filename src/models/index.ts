@@ -20,6 +20,24 @@ export {
   type TrainingOptions,
   type TrainingSpan,
 } from './chat-format.js';
+export { chooseModelChat, modelChat, parseTemplateValues } from './chat-of-model.js';
+export {
+  BUILT_IN_CHATS,
+  type ChatWishes,
+  type ChosenChat,
+  chooseChat,
+  conversationValues,
+  cutContents,
+  encodeCut,
+  isFamilyChat,
+  MESSAGE_EXTRAS,
+  modelTemplates,
+  readFunctionCall,
+  readMessageExtras,
+  readTools,
+  templateChat,
+  tokenValues,
+} from './chat-template/index.js';
 export { checkFiniteLogits, reportNonFiniteWeights } from './check-finite.js';
 export {
   type ConversionPlan,

@@ -9,7 +9,9 @@ import type { LoadedModel } from './load-model.js';
 
 /** Files that a tokenizer folder may hold beside each other. */
 const TOKENIZER_FILES =
-  /^(tokenizer\.json|.*\.model|tokenizer_config\.json|special_tokens_map\.json|added_tokens\.json|generation_config\.json)$/;
+  /^(tokenizer\.json|.*\.model|tokenizer_config\.json|special_tokens_map\.json|added_tokens\.json|generation_config\.json|chat_template\.jinja)$/;
+
+const CHAT_TEMPLATE = 'chat_template.jinja';
 
 /** What lies beside the weights: the config as text, tokenizer files by their place. */
 export interface AuxiliaryFile {
@@ -17,30 +19,45 @@ export interface AuxiliaryFile {
   readonly content: string | Uint8Array | { readonly file: string };
 }
 
-/** @param tokenizerPath a tokenizer file or folder to copy beside the weights */
-export function auxiliaryFilesOf({ architecture }: LoadedModel, tokenizerPath?: string): AuxiliaryFile[] {
+/**
+ * @param tokenizerPath a tokenizer file or folder to copy beside the weights
+ * @param chatTemplate in place of the one beside the tokenizer
+ */
+export function auxiliaryFilesOf(
+  { architecture }: LoadedModel,
+  tokenizerPath?: string,
+  chatTemplate?: string,
+): AuxiliaryFile[] {
   const { configFile, publishedConfig } = architecture;
   const config =
     configFile === 'config.json'
       ? `${JSON.stringify(publishedConfig, null, 2)}\n`
       : stringify(publishedConfig);
+  const files = tokenizerPath === undefined ? [] : tokenizerFiles(tokenizerPath);
   return [
     { name: configFile, content: config },
-    ...(tokenizerPath === undefined ? [] : tokenizerFiles(tokenizerPath)),
+    ...files.filter(({ name }) => chatTemplate === undefined || name !== CHAT_TEMPLATE),
+    ...(chatTemplate === undefined ? [] : [{ name: CHAT_TEMPLATE, content: chatTemplate }]),
   ];
 }
 
 /**
  * Writes the whole folder or nothing.
  * @param tokenizerPath a tokenizer file or folder to copy beside the weights
+ * @param chatTemplate in place of the one beside the tokenizer
  */
-export async function saveModel(folder: string, loaded: LoadedModel, tokenizerPath?: string): Promise<void> {
+export async function saveModel(
+  folder: string,
+  loaded: LoadedModel,
+  tokenizerPath?: string,
+  chatTemplate?: string,
+): Promise<void> {
   const { model, architecture } = loaded;
   await writeFolderAtomic(
     folder,
     (temporary) => {
       saveWeights(model, architecture.names, temporary);
-      for (const { name, content } of auxiliaryFilesOf(loaded, tokenizerPath))
+      for (const { name, content } of auxiliaryFilesOf(loaded, tokenizerPath, chatTemplate))
         if (typeof content === 'string' || content instanceof Uint8Array)
           writeFileAtomic(join(temporary, name), content);
         else copyFileSync(content.file, join(temporary, name));

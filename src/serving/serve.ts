@@ -1,7 +1,6 @@
 /** A model behind HTTP: starts the engine's process and the routes, and closes both. */
 import { InputError } from '../errors/index.js';
 import type { Pooling } from '../generation/index.js';
-import { ChatTemplate } from '../templates/index.js';
 import { anthropicRoutes } from './anthropic/index.js';
 import { EngineProcess, type QueueLimits, type TextEngineSetup } from './engine-process/index.js';
 import type { AdapterInfo, EngineService } from './engine-service.js';
@@ -34,8 +33,6 @@ export interface ServeOptions {
   /** Seconds of silence after which the engine counts as stalled. Default 60. */
   readonly stallSeconds?: number | undefined;
   readonly http?: Omit<HttpServerOptions, 'observer'> | undefined;
-  /** A Jinja template in place of the family's own chat format. `fromModel`: the one in the model folder. */
-  readonly chatTemplate?: { readonly text: string } | 'fromModel' | undefined;
   /** Requests may bring templates of their own. Default false. */
   readonly allowChatTemplate?: boolean | undefined;
   /** Every caller may give a priority. Default false: those with an admin key. */
@@ -136,7 +133,6 @@ function apiRoutes(
     model,
     engine: observed,
     texts,
-    chatTemplate: chatTemplate(model, options),
     allowChatTemplate: options.allowChatTemplate,
     allowPriority: options.allowPriority,
     sharePrefixes: options.sharePrefixes,
@@ -153,28 +149,4 @@ function apiRoutes(
     ...anthropicRoutes(context),
     ...ollamaRoutes(context),
   ];
-}
-
-/** @throws InputError naming the line of a fault */
-function readableTemplate(text: string): string {
-  try {
-    new ChatTemplate(text);
-  } catch (error) {
-    throw error instanceof InputError ? new InputError(`The chat template: ${error.message}.`) : error;
-  }
-  return text;
-}
-
-/** @throws InputError if the model has no template, or one with faults */
-function chatTemplate(
-  model: ServedModel,
-  { chatTemplate: wish, model: { path } }: ServeOptions,
-): string | undefined {
-  if (wish === undefined) return undefined;
-  if (wish !== 'fromModel') return readableTemplate(wish.text);
-  if (model.chatTemplate !== undefined) return readableTemplate(model.chatTemplate);
-  throw new InputError(
-    `${path}: no chat template there (chat_template.jinja, or chat_template in tokenizer_config.json); the format of ` +
-      'its family is used where none is asked for.',
-  );
 }

@@ -41,18 +41,22 @@ test('generation_config.json gives defaults and ends; a wrong one is refused wit
 
 test('a chat template of tokenizer_config.json, alone or among several, or of its own file', () => {
   rmSync(join(folder, 'generation_config.json'), { force: true });
-  expect(model.chatTemplate).toBeUndefined();
+  expect(model.template).toBeUndefined();
+  const template = (wish?: string): string | undefined =>
+    loadServedModel({ path: folder, chat: { template: wish } }).template?.text;
   const config = (chat_template: unknown): void =>
     writeFileSync(join(folder, 'tokenizer_config.json'), JSON.stringify({ chat_template }));
   config('one');
-  expect(loadServedModel({ path: folder }).chatTemplate).toBe('one');
+  // The family has a format of its own.
+  expect(template()).toBeUndefined();
+  expect(template('model')).toBe('one');
   config([
     { name: 'tool_use', template: 'other' },
     { name: 'default', template: 'two' },
   ]);
-  expect(loadServedModel({ path: folder }).chatTemplate).toBe('two');
+  expect(template('model')).toBe('two');
   writeFileSync(join(folder, 'chat_template.jinja'), 'three');
-  expect(loadServedModel({ path: folder }).chatTemplate).toBe('three');
+  expect(template('model')).toBe('three');
 });
 
 test('a conversation becomes strict turns', () => {

@@ -4,15 +4,21 @@
  */
 import { basename, dirname, resolve } from 'node:path';
 import { InputError } from '../errors/index.js';
-import { parseJson } from '../formats/index.js';
 import { type GenerationDefaults, parseGenerationDefaults } from '../generation/index.js';
 import {
   type Architecture,
+  type ChatFormat,
   type ChatMessage,
+  type ChatWishes,
+  type ChosenChat,
+  chooseModelChat,
+  cutContents,
+  encodeCut,
   loadModelArchitecture,
   loadModelTokenizer,
   readAuxiliaryFile,
 } from '../models/index.js';
+import type { RenderedTemplate } from '../templates/index.js';
 import type { Tokenizer } from '../tokenizers/index.js';
 import { type ChatTurn, renderFamilyChat } from './chat-prompt.js';
 
@@ -32,6 +38,8 @@ export interface LoadServedModelOptions extends ModelFiles {
   readonly maxModelLength?: number | undefined;
   /** Names of special tokens within messages become these tokens. Default false: they are text. */
   readonly parsesSpecial?: boolean | undefined;
+  /** Default: the family's own format, else the template among the model's files. */
+  readonly chat?: ChatWishes | undefined;
   /** Seconds since 1970. Default: now. */
   readonly created?: number | undefined;
 }
@@ -61,10 +69,10 @@ export interface ServedModel {
   readonly longestToken: number;
   /** Seconds since 1970. */
   readonly created: number;
-  /** A Jinja chat template among the model's files. It is used only where the server is told to. */
-  readonly chatTemplate: string | undefined;
+  /** The Jinja template that conversations are rendered by; undefined: the family's own format. */
+  readonly template: ServedTemplate | undefined;
   /**
-   * In the family's own format.
+   * In the family's own format. Conversations of a model with a template are rendered elsewhere, and come to `encodeRendered`.
    * @throws InputError for a conversation that the format cannot render, a tokenizer without the family's tokens
    */
   renderChat(turns: readonly ChatTurn[], options?: RenderChatOptions): number[];
@@ -73,9 +81,18 @@ export interface ServedModel {
   /**
    * Ids of a text; special tokens in it are recognised.
    * @param addSpecialTokens default true
-   * @param hasCuts as `literalText` made it; default false
    */
-  encode(text: string, addSpecialTokens?: boolean, hasCuts?: boolean): number[];
+  encode(text: string, addSpecialTokens?: boolean): number[];
+  /** Ids of what a chat template made of a conversation. @throws InputError as `cutContents` */
+  encodeRendered(rendered: Pick<RenderedTemplate, 'text' | 'marked'>): number[];
+}
+
+export interface ServedTemplate {
+  readonly text: string;
+  /** Takes its place where there are tools; undefined: the same for all. */
+  readonly toolTemplate: string | undefined;
+  /** Variables that the operator set; those of a request go before them. */
+  readonly values: Readonly<Record<string, unknown>>;
 }
 
 /** @throws InputError for a missing or faulty config, tokenizer or generation_config.json */
@@ -87,12 +104,14 @@ export function loadServedModel(options: LoadServedModelOptions): ServedModel {
     readAuxiliaryFile(path, 'generation_config.json'),
     `${path}: generation_config.json`,
   );
+  const paths = tokenizerPath === undefined ? [path] : [tokenizerPath, path];
   return createServedModel({
     id: options.id ?? modelName(path),
     architecture,
     tokenizer,
     defaults,
-    chatTemplate: readChatTemplate(path),
+    chat: chooseModelChat(architecture, paths, options.chat),
+    templateValues: options.chat?.values,
     parsesSpecial: options.parsesSpecial,
     ...(options.maxModelLength !== undefined && { maxModelLength: options.maxModelLength }),
     ...(options.created !== undefined && { created: options.created }),
@@ -114,7 +133,9 @@ export interface ServedModelParts {
   readonly architecture: Architecture;
   readonly tokenizer: Tokenizer;
   readonly defaults?: GenerationDefaults;
-  readonly chatTemplate?: string | undefined;
+  /** Default: the family's own format. */
+  readonly chat?: ChosenChat | undefined;
+  readonly templateValues?: ServedTemplate['values'] | undefined;
   readonly maxModelLength?: number;
   readonly parsesSpecial?: boolean | undefined;
   readonly created?: number;
@@ -123,7 +144,9 @@ export interface ServedModelParts {
 /** Out of parts that are in memory already. */
 export function createServedModel(parts: ServedModelParts): ServedModel {
   const { id, architecture, tokenizer, defaults = { eosTokenIds: [] }, parsesSpecial = false } = parts;
-  const chat = chatStops(architecture, tokenizer);
+  const { chat: chosen, templateValues: values = {} } = parts;
+  const format = chosen?.format ?? architecture.chat;
+  const chat = chatStops(format, tokenizer);
   const stops = [...architecture.eosTokenIds, ...defaults.eosTokenIds, ...chat.stops];
   let longest: number | undefined;
   return {
@@ -139,48 +162,31 @@ export function createServedModel(parts: ServedModelParts): ServedModel {
       return longest;
     },
     created: parts.created ?? Math.floor(Date.now() / 1000),
-    chatTemplate: parts.chatTemplate,
+    template:
+      chosen?.kind === 'template'
+        ? { text: chosen.text, toolTemplate: chosen.toolTemplate, values }
+        : undefined,
     renderChat: (turns, renderOptions) =>
-      renderFamilyChat(architecture.chat, tokenizer, turns, { ...renderOptions, parsesSpecial }),
+      renderFamilyChat(format, tokenizer, turns, { ...renderOptions, parsesSpecial }),
     renderDialog: (messages, maxLength) =>
-      architecture.chat.renderPrompt(messages, tokenizer, { maxLength, parsesSpecial }),
+      format.renderPrompt(messages, tokenizer, { maxLength, parsesSpecial }),
     parsesSpecial,
-    encode: (text, addSpecialTokens = true, hasCuts = false) =>
-      tokenizer.encode(text, { addSpecialTokens, hasCuts }),
+    encode: (text, addSpecialTokens = true) => tokenizer.encode(text, { addSpecialTokens }),
+    encodeRendered: (rendered) => encodeCut(cutContents(rendered, tokenizer, parsesSpecial), tokenizer),
   };
 }
 
 /** A model without its family's chat tokens can still continue texts. */
 function chatStops(
-  architecture: Architecture,
+  format: ChatFormat,
   tokenizer: Tokenizer,
 ): { stops: readonly number[]; fault: string | undefined } {
   try {
-    return { stops: architecture.chat.stopTokenIds(tokenizer), fault: undefined };
+    return { stops: format.stopTokenIds(tokenizer), fault: undefined };
   } catch (error) {
     if (error instanceof InputError) return { stops: [], fault: error.message };
     throw error;
   }
-}
-
-function readChatTemplate(path: string): string | undefined {
-  const file = readAuxiliaryFile(path, 'chat_template.jinja');
-  if (file !== undefined) return file;
-  const config = readAuxiliaryFile(path, 'tokenizer_config.json');
-  if (config === undefined) return undefined;
-  const templates = configValue(parseJson(config, `${path}: tokenizer_config.json`), 'chat_template');
-  // Several have names; the one for plain conversations is called default.
-  const template = Array.isArray(templates)
-    ? configValue(
-        templates.find((named) => configValue(named, 'name') === 'default'),
-        'template',
-      )
-    : templates;
-  return typeof template === 'string' ? template : undefined;
-}
-
-function configValue(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
 }
 
 function longestToken(tokenizer: Tokenizer): number {

@@ -8,7 +8,7 @@ import { arithmetic, concatenated, holds, sliced } from './operators.js';
 import { representation, stringOf } from './printing.js';
 import type { Scope } from './scope.js';
 import type { BinaryOperator, CallArguments, Expression } from './syntax.js';
-import { TemplateError, ValueFault } from './template-error.js';
+import { RaisedFault, TemplateError, ValueFault } from './template-error.js';
 import { applyTest } from './value-tests.js';
 import {
   Callable,
@@ -48,7 +48,8 @@ export class Evaluator implements EvaluationContext {
     try {
       return this.#value(expression, scope);
     } catch (error) {
-      if (error instanceof ValueFault) throw new TemplateError(error.message, expression.line);
+      if (error instanceof ValueFault)
+        throw new TemplateError(error.message, expression.line, error instanceof RaisedFault);
       throw error;
     }
   }

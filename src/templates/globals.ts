@@ -1,7 +1,7 @@
 /** The functions that every template has. */
 import { stringOf } from './printing.js';
 import { strftime } from './strftime.js';
-import { ValueFault } from './template-error.js';
+import { RaisedFault, ValueFault } from './template-error.js';
 import { Callable, Namespace, textOf, type Value, wholeNumber } from './values.js';
 
 /** As Jinja's sandbox has it. */
@@ -31,7 +31,7 @@ export function globalValues(now: () => Date): Map<string, Value> {
     [
       'raise_exception',
       new Callable('raise_exception', ([message]) => {
-        throw new ValueFault(message === undefined ? 'raise_exception' : stringOf(message));
+        throw new RaisedFault(message === undefined ? 'raise_exception' : stringOf(message));
       }),
     ],
     [

@@ -3,7 +3,7 @@ import { Evaluator } from './evaluator.js';
 import { stringOf } from './printing.js';
 import { type Scope, VariableScope } from './scope.js';
 import type { Expression, Macro, Statement, Target } from './syntax.js';
-import { TemplateError, ValueFault } from './template-error.js';
+import { RaisedFault, TemplateError, ValueFault } from './template-error.js';
 import {
   Callable,
   isEqual,
@@ -27,20 +27,34 @@ export interface RenderLimits {
 type Leave = 'break' | 'continue' | undefined;
 const MAX_CALL_DEPTH = 100;
 
+/** Of a text, in UTF-16 units; the end is the first one behind it. */
+export interface TextSpan {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface TemplateRun {
+  readonly text: string;
+  /** Where blocks of `generation` stand; undefined where one lies in a text that was set or made by a macro. */
+  readonly generations: readonly TextSpan[] | undefined;
+}
+
 /** @throws TemplateError for a fault or beyond a limit */
 export function runTemplate(
   statements: readonly Statement[],
   globals: ReadonlyMap<string, Value>,
   limits: RenderLimits,
-): string {
+): TemplateRun {
   const interpreter = new Interpreter(limits);
   const output = new Output(limits.maxLength);
   interpreter.run(statements, new VariableScope(undefined, globals), output);
-  return output.text;
+  const { text, generations } = output;
+  return { text, generations: interpreter.generations === generations.length ? generations : undefined };
 }
 
 class Output {
   readonly #maxLength: number;
+  readonly generations: TextSpan[] = [];
   text = '';
 
   constructor(maxLength: number) {
@@ -57,6 +71,8 @@ class Output {
 class Interpreter {
   readonly #limits: RenderLimits;
   readonly #evaluator: Evaluator;
+  /** Blocks of `generation` that were run. */
+  generations = 0;
   #steps = 0;
   #callDepth = 0;
 
@@ -72,7 +88,8 @@ class Interpreter {
       try {
         leave = this.#statement(statement, scope, output);
       } catch (error) {
-        if (error instanceof ValueFault) throw new TemplateError(error.message, statement.line);
+        if (error instanceof ValueFault)
+          throw new TemplateError(error.message, statement.line, error instanceof RaisedFault);
         if (error instanceof RangeError)
           throw new TemplateError('it is nested too deep or its values are too large', statement.line);
         throw error;
@@ -130,8 +147,13 @@ class Interpreter {
           this.#assign(target, this.#evaluate(value, scope), inner);
         return this.run(statement.body, inner, output);
       }
-      case 'generation':
-        return this.run(statement.body, new VariableScope(scope), output);
+      case 'generation': {
+        const start = output.text.length;
+        const leave = this.run(statement.body, new VariableScope(scope), output);
+        this.generations += 1;
+        output.generations.push({ start, end: output.text.length });
+        return leave;
+      }
       case 'break':
       case 'continue':
         return statement.kind;

@@ -1,5 +1,6 @@
 /** Filters of lists and dictionaries. */
 import { type Filter, FilterArguments, filter } from './filter.js';
+import { unmarked } from './given-marks.js';
 import { representation, stringOf } from './printing.js';
 import { ValueFault } from './template-error.js';
 import {
@@ -101,7 +102,8 @@ export const LIST_FILTERS: Readonly<Record<string, Filter>> = {
     const attribute = given.attributeOf();
     const seen = new Set<Value>();
     return itemsOf(value).filter((item) => {
-      const key = keyOf(folded(attribute(item), given.isTrue('case_sensitive')));
+      const value = folded(attribute(item), given.isTrue('case_sensitive'));
+      const key = isText(value) ? unmarked(stringOf(value)) : keyOf(value);
       if (seen.has(key)) return false;
       seen.add(key);
       return true;

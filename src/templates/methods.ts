@@ -1,5 +1,6 @@
 /** Methods of texts, dictionaries and lists, by Python's names. */
 import { braceFormat, padded } from './formatting.js';
+import { unmarked } from './given-marks.js';
 import { ValueFault } from './template-error.js';
 import {
   Callable,
@@ -93,6 +94,8 @@ const LIST_METHODS: Readonly<Record<string, Method<Value[]>>> = {
 };
 
 const text = (value: Value | undefined, what = 'argument'): string => textOf(required(value), what);
+/** For comparisons: marks count as what they stand for. */
+const plain = (value: Value | undefined): string => unmarked(text(value));
 
 const TEXT_METHODS: Readonly<Record<string, Method<string>>> = {
   strip: (self, [characters]) => strip(self, characters, true, true),
@@ -116,17 +119,17 @@ const TEXT_METHODS: Readonly<Record<string, Method<string>>> = {
   swapcase: (self) =>
     [...self].map((each) => (each === each.toUpperCase() ? each.toLowerCase() : each.toUpperCase())).join(''),
   startswith: (self, [prefix, start, end]) =>
-    prefixes(prefix).some((each) => part(self, start, end).startsWith(each)),
+    prefixes(prefix).some((each) => unmarked(part(self, start, end)).startsWith(each)),
   endswith: (self, [suffix, start, end]) =>
-    prefixes(suffix).some((each) => part(self, start, end).endsWith(each)),
-  removeprefix: (self, [prefix]) => (self.startsWith(text(prefix)) ? self.slice(text(prefix).length) : self),
+    prefixes(suffix).some((each) => unmarked(part(self, start, end)).endsWith(each)),
+  removeprefix: (self, [prefix]) =>
+    unmarked(self).startsWith(plain(prefix)) ? self.slice(text(prefix).length) : self,
   removesuffix: (self, [suffix]) =>
-    text(suffix) !== '' && self.endsWith(text(suffix)) ? self.slice(0, -text(suffix).length) : self,
+    text(suffix) !== '' && unmarked(self).endsWith(plain(suffix))
+      ? self.slice(0, -text(suffix).length)
+      : self,
   replace(self, [from, to, count]) {
-    const limit = count === undefined ? -1 : wholeNumber(count, 'count');
-    if (limit < 0) return self.replaceAll(text(from), () => text(to));
-    let left = limit;
-    return self.replaceAll(text(from), (whole) => (left-- > 0 ? text(to) : whole));
+    return replaced(self, text(from), text(to), count === undefined ? -1 : wholeNumber(count, 'count'));
   },
   find: (self, [wanted, start, end]) => find(self, wanted, start, end, false),
   rfind: (self, [wanted, start, end]) => find(self, wanted, start, end, true),
@@ -135,18 +138,19 @@ const TEXT_METHODS: Readonly<Record<string, Method<string>>> = {
     if (at < 0) throw new ValueFault('substring not found');
     return at;
   },
-  count: (self, [wanted]) => (text(wanted) === '' ? lengthOf(self) + 1 : self.split(text(wanted)).length - 1),
+  count: (self, [wanted]) =>
+    text(wanted) === '' ? lengthOf(self) + 1 : splitAt(self, text(wanted)).length - 1,
   join: (self, [items]) =>
     itemsOf(required(items))
       .map((item, index) => text(item, `item ${index} of join`))
       .join(self),
   partition(self, [separator]) {
-    const at = self.indexOf(text(separator));
+    const at = unmarked(self).indexOf(plain(separator));
     if (at < 0) return new Tuple([self, '', '']);
     return new Tuple([self.slice(0, at), text(separator), self.slice(at + text(separator).length)]);
   },
   rpartition(self, [separator]) {
-    const at = self.lastIndexOf(text(separator));
+    const at = unmarked(self).lastIndexOf(plain(separator));
     if (at < 0) return new Tuple(['', '', self]);
     return new Tuple([self.slice(0, at), text(separator), self.slice(at + text(separator).length)]);
   },
@@ -167,7 +171,7 @@ const TEXT_METHODS: Readonly<Record<string, Method<string>>> = {
   islower: (self) => self !== self.toUpperCase() && self === self.toLowerCase(),
   istitle: (self) => self === titleCase(self) && /\p{L}/u.test(self),
   isidentifier: (self) => /^[\p{XID_Start}_]\p{XID_Continue}*$/u.test(self),
-  isascii: (self) => ![...self].some((each) => each > '\u007f'),
+  isascii: (self) => ![...unmarked(self)].some((each) => each > '\u007f'),
   expandtabs: (self) => self.replaceAll('\t', '        '),
 };
 
@@ -185,12 +189,13 @@ export function strip(self: string, characters: Value | undefined, atStart: bool
     while (end > start && isSpace.test(self[end - 1]!)) end -= 1;
     return self.slice(start, end);
   }
-  const unwanted = new Set(text(characters));
+  const unwanted = new Set(plain(characters));
   const all = [...self];
+  const isUnwanted = (character: string) => unwanted.has(unmarked(character));
   let start = 0;
   let end = all.length;
-  while (atStart && start < end && unwanted.has(all[start]!)) start += 1;
-  while (atEnd && end > start && unwanted.has(all[end - 1]!)) end -= 1;
+  while (atStart && start < end && isUnwanted(all[start]!)) start += 1;
+  while (atEnd && end > start && isUnwanted(all[end - 1]!)) end -= 1;
   return all.slice(start, end).join('');
 }
 
@@ -206,11 +211,39 @@ function split(
   if (separator === null || separator instanceof Undefined) return splitAtSpace(self, limit, fromEnd);
   const mark = text(separator);
   if (mark === '') throw new ValueFault('empty separator');
-  const parts = self.split(mark);
+  const parts = splitAt(self, mark);
   if (limit < 0 || parts.length - 1 <= limit) return parts;
   return fromEnd
     ? [parts.slice(0, parts.length - limit).join(mark), ...parts.slice(parts.length - limit)]
     : [...parts.slice(0, limit), parts.slice(limit).join(mark)];
+}
+
+/** The pieces between the separators, with the marks that they have. */
+function splitAt(self: string, separator: string): string[] {
+  let at = 0;
+  return unmarked(self)
+    .split(unmarked(separator))
+    .map((piece) => {
+      const own = self.slice(at, at + piece.length);
+      at += piece.length + separator.length;
+      return own;
+    });
+}
+
+/** @param count of replacements; below 0: all */
+export function replaced(self: string, from: string, to: string, count: number): string {
+  let left = count < 0 ? Number.POSITIVE_INFINITY : count;
+  let out = '';
+  let done = 0;
+  // The places are those of the text without marks; what is kept keeps its own.
+  unmarked(self).replaceAll(unmarked(from), (whole, at: number) => {
+    if (left-- > 0) {
+      out += self.slice(done, at) + to;
+      done = at + whole.length;
+    }
+    return whole;
+  });
+  return out + self.slice(done);
 }
 
 function splitAtSpace(self: string, limit: number, fromEnd: boolean): Value[] {
@@ -232,7 +265,7 @@ function splitAtSpace(self: string, limit: number, fromEnd: boolean): Value[] {
 
 function prefixes(value: Value | undefined): string[] {
   const given = required(value);
-  return given instanceof Tuple ? given.items.map((each) => text(each)) : [text(given)];
+  return given instanceof Tuple ? given.items.map((each) => plain(each)) : [plain(given)];
 }
 
 function part(self: string, start: Value | undefined, end: Value | undefined): string {
@@ -251,7 +284,8 @@ function find(
   fromEnd: boolean,
 ): number {
   const within = part(self, start, end);
-  const at = fromEnd ? within.lastIndexOf(text(wanted)) : within.indexOf(text(wanted));
+  const seen = unmarked(within);
+  const at = fromEnd ? seen.lastIndexOf(plain(wanted)) : seen.indexOf(plain(wanted));
   if (at < 0) return -1;
   const offset = start === undefined || start === null ? 0 : wholeNumber(start, 'index');
   const skipped = offset < 0 ? Math.max(lengthOf(self) + offset, 0) : offset;

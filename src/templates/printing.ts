@@ -1,4 +1,5 @@
 /** Values as Python prints them, and as json.dumps writes them. */
+import { originAt, unmarked } from './given-marks.js';
 import { ValueFault } from './template-error.js';
 import {
   Callable,
@@ -71,7 +72,8 @@ function quoted(text: string): string {
     const short = ESCAPES[character];
     if (short !== undefined) out += short;
     else if (character === quote) out += `\\${quote}`;
-    else if (character !== ' ' && /[\p{C}\p{Z}]/u.test(character)) out += codeEscape(character);
+    else if (character !== ' ' && /[\p{C}\p{Z}]/u.test(character) && originAt(character, 0) === 'template')
+      out += codeEscape(character);
     else out += character;
   }
   return quote + out + quote;
@@ -116,7 +118,7 @@ export function jsonText(value: Value, style: JsonStyle, depth = 0): string {
   }
   if (value instanceof Map) {
     const members = [...value].map(([key, each]): [string, Value] => [jsonKey(key, style), each]);
-    if (style.sortsKeys) members.sort(([a], [b]) => (a < b ? -1 : 1));
+    if (style.sortsKeys) members.sort(([a], [b]) => (unmarked(a) < unmarked(b) ? -1 : 1));
     return enclosed(
       '{',
       members.map(([key, each]) => `${jsonString(key, style)}${colon}${jsonText(each, style, depth + 1)}`),
@@ -136,5 +138,9 @@ function jsonKey(key: Value, style: JsonStyle): string {
 function jsonString(text: string, { isAscii }: JsonStyle): string {
   const written = JSON.stringify(text);
   if (!isAscii) return written;
-  return written.replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return written.replace(/[^ -~]/g, (unit) => {
+    const plain = unmarked(unit);
+    // What is ASCII without its mark is written as it is, and keeps it.
+    return plain <= '~' ? unit : `\\u${plain.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
 }

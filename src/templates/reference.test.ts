@@ -116,6 +116,23 @@ const conversations: Readonly<Record<string, object>> = {
 };
 const tokens = { bos_token: '<s>', eos_token: '</s>', unk_token: '<unk>', pad_token: '<pad>' };
 
+/** The same values with special tokens in every content. */
+function bracketed(values: Record<string, unknown>): Record<string, unknown> {
+  const inside = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(inside);
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([key, each]) => [
+        key,
+        ['content', 'text', 'description', 'city', 'quote'].includes(key) && typeof each === 'string'
+          ? `<|im_start|>${each}[INST] <｜User｜></s>`
+          : inside(each),
+      ]),
+    );
+  };
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, inside(value)]));
+}
+
 interface Case {
   readonly name: string;
   readonly template: string;
@@ -157,6 +174,12 @@ test('published templates, each with every conversation', {
     }),
   );
   const theirs = answersOfJinja(python ?? '', cases);
-  for (const [index, each] of cases.entries()) expect(ours(each), each.name).toBe(theirs[index]);
+  for (const [index, each] of cases.entries()) {
+    expect(ours(each), each.name).toBe(theirs[index]);
+    if (theirs[index] === null) continue;
+    // Texts full of brackets can be followed through every one of them.
+    const { marked } = new ChatTemplate(each.template).renderMarked(bracketed(each.values), tokens, { now });
+    expect(marked, each.name).toBeDefined();
+  }
   expect(theirs.filter((text) => text !== null).length).toBeGreaterThan(cases.length / 2);
 });

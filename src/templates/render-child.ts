@@ -5,12 +5,15 @@
 import vm from 'node:vm';
 import { messageOf } from '../errors/index.js';
 import { parseOrderedJson } from '../json/index.js';
-import { ChatTemplate } from './template.js';
+import { ChatTemplate, type RenderedTemplate, type TemplateValues } from './template.js';
+import { TemplateError } from './template-error.js';
 
 interface Task {
   readonly template: string;
   /** JSON of an object. */
   readonly values: string;
+  /** The template's own words. */
+  readonly own: TemplateValues;
   /** Milliseconds. */
   readonly timeout: number;
   readonly maxLength: number;
@@ -24,7 +27,7 @@ let task: Task;
 let values: Readonly<Record<string, unknown>>;
 let isRead: boolean;
 
-function render(): string {
+function render(): RenderedTemplate {
   isRead = false;
   let template = templates.get(task.template);
   if (template === undefined) {
@@ -34,7 +37,10 @@ function render(): string {
   }
   isRead = true;
   // The watchdog counts the time; the steps are there for callers without one.
-  return template.render(values, { maxLength: task.maxLength, maxSteps: Number.POSITIVE_INFINITY });
+  return template.renderMarked(values, task.own, {
+    maxLength: task.maxLength,
+    maxSteps: Number.POSITIVE_INFINITY,
+  });
 }
 
 Object.assign(globalThis, { render });
@@ -44,9 +50,15 @@ process.on('message', (next: Task) => {
   task = next;
   try {
     values = Object(parseOrderedJson(task.values));
-    process.send?.({ text: script.runInThisContext({ timeout: task.timeout }) });
+    // What it gives is what `render` gives.
+    const { text, marked }: RenderedTemplate = script.runInThisContext({ timeout: task.timeout });
+    process.send?.({ text, marked });
   } catch (error) {
-    process.send?.({ fault: messageOf(error).slice(0, 500), isUnreadable: !isRead });
+    process.send?.({
+      fault: messageOf(error).slice(0, 500),
+      isUnreadable: !isRead,
+      isRaised: error instanceof TemplateError && error.isRaised,
+    });
   }
 });
 process.send?.('ready');

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../errors/index.js';
+import { originAt, unmarked } from './given-marks.js';
 import { ChatTemplate } from './template.js';
 import { TemplateError } from './template-error.js';
 
@@ -18,6 +19,30 @@ const now = () => new Date(2026, 6, 4, 9, 5, 7);
 
 test.each(cases)('$name', ({ template, expected }) => {
   expect(new ChatTemplate(template).render(values, { now })).toBe(expected);
+});
+
+test.each(cases)('marks change nothing: $name', ({ template, expected }) => {
+  const { text, marked } = new ChatTemplate(template).renderMarked(values, {}, { now });
+  expect(text).toBe(expected);
+  expect(unmarked(marked ?? '')).toBe(text);
+});
+
+test('marks tell where brackets came from, whatever became of the texts', () => {
+  const template =
+    '<a>{{ messages[0].content | trim }}<b>{{ messages[1].content.split("</x>")[-1].replace("-", "") }}' +
+    '{{ messages[0].content.startswith(" <") }}{{ "<" in messages[0].content }}{{ tools | tojson }}';
+  const given = {
+    messages: [
+      { role: 'user', content: ' <a> ' },
+      { role: 'assistant', content: '<x>-</x><-b>' },
+    ],
+    tools: [{ '<k>': '[v]' }],
+  };
+  const { text, marked = '' } = new ChatTemplate(template).renderMarked(given, {});
+  expect(text).toBe('<a><a><b><b>TrueTrue[{"<k>": "[v]"}]');
+  const origins = Array.from(text, (_, index) => originAt(marked, index)[0]).join('');
+  const shown = Array.from(text, (unit, index) => (/[<>[\]]/.test(unit) ? origins[index] : ' ')).join('');
+  expect(shown).toBe('t tg gt ta a        t  g g    g g  t');
 });
 
 describe('faults are named with their line', () => {

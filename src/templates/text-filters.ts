@@ -1,7 +1,8 @@
 /** Filters that make texts. */
 import { type Filter, type FilterArguments, filter, ofText } from './filter.js';
 import { percentFormat } from './formatting.js';
-import { capitalized, centred, strip } from './methods.js';
+import { unmarked } from './given-marks.js';
+import { capitalized, centred, replaced, strip } from './methods.js';
 import { jsonText, representation, stringOf } from './printing.js';
 import { defined, isText, itemsOf, lengthOf, SafeText, Tuple, type Value, wholeNumber } from './values.js';
 
@@ -33,19 +34,18 @@ export const TEXT_FILTERS: Readonly<Record<string, Filter>> = {
   }),
   lower: ofText((text) => text.toLowerCase()),
   pprint: filter('', (value) => representation(value)),
-  replace: filter('old new count', (value, given) => {
-    const [from, to, count] = [
+  replace: filter('old new count', (value, given) =>
+    replaced(
+      stringOf(value),
       stringOf(given.get('old') ?? ''),
       stringOf(given.get('new') ?? ''),
       given.whole('count', -1),
-    ];
-    let left = count < 0 ? Number.POSITIVE_INFINITY : count;
-    return stringOf(value).replaceAll(from, (whole) => (left-- > 0 ? to : whole));
-  }),
+    ),
+  ),
   safe: filter('', (value) => new SafeText(stringOf(value))),
   string: filter('', (value) => (isText(value) ? value : stringOf(value))),
   striptags: ofText((text) =>
-    text
+    unmarked(text)
       .replace(/<!--[\s\S]*?-->|<[^>]*>/g, '')
       .split(/\s+/)
       .filter((word) => word !== '')
@@ -53,7 +53,7 @@ export const TEXT_FILTERS: Readonly<Record<string, Filter>> = {
   ),
   title: ofText((text) =>
     text
-      .split(/([-\s({[<]+)/u)
+      .split(/([-\s({[<\ufdd1\ufddf]+)/u)
       .map((word) => capitalized(word))
       .join(''),
   ),
@@ -108,11 +108,11 @@ function escaped(text: string): SafeText {
     '"': '&#34;',
     "'": '&#39;',
   };
-  return new SafeText(text.replace(/[&<>"']/g, (each) => names[each] ?? each));
+  return new SafeText(unmarked(text).replace(/[&<>"']/g, (each) => names[each] ?? each));
 }
 
 function encoded(text: string, kept: string): string {
-  return encodeURIComponent(text.replace(/\p{Cs}/gu, '\ufffd'))
+  return encodeURIComponent(unmarked(text).replace(/\p{Cs}/gu, '\ufffd'))
     .replace(/[!'()*]/g, (each) => `%${each.charCodeAt(0).toString(16).toUpperCase()}`)
     .replaceAll('%2F', kept === '/' ? '/' : '%2F');
 }

@@ -1,4 +1,5 @@
 /** Values as Python has them: whole numbers and others apart, lists and tuples, dictionaries in the order of their making. */
+import { isMarkable, unmarked } from './given-marks.js';
 import { ValueFault } from './template-error.js';
 
 export type Value =
@@ -78,10 +79,15 @@ export class Callable {
   }
 }
 
-/** Plain data, as JSON has it, to values. @throws ValueFault for what JSON does not have */
-export function toValue(data: unknown): Value {
+/**
+ * Plain data, as JSON has it, to values.
+ * @param change of every text, keys too. Default: none
+ * @throws ValueFault for what JSON does not have
+ */
+export function toValue(data: unknown, change: (text: string) => string = (text) => text): Value {
   switch (typeof data) {
     case 'string':
+      return change(data);
     case 'boolean':
       return data;
     case 'number':
@@ -90,11 +96,11 @@ export function toValue(data: unknown): Value {
       return new Undefined('a value is undefined');
     case 'object':
       if (data === null) return null;
-      if (Array.isArray(data)) return data.map(toValue);
+      if (Array.isArray(data)) return data.map((item: unknown) => toValue(item, change));
       return new Map(
         Object.entries(data)
           .filter(([, value]) => value !== undefined)
-          .map(([key, value]) => [key, toValue(value)]),
+          .map(([key, value]) => [change(key), toValue(value, change)]),
       );
     default:
       throw new ValueFault(`a ${typeof data} is no value of a template`);
@@ -187,10 +193,8 @@ export function isEqual(a: Value, b: Value): boolean {
   const first = numberOf(a);
   const second = numberOf(b);
   if (first !== undefined || second !== undefined) return first === second;
-  if (a instanceof SafeText || b instanceof SafeText) {
-    const text = (value: Value) => (value instanceof SafeText ? value.text : value);
-    return text(a) === text(b);
-  }
+  if (isText(a) || isText(b))
+    return isText(a) && isText(b) && unmarked(textOf(a, '')) === unmarked(textOf(b, ''));
   if (a instanceof Undefined) return b instanceof Undefined;
   if (Array.isArray(a)) return Array.isArray(b) && haveEqualItems(a, b);
   if (a instanceof Tuple) return b instanceof Tuple && haveEqualItems(a.items, b.items);
@@ -229,8 +233,7 @@ export function compare(a: Value, b: Value, operator = '<'): number {
 
 /** By code points: surrogates come after the rest of the first plane. */
 function compareTexts(a: string, b: string): number {
-  if (a === b) return 0;
-  const [left, right] = [[...a], [...b]];
+  const [left, right] = [[...unmarked(a)], [...unmarked(b)]];
   for (let at = 0; at < Math.min(left.length, right.length); at++) {
     const difference = left[at]!.codePointAt(0)! - right[at]!.codePointAt(0)!;
     if (difference !== 0) return difference;
@@ -247,7 +250,7 @@ export function isIn(a: Value, b: Value): boolean {
   if (isText(b)) {
     if (!isText(a))
       throw new ValueFault(`'in <string>' requires string as left operand, not ${typeName(defined(a))}`);
-    return textOf(b, '').includes(textOf(a, ''));
+    return unmarked(textOf(b, '')).includes(unmarked(textOf(a, '')));
   }
   if (b instanceof Map) return lookUp(b, a) !== undefined;
   if (b instanceof Undefined) return false;
@@ -258,7 +261,9 @@ export function isIn(a: Value, b: Value): boolean {
 /** The value of a key, numbers found whatever their kind; undefined where there is none. */
 export function lookUp(map: ReadonlyMap<Value, Value>, key: Value): Value | undefined {
   const found = map.get(keyOf(key));
-  if (found !== undefined || !(key instanceof Tuple)) return found;
+  if (found !== undefined) return found;
+  const mayBeMarked = isText(key) && isMarkable(unmarked(textOf(key, '')));
+  if (!(key instanceof Tuple || mayBeMarked)) return undefined;
   for (const [each, value] of map) if (isEqual(each, key)) return value;
   return undefined;
 }

@@ -1,7 +1,14 @@
 /** Text to token ids and back: SentencePiece models and byte-pair tokenizer.json files. No chat formats. */
 export { type FolderTokens, parseFolderTokens, readFolderTokens } from './folder-tokens.js';
 export { bytesOfToken } from './huggingface/byte-alphabet.js';
-export { cutTokenizer, encodeLiterally, literalText } from './literal-text.js';
+export {
+  cutTokenizer,
+  encodeLiterally,
+  foreignCuts,
+  literalText,
+  type UnitOrigin,
+  withCuts,
+} from './literal-text.js';
 export {
   findTokenizerFile,
   type LoadTokenizerOptions,

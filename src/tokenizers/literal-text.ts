@@ -42,6 +42,60 @@ export function literalText(text: string, tokenizer: Tokenizer, marks: readonly 
   return done === 0 ? text : out + text.slice(done);
 }
 
+/** Whose a unit (UTF-16) of a text is: our own, of a text of others, or of an answer, which may spell its thoughts and calls. */
+export type UnitOrigin = 'own' | 'foreign' | 'answer';
+
+/**
+ * Places in a text of several origins at which `CUT` is to stand, so that only our own special tokens are recognised. Of a text
+ * that is an `answer`, the tokens of thoughts and calls (`<think>`, `<tool_call>`) are recognised too.
+ */
+export function foreignCuts(
+  text: string,
+  tokenizer: Tokenizer,
+  originAt: (index: number) => UnitOrigin,
+): number[] {
+  const { names } = literalOf(tokenizer, []);
+  const cuts: number[] = [];
+  for (let index = 0; index < text.length; index++) {
+    const length = names.longestMatch(text, index);
+    if (length > 0) {
+      const place = foreignPlace(text.slice(index, index + length), (at) => originAt(index + at));
+      if (place === undefined) index += length - 1;
+      else cuts.push(index + Math.max(place, widthAt(text, index)));
+    } else if (text.charCodeAt(index) > 0x7f && originAt(index) !== 'own' && becomesStart(text, index, names))
+      cuts.push(index + widthAt(text, index));
+  }
+  return [...new Set(cuts)].sort((a, b) => a - b);
+}
+
+/** The first unit of a name that makes it one of others; undefined where it is to be recognised. */
+function foreignPlace(name: string, originAt: (index: number) => UnitOrigin): number | undefined {
+  const isAllowed = ANSWER_MARK.test(name);
+  for (let index = 0; index < name.length; index++) {
+    const origin = originAt(index);
+    if (origin === 'foreign' || (origin === 'answer' && !isAllowed)) return index;
+  }
+  return undefined;
+}
+
+/** What an answer itself is written with: thoughts and calls, never the borders of turns. */
+const ANSWER_MARK = /^<\/?(?:think|thinking|tool_call|answer)>$/;
+
+function widthAt(text: string, index: number): number {
+  return (text.codePointAt(index) ?? 0) > 0xffff ? 2 : 1;
+}
+
+/** The text with `CUT` at these places, which are in order. */
+export function withCuts(text: string, cuts: readonly number[]): string {
+  let out = '';
+  let done = 0;
+  for (const cut of cuts) {
+    out += text.slice(done, cut) + CUT;
+    done = cut;
+  }
+  return out + text.slice(done);
+}
+
 /** The tokenizer that reads what `literalText` gives. */
 export function cutTokenizer(tokenizer: Tokenizer, marks: readonly string[] = []): Tokenizer {
   return literalOf(tokenizer, marks).tokenizer;

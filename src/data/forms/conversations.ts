@@ -1,14 +1,23 @@
 /** Forms that are a list of turns: ShareGPT, OpenAI's messages, XVERSE's. */
 import { markAnswers, readAlpaca } from './alpaca.js';
-import { dialogue, type JsonRecord, type ReadForm, requireList, type SampleContent } from './form.js';
+import {
+  dialogue,
+  type FormOptions,
+  type JsonRecord,
+  type ReadForm,
+  requireList,
+  type SampleContent,
+  toolDialogue,
+} from './form.js';
 import { learnedByRecord } from './learned-keys.js';
+import { toolsOf } from './tool-turns.js';
 import { readTurns } from './turns.js';
 
 /** {"conversations": [{"from": "human" | "gpt" | "system", "value"}, …], "system"?} */
-export const readShareGpt: ReadForm = (record) => readDialogue(record, 'conversations');
+export const readShareGpt: ReadForm = (record, options) => readDialogue(record, 'conversations', options);
 
-/** {"messages": [{"role": "system" | "user" | "assistant", "content"}, …]}; a list of "tools" beside it is not used. */
-export const readMessages: ReadForm = (record) => readDialogue(record, 'messages');
+/** {"messages": [{"role": "system" | "user" | "assistant", "content"}, …]}; a list of "tools" beside it where tools are read. */
+export const readMessages: ReadForm = (record, options) => readDialogue(record, 'messages', options);
 
 /**
  * XVERSE publishes no set of its own: its fine-tuning script runs LLaMA-Efficient-Tuning on alpaca_gpt4 (Alpaca records),
@@ -20,7 +29,12 @@ export const readXverse: ReadForm = (record, options) => {
   return readAlpaca(record, options);
 };
 
-function readDialogue(record: JsonRecord, key: 'conversations' | 'messages'): SampleContent {
-  const turns = readTurns(record, key, requireList(record, key));
-  return dialogue(markAnswers(turns, learnedByRecord(record)));
+function readDialogue(
+  record: JsonRecord,
+  key: 'conversations' | 'messages',
+  { keepsTools = false }: FormOptions,
+): SampleContent {
+  const turns = readTurns(record, key, requireList(record, key), keepsTools);
+  const messages = markAnswers(turns, learnedByRecord(record));
+  return keepsTools ? toolDialogue(messages, toolsOf(record)) : dialogue(messages);
 }

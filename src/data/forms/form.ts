@@ -4,13 +4,20 @@ import type { ChatMessage, ChatRole } from '../../models/index.js';
 
 export type SampleContent =
   | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'dialogue'; readonly messages: readonly ChatMessage[] };
+  | {
+      readonly kind: 'dialogue';
+      readonly messages: readonly ChatMessage[];
+      /** What the model may call, as OpenAI lists tools. */
+      readonly tools?: readonly unknown[] | undefined;
+    };
 
 export interface FormOptions {
   /** text: the key that holds it. Default "text". */
   readonly textField?: string | undefined;
   /** alpaca: what stands between instruction and input where both are given. Default "\n"; Spark's recipes: "". */
   readonly inputSeparator?: string | undefined;
+  /** messages, sharegpt: tools, their calls and results are read, for a chat template that has a place for them. Default: refused. */
+  readonly keepsTools?: boolean | undefined;
 }
 
 export type JsonRecord = Readonly<Record<string, unknown>>;
@@ -113,10 +120,30 @@ export function dialogue(messages: readonly ChatMessage[]): SampleContent {
   return { kind: 'dialogue', messages };
 }
 
+/** The same with tools, whose order is the chat template's affair; it says what it cannot render. */
+export function toolDialogue(
+  messages: readonly ChatMessage[],
+  tools: readonly unknown[] | undefined,
+): SampleContent {
+  if (messages.length === 0) throw new FormFault('order of turns', 'the dialogue has no messages');
+  if (messages.at(-1)?.role !== 'assistant')
+    throw new FormFault(
+      'order of turns',
+      `the dialogue ends with the ${messages.at(-1)?.role}; an answer must be the last message`,
+    );
+  refuseNothing(messages);
+  return { kind: 'dialogue', messages, tools };
+}
+
+/** Whether an answer has neither a text nor a call. */
+export function saysNothing({ content, more }: ChatMessage): boolean {
+  return content.trim() === '' && more?.tool_calls === undefined;
+}
+
 /** An empty answer would teach its end token alone, a dialogue without a learned answer nothing. */
 function refuseNothing(messages: readonly ChatMessage[]): void {
   const answers = messages.filter(({ role }) => role === 'assistant');
-  const empty = answers.findIndex(({ content, isLearned }) => isLearned !== false && content.trim() === '');
+  const empty = answers.findIndex((answer) => answer.isLearned !== false && saysNothing(answer));
   if (empty >= 0) {
     const which = answers.length === 1 ? 'the answer' : `answer ${empty + 1} of ${answers.length}`;
     throw new FormFault('nothing to learn', `${which} is empty: only its end would be learned`);

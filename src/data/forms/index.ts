@@ -6,6 +6,7 @@ export {
   isRecord,
   type ReadForm,
   type SampleContent,
+  saysNothing,
   wrongType,
 } from './form.js';
 export { keysOfForm, unreadKeys } from './record-keys.js';

@@ -10,6 +10,7 @@ import {
   wrongType,
 } from './form.js';
 import { learnedByTurn } from './learned-keys.js';
+import { callOf, extrasOf } from './tool-turns.js';
 
 const ROLES: ReadonlyMap<string, ChatRole> = new Map([
   ['system', 'system'],
@@ -24,7 +25,7 @@ const ROLES: ReadonlyMap<string, ChatRole> = new Map([
   ['model', 'assistant'],
 ]);
 
-/** Of a tool's calls and answers; a family here has no place for them. */
+/** Of a tool's calls and answers; the families' own formats have no place for them. */
 const TOOL_ROLES = new Set([
   'tool',
   'function',
@@ -33,44 +34,70 @@ const TOOL_ROLES = new Set([
   'tool_call',
   'tool_response',
 ]);
+const CALL_ROLES = new Set(['function_call', 'tool_call']);
 
 /** Each turn {"from", "value"} or {"role", "content"}; a top-level "system" text comes first. */
-export function readTurns(record: JsonRecord, key: string, turns: readonly unknown[]): ChatMessage[] {
+export function readTurns(
+  record: JsonRecord,
+  key: string,
+  turns: readonly unknown[],
+  keepsTools: boolean,
+): ChatMessage[] {
   const system = optionalText(record, 'system');
-  const messages = turns.map((turn, index) => readTurn(turn, `${key}[${index}]`));
+  const messages = turns.map((turn, index) => readTurn(turn, `${key}[${index}]`, keepsTools));
   return system === undefined ? messages : [{ role: 'system', content: system }, ...messages];
 }
 
-function readTurn(turn: unknown, path: string): ChatMessage {
+function readTurn(turn: unknown, path: string, keepsTools: boolean): ChatMessage {
   if (!isRecord(turn)) throw wrongType(path, 'an object', turn);
   const calls = ['tool_calls', 'function_call'].find((key) => !isEmpty(turn[key]));
-  if (calls !== undefined)
+  if (calls !== undefined && !keepsTools)
     throw new FormFault(
       'tool calls',
-      `\`${path}.${calls}\`: tool calls cannot be trained on; leave the record out`,
+      `\`${path}.${calls}\`: tool calls need a chat template that has a place for them (--chat-template); name one, or leave the record out`,
     );
   const isShareGpt = Object.hasOwn(turn, 'from');
-  const role = readRole(
-    requireText(turn, isShareGpt ? 'from' : 'role', `${path}.${isShareGpt ? 'from' : 'role'}`),
-    path,
-  );
+  const name = requireText(turn, isShareGpt ? 'from' : 'role', `${path}.${isShareGpt ? 'from' : 'role'}`);
   const key = isShareGpt ? 'value' : 'content';
+  if (keepsTools && CALL_ROLES.has(name)) return callTurn(turn, key, path);
+  const role = readRole(name, path, keepsTools);
+  const more = keepsTools ? extrasOf(turn, path) : undefined;
   // A system message that says nothing is none; formats leave it out.
   if (role === 'system' && (turn[key] === null || turn[key] === undefined)) return { role, content: '' };
   const isAnswer = role === 'assistant';
   const isLearned = learnedByTurn(turn, path, isAnswer);
   // Null is an answer that is not there.
-  const content = isAnswer && turn[key] === null ? '' : readContent(turn, key, `${path}.${key}`);
-  return isAnswer && isLearned !== undefined ? { role, content, isLearned } : { role, content };
+  const isAbsent = turn[key] === null || (turn[key] === undefined && more?.tool_calls !== undefined);
+  const content = isAnswer && isAbsent ? '' : readContent(turn, key, `${path}.${key}`);
+  return {
+    role,
+    content,
+    ...(isAnswer && isLearned !== undefined && { isLearned }),
+    ...(more !== undefined && { more }),
+  };
 }
 
-function readRole(name: string, path: string): ChatRole {
+/** Of ShareGPT: the call is the text of the turn. */
+function callTurn(turn: JsonRecord, key: string, path: string): ChatMessage {
+  const isLearned = learnedByTurn(turn, path, true);
+  const place = `${path}.${key}`;
+  const calls = [callOf(requireText(turn, key, place), place)];
+  return {
+    role: 'assistant',
+    content: '',
+    ...(isLearned !== undefined && { isLearned }),
+    more: { tool_calls: calls },
+  };
+}
+
+function readRole(name: string, path: string, keepsTools: boolean): ChatRole {
   const role = ROLES.get(name.toLowerCase());
   if (role !== undefined) return role;
+  if (keepsTools && TOOL_ROLES.has(name)) return 'tool';
   if (TOOL_ROLES.has(name))
     throw new FormFault(
       'tool calls',
-      `\`${path}\` is from "${name}": tool calls cannot be trained on; leave the record out`,
+      `\`${path}\` is from "${name}": tool calls need a chat template that has a place for them (--chat-template); name one, or leave the record out`,
     );
   throw new FormFault(
     'unknown role',

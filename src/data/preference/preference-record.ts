@@ -154,14 +154,16 @@ function readPrompt(record: JsonRecord, options: FormOptions): readonly ChatMess
   const { prompt } = record;
   if (typeof prompt === 'string') return withSystem(record, [{ role: 'user', content: prompt }]);
   if (prompt !== undefined && prompt !== null)
-    return withoutMarks(readTurns(record, 'prompt', requireList(record, 'prompt')));
+    return withoutMarks(readTurns(record, 'prompt', requireList(record, 'prompt'), false));
   if (has(record, 'instruction')) return readAlpacaPrompt(record, options);
   return readListedTurns(record);
 }
 
 function readListedTurns(record: JsonRecord): readonly ChatMessage[] | undefined {
   const key = ['conversations', 'messages'].find((name) => has(record, name));
-  return key === undefined ? undefined : withoutMarks(readTurns(record, key, requireList(record, key)));
+  return key === undefined
+    ? undefined
+    : withoutMarks(readTurns(record, key, requireList(record, key), false));
 }
 
 /** An answer: a text, a message, or a list of messages that ends with it. */
@@ -174,9 +176,9 @@ function readSide(record: JsonRecord, key: string, prompt: readonly ChatMessage[
   }
   if (isRecord(value)) {
     if (prompt === undefined) throw missingKey(record, 'prompt');
-    return splitAnswer([...prompt, ...withoutMarks(readTurns({}, key, [value]))], key);
+    return splitAnswer([...prompt, ...withoutMarks(readTurns({}, key, [value], false))], key);
   }
-  const turns = withoutMarks(readTurns({}, key, requireList(record, key)));
+  const turns = withoutMarks(readTurns({}, key, requireList(record, key), false));
   if (prompt === undefined) return splitAnswer(withSystem(record, turns), key);
   // UltraFeedback names the prompt and repeats it in both lists.
   if (turns.length === 1) return splitAnswer([...prompt, ...turns], key);

@@ -21,6 +21,8 @@ export function describeDataset(
     contamination,
     dropContaminated,
     parsesSpecial,
+    chatTemplate,
+    templateValues,
   } = options;
   return {
     container,
@@ -36,6 +38,8 @@ export function describeDataset(
       answers,
       // Where it was asked for.
       ...(parsesSpecial === true && { parse_special: true }),
+      ...(chatTemplate !== undefined && { chat_template: chatTemplate }),
+      ...(Object.keys(templateValues ?? {}).length > 0 && { template_values: templateValues }),
       mixture,
       seed,
       shuffle,

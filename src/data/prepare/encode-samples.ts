@@ -5,18 +5,19 @@ import { encodeLiterally, type Tokenizer } from '../../tokenizers/index.js';
 import type { Work } from '../../workers/index.js';
 import { cleanSparkText } from '../clean/index.js';
 import { LEARNED } from '../dataset/rows-tensors.js';
+import { saysNothing } from '../forms/index.js';
 import {
   chatFormatOf,
   endTokenId,
   type Recipe,
+  type RecipeChat,
   type RecipeName,
   recipes,
   tokenizerOptions,
 } from './recipes.js';
 import type { EncodedSamples } from './sample-store.js';
 
-export interface EncodeSetup {
-  readonly tokenizer: string;
+export interface EncodeSetup extends RecipeChat {
   readonly recipe: RecipeName;
   /** Which answers are learned. Default: as published. */
   readonly answers: 'all' | 'last' | undefined;
@@ -26,8 +27,13 @@ export interface EncodeSetup {
   readonly countsLines: boolean;
 }
 
-/** Texts, or the messages of dialogues. */
-export type EncodeInput = readonly (string | readonly ChatMessage[])[];
+/** A text, or a dialogue. */
+export type EncodeInput = readonly (string | EncodeDialogue)[];
+
+export interface EncodeDialogue {
+  readonly messages: readonly ChatMessage[];
+  readonly tools?: readonly unknown[] | undefined;
+}
 
 export interface EncodeFailure {
   readonly index: number;
@@ -40,7 +46,9 @@ export interface EncodeFailure {
 class EmptySampleError extends InputError {}
 
 export interface EncodeOutput extends EncodedSamples {
-  /** Samples that the recipe refuses; their length is 0. */
+  /** Of which input each encoded sample is: of a dialogue that takes several rows there are several. */
+  readonly inputs: Uint32Array;
+  /** Inputs that the recipe refuses; their length is 0. */
   readonly failures: readonly EncodeFailure[];
 }
 
@@ -51,23 +59,36 @@ export function start(setup: EncodeSetup): Work<EncodeInput, EncodeOutput> {
   const words = new WordBuffer();
   return (samples) => {
     words.length = 0;
-    const lengths = new Uint32Array(samples.length);
-    const nominalLengths = setup.countsLines ? new Uint32Array(samples.length) : undefined;
+    const lengths: number[] = [];
+    const inputs: number[] = [];
+    const nominal: number[] = [];
     const failures: EncodeFailure[] = [];
     for (const [index, sample] of samples.entries()) {
       const before = words.length;
+      let ends: readonly number[];
       try {
-        encode(sample, words);
-        if (nominalLengths !== undefined && typeof sample !== 'string')
-          nominalLengths[index] = tokenizer.encode(publishedLine(recipe, sample)).length;
+        ends = encode(sample, words);
       } catch (error) {
         if (!(error instanceof InputError)) throw error;
         words.length = before;
+        ends = [before];
         failures.push({ index, message: error.message, isEmpty: error instanceof EmptySampleError });
       }
-      lengths[index] = words.length - before;
+      const isWhole = words.length > before && setup.countsLines && typeof sample !== 'string';
+      const line = isWhole ? tokenizer.encode(publishedLine(recipe, sample.messages)).length : 0;
+      for (const [row, end] of ends.entries()) {
+        lengths.push(end - (ends[row - 1] ?? before));
+        nominal.push(line);
+        inputs.push(index);
+      }
     }
-    return { words: words.taken(), lengths, nominalLengths, failures };
+    return {
+      words: words.taken(),
+      lengths: Uint32Array.from(lengths),
+      nominalLengths: setup.countsLines ? Uint32Array.from(nominal) : undefined,
+      inputs: Uint32Array.from(inputs),
+      failures,
+    };
   };
 }
 
@@ -76,13 +97,11 @@ export function transfers({ words }: EncodeOutput): ArrayBuffer[] {
   return words.buffer instanceof ArrayBuffer ? [words.buffer] : [];
 }
 
-type EncodeSample = (sample: EncodeInput[number], words: WordBuffer) => void;
+/** @returns where each of its rows ends in the words */
+type EncodeSample = (sample: EncodeInput[number], words: WordBuffer) => readonly number[];
 
-function sampleEncoder(
-  recipe: Recipe,
-  tokenizer: Tokenizer,
-  { answers = recipe.answers, parsesSpecial = false }: Pick<EncodeSetup, 'answers' | 'parsesSpecial'>,
-): EncodeSample {
+function sampleEncoder(recipe: Recipe, tokenizer: Tokenizer, setup: EncodeSetup): EncodeSample {
+  const { answers = recipe.answers, parsesSpecial = false } = setup;
   const clean = recipe.cleansText ? cleanSparkText : (text: string): string => text;
   if (recipe.kind === 'pretrain') {
     const end = endTokenId(recipe, tokenizer);
@@ -92,29 +111,34 @@ function sampleEncoder(
       const ids = parsesSpecial ? tokenizer.encode(text) : encodeLiterally(tokenizer, text);
       ids.push(end);
       words.append(ids, true);
+      return [words.length];
     };
   }
-  const chat = chatFormatOf(recipe, tokenizer);
+  const chat = chatFormatOf(recipe, tokenizer, setup);
   return (sample, words) => {
     if (typeof sample === 'string')
       throw new InputError('a text has no answer to learn; give dialogues, or take a pretrain recipe.');
-    const messages = sample.map((message) => ({ ...message, content: clean(message.content) }));
-    const { spans } = chat.renderTraining(messages, tokenizer, { answers, parsesSpecial });
-    if (!spans.some(({ isLearned }) => isLearned))
+    const { tools } = sample;
+    const messages = sample.messages.map((message) => ({ ...message, content: clean(message.content) }));
+    const rows = chat.renderTrainingRows(messages, tokenizer, { answers, parsesSpecial, tools });
+    if (!rows.some(({ spans }) => spans.some(({ isLearned }) => isLearned)))
       throw new EmptySampleError(
         'no answer of the dialogue is learned: the last one is marked as not to be.',
       );
-    const isEmpty = ({ role, content, isLearned }: ChatMessage): boolean =>
-      role === 'assistant' && isLearned !== false && content.trim() === '';
+    const isEmpty = (message: ChatMessage): boolean =>
+      message.role === 'assistant' && message.isLearned !== false && saysNothing(message);
     if (messages.some(isEmpty)) throw new EmptySampleError('an answer is empty once it is cleaned.');
-    for (const { ids, isLearned } of spans) words.append(ids, isLearned);
+    return rows.map(({ spans }) => {
+      for (const { ids, isLearned } of spans) words.append(ids, isLearned);
+      return words.length;
+    });
   };
 }
 
 /** Of Alpaca records pre-training takes the output. */
 function learnedText(sample: EncodeInput[number]): string {
   if (typeof sample === 'string') return sample;
-  const last = sample.at(-1);
+  const last = sample.messages.at(-1);
   if (last?.isLearned === false)
     throw new EmptySampleError(
       'the last answer is marked as not to be learned, and pre-training learns it whole.',

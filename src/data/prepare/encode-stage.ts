@@ -52,7 +52,10 @@ export async function encodeSamples(
     }
     store.add(
       output,
-      origins.map(({ file, line }) => ({ file: options.fileNumbers.get(file) ?? 0, line })),
+      Array.from(output.inputs, (input) => {
+        const { file, line } = origins[input]!;
+        return { file: options.fileNumbers.get(file) ?? 0, line };
+      }),
     );
     options.onProgress(store.count);
   }
@@ -71,7 +74,7 @@ async function* batches(
       batch.push(sample.text);
       units += sample.text.length;
     } else {
-      batch.push(sample.messages);
+      batch.push({ messages: sample.messages, tools: sample.tools });
       for (const { content } of sample.messages) units += content.length;
     }
     origins.push(sample.origin);

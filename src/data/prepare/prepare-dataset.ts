@@ -177,7 +177,10 @@ async function encode(
       recipe: options.recipe,
       answers: options.answers,
       parsesSpecial: options.parsesSpecial,
-      countsLines: recipe.minPadding > 0 && packing === 'first-fit',
+      chatTemplate: options.chatTemplate,
+      templateValues: options.templateValues,
+      // The published measure is that of the family's own format.
+      countsLines: recipe.minPadding > 0 && packing === 'first-fit' && options.chatTemplate === undefined,
     },
     workers: options.workers,
     fileNumbers: new Map(inputs.map((input, number) => [input, number])),

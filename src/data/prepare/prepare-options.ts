@@ -3,12 +3,14 @@ import { resolve } from 'node:path';
 import { InputError } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
 import { openTokenizer } from '../../models/index.js';
+import type { TemplateValues } from '../../templates/index.js';
 import type { CleanOptions } from '../clean/index.js';
 import { MINDRECORD_SUFFIX } from '../dataset/mindrecord-rows.js';
 import type { SampleForm } from '../forms/index.js';
 import { type Mixture, mixtureFiles, mixtureOf, readMixture } from './mixture.js';
 import type { Padding } from './plan-source.js';
 import {
+  chatFormatOf,
   endTokenId,
   type Packing,
   paddingId,
@@ -39,6 +41,10 @@ export interface PrepareOptions {
   readonly answers?: 'all' | 'last' | undefined;
   /** Names of special tokens within texts become these tokens. Default false: they are text. */
   readonly parsesSpecial?: boolean | undefined;
+  /** A Jinja file, or a name: answers in that chat template. Default: as the recipe was published; see `chatFormatOf`. */
+  readonly chatTemplate?: string | undefined;
+  /** Variables of the template, such as `enable_thinking`. */
+  readonly templateValues?: TemplateValues | undefined;
   /** JSON {path: weight} or {"phases": […]}. Default: every sample once. */
   readonly weights?: string | undefined;
   /** Share of the samples that is held out. Default 0. */
@@ -113,7 +119,10 @@ export function checkPrepareOptions(options: PrepareOptions): PrepareJob {
       `${options.output} is one file, but a curriculum has one for each phase; name a folder as the output.`,
     );
   const tokenizer = openTokenizer(options.tokenizer, tokenizerOptions(recipe));
-  endTokenId(recipe, tokenizer);
+  if (recipe.kind === 'pretrain' || options.chatTemplate === undefined) endTokenId(recipe, tokenizer);
+  if (recipe.kind === 'sft') chatFormatOf(recipe, tokenizer, options);
+  else if (options.chatTemplate !== undefined)
+    throw new InputError(`--chat-template is for dialogues; ${options.recipe} learns texts as they are.`);
   const id = paddingId(recipe, tokenizer);
   if (id >= tokenizer.vocabSize)
     throw new InputError(

@@ -1,6 +1,14 @@
 /** The published ways from samples to rows. Sources: the families' README.md. */
 import { InputError } from '../../errors/index.js';
-import { type ChatFormat, sparkChat, telechat52bChat, telechatChat, xverseChat } from '../../models/index.js';
+import {
+  type ChatFormat,
+  chooseChat,
+  sparkChat,
+  telechat52bChat,
+  telechatChat,
+  xverseChat,
+} from '../../models/index.js';
+import type { TemplateValues } from '../../templates/index.js';
 import type { LoadTokenizerOptions, Tokenizer } from '../../tokenizers/index.js';
 
 /**
@@ -16,8 +24,11 @@ export type Packing = (typeof packings)[number];
 /** Those whose data scripts were published. */
 type RecipeFamily = 'spark' | 'telechat' | 'telechat52b' | 'xverse';
 
+/** Rows that are no family's: answers by a chat template, texts as the tokenizer has them. */
+type RecipeOwner = RecipeFamily | 'any';
+
 export interface Recipe {
-  readonly family: RecipeFamily;
+  readonly family: RecipeOwner;
   /** Whether every token is learned, or answers only. */
   readonly kind: 'pretrain' | 'sft';
   /** Which answers are learned, as published, where a record does not say it; pre-training takes the last one alone. */
@@ -81,6 +92,17 @@ export const recipes = {
     minPadding: 0,
     cleansText: false,
   },
+  'text-pretrain': { ...pretrain, family: 'any' },
+  'template-sft': {
+    family: 'any',
+    kind: 'sft',
+    answers: 'all',
+    extraIds: 1,
+    packing: 'greedy',
+    paddingSide: 'right',
+    minPadding: 0,
+    cleansText: false,
+  },
 } as const satisfies Record<string, Recipe>;
 
 export type RecipeName = keyof typeof recipes;
@@ -93,7 +115,34 @@ export function tokenizerOptions({ family }: Recipe): LoadTokenizerOptions {
 /** XVERSE's released tokenizer calls its end token so; a bare tokenizer.json does not say which token it is. */
 const XVERSE_END = '<|endoftext|>';
 
-export function chatFormatOf({ family }: Recipe, tokenizer: Tokenizer): ChatFormat {
+/** What a template needs to know of, as words and values. */
+export interface RecipeChat {
+  /** File or folder of the tokenizer, where a template may lie. */
+  readonly tokenizer: string;
+  /** A Jinja file, or a name. Default: the recipe's own format. */
+  readonly chatTemplate?: string | undefined;
+  readonly templateValues?: TemplateValues | undefined;
+}
+
+/**
+ * A chat template where one is named, else the format that the recipe's family published; with recipes of no family the template
+ * beside the tokenizer.
+ * @throws InputError for a template that there is not, or that cannot be read
+ */
+export function chatFormatOf(recipe: Recipe, tokenizer: Tokenizer, chat: RecipeChat): ChatFormat {
+  const { tokenizer: path, chatTemplate: template, templateValues: values } = chat;
+  const end = tokenizer.eosTokenId;
+  const endTokenIds = end === undefined ? [] : [end];
+  const own = recipe.family === 'any' ? undefined : publishedChat(recipe.family, tokenizer);
+  const chosen = chooseChat({ paths: [path], endTokenIds, own }, { template, values });
+  if (chosen !== undefined) return chosen.format;
+  throw new InputError(
+    `${path}: there is no chat template beside the tokenizer (chat_template.jinja, or chat_template in tokenizer_config.json); ` +
+      'name one with --chat-template.',
+  );
+}
+
+function publishedChat(family: RecipeFamily, tokenizer: Tokenizer): ChatFormat {
   switch (family) {
     case 'spark':
       return sparkChat;
@@ -110,9 +159,15 @@ export function chatFormatOf({ family }: Recipe, tokenizer: Tokenizer): ChatForm
 
 /** Closes every text and every answer. @throws InputError for a tokenizer of another family */
 export function endTokenId(recipe: Recipe, tokenizer: Tokenizer): number {
-  const [end] = chatFormatOf(recipe, tokenizer).stopTokenIds(tokenizer);
-  if (end === undefined) throw new InputError(`${recipe.family}: the tokenizer has no end token.`);
-  return end;
+  const { family } = recipe;
+  const end =
+    family === 'any' ? tokenizer.eosTokenId : publishedChat(family, tokenizer).stopTokenIds(tokenizer)[0];
+  if (end !== undefined) return end;
+  throw new InputError(
+    family === 'any'
+      ? 'the tokenizer names no end token; name it in tokenizer_config.json beside it (eos_token).'
+      : `${family}: the tokenizer has no end token.`,
+  );
 }
 
 export function paddingId(recipe: Recipe, tokenizer: Tokenizer): number {
@@ -123,6 +178,7 @@ export function paddingId(recipe: Recipe, tokenizer: Tokenizer): number {
     case 'telechat52b':
       return 3;
     case 'xverse':
+    case 'any':
       // Where the tokenizer names none, any id will do: padding is never learned and nothing comes after it.
       return tokenizer.padTokenId ?? endTokenId(recipe, tokenizer);
   }

@@ -1,4 +1,6 @@
 /** From files to samples: reading, cleaning, deduplication, contamination, this shard's part. */
+
+import { isFamilyChat } from '../../models/index.js';
 import { Cleaner, cleanSamples } from '../clean/index.js';
 import { ContaminationCheck, type ContaminationSetReport } from '../contamination/index.js';
 import { type Duplicate, dropExactDuplicates, dropNearDuplicates } from '../deduplicate/index.js';
@@ -8,6 +10,12 @@ import type { PrepareJob } from './prepare-options.js';
 import type { SkipLog } from './skip-log.js';
 
 const MAX_UNREAD_KEYS = 1000;
+
+/** The families' own formats have no place for tools; a template says itself whether it has one. */
+function hasTemplate({ recipe, options: { chatTemplate } }: PrepareJob): boolean {
+  if (recipe.kind !== 'sft') return false;
+  return chatTemplate === undefined ? recipe.family === 'any' : !isFamilyChat(chatTemplate);
+}
 
 /** Counts what went by; whole once the stream was read to its end. */
 export class SampleStream {
@@ -51,6 +59,7 @@ export class SampleStream {
       onUnreadKey: (key) => this.#countUnread(key),
       // As Spark's scripts join them.
       ...(recipe.family === 'spark' && { inputSeparator: '' }),
+      keepsTools: hasTemplate(this.#job),
     });
     if (options.clean !== undefined)
       samples = cleanSamples(samples, new Cleaner(options.clean), (skipped) =>

@@ -1,13 +1,15 @@
 /** The questions of a batch: files of records, and Spark's list on the command line. */
 import { InputError } from '../../errors/index.js';
 import { fileStatus, type RecordFault, readRecords } from '../../formats/index.js';
-import type { ChatMessage } from '../../models/index.js';
+import { type ChatMessage, readMessageExtras, readTools } from '../../models/index.js';
 
 export interface Question {
   /** Where it stands, for messages: "questions.jsonl:3". */
   readonly source: string;
   /** Or why it cannot be asked. */
   readonly content: string | readonly ChatMessage[] | InputError;
+  /** What the model may call, as OpenAI lists tools; for chat templates. */
+  readonly tools?: readonly unknown[] | undefined;
 }
 
 /** Keys of a text to be continued or answered, in the order in which they are looked for. */
@@ -62,7 +64,10 @@ function toQuestion(record: unknown, source: string): Question {
       `${source}: a question is an object such as {"input": "…"}, found ${JSON.stringify(record)}.`,
     );
   const messages: unknown = Reflect.get(record, 'messages');
-  if (messages !== undefined) return { source, content: toMessages(messages, source) };
+  if (messages !== undefined) {
+    const tools = placed(source, () => readTools(Reflect.get(record, 'tools')));
+    return { source, content: toMessages(messages, source), ...(tools !== undefined && { tools }) };
+  }
   for (const key of TEXT_KEYS) {
     const text: unknown = Reflect.get(record, key);
     if (text === undefined) continue;
@@ -90,11 +95,25 @@ function toMessages(messages: unknown, source: string): ChatMessage[] {
     const content = part('content');
     // As in serving and in data preparation: a system message without content is none.
     if (role === 'system' && (content === undefined || content === null)) return [];
-    if ((role === 'system' || role === 'user' || role === 'assistant') && typeof content === 'string')
-      return [{ role, content }];
+    const more = placed(source, () => readMessageExtras(Object(message), `messages[${index}]`));
+    const isCall = role === 'assistant' && more?.tool_calls !== undefined;
+    const text = isCall ? (content ?? '') : content;
+    if (
+      (role === 'system' || role === 'user' || role === 'assistant' || role === 'tool') &&
+      typeof text === 'string'
+    )
+      return [{ role, content: text, ...(more !== undefined && { more }) }];
     throw new InputError(
       `${source}: message ${index + 1} is ${JSON.stringify(message)}; ` +
-        'give {"role": "system" | "user" | "assistant", "content": "…"}.',
+        'give {"role": "system" | "user" | "assistant" | "tool", "content": "…"}.',
     );
   });
+}
+
+function placed<Result>(source: string, read: () => Result): Result {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof InputError ? new InputError(`${source}: ${error.message}.`) : error;
+  }
 }

@@ -32,7 +32,7 @@ interface Turn {
   readonly text: string;
 }
 
-const format: ChatFormat = {
+const format: Omit<ChatFormat, 'renderTrainingRows'> = {
   /**
    * Cut by whole messages, as published: what is left may begin with an answer, and history leaves one token of the
    * limit free.

@@ -31,7 +31,7 @@ function promptText(system: string | undefined, rounds: readonly Round[]): strin
     .join('');
 }
 
-const format: ChatFormat = {
+const format: Omit<ChatFormat, 'renderTrainingRows'> = {
   renderPrompt(messages, tokenizer, { maxLength } = {}) {
     const { system, rounds } = parsePrompt('telechat52b', messages);
     const render = (kept: readonly Round[]): number[] => tokenizer.encode(promptText(system, kept));

@@ -5,6 +5,7 @@ import {
   type ChatDelta,
   ChatRun,
   callInput,
+  canThink,
   chatPromptTokens,
   type OpenAiContext,
   parseBody,
@@ -14,6 +15,7 @@ import { chatBodyOf, chatBodyOfPrompt, countSchema, messagesSchema } from './mes
 const PATH = '/v1/messages';
 
 export function anthropicRoutes(context: OpenAiContext): Route[] {
+  const thinks = canThink(context.chatTemplate);
   return [
     {
       method: 'POST',
@@ -31,7 +33,7 @@ export function anthropicRoutes(context: OpenAiContext): Route[] {
       },
       handler: async (request, reply) => {
         const fields = parseBody(messagesSchema, request.body, PATH);
-        const run = await ChatRun.plan(chatBodyOf(fields), PATH, context, request);
+        const run = await ChatRun.plan(chatBodyOf(fields, thinks), PATH, context, request);
         await (fields.stream === true ? stream(run, request, reply) : whole(run, request, reply));
       },
     },
@@ -50,7 +52,7 @@ export function anthropicRoutes(context: OpenAiContext): Route[] {
       },
       handler: async (request, reply) => {
         const fields = parseBody(countSchema, request.body, PATH);
-        const body = chatBodyOfPrompt(fields);
+        const body = chatBodyOfPrompt(fields, thinks);
         reply.json(200, { input_tokens: await chatPromptTokens(body, PATH, context, request) });
       },
     },
@@ -68,10 +70,11 @@ function head(run: ChatRun): object {
 
 async function whole(run: ChatRun, { signal }: RouteRequest, reply: Reply): Promise<void> {
   await run.run(signal);
-  const { content, tool_calls = [] } = run.message;
+  const { content, reasoning_content: thinking, tool_calls = [] } = run.message;
   reply.json(200, {
     ...head(run),
     content: [
+      ...(thinking === undefined ? [] : [{ type: 'thinking', thinking, signature: '' }]),
       ...(content === null || (content === '' && tool_calls.length > 0)
         ? []
         : [{ type: 'text', text: content }]),
@@ -111,13 +114,18 @@ async function stream(run: ChatRun, { signal }: RouteRequest, reply: Reply): Pro
 class BlockStream {
   readonly #send: (type: string, fields: object) => Promise<void>;
   #index = -1;
-  #open: 'none' | 'text' | 'tool_use' = 'none';
+  #open: 'none' | 'text' | 'thinking' | 'tool_use' = 'none';
 
   constructor(send: (type: string, fields: object) => Promise<void>) {
     this.#send = send;
   }
 
-  async push({ content, tool_calls = [] }: ChatDelta): Promise<void> {
+  async push({ content, reasoning_content: thinking, tool_calls = [] }: ChatDelta): Promise<void> {
+    if (thinking !== undefined && thinking !== '') {
+      if (this.#open !== 'thinking')
+        await this.#begin('thinking', { type: 'thinking', thinking: '', signature: '' });
+      await this.#delta({ type: 'thinking_delta', thinking });
+    }
     if (content !== undefined && content !== '') {
       if (this.#open !== 'text') await this.#begin('text', { type: 'text', text: '' });
       await this.#delta({ type: 'text_delta', text: content });
@@ -135,7 +143,7 @@ class BlockStream {
     this.#open = 'none';
   }
 
-  async #begin(kind: 'text' | 'tool_use', block: object): Promise<void> {
+  async #begin(kind: 'text' | 'thinking' | 'tool_use', block: object): Promise<void> {
     await this.close();
     this.#index += 1;
     this.#open = kind;

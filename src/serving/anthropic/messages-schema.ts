@@ -7,9 +7,10 @@ const MAX_BLOCKS = 4096;
 const textBlock = z.object({ type: z.literal('text'), text: z.string() });
 const text = z.union([z.string(), list(textBlock, { max: MAX_BLOCKS })]);
 
-/** Images, documents, thinking and tools of Anthropic's own are refused by their type. */
+/** Images, documents and tools of Anthropic's own are refused by their type. */
 const block = z.discriminatedUnion('type', [
   textBlock,
+  z.object({ type: z.literal('thinking'), thinking: z.string(), signature: optional(z.string()) }),
   z.object({ type: z.literal('tool_use'), id: z.string(), name: z.string().min(1), input: anyObject() }),
   z.object({
     type: z.literal('tool_result'),
@@ -60,15 +61,16 @@ export const messagesSchema = z.object({
 type CountFields = z.output<typeof countSchema>;
 export type MessagesFields = z.output<typeof messagesSchema>;
 
-/** @throws HttpError 400 */
-export function chatBodyOfPrompt(fields: CountFields): Record<string, unknown> {
-  if (fields.thinking !== undefined && fields.thinking.type !== 'disabled')
-    throw badRequest('thinking: these models have none; leave it out', 'thinking');
+/** @param canThink of the model. @throws HttpError 400 */
+export function chatBodyOfPrompt(fields: CountFields, canThink: boolean): Record<string, unknown> {
+  const isThinking = fields.thinking !== undefined && fields.thinking.type !== 'disabled';
+  if (isThinking && !canThink) throw badRequest('thinking: this model has none; leave it out', 'thinking');
   const system = fields.system === undefined ? [] : [{ role: 'system', content: contentText(fields.system) }];
   const hasTools = fields.tools !== undefined && fields.tools.length > 0;
   return {
     model: fields.model,
     messages: [...system, ...fields.messages.flatMap(chatMessages)],
+    ...(fields.thinking !== undefined && { chat_template_kwargs: { enable_thinking: isThinking } }),
     ...(hasTools && {
       tools: fields.tools?.map(({ name, description, input_schema: parameters }) => ({
         type: 'function',
@@ -80,9 +82,9 @@ export function chatBodyOfPrompt(fields: CountFields): Record<string, unknown> {
   };
 }
 
-export function chatBodyOf(fields: MessagesFields): Record<string, unknown> {
+export function chatBodyOf(fields: MessagesFields, canThink: boolean): Record<string, unknown> {
   return {
-    ...chatBodyOfPrompt(fields),
+    ...chatBodyOfPrompt(fields, canThink),
     max_tokens: fields.max_tokens,
     stop: fields.stop_sequences,
     temperature: fields.temperature,
@@ -115,8 +117,14 @@ function chatMessages({ role, content }: CountFields['messages'][number]): unkno
       'messages: a tool_use is the assistant’s; it stands in a message of the user',
       'messages',
     );
+  const thoughts = content.flatMap((each) => (each.type === 'thinking' ? [each.thinking] : []));
+  if (role === 'user' && thoughts.length > 0)
+    throw badRequest('messages: thinking is the assistant’s; it stands in a message of the user', 'messages');
+  const reasoning_content = thoughts.length === 0 ? undefined : thoughts.join('\n');
   if (role === 'assistant')
-    return [{ role, content: texts.join(''), ...(calls.length > 0 && { tool_calls: calls }) }];
+    return [
+      { role, content: texts.join(''), reasoning_content, ...(calls.length > 0 && { tool_calls: calls }) },
+    ];
   return [...results, ...(texts.length > 0 ? [{ role, content: texts.join('') }] : [])];
 }
 

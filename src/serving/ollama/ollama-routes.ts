@@ -1,6 +1,6 @@
 /** Ollama's API: POST /api/chat and /api/generate, whole and as lines of JSON, GET /api/tags and /api/version. */
 import type { HttpError, Reply, Route, RouteRequest } from '../http/index.js';
-import { ChatRun, callInput, type OpenAiContext, parseBody } from '../openai/index.js';
+import { ChatRun, callInput, canThink, type OpenAiContext, parseBody } from '../openai/index.js';
 import {
   chatBodyOfMessages,
   chatBodyOfPrompt,
@@ -14,6 +14,7 @@ const NANOSECONDS = 1e6;
 
 export function ollamaRoutes(context: OpenAiContext): Route[] {
   const { model } = context;
+  const thinks = canThink(context.chatTemplate);
   return [
     {
       method: 'POST',
@@ -36,7 +37,7 @@ export function ollamaRoutes(context: OpenAiContext): Route[] {
         const fields = parseBody(ollamaChatSchema, request.body, '/api/chat');
         if (fields.messages === undefined || fields.messages.length === 0)
           return loaded(fields.model, 'chat', reply);
-        const run = await planned(chatBodyOfMessages(fields), '/api/chat', context, request);
+        const run = await planned(chatBodyOfMessages(fields, thinks), '/api/chat', context, request);
         await answer(run, 'chat', fields.stream ?? true, request, reply);
       },
     },
@@ -56,7 +57,7 @@ export function ollamaRoutes(context: OpenAiContext): Route[] {
       handler: async (request, reply) => {
         const fields = parseBody(ollamaGenerateSchema, request.body, '/api/generate');
         if ((fields.prompt ?? '') === '') return loaded(fields.model, 'generate', reply);
-        const run = await planned(chatBodyOfPrompt(fields), '/api/generate', context, request);
+        const run = await planned(chatBodyOfPrompt(fields, thinks), '/api/generate', context, request);
         await answer(run, 'generate', fields.stream ?? true, request, reply);
       },
     },
@@ -119,16 +120,28 @@ async function planned(
 
 /** Without a question the model is only loaded, which it is. */
 function loaded(model: string, kind: Kind, reply: Reply): void {
-  reply.json(200, { ...line(model, kind, ''), done: true, done_reason: 'load' });
+  reply.json(200, { ...line(model, kind, { text: '' }), done: true, done_reason: 'load' });
 }
 
-function line(model: string, kind: Kind, text: string, calls?: readonly object[]): Record<string, unknown> {
+interface Said {
+  readonly text: string;
+  readonly thinking?: string | undefined;
+  readonly calls?: readonly object[] | undefined;
+}
+
+function line(model: string, kind: Kind, { text, thinking, calls }: Said): Record<string, unknown> {
   const created_at = new Date().toISOString();
-  if (kind === 'generate') return { model, created_at, response: text, done: false };
+  const thought = thinking !== undefined && { thinking };
+  if (kind === 'generate') return { model, created_at, response: text, ...thought, done: false };
   return {
     model,
     created_at,
-    message: { role: 'assistant', content: text, ...(calls !== undefined && { tool_calls: calls }) },
+    message: {
+      role: 'assistant',
+      content: text,
+      ...thought,
+      ...(calls !== undefined && { tool_calls: calls }),
+    },
     done: false,
   };
 }
@@ -144,20 +157,29 @@ async function answer(
   if (!isStream) {
     await run.run(signal);
     reply.json(200, {
-      ...line(run.model, kind, run.message.content ?? '', callsOf(run)),
+      ...line(run.model, kind, {
+        text: run.message.content ?? '',
+        thinking: run.message.reasoning_content,
+        calls: callsOf(run),
+      }),
       ...ending(run, started),
     });
     return;
   }
   const stream = reply.textStream({ 'content-type': 'application/x-ndjson' });
-  await run.run(signal, async ({ content }) => {
+  await run.run(signal, async ({ content, reasoning_content: thinking }) => {
+    if (thinking !== undefined && thinking !== '')
+      await stream.write(`${JSON.stringify(line(run.model, kind, { text: '', thinking }))}\n`);
     if (content !== undefined && content !== '')
-      await stream.write(`${JSON.stringify(line(run.model, kind, content))}\n`);
+      await stream.write(`${JSON.stringify(line(run.model, kind, { text: content }))}\n`);
   });
   // A call is whole or nothing to Ollama's clients.
   const calls = callsOf(run);
-  if (calls !== undefined) await stream.write(`${JSON.stringify(line(run.model, kind, '', calls))}\n`);
-  await stream.write(`${JSON.stringify({ ...line(run.model, kind, ''), ...ending(run, started) })}\n`);
+  if (calls !== undefined)
+    await stream.write(`${JSON.stringify(line(run.model, kind, { text: '', calls }))}\n`);
+  await stream.write(
+    `${JSON.stringify({ ...line(run.model, kind, { text: '' }), ...ending(run, started) })}\n`,
+  );
   await stream.end();
 }
 

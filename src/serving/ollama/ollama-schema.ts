@@ -11,6 +11,7 @@ const toolCall = z.object({
 const message = z.object({
   role: z.enum(['system', 'user', 'assistant', 'tool']),
   content: optional(z.string()),
+  thinking: optional(z.string()),
   images: optional(list(z.string(), { max: 64 })),
   tool_calls: optional(list(toolCall, { max: 128 })),
   tool_name: optional(z.string()),
@@ -70,45 +71,59 @@ type SharedFields = Omit<
 type ChatFields = z.output<typeof ollamaChatSchema>;
 
 /** @throws HttpError 400 */
-export function chatBodyOfMessages(fields: ChatFields): Record<string, unknown> {
-  const messages = (fields.messages ?? []).map(({ role, content = '', images, tool_calls, tool_name }) => {
-    if (images !== undefined && images.length > 0) throw noImages();
-    const calls = tool_calls?.map(({ id, function: { name, arguments: input } }) => ({
-      id,
-      function: { name, arguments: JSON.stringify(input ?? {}) },
-    }));
-    return {
-      role,
-      content,
-      ...(calls && { tool_calls: calls }),
-      ...(tool_name && { tool_call_id: tool_name }),
-    };
-  });
+export function chatBodyOfMessages(fields: ChatFields, canThink: boolean): Record<string, unknown> {
+  const messages = (fields.messages ?? []).map(
+    ({ role, content = '', thinking, images, tool_calls, tool_name }) => {
+      if (images !== undefined && images.length > 0) throw noImages();
+      const calls = tool_calls?.map(({ id, function: { name, arguments: input } }) => ({
+        id,
+        function: { name, arguments: JSON.stringify(input ?? {}) },
+      }));
+      return {
+        role,
+        content,
+        ...(thinking && { reasoning_content: thinking }),
+        ...(calls && { tool_calls: calls }),
+        ...(tool_name && { tool_call_id: tool_name }),
+      };
+    },
+  );
   const hasTools = fields.tools !== undefined && fields.tools.length > 0;
-  return { ...sharedBody(fields), messages, ...(hasTools && { tools: fields.tools }) };
+  return { ...sharedBody(fields, canThink), messages, ...(hasTools && { tools: fields.tools }) };
 }
 
 /** @throws HttpError 400 */
-export function chatBodyOfPrompt(fields: z.output<typeof ollamaGenerateSchema>): Record<string, unknown> {
+export function chatBodyOfPrompt(
+  fields: z.output<typeof ollamaGenerateSchema>,
+  canThink: boolean,
+): Record<string, unknown> {
   if (fields.images !== undefined && fields.images.length > 0) throw noImages();
   if ((fields.suffix ?? '') !== '')
     throw badRequest('suffix: these models fill no gaps; leave it out', 'suffix');
   if (fields.raw === true)
     throw badRequest('raw: not here; POST /v1/completions continues a text as it is', 'raw');
   const system = fields.system === undefined ? [] : [{ role: 'system', content: fields.system }];
-  return { ...sharedBody(fields), messages: [...system, { role: 'user', content: fields.prompt ?? '' }] };
+  return {
+    ...sharedBody(fields, canThink),
+    messages: [...system, { role: 'user', content: fields.prompt ?? '' }],
+  };
 }
 
 function noImages(): Error {
   return badRequest('images: these models read text alone', 'images');
 }
 
-function sharedBody({ model, format, options: given, think }: SharedFields): Record<string, unknown> {
-  if (think !== undefined && think !== false)
-    throw badRequest('think: these models have no thinking of their own; leave it out', 'think');
+function sharedBody(
+  { model, format, options: given, think }: SharedFields,
+  canThink: boolean,
+): Record<string, unknown> {
+  if (think !== undefined && think !== false && !canThink)
+    throw badRequest('think: this model has no thinking of its own; leave it out', 'think');
   const { num_predict: length, repeat_penalty, ...rest } = given ?? options.parse({});
   return {
     model,
+    // Levels ("low", "high") are those of models that have them; here a model thinks or does not.
+    ...(think !== undefined && { chat_template_kwargs: { enable_thinking: think !== false } }),
     ...rest,
     repetition_penalty: repeat_penalty,
     // -1 and -2: as long as it goes.

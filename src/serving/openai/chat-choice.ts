@@ -1,6 +1,8 @@
 /** One choice of a chat response, built from the engine's events. */
 import type { FinishReason, TextEvent } from '../../generation/index.js';
+import type { AnswerForm } from './answer-form.js';
 import { type ChatLogProbs, chatLogProbs } from './log-probs.js';
+import { ReasoningReader } from './reasoning-reader.js';
 import type { TokenTexts } from './token-texts.js';
 import { ToolCallReader, type ToolCallReaderOptions } from './tool-call-reader.js';
 
@@ -15,6 +17,8 @@ export interface ToolCallDelta {
 export interface ChatDelta {
   readonly role?: 'assistant';
   readonly content?: string;
+  /** What the model thinks, before it answers. */
+  readonly reasoning_content?: string;
   readonly tool_calls?: readonly ToolCallDelta[];
 }
 
@@ -28,6 +32,8 @@ export type ChatFinishReason = FinishReason | 'tool_calls';
 
 export interface ChatChoiceOptions {
   readonly tools: ToolCallReaderOptions;
+  /** Default: none. */
+  readonly thinking?: AnswerForm['thinking'] | undefined;
   readonly tokens: TokenTexts;
   readonly wantsLogProbs: boolean;
   readonly asTokenIds: boolean;
@@ -36,14 +42,17 @@ export interface ChatChoiceOptions {
 export class ChatChoice {
   readonly #options: ChatChoiceOptions;
   readonly #reader: ToolCallReader;
+  readonly #thoughts: ReasoningReader;
   readonly #calls: ToolCall[] = [];
   readonly #logProbs: ChatLogProbs[] = [];
   readonly ids: number[] = [];
   #content = '';
+  #reasoning = '';
 
   constructor(options: ChatChoiceOptions) {
     this.#options = options;
     this.#reader = new ToolCallReader(options.tools);
+    this.#thoughts = new ReasoningReader(options.thinking ?? 'none');
   }
 
   /** What an event adds, in the order in which it is to be sent. */
@@ -57,14 +66,19 @@ export class ChatChoice {
       ? (event.logProbs ?? []).map((entry) => chatLogProbs(entry, tokens, asTokenIds))
       : [];
     this.#logProbs.push(...logProbs);
-    const pieces = this.#reader.push(event.text);
-    if (event.end !== undefined) pieces.push(...this.#reader.end());
-    return { deltas: pieces.map((piece) => this.#take(piece)), logProbs };
+    const parts = this.#thoughts.push(event.text);
+    if (event.end !== undefined) parts.push(...this.#thoughts.end());
+    const deltas = parts.flatMap(({ kind, text }) =>
+      kind === 'reasoning' ? [this.#think(text)] : this.#reader.push(text).map((piece) => this.#take(piece)),
+    );
+    if (event.end !== undefined) deltas.push(...this.#reader.end().map((piece) => this.#take(piece)));
+    return { deltas, logProbs };
   }
 
   get message(): {
     readonly role: 'assistant';
     readonly content: string | null;
+    readonly reasoning_content?: string;
     readonly refusal: null;
     readonly tool_calls?: readonly ToolCall[];
   } {
@@ -72,6 +86,7 @@ export class ChatChoice {
     return {
       role: 'assistant',
       content: hasCalls && this.#content === '' ? null : this.#content,
+      ...(this.#reasoning !== '' && { reasoning_content: this.#reasoning }),
       refusal: null,
       ...(hasCalls && { tool_calls: this.#calls }),
     };
@@ -84,6 +99,11 @@ export class ChatChoice {
   /** An answer that was cut within a call is cut all the same. */
   finishReason(reason: FinishReason): ChatFinishReason {
     return reason === 'stop' && this.#calls.length > 0 ? 'tool_calls' : reason;
+  }
+
+  #think(text: string): ChatDelta {
+    this.#reasoning += text;
+    return { reasoning_content: text };
   }
 
   #take(piece: ReturnType<ToolCallReader['push']>[number]): ChatDelta {

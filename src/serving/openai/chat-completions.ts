@@ -59,8 +59,10 @@ class ChatAnswer {
       tools: {
         mode: plan.mode,
         names: new Set(fields.tools?.map((tool) => tool.function.name)),
+        form: plan.form.calls,
         ...(fields.parallel_tool_calls === false && { maxCalls: 1 }),
       },
+      thinking: plan.form.thinking,
       tokens: context.tokens,
       wantsLogProbs: plan.wantsLogProbs,
       asTokenIds: fields.return_tokens_as_token_ids ?? false,

@@ -1,7 +1,8 @@
 /** A chat body to engine requests. */
 import type { TextRequest } from '../../generation/index.js';
 import { badRequest } from '../http/index.js';
-import { chatIds } from './chat-ids.js';
+import type { AnswerForm } from './answer-form.js';
+import { chatPrompt } from './chat-prompt.js';
 import type { ChatFields } from './chat-schema.js';
 import { type Caller, findModel, type OpenAiContext, type RequestedModel } from './context.js';
 import { answerLength } from './context-length.js';
@@ -17,6 +18,7 @@ export interface ChatPlan {
   readonly requests: readonly TextRequest[];
   readonly choices: number;
   readonly mode: ToolMode;
+  readonly form: AnswerForm;
   readonly wantsLogProbs: boolean;
 }
 
@@ -33,11 +35,10 @@ export async function planChat(
   const mode = toolMode(fields);
   const demanded = checkSize(toolGrammar(fields, mode), 'tools');
   const parts = await sharedRequestParts(fields, caller, context, requested.adapter, demanded);
-  const promptIds = truncated(
-    await chatIds(fields, mode, context, caller),
-    fields.truncate_prompt_tokens,
-    engine,
-  );
+  const prompt = await chatPrompt(fields, mode, context, caller);
+  const promptIds = truncated(prompt.ids, fields.truncate_prompt_tokens, engine);
+  // An answer that is held to a form begins with it.
+  const form: AnswerForm = parts.grammar === undefined ? prompt.form : { ...prompt.form, thinking: 'none' };
   const maxNewTokens = answerLength(
     promptIds.length,
     fields.max_completion_tokens ?? fields.max_tokens,
@@ -62,7 +63,7 @@ export async function planChat(
           promptLogProbs: sequenceIndex === 0 ? request.promptLogProbs : undefined,
         }))
       : [request];
-  return { requested, promptIds, requests, choices, mode, wantsLogProbs: fields.logprobs === true };
+  return { requested, promptIds, requests, choices, mode, form, wantsLogProbs: fields.logprobs === true };
 }
 
 export function checkMinTokens(minTokens: number | undefined, maxTokens: number): void {

@@ -4,7 +4,7 @@
  */
 import type { RouteRequest, WorkFacts } from '../http/index.js';
 import { ChatChoice, type ChatDelta, type ChatFinishReason } from './chat-choice.js';
-import { chatIds } from './chat-ids.js';
+import { chatPrompt } from './chat-prompt.js';
 import { type ChatPlan, planChat } from './chat-request.js';
 import { type ChatFields, chatSchema } from './chat-schema.js';
 import { ChoiceRun } from './choice-run.js';
@@ -54,8 +54,10 @@ export class ChatRun {
       tools: {
         mode: plan.mode,
         names: new Set(fields.tools?.map((tool) => tool.function.name)),
+        form: plan.form.calls,
         ...(fields.parallel_tool_calls === false && { maxCalls: 1 }),
       },
+      thinking: plan.form.thinking,
       tokens: context.tokens,
       wantsLogProbs: false,
       asTokenIds: false,
@@ -104,5 +106,5 @@ export async function chatPromptTokens(
 ): Promise<number> {
   const fields = parseBody(chatSchema, body, route);
   findModel(context, fields.model);
-  return (await chatIds(fields, toolMode(fields), context, request)).length;
+  return (await chatPrompt(fields, toolMode(fields), context, request)).ids.length;
 }

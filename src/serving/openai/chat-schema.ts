@@ -23,9 +23,15 @@ export const messageSchema = z.discriminatedUnion('role', [
     role: z.literal('assistant'),
     content: optional(content),
     name: optional(z.string()),
+    reasoning_content: optional(z.string()),
     tool_calls: optional(list(toolCall, { max: MAX_TOOLS })),
   }),
-  z.object({ role: z.literal('tool'), content, tool_call_id: optional(z.string()) }),
+  z.object({
+    role: z.literal('tool'),
+    content,
+    name: optional(z.string()),
+    tool_call_id: optional(z.string()),
+  }),
 ]);
 
 export type ApiMessage = z.output<typeof messageSchema>;

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { renderChild } from '../../templates/index.js';
+import { type RenderedTemplate, renderChild, type TemplateValues } from '../../templates/index.js';
 import { HttpError } from '../http/index.js';
 
 export interface TemplateRendererOptions {
@@ -15,7 +15,18 @@ export interface TemplateRendererOptions {
 }
 
 /** A template that cannot be read is a wrong request; one that fails with these messages is one that cannot be processed. */
-type Outcome = { readonly text: string } | { readonly fault: string; readonly isUnreadable?: boolean };
+type Outcome =
+  | RenderedChat
+  | { readonly fault: string; readonly isUnreadable?: boolean; readonly isRaised?: boolean };
+
+/** As of `ChatTemplate.renderMarked`. */
+export type RenderedChat = Pick<RenderedTemplate, 'text' | 'marked'>;
+
+/** The template's own words are not those of messages. */
+export interface TemplateInput {
+  readonly values: TemplateValues;
+  readonly own?: TemplateValues | undefined;
+}
 
 const HEAP_MEGABYTES = 128;
 /** A process that is just starting needs some more. */
@@ -34,15 +45,17 @@ export class TemplateRenderer {
   }
 
   /**
-   * @param values plain data, as JSON has it
-   * @throws HttpError 400 for a template with faults, 422 for one that fails, takes too long or too much memory, a text too long
+   * @param input plain data, as JSON has it
+   * @throws HttpError 400 for a template with faults, and for a conversation that it refuses itself; 422 for one that fails, takes
+   * too long or too much memory, a text too long
    */
-  async render(template: string, values: Readonly<Record<string, unknown>>): Promise<string> {
-    const outcome = this.#last.then(() => this.#run(template, values));
+  async render(template: string, input: TemplateInput): Promise<RenderedChat> {
+    const outcome = this.#last.then(() => this.#run(template, input));
     this.#last = outcome.catch(() => undefined);
     const result = await outcome;
-    if ('text' in result) return result.text;
-    throw new HttpError(result.isUnreadable === true ? 400 : 422, {
+    if ('text' in result) return result;
+    const isRefusal = result.isUnreadable === true || result.isRaised === true;
+    throw new HttpError(isRefusal ? 400 : 422, {
       message: `The chat template failed: ${result.fault}.`,
       param: 'chat_template',
     });
@@ -54,7 +67,7 @@ export class TemplateRenderer {
     child?.kill('SIGKILL');
   }
 
-  async #run(template: string, values: Readonly<Record<string, unknown>>): Promise<Outcome> {
+  async #run(template: string, { values, own = {} }: TemplateInput): Promise<Outcome> {
     this.#process ??= startProcess();
     let child: ChildProcess;
     try {
@@ -65,7 +78,7 @@ export class TemplateRenderer {
     }
     const timeout = this.#timeout;
     child.ref();
-    child.send({ template, values: JSON.stringify(values), timeout, maxLength: this.#maxLength });
+    child.send({ template, values: JSON.stringify(values), own, timeout, maxLength: this.#maxLength });
     // The child counts its own time; a little more, so that it can say so.
     const reply = await nextMessage(child, 2 * timeout);
     child.unref();

@@ -14,8 +14,10 @@ export interface OpenAiContext {
   readonly texts: TokenizerService;
   /** Renders Jinja templates; undefined: none is ever used. */
   readonly templates: TemplateQueue | undefined;
-  /** The template that takes the place of the family's own format. Default: none. */
+  /** The template of conversations; undefined: the family's own format. */
   readonly chatTemplate: string | undefined;
+  /** Of conversations with tools. */
+  readonly toolTemplate: string | undefined;
   /** Whether a request may bring a template of its own. */
   readonly allowChatTemplate: boolean;
   /** Sequences of one request that are with the engine at the same time. */

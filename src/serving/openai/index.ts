@@ -16,6 +16,7 @@ import { TemplateQueue } from './template-queue.js';
 import { TokenTexts } from './token-texts.js';
 import { tokenizeRoutes } from './tokenize.js';
 
+export { canThink } from './answer-form.js';
 export { anyObject, list } from './bounded-schemas.js';
 export { callInput } from './call-input.js';
 export type { ChatDelta, ToolCall } from './chat-choice.js';
@@ -30,7 +31,7 @@ export interface OpenAiRoutesOptions {
   readonly engine: EngineService;
   /** Tokenizes long texts. Default: at once, on this thread. */
   readonly texts?: TokenizerService | undefined;
-  /** A Jinja template that takes the place of the family's own chat format. Default: the family's own. */
+  /** A Jinja template in place of the model's chat format. Default: the model's template; without one the family's own format. */
   readonly chatTemplate?: string | undefined;
   /** Requests may bring templates of their own. Default false: a template is a program. */
   readonly allowChatTemplate?: boolean | undefined;
@@ -56,7 +57,7 @@ export function createOpenAiContext(options: OpenAiRoutesOptions): OpenAiContext
     model,
     engine,
     texts = new TokenizerService(model),
-    chatTemplate,
+    chatTemplate = options.model.template?.text,
     allowChatTemplate = false,
     maxSequences = DEFAULT_MAX_SEQUENCES,
     allowPriority = false,
@@ -72,6 +73,7 @@ export function createOpenAiContext(options: OpenAiRoutesOptions): OpenAiContext
     tokens: new TokenTexts(model.tokenizer),
     templates: needsTemplates ? new TemplateQueue() : undefined,
     chatTemplate,
+    toolTemplate: options.model.template?.toolTemplate ?? chatTemplate,
     allowChatTemplate,
     maxSequences,
     allowPriority,

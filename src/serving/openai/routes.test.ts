@@ -9,7 +9,7 @@ import {
   tokensOf,
 } from '../../../tests/support/openai-server.js';
 
-const model = sparkLikeModel({ chatTemplate: undefined });
+const model = sparkLikeModel();
 const messages = [{ role: 'user', content: '你好' }];
 let server: TestServer;
 
@@ -163,8 +163,12 @@ test('templates: of the server, of a request where allowed; hostile ones end', a
     expect([status, json.error?.param]).toEqual([400, 'chat_template']);
     expect(json.error?.message).toContain('line 1');
   }
+  const raised = await other.post('/tokenize', { messages, chat_template: "{{ raise_exception('no') }}" });
+  expect([raised.status, raised.json.error?.message]).toEqual([
+    400,
+    'The chat template failed: no (line 1).',
+  ]);
   for (const chat_template of [
-    "{{ raise_exception('no') }}",
     '{% for i in range(100000) %}{% for j in range(100000) %}x{% endfor %}{% endfor %}',
     '{{ messages.constructor.constructor("return process")().exit() }}',
   ]) {

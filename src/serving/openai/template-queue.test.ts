@@ -6,19 +6,21 @@ const queue = new TemplateQueue({ timeout: 400, maxWaitingPerKey: 3, maxWaiting:
 afterAll(() => queue.close());
 
 test("endless templates of a caller hold up neither the operator's nor another key for longer than one", async () => {
-  await queue.renderOwn('warm', {});
-  await queue.renderCallers('warm', {}, { keyName: 'a' });
+  await queue.renderOwn('warm', { values: {} });
+  await queue.renderCallers('warm', { values: {} }, { keyName: 'a' });
   const order: string[] = [];
   const loops = Array.from({ length: 4 }, (_, index) =>
     queue
-      .renderCallers(endless, {}, { keyName: 'a' })
+      .renderCallers(endless, { values: {} }, { keyName: 'a' })
       .catch(({ status }) => order.push(`a${index} ${status}`)),
   );
-  const refused = queue.renderCallers(endless, {}, { keyName: 'a' });
+  const refused = queue.renderCallers(endless, { values: {} }, { keyName: 'a' });
   await expect(refused).rejects.toMatchObject({ status: 429, retryAfter: 2 });
-  const other = queue.renderCallers('b {{ x }}', { x: 1 }, { keyName: 'b' }).then((text) => order.push(text));
+  const other = queue
+    .renderCallers('b {{ x }}', { values: { x: 1 } }, { keyName: 'b' })
+    .then(({ text }) => order.push(text));
   const started = performance.now();
-  expect(await queue.renderOwn('own {{ x }}', { x: 2 })).toBe('own 2');
+  expect((await queue.renderOwn('own {{ x }}', { values: { x: 2 } })).text).toBe('own 2');
   expect(performance.now() - started).toBeLessThan(350);
   await Promise.all([...loops, other]);
   // One of them was running, one more had its turn.
@@ -28,13 +30,13 @@ test("endless templates of a caller hold up neither the operator's nor another k
 
 test('all keys together have a limit, and who is gone does not run', async () => {
   const controller = new AbortController();
-  const gone = queue.renderCallers(endless, {}, { keyName: 'z', signal: controller.signal });
-  const aborted = queue.renderCallers(endless, {}, { keyName: 'y', signal: controller.signal });
+  const gone = queue.renderCallers(endless, { values: {} }, { keyName: 'z', signal: controller.signal });
+  const aborted = queue.renderCallers(endless, { values: {} }, { keyName: 'y', signal: controller.signal });
   controller.abort(new Error('gone'));
   await expect(aborted).rejects.toThrow('gone');
   await expect(gone).rejects.toMatchObject({ status: 422 });
   const many = Array.from({ length: 7 }, (_, index) =>
-    queue.renderCallers('x', {}, { keyName: `key-${index}` }).then(
+    queue.renderCallers('x', { values: {} }, { keyName: `key-${index}` }).then(
       () => 200,
       ({ status }) => status,
     ),

@@ -3,7 +3,12 @@
  * those of callers run one at a time, the keys in turns, and a key that has too many waiting is told to come back.
  */
 import { HttpError } from '../http/index.js';
-import { TemplateRenderer, type TemplateRendererOptions } from './chat-template.js';
+import {
+  type RenderedChat,
+  type TemplateInput,
+  TemplateRenderer,
+  type TemplateRendererOptions,
+} from './chat-template.js';
 
 export interface TemplateQueueOptions extends TemplateRendererOptions {
   /** Templates of one key that may wait. Default 8. */
@@ -14,9 +19,9 @@ export interface TemplateQueueOptions extends TemplateRendererOptions {
 
 interface Waiting {
   readonly template: string;
-  readonly values: Readonly<Record<string, unknown>>;
+  readonly input: TemplateInput;
   readonly signal: AbortSignal | undefined;
-  readonly resolve: (text: string) => void;
+  readonly resolve: (rendered: RenderedChat) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -41,17 +46,17 @@ export class TemplateQueue {
     this.#max = maxWaiting;
   }
 
-  /** The operator's template. @throws HttpError 422 */
-  async renderOwn(template: string, values: Readonly<Record<string, unknown>>): Promise<string> {
-    return await this.#own.render(template, values);
+  /** The operator's template. @throws HttpError 400, 422 */
+  async renderOwn(template: string, input: TemplateInput): Promise<RenderedChat> {
+    return await this.#own.render(template, input);
   }
 
-  /** A template that came with a request. @throws HttpError 422; 429 where too many of this key wait already */
+  /** A template that came with a request. @throws HttpError 400, 422; 429 where too many of this key wait already */
   async renderCallers(
     template: string,
-    values: Readonly<Record<string, unknown>>,
+    input: TemplateInput,
     { keyName = '', signal }: TemplateCaller = {},
-  ): Promise<string> {
+  ): Promise<RenderedChat> {
     const queue = this.#queues.get(keyName) ?? [];
     const total = [...this.#queues.values()].reduce((sum, { length }) => sum + length, 0);
     if (queue.length >= this.#maxPerKey || total >= this.#max)
@@ -60,8 +65,8 @@ export class TemplateQueue {
         code: 'template_queue_full',
         retryAfter: 2,
       });
-    return await new Promise<string>((resolve, reject) => {
-      queue.push({ template, values, signal, resolve, reject });
+    return await new Promise<RenderedChat>((resolve, reject) => {
+      queue.push({ template, input, signal, resolve, reject });
       this.#queues.set(keyName, queue);
       void this.#work();
     });
@@ -75,10 +80,10 @@ export class TemplateQueue {
     if (this.#isBusy) return;
     this.#isBusy = true;
     for (let next = this.#take(); next !== undefined; next = this.#take()) {
-      const { template, values, signal, resolve, reject } = next;
+      const { template, input, signal, resolve, reject } = next;
       try {
         signal?.throwIfAborted();
-        resolve(await this.#callers.render(template, values));
+        resolve(await this.#callers.render(template, input));
       } catch (error) {
         reject(error);
       }

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Route } from '../http/index.js';
 import { idList } from './bounded-schemas.js';
-import { chatIds } from './chat-ids.js';
+import { chatPrompt } from './chat-prompt.js';
 import { chatPromptShape } from './chat-schema.js';
 import { findModel, type OpenAiContext } from './context.js';
 import { checkTextLength } from './context-length.js';
@@ -144,6 +144,6 @@ async function ofText(body: unknown, context: OpenAiContext, signal: AbortSignal
 async function ofMessages(body: unknown, context: OpenAiContext, caller: TemplateCaller): Promise<Tokenized> {
   const fields = parseBody(chatSchema, body, '/tokenize');
   findModel(context, fields.model);
-  const ids = await chatIds(fields, toolMode(fields), context, caller);
+  const { ids } = await chatPrompt(fields, toolMode(fields), context, caller);
   return { ids, wantsStrings: fields.return_token_strs };
 }

@@ -1,7 +1,8 @@
 /** Parses tool calls from a streamed answer. */
 import { randomUUID } from 'node:crypto';
 import { parseOrderedJson } from '../../json/index.js';
-import { CALL_END, CALL_START, type ToolMode } from './tool-prompt.js';
+import { type CallForm, HERMES_CALLS } from './answer-form.js';
+import type { ToolMode } from './tool-prompt.js';
 
 export type AnswerPiece =
   | { readonly kind: 'content'; readonly text: string }
@@ -13,6 +14,8 @@ export interface ToolCallReaderOptions {
   readonly mode: ToolMode;
   /** Names of the tools; a call of any other is no call. */
   readonly names: ReadonlySet<string>;
+  /** How calls are written; undefined: they stay text. Default: Hermes'. */
+  readonly form?: CallForm | undefined;
   /** Further calls of an answer are left out. Default 16. */
   readonly maxCalls?: number;
 }
@@ -21,12 +24,17 @@ export interface ToolCallReaderOptions {
 type State = 'undecided' | 'content' | 'between' | 'object' | 'arguments' | 'after-arguments' | 'ended';
 
 /** A call whose name comes first, as the schema has it: its arguments can be streamed. */
-const HEAD = /^\{\s*"name"\s*:\s*"((?:[^"\\]|\\.){1,256})"\s*,\s*"arguments"\s*:\s*(?=\{)/;
+const HEAD = /^\{\s*"name"\s*:\s*"((?:[^"\\]|\\.){1,256})"\s*,\s*"(?:arguments|parameters)"\s*:\s*(?=\{)/;
 const LONGEST_HEAD = 1024;
 
 export class ToolCallReader {
   readonly #options: ToolCallReaderOptions;
   readonly #maxCalls: number;
+  readonly #form: CallForm;
+  /** Content has been told: what follows is no call unless it is marked as one. */
+  #hasContent = false;
+  /** The calls have no mark before them. */
+  #isBare = false;
   #state: State;
   #text = '';
   #at = 0;
@@ -38,7 +46,10 @@ export class ToolCallReader {
   constructor(options: ToolCallReaderOptions) {
     this.#options = options;
     this.#maxCalls = options.maxCalls ?? 16;
-    this.#state = startOf(options.mode);
+    // What a schema holds to the form of calls has no marks.
+    this.#form = 'form' in options ? (options.form ?? HERMES_CALLS) : HERMES_CALLS;
+    const isRead = options.mode.kind !== 'auto' || !('form' in options) || options.form !== undefined;
+    this.#state = isRead ? startOf(options.mode) : 'content';
   }
 
   /** Calls that have begun. */
@@ -89,9 +100,22 @@ export class ToolCallReader {
 
   /** Text before a call is content; what may be the beginning of a mark, and white space before it, is held back. */
   #decide(pieces: AnswerPiece[]): boolean {
-    const mark = this.#text.indexOf(CALL_START);
+    const { start, bare } = this.#form;
+    const mark = this.#text.indexOf(start);
+    if (bare !== undefined && mark !== 0 && !this.#hasContent) {
+      const head = this.#text.trimStart();
+      // A mark or a list that has only begun.
+      if (start.startsWith(head) || /^\[\s*$/.test(head)) return false;
+      if (bare.test(head)) {
+        this.#isBare = true;
+        this.#state = 'between';
+        this.#at = 0;
+        return true;
+      }
+    }
     const shown =
-      mark < 0 ? this.#text.length - heldBack(this.#text) : this.#text.slice(0, mark).trimEnd().length;
+      mark < 0 ? this.#text.length - heldBack(this.#text, start) : this.#text.slice(0, mark).trimEnd().length;
+    this.#hasContent ||= shown > 0;
     if (shown > 0) pieces.push({ kind: 'content', text: this.#text.slice(0, shown) });
     this.#text = this.#text.slice(shown);
     this.#at = 0;
@@ -102,21 +126,30 @@ export class ToolCallReader {
 
   /** Over white space, the marks around calls and the commas and brackets of a list. */
   #findObject(pieces: AnswerPiece[]): boolean {
+    const { start, end, separator } = this.#form;
+    const marks = end === undefined ? [start] : [start, end];
+    const longest = Math.max(...marks.map(({ length }) => length));
     while (this.#at < this.#text.length) {
-      const rest = this.#text.slice(this.#at, this.#at + CALL_END.length);
-      const mark = [CALL_START, CALL_END].find((candidate) => rest.startsWith(candidate));
+      const rest = this.#text.slice(this.#at, this.#at + longest);
+      const mark = marks.find((candidate) => rest.startsWith(candidate));
       const character = this.#text[this.#at] ?? '';
       if (mark !== undefined) this.#at += mark.length;
-      else if (/[\s,[\]]/.test(character)) this.#at += 1;
+      else if (separator.test(character) && !this.#mayBeMark(marks)) this.#at += 1;
       else if (character === '{') {
         this.#state = 'object';
         this.#objectAt = this.#at;
         this.#nesting = new Nesting();
         return true;
-      } else if (CALL_START.startsWith(rest) || CALL_END.startsWith(rest)) return false;
+      } else if (marks.some((candidate) => candidate.startsWith(rest))) return false;
       else return this.#noObject(pieces);
     }
     return false;
+  }
+
+  /** A mark that has begun with what may also stand between calls; more text tells. */
+  #mayBeMark(marks: readonly string[]): boolean {
+    const rest = this.#text.slice(this.#at);
+    return marks.some((mark) => mark.length > rest.length && mark.startsWith(rest));
   }
 
   /** Something else than a call. */
@@ -180,9 +213,11 @@ export class ToolCallReader {
   /** Looks like a call and is none: text if it is the first, left out behind others. */
   #refuse(pieces: AnswerPiece[]): boolean {
     if (this.#calls > 0) this.#state = 'ended';
-    else if (this.#options.mode.kind === 'auto') {
+    else if (this.#options.mode.kind === 'auto' && !this.#isBare) {
       // A later one may be a call.
-      const behind = this.#text.indexOf(CALL_START) + CALL_START.length;
+      const { start } = this.#form;
+      const behind = this.#text.indexOf(start) + start.length;
+      this.#hasContent = true;
       pieces.push({ kind: 'content', text: this.#text.slice(0, behind) });
       this.#text = this.#text.slice(behind);
       this.#state = 'undecided';
@@ -198,9 +233,9 @@ export class ToolCallReader {
 }
 
 /** Letters at the end of a text that are not to be shown yet: white space, and what a mark may begin with. */
-function heldBack(text: string): number {
-  let length = Math.min(CALL_START.length - 1, text.length);
-  while (length > 0 && !CALL_START.startsWith(text.slice(text.length - length))) length -= 1;
+function heldBack(text: string, start: string): number {
+  let length = Math.min(start.length - 1, text.length);
+  while (length > 0 && !start.startsWith(text.slice(text.length - length))) length -= 1;
   const rest = text.slice(0, text.length - length);
   return length + rest.length - rest.trimEnd().length;
 }
@@ -264,6 +299,7 @@ function callOf(json: string): { readonly name: string; readonly args: string } 
   const value = parsed(json);
   if (typeof value !== 'object' || value === null || !('name' in value) || typeof value.name !== 'string')
     return undefined;
-  const args: unknown = 'arguments' in value ? value.arguments : {};
+  const args: unknown =
+    'arguments' in value ? value.arguments : 'parameters' in value ? value.parameters : {};
   return { name: value.name, args: typeof args === 'string' ? args : JSON.stringify(args) };
 }

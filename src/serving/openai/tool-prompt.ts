@@ -4,10 +4,9 @@
  */
 import { type GrammarSpec, relocateReferences, schemaPath } from '../../generation/index.js';
 import { badRequest } from '../http/index.js';
+import { HERMES_CALLS } from './answer-form.js';
 import type { ApiMessage, ChatPromptFields, Tool } from './chat-schema.js';
 
-export const CALL_START = '<tool_call>';
-export const CALL_END = '</tool_call>';
 /** Of one answer, where several are asked for. */
 const MAX_CALLS = 16;
 
@@ -96,6 +95,7 @@ export function toolInstructions(fields: ChatPromptFields, mode: ToolMode, isChi
   return [text.tools, ...list, text[mode.kind === 'none' ? 'auto' : mode.kind]].join('\n');
 }
 
+const { start: CALL_START, end: CALL_END } = HERMES_CALLS;
 const example = '{"name": "…", "arguments": {…}}';
 
 const chineseText = {

@@ -21,7 +21,14 @@ interface CallItem {
   text: string;
 }
 
-type Item = MessageItem | CallItem;
+/** What the model thinks before it answers. */
+interface ReasoningItem {
+  readonly kind: 'reasoning';
+  readonly id: string;
+  text: string;
+}
+
+type Item = MessageItem | CallItem | ReasoningItem;
 
 export class ResponseItems {
   /** Those that have ended. */
@@ -29,7 +36,12 @@ export class ResponseItems {
   #open: Item | undefined;
 
   /** The events of a piece of the answer. */
-  *push({ content, tool_calls = [] }: ChatDelta): Generator<ResponseEvent> {
+  *push({ content, reasoning_content, tool_calls = [] }: ChatDelta): Generator<ResponseEvent> {
+    if (reasoning_content !== undefined && reasoning_content !== '') {
+      if (this.#open?.kind !== 'reasoning')
+        yield* this.#begin({ kind: 'reasoning', id: itemId('rs'), text: '' });
+      yield* this.#add(reasoning_content);
+    }
     if (content !== undefined && content !== '') {
       if (this.#open?.kind !== 'message')
         yield* this.#begin({ kind: 'message', id: itemId('msg'), text: '' });
@@ -71,6 +83,8 @@ export class ResponseItems {
     const indices = { item_id: item.id, output_index: this.output.length };
     if (item.kind === 'message')
       yield { type: 'response.output_text.delta', ...indices, content_index: 0, delta, logprobs: [] };
+    else if (item.kind === 'reasoning')
+      yield { type: 'response.reasoning_text.delta', ...indices, content_index: 0, delta };
     else yield { type: 'response.function_call_arguments.delta', ...indices, delta };
   }
 
@@ -88,7 +102,9 @@ export class ResponseItems {
         logprobs: [],
       };
       yield { type: 'response.content_part.done', ...indices, content_index: 0, part: textPart(item.text) };
-    } else
+    } else if (item.kind === 'reasoning')
+      yield { type: 'response.reasoning_text.done', ...indices, content_index: 0, text: item.text };
+    else
       yield {
         type: 'response.function_call_arguments.done',
         ...indices,
@@ -102,7 +118,7 @@ export class ResponseItems {
   }
 }
 
-function itemId(prefix: 'msg' | 'fc'): string {
+function itemId(prefix: 'msg' | 'fc' | 'rs'): string {
   return `${prefix}_${randomUUID().replaceAll('-', '')}`;
 }
 
@@ -114,6 +130,10 @@ function published(item: Item, status: string): object {
   const { id, text } = item;
   if (item.kind === 'call')
     return { type: 'function_call', id, call_id: item.callId, name: item.name, arguments: text, status };
+  if (item.kind === 'reasoning') {
+    const thoughts = status === 'in_progress' ? [] : [{ type: 'reasoning_text', text }];
+    return { type: 'reasoning', id, summary: [], content: thoughts, status };
+  }
   const content = status === 'in_progress' ? [] : [textPart(text)];
   return { type: 'message', id, status, role: 'assistant', content };
 }

@@ -24,7 +24,14 @@ const functionCallOutput = z.object({
   call_id: z.string(),
   output: content,
 });
-const item = z.union([message, functionCall, functionCallOutput]);
+/** What an earlier answer thought; clients send it back. */
+const reasoning = z.object({
+  type: z.literal('reasoning'),
+  content: optional(
+    list(z.object({ type: z.literal('reasoning_text'), text: z.string() }), { max: MAX_PARTS }),
+  ),
+});
+const item = z.union([message, functionCall, functionCallOutput, reasoning]);
 
 const tool = z.object({
   type: z.literal('function'),
@@ -115,10 +122,20 @@ export function chatBodyOf(fields: ResponsesFields): Record<string, unknown> {
 function chatMessages(items: readonly Item[]): unknown[] {
   const messages: unknown[] = [];
   let open: { readonly role: 'assistant'; content: string; readonly tool_calls: unknown[] } | undefined;
+  let thoughts: string | undefined;
+  const takeThoughts = (): { readonly reasoning_content?: string } => {
+    const taken = thoughts;
+    thoughts = undefined;
+    return taken === undefined || taken === '' ? {} : { reasoning_content: taken };
+  };
   for (const each of items) {
+    if (each.type === 'reasoning') {
+      thoughts = contentText(each.content ?? '');
+      continue;
+    }
     if ('call_id' in each && each.type === 'function_call') {
       if (open === undefined) {
-        open = { role: 'assistant', content: '', tool_calls: [] };
+        open = { role: 'assistant', content: '', tool_calls: [], ...takeThoughts() };
         messages.push(open);
       }
       open.tool_calls.push({ id: each.call_id, function: { name: each.name, arguments: each.arguments } });
@@ -127,7 +144,10 @@ function chatMessages(items: readonly Item[]): unknown[] {
     open = undefined;
     if ('call_id' in each)
       messages.push({ role: 'tool', tool_call_id: each.call_id, content: contentText(each.output) });
-    else messages.push({ role: each.role, content: contentText(each.content) });
+    else {
+      const own = each.role === 'assistant' ? takeThoughts() : {};
+      messages.push({ role: each.role, content: contentText(each.content), ...own });
+    }
   }
   return messages;
 }

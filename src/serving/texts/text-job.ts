@@ -8,8 +8,9 @@ export type TextJob =
       readonly kind: 'encode';
       readonly text: string;
       readonly addSpecialTokens: boolean;
-      readonly hasCuts?: boolean;
     }
+  /** What a chat template made of a conversation. */
+  | { readonly kind: 'rendered'; readonly text: string; readonly marked: string | undefined }
   | { readonly kind: 'chat'; readonly turns: readonly ChatTurn[]; readonly options: RenderChatOptions }
   /** Of a dialog whose oldest turns may be left out. */
   | { readonly kind: 'dialog'; readonly messages: readonly ChatMessage[]; readonly maxLength: number };
@@ -25,7 +26,9 @@ export interface DecodeJob {
 export function idsOfJob(job: TextJob, model: ServedModel): number[] {
   switch (job.kind) {
     case 'encode':
-      return model.encode(job.text, job.addSpecialTokens, job.hasCuts);
+      return model.encode(job.text, job.addSpecialTokens);
+    case 'rendered':
+      return model.encodeRendered(job);
     case 'chat':
       return model.renderChat(job.turns, job.options);
     case 'dialog':
@@ -43,6 +46,7 @@ export function textOfJob({ ids, skipSpecialTokens }: DecodeJob, { tokenizer }: 
 export function sizeOfJob(job: TextJob | DecodeJob): number {
   switch (job.kind) {
     case 'encode':
+    case 'rendered':
       return job.text.length;
     case 'chat':
       return job.turns.reduce((size, { content }) => size + content.length, 0);

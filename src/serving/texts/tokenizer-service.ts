@@ -3,6 +3,7 @@
  * thread with a tokenizer of its own, the shortest first.
  */
 import type { ChatMessage } from '../../models/index.js';
+import type { RenderedTemplate } from '../../templates/index.js';
 import { WorkerThread } from '../../workers/index.js';
 import type { ChatTurn } from '../chat-prompt.js';
 import type { LoadServedModelOptions, RenderChatOptions, ServedModel } from '../served-model.js';
@@ -38,9 +39,12 @@ export class TokenizerService {
     return await this.#ids({ kind: 'encode', text, addSpecialTokens }, signal);
   }
 
-  /** Of a rendered template whose messages `literalText` made. */
-  async encodeCut(text: string, signal?: AbortSignal): Promise<readonly number[]> {
-    return await this.#ids({ kind: 'encode', text, addSpecialTokens: false, hasCuts: true }, signal);
+  /** Of a rendered chat template, as `ChatTemplate.renderMarked` gives it. @throws InputError as `cutContents` */
+  async encodeRendered(
+    { text, marked }: Pick<RenderedTemplate, 'text' | 'marked'>,
+    signal?: AbortSignal,
+  ): Promise<readonly number[]> {
+    return await this.#ids({ kind: 'rendered', text, marked }, signal);
   }
 
   /** @throws InputError for a conversation that the format cannot render */

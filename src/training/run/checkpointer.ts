@@ -172,7 +172,11 @@ export class RunCheckpointer implements Checkpointer {
     );
     return [
       { path: 'model.safetensors', content: { kind: 'tensors', tensors } },
-      ...auxiliaryFilesOf(this.#run.loaded, tokenizerSource(this.#run.tokenizerPath)).map(
+      ...auxiliaryFilesOf(
+        this.#run.loaded,
+        tokenizerSource(this.#run.tokenizerPath),
+        this.#run.data.chatTemplate,
+      ).map(
         ({ name, content }): SnapshotFile => ({
           path: name,
           content: {

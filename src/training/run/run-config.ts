@@ -46,6 +46,10 @@ const rowsShape = {
    * documents, false for joined text.
    */
   document_attention: z.boolean().optional(),
+  /** Of files with dialogues: a Jinja chat template or a name (docs/cli.md). Default: the model's own format. */
+  chat_template: z.string().min(1).optional(),
+  /** Variables of the template, such as enable_thinking. */
+  template_values: z.record(z.string(), z.unknown()).optional(),
   /** What is learned: what the loss mask names (the answers of dialogues), or every token but padding. */
   learn: z.enum(['masked', 'all']).default('masked'),
 };
@@ -55,18 +59,26 @@ interface RowsChoice {
   readonly files?: readonly string[] | undefined;
   readonly form?: unknown;
   readonly packing?: unknown;
+  readonly chat_template?: unknown;
+  readonly template_values?: unknown;
   readonly sequence_length?: unknown;
 }
 
 const isOneSource = ({ dataset, files }: RowsChoice): boolean =>
   (dataset === undefined) !== (files === undefined);
 const hasForm = ({ files, form }: RowsChoice): boolean => (files === undefined) === (form === undefined);
-const leavesDataset = ({ dataset, packing, sequence_length }: RowsChoice): boolean =>
-  dataset === undefined || (packing === undefined && sequence_length === undefined);
+const leavesDataset = ({ dataset, ...choices }: RowsChoice): boolean =>
+  dataset === undefined ||
+  (['packing', 'sequence_length', 'chat_template', 'template_values'] as const).every(
+    (name) => choices[name] === undefined,
+  );
 
 const ONE_SOURCE = { message: 'give either dataset (prepared rows) or files (records)' };
 const FORM = { message: 'files need form (what their records look like), a dataset has none' };
-const DATASET = { message: 'packing and sequence_length of a dataset were chosen when it was prepared' };
+const DATASET = {
+  message:
+    'packing, sequence_length, chat_template and template_values of a dataset were chosen when it was prepared',
+};
 
 const dataSchema = z
   .strictObject({ ...rowsShape, shuffle: z.boolean().default(true) })

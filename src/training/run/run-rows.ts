@@ -2,6 +2,7 @@
 import {
   concatenateDocuments,
   type Dataset,
+  type DialogueSample,
   openDataset,
   packSamples,
   type Row,
@@ -12,7 +13,7 @@ import {
 } from '../../data/index.js';
 import { InputError } from '../../errors/index.js';
 import { formatCount, log } from '../../log/index.js';
-import type { Architecture } from '../../models/index.js';
+import { type Architecture, type ChatFormat, chooseModelChat, type TrainingIds } from '../../models/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
 import type { TrainingSettings } from '../step/training-settings.js';
 import { readPreferenceRows } from './preference-rows.js';
@@ -25,18 +26,24 @@ export interface RunRows {
   readonly rows: RowSource;
   /** Is each text of a row read on its own? */
   readonly documentAttention: boolean;
+  /** The chat template of the dialogues; undefined: the family's own format, or none. */
+  readonly chatTemplate?: string | undefined;
   /** Closes the files that the rows are read from. */
   close(): void;
 }
 
 const DEFAULT_SEQUENCE_LENGTH = 1024;
 
-/** @throws InputError for faulty records (with file and line), and if there is nothing to learn */
+/**
+ * @param tokenizerPath where a chat template may lie
+ * @throws InputError for faulty records (with file and line), and if there is nothing to learn
+ */
 export async function readRunRows(
   data: RowsConfig,
   architecture: Architecture,
   tokenizer: Tokenizer,
   { objective, micro_batch_size: microBatchSize }: TrainingSettings,
+  tokenizerPath: string,
 ): Promise<RunRows> {
   const { files = [], sequence_length: length = DEFAULT_SEQUENCE_LENGTH } = data;
   if (objective !== undefined) {
@@ -46,7 +53,7 @@ export async function readRunRows(
   }
   if (data.dataset !== undefined)
     return datasetRows(data, openDataset(data.dataset), architecture, tokenizer);
-  return fileRows(data, architecture, tokenizer);
+  return fileRows(data, architecture, tokenizer, tokenizerPath);
 }
 
 function datasetRows(
@@ -112,21 +119,35 @@ async function fileRows(
   data: RowsConfig,
   architecture: Architecture,
   tokenizer: Tokenizer,
+  tokenizerPath: string,
 ): Promise<RunRows> {
   const { files = [], form, sequence_length = DEFAULT_SEQUENCE_LENGTH, packing = 'greedy' } = data;
   if (form === undefined || form === PREFERENCE_FORM) throw new TypeError('files without a form of texts');
   const rowLength = sequence_length + 1;
   const texts: number[][] = [];
   const dialogues: Row[] = [];
-  for await (const sample of readSamples(files, { form })) {
+  const samples = { dialogues: 0 };
+  const { chat_template: template, template_values: values } = data;
+  const chosen =
+    form === 'text' ? undefined : chooseModelChat(architecture, [tokenizerPath], { template, values });
+  const chat = chosen?.format ?? architecture.chat;
+  for await (const sample of readSamples(files, { form, keepsTools: chosen?.kind === 'template' })) {
+    if (sample.kind === 'dialogue') samples.dialogues += 1;
     if (sample.kind === 'text') texts.push(tokenizer.encode(sample.text));
     else {
-      const dialogue = architecture.chat.renderTraining(sample.messages, tokenizer);
-      dialogues.push(
-        data.learn === 'all' ? { ids: dialogue.ids, lossMask: Array.from(dialogue.ids, () => 1) } : dialogue,
-      );
+      for (const dialogue of renderedRows(chat, sample, tokenizer))
+        dialogues.push(
+          data.learn === 'all'
+            ? { ids: dialogue.ids, lossMask: Array.from(dialogue.ids, () => 1) }
+            : dialogue,
+        );
     }
   }
+  if (dialogues.length > samples.dialogues)
+    log(
+      `data: ${dialogues.length} rows of ${samples.dialogues} dialogues; the chat template shows answers in another form once they ` +
+        'are history, so that such an answer has a row of its own',
+    );
   const rows = [
     ...concatenateDocuments(texts, rowLength, architecture.eosTokenId),
     ...dialogueRows(dialogues, packing, rowLength),
@@ -149,8 +170,24 @@ async function fileRows(
   return {
     rows: rowsInMemory(rows, names),
     documentAttention: data.document_attention ?? dialogues.length > 0,
+    chatTemplate: chosen?.kind === 'template' ? chosen.text : undefined,
     close: () => {},
   };
+}
+
+/** @throws InputError with the file and line of what cannot be rendered */
+function renderedRows(
+  chat: ChatFormat,
+  { messages, tools, origin }: DialogueSample,
+  tokenizer: Tokenizer,
+): readonly TrainingIds[] {
+  try {
+    return chat.renderTrainingRows(messages, tokenizer, { tools });
+  } catch (error) {
+    throw error instanceof InputError
+      ? new InputError(`${origin.file}:${origin.line}: ${error.message}`)
+      : error;
+  }
 }
 
 function dialogueRows(

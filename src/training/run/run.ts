@@ -136,15 +136,30 @@ export async function prepareRun(
   const { architecture } = loaded;
   mergeFirst(config, loaded);
   const tokenizer = loadModelTokenizer(architecture, tokenizerPath);
-  const data = await readRunRows(config.data, architecture, tokenizer, config.training);
+  const data = await readRunRows(config.data, architecture, tokenizer, config.training, tokenizerPath);
   const heldOut =
     config.evaluation === undefined
       ? undefined
-      : await readRunRows(config.evaluation, architecture, tokenizer, config.training);
+      : await readRunRows(
+          evaluationRows(config.evaluation, config.data),
+          architecture,
+          tokenizer,
+          config.training,
+          tokenizerPath,
+        );
   checkRun(config, loaded, data.rows);
   const estimate = estimateRun(config, loaded, data.rows, startBytes);
   const adapters = config.lora === undefined ? undefined : addAdapters(loaded, config.lora, config.seed);
   return { config, loaded, adapters, data, heldOut, store, tokenizerPath, tokenizer, start, estimate };
+}
+
+/** Dialogues of both are rendered the same way, unless it is said otherwise. */
+function evaluationRows<Rows extends TrainConfig['evaluation'] & object>(
+  evaluation: Rows,
+  { chat_template, template_values }: TrainConfig['data'],
+): Rows {
+  if (evaluation.files === undefined || evaluation.chat_template !== undefined) return evaluation;
+  return { ...evaluation, chat_template, template_values: evaluation.template_values ?? template_values };
 }
 
 async function trainAndSave(run: PreparedRun, watch: RunObserver | undefined): Promise<TrainingResult> {
@@ -180,7 +195,7 @@ async function trainAndSave(run: PreparedRun, watch: RunObserver | undefined): P
     await checkpoints.writeAdapter(join(output, ADAPTER));
     mergeLora(loaded.model);
   }
-  await saveModel(join(output, FINAL), loaded, tokenizerSource(run.tokenizerPath));
+  await saveModel(join(output, FINAL), loaded, tokenizerSource(run.tokenizerPath), data.chatTemplate);
   log(`final model: ${join(output, FINAL)}`);
   return result;
 }

@@ -33,12 +33,14 @@ export function tokenizerFileKeys(folder: string): [key: string, value: GgufValu
 
 /** Files by name; each is made, and refused if it cannot be, when it is read. */
 export interface EmbeddedFiles {
+  /** Written by us as they were; else made of what the file holds for llama.cpp. */
+  readonly areOurs: boolean;
   readonly names: readonly string[];
   /** undefined: there is none of this name. */
   read(name: string): Buffer | undefined;
 }
 
-const NONE: EmbeddedFiles = { names: [], read: () => undefined };
+const NONE: EmbeddedFiles = { areOurs: false, names: [], read: () => undefined };
 const known = new WeakMap<GgufModel, EmbeddedFiles>();
 
 /**
@@ -74,13 +76,15 @@ function ownFiles({ path, metadata }: GgufModel): EmbeddedFiles | undefined {
       throw new InputError(`${path}: the value of ${key} is no text in base64; the file is damaged.`);
     files.set(name, Buffer.from(value.value, 'base64'));
   }
-  return files.size === 0 ? undefined : { names: [...files.keys()], read: (name) => files.get(name) };
+  if (files.size === 0) return undefined;
+  return { areOurs: true, names: [...files.keys()], read: (name) => files.get(name) };
 }
 
 function foreignFiles(model: GgufModel): EmbeddedFiles {
   const files = tokenizerFilesOf(model);
   const made = new Map<string, Buffer>();
   return {
+    areOurs: false,
     names: [...files.keys()],
     read(name) {
       const present = made.get(name);

@@ -1,29 +1,37 @@
 /** Messages of the API to the ids of a prompt. */
 
 import { setImmediate } from 'node:timers/promises';
-import { literalText } from '../../tokenizers/index.js';
-import type { ChatTurn } from '../chat-prompt.js';
+import { tokenValues } from '../../models/index.js';
+import { alternating, type ChatTurn } from '../chat-prompt.js';
 import { badRequest, inKeyOrder, JsonMeter } from '../http/index.js';
+import { type AnswerForm, FAMILY_ANSWER, templateAnswer } from './answer-form.js';
 import type { ApiMessage, ChatPromptFields } from './chat-schema.js';
+import type { RenderedChat } from './chat-template.js';
 import { contentText } from './content-text.js';
 import type { OpenAiContext } from './context.js';
 import { checkTextLength } from './context-length.js';
 import type { TemplateCaller } from './template-queue.js';
 import { assistantText, type ToolMode, toolInstructions, toolResultText } from './tool-prompt.js';
 
+export interface ChatPrompt {
+  readonly ids: readonly number[];
+  /** How the answer to it is to be read. */
+  readonly form: AnswerForm;
+}
+
 /** @throws HttpError 400 for a conversation that cannot be rendered or is too long, 422 for a failing template */
-export async function chatIds(
+export async function chatPrompt(
   fields: ChatPromptFields,
   mode: ToolMode,
   context: OpenAiContext,
   caller: TemplateCaller = {},
-): Promise<readonly number[]> {
+): Promise<ChatPrompt> {
   const { model, engine } = context;
   const texts = fields.messages.map(({ content }) => contentText(content));
   const limits = { maxModelLength: engine.maxModelLength, model };
   checkTextLength(texts.join('\n'), limits, 'messages');
-  const template = templateOf(fields, context);
-  if (template !== undefined) return await templateIds(template, fields, mode, context, caller);
+  const template = templateOf(fields, mode, context);
+  if (template !== undefined) return await templatePrompt(template, fields, mode, context, caller);
   if (model.chatFault !== undefined) throw badRequest(model.chatFault, 'messages');
   const turns = turnsOf(fields, mode, texts);
   // Tools, and the calls of the history, are text as well.
@@ -32,7 +40,7 @@ export async function chatIds(
     addGenerationPrompt: fields.add_generation_prompt,
     continueFinalMessage: fields.continue_final_message,
   };
-  return await context.texts.renderChat(turns, options, caller.signal);
+  return { ids: await context.texts.renderChat(turns, options, caller.signal), form: FAMILY_ANSWER };
 }
 
 /** Messages as the families know them: system, user, assistant; tools as text. */
@@ -62,8 +70,9 @@ function isEmptySystem(message: ApiMessage): boolean {
   return (message.role === 'system' || message.role === 'developer') && contentText(message.content) === '';
 }
 
-function templateOf(fields: ChatPromptFields, context: OpenAiContext): string | undefined {
-  if (fields.chat_template === undefined) return context.chatTemplate;
+function templateOf(fields: ChatPromptFields, mode: ToolMode, context: OpenAiContext): string | undefined {
+  if (fields.chat_template === undefined)
+    return mode.kind === 'none' ? context.chatTemplate : (context.toolTemplate ?? context.chatTemplate);
   if (context.allowChatTemplate) return fields.chat_template;
   throw badRequest(
     'chat_template: this server takes no templates from requests; it has to be started with --allow-chat-template.',
@@ -71,60 +80,77 @@ function templateOf(fields: ChatPromptFields, context: OpenAiContext): string | 
   );
 }
 
-async function templateIds(
+async function templatePrompt(
   template: string,
   fields: ChatPromptFields,
   mode: ToolMode,
   context: OpenAiContext,
   caller: TemplateCaller,
-): Promise<readonly number[]> {
+): Promise<ChatPrompt> {
   const { model, engine, templates, texts } = context;
   if (templates === undefined)
     throw badRequest('chat_template: this server renders no templates', 'chat_template');
-  const { tokenizer } = model;
-  const token = (id: number | undefined): string => (id === undefined ? '' : tokenizer.idToToken(id));
-  const values = {
-    ...fields.chat_template_kwargs,
-    // Templates look into answers for their own marks; what others say is text.
-    messages: await templateMessages(fields.messages, (message) =>
-      message.role === 'assistant' || model.parsesSpecial
-        ? contentText(message.content).replaceAll('\ufdd0', '\ufffd')
-        : literalText(contentText(message.content), tokenizer),
-    ),
-    tools: mode.kind === 'none' ? undefined : fields.tools,
-    add_generation_prompt: fields.add_generation_prompt ?? fields.continue_final_message !== true,
-    continue_final_message: fields.continue_final_message ?? false,
-    bos_token: token(tokenizer.bosTokenId),
-    eos_token: token(tokenizer.eosTokenId),
+  const showsTools = /\btools\b/.test(template);
+  const showsCalls = /\btool_calls\b/.test(template);
+  const hasCalls = fields.messages.some((each) => each.role === 'assistant' && each.tool_calls !== undefined);
+  // What the template has no place for becomes text, as in the families' own formats.
+  const isText = (mode.kind !== 'none' && !showsTools) || (hasCalls && !showsCalls);
+  const messages = isText
+    ? alternating(
+        turnsOf(
+          fields,
+          mode,
+          fields.messages.map(({ content }) => contentText(content)),
+        ),
+      ).map((each): TemplateMessage => ({ ...each }))
+    : await templateMessages(fields.messages, template);
+  const isContinued = fields.continue_final_message === true;
+  const input = {
+    values: {
+      ...model.template?.values,
+      ...fields.chat_template_kwargs,
+      messages: isContinued ? withEndMark(messages) : messages,
+      tools: mode.kind === 'none' || isText ? null : fields.tools,
+      documents: null,
+      add_generation_prompt: fields.add_generation_prompt ?? !isContinued,
+      continue_final_message: isContinued,
+    },
+    own: tokenValues(model.tokenizer, model.stopTokenIds[0]),
   };
-  const text = await (fields.chat_template === undefined
-    ? templates.renderOwn(template, values)
-    : templates.renderCallers(template, values, caller));
-  checkTextLength(text, { maxModelLength: engine.maxModelLength, model }, 'messages');
-  return await texts.encodeCut(continued(text, fields), caller.signal);
+  const whole = await (fields.chat_template === undefined
+    ? templates.renderOwn(template, input)
+    : templates.renderCallers(template, input, caller));
+  const rendered = isContinued ? upToEndMark(whole) : whole;
+  checkTextLength(rendered.text, { maxModelLength: engine.maxModelLength, model }, 'messages');
+  const form = templateAnswer(template, rendered.text, { callsAreText: isText });
+  return { ids: await texts.encodeRendered(rendered, caller.signal), form };
 }
+
+type TemplateMessage = Readonly<Record<string, unknown>>;
 
 /** What a template is given of the messages: those that say nothing to the model are left out. */
 async function templateMessages(
   messages: readonly ApiMessage[],
-  textOf: (message: ApiMessage) => string,
-): Promise<Record<string, unknown>[]> {
+  template: string,
+): Promise<TemplateMessage[]> {
   const meter = new JsonMeter();
-  const found: Record<string, unknown>[] = [];
+  const knowsDeveloper = template.includes('developer');
+  const found: TemplateMessage[] = [];
   for (const [index, message] of messages.entries()) {
     if (isEmptySystem(message)) continue;
-    const content = textOf(message);
-    if (message.role !== 'assistant' || message.tool_calls === undefined) {
+    const content = contentText(message.content);
+    if (message.role === 'developer' && !knowsDeveloper) found.push({ ...message, role: 'system', content });
+    else if (message.role !== 'assistant' || message.tool_calls === undefined)
       found.push({ ...message, content });
-      continue;
+    else {
+      const calls: object[] = [];
+      for (const [at, call] of message.tool_calls.entries()) {
+        const location = `messages[${index}].tool_calls[${at}].function.arguments`;
+        const args = await callArguments(call.function.arguments, location, meter);
+        calls.push({ ...call, type: 'function', function: { ...call.function, arguments: args } });
+      }
+      found.push({ ...message, content, tool_calls: calls });
     }
-    const calls: object[] = [];
-    for (const [at, call] of message.tool_calls.entries()) {
-      const location = `messages[${index}].tool_calls[${at}].function.arguments`;
-      const input = await callArguments(call.function.arguments, location, meter);
-      calls.push({ ...call, function: { ...call.function, arguments: input } });
-    }
-    found.push({ ...message, content, tool_calls: calls });
   }
   return found;
 }
@@ -163,11 +189,27 @@ async function callArguments(text: string, location: string, meter: JsonMeter): 
   throw badRequest(`${location}: expected a JSON object, which the chat template needs`, 'messages');
 }
 
+/** Noncharacter that shows where a text went; the space tells whether the template takes off the end of texts. */
+const END_MARK = '\ufdef';
+
+function withEndMark(messages: readonly TemplateMessage[]): TemplateMessage[] {
+  const last = messages.at(-1);
+  if (last?.role !== 'assistant')
+    throw badRequest(
+      `continue_final_message: the last message is the ${String(last?.role)}'s; it must be the assistant's.`,
+      'continue_final_message',
+    );
+  return [...messages.slice(0, -1), { ...last, content: `${String(last.content)}${END_MARK} ` }];
+}
+
 /** A begun answer ends where it ends, whatever the template puts behind it. */
-function continued(text: string, fields: ChatPromptFields): string {
-  const last = fields.messages.at(-1);
-  if (fields.continue_final_message !== true || last === undefined) return text;
-  const content = contentText(last.content).trim();
-  const at = content === '' ? -1 : text.lastIndexOf(content);
-  return at < 0 ? text : text.slice(0, at + content.length);
+function upToEndMark({ text, marked }: RenderedChat): RenderedChat {
+  const at = text.lastIndexOf(END_MARK);
+  if (at < 0)
+    throw badRequest(
+      'continue_final_message: the chat template does not show the last message as it is; it cannot be continued.',
+      'continue_final_message',
+    );
+  const end = text[at + 1] === ' ' ? at : text.slice(0, at).trimEnd().length;
+  return { text: text.slice(0, end), marked: marked?.slice(0, end) };
 }
