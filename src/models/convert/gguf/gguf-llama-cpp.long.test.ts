@@ -39,7 +39,7 @@ console.log('made ' + JSON.stringify(made));
 await llama.dispose();
 `;
 
-    test.each(models)('%s: the same greedy ids', { timeout: 60_000 }, async (name) => {
+    test.each(models)('%s: the same greedy ids', { timeout: 300_000 }, async (name) => {
       const from = withTokenizer(name, join(folder, name));
       const gguf = join(folder, `${name}.gguf`);
       await convertModel({ from, to: gguf });
