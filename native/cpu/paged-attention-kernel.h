@@ -150,10 +150,11 @@ struct Queries {
   Running<Number>* running;  // [Q]
 };
 
-// One stride for Q queries; rotated: its keys [E, 16] where they are stored unrotated. scores [Q, 64] is scratch.
+// One stride for Q queries; rotated: its keys [E, 16] where they are stored unrotated; next: what is read next, where
+// these queries are the first of the tile to come by, else null. scores [Q, 64] is scratch.
 template <typename Number, typename Stored, int Q>
 XINGHE_APART void attendStride(const PagedAttention& call, std::int64_t kvHead, const Queries<Number>& queries,
-                               const Stride<Stored>& stride, const Stride<Stored>& next, const Number* const* rotated,
+                               const Stride<Stored>& stride, const Stride<Stored>* next, const Number* const* rotated,
                                Number* scores) {
   const std::int64_t headDim = call.headDim, width = wholeLanes(headDim);
   const auto firstSeen = [&](int query) {
@@ -171,7 +172,7 @@ XINGHE_APART void attendStride(const PagedAttention& call, std::int64_t kvHead, 
   if (any == 0) return;
 
   const void* ahead[stridePages];
-  for (int i = 0; i < stridePages; i++) ahead[i] = stride.values[i];
+  for (int i = 0; i < stridePages; i++) ahead[i] = next == nullptr ? nullptr : stride.values[i];
   if (rotated == nullptr) {
     multiplyStride<Number, Stored, Q>(stride.keys, any, ahead, queries.q, headDim, scores);
     if constexpr (sizeof(Stored) == 1) scaleTokens(call, stride, kvHead, call.keyScales, scores, Q);
@@ -186,7 +187,7 @@ XINGHE_APART void attendStride(const PagedAttention& call, std::int64_t kvHead, 
   if constexpr (sizeof(Stored) == 1) scaleTokens(call, stride, kvHead, call.valueScales, scores, Q);
 
   Values<Stored> values;
-  for (int i = 0; i < stridePages; i++) values.ahead[i] = next.keys[i];
+  for (int i = 0; i < stridePages; i++) values.ahead[i] = next == nullptr ? nullptr : next->keys[i];
   const auto addEach = [&](std::uint64_t bits) {
     for (int query = 0; query < Q; query++) {
       listValues(stride, visible[query] & bits, headDim, values);
@@ -208,7 +209,7 @@ XINGHE_APART void attendStride(const PagedAttention& call, std::int64_t kvHead, 
 template <typename Number, typename Stored>
 XINGHE_INLINE void attendStrideBy(int count, const PagedAttention& call, std::int64_t kvHead,
                                   const Queries<Number>& queries, const Stride<Stored>& stride,
-                                  const Stride<Stored>& next, const Number* const* rotated, Number* scores) {
+                                  const Stride<Stored>* next, const Number* const* rotated, Number* scores) {
   switch (count) {
     case 1: return attendStride<Number, Stored, 1>(call, kvHead, queries, stride, next, rotated, scores);
     case 2: return attendStride<Number, Stored, 2>(call, kvHead, queries, stride, next, rotated, scores);
@@ -222,9 +223,9 @@ XINGHE_INLINE void attendStrideBy(int count, const PagedAttention& call, std::in
   }
 }
 
-// How many of the queries that are left go together.
-XINGHE_INLINE int together(std::int64_t left) {
-  int count = mostQueries;
+// How many of the queries of a tile that are left go together.
+XINGHE_INLINE int together(std::int64_t left, std::int64_t ofTile) {
+  int count = ofTile <= togetherQueries ? aheadQueries : mostQueries;
   while (count > left) count /= 2;
   return count;
 }
@@ -254,7 +255,7 @@ void attendTile(const PagedAttention& call, const AttentionTile& tile, const voi
   int counts[tileQueries], groupCount = 0;
   for (std::int64_t i = 0; i < count; i++) positions[i] = sequence.position + tile.row + i / tile.heads;
   for (std::int64_t done = 0; done < count; done += counts[groupCount++]) {
-    const int group = counts[groupCount] = together(count - done);
+    const int group = counts[groupCount] = together(count - done, count);
     for (std::int64_t e = 0; e < headDim; e++)
       for (int query = 0; query < group; query++)
         arranged[done * width + e * group + query] = static_cast<const Number*>(q)[(done + query) * headDim + e];
@@ -277,8 +278,9 @@ void attendTile(const PagedAttention& call, const AttentionTile& tile, const voi
         rotated[i] = rotatedKeys + i * size;
       }
     for (int group = 0; group < groupCount; group++)
-      attendStrideBy<Number, Stored>(counts[group], call, kvHead, groups[group], stride, next,
-                                     call.rotateKeys == nullptr ? nullptr : rotated, scores);
+      attendStrideBy<Number, Stored>(counts[group], call, kvHead, groups[group], stride,
+                                     group == 0 ? &next : nullptr, call.rotateKeys == nullptr ? nullptr : rotated,
+                                     scores);
   }
   auto* to = static_cast<Number*>(out);
   for (int group = 0; group < groupCount; group++)

@@ -21,6 +21,10 @@ constexpr int sums = 2, mostQueries = 2;
 
 static_assert(mostQueries <= togetherQueries);
 
+// So many queries at a time ask ahead for memory. A tile of few goes by no more at once; where many share what is read,
+// computing takes longer than reading, and asking would only cost time.
+constexpr int aheadQueries = mostQueries > 4 ? mostQueries / 2 : 2;
+
 constexpr std::int64_t wholeLanes(std::int64_t headDim) { return (headDim + lanes - 1) / lanes * lanes; }
 
 constexpr int least(int a, int b) { return a < b ? a : b; }
@@ -28,10 +32,10 @@ constexpr int least(int a, int b) { return a < b ? a : b; }
 template <typename Number>
 constexpr Number lowest = -__builtin_huge_valf();
 
-// Asks memory for what comes next, a line for each line read, where one query alone makes reading the bottleneck.
+// Asks memory for what comes next, a line for each line read, where few queries would wait for every line.
 template <int Q>
 XINGHE_INLINE void prefetch(const void* ahead, std::int64_t bytes) {
-  if constexpr (Q <= 2) {
+  if constexpr (Q <= aheadQueries) {
     if (ahead != nullptr) __builtin_prefetch(static_cast<const char*>(ahead) + bytes, 0, 2);
   }
 }
