@@ -12,7 +12,7 @@ const folder = mkdtempSync(join(tmpdir(), 'xinghe-llama-cpp-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('llama.cpp itself', requiresLlamaCpp, () => {
-  test.each(models)('%s: the same greedy ids', { timeout: 60_000 }, async (name) => {
+  test.each(models)('%s: the same greedy ids', { timeout: 300_000 }, async (name) => {
     const from = withTokenizer(name, join(folder, name));
     const gguf = join(folder, `${name}.gguf`);
     await convertModel({ from, to: gguf });
