@@ -13,7 +13,8 @@ import { readJsonFile, readView } from '../src/formats/index.js';
 import { generateIds } from '../src/generation/index.js';
 import { convertModel, loadModel, loadModelTokenizer } from '../src/models/index.js';
 import { floatTensor, intTensor, noGrad, type Tensor } from '../src/tensor/index.js';
-import { requires } from './support/requires.js';
+import { referencePython, runReference } from './support/reference.js';
+import { requires, requiresPython } from './support/requires.js';
 
 const shared = fileURLToPath(new URL('../../shared/golden/families-gguf/', import.meta.url));
 const hasShared = existsSync(join(shared, 'expected.json'));
@@ -51,6 +52,52 @@ function difference(path: string, ids: Ids): number {
   const golden = floatTensor(ids.logits64_last.flat(), [ids.logits64_last.length, 320], { dtype: 'float64' });
   return lastLogits(path, ids).sub(golden).abs().max().item();
 }
+
+const PROGRAM = `
+import json, sys
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+found = []
+for folder, rows, texts in json.loads(sys.argv[1]):
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").double()
+    with torch.no_grad():
+        logits = model(torch.tensor(rows)).logits[:, -1]
+    found.append([logits.tolist(), [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]])
+print(json.dumps(found))
+`;
+
+const python = referencePython();
+/** One of each rule of cutting words; q8_0 has divisors. */
+const NAMES = ['llama_q8_0.gguf', 'llama_q4_1.gguf', 'llama_q5_0.gguf', 'llama_f16.gguf'];
+
+describe('transformers', {
+  ...requires(hasShared, '../shared/golden/families-gguf is absent'),
+  ...requiresPython(python),
+}, () => {
+  test('reads the converted folders as we do', { timeout: 120_000 }, async () => {
+    if (python === undefined || !hasShared) return;
+    const cases = NAMES.map((name) => ({
+      golden: expected[name],
+      from: join(shared, name),
+      to: join(folder, `hf-${name}`.replace('.gguf', '')),
+    }));
+    for (const { from, to } of cases) await convertModel({ from, to });
+    const given = cases.map(({ golden, to }) => [
+      to,
+      golden?.long.input_ids,
+      golden?.tokenizer.map(({ text }) => text),
+    ]);
+    const found = runReference<[number[][], number[][]][]>(python, PROGRAM, [JSON.stringify(given)]);
+    for (const [index, [logits, ids]] of found.entries()) {
+      const golden = cases[index]?.golden;
+      expect(ids).toEqual(golden?.tokenizer.map((row) => row.ids));
+      for (const [row, values] of logits.entries())
+        for (const [id, value] of values.entries())
+          expect(Math.abs(value - (golden?.long.logits64_last[row]?.[id] ?? Number.NaN))).toBeLessThan(1e-4);
+    }
+  });
+});
 
 describe('small Llamas', requires(hasShared, '../shared/golden/families-gguf is absent'), () => {
   test('are all there', () => expect(Object.keys(expected).length).toBe(12));

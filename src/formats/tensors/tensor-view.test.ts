@@ -7,6 +7,8 @@ import type { FileTensor } from './file-tensor.js';
 import {
   everyRow,
   interleaveRows,
+  isStored,
+  memoryView,
   readView,
   sameBytes,
   sliceColumns,
@@ -127,4 +129,10 @@ test('equal bytes are recognised wherever they lie', () => {
   expect(sameBytes(one, two)).toBe(true);
   expect(sameBytes(one, sliceRows(two, 0, 3))).toBe(false);
   expect(sameBytes(one, stored(4, 4, 1, 3).view)).toBe(false);
+});
+
+test('content in memory is read whole, and lies in no file', () => {
+  const view = memoryView('made', 'float32', [2], new Uint8Array(8));
+  expect(Buffer.concat([...readView(view)])).toEqual(Buffer.alloc(8));
+  expect(isStored(view)).toBe(false);
 });

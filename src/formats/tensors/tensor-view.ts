@@ -14,6 +14,8 @@ export interface TensorView {
   readonly source: string;
   /** Where the bytes `start` to `end` (exclusive) of its row-major content lie. */
   locate(start: number, end: number): Iterable<ByteRange>;
+  /** Its content lies in memory: `locate` throws. */
+  readonly isInMemory?: true;
   /** All its bytes in order, in pieces of its own choosing: where that is faster than range by range. */
   stream?(): Generator<Uint8Array, void>;
 }
@@ -36,6 +38,7 @@ export function memoryView(
     dtype,
     shape,
     source,
+    isInMemory: true,
     locate() {
       throw new RangeError(`${source} lies in no file`);
     },
@@ -89,14 +92,16 @@ export function sameBytes(a: TensorView, b: TensorView): boolean {
 
 const COMPARED_BYTES = 2 ** 22;
 
-/** The file that holds a view's first byte, for messages. @param otherwise of an empty tensor, which lies in no file */
+/** The file that holds a view's first byte, for messages. @param otherwise of an empty tensor, or of one that lies in memory */
 export function placeOfView(view: TensorView, otherwise = 'the checkpoint'): string {
+  if (view.isInMemory === true) return otherwise;
   for (const { path } of view.locate(0, Math.min(1, viewBytes(view)))) return path;
   return otherwise;
 }
 
-/** Do its bytes lie in a file? Those of an empty tensor do not, nor those that are only planned. */
+/** Do its bytes lie in a file? Those of an empty tensor do not, nor those that are only planned or lie in memory. */
 export function isStored(view: TensorView): boolean {
+  if (view.isInMemory === true) return false;
   for (const _ of view.locate(0, Math.min(1, viewBytes(view)))) return true;
   return false;
 }

@@ -10,7 +10,9 @@ import {
   totalBytes,
 } from '../../checkpoint/index.js';
 import { writeFileAtomic } from '../../formats/index.js';
+import { log } from '../../log/index.js';
 import { copyAuxiliaryFiles } from '../auxiliary-files.js';
+import { configValue } from '../family.js';
 import type { ConvertOptions } from './convert-options.js';
 import { replaceTokenizer } from './extend-vocabulary.js';
 import { embeddedConfig } from './gguf/gguf-config.js';
@@ -42,6 +44,12 @@ function writeEmbeddedConfig(
   { architecture }: ConversionSource,
 ): void {
   if (architecture === undefined || configPath !== undefined || embeddedConfig(from) === undefined) return;
+  const rotation = configValue(configValue(architecture.publishedConfig, 'rope_scaling'), 'rope_type');
+  if (rotation === 'divisors')
+    log(
+      `${from}: its divisors of the rotary frequencies are those of no rotation that transformers has; config.json says so ` +
+        '(rope_type "divisors"), and only this program reads it',
+    );
   writeFileAtomic(
     join(folder, architecture.configFile),
     `${JSON.stringify(architecture.publishedConfig, null, 2)}\n`,

@@ -16,7 +16,8 @@ export function byteLevelJson(keys: GgufKeys): object {
   const merges = readMerges(keys);
   const vocab = new Map<string, number>();
   for (const [id, { text, type }] of tokens.entries()) {
-    if (type === TOKEN_TYPES.unused || isAddedType(type)) continue;
+    // Added tokens too: the tokenizers package gives those that are not in the vocabulary new ids behind it.
+    if (type === TOKEN_TYPES.unused || text === '') continue;
     if (vocab.has(text))
       keys.fail(`${KEY}.tokens: ${showValue(text)} is both token ${vocab.get(text)} and ${id}.`);
     vocab.set(text, id);

@@ -109,6 +109,14 @@ const gpt2: Metadata = new Map([
 ]);
 
 describe('byte-level BPE', () => {
+  test('every token but the unused ones is in the vocabulary, where other programs look for its id', () => {
+    const model: GgufModel = { path: 'some.gguf', files: [], metadata: gpt2, tensors: new Map() };
+    const json = JSON.parse(tokenizerFilesOf(model).get('tokenizer.json')?.().toString() ?? '');
+    expect(json.model.vocab).toMatchObject({ '<|a|>': 0, '<b>': 1, a: 2, '<unk>': 10, abab: 12 });
+    expect(json.model.vocab).not.toHaveProperty('[PAD11]');
+    expect(json.added_tokens.map((token: { id: number }) => token.id)).toEqual([0, 1, 10]);
+  });
+
   test('control tokens are special, user-defined ones are seen, unused ones are none', () => {
     const tokenizer = tokenizerOf(gpt2);
     expect(tokenizer.encode('<|a|>ab<b>a<unk>')).toEqual([0, 7, 1, 2, 10]);
