@@ -7,7 +7,7 @@ import { writeTinyModel } from './support/tiny-model.js';
 
 const CLIENTS = 96;
 const SCHEMA_BYTES = 55_000;
-/** Seconds of the slowest chat; it was 21 once. */
+/** Seconds of the slowest chat on an idle machine, where one takes 0.02; it was 21 once. A busy one gets its share more. */
 const BOUND = 2;
 
 let model: string;
@@ -81,7 +81,7 @@ test('a plain chat is not delayed', async () => {
     `chat: ${shown(idle)} idle; beside ${CLIENTS} schemas ${shown(median)} median, ${shown(slowest)} slowest of ` +
       `${times.length} in ${shown((performance.now() - from) / 1000)}; schemas: ${JSON.stringify([...statuses])}`,
   );
-  expect(slowest).toBeLessThan(BOUND);
+  expect(slowest).toBeLessThan(BOUND + 25 * idle);
   // On a busy machine some may take too long to compile; none is lost.
   for (const status of statuses.keys()) expect([200, 400]).toContain(status);
 }, 900_000);

@@ -1,5 +1,6 @@
 /** A grammar specification (JSON schema, regex or choice) to an automaton over bytes. */
 import { InputError, messageOf } from '../../errors/index.js';
+import { parseOrderedJson } from '../../json/index.js';
 import { GrammarBuilder, type GrammarNode } from './byte-grammar.js';
 import { GrammarAutomaton } from './grammar-automaton.js';
 import type { GrammarSpec } from './grammar-spec.js';
@@ -43,6 +44,8 @@ function rootOf(spec: GrammarSpec, builder: GrammarBuilder): GrammarNode {
       return new JsonGrammar(builder).object;
     case 'json-schema':
       return schemaGrammar(builder, spec.schema);
+    case 'json-schema-text':
+      return schemaGrammar(builder, parseOrderedJson(spec.json));
     case 'regex':
       return regexGrammar(builder, spec.pattern);
     case 'choice':
@@ -54,8 +57,8 @@ function rootOf(spec: GrammarSpec, builder: GrammarBuilder): GrammarNode {
 
 /** Refuses what is too large before it goes to another thread. @throws InputError naming the limit */
 export function checkGrammarSize(spec: GrammarSpec): void {
-  if (spec.kind === 'json-schema') {
-    const bytes = sizeOf(spec.schema);
+  if (spec.kind === 'json-schema' || spec.kind === 'json-schema-text') {
+    const bytes = spec.kind === 'json-schema' ? sizeOf(spec.schema) : Buffer.byteLength(spec.json);
     if (bytes <= MAX_BYTES) return;
     throw new InputError(`The JSON schema has ${bytes} bytes; at most ${MAX_BYTES} are allowed.`);
   }

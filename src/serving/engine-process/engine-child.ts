@@ -6,14 +6,7 @@ import { messageOf } from '../../errors/index.js';
 import { type StepEvent, StepLoop, type SteppingEngine } from '../../generation/index.js';
 import type { AdapterInfo } from '../engine-service.js';
 import type { EngineModule, StartedEngine } from './engine-module.js';
-import {
-  type EngineReport,
-  type FromEngine,
-  packEvents,
-  serializeError,
-  type ToEngine,
-  unpackRequest,
-} from './messages.js';
+import { type EngineReport, type FromEngine, packEvents, serializeError, type ToEngine } from './messages.js';
 import { watchParent } from './parent-watch.js';
 
 /** At most this often goes a report with a step, and this often one without. */
@@ -61,7 +54,7 @@ class EngineChild {
       case 'submit':
         this.#received += 1;
         try {
-          this.#loop.submit(message.id, unpackRequest(message.request));
+          this.#loop.submit(message.id, message.request);
         } catch (error) {
           this.#send({ kind: 'refused', id: message.id, error: serializeError(error) });
         }

@@ -1,14 +1,6 @@
 /** Messages between the server and the engine's process; all survive a structured clone. */
 import { InputError } from '../../errors/index.js';
-import type {
-  EngineLimits,
-  EngineStats,
-  GrammarSpec,
-  StepEvent,
-  TextEvent,
-  TextRequest,
-} from '../../generation/index.js';
-import { parseOrderedJson } from '../../json/index.js';
+import type { EngineLimits, EngineStats, StepEvent, TextEvent, TextRequest } from '../../generation/index.js';
 import type { AdapterInfo } from '../engine-service.js';
 
 export type ToEngine =
@@ -21,7 +13,7 @@ export type ToEngine =
       /** An adapter that cannot be loaded: go without it, or do not start. */
       readonly mayLoseAdapters: boolean;
     }
-  | { readonly kind: 'submit'; readonly id: string; readonly request: PackedRequest }
+  | { readonly kind: 'submit'; readonly id: string; readonly request: TextRequest }
   | { readonly kind: 'cancel' | 'pause' | 'resume'; readonly id: string }
   | { readonly kind: 'load-adapter'; readonly call: number; readonly adapter: AdapterInfo }
   | { readonly kind: 'unload-adapter'; readonly call: number; readonly name: string }
@@ -50,20 +42,11 @@ export interface EngineReport {
   readonly longestStep: number;
 }
 
-/** A request whose JSON schema is JSON: a structured clone would not keep the order of its keys. */
-export type PackedRequest = Omit<TextRequest, 'grammar'> & { readonly grammar?: PackedSpec | undefined };
-type PackedSpec =
-  | Exclude<GrammarSpec, { kind: 'json-schema' }>
-  | { readonly kind: 'json-schema'; readonly schema: string };
-
-export function packRequest({ grammar, ...request }: TextRequest): PackedRequest {
-  if (grammar?.kind !== 'json-schema') return { ...request, grammar };
-  return { ...request, grammar: { kind: 'json-schema', schema: JSON.stringify(grammar.schema) } };
-}
-
-export function unpackRequest({ grammar, ...request }: PackedRequest): TextRequest {
-  if (grammar?.kind !== 'json-schema') return { ...request, grammar };
-  return { ...request, grammar: { kind: 'json-schema', schema: parseOrderedJson(grammar.schema) } };
+/** A structured clone would not keep the order of a schema's keys, and takes longer than its text. */
+export function packRequest(request: TextRequest): TextRequest {
+  const { grammar } = request;
+  if (grammar?.kind !== 'json-schema') return request;
+  return { ...request, grammar: { kind: 'json-schema-text', json: JSON.stringify(grammar.schema) } };
 }
 
 export interface SerializedEngineError {

@@ -77,6 +77,16 @@ export interface JsonLimits {
 
 /** Bytes that are looked at before others have their turn. */
 const TURN_BYTES = 128 * 1024;
+/** A larger body takes long enough, with all that follows from it, for a crowd of them to keep others waiting. */
+const LIGHT_BYTES = 16 * 1024;
+
+let lastTurn: Promise<void> = Promise.resolve();
+
+/** One heavy body in each turn of the event loop: between two of a crowd everybody else is heard. */
+function nextTurn(): Promise<void> {
+  lastTurn = lastTurn.then(() => setImmediate());
+  return lastTurn;
+}
 
 /**
  * Nobody else waits for a large body: it is counted in pieces first, and what would take long to build is refused by its counts.
@@ -89,7 +99,7 @@ export async function parseJsonBody(bytes: Buffer, limits: JsonLimits): Promise<
   if (!isUtf8(bytes)) throw badRequest('The body is not valid UTF-8.');
   // A byte order mark is no JSON; who sends one means the rest.
   const text = bytes.toString('utf8').replace(/^\ufeff/, '');
-  if (bytes.length > TURN_BYTES) await setImmediate();
+  if (bytes.length > LIGHT_BYTES) await nextTurn();
   let value: unknown;
   try {
     value = JSON.parse(text);
