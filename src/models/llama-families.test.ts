@@ -285,6 +285,11 @@ test.each<[string, Config, RegExp]>([
     { num_key_value_heads: 8, layer_types: Array.from({ length: 3 }, () => 'sliding_attention') },
     /needs "use_sliding_window": true/,
   ],
+  [
+    'qwen2',
+    { num_key_value_heads: 8, use_sliding_window: true, max_window_layers: null },
+    /need max_window_layers or layer_types/,
+  ],
   ['qwen3', { num_key_value_heads: 8, num_experts: 128 }, /num_experts belongs to a mixture of experts/],
   ['qwen3', { num_key_value_heads: 8, mlp_bias: true }, /mlp_bias/],
 ])('%s %j is refused', (model_type, keys, message) => {

@@ -26,7 +26,11 @@ export function checkLayerWindows(
   refuse: (key: string, message: string) => void,
 ): void {
   const { layer_types: types, num_hidden_layers: layers } = config;
-  if (types === null || types === undefined) return;
+  if (types === null || types === undefined) {
+    if (windowOf(config) !== undefined && config.max_window_layers === null)
+      refuse('max_window_layers', 'sliding layers need max_window_layers or layer_types');
+    return;
+  }
   if (types.length !== layers)
     refuse('layer_types', `layer_types names ${types.length} layers, num_hidden_layers is ${layers}`);
   if (types.includes('sliding_attention') && windowOf(config) === undefined)
