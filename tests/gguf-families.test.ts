@@ -71,11 +71,14 @@ const python = referencePython();
 /** One of each rule of cutting words; q8_0 has divisors. */
 const NAMES = ['llama_q8_0.gguf', 'llama_q4_1.gguf', 'llama_q5_0.gguf', 'llama_f16.gguf'];
 
+/** transformers computes rotary angles in float32 even where all else is float64; seen: 2e-4 of logits whose deviation is 8. */
+const ANGLES = 1e-3;
+
 describe('transformers', {
   ...requires(hasShared, '../shared/golden/families-gguf is absent'),
   ...requiresPython(python),
 }, () => {
-  test('reads the converted folders as we do', { timeout: 120_000 }, async () => {
+  test('reads the converted folders as we do', { timeout: 300_000 }, async () => {
     if (python === undefined || !hasShared) return;
     const cases = NAMES.map((name) => ({
       golden: expected[name],
@@ -94,7 +97,9 @@ describe('transformers', {
       expect(ids).toEqual(golden?.tokenizer.map((row) => row.ids));
       for (const [row, values] of logits.entries())
         for (const [id, value] of values.entries())
-          expect(Math.abs(value - (golden?.long.logits64_last[row]?.[id] ?? Number.NaN))).toBeLessThan(1e-4);
+          expect(Math.abs(value - (golden?.long.logits64_last[row]?.[id] ?? Number.NaN))).toBeLessThan(
+            ANGLES,
+          );
     }
   });
 });

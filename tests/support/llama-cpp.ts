@@ -1,5 +1,8 @@
 /** llama.cpp itself, as node-llama-cpp brings it, in a process of its own. */
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import type { TestOptions } from 'vitest';
 import { requires } from './requires.js';
 
@@ -15,7 +18,7 @@ const PROGRAM = `
 import { createRequire } from 'node:module';
 const here = createRequire(process.cwd() + '/');
 const { getLlama, LlamaLogLevel } = await import(here.resolve('node-llama-cpp'));
-const [file, prompts, counts] = process.argv.slice(1);
+const [file, prompts, counts] = process.argv.slice(2);
 const llama = await getLlama({ gpu: false, build: 'never', skipDownload: true, logLevel: LlamaLogLevel.error });
 const model = await llama.loadModel({ modelPath: file });
 const context = await model.createContext({ contextSize: 256, threads: 2 });
@@ -37,8 +40,12 @@ export function llamaCppGreedy(
   prompts: readonly (readonly number[])[],
   counts: readonly number[],
 ): number[][] {
-  const args = ['--input-type=module', '-e', PROGRAM, gguf, JSON.stringify(prompts), JSON.stringify(counts)];
+  const script = join(mkdtempSync(join(tmpdir(), 'xinghe-llama-cpp-')), 'greedy.mjs');
+  // A file: node-llama-cpp starts processes of its own with the options of this one.
+  writeFileSync(script, PROGRAM);
+  const args = [script, gguf, JSON.stringify(prompts), JSON.stringify(counts)];
   const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
+  rmSync(dirname(script), { recursive: true });
   const made = /^made (.*)$/m.exec(stdout)?.[1];
   if (made === undefined) throw new Error(`llama.cpp failed:\n${stdout}${stderr}`);
   return JSON.parse(made) as number[][];

@@ -187,7 +187,7 @@ describe('byte-level BPE', () => {
       { 'tokenizer.ggml.token_type': numbers('int32', Array(13).fill(9)) },
       'is 9 for token 0',
     ],
-    ['a token twice', { 'tokenizer.ggml.tokens': texts(Array(13).fill('a')) }, '"a" is both token 2 and 3'],
+    ['a token twice', { 'tokenizer.ggml.tokens': texts(Array(13).fill('a')) }, '"a" is both token 0 and 1'],
     ['an end beyond the tokens', { 'tokenizer.ggml.eos_token_id': id(13) }, 'eos_token_id is 13'],
     ['a list for a name', { 'tokenizer.ggml.pre': texts(['a']) }, 'must be a text, found a list of 1'],
   ])('%s is refused', (_what, changes, message) => {
