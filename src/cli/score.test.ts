@@ -94,7 +94,8 @@ test('refuses a model that writes text, its own input as output, files without a
   );
   await expect(score(['--model', model, '--input', input, '--json'])).rejects.toThrow('give --output FILE');
   vi.spyOn(process.stderr, 'write').mockReturnValue(true);
-  await expect(score(['--model', model, '--input', fileOf('none.jsonl', [])])).rejects.toThrow(
+  await expect(score(['--model', model, '--input', fileOf('none.jsonl', [])])).rejects.toThrow('is empty');
+  await expect(score(['--model', model, '--input', fileOf('same.jsonl', pairs.slice(1))])).rejects.toThrow(
     'no answer to score',
   );
   await expect(
