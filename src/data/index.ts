@@ -60,3 +60,4 @@ export {
   type TextSample,
 } from './sample.js';
 export { type SkipReason, SkipReport } from './skip-report.js';
+export { UnreadKeys, unreadKeysText } from './unread-keys.js';

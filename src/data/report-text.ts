@@ -1,5 +1,6 @@
 /** The report for people: what stdout shows after a preparation. */
 import type { PrepareReport, RowCounts } from './report.js';
+import { unreadKeysText } from './unread-keys.js';
 
 const BAR_WIDTH = 40;
 
@@ -21,7 +22,7 @@ export function renderReportText(report: PrepareReport): string {
       ({ reason, count, examples }) => `  ${count} ${reason}, e.g. ${examples[0]?.message ?? ''}`,
     ),
   ];
-  if (report.unreadKeys.length > 0) lines.push(`not read    ${unreadKeysText(report)}`);
+  if (report.unreadKeys.length > 0) lines.push(`not read    ${unreadKeysText(report.unreadKeys)}`);
   if (report.duplicates !== undefined) lines.push(`duplicates  ${report.duplicates} left out`);
   for (const { set, items, itemsHit, itemsTooShort, records, hits } of contamination ?? []) {
     const short = itemsTooShort === 0 ? '' : `, ${itemsTooShort} too short to check`;
@@ -30,12 +31,6 @@ export function renderReportText(report: PrepareReport): string {
       lines.push(`  ${record.file}:${record.line} has of ${item}: ${JSON.stringify(text.slice(0, 60))}`);
   }
   return `${lines.join('\n')}\n`;
-}
-
-/** "id (40), messages[].name (3)". */
-export function unreadKeysText({ unreadKeys }: Pick<PrepareReport, 'unreadKeys'>): string {
-  const shown = unreadKeys.slice(0, 20).map(({ key, count }) => `${key.slice(0, 60)} (${count})`);
-  return shown.join(', ') + (unreadKeys.length > shown.length ? `, … ${unreadKeys.length} keys in all` : '');
 }
 
 function rowLines(

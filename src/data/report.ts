@@ -1,7 +1,9 @@
 /** What a preparation did, as report.json says it and people read it. */
+
 import type { ContaminationSetReport } from './contamination/index.js';
 import type { LengthSummary } from './report-lengths.js';
 import type { SkipReason } from './skip-report.js';
+import type { UnreadKey } from './unread-keys.js';
 
 /** Rows that were written. */
 export interface RowCounts {
@@ -59,7 +61,7 @@ export interface PrepareReport {
   /** Records that are in no row. All of them are listed in skipped.jsonl. */
   readonly skipped: { readonly total: number; readonly reasons: readonly SkipReason[] };
   /** Keys of records and turns that nobody read, the most frequent first. */
-  readonly unreadKeys: readonly { readonly key: string; readonly count: number }[];
+  readonly unreadKeys: readonly UnreadKey[];
   /** Tokens of the encoded samples. */
   readonly lengths: LengthSummary;
   /** One without a curriculum. */

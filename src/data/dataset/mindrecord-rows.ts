@@ -20,6 +20,13 @@ const MASK: MindRecordColumn = { name: 'loss_mask', type: 'int64', shape: [-1] }
 /** Others name the learned ids instead: each stands there again, and IGNORED where it is only read. */
 const LABELS = 'labels';
 const IGNORED = -100;
+/** Rows that are looked at to find the place of labels; without an answer they are taken to stand at that of their id. */
+const LABELS_LOOKED_AT = 1000;
+
+/** Is every label the id that stands `shift` behind it? */
+function labelsFit(ids: Int32Array, labels: Int32Array, shift: 0 | 1): boolean {
+  return labels.every((label, position) => label === IGNORED || label === ids[position + shift]);
+}
 
 /** @returns learned ids */
 export async function writeMindRecordRows(
@@ -53,6 +60,7 @@ export class MindRecordRows {
   readonly columns: readonly string[];
   readonly hasMask: boolean;
   readonly #hasLabels: boolean;
+  #labelShift: 0 | 1 | undefined;
 
   constructor(path: string) {
     this.#path = path;
@@ -86,18 +94,32 @@ export class MindRecordRows {
   /** Labels stand at the place of their id, or one place before it, where they are predicted. */
   #maskOf(ids: Int32Array, value: MindRecordValue | undefined, index: number): Uint8Array {
     const labels = this.#ints(value, LABELS, index);
-    const fits = (shift: number): boolean =>
-      labels.every((label, position) => label === IGNORED || label === ids[position + shift]);
-    const shift = [0, 1].find(fits);
-    if (shift === undefined || labels.length !== ids.length)
+    const shift = this.#shiftOfLabels();
+    if (labels.length !== ids.length || !labelsFit(ids, labels, shift))
       throw new InputError(
-        `${this.#path}, row ${index}: labels must be the ids of input_ids at the same place or one place earlier, and ${IGNORED} ` +
-          'where an id is not learned; make the file with such labels, or with a column loss_mask.',
+        `${this.#path}, row ${index}: labels must be the ids of input_ids at the same place or one place earlier, in all rows ` +
+          `alike, and ${IGNORED} where an id is not learned; make the file with such labels, or with a column loss_mask.`,
       );
     const lossMask = new Uint8Array(ids.length);
     for (const [position, label] of labels.entries())
       if (label !== IGNORED && position + shift < ids.length) lossMask[position + shift] = 1;
     return lossMask;
+  }
+
+  /** The same for all rows: one whose ids repeat may fit both. The first row that fits one alone decides. */
+  #shiftOfLabels(): 0 | 1 {
+    for (
+      let row = 0;
+      this.#labelShift === undefined && row < Math.min(this.rowCount, LABELS_LOOKED_AT);
+      row++
+    ) {
+      const { [IDS.name]: ids, [LABELS]: labels } = this.#file.row(row);
+      const [own, named] = [this.#ints(ids, IDS.name, row), this.#ints(labels, LABELS, row)];
+      const [same, earlier] = [labelsFit(own, named, 0), labelsFit(own, named, 1)];
+      if (same !== earlier) this.#labelShift = same ? 0 : 1;
+    }
+    this.#labelShift ??= 0;
+    return this.#labelShift;
   }
 
   /** 0 or 1, in integers or, as some programs write it, in floats. A weight between them is not learned here. */

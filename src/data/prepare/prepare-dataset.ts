@@ -16,7 +16,7 @@ import type { RowPlan } from '../packing/row-plan.js';
 import type { PrepareReport } from '../report.js';
 import { summarizeLengths } from '../report-lengths.js';
 import { renderLengthsSvg } from '../report-svg.js';
-import { unreadKeysText } from '../report-text.js';
+import { unreadKeysText } from '../unread-keys.js';
 import { describeDataset } from './describe-dataset.js';
 import { countsOf, describePhases } from './describe-draws.js';
 import { encodeSamples } from './encode-stage.js';
@@ -146,15 +146,14 @@ async function fillFolder(
       validation: validation === undefined ? undefined : countsOf(validation),
       samples: { read: stream.read, encoded: store.count, used, validation: split.validation.length },
       skipped: { total: skipped.total, reasons: skipped.reasons() },
-      unreadKeys: [...stream.unreadKeys]
-        .map(([key, count]) => ({ key, count }))
-        .sort((a, b) => b.count - a.count),
+      unreadKeys: stream.unreadKeys.list(),
       lengths: summarizeLengths(store.lengths),
       phases: describePhases(phases, plans, split.train, store, job),
       duplicates: options.deduplicate === undefined ? undefined : stream.duplicates,
       contamination: stream.contamination,
     };
-    if (report.unreadKeys.length > 0) log(`keys of the records that are not read: ${unreadKeysText(report)}`);
+    if (report.unreadKeys.length > 0)
+      log(`keys of the records that are not read: ${unreadKeysText(report.unreadKeys)}`);
     writeFileAtomic(join(folder, REPORT_FILE), `${JSON.stringify(report, null, 2)}\n`);
     writeFileAtomic(join(folder, LENGTHS_FILE), renderLengthsSvg(report.lengths, job.rowLength));
     return report;

@@ -6,10 +6,9 @@ import { ContaminationCheck, type ContaminationSetReport } from '../contaminatio
 import { type Duplicate, dropExactDuplicates, dropNearDuplicates } from '../deduplicate/index.js';
 import { readSamples } from '../read-samples.js';
 import { locationOf, type Sample } from '../sample.js';
+import { UnreadKeys } from '../unread-keys.js';
 import type { PrepareJob } from './prepare-options.js';
 import type { SkipLog } from './skip-log.js';
-
-const MAX_UNREAD_KEYS = 1000;
 
 /** The families' own formats have no place for tools; a template says itself whether it has one. */
 function hasTemplate({ recipe, options: { chatTemplate } }: PrepareJob): boolean {
@@ -23,7 +22,7 @@ export class SampleStream {
   read = 0;
   duplicates = 0;
   /** Keys that no form reads, and in how many places they stand. */
-  readonly unreadKeys = new Map<string, number>();
+  readonly unreadKeys = new UnreadKeys();
   readonly #job: PrepareJob;
   readonly #skips: SkipLog;
   #contamination: ContaminationCheck | undefined;
@@ -56,7 +55,7 @@ export class SampleStream {
       form: options.form,
       onError: options.onError,
       onSkip: (skipped) => this.#skips.add('read', skipped),
-      onUnreadKey: (key) => this.#countUnread(key),
+      onUnreadKey: this.unreadKeys.add,
       // As Spark's scripts join them.
       ...(recipe.family === 'spark' && { inputSeparator: '' }),
       keepsTools: hasTemplate(this.#job),
@@ -91,12 +90,6 @@ export class SampleStream {
         this.#skips.add('contaminated', { ...sample.origin, reason: 'contaminated', message });
       }
     }
-  }
-
-  #countUnread(key: string): void {
-    // Records may have ids for keys.
-    const counted = this.unreadKeys.size < MAX_UNREAD_KEYS || this.unreadKeys.has(key) ? key : 'other keys';
-    this.unreadKeys.set(counted, (this.unreadKeys.get(counted) ?? 0) + 1);
   }
 
   #dropDuplicate({ dropped, first, similarity }: Duplicate): void {

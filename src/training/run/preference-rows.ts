@@ -15,6 +15,7 @@ import { formatCount, log } from '../../log/index.js';
 import type { Architecture, ChatMessage } from '../../models/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
 import type { ObjectiveConfig } from '../objective/objective-config.js';
+import { logLeftOut } from './left-out.js';
 
 export interface PreferenceRowsOptions {
   readonly files: readonly string[];
@@ -62,10 +63,7 @@ export async function readPreferenceRows(
     } else if (read.kind === 'pair') pairs.push(read);
     else judged.push(read);
   }
-  for (const { reason, count, examples } of skips.reasons())
-    log(
-      `data: ${count} record${count === 1 ? '' : 's'} with nothing to learn left out (${reason}), the first: ${examples[0]?.message ?? ''}`,
-    );
+  logLeftOut(skips);
   if (tooLong > 0)
     log(
       `data: ${tooLong} of ${records} records are longer than ${sequenceIds} ids (the longest has ${longest}) and are left out; ` +

@@ -9,13 +9,16 @@ import {
   type RowSource,
   readSamples,
   rowsInMemory,
+  SkipReport,
   separateSamples,
+  UnreadKeys,
 } from '../../data/index.js';
 import { InputError } from '../../errors/index.js';
 import { formatCount, log } from '../../log/index.js';
 import { type Architecture, type ChatFormat, chooseModelChat, type TrainingIds } from '../../models/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
 import type { TrainingSettings } from '../step/training-settings.js';
+import { logLeftOut } from './left-out.js';
 import { readPreferenceRows } from './preference-rows.js';
 import { PREFERENCE_FORM, type TrainConfig } from './run-config.js';
 
@@ -131,7 +134,15 @@ async function fileRows(
   const chosen =
     form === 'text' ? undefined : chooseModelChat(architecture, [tokenizerPath], { template, values });
   const chat = chosen?.format ?? architecture.chat;
-  for await (const sample of readSamples(files, { form, keepsTools: chosen?.kind === 'template' })) {
+  const skips = new SkipReport();
+  const unread = new UnreadKeys();
+  const keepsTools = chosen?.kind === 'template';
+  for await (const sample of readSamples(files, {
+    form,
+    keepsTools,
+    onSkip: skips.add,
+    onUnreadKey: unread.add,
+  })) {
     if (sample.kind === 'dialogue') samples.dialogues += 1;
     if (sample.kind === 'text') texts.push(tokenizer.encode(sample.text));
     else {
@@ -143,6 +154,7 @@ async function fileRows(
         );
     }
   }
+  logLeftOut(skips, unread);
   if (dialogues.length > samples.dialogues)
     log(
       `data: ${dialogues.length} rows of ${samples.dialogues} dialogues; the chat template shows answers in another form once they ` +

@@ -359,3 +359,18 @@ test('learn: all learns the questions too', async () => {
   }
   expect(learned[1]).toBeGreaterThan(learned[0] ?? 0);
 });
+
+test('records of files that teach nothing and keys that are not read are counted', async () => {
+  const turns = (weight: number) => [
+    { role: 'user', content: 'what?', mood: 'curious' },
+    { role: 'assistant', content: 'this', weight },
+  ];
+  const mixed = join(folder, 'mixed.jsonl');
+  writeFileSync(mixed, jsonLines([0, 1, 0, 1].map((weight, id) => ({ id, messages: turns(weight) }))));
+  const data = { files: [mixed], form: 'messages', sequence_length: 60, packing: 'none' };
+  await runTraining(config({ data, training: { ...training, steps: 1, schedule: 'constant' } }));
+  expect(said).toContain(
+    `2 records with nothing to learn left out (nothing to learn), the first: ${mixed}:1:`,
+  );
+  expect(said).toContain('keys of the records that are not read: id (4), messages[].mood (4)');
+});
