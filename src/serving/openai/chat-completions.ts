@@ -121,8 +121,8 @@ class ChatAnswer {
       }
       const { deltas, logProbs } = this.#choices[index]?.push(event) ?? { deltas: [], logProbs: [] };
       const ids = wantsIds === true && event.ids.length > 0 ? { token_ids: event.ids } : {};
-      for (const [index, delta] of withRest(deltas, logProbs, ids).entries())
-        await send(index, delta, index === 0 ? { logprobs: logProbsField(logProbs), ...ids } : {});
+      for (const [number, delta] of withRest(deltas, logProbs, ids).entries())
+        await send(index, delta, number === 0 ? { logprobs: logProbsField(logProbs), ...ids } : {});
       // As llama.cpp does: the times come with the last chunk that has a choice.
       if (event.end !== undefined)
         await send(index, {}, this.#finish(index), run.open === 0 ? { timings: run.timings } : {});
