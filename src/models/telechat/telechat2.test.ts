@@ -77,9 +77,3 @@ test('heads that cannot be shared evenly are refused', () => {
     /num_key_value_heads: n_head must be a multiple/,
   );
 });
-
-test('a mixture of experts is refused by the name of its keys', () => {
-  expect(() => parseArchitecture({ ...small, num_experts: 8 }, 'x.json')).toThrow(
-    /x\.json: num_experts: num_experts belongs to a mixture of experts, which is another model/,
-  );
-});
