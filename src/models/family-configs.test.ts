@@ -99,6 +99,16 @@ test('a misspelt key is named with its neighbour', () => {
   );
 });
 
+test.each(['telechat-12b', 'telechat-52b', 'xverse', 'llama'])(
+  '%s: experts are refused by name',
+  (folder) => {
+    const { publishedConfig } = loadArchitecture(`${goldenFolder}${folder}/config.json`);
+    expect(() => parseArchitecture({ ...Object(publishedConfig), num_experts: 8 }, 'x.json')).toThrow(
+      /x\.json: num_experts: num_experts belongs to a mixture of experts, which is another model/,
+    );
+  },
+);
+
 test('the parameter names of every golden model go both ways', () => {
   for (const folder of ['spark', 'telechat-7b', 'telechat-12b', 'telechat-52b', 'xverse']) {
     const config = ['config.json', 'model_config.yaml'].find((name) =>

@@ -22,6 +22,7 @@ export type FamilyName =
   | 'spark'
   | 'telechat'
   | 'telechat52b'
+  | 'telechat3'
   | 'xverse'
   | 'llama'
   | 'mistral'

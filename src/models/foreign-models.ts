@@ -10,6 +10,7 @@ const EXPERTS = 'a mixture of experts in the place of the MLP';
 const NORMS_AROUND = 'norms behind attention and MLP, and other activations';
 
 const FOREIGN: Readonly<Record<string, ForeignModel>> = {
+  xverse_moe: { nearest: 'xverse', difference: EXPERTS },
   mixtral: { nearest: 'mistral', difference: EXPERTS },
   qwen: { nearest: 'qwen2', difference: 'fused q, k, v and other names of keys and tensors' },
   qwen2_moe: { nearest: 'qwen2', difference: EXPERTS },

@@ -1,4 +1,4 @@
-/** Configs of Llama, Mistral, Qwen2 and Qwen3: released models by size, defaults of absent keys, what is refused. */
+/** Configs of the Llama layout, TeleChat3's and XVERSE's among them: released models by size, defaults of absent keys, what is refused. */
 import { describe, expect, test } from 'vitest';
 import { goldenFolder } from '../../tests/support/golden.js';
 import { type Architecture, loadArchitecture, parseArchitecture } from './index.js';
@@ -173,6 +173,54 @@ const RELEASED: readonly [name: string, parameters: number, contextLength: numbe
       max_position_embeddings: 40_960,
     }),
   ],
+  [
+    // As its 4-bit conversion for MLX gives it, without "quantization"; the count follows from the sizes.
+    'TeleChat3-36B-Thinking',
+    36_239_579_136,
+    32_768,
+    sized('telechat3', [131072, 6144, 24576, 64, 48], {
+      architectures: ['Telechat3ForCausalLM'],
+      attention_bias: false,
+      attention_dropout: 0.0,
+      bos_token_id: 1,
+      eos_token_id: 2,
+      head_dim: 128,
+      hidden_act: 'silu',
+      initializer_range: 0.0048,
+      max_position_embeddings: 32_768,
+      mlp_bias: false,
+      num_key_value_heads: 8,
+      pad_token_id: 3,
+      pretraining_tp: 1,
+      rms_norm_eps: 1e-5,
+      rope_scaling: {
+        beta_fast: 32.0,
+        beta_slow: 1.0,
+        factor: 4.0,
+        original_max_position_embeddings: 8192,
+        rope_type: 'telechat3-yarn',
+        type: 'telechat3-yarn',
+      },
+      rope_theta: 1000000.0,
+      tie_word_embeddings: false,
+      torch_dtype: 'bfloat16',
+      transformers_version: '4.53.2',
+      use_cache: true,
+    }),
+  ],
+  // By the sizes of their pages; the 7B's count as its conversion for MLX gives it.
+  [
+    'XVERSE-7B',
+    7_299_846_144,
+    8192,
+    sized('xverse', [100534, 4096, 11008, 32, 32], { max_position_embeddings: 8192 }),
+  ],
+  [
+    'XVERSE-65B',
+    66_408_521_728,
+    16_384,
+    sized('xverse', [100534, 8192, 22016, 80, 64], { max_position_embeddings: 16_384 }),
+  ],
 ];
 
 test.each(RELEASED)('%s has %d parameters', (_, parameters, contextLength, config) => {
@@ -194,6 +242,8 @@ describe('absent keys and null', () => {
     ['qwen2', { num_key_value_heads: null, head_dim: 4 }, { numKvHeads: 8, headDim: 4 }],
     ['qwen3', { num_attention_heads: 64 }, { numKvHeads: 32, headDim: 128, contextLength: 32_768 }],
     ['qwen3', { num_key_value_heads: null }, { numKvHeads: 8, headDim: 128 }],
+    ['telechat3', { hidden_size: 1024 }, { numKvHeads: 8, headDim: 128, contextLength: 2048, tied: false }],
+    ['telechat3', { head_dim: null }, { headDim: 8 }],
   ])('%s %j', (model_type, keys, shape) => {
     expect(parse({ ...sizes, model_type, ...keys }).shape).toMatchObject(shape);
   });
@@ -205,6 +255,7 @@ describe('absent keys and null', () => {
     ['mistral', { eos_token_id: null }, [], 1],
     ['qwen2', {}, [], undefined],
     ['qwen3', { eos_token_id: 9, bos_token_id: 4 }, [9], 4],
+    ['telechat3', { hidden_size: 1024 }, [2], 1],
   ])('end tokens and begin token of %s %j', (model_type, keys, ends, begin) => {
     const { eosTokenIds, bosTokenId } = parse({ ...sizes, num_key_value_heads: 8, model_type, ...keys });
     expect(eosTokenIds).toEqual(ends);
@@ -256,7 +307,8 @@ test.each<[string, Config, RegExp]>([
   ['llama', { pad_token_id: 320 }, /pad_token_id must be below vocab_size \(320\)/],
   ['llama', { hidden_act: 'gelu' }, /hidden_act/],
   ['llama', { sliding_window: 4096 }, /sliding_window/],
-  ['llama', { quantization_config: { bits: 4 } }, /quantization_config/],
+  ['llama', { quantization_config: { bits: 4 } }, /quantization_config: quantised weights are not read/],
+  ['telechat3', { head_dim: 8, quantization: { bits: 4 } }, /quantization: quantised weights are not read/],
   ['llama', { attention_dropout: 0.1 }, /attention_dropout/],
   ['llama', { rope_scaling: { rope_type: 'longrope', factor: 2 } }, /longrope.*is not read/],
   ['llama', { rope_scaling: { type: 'mrope' } }, /no rotation that is known here.*"mrope"/],
@@ -292,6 +344,22 @@ test.each<[string, Config, RegExp]>([
   ],
   ['qwen3', { num_key_value_heads: 8, num_experts: 128 }, /num_experts belongs to a mixture of experts/],
   ['qwen3', { num_key_value_heads: 8, mlp_bias: true }, /mlp_bias/],
+  ['telechat3', {}, /head_dim \(128 where the key is absent\) must be .* \(8\)/],
+  ['telechat3', { head_dim: 16 }, /head_dim: .* must be hidden_size \/ num_attention_heads \(8\)/],
+  [
+    'telechat3',
+    { head_dim: 8, embedding_size: 16 },
+    /embedding_size: an embedding of another width .* as in TeleChat3-1\.8B/,
+  ],
+  ['telechat3', { head_dim: 8, share_attention: true }, /share_attention: .* that several layers share/],
+  ['telechat3', { head_dim: 8, share_ffn: true }, /share_ffn: .* that several layers share/],
+  ['telechat3', { head_dim: 8, sliding_window: 64 }, /sliding_window/],
+  ['telechat3', { head_dim: 8, kv_lora_rank: 512 }, /kv_lora_rank belongs to multi-head latent attention/],
+  ['telechat3', { head_dim: 8, n_routed_experts: 192 }, /n_routed_experts belongs to a mixture of experts/],
+  ['telechat3', { head_dim: 8, mlp_biass: true }, /unknown key.*mlp_bias/],
+  ['xverse', { num_experts: 64 }, /num_experts belongs to a mixture of experts/],
+  ['xverse', { moe_top_k: 6 }, /moe_top_k belongs to a mixture of experts/],
+  ['xverse', { num_shared_experts: 2 }, /num_shared_experts belongs to a mixture of experts/],
 ])('%s %j is refused', (model_type, keys, message) => {
   expect(() => parse({ ...sizes, model_type, ...keys })).toThrow(message);
 });
@@ -299,6 +367,7 @@ test.each<[string, Config, RegExp]>([
 test.each([
   ['mixtral', /nearest to "mixtral" is mistral; what differs: a mixture of experts/],
   ['qwen3_moe', /is qwen3; what differs: a mixture of experts/],
+  ['xverse_moe', /nearest to "xverse_moe" is xverse; what differs: a mixture of experts/],
   ['phi3', /is llama; what differs: fused q, k, v/],
   ['toString', /known: spark, .*qwen3 \(by model_type[^)]*\)\.$/],
 ])('model_type %s is refused', (model_type, message) => {

@@ -12,6 +12,7 @@ import { qwen3 } from './qwen3/index.js';
 import { isRewardConfig, rewardArchitecture } from './reward-model.js';
 import { spark } from './spark/index.js';
 import { telechat } from './telechat/index.js';
+import { telechat3 } from './telechat3/index.js';
 import { telechat52b } from './telechat52b/index.js';
 import { xverse } from './xverse/index.js';
 
@@ -19,6 +20,7 @@ export const families: readonly ModelFamily[] = [
   spark,
   telechat,
   telechat52b,
+  telechat3,
   xverse,
   llama,
   mistral,

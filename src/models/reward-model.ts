@@ -25,6 +25,7 @@ const CLASS_NAMES: Readonly<Record<FamilyName, string>> = {
   spark: 'IFlytekSparkForSequenceClassification',
   telechat: 'TelechatForSequenceClassification',
   telechat52b: 'TelechatForSequenceClassification',
+  telechat3: 'Telechat3ForSequenceClassification',
   xverse: 'XverseForSequenceClassification',
   llama: 'LlamaForSequenceClassification',
   mistral: 'MistralForSequenceClassification',

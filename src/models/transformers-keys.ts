@@ -69,6 +69,13 @@ const ofGeneration = Object.fromEntries(
     .map((key) => [key, anything]),
 );
 
+const quantised = z
+  .unknown()
+  .refine((value) => value === undefined || value === null, {
+    error: 'quantised weights are not read here; take the unquantised model',
+  })
+  .optional();
+
 const oneValueOnly = {
   add_cross_attention: only(false),
   is_encoder_decoder: only(false),
@@ -78,9 +85,9 @@ const oneValueOnly = {
   tie_encoder_decoder: only(false),
   pruned_heads: z.record(z.string(), z.never()).nullish(),
   tf_legacy_loss: only(false),
-  quantization_config: z
-    .null({ error: 'quantization_config: quantised weights are not read here; take the unquantised model' })
-    .optional(),
+  quantization_config: quantised,
+  /** MLX's. */
+  quantization: quantised,
   sliding_window: z.null({ error: 'sliding_window: only null, attention to all tokens' }).optional(),
   use_sliding_window: only(false),
   max_window_layers: z.int().nullish(),

@@ -96,7 +96,50 @@ describe('yarn', () => {
   });
 });
 
+describe('telechat3-yarn', () => {
+  const yarn = { rope_type: 'telechat3-yarn', original_max_position_embeddings: 64 } as const;
+  const config = { max_position_embeddings: 256, rope_scaling: yarn };
+
+  test("YaRN's ramp by the ratio of the lengths, and 0.07 in the place of 0.1", () => {
+    const { divisors, scale } = rotation(config);
+    expect(divisors).toEqual([1, 1 / (0.5 / 4 + 0.5), 4, 4]);
+    expect(scale).toBeCloseTo(0.07 * Math.log(4) + 1, 14);
+    expect(rotation({ ...config, rope_scaling: { ...yarn, factor: 4 } })).toEqual(rotation(config));
+  });
+
+  test('without the old length: max_position_embeddings is it, and the factor is read', () => {
+    const alone = { ...base, rope_scaling: { rope_type: 'telechat3-yarn', factor: 4 } as const };
+    expect(rotation(alone)).toEqual(rotation(config));
+  });
+
+  test.each([
+    [{ attention_factor: 1.25 }, 1.25],
+    [{ attention_factor: null }, 0.07 * Math.log(4) + 1],
+  ])('the scale of %j', (keys, scale) => {
+    expect(rotation({ ...config, rope_scaling: { ...yarn, ...keys } }).scale).toBeCloseTo(scale, 14);
+  });
+
+  test('lengths that are the same stretch nothing', () => {
+    const { divisors, scale } = rotation({ ...base, rope_scaling: yarn });
+    expect({ divisors, scale }).toEqual({ divisors: [1, 1, 1, 1], scale: 1 });
+  });
+});
+
 test.each([
+  [{ rope_scaling: { type: 'telechat3-yarn' } }, /"telechat3-yarn" needs original_max_position_embeddings/],
+  [
+    { rope_scaling: { type: 'telechat3-yarn', original_max_position_embeddings: 16, factor: 2 } },
+    /original_max_position_embeddings \(4\), and the factor beside them is 2; make them agree/,
+  ],
+  [
+    { rope_scaling: { type: 'telechat3-yarn', original_max_position_embeddings: 128, factor: 2 } },
+    /max_position_embeddings \(64\) is below original_max_position_embeddings \(128\)$/,
+  ],
+  [
+    { rope_scaling: { type: 'telechat3-yarn', factor: 2, mscale: 1 } },
+    /mscale has no meaning.*"telechat3-yarn"/,
+  ],
+  [{ rope_scaling: { type: 'telechat3-yarn', factor: 2, truncate: false } }, /truncate has no meaning/],
   [{ rope_scaling: { type: 'linear' } }, /"linear" needs a factor/],
   [{ rope_scaling: { type: 'dynamic', rope_type: 'linear', factor: 2 } }, /leave one/],
   [{ rope_scaling: { factor: 2 } }, /factor has no meaning for the rotation "default"/],

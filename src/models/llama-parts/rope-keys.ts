@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { linearDivisors, llama3Divisors, type Rotation, yarnDivisors, yarnScale } from './rotation.js';
 
-const ropeTypes = ['default', 'linear', 'dynamic', 'llama3', 'yarn', 'divisors'] as const;
+const ropeTypes = ['default', 'linear', 'dynamic', 'llama3', 'yarn', 'telechat3-yarn', 'divisors'] as const;
 type RopeType = (typeof ropeTypes)[number];
 
 const typeName = z.custom<RopeType>((value) => ropeTypes.some((known) => known === value), {
@@ -76,6 +76,13 @@ const READ: Readonly<Record<RopeType, readonly (keyof RopeDictionary)[]>> = {
     'mscale',
     'mscale_all_dim',
     'truncate',
+  ],
+  'telechat3-yarn': [
+    'factor',
+    'original_max_position_embeddings',
+    'attention_factor',
+    'beta_fast',
+    'beta_slow',
   ],
   divisors: [],
 };
@@ -171,19 +178,52 @@ function readStretch(type: RopeType, keys: RopeDictionary, maxPositions: number)
     }
     case 'yarn': {
       const factor = keys.factor ?? maxPositions / original;
-      if (factor < 1)
-        return `max_position_embeddings (${maxPositions}) is below original_max_position_embeddings (${original}); give a factor`;
-      return {
-        type,
-        factor,
-        original,
-        betaFast: keys.beta_fast || 32,
-        betaSlow: keys.beta_slow || 1,
-        truncate: keys.truncate ?? true,
-        scale: keys.attention_factor ?? yarnScaleOf(factor, keys),
-      };
+      if (factor < 1) return `${belowOriginal(maxPositions, original)}; give a factor`;
+      return yarnStretch(factor, original, keys, yarnScaleOf(factor, keys));
+    }
+    case 'telechat3-yarn': {
+      const factor = telechat3Factor(keys, maxPositions);
+      return typeof factor === 'string'
+        ? factor
+        : yarnStretch(factor, original, keys, yarnScale(factor, TELECHAT3_MSCALE));
     }
   }
+}
+
+function belowOriginal(maxPositions: number, original: number): string {
+  return `max_position_embeddings (${maxPositions}) is below original_max_position_embeddings (${original})`;
+}
+
+/** @param scale on cos and sin, unless the keys give theirs */
+function yarnStretch(factor: number, original: number, keys: RopeDictionary, scale: number): RopeStretch {
+  return {
+    type: 'yarn',
+    factor,
+    original,
+    betaFast: keys.beta_fast || 32,
+    betaSlow: keys.beta_slow || 1,
+    truncate: keys.truncate ?? true,
+    scale: keys.attention_factor ?? scale,
+  };
+}
+
+/** 0.07 ln(factor) + 1 in the place of YaRN's 0.1 ln(factor) + 1. */
+const TELECHAT3_MSCALE = 0.7;
+
+/**
+ * The published code takes the ratio of the lengths where the old one is given, whatever factor stands beside it; without it
+ * max_position_embeddings is the old length, and the factor is read.
+ */
+function telechat3Factor(keys: RopeDictionary, maxPositions: number): number | string {
+  const { factor, original_max_position_embeddings: original } = keys;
+  if (original == null)
+    return factor ?? 'the rotation "telechat3-yarn" needs original_max_position_embeddings, or a factor';
+  if (maxPositions < original) return belowOriginal(maxPositions, original);
+  const ratio = maxPositions / original;
+  return factor == null || factor === ratio
+    ? ratio
+    : `the rotation "telechat3-yarn" stretches by max_position_embeddings / original_max_position_embeddings (${ratio}), and the ` +
+        `factor beside them is ${factor}; make them agree`;
 }
 
 function yarnScaleOf(factor: number, { mscale, mscale_all_dim: allDim }: RopeDictionary): number {

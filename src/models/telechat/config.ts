@@ -1,5 +1,6 @@
 /** config.json of TeleChat-1B, 7B and 12B, and of TeleChat2. */
 import { z } from 'zod';
+import { foreignKeys } from '../foreign-keys.js';
 import type { ModelShape } from '../model-shape.js';
 import {
   dropoutRate,
@@ -33,6 +34,7 @@ export const telechatConfigSchema = z
     bos_token_id: tokenIdKey,
     eos_token_id: endTokenKey,
     pad_token_id: tokenIdKey,
+    ...foreignKeys,
     ...transformersKeys,
     rope_scaling: plainRopeScaling,
     // One value only: the others are a different model.

@@ -1,5 +1,6 @@
 /** config.json of TeleChat-52B, GPT-2's keys. */
 import { z } from 'zod';
+import { foreignKeys } from '../foreign-keys.js';
 import type { ModelShape } from '../model-shape.js';
 import {
   dropoutRate,
@@ -31,6 +32,7 @@ export const telechat52bConfigSchema = z
     bos_token_id: tokenIdKey,
     eos_token_id: endTokenKey,
     pad_token_id: tokenIdKey,
+    ...foreignKeys,
     ...transformersKeys,
     rope_scaling: plainRopeScaling,
     // One value only: the others are a different model. (The published class has other defaults: state them.)

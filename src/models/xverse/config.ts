@@ -1,5 +1,6 @@
 /** XVERSE's config.json (and that of any model in the plain Llama layout with these keys). */
 import { z } from 'zod';
+import { foreignKeys } from '../foreign-keys.js';
 import type { ModelShape } from '../model-shape.js';
 import { endTokenKey, llamaKeys, tokenIdKey, transformersKeys } from '../transformers-keys.js';
 import { type XverseRotation, xverseRotation } from './rotation.js';
@@ -42,6 +43,7 @@ export const xverseConfigSchema = z
     // One value only: the others are a different model.
     num_key_value_heads: positive.nullish(),
     head_dim: positive.nullish(),
+    ...foreignKeys,
     ...llamaKeys,
     ...transformersKeys,
     // No meaning here.
