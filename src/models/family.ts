@@ -22,12 +22,12 @@ export type FamilyName =
   | 'spark'
   | 'telechat'
   | 'telechat52b'
-  | 'telechat3'
   | 'xverse'
   | 'llama'
   | 'mistral'
   | 'qwen2'
-  | 'qwen3';
+  | 'qwen3'
+  | 'telechat3';
 
 /** A model as its config describes it; no weights yet. */
 export interface Architecture {

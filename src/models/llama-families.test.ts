@@ -369,7 +369,7 @@ test.each([
   ['qwen3_moe', /is qwen3; what differs: a mixture of experts/],
   ['xverse_moe', /nearest to "xverse_moe" is xverse; what differs: a mixture of experts/],
   ['phi3', /is llama; what differs: fused q, k, v/],
-  ['toString', /known: spark, .*qwen3 \(by model_type[^)]*\)\.$/],
+  ['toString', /known: spark, .*qwen3, telechat3 \(by model_type[^)]*\)\.$/],
 ])('model_type %s is refused', (model_type, message) => {
   expect(() => parse({ ...sizes, model_type })).toThrow(message);
 });

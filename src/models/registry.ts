@@ -16,16 +16,17 @@ import { telechat3 } from './telechat3/index.js';
 import { telechat52b } from './telechat52b/index.js';
 import { xverse } from './xverse/index.js';
 
+/** In this order: of families that know a file's names equally well, the first is taken where no config says which it is. */
 export const families: readonly ModelFamily[] = [
   spark,
   telechat,
   telechat52b,
-  telechat3,
   xverse,
   llama,
   mistral,
   qwen2,
   qwen3,
+  telechat3,
 ];
 
 /** Names of the config in a model folder, the first found counts. */

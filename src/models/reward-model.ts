@@ -25,12 +25,12 @@ const CLASS_NAMES: Readonly<Record<FamilyName, string>> = {
   spark: 'IFlytekSparkForSequenceClassification',
   telechat: 'TelechatForSequenceClassification',
   telechat52b: 'TelechatForSequenceClassification',
-  telechat3: 'Telechat3ForSequenceClassification',
   xverse: 'XverseForSequenceClassification',
   llama: 'LlamaForSequenceClassification',
   mistral: 'MistralForSequenceClassification',
   qwen2: 'Qwen2ForSequenceClassification',
   qwen3: 'Qwen3ForSequenceClassification',
+  telechat3: 'Telechat3ForSequenceClassification',
 };
 
 class RewardModel extends CausalLm {
