@@ -127,9 +127,13 @@ describe.each([...files.keys()])('%s', (file) => {
     async (_, command) => {
       if (command.startsWith('bin/xinghe serve ')) return startServer(command);
       const here = command.replaceAll('127.0.0.1:8000', `127.0.0.1:${port}`);
+      // A page goes on until Ctrl-C, which ends it with 0.
+      const isPage = here.startsWith('bin/xinghe watch ');
       if (/^[A-Z]\w*=[^ ]*(;|$)/.test(here)) preamble = `${here}\n`;
       const { status, stdout, stderr } = shell(
-        preamble + here.replace(/^curl /, 'curl --fail-with-body -sS '),
+        preamble +
+          (isPage ? 'timeout --preserve-status -s INT 10 ' : '') +
+          here.replace(/^curl /, 'curl --fail-with-body -sS '),
       );
       expect(status, `${stdout}\n${stderr}`).toBe(0);
     },
