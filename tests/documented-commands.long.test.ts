@@ -6,10 +6,12 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -51,8 +53,20 @@ beforeAll(() => {
 }, 1_800_000);
 afterAll(async () => {
   await stopServer();
+  endBackground();
   rmSync(folder, { recursive: true, force: true });
 });
+
+/** Ends what a document starts in the background (setsid, tmux): its folder is the copy. */
+function endBackground(): void {
+  if (!existsSync('/proc')) return;
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name)))
+    try {
+      if (readlinkSync(`/proc/${pid}/cwd`).startsWith(folder)) process.kill(Number(pid), 'SIGTERM');
+    } catch {
+      // Gone meanwhile, or another user's.
+    }
+}
 
 function shell(command: string) {
   return spawnSync('bash', ['-c', command], { cwd: copy, encoding: 'utf8', input: '', timeout: 600_000 });
