@@ -146,7 +146,7 @@ describe.each([...files.keys()])('%s', (file) => {
       if (/^[A-Z]\w*=[^ ]*(;|$)/.test(here)) preamble = `${here}\n`;
       const { status, stdout, stderr } = shell(
         preamble +
-          (isPage ? 'timeout --preserve-status -s INT 10 ' : '') +
+          (isPage ? 'timeout --foreground --preserve-status -s INT 10 ' : '') +
           here.replace(/^curl /, 'curl --fail-with-body -sS '),
       );
       expect(status, `${stdout}\n${stderr}`).toBe(0);
