@@ -162,7 +162,7 @@ describe('the chat page', requiresBrowser(executablePath), () => {
     const other = await page.context().newPage();
     await other.goto(page.url());
     await other.getByText('这个回答正在另一个标签页中生成。').waitFor();
-    await other.getByText('这就是晚霞').waitFor({ timeout: 15_000 });
+    await other.getByText('这就是晚霞').waitFor({ timeout: 40_000 });
     expect(await other.locator('.remark').count()).toBe(0);
     server.pace = 1;
     await button(other, '新对话').click();
