@@ -36,6 +36,7 @@ import {
 } from '../src/tensor/index.js';
 import { AdamW, accumulateGradients, GradientStore } from '../src/training/index.js';
 import { goldenFolder, maxAbsDifference, safetensorsOf } from './support/golden.js';
+import { GOLDEN_LLAMA } from './support/golden-llama.js';
 import { referencePython, runReference } from './support/reference.js';
 
 const methods = ['lora', 'rslora', 'dora'] as const;
@@ -56,31 +57,14 @@ const DROPOUT = 0.3;
 /** The model of tests/golden/xverse as transformers' Llama, and PEFT on it. */
 const common = `
 import sys, json, torch
-from transformers import LlamaConfig, LlamaForCausalLM
-from transformers.models.llama import modeling_llama
+from transformers import LlamaForCausalLM
 from transformers.pytorch_utils import Conv1D
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 work, golden = sys.argv[1:3]
-
-# Llama's own norm and angles are of float32, which would hide what float64 is to show.
-class Angles(torch.nn.Module):
-    def forward(self, x, position_ids):
-        half = torch.arange(0, 16, 2, dtype=torch.float64) / 16
-        angle = position_ids.double()[..., None] * (1 / 10000 ** half)
-        both = torch.cat([angle, angle], -1)
-        return both.cos().to(x.dtype), both.sin().to(x.dtype)
-def norm(self, x):
-    return self.weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.variance_epsilon))
-modeling_llama.LlamaRMSNorm.forward = norm
-
+${GOLDEN_LLAMA}
 def base(dtype):
-    told = json.load(open(golden + 'xverse/config.json'))
-    keys = ('vocab_size', 'hidden_size', 'intermediate_size', 'num_hidden_layers', 'num_attention_heads', 'rms_norm_eps')
-    model = LlamaForCausalLM(LlamaConfig(**{key: told[key] for key in keys}, tie_word_embeddings=False))
-    model.load_state_dict(load_file(golden + 'xverse/model.safetensors'))
-    model.model.rotary_emb = Angles()
-    return model.to(getattr(torch, dtype)).eval()
+    return golden_llama(LlamaForCausalLM, golden).to(getattr(torch, dtype)).eval()
 
 def plain(name):
     return name.removeprefix('base_model.model.').replace('.default.weight', '').replace('.default', '')

@@ -17,6 +17,7 @@ import { MetricMeans, stepLoss } from '../src/training/objective/objective.js';
 import { type ObjectiveConfig, objectiveSchema } from '../src/training/objective/objective-config.js';
 import { accumulateLossGradients } from '../src/training/step/segments.js';
 import { goldenFolder, maxAbsDifference, safetensorsOf } from './support/golden.js';
+import { GOLDEN_LLAMA } from './support/golden-llama.js';
 import { referencePython, runReference } from './support/reference.js';
 import { requiresPython } from './support/requires.js';
 
@@ -72,9 +73,8 @@ import sys, json, torch
 from collections import defaultdict
 from types import SimpleNamespace
 import torch.nn.functional as F
-from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
-from transformers.models.llama import modeling_llama
-from safetensors.torch import load_file, save_file
+from transformers import LlamaForCausalLM, LlamaForSequenceClassification
+from safetensors.torch import save_file
 from trl import DPOTrainer, KTOTrainer, RewardTrainer
 from trl.experimental.cpo import CPOTrainer
 from trl.experimental.orpo import ORPOTrainer
@@ -82,28 +82,14 @@ work, golden, given = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 records, cases, pad = given['records'], given['cases'], given['pad']
 torch.set_default_dtype(torch.float64)
 
-# Llama's own norm and angles are of float32, which would hide what float64 is to show.
-class Angles(torch.nn.Module):
-    def forward(self, x, position_ids):
-        half = torch.arange(0, 16, 2, dtype=torch.float64) / 16
-        angle = position_ids.double()[..., None] * (1 / 10000 ** half)
-        both = torch.cat([angle, angle], -1)
-        return both.cos().to(x.dtype), both.sin().to(x.dtype)
-def norm(self, x):
-    return self.weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.variance_epsilon))
-modeling_llama.LlamaRMSNorm.forward = norm
-
+${GOLDEN_LLAMA}
 def base(kind, **more):
-    told = json.load(open(golden + 'xverse/config.json'))
-    keys = ('vocab_size', 'hidden_size', 'intermediate_size', 'num_hidden_layers', 'num_attention_heads', 'rms_norm_eps')
-    model = kind(LlamaConfig(**{key: told[key] for key in keys}, tie_word_embeddings=False, pad_token_id=pad, **more))
-    weights = load_file(golden + 'xverse/model.safetensors')
-    if kind is LlamaForSequenceClassification:
-        del weights['lm_head.weight']
-        weights['score.weight'] = torch.tensor([given['score']])
-    model.load_state_dict(weights)
-    model.model.rotary_emb = Angles()
-    return model.double()
+    def weights(read):
+        if kind is LlamaForSequenceClassification:
+            del read['lm_head.weight']
+            read['score.weight'] = torch.tensor([given['score']])
+        return read
+    return golden_llama(kind, golden, weights, pad_token_id=pad, **more).double()
 
 same = lambda x: x
 accelerator = SimpleNamespace(device=torch.device('cpu'), gather=same, gather_for_metrics=same, unwrap_model=same)

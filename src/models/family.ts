@@ -29,6 +29,14 @@ export type FamilyName =
   | 'qwen3'
   | 'telechat3';
 
+/** How a config of the family says that a model scores texts. */
+export interface RewardMarks {
+  /** The class of transformers with one label. */
+  readonly className: string;
+  /** A key of the family's own that says it where it is true. */
+  readonly flag?: string;
+}
+
 /** A model as its config describes it; no weights yet. */
 export interface Architecture {
   readonly family: FamilyName;
@@ -52,10 +60,13 @@ export interface Architecture {
   readonly hasChatFormat: boolean;
   /** What the last segment gives: logits over the vocabulary, or one score (a reward model). Default logits. */
   readonly output?: 'logits' | 'score';
+  readonly rewardMarks: RewardMarks;
   /** How llama.cpp knows such a model. */
   readonly gguf: GgufLayout | GgufRefusal;
   /** How the family's tokenizer files are to be loaded. Default: as they are. */
   readonly tokenizerOptions?: LoadTokenizerOptions;
+  /** The part of a config that describes the model. */
+  section(config: unknown): unknown;
   /** A new model whose parameters have shapes and no values. */
   createModel(): CausalLm;
 }
@@ -84,16 +95,36 @@ export function defineFamily<Schema extends z.ZodType>(definition: {
   /** Spellings beside the published one. */
   readonly schemes?: Partial<Record<TensorNaming, NameScheme>>;
   readonly keepsFloat32?: WeightTables['keepsFloat32'];
+  readonly rewardMarks: RewardMarks;
   readonly describe: (config: z.output<Schema>) => Omit<
     Architecture,
-    'family' | 'tables' | 'publishedConfig' | 'configFile' | 'names' | 'eosTokenId' | 'chat' | 'hasChatFormat'
+    | 'family'
+    | 'tables'
+    | 'publishedConfig'
+    | 'configFile'
+    | 'names'
+    | 'eosTokenId'
+    | 'chat'
+    | 'hasChatFormat'
+    | 'rewardMarks'
+    | 'section'
   > & {
     /** Left out where models of the family bring theirs as a chat template. */
     readonly chat?: ChatFormat;
   };
 }): ModelFamily {
-  const { name, recognises, schema, complete, select, configFile, names, sharding, schemes, describe } =
-    definition;
+  const {
+    name,
+    recognises,
+    schema,
+    complete,
+    select = (config) => config,
+    configFile,
+    names,
+    sharding,
+    schemes,
+    describe,
+  } = definition;
   const namings = { published: nameScheme(names), own: ownNames(names), ...schemes };
   const tables: WeightTables = {
     names,
@@ -112,7 +143,7 @@ export function defineFamily<Schema extends z.ZodType>(definition: {
     recognises,
     parse(published, source) {
       const config = complete?.(published, source) ?? published;
-      const parsed = parseConfig(schema, select === undefined ? config : select(config), { source });
+      const parsed = parseConfig(schema, select(config), { source });
       const described = describe(parsed);
       const { gguf } = described;
       const schemes =
@@ -123,6 +154,8 @@ export function defineFamily<Schema extends z.ZodType>(definition: {
         publishedConfig: config,
         configFile,
         names,
+        rewardMarks: definition.rewardMarks,
+        section: select,
         eosTokenId: described.eosTokenIds[0],
         ...described,
         chat: described.chat ?? missingChatFormat(name),

@@ -29,7 +29,6 @@ export {
   conversationValues,
   cutContents,
   encodeCut,
-  isFamilyChat,
   MESSAGE_EXTRAS,
   modelTemplates,
   readFunctionCall,
@@ -50,10 +49,7 @@ export type { Architecture, FamilyName, ModelFamily } from './family.js';
 export { type LoadedModel, type LoadModelOptions, loadModel, loadModelArchitecture } from './load-model.js';
 export type { ModelShape } from './model-shape.js';
 export { holdsTokenizer, loadModelTokenizer, openTokenizer, tokenizerSource } from './model-tokenizer.js';
+export { isPublishedChat, type PublishedChat, publishedChat } from './published-chats.js';
 export { families, findConfig, findConfigIn, loadArchitecture, parseArchitecture } from './registry.js';
 export { lastScores, rewardArchitecture, SCORE, withScoreHead } from './reward-model.js';
 export { type AuxiliaryFile, auxiliaryFilesOf, saveModel } from './save-model.js';
-export { sparkChat } from './spark/chat-format.js';
-export { telechatChat } from './telechat/chat-format.js';
-export { telechat52bChat } from './telechat52b/chat-format.js';
-export { xverseChat } from './xverse/chat-format.js';

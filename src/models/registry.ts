@@ -9,7 +9,7 @@ import { llama } from './llama/index.js';
 import { mistral } from './mistral/index.js';
 import { qwen2 } from './qwen2/index.js';
 import { qwen3 } from './qwen3/index.js';
-import { isRewardConfig, rewardArchitecture } from './reward-model.js';
+import { isRewardModel, rewardArchitecture } from './reward-model.js';
 import { spark } from './spark/index.js';
 import { telechat } from './telechat/index.js';
 import { telechat3 } from './telechat3/index.js';
@@ -45,7 +45,7 @@ export function parseArchitecture(config: unknown, source: string): Architecture
         `(by model_type, or model.model_config.type in Spark YAML).${nearestFamily(config)}`,
     );
   const architecture = family.parse(config, source);
-  return isRewardConfig(config, source) ? rewardArchitecture(architecture) : architecture;
+  return isRewardModel(architecture, source) ? rewardArchitecture(architecture) : architecture;
 }
 
 /** The config file in a model folder; undefined if there is none. */

@@ -1,7 +1,7 @@
 /**
  * A reward model: a family's model whose output projection is a single row, the score of a text up to each of its tokens.
  * Saved as transformers keeps …ForSequenceClassification with one label: `score.weight` in the place of `lm_head.weight`, and
- * no word of it elsewhere. In Spark's config `is_reward_model` says it.
+ * no word of it elsewhere. A family may have a key that says it, too (`rewardMarks`).
  *
  * Shapes: B batch, T tokens, D hidden.
  */
@@ -10,28 +10,14 @@ import { InputError } from '../errors/index.js';
 import { DenseLinear, initializeModule, type Linear, Module } from '../nn/index.js';
 import { intTensor, type RandomGenerator, type Tensor } from '../tensor/index.js';
 import { type Block, CausalLm, type ModelEnds, type RotaryParameters } from './causal-lm.js';
-import { type Architecture, configValue, type FamilyName } from './family.js';
+import { type Architecture, configValue } from './family.js';
 import type { LoadedModel } from './load-model.js';
-import { sparkSection } from './spark/config.js';
 
 /** Own and published name of the projection. */
 export const SCORE = 'score';
 const OUTPUT_PROJECTION = 'lmHead';
 
 const SEQUENCE_CLASSIFICATION = /ForSequenceClassification$/;
-
-/** The class that transformers would name, for families whose config does not name one for text. */
-const CLASS_NAMES: Readonly<Record<FamilyName, string>> = {
-  spark: 'IFlytekSparkForSequenceClassification',
-  telechat: 'TelechatForSequenceClassification',
-  telechat52b: 'TelechatForSequenceClassification',
-  xverse: 'XverseForSequenceClassification',
-  llama: 'LlamaForSequenceClassification',
-  mistral: 'MistralForSequenceClassification',
-  qwen2: 'Qwen2ForSequenceClassification',
-  qwen3: 'Qwen3ForSequenceClassification',
-  telechat3: 'Telechat3ForSequenceClassification',
-};
 
 class RewardModel extends CausalLm {
   readonly layers: readonly Block[];
@@ -74,12 +60,15 @@ class RewardModel extends CausalLm {
 }
 
 /**
- * Does a config describe a model that scores?
+ * Does its config describe a model that scores?
  * @throws InputError for one that sorts texts into several classes
  */
-export function isRewardConfig(config: unknown, source: string): boolean {
-  const section = sparkSection(config);
-  if (configValue(section, 'is_reward_model') === true) return true;
+export function isRewardModel(
+  { section: sectionOf, publishedConfig, rewardMarks: { flag } }: Architecture,
+  source: string,
+): boolean {
+  const section = sectionOf(publishedConfig);
+  if (flag !== undefined && configValue(section, flag) === true) return true;
   const names = configValue(section, 'architectures');
   const isClassifier =
     Array.isArray(names) && names.some((name) => SEQUENCE_CLASSIFICATION.test(String(name)));
@@ -122,20 +111,21 @@ export function rewardArchitecture(base: Architecture): Architecture {
   };
 }
 
-function rewardConfig({ family, publishedConfig }: Architecture): unknown {
-  const given = configValue(sparkSection(publishedConfig), 'architectures');
-  const named = Array.isArray(given) && typeof given[0] === 'string' ? given[0] : CLASS_NAMES[family];
+function rewardConfig({ section, publishedConfig, rewardMarks }: Architecture): unknown {
+  const { className, flag } = rewardMarks;
+  const given = configValue(section(publishedConfig), 'architectures');
+  const named = Array.isArray(given) && typeof given[0] === 'string' ? given[0] : className;
   const name = SEQUENCE_CLASSIFICATION.test(named)
     ? named
     : named.includes('ForCausalLM')
       ? named.replace('ForCausalLM', 'ForSequenceClassification')
-      : CLASS_NAMES[family];
+      : className;
   const marks = {
     architectures: [name],
     num_labels: 1,
     id2label: { 0: 'LABEL_0' },
     label2id: { LABEL_0: 0 },
-    ...(family === 'spark' && { is_reward_model: true }),
+    ...(flag !== undefined && { [flag]: true }),
   };
   return withMarks(publishedConfig, marks);
 }

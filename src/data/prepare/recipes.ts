@@ -1,13 +1,6 @@
 /** The published ways from samples to rows. Sources: the families' README.md. */
 import { InputError } from '../../errors/index.js';
-import {
-  type ChatFormat,
-  chooseChat,
-  sparkChat,
-  telechat52bChat,
-  telechatChat,
-  xverseChat,
-} from '../../models/index.js';
+import { type ChatFormat, chooseChat, type PublishedChat, publishedChat } from '../../models/index.js';
 import type { TemplateValues } from '../../templates/index.js';
 import type { LoadTokenizerOptions, Tokenizer } from '../../tokenizers/index.js';
 
@@ -21,8 +14,8 @@ import type { LoadTokenizerOptions, Tokenizer } from '../../tokenizers/index.js'
 export const packings = ['joined', 'greedy', 'first-fit', 'best-fit', 'none'] as const;
 export type Packing = (typeof packings)[number];
 
-/** Those whose data scripts were published. */
-type RecipeFamily = 'spark' | 'telechat' | 'telechat52b' | 'xverse';
+/** Those whose data scripts were published, and with them how they are talked to. */
+type RecipeFamily = PublishedChat;
 
 /** Rows that are no family's: answers by a chat template, texts as the tokenizer has them. */
 type RecipeOwner = RecipeFamily | 'any';
@@ -133,7 +126,7 @@ export function chatFormatOf(recipe: Recipe, tokenizer: Tokenizer, chat: RecipeC
   const { tokenizer: path, chatTemplate: template, templateValues: values } = chat;
   const end = tokenizer.eosTokenId;
   const endTokenIds = end === undefined ? [] : [end];
-  const own = recipe.family === 'any' ? undefined : publishedChat(recipe.family, tokenizer);
+  const own = recipe.family === 'any' ? undefined : familyChat(recipe.family, tokenizer);
   const chosen = chooseChat({ paths: [path], endTokenIds, own }, { template, values });
   if (chosen !== undefined) return chosen.format;
   throw new InputError(
@@ -142,26 +135,16 @@ export function chatFormatOf(recipe: Recipe, tokenizer: Tokenizer, chat: RecipeC
   );
 }
 
-function publishedChat(family: RecipeFamily, tokenizer: Tokenizer): ChatFormat {
-  switch (family) {
-    case 'spark':
-      return sparkChat;
-    case 'telechat':
-      return telechatChat;
-    case 'telechat52b':
-      return telechat52bChat;
-    case 'xverse': {
-      const end = tokenizer.eosTokenId ?? tokenizer.tokenToId(XVERSE_END);
-      return xverseChat(end === undefined ? [] : [end]);
-    }
-  }
+function familyChat(family: RecipeFamily, tokenizer: Tokenizer): ChatFormat {
+  const end = tokenizer.eosTokenId ?? tokenizer.tokenToId(XVERSE_END);
+  return publishedChat(family, end === undefined ? [] : [end]);
 }
 
 /** Closes every text and every answer. @throws InputError for a tokenizer of another family */
 export function endTokenId(recipe: Recipe, tokenizer: Tokenizer): number {
   const { family } = recipe;
   const end =
-    family === 'any' ? tokenizer.eosTokenId : publishedChat(family, tokenizer).stopTokenIds(tokenizer)[0];
+    family === 'any' ? tokenizer.eosTokenId : familyChat(family, tokenizer).stopTokenIds(tokenizer)[0];
   if (end !== undefined) return end;
   throw new InputError(
     family === 'any'

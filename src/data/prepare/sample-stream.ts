@@ -1,6 +1,6 @@
 /** From files to samples: reading, cleaning, deduplication, contamination, this shard's part. */
 
-import { isFamilyChat } from '../../models/index.js';
+import { isPublishedChat } from '../../models/index.js';
 import { Cleaner, cleanSamples } from '../clean/index.js';
 import { ContaminationCheck, type ContaminationSetReport } from '../contamination/index.js';
 import { type Duplicate, dropExactDuplicates, dropNearDuplicates } from '../deduplicate/index.js';
@@ -13,7 +13,7 @@ import type { SkipLog } from './skip-log.js';
 /** The families' own formats have no place for tools; a template says itself whether it has one. */
 function hasTemplate({ recipe, options: { chatTemplate } }: PrepareJob): boolean {
   if (recipe.kind !== 'sft') return false;
-  return chatTemplate === undefined ? recipe.family === 'any' : !isFamilyChat(chatTemplate);
+  return chatTemplate === undefined ? recipe.family === 'any' : !isPublishedChat(chatTemplate);
 }
 
 /** Counts what went by; whole once the stream was read to its end. */

@@ -4,10 +4,7 @@ import { InputError } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
 import type { TemplateValues } from '../../templates/index.js';
 import type { ChatFormat } from '../chat-format.js';
-import { sparkChat } from '../spark/chat-format.js';
-import { telechatChat } from '../telechat/chat-format.js';
-import { telechat52bChat } from '../telechat52b/chat-format.js';
-import { xverseChat } from '../xverse/chat-format.js';
+import { isPublishedChat, PUBLISHED_CHATS, publishedChat } from '../published-chats.js';
 import { templateChat } from './template-chat.js';
 import { modelTemplates, type NamedTemplate } from './template-source.js';
 
@@ -42,22 +39,9 @@ const CHATML =
   "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{% endfor %}" +
   "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-type BuiltIn = (endTokenIds: readonly number[]) => ChatFormat | string;
+const CHATML_NAME = 'chatml';
 
-const BUILT_IN: ReadonlyMap<string, BuiltIn> = new Map<string, BuiltIn>([
-  ['spark', () => sparkChat],
-  ['telechat', () => telechatChat],
-  ['telechat52b', () => telechat52bChat],
-  ['xverse', xverseChat],
-  ['chatml', () => CHATML],
-]);
-
-export const BUILT_IN_CHATS: readonly string[] = [...BUILT_IN.keys()];
-
-/** Whether a name is that of a family's own format, which is no template. */
-export function isFamilyChat(name: string): boolean {
-  return BUILT_IN.has(name) && name !== 'chatml';
-}
+export const BUILT_IN_CHATS: readonly string[] = [...PUBLISHED_CHATS, CHATML_NAME];
 
 /**
  * Without a wish: the family's own format where it has one, else the template among the model's files.
@@ -68,25 +52,27 @@ export function chooseChat(
   { paths, endTokenIds, own }: ChatModel,
   { template, values }: ChatWishes = {},
 ): ChosenChat | undefined {
-  const built = template === undefined ? own : BUILT_IN.get(template)?.(endTokenIds);
-  if (built !== undefined && typeof built !== 'string') {
+  const published =
+    template !== undefined && isPublishedChat(template) ? publishedChat(template, endTokenIds) : undefined;
+  const format = template === undefined ? own : published;
+  if (format !== undefined) {
     if (values !== undefined && Object.keys(values).length > 0)
       throw new InputError(
         `chat: ${Object.keys(values).join(', ')} are variables of chat templates, and the format here is none; ` +
           'name a template with --chat-template, or leave them out.',
       );
-    return { kind: 'own', format: built };
+    return { kind: 'own', format };
   }
   const named =
-    typeof built === 'string'
-      ? { name: 'chatml', text: built, source: 'chat template chatml' }
+    template === CHATML_NAME
+      ? { name: CHATML_NAME, text: CHATML, source: 'chat template chatml' }
       : namedTemplate(paths, template);
   if (named === undefined) return undefined;
   const { text, source } = named;
   const toolTemplate =
     named.name === 'default' ? templatesOf(paths).find(({ name }) => name === 'tool_use')?.text : undefined;
-  const format = templateChat(text, { endTokenIds, values, source, toolTemplate });
-  return { kind: 'template', format, text, toolTemplate, source };
+  const rendered = templateChat(text, { endTokenIds, values, source, toolTemplate });
+  return { kind: 'template', format: rendered, text, toolTemplate, source };
 }
 
 function templatesOf(paths: readonly string[]): readonly NamedTemplate[] {

@@ -5,7 +5,6 @@ export {
   type ChatWishes,
   type ChosenChat,
   chooseChat,
-  isFamilyChat,
 } from './choose-chat.js';
 export { type ConversationOptions, conversationValues, tokenValues } from './conversation-values.js';
 export { MESSAGE_EXTRAS, readFunctionCall, readMessageExtras, readTools } from './message-extras.js';

@@ -19,6 +19,7 @@ export const llama = defineFamily({
   configFile: 'config.json',
   names: llamaLayoutNames(ATTENTION_INPUT_BIASES, ATTENTION_OUTPUT_BIAS, MLP_BIASES),
   sharding: llamaLayoutSharding,
+  rewardMarks: { className: 'LlamaForSequenceClassification' },
   describe: (config) => ({
     shape: layoutShape(config),
     initRule: { kind: 'normal', std: config.initializer_range },

@@ -14,6 +14,7 @@ export const mistral = defineFamily({
   configFile: 'config.json',
   names: llamaLayoutNames(),
   sharding: llamaLayoutSharding,
+  rewardMarks: { className: 'MistralForSequenceClassification' },
   describe: (config) => ({
     shape: layoutShape(config),
     initRule: { kind: 'normal', std: config.initializer_range },

@@ -15,6 +15,7 @@ export const qwen2 = defineFamily({
   configFile: 'config.json',
   names: llamaLayoutNames(ATTENTION_INPUT_BIASES),
   sharding: llamaLayoutSharding,
+  rewardMarks: { className: 'Qwen2ForSequenceClassification' },
   describe: (config) => ({
     shape: layoutShape(config),
     initRule: { kind: 'normal', std: config.initializer_range },

@@ -20,6 +20,7 @@ export const qwen3 = defineFamily({
   configFile: 'config.json',
   names: llamaLayoutNames(ATTENTION_INPUT_BIASES, ATTENTION_OUTPUT_BIAS, HEAD_NORMS),
   sharding: llamaLayoutSharding,
+  rewardMarks: { className: 'Qwen3ForSequenceClassification' },
   describe: (config) => ({
     shape: layoutShape(config),
     initRule: { kind: 'normal', std: config.initializer_range },

@@ -18,6 +18,7 @@ export const spark = defineFamily({
   // The published conversion scripts do so: embedding and norms are kept wide.
   keepsFloat32: (path) =>
     path.startsWith('embedTokens.') ? 'embedding' : /Norm\./.test(path) ? 'norm' : undefined,
+  rewardMarks: { className: 'IFlytekSparkForSequenceClassification', flag: 'is_reward_model' },
   describe: (config) => ({
     shape: sparkShape(config),
     initRule: { kind: 'xavier-normal' },

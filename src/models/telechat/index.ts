@@ -17,6 +17,7 @@ export const telechat = defineFamily({
   names: telechatNames,
   sharding: telechatSharding,
   schemes: { mindspore: telechatMindSporeScheme },
+  rewardMarks: { className: 'TelechatForSequenceClassification' },
   describe: (config) => ({
     shape: telechatShape(config),
     initRule: { kind: 'normal', std: config.initializer_range },

@@ -1,10 +1,10 @@
 import { configValue, defineFamily } from '../family.js';
+import { LlamaModel } from '../llama/model.js';
 import { llamaLayoutGguf } from '../llama-parts/gguf-layout.js';
 import { layoutShape, paddingIdOf } from '../llama-parts/layout-keys.js';
 import { llamaLayoutSharding } from '../llama-parts/sharding.js';
 import { endTokenIds } from '../transformers-keys.js';
 import { telechat3ConfigSchema } from './config.js';
-import { Telechat3Model } from './model.js';
 import { telechat3MindSporeScheme, telechat3Names } from './state-dict.js';
 
 export const telechat3 = defineFamily({
@@ -15,6 +15,7 @@ export const telechat3 = defineFamily({
   names: telechat3Names,
   sharding: llamaLayoutSharding,
   schemes: { mindspore: telechat3MindSporeScheme },
+  rewardMarks: { className: 'Telechat3ForSequenceClassification' },
   describe: (config) => ({
     shape: layoutShape(config),
     initRule: { kind: 'normal', std: config.initializer_range },
@@ -22,6 +23,6 @@ export const telechat3 = defineFamily({
     eosTokenIds: endTokenIds(config.eos_token_id),
     padTokenId: paddingIdOf(config),
     gguf: llamaLayoutGguf(config, { architecture: 'llama' }),
-    createModel: () => new Telechat3Model(config),
+    createModel: () => new LlamaModel(config),
   }),
 });

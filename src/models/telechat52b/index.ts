@@ -16,6 +16,7 @@ export const telechat52b = defineFamily({
   configFile: 'config.json',
   names: telechat52bNames,
   sharding: telechat52bSharding,
+  rewardMarks: { className: 'TelechatForSequenceClassification' },
   describe: (config) => ({
     shape: telechat52bShape(config),
     initRule: { kind: 'normal', std: config.initializer_range },

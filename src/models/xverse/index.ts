@@ -16,6 +16,7 @@ export const xverse = defineFamily({
   configFile: 'config.json',
   names: llamaLayoutNames(),
   sharding: llamaLayoutSharding,
+  rewardMarks: { className: 'XverseForSequenceClassification' },
   describe: (config) => ({
     shape: xverseShape(config),
     initRule: { kind: 'normal', std: config.initializer_range },
