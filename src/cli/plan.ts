@@ -20,6 +20,7 @@ import {
   planRun,
   type RunPlan,
   residentBytes,
+  rowsVary,
   sequencesPerRow,
   type TrainConfig,
 } from '../training/index.js';
@@ -157,6 +158,7 @@ function runOf({ data, training, lora }: TrainConfig, length: number | undefined
     recompute: training.recompute,
     lora: lora === undefined ? undefined : { rank: lora.rank, targets: lora.target_modules },
     offloadOptimizer: training.offload.optimizer,
+    rowsVary: rowsVary(data),
   };
 }
 

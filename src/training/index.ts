@@ -13,6 +13,7 @@ export type { LossPoint } from './run/loss-picture.js';
 export { type RunOptions, runTraining } from './run/run.js';
 export { type TrainConfig, trainConfigSchema } from './run/run-config.js';
 export { isRunning } from './run/run-lock.js';
+export { rowsVary } from './run/run-rows.js';
 export type { TrainingLoopOptions, TrainingResult } from './run/train-rows-options.js';
 export { runTrainingLoop } from './run/training-loop.js';
 export { AdamW, type AdamWOptions, type OptimizedParameter } from './step/adamw.js';

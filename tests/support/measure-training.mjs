@@ -96,6 +96,7 @@ const measured = peakResidentBytes();
 const plan = planRun(architecture, {
   ...run,
   startBytes,
+  rowsVary: varying,
   copiesTransposed: precision === 'float32' && linearRoute().gradWeight,
   emulatesBfloat16: precision.startsWith('bfloat16') && emulatesBfloat16(),
 });

@@ -8,9 +8,11 @@ import {
   xverseConfig,
 } from '../../../tests/support/plan-configs.js';
 import { parseArchitecture } from '../../models/index.js';
+import { rowsVary } from '../run/run-rows.js';
 import { flopsPerToken } from './flops.js';
 import { type PlanOptions, planRun } from './plan-run.js';
 import { plannedModel } from './planned-model.js';
+import { VARYING_ROWS_BYTES } from './process-memory.js';
 
 const small: Sizes = { layers: 4, hidden: 512, intermediate: 1376, heads: 8, vocab: 8000 };
 const run = { precision: 'float32', length: 128, microBatchSize: 8, recompute: 'none' } as const;
@@ -46,6 +48,16 @@ describe('the planned peak of memory', () => {
     const error = (100 * (measured - planned)) / planned;
     expect(Math.abs(error), `${error.toFixed(1)} %`).toBeLessThan(5);
   });
+});
+
+it('knows that dialogues from files have rows that vary, and joined texts and prepared rows do not', () => {
+  expect(rowsVary({ files: ['a.jsonl'], form: 'messages' })).toBe(true);
+  expect(rowsVary({ files: ['a.jsonl'], form: 'text' })).toBe(false);
+  expect(rowsVary({ files: undefined, form: undefined })).toBe(false);
+  const architecture = parseArchitecture(xverseConfig(small), 'test');
+  const planned = (vary: boolean) =>
+    planRun(architecture, { ...run, rowsVary: vary, startBytes: 0 }).peakBytes;
+  expect(planned(true) - planned(false)).toBe(VARYING_ROWS_BYTES);
 });
 
 const published: Sizes = { layers: 40, hidden: 5120, intermediate: 13824, heads: 40, vocab: 100534 };

@@ -12,7 +12,7 @@ import {
   type PeakMemoryOptions,
 } from './peak-memory.js';
 import { type PlannedModel, plannedModel } from './planned-model.js';
-import { RUNTIME_BYTES } from './process-memory.js';
+import { RUNTIME_BYTES, VARYING_ROWS_BYTES } from './process-memory.js';
 import { stepSeconds } from './step-time.js';
 
 export interface PlanOptions extends Omit<PeakMemoryOptions, 'lora' | 'splitsLogits'> {
@@ -23,6 +23,8 @@ export interface PlanOptions extends Omit<PeakMemoryOptions, 'lora' | 'splitsLog
   readonly cacheTokens?: number | undefined;
   /** Measured speed of matrix products; undefined: no times. */
   readonly peakFlopsPerSecond?: number | undefined;
+  /** Do rows have lengths of their own? Default: all are as long as `length`. */
+  readonly rowsVary?: boolean | undefined;
   /** Resident memory of the process when the engine was started. */
   readonly startBytes: number;
 }
@@ -59,7 +61,8 @@ export function planRun(given: Architecture, { microBatchSize: rows, ...options 
   const adapters = lora === undefined ? undefined : adapterElements(model, lora);
   const flops = flopsPerToken(model, { length, adapterElements: adapters });
   const tokens = length * microBatchSize * accumulation;
-  const processBytes = options.startBytes + RUNTIME_BYTES;
+  const processBytes =
+    options.startBytes + RUNTIME_BYTES + (options.rowsVary === true ? VARYING_ROWS_BYTES : 0);
   const { peakFlopsPerSecond, cacheTokens = length } = options;
   return {
     model,

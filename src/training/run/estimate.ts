@@ -7,6 +7,7 @@ import { planRun } from '../plan/plan-run.js';
 import { comparePeak, peakResidentBytes } from '../plan/process-memory.js';
 import type { FlopsBudget } from './flops-utilisation.js';
 import type { TrainConfig } from './run-config.js';
+import { rowsVary } from './run-rows.js';
 
 export interface RunEstimate {
   /** Arithmetic of a token, and the device's measured peak. */
@@ -35,6 +36,7 @@ export function estimateRun(
     offloadOptimizer: training.offload.optimizer,
     copiesTransposed: dtype === 'float32' && linearRoute().gradWeight,
     emulatesBfloat16: dtype === 'bfloat16' && model.device === 'cpu' && emulatesBfloat16(),
+    rowsVary: rowsVary(config.data),
     startBytes,
   });
   return {

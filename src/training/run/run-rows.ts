@@ -37,6 +37,11 @@ export interface RunRows {
 
 const DEFAULT_SEQUENCE_LENGTH = 1024;
 
+/** Whether rows have lengths of their own, as dialogues from files do; texts are joined, prepared rows are filled up. */
+export function rowsVary({ files, form }: Pick<RowsConfig, 'files' | 'form'>): boolean {
+  return files !== undefined && form !== 'text';
+}
+
 /**
  * @param tokenizerPath where a chat template may lie
  * @throws InputError for faulty records (with file and line), and if there is nothing to learn
