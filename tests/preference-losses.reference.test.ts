@@ -247,7 +247,7 @@ describe('TRL', requiresPython(python, 'trl'), () => {
     const gradients = new GradientStore(new Map(model.namedParameters()));
     const metrics = new MetricMeans();
     const loss = scope(() => {
-      const batch = createObjective(config, PAD).arrange(rowsFor(config));
+      const batch = createObjective(config, { padTokenId: PAD }).arrange(rowsFor(config));
       const prepared = batch.prepare(model);
       const lossOf = (output: Tensor): Tensor => {
         const sums = prepared.sums(output);

@@ -6,6 +6,7 @@ import { fileStatus } from '../formats/index.js';
 import { formatBytes, formatCount, formatDuration, log } from '../log/index.js';
 import {
   type Architecture,
+  configValue,
   loadArchitecture,
   loadModelArchitecture,
   parseArchitecture,
@@ -153,6 +154,7 @@ function runOf({ data, training, lora }: TrainConfig, length: number | undefined
       length ??
       (data.dataset === undefined ? (data.sequence_length ?? DEFAULTS.length) : lengthOfRows(data.dataset)),
     loss: training.objective?.loss,
+    teacher: training.objective?.loss === 'distillation' ? teacherOf(training.objective.teacher) : undefined,
     microBatchSize: training.micro_batch_size,
     accumulation: training.gradient_accumulation_steps,
     recompute: training.recompute,
@@ -160,6 +162,16 @@ function runOf({ data, training, lora }: TrainConfig, length: number | undefined
     offloadOptimizer: training.offload.optimizer,
     rowsVary: rowsVary(data),
   };
+}
+
+/** Its weights have the dtype of its config, float32 where that says none. */
+function teacherOf(path: string): NonNullable<Run['teacher']> {
+  const architecture = loadModelArchitecture(path);
+  const dtype =
+    configValue(architecture.publishedConfig, 'dtype') ??
+    configValue(architecture.publishedConfig, 'torch_dtype');
+  const bytes = dtype === 'bfloat16' || dtype === 'float16' ? 2 : dtype === 'float64' ? 8 : 4;
+  return { architecture, weightBytes: bytes * architecture.createModel().parameterCount() };
 }
 
 function lengthOfRows(dataset: string | readonly string[]): number {
@@ -215,6 +227,7 @@ function asJson(found: RunPlan, available: number, peakGflops: number): unknown 
     activations: memory.activations,
     working: memory.working,
     inputs: memory.inputs,
+    teacher: memory.teacher,
     process: found.processBytes,
     host_bytes: memory.host,
     fullest_phase: memory.phase,
@@ -248,6 +261,9 @@ function describe(
     ['gradients', memory.gradients],
     ['activations', memory.activations, 'kept for the backward pass'],
     ['working', memory.working, `${memory.phase}, the fullest phase`],
+    ...(memory.teacher > 0
+      ? [['teacher', memory.teacher, 'its weights, and what its head is given'] as [string, number, string]]
+      : []),
     ['inputs', memory.inputs, 'ids, masks, rotary tables'],
     ['program', found.processBytes, 'libraries and their buffers'],
     ['peak', found.peakBytes, fitText(found, available, run)],

@@ -45,7 +45,7 @@ export {
   convertModel,
   planConversion,
 } from './convert/index.js';
-export type { Architecture, FamilyName, ModelFamily } from './family.js';
+export { type Architecture, configValue, type FamilyName, type ModelFamily } from './family.js';
 export { type LoadedModel, type LoadModelOptions, loadModel, loadModelArchitecture } from './load-model.js';
 export type { ModelShape } from './model-shape.js';
 export { holdsTokenizer, loadModelTokenizer, openTokenizer, tokenizerSource } from './model-tokenizer.js';

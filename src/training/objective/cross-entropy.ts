@@ -2,7 +2,14 @@
 import type { Row } from '../../data/index.js';
 import type { CausalLm } from '../../models/index.js';
 import { weightedCrossEntropySum } from '../../nn/index.js';
-import { type LossAlignment, learnedWeight, lossDivisor, trainingBatch } from '../step/loss-weights.js';
+import {
+  type LossAlignment,
+  learnedWeight,
+  lossDivisor,
+  predictionWeights,
+  trainingBatch,
+} from '../step/loss-weights.js';
+import type { TrainingBatch } from '../step/segments.js';
 import { arrangeRows, idTensor, weightTensor } from './arrange-rows.js';
 import type { Objective, ObjectiveBatch } from './objective.js';
 
@@ -17,10 +24,33 @@ export function crossEntropy(options: CrossEntropyOptions): Objective {
   return { arrange: (rows) => arrange(rows, options) };
 }
 
-function arrange(
+function arrange(rows: readonly Row[], options: CrossEntropyOptions): ObjectiveBatch {
+  const { learned, divisors, tensors } = arrangeTexts(rows, options);
+  return {
+    learned,
+    divisors,
+    prepare(model: CausalLm) {
+      const { inputIds, documents, targets, weights } = tensors(model);
+      return {
+        inputIds,
+        documents,
+        sums: (logits) => ({ perToken: weightedCrossEntropySum(logits, targets, weights) }),
+      };
+    },
+  };
+}
+
+/** A micro-batch of texts whose next tokens are learned. Shapes: R rows, T predictions in the longest. */
+export interface TextBatch extends Pick<ObjectiveBatch, 'learned' | 'divisors'> {
+  /** What each prediction counts [R, T]. */
+  readonly weights: Float32Array;
+  tensors(model: CausalLm): TrainingBatch;
+}
+
+export function arrangeTexts(
   rows: readonly Row[],
   { padTokenId, documentAttention, lossAlignment }: CrossEntropyOptions,
-): ObjectiveBatch {
+): TextBatch {
   const { ids, mask, shape } = arrangeRows(rows, padTokenId);
   const [, length] = shape;
   const documents = documentAttention === true ? rows.map((row) => documentsOf(row, length)) : undefined;
@@ -32,18 +62,11 @@ function arrange(
   return {
     learned,
     divisors: { tokens: lossDivisor(learned, lossAlignment), records: rows.length },
-    prepare(model: CausalLm) {
-      const batch = trainingBatch(
-        idTensor(ids, shape, model),
-        weightTensor(mask, shape, model),
-        lossAlignment,
-      );
-      return {
-        inputIds: batch.inputIds,
-        documents: documents?.map(withoutLast),
-        sums: (logits) => ({ perToken: weightedCrossEntropySum(logits, batch.targets, batch.weights) }),
-      };
-    },
+    weights: predictionWeights(mask, shape, lossAlignment),
+    tensors: (model) => ({
+      ...trainingBatch(idTensor(ids, shape, model), weightTensor(mask, shape, model), lossAlignment),
+      documents: documents?.map(withoutLast),
+    }),
   };
 }
 

@@ -68,7 +68,7 @@ test.each(LOSSES)('%s: the loss falls, no tensor stays behind, micro-batches are
     const trainer = new Trainer(model, new Map(model.namedParameters()), settings, {
       totalSteps: 20,
       padTokenId: 0,
-      objective: createObjective(config, 0),
+      objective: createObjective(config, { padTokenId: 0 }),
     });
     return { model, trainer };
   };

@@ -3,6 +3,7 @@ import type { Recompute } from '../step/segments.js';
 import { BYTES, type Precision, type PrecisionBytes, UPDATE_CHUNK_ELEMENTS } from './byte-table.js';
 import type { LinearShape, PlannedModel } from './planned-model.js';
 import { blockMemory, headMemory, type SegmentMemory, type SegmentOptions } from './segment-memory.js';
+import { type PlannedTeacher, teacherMemory } from './teacher-memory.js';
 
 export interface PeakMemoryOptions {
   readonly precision: Precision;
@@ -14,6 +15,8 @@ export interface PeakMemoryOptions {
   readonly accumulation?: number;
   readonly recompute: Recompute;
   readonly lora?: LoraPlan | undefined;
+  /** Whose distribution is learned. Default: nobody's. */
+  readonly teacher?: PlannedTeacher | undefined;
   /** Masters and moments lie in host memory beside an accelerator. Default false. */
   readonly offloadOptimizer?: boolean;
   /** As linearRoute() of src/tensor says of the CPU. Default false. */
@@ -41,6 +44,8 @@ export interface PeakMemory {
   readonly working: number;
   /** Ids, masks, rotary tables. */
   readonly inputs: number;
+  /** Weights of the teacher, and what its head is given. */
+  readonly teacher: number;
   /** All of these that lie on the device. */
   readonly total: number;
   /** Masters and moments on the host, where they are offloaded. */
@@ -70,6 +75,7 @@ export function estimatePeakMemory(model: PlannedModel, options: PeakMemoryOptio
   const moments = trained * (lora === undefined ? bytes.moments : 2 * adapterBytes);
   const state = masters + moments;
   const inputs = inputBytes(model, options, bytes);
+  const teacher = options.teacher && teacherMemory(options.teacher, tokensOf(options));
   const fullest = phasesOf(model, options, bytes).reduce((best, phase) =>
     sizeOf(phase) > sizeOf(best) ? phase : best,
   );
@@ -81,7 +87,8 @@ export function estimatePeakMemory(model: PlannedModel, options: PeakMemoryOptio
     activations: fullest.activations,
     working: fullest.working,
     inputs,
-    total: weights + (offloadOptimizer ? 0 : state) + inputs + sizeOf(fullest),
+    teacher: teacher?.held ?? 0,
+    total: weights + (offloadOptimizer ? 0 : state) + inputs + (teacher?.held ?? 0) + sizeOf(fullest),
     host: offloadOptimizer ? state : 0,
     phase: fullest.name,
   };
@@ -100,22 +107,25 @@ export function adapterElements(model: PlannedModel, { rank, adapts }: LoraPlan)
     .reduce((sum, { inFeatures, outFeatures }) => sum + rank * (inFeatures + outFeatures), 0);
 }
 
+function tokensOf({ length, microBatchSize }: PeakMemoryOptions): number {
+  return length * microBatchSize;
+}
+
 function sizeOf({ gradients, activations, working }: StepPhase): number {
   return gradients + activations + working;
 }
 
 function phasesOf(model: PlannedModel, options: PeakMemoryOptions, bytes: PrecisionBytes): StepPhase[] {
   const {
-    length,
-    microBatchSize,
     recompute,
     lora,
     accumulation = 1,
     copiesTransposed = false,
     emulatesBfloat16 = false,
     splitsLogits = false,
+    teacher,
   } = options;
-  const tokens = length * microBatchSize;
+  const tokens = tokensOf(options);
   const rank = (linear: LinearShape): number => (lora?.adapts(linear.path) === true ? lora.rank : 0);
   const segmentOptions: SegmentOptions = {
     bytes,
@@ -127,6 +137,7 @@ function phasesOf(model: PlannedModel, options: PeakMemoryOptions, bytes: Precis
     copiesTransposed,
     emulatesBfloat16,
     splitsLogits,
+    distills: teacher !== undefined,
   };
   const blocks = model.blocks.map((block) => blockMemory(model, block, segmentOptions));
   const head = headMemory(model, segmentOptions);
@@ -144,6 +155,13 @@ function phasesOf(model: PlannedModel, options: PeakMemoryOptions, bytes: Precis
     accumulation > 1 ? summed : head.gradients + sum(blocks.slice(layer + 1), ({ gradients }) => gradients);
 
   const phases: StepPhase[] = [];
+  if (teacher !== undefined)
+    phases.push({
+      name: 'forward of the teacher',
+      gradients: summed,
+      activations: 0,
+      working: teacherMemory(teacher, tokens).working,
+    });
   let kept = boundary; // What the embedding gives.
   for (const [layer, block] of blocks.entries()) {
     phases.push({

@@ -15,9 +15,11 @@ import { type PlannedModel, plannedModel } from './planned-model.js';
 import { RUNTIME_BYTES, VARYING_ROWS_BYTES } from './process-memory.js';
 import { stepSeconds } from './step-time.js';
 
-export interface PlanOptions extends Omit<PeakMemoryOptions, 'lora' | 'splitsLogits'> {
+export interface PlanOptions extends Omit<PeakMemoryOptions, 'lora' | 'splitsLogits' | 'teacher'> {
   /** What is learned by. Default: cross-entropy. */
   readonly loss?: LossName | undefined;
+  /** Of distillation, and bytes of its weights. */
+  readonly teacher?: { readonly architecture: Architecture; readonly weightBytes: number } | undefined;
   readonly lora?: { readonly rank: number; readonly targets: readonly string[] } | undefined;
   /** Tokens that one sequence of generation keeps in its cache. Default: length. */
   readonly cacheTokens?: number | undefined;
@@ -57,7 +59,11 @@ export function planRun(given: Architecture, { microBatchSize: rows, ...options 
       ? undefined
       : { rank: options.lora.rank, adapts: adaptedBy(shapesOnly, architecture.names, options.lora.targets) };
   const splitsLogits = loss !== undefined && loss !== 'reward';
-  const memory = estimatePeakMemory(model, { ...options, microBatchSize, lora, splitsLogits });
+  const teacher = options.teacher && {
+    model: plannedModel(options.teacher.architecture.createModel()),
+    weightBytes: options.teacher.weightBytes,
+  };
+  const memory = estimatePeakMemory(model, { ...options, microBatchSize, lora, splitsLogits, teacher });
   const adapters = lora === undefined ? undefined : adapterElements(model, lora);
   const flops = flopsPerToken(model, { length, adapterElements: adapters });
   const tokens = length * microBatchSize * accumulation;

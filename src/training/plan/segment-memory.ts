@@ -6,6 +6,7 @@
  * Shapes: N tokens of a micro-batch, D hidden, F intermediate, V vocabulary, H heads, K heads of keys and values,
  * E head_dim.
  */
+import { PIECE_ELEMENTS } from '../objective/distillation-objective.js';
 import type { PrecisionBytes } from './byte-table.js';
 import type { BlockShape, LinearShape, PlannedModel } from './planned-model.js';
 
@@ -42,6 +43,8 @@ export interface SegmentOptions {
   readonly emulatesBfloat16: boolean;
   /** The loss is made of sequences one by one. Default false. */
   readonly splitsLogits?: boolean | undefined;
+  /** The loss is made in pieces beside a teacher's logits. Default false. */
+  readonly distills?: boolean | undefined;
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
@@ -115,7 +118,7 @@ export function blockMemory(model: PlannedModel, block: BlockShape, options: Seg
 
 /** Final norm, logits, loss. The loss writes its gradient beside the logits. */
 export function headMemory(model: PlannedModel, options: SegmentOptions): SegmentMemory {
-  const { bytes, tokens, trainsAll, splitsLogits = false } = options;
+  const { bytes, tokens, trainsAll, splitsLogits = false, distills = false } = options;
   const { hiddenSize, outputSize: vocabSize } = model;
   const hidden = tokens * hiddenSize * bytes.compute;
   const logits = tokens * vocabSize * bytes.compute;
@@ -123,12 +126,27 @@ export function headMemory(model: PlannedModel, options: SegmentOptions): Segmen
   const kept = norm.statistics + (trainsAll ? hidden : 0) + logits + tokens * bytes.wide;
   const weightGradient = trainsAll ? vocabSize * hiddenSize * bytes.compute : 0;
   const copied = trainsAll ? copiesOf(logits, vocabSize * hiddenSize, options) : 0;
+  const distilled = distills ? distillationMemory(tokens * vocabSize, options) : { kept: 0, passing: 0 };
   return {
-    kept,
-    forward: kept + norm.passing + (trainsAll ? 0 : hidden),
+    kept: kept + distilled.kept,
+    forward: kept + norm.passing + (trainsAll ? 0 : hidden) + distilled.passing,
     // Of sequences that count one by one, the gradients are put together again. The logits are free once their gradient is there.
     backward: Math.max(splitsLogits ? 2 * logits : logits, hidden + weightGradient + copied),
     gradients: weightGradient + (trainsAll ? hiddenSize * bytes.compute : 0),
+  };
+}
+
+/** Logits-shaped tensors of a piece that are there together: both models', their log-probabilities, and what is made of these. */
+const PIECE_TENSORS = 8;
+
+/** The gradient of the logits is kept in the dtype of the loss, in their place. @param elements of the logits */
+function distillationMemory(
+  elements: number,
+  { bytes }: SegmentOptions,
+): { readonly kept: number; readonly passing: number } {
+  return {
+    kept: elements * (bytes.wide - bytes.compute),
+    passing: elements * bytes.wide + PIECE_TENSORS * Math.min(elements, PIECE_ELEMENTS) * bytes.wide,
   };
 }
 

@@ -36,7 +36,7 @@ export async function dryRun(
   const { output, training, checkpoints } = config;
   const store = new RunCheckpointStore(join(output, 'checkpoints'), checkpoints);
   const start = resume === undefined ? refuseOtherRun(output) : findStart(store, resume);
-  const { loaded, data, heldOut, tokenizer } = await prepareRun(config, store, start);
+  const { loaded, data, heldOut, tokenizer, teacher } = await prepareRun(config, store, start);
   try {
     const { rows } = data;
     const rowsPerStep = training.micro_batch_size * training.gradient_accumulation_steps;
@@ -54,6 +54,7 @@ export async function dryRun(
     data.close();
     heldOut?.close();
     loaded.model.dispose();
+    teacher?.model.dispose();
   }
 }
 

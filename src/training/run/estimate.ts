@@ -8,6 +8,7 @@ import { comparePeak, peakResidentBytes } from '../plan/process-memory.js';
 import type { FlopsBudget } from './flops-utilisation.js';
 import type { TrainConfig } from './run-config.js';
 import { rowsVary } from './run-rows.js';
+import { weightBytes } from './teacher.js';
 
 export interface RunEstimate {
   /** Arithmetic of a token, and the device's measured peak. */
@@ -16,18 +17,25 @@ export interface RunEstimate {
   report(): void;
 }
 
-/** @param startBytes resident memory right after the engine was prepared */
+interface EstimateOptions {
+  /** Resident memory right after the engine was prepared. */
+  readonly startBytes: number;
+  /** Of distillation. */
+  readonly teacher: LoadedModel | undefined;
+}
+
 export function estimateRun(
   config: TrainConfig,
   { model, architecture }: LoadedModel,
   rows: RowSource,
-  startBytes: number,
+  { startBytes, teacher }: EstimateOptions,
 ): RunEstimate {
   const { training, lora } = config;
   const dtype = model.computeDType;
   const plan = planRun(architecture, {
     precision: training.precision ?? (dtype === 'float16' ? 'float16-mixed' : dtype),
     loss: training.objective?.loss,
+    teacher: teacher && { architecture: teacher.architecture, weightBytes: weightBytes(teacher.model) },
     length: Math.max(2, rows.rowLength) - 1,
     microBatchSize: training.micro_batch_size,
     accumulation: training.gradient_accumulation_steps,

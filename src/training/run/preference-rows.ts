@@ -14,14 +14,14 @@ import { InputError } from '../../errors/index.js';
 import { formatCount, log } from '../../log/index.js';
 import type { Architecture, ChatMessage } from '../../models/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
-import type { ObjectiveConfig } from '../objective/objective-config.js';
+import type { PreferenceConfig } from '../objective/objective-config.js';
 import { logLeftOut } from './left-out.js';
 
 export interface PreferenceRowsOptions {
   readonly files: readonly string[];
   /** Ids in a sequence at most. */
   readonly sequenceIds: number;
-  readonly objective: ObjectiveConfig;
+  readonly objective: PreferenceConfig;
   /** Rows of a micro-batch: among them KTO gives answers to other prompts. */
   readonly microBatchSize: number;
 }
@@ -118,7 +118,7 @@ function encoded(
 }
 
 /** @throws InputError for answers that are judged one by one, where two are to be compared */
-function refuseOtherKind({ kind }: PreferenceRecord, { loss }: ObjectiveConfig, place: string): void {
+function refuseOtherKind({ kind }: PreferenceRecord, { loss }: PreferenceConfig, place: string): void {
   if (kind === 'judged' && loss !== 'kto')
     throw new InputError(
       `${place}: an answer with a label, where ${loss} compares two; give \`chosen\` and \`rejected\`, or take the loss kto.`,

@@ -1,6 +1,7 @@
 /** The configuration of a training run: our own YAML or JSON. Published run files are mapped onto it elsewhere. */
 import { z } from 'zod';
 import { SAMPLE_FORMS } from '../../data/index.js';
+import { comparesAnswers } from '../objective/objective-config.js';
 import { trainingSchema } from '../step/training-settings.js';
 
 /** Records of answers that are compared or judged; their shape is told by their keys. */
@@ -165,16 +166,18 @@ export const trainConfigSchema = z
       const rows = config[section];
       if (rows === undefined) continue;
       const isPreference = rows.form === PREFERENCE_FORM;
-      if (objective !== undefined && !isPreference)
+      if (comparesAnswers(objective) && !isPreference)
         refuse(
           [section],
           `training.objective (${objective.loss}) learns from answers that are compared or judged; give ${section}.files with ` +
             `form: ${PREFERENCE_FORM}`,
         );
-      if (objective === undefined && isPreference)
+      if (!comparesAnswers(objective) && isPreference)
         refuse(
           [section, 'form'],
-          `records of the form ${PREFERENCE_FORM} need a training.objective that says what to learn from them (loss: dpo, …)`,
+          objective === undefined
+            ? `records of the form ${PREFERENCE_FORM} need a training.objective that says what to learn from them (loss: dpo, …)`
+            : `${objective.loss} learns from texts and dialogues; records of the form ${PREFERENCE_FORM} belong to another loss (dpo, …)`,
         );
       for (const key of ['packing', 'document_attention'] as const)
         if (isPreference && rows[key] !== undefined)

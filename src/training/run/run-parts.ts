@@ -40,7 +40,7 @@ function rowsPerStep(training: TrainingSettings): number {
 export function createRunParts(
   loaded: LoadedModel,
   rowCount: number,
-  { training, seed, adapters, label, learningRateFactors, documentAttention }: TrainingLoopOptions,
+  { training, seed, adapters, label, learningRateFactors, documentAttention, teacher }: TrainingLoopOptions,
   clock: PhaseClock,
 ): RunParts {
   const { model, architecture } = loaded;
@@ -57,7 +57,8 @@ export function createRunParts(
     publishedName: (path) => publishedName(architecture.names, path),
     documentAttention,
     padTokenId,
-    objective: training.objective === undefined ? undefined : createObjective(training.objective, padTokenId),
+    objective:
+      training.objective && createObjective(training.objective, { padTokenId, documentAttention, teacher }),
     generator: dropout,
     clock,
   });

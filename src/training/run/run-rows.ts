@@ -17,6 +17,7 @@ import { InputError } from '../../errors/index.js';
 import { formatCount, log } from '../../log/index.js';
 import { type Architecture, type ChatFormat, chooseModelChat, type TrainingIds } from '../../models/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
+import { comparesAnswers } from '../objective/objective-config.js';
 import type { TrainingSettings } from '../step/training-settings.js';
 import { logLeftOut } from './left-out.js';
 import { readPreferenceRows } from './preference-rows.js';
@@ -54,7 +55,7 @@ export async function readRunRows(
   tokenizerPath: string,
 ): Promise<RunRows> {
   const { files = [], sequence_length: length = DEFAULT_SEQUENCE_LENGTH } = data;
-  if (objective !== undefined) {
+  if (comparesAnswers(objective)) {
     const options = { files, sequenceIds: length + 1, objective, microBatchSize };
     const rows = await readPreferenceRows(options, architecture, tokenizer);
     return { rows, documentAttention: false, close: () => {} };

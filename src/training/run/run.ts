@@ -29,6 +29,7 @@ import { addAdapters, createRunModel } from './run-model.js';
 import { type RunRows, readRunRows } from './run-rows.js';
 import { RUN_START } from './run-state.js';
 import { outliveHangUp } from './signal-watch.js';
+import { loadTeacher } from './teacher.js';
 import type { TrainingResult } from './train-rows-options.js';
 import { runTrainingLoop } from './training-loop.js';
 
@@ -110,6 +111,7 @@ async function runFrom(
     run.data.close();
     run.heldOut?.close();
     run.loaded.model.dispose();
+    run.teacher?.model.dispose();
   }
 }
 
@@ -118,6 +120,8 @@ export interface PreparedRun extends CheckpointedRun {
   readonly tokenizer: Tokenizer;
   readonly heldOut: RunRows | undefined;
   readonly estimate: RunEstimate;
+  /** Of distillation. */
+  readonly teacher: LoadedModel | undefined;
 }
 
 /** Reads and checks whatever the run needs; writes nothing. */
@@ -148,9 +152,25 @@ export async function prepareRun(
           tokenizerPath,
         );
   checkRun(config, loaded, data.rows);
-  const estimate = estimateRun(config, loaded, data.rows, startBytes);
+  const teacher = loadTeacher(config, loaded, tokenizer, [
+    data.rows,
+    ...(heldOut === undefined ? [] : [heldOut.rows]),
+  ]);
+  const estimate = estimateRun(config, loaded, data.rows, { startBytes, teacher });
   const adapters = config.lora === undefined ? undefined : addAdapters(loaded, config.lora, config.seed);
-  return { config, loaded, adapters, data, heldOut, store, tokenizerPath, tokenizer, start, estimate };
+  return {
+    config,
+    loaded,
+    adapters,
+    data,
+    heldOut,
+    store,
+    tokenizerPath,
+    tokenizer,
+    start,
+    estimate,
+    teacher,
+  };
 }
 
 /** Dialogues of both are rendered the same way, unless it is said otherwise. */
@@ -182,6 +202,7 @@ async function trainAndSave(run: PreparedRun, watch: RunObserver | undefined): P
       adapters === undefined || config.lora === undefined
         ? undefined
         : learningRateFactors(adapters, config.lora.plus_ratio),
+    teacher: run.teacher?.model,
     observers,
     flops: estimate.flops,
     onEvaluation: ({ step }) => writeSamples(run, step, observers),

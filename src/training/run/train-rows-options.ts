@@ -1,5 +1,6 @@
 /** What the training loop is given, what it asks of others, and what it returns. */
 import type { LoraLinear } from '../../lora/index.js';
+import type { CausalLm } from '../../models/index.js';
 import type { TrainingSettings } from '../step/training-settings.js';
 import type { EvaluationRecord, RunObserver } from '../watch/observer.js';
 import type { FlopsBudget } from './flops-utilisation.js';
@@ -33,6 +34,8 @@ export interface TrainingLoopOptions {
   readonly adapters?: ReadonlyMap<string, LoraLinear> | undefined;
   /** Learning rate of a parameter, by own path, as a multiple of the schedule's. Default 1. */
   readonly learningRateFactors?: ReadonlyMap<string, number> | undefined;
+  /** Whose distribution is learned, by the objective distillation. */
+  readonly teacher?: CausalLm | undefined;
   readonly observers?: readonly RunObserver[];
   readonly evaluation?: HeldOut | undefined;
   readonly checkpoints?: Checkpointer | undefined;

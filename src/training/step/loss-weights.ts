@@ -27,18 +27,29 @@ export function trainingBatch(
   };
 }
 
-/** The sum of what the predictions of a batch count. @param mask [B, L] row by row */
-export function learnedWeight(
+/** What each prediction of a batch counts [rows, length - 1]. @param mask [rows, length], both row by row */
+export function predictionWeights(
   mask: Float32Array,
   [rows, length]: readonly [number, number],
   alignment: LossAlignment = 'target',
-): number {
+): Float32Array {
   const from = alignment === 'target' ? 1 : 0;
-  let sum = 0;
-  for (let row = 0; row < rows; row++)
-    for (let position = from; position < from + length - 1; position++)
-      sum += mask[row * length + position] ?? 0;
-  return sum;
+  const predictions = length - 1;
+  const weights = new Float32Array(rows * predictions);
+  for (let row = 0; row < rows; row++) {
+    const start = row * length + from;
+    weights.set(mask.subarray(start, start + predictions), row * predictions);
+  }
+  return weights;
+}
+
+/** The sum of what the predictions of a batch count. @param mask [B, L] row by row */
+export function learnedWeight(
+  mask: Float32Array,
+  shape: readonly [number, number],
+  alignment: LossAlignment = 'target',
+): number {
+  return predictionWeights(mask, shape, alignment).reduce((sum, weight) => sum + weight, 0);
 }
 
 /** What makes a mean of the weighted sum of a batch. */

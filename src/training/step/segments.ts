@@ -212,15 +212,26 @@ function mustRecompute(recompute: Recompute, index: number, count: number): bool
 
 /** What the last segment gives, freed with the scope around. Borders between segments are freed as they were used. */
 export function modelOutput(model: CausalLm, input: ModelInput): Tensor {
+  return outputOf(model, input, 0);
+}
+
+/** What the last segment, the head, is given [B, T, D]; else as `modelOutput`. */
+export function lastHiddenStates(model: CausalLm, input: ModelInput): Tensor {
+  return outputOf(model, input, 1);
+}
+
+/** @param leftOut segments at the end that are not computed */
+function outputOf(model: CausalLm, input: ModelInput, leftOut: 0 | 1): Tensor {
   return scope(() => {
     let hidden: Tensor | undefined;
-    for (const segment of segmentsOf(
+    const segments = segmentsOf(
       model,
       input,
       (output) => output,
       () => false,
       {},
-    )) {
+    );
+    for (const segment of segments.slice(0, segments.length - leftOut)) {
       const before = hidden;
       segment.input = before;
       hidden = segment.compute();

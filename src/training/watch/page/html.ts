@@ -44,6 +44,7 @@ export const pageHtml = `<!doctype html>
     <section class="card hidden" id="rewards-card" aria-labelledby="rewards-title"><div class="card-head"><h2 id="rewards-title" data-text="rewards"></h2></div><div class="chart" id="chart-rewards"></div></section>
     <section class="card hidden" id="accuracies-card" aria-labelledby="accuracies-title"><div class="card-head"><h2 id="accuracies-title" data-text="accuracies"></h2></div><div class="chart" id="chart-accuracies"></div></section>
     <section class="card hidden" id="logps-card" aria-labelledby="logps-title"><div class="card-head"><h2 id="logps-title" data-text="logps"></h2></div><div class="chart" id="chart-logps"></div></section>
+    <section class="card hidden" id="distillation-card" aria-labelledby="distillation-title"><div class="card-head"><h2 id="distillation-title" data-text="distillation"></h2></div><div class="chart" id="chart-distillation"></div></section>
     <section class="card" aria-labelledby="rate-title"><div class="card-head"><h2 id="rate-title" data-text="learningRate"></h2></div><div class="chart" id="chart-learning-rate"></div></section>
     <section class="card" aria-labelledby="norm-title"><div class="card-head"><h2 id="norm-title" data-text="gradNorm"></h2></div><div class="chart" id="chart-grad-norm"></div></section>
     <section class="card" aria-labelledby="speed-title"><div class="card-head"><h2 id="speed-title" data-text="speed"></h2></div><div class="chart" id="chart-speed"></div></section>

@@ -19,6 +19,7 @@ const charts = {
   rewards: new Chart(element('chart-rewards')),
   accuracies: new Chart(element('chart-accuracies')),
   logps: new Chart(element('chart-logps')),
+  distillation: new Chart(element('chart-distillation')),
 };
 
 interface DrawnRun {
@@ -69,7 +70,7 @@ export function drawCharts(
   if (all.length > 1) single(charts.memory, 'memory', 'memory_bytes', bytes);
   else drawMemory(chosen, say, shared);
   drawPhases(chosen, say, shared);
-  drawPreferences(all, say, shared);
+  drawObjectives(all, say, shared);
 }
 
 function stepsOf({ columns }: Snapshot): number[] {
@@ -156,12 +157,15 @@ function drawMemory({ data: { snapshot } }: ShownRun, say: Texts, shared: Shared
   });
 }
 
-type PreferenceChart = 'rewards' | 'accuracies' | 'logps';
-type PreferenceColumn = Extract<keyof Snapshot['columns'], `${'rewards' | 'logps'}/${string}`>;
+type ObjectiveChart = 'rewards' | 'accuracies' | 'logps' | 'distillation';
+type ObjectiveColumn = Extract<
+  keyof Snapshot['columns'],
+  `${'rewards' | 'logps'}/${string}` | 'distillation_loss' | 'nll_loss'
+>;
 
-/** What is drawn of answers that are compared; of several runs the first column alone. */
-const PREFERENCE_LINES: Readonly<
-  Record<PreferenceChart, readonly (readonly [column: PreferenceColumn, key: TextKey])[]>
+/** What is drawn of an objective's measures; of several runs the first column alone. */
+const OBJECTIVE_LINES: Readonly<
+  Record<ObjectiveChart, readonly (readonly [column: ObjectiveColumn, key: TextKey])[]>
 > = {
   rewards: [
     ['rewards/margins', 'margins'],
@@ -173,12 +177,16 @@ const PREFERENCE_LINES: Readonly<
     ['logps/chosen', 'chosen'],
     ['logps/rejected', 'rejected'],
   ],
+  distillation: [
+    ['distillation_loss', 'teacherTerm'],
+    ['nll_loss', 'crossEntropy'],
+  ],
 };
 
 /** Charts without a value, as in a run that learns by cross-entropy, are not shown. */
-function drawPreferences(all: readonly DrawnRun[], say: Texts, shared: Shared): void {
-  for (const name of ['rewards', 'accuracies', 'logps'] as const) {
-    const lines = PREFERENCE_LINES[name];
+function drawObjectives(all: readonly DrawnRun[], say: Texts, shared: Shared): void {
+  for (const name of ['rewards', 'accuracies', 'logps', 'distillation'] as const) {
+    const lines = OBJECTIVE_LINES[name];
     const isKnown = all.some(({ snapshot }) =>
       lines.some(([column]) => snapshot.columns[column].some((value) => value !== null)),
     );

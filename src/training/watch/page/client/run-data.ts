@@ -55,6 +55,8 @@ export const COLUMNS = [
   'rewards/accuracies',
   'logps/chosen',
   'logps/rejected',
+  'distillation_loss',
+  'nll_loss',
 ] as const;
 type Column = (typeof COLUMNS)[number] | 'loss_low' | 'loss_high';
 
