@@ -1,4 +1,5 @@
 /** Whether prepared datasets are of one kind. */
+import { createHash } from 'node:crypto';
 import { InputError } from '../../errors/index.js';
 import type { FolderDataset } from './folder-dataset.js';
 
@@ -11,6 +12,7 @@ export function checkAgreement(datasets: readonly FolderDataset[]): void {
     padding: `${index.padding.side} ${index.padding.id}`,
     tokenizer: index.tokenizer.sha256,
     split: index.split,
+    'chat template': templateName(index.chat_template),
     // Parts of a job array were made by the same options; other datasets may differ in them.
     ...(index.shard !== undefined && { options: JSON.stringify(index.options), packing: index.packing }),
   });
@@ -26,4 +28,11 @@ export function checkAgreement(datasets: readonly FolderDataset[]): void {
           'only rows of one kind can be merged.',
       );
   }
+}
+
+/** Short enough for a message. */
+function templateName(text: string | undefined): string {
+  return text === undefined
+    ? 'none'
+    : `SHA-256 ${createHash('sha256').update(text).digest('hex').slice(0, 12)}`;
 }

@@ -43,6 +43,8 @@ const datasetIndexSchema = z.object({
   row_length: z.int().positive(),
   padding: z.object({ side: z.enum(['left', 'right']), id: count }),
   tokenizer: z.object({ path: z.string(), sha256: z.string(), vocab_size: z.int().positive() }),
+  /** The Jinja template that rendered the dialogues; absent: a published format, or texts. */
+  chat_template: z.string().optional(),
   /** Everything else that decides about the rows. */
   options: z.record(z.string(), z.unknown()),
   sources: z.array(sourceSchema),

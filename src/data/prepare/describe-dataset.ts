@@ -32,6 +32,7 @@ export function describeDataset(
     seq_length: options.seqLength,
     row_length: rowLength,
     padding,
+    ...(job.chatTemplate !== undefined && { chat_template: job.chatTemplate }),
     tokenizer: { path: options.tokenizer, sha256: hashTokenizer(options.tokenizer), vocab_size: vocabSize },
     options: {
       form,

@@ -10,7 +10,7 @@ import type { SampleForm } from '../forms/index.js';
 import { type Mixture, mixtureFiles, mixtureOf, readMixture } from './mixture.js';
 import type { Padding } from './plan-source.js';
 import {
-  chatFormatOf,
+  chatTemplateOf,
   endTokenId,
   type Packing,
   paddingId,
@@ -81,6 +81,8 @@ export interface PrepareJob {
   readonly mixture: Mixture;
   readonly padding: Padding;
   readonly vocabSize: number;
+  /** Text of the template that renders dialogues; undefined: a published format, or texts. */
+  readonly chatTemplate: string | undefined;
   readonly container: Container;
   readonly seed: number;
   readonly validation: number;
@@ -120,8 +122,8 @@ export function checkPrepareOptions(options: PrepareOptions): PrepareJob {
     );
   const tokenizer = openTokenizer(options.tokenizer, tokenizerOptions(recipe));
   if (recipe.kind === 'pretrain' || options.chatTemplate === undefined) endTokenId(recipe, tokenizer);
-  if (recipe.kind === 'sft') chatFormatOf(recipe, tokenizer, options);
-  else if (options.chatTemplate !== undefined)
+  const chatTemplate = recipe.kind === 'sft' ? chatTemplateOf(recipe, tokenizer, options) : undefined;
+  if (recipe.kind !== 'sft' && options.chatTemplate !== undefined)
     throw new InputError(`--chat-template is for dialogues; ${options.recipe} learns texts as they are.`);
   const id = paddingId(recipe, tokenizer);
   if (id >= tokenizer.vocabSize)
@@ -137,6 +139,7 @@ export function checkPrepareOptions(options: PrepareOptions): PrepareJob {
     mixture,
     padding: { side: recipe.paddingSide, id },
     vocabSize: tokenizer.vocabSize,
+    chatTemplate,
     container: options.container ?? (namesMindRecord(options) ? 'mindrecord' : 'safetensors'),
     seed: options.seed ?? 42,
     validation,

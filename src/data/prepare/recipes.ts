@@ -1,6 +1,12 @@
 /** The published ways from samples to rows. Sources: the families' README.md. */
 import { InputError } from '../../errors/index.js';
-import { type ChatFormat, chooseChat, type PublishedChat, publishedChat } from '../../models/index.js';
+import {
+  type ChatFormat,
+  type ChosenChat,
+  chooseChat,
+  type PublishedChat,
+  publishedChat,
+} from '../../models/index.js';
 import type { TemplateValues } from '../../templates/index.js';
 import type { LoadTokenizerOptions, Tokenizer } from '../../tokenizers/index.js';
 
@@ -123,12 +129,22 @@ export interface RecipeChat {
  * @throws InputError for a template that there is not, or that cannot be read
  */
 export function chatFormatOf(recipe: Recipe, tokenizer: Tokenizer, chat: RecipeChat): ChatFormat {
+  return chosenChatOf(recipe, tokenizer, chat).format;
+}
+
+/** The text of the template; undefined: a published format. @throws InputError as `chatFormatOf` */
+export function chatTemplateOf(recipe: Recipe, tokenizer: Tokenizer, chat: RecipeChat): string | undefined {
+  const chosen = chosenChatOf(recipe, tokenizer, chat);
+  return chosen.kind === 'template' ? chosen.text : undefined;
+}
+
+function chosenChatOf(recipe: Recipe, tokenizer: Tokenizer, chat: RecipeChat): ChosenChat {
   const { tokenizer: path, chatTemplate: template, templateValues: values } = chat;
   const end = tokenizer.eosTokenId;
   const endTokenIds = end === undefined ? [] : [end];
   const own = recipe.family === 'any' ? undefined : familyChat(recipe.family, tokenizer);
   const chosen = chooseChat({ paths: [path], endTokenIds, own }, { template, values });
-  if (chosen !== undefined) return chosen.format;
+  if (chosen !== undefined) return chosen;
   throw new InputError(
     `${path}: there is no chat template beside the tokenizer (chat_template.jinja, or chat_template in tokenizer_config.json); ` +
       'name one with --chat-template.',

@@ -5,7 +5,8 @@ import { type Row, RowOrder, type RowSource } from '../../data/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
 import { RunCheckpointStore } from '../checkpoints/run-checkpoint-store.js';
 import { findStart } from './checkpointer.js';
-import { prepareRun, refuseOtherRun } from './run.js';
+import { refuseOtherRun } from './output-folder.js';
+import { prepareRun } from './run.js';
 import type { TrainConfig } from './run-config.js';
 import { stepsOf } from './run-parts.js';
 

@@ -98,6 +98,8 @@ function datasetRows(
       },
     },
     documentAttention: wanted ?? hasDocuments,
+    // Sets of several templates are refused where they are joined.
+    chatTemplate: (dataset.parts ?? [dataset])[0]?.index?.chat_template,
     close: () => dataset.close(),
   };
 }

@@ -1,8 +1,7 @@
 /** A training run from its configuration to `final/`. */
-import { mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { loadAdapter } from '../../checkpoint/index.js';
-import { InputError, messageOf } from '../../errors/index.js';
+import { InputError } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
 import { generateText } from '../../generation/index.js';
 import { log } from '../../log/index.js';
@@ -21,24 +20,26 @@ import { tensorBoard } from '../watch/tensor-board.js';
 import { watchServer } from '../watch/watch-server.js';
 import { type CheckpointedRun, findStart, RunCheckpointer, type RunStart } from './checkpointer.js';
 import { estimateRun, type RunEstimate } from './estimate.js';
+import {
+  ADAPTER,
+  CHECKPOINTS,
+  FINAL,
+  finishedRun,
+  makeFolder,
+  refuseOtherRun,
+  removeIfEmpty,
+} from './output-folder.js';
 import { referencedRows } from './reference.js';
 import { checkRun } from './run-checks.js';
 import type { TrainConfig } from './run-config.js';
 import { lockRun } from './run-lock.js';
 import { addAdapters, createRunModel } from './run-model.js';
 import { type RunRows, readRunRows } from './run-rows.js';
-import { RUN_START } from './run-state.js';
 import { outliveHangUp } from './signal-watch.js';
 import { loadTeacher } from './teacher.js';
 import type { TrainingResult } from './train-rows-options.js';
+import { sayTrainedTemplate } from './trained-template.js';
 import { runTrainingLoop } from './training-loop.js';
-
-const CHECKPOINTS = 'checkpoints';
-const FINAL = 'final';
-const ADAPTER = 'adapter';
-
-/** What a run leaves in its folder; a second one must not write over it. */
-const RUN_FILES = [METRICS_FILE, CHECKPOINTS, ADAPTER, FINAL] as const;
 
 export interface RunOptions {
   /**
@@ -152,6 +153,12 @@ export async function prepareRun(
           tokenizerPath,
         );
   checkRun(config, loaded, data.rows);
+  sayTrainedTemplate({
+    architecture,
+    tokenizerPath,
+    trained: data.chatTemplate,
+    heldOut: heldOut?.chatTemplate,
+  });
   const teacher = loadTeacher(config, loaded, tokenizer, [
     data.rows,
     ...(heldOut === undefined ? [] : [heldOut.rows]),
@@ -270,62 +277,5 @@ function writeSamples(
     const text = result?.text ?? '';
     log(`sample after step ${step}: ${prompt}${text}`);
     for (const observer of observers) observer.sample?.({ step, prompt, text });
-  }
-}
-
-/** A run that has nothing left to do: `final/` stands, and the last checkpoint is that of the last step. */
-function finishedRun(
-  { output, training }: TrainConfig,
-  store: RunCheckpointStore,
-): TrainingResult | undefined {
-  if (fileStatus(join(output, FINAL)) === undefined) return undefined;
-  const manifest = store.steps().length === 0 ? undefined : store.newest().manifest;
-  const { steps: wanted } = training;
-  const isThrough =
-    manifest === undefined ||
-    (manifest.step >= manifest.totalSteps && (wanted === undefined || wanted <= manifest.totalSteps));
-  if (!isThrough) return undefined;
-  log(`${join(output, FINAL)} is there: the run is finished, nothing is left to do`);
-  const { step, tokens, rows } = manifest ?? RUN_START;
-  return {
-    losses: [],
-    evaluations: [],
-    seconds: 0,
-    tokens,
-    skippedSteps: 0,
-    progress: { ...RUN_START, step, tokens, rows },
-  };
-}
-
-/** @throws InputError where the folder holds a run already */
-export function refuseOtherRun(output: string): undefined {
-  const status = fileStatus(output);
-  if (status !== undefined && !status.isDirectory())
-    throw new InputError(`${output}: output is a file; name a folder.`);
-  const found = RUN_FILES.find((name) => fileStatus(join(output, name)) !== undefined);
-  if (found !== undefined)
-    throw new InputError(
-      `${output}: holds a run already (${found}); name another output folder, remove this one, or go on with --resume.`,
-    );
-  return undefined;
-}
-
-/** @returns the uppermost folder that had to be made */
-function makeFolder(output: string): string | undefined {
-  try {
-    return mkdirSync(output, { recursive: true });
-  } catch (error) {
-    throw new InputError(`${output}: the output folder cannot be made: ${messageOf(error)}.`);
-  }
-}
-
-/** A run that fails in its first step leaves no folder behind. */
-function removeIfEmpty(output: string, made: string | undefined): void {
-  const metrics = join(output, METRICS_FILE);
-  if (fileStatus(metrics)?.size === 0) rmSync(metrics);
-  if (made === undefined) return;
-  for (let folder = output; readdirSync(folder).length === 0; folder = dirname(folder)) {
-    rmdirSync(folder);
-    if (folder === made) return;
   }
 }
