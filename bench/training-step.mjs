@@ -1,11 +1,11 @@
-// Speed of one training step on an XVERSE-layout model; prints one line of JSON.
+// Speed of one training step on an XVERSE-layout model, or with --kv-heads on a Llama with grouped heads; prints one line of JSON.
 //
 //   npm run bench:training-step -- [--layers 8] [--hidden 512] [--ffn 1376] [--heads 8] [--vocab 8000] [--batch 8]
 //     [--length 256] [--steps 8] [--threads 2] [--recompute] [--precision float32|bfloat16|bfloat16-mixed] [--lora RANK]
-//     [--against PYTHON --script torch_train.py]
+//     [--kv-heads 2] [--against PYTHON --script torch_train.py]
 //
 // bfloat16: weights, gradients and optimiser in it; bfloat16-mixed: float32 masters and moments (PyTorch's counterpart is
-// autocast). --against runs that PyTorch script with the same sizes in turns, three rounds, and prints the ratios.
+// autocast). With --kv-heads the PyTorch side is bench/training-step-reference.py unless another is named. --against runs that PyTorch script with the same sizes in turns, three rounds, and prints the ratios.
 // The time is that of the best step, the first two apart. A step is all of forward, backward, gradient norm, clipping
 // and AdamW. flopsPerToken: 6 for each parameter that is not the embedding, and 12 * layers * hidden * length for
 // attention, not halved for causality (PaLM's count, arXiv 2204.02311, appendix B).
@@ -25,6 +25,7 @@ const { values } = parseArgs({
     hidden: { type: 'string', default: '512' },
     ffn: { type: 'string', default: '1376' },
     heads: { type: 'string', default: '8' },
+    'kv-heads': { type: 'string' },
     vocab: { type: 'string', default: '8000' },
     batch: { type: 'string', default: '8' },
     length: { type: 'string', default: '256' },
@@ -58,7 +59,9 @@ const dtype = values.precision === 'float32' ? 'float32' : 'bfloat16';
 prepareRuntime({ threads: number('threads') });
 const architecture = parseArchitecture(
   {
-    model_type: 'xverse',
+    ...(values['kv-heads'] === undefined
+      ? { model_type: 'xverse' }
+      : { model_type: 'llama', num_key_value_heads: number('kv-heads'), rms_norm_eps: 1e-6 }),
     vocab_size: vocab,
     hidden_size: hidden,
     intermediate_size: number('ffn'),
@@ -125,7 +128,15 @@ console.log(
 async function compare() {
   const sizes = ['layers', 'hidden', 'ffn', 'heads', 'vocab', 'batch', 'length', 'steps', 'threads', 'lora'];
   const shared = sizes.flatMap((name) => [`--${name}`, String(values[name])]);
-  const extra = values.recompute ? ['--recompute'] : [];
+  const extra = [
+    ...(values['kv-heads'] === undefined ? [] : ['--kv-heads', values['kv-heads']]),
+    ...(values.recompute ? ['--recompute'] : []),
+  ];
+  const script =
+    values.script ??
+    (values['kv-heads'] === undefined
+      ? 'torch_train.py'
+      : fileURLToPath(new URL('training-step-reference.py', import.meta.url)));
   const peerDtype = values.precision === 'bfloat16-mixed' ? 'autocast' : values.precision;
   const ours = () =>
     run(process.execPath, [
@@ -135,10 +146,9 @@ async function compare() {
       '--precision',
       values.precision,
     ]);
-  const theirs = () =>
-    run(values.against, [values.script ?? 'torch_train.py', ...shared, ...extra, '--dtype', peerDtype]);
+  const theirs = () => run(values.against, [script, ...shared, ...extra, '--dtype', peerDtype]);
   console.log(
-    `${cpus()[0]?.model}, ${cpus().length} cores; ${values.precision}, lora ${values.lora}${extra.join('')}`,
+    `${cpus()[0]?.model}, ${cpus().length} cores; ${values.precision}, lora ${values.lora} ${extra.join(' ')}`,
   );
   const best = { ours: 0, theirs: 0, oursMemory: 0, theirsMemory: 0 };
   for (let round = 1; round <= number('rounds'); round++) {
