@@ -265,3 +265,37 @@ test('files beside the tokenizer: template, roles, ends', () => {
   const none = new Map([['tokenizer.ggml.model', text('no_vocab')]]);
   expect(tokenizerFilesOf({ path: '', files: [], tensors: new Map(), metadata: none }).size).toBe(0);
 });
+
+test('named templates and sampling of a GGUF are those of a folder; what has no counterpart is said', () => {
+  const real = (value: number): GgufValue => ({ type: 'float32', value });
+  const metadata = changed(gpt2, {
+    'tokenizer.chat_template': text('plain'),
+    'tokenizer.chat_templates': texts(['tool_use']),
+    'tokenizer.chat_template.tool_use': text('tools'),
+    'general.sampling.temp': real(Math.fround(0.6)),
+    'general.sampling.top_k': { type: 'int32', value: 20 },
+    'general.sampling.top_p': real(Math.fround(0.95)),
+    'general.sampling.min_p': real(0),
+    'general.sampling.penalty_repeat': real(Math.fround(1.05)),
+    'general.sampling.mirostat': { type: 'int32', value: 2 },
+  });
+  const said = vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
+  const files = tokenizerFilesOf({ path: 'some.gguf', files: [], metadata, tensors: new Map() });
+  const read = (name: string): unknown => JSON.parse(files.get(name)?.().toString() ?? '');
+  expect(read('tokenizer_config.json')).toMatchObject({
+    chat_template: [
+      { name: 'default', template: 'plain' },
+      { name: 'tool_use', template: 'tools' },
+    ],
+  });
+  expect(read('generation_config.json')).toMatchObject({
+    temperature: 0.6,
+    top_k: 20,
+    top_p: 0.95,
+    min_p: 0,
+    repetition_penalty: 1.05,
+  });
+  expect(said.mock.calls.join('')).toContain('general.sampling.mirostat: not read');
+  expect(said.mock.calls.join('')).not.toContain('general.sampling.temp');
+  said.mockRestore();
+});

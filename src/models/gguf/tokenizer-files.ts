@@ -1,5 +1,6 @@
 /** The tokenizer and chat template of a foreign GGUF as the files that a Hugging Face folder has of them. */
 import { type GgufModel, showValue } from '../../formats/index.js';
+import { log } from '../../log/index.js';
 import { TOKEN_TYPES } from '../convert/gguf/gguf-vocabulary.js';
 import { byteLevelJson } from './byte-level-json.js';
 import { GgufKeys } from './gguf-keys.js';
@@ -51,7 +52,7 @@ function tokenizerConfig(keys: GgufKeys, kind: string): object {
   const textOf = (role: string): string | undefined =>
     tokens[readRole(keys, role, tokens.length) ?? -1]?.text;
   const roles = { bos: 'bos', eos: 'eos', unk: 'unknown', pad: 'padding' };
-  const template = keys.text('tokenizer.chat_template');
+  const template = chatTemplates(keys);
   const isSentencePiece = kind === 'llama';
   return {
     // Of those in transformers, the one that takes a tokenizer.json as it is.
@@ -72,6 +73,19 @@ function tokenizerConfig(keys: GgufKeys, kind: string): object {
     clean_up_tokenization_spaces: false,
     ...(template !== undefined && { chat_template: template }),
   };
+}
+
+const TEMPLATE_KEY = 'tokenizer.chat_template';
+
+/** As transformers has it: a text, or a list of {name, template} where there are several. */
+function chatTemplates(keys: GgufKeys): string | { name: string; template: string }[] | undefined {
+  const plain = keys.text(TEMPLATE_KEY);
+  const named = keys.unread().flatMap((key) => {
+    const template = key.startsWith(`${TEMPLATE_KEY}.`) ? keys.text(key) : undefined;
+    return template === undefined ? [] : [{ name: key.slice(TEMPLATE_KEY.length + 1), template }];
+  });
+  if (named.length === 0) return plain;
+  return [...(plain === undefined ? [] : [{ name: 'default', template: plain }]), ...named];
 }
 
 function addedTokensDecoder(tokens: readonly ReadToken[]): object {
@@ -98,5 +112,27 @@ function addedTokensDecoder(tokens: readonly ReadToken[]): object {
 
 function generationConfig(keys: GgufKeys): object {
   const roles = readTokenRoles(keys, readTokens(keys).length);
-  return Object.fromEntries(Object.entries(roles).filter(([, id]) => id !== null));
+  return { ...Object.fromEntries(Object.entries(roles).filter(([, id]) => id !== null)), ...sampling(keys) };
+}
+
+const SAMPLING = 'general.sampling.';
+
+/** llama.cpp's names of what generation_config.json says. */
+const SAMPLING_NAMES = {
+  temp: 'temperature',
+  top_k: 'top_k',
+  top_p: 'top_p',
+  min_p: 'min_p',
+  penalty_repeat: 'repetition_penalty',
+} as const;
+
+/** How the file wants to be sampled; what has no counterpart here is said. */
+function sampling(keys: GgufKeys): Record<string, number> {
+  const found = Object.entries(SAMPLING_NAMES).flatMap(([key, name]) => {
+    const value = keys.real(`${SAMPLING}${key}`);
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  const others = keys.unread().filter((key) => key.startsWith(SAMPLING));
+  if (others.length > 0) log(`${keys.path}: ${others.join(', ')}: not read; nothing here samples so`);
+  return Object.fromEntries(found);
 }

@@ -82,6 +82,20 @@ describe('tokenizer.json', () => {
     expect(value(metadata, 'ggml.pre')).toBe('gpt-2');
     expect(value(metadata, 'chat_template')).toBe('{{ messages[0].content }}');
   });
+
+  test('several templates keep their names', () => {
+    const named = [
+      { name: 'default', template: 'plain' },
+      { name: 'tool_use', template: 'tools' },
+    ];
+    const path = tokenizerFolder('bbpe_gpt2', {
+      'tokenizer_config.json': JSON.stringify({ chat_template: named }),
+    });
+    const metadata = tokenizerMetadata(path, architecture(1000));
+    expect(value(metadata, 'chat_template')).toBe('plain');
+    expect(value(metadata, 'chat_templates')).toEqual(['tool_use']);
+    expect(value(metadata, 'chat_template.tool_use')).toBe('tools');
+  });
 });
 
 describe('SentencePiece', () => {

@@ -1,7 +1,6 @@
 /** The tokenizer beside a model as the keys from which llama.cpp builds its own. */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { type GgufValue, listFolder, readJsonFile } from '../../../formats/index.js';
+import { readFileSync } from 'node:fs';
+import { type GgufValue, listFolder } from '../../../formats/index.js';
 import { log } from '../../../log/index.js';
 import {
   findTokenizerFile,
@@ -9,7 +8,8 @@ import {
   readFolderTokens,
   type Tokenizer,
 } from '../../../tokenizers/index.js';
-import { type Architecture, configValue } from '../../family.js';
+import { modelTemplates } from '../../chat-template/template-source.js';
+import type { Architecture } from '../../family.js';
 import { loadModelTokenizer } from '../../model-tokenizer.js';
 import { jsonVocabulary } from './gguf-bpe.js';
 import { tokenizerFileKeys } from './gguf-files.js';
@@ -38,8 +38,7 @@ export function tokenizerMetadata(folder: string, architecture: Architecture): G
   for (const difference of vocabulary.differences) log(`${file}: ${difference}`);
   const metadata = vocabularyKeys(vocabulary, architecture.shape.vocabSize);
   addRoles(metadata, tokenizer, architecture);
-  const template = chatTemplate(folder);
-  if (template !== undefined) metadata.set('tokenizer.chat_template', { type: 'string', value: template });
+  addTemplates(metadata, folder);
   return new Map([...metadata, ...files]);
 }
 
@@ -87,12 +86,14 @@ function addRoles(metadata: GgufMetadata, tokenizer: Tokenizer, architecture: Ar
   metadata.set('tokenizer.ggml.add_eos_token', { type: 'bool', value: isAdded(tokenizer.eosTokenId, -1) });
 }
 
-/** The Jinja template that a model folder brings along. */
-function chatTemplate(folder: string): string | undefined {
-  const file = join(folder, 'chat_template.jinja');
-  if (existsSync(file)) return readFileSync(file, 'utf8');
-  const config = join(folder, 'tokenizer_config.json');
-  if (!existsSync(config)) return undefined;
-  const template = configValue(readJsonFile(config), 'chat_template');
-  return typeof template === 'string' ? template : undefined;
+/** The Jinja templates that a model folder brings along: one, and others by name beside it. */
+function addTemplates(metadata: GgufMetadata, folder: string): void {
+  const named: string[] = [];
+  for (const { name, text } of modelTemplates(folder)) {
+    if (name !== 'default') named.push(name);
+    const key = name === 'default' ? 'tokenizer.chat_template' : `tokenizer.chat_template.${name}`;
+    metadata.set(key, { type: 'string', value: text });
+  }
+  if (named.length > 0)
+    metadata.set('tokenizer.chat_templates', { type: 'array', itemType: 'string', value: named });
 }
