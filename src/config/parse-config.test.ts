@@ -105,3 +105,35 @@ describe('parseConfig', () => {
     expect(problems(value)).toEqual(expected);
   });
 });
+
+it("gives the words of a schema's author, whatever the schema is", () => {
+  const own = 'only the whole of it';
+  const schema = z.strictObject({
+    literal: z.literal(1, { error: own }).optional(),
+    nothing: z.null({ error: own }).optional(),
+    kind: z.enum(['a', 'b'], { error: own }).optional(),
+    number: z.number({ error: own }).optional(),
+    range: z.number().min(3, own).optional(),
+    pattern: z.string().regex(/^a/, own).optional(),
+    alternatives: z.union([z.literal(1, { error: own }), z.string()]).optional(),
+    union: z.union([z.number(), z.string()], { error: own }).optional(),
+    list: z.array(z.number()).min(1, own).optional(),
+    never: z.never({ error: own }).optional(),
+  });
+  const given = {
+    literal: 2,
+    nothing: 'x',
+    kind: 'c',
+    number: 'x',
+    range: 1,
+    pattern: 'b',
+    alternatives: 2,
+    union: true,
+    never: 5,
+  };
+  for (const [key, value] of Object.entries(given))
+    expect(() => parseConfig(schema, { [key]: value }, { source: 'run.yaml' }), key).toThrow(
+      `run.yaml: ${key}: ${own} (got ${JSON.stringify(value)})`,
+    );
+  expect(() => parseConfig(schema, { list: [] }, { source: 'run.yaml' })).toThrow(`run.yaml: list: ${own}`);
+});

@@ -51,9 +51,10 @@ function explain(issue: Issue, base: readonly PropertyKey[], subject: Subject): 
     const known = knownKeysAt(schema, path);
     return issue.keys.map((key) => ({ path: [...path, key], text: unknownKey(key, known, hintFor) }));
   }
+  if (issue.code === 'custom' || hasOwnText(issue))
+    return [{ path, text: `${issue.message}${gotByRule(root, path)}` }];
   if (issue.code === 'invalid_union' && issue.errors.length > 0)
     return explainUnion(issue.errors, path, subject);
-  if (issue.code === 'custom') return [{ path, text: `${issue.message}${gotByRule(root, path)}` }];
   const expected = expectation(issue);
   const isMissing = valueAt(root, path) === undefined;
   return [
@@ -85,12 +86,20 @@ function explainUnion(
     .toSorted((a, b) => a.length - b.length)
     .at(0);
   if (meant !== undefined) return meant.flatMap((issue) => explain(issue, path, subject));
-  const alternatives = members.flatMap((issues) => issues.filter(refusesWhole).map(expectation));
+  const refusals = members.flatMap((issues) => issues.filter(refusesWhole));
+  const own = refusals.filter(hasOwnText).map(({ message }) => message);
+  if (own.length > 0) return [{ path, text: `${[...new Set(own)].join('; or ')}${gotByRule(root, path)}` }];
+  const alternatives = refusals.map(expectation);
   const isMissing = valueAt(root, path) === undefined;
   const expected = [...new Set(alternatives)].join(' or ');
   return [
     { path, text: isMissing ? `missing; expected ${expected}` : `expected ${expected}${got(root, path)}` },
   ];
+}
+
+/** Did the schema's author say what is wrong? zod's own texts all begin with one of these words. */
+function hasOwnText({ message }: Issue): boolean {
+  return !/^(Invalid|Too big|Too small|Unrecognized) ?/.test(message);
 }
 
 function refusesWhole(issue: Issue): boolean {

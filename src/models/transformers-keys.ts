@@ -13,7 +13,7 @@ export const tokenIdKey = z.int().nonnegative().nullish();
 /** One id, or several: each ends an answer. The first is the one that is learned and written. */
 export const endTokenKey = z
   .union([z.int().nonnegative(), z.array(z.int().nonnegative()).nonempty()], {
-    error: 'eos_token_id must be a token id, or a list of such with one at least',
+    error: 'must be a token id, or a list of such with one at least',
   })
   .nullish();
 
@@ -88,7 +88,7 @@ const oneValueOnly = {
   quantization_config: quantised,
   /** MLX's. */
   quantization: quantised,
-  sliding_window: z.null({ error: 'sliding_window: only null, attention to all tokens' }).optional(),
+  sliding_window: z.null({ error: 'only null, attention to all tokens' }).optional(),
   use_sliding_window: only(false),
   max_window_layers: z.int().nullish(),
   layer_types: z.array(z.literal('full_attention')).nullish(),
@@ -114,7 +114,7 @@ export const plainRopeScaling = z
   .looseObject(
     { rope_type: only('default'), type: only('default') },
     {
-      error: 'rope_scaling: only null or the type "default"; the published code knows no other rotation',
+      error: 'only null or the type "default"; the published code knows no other rotation',
     },
   )
   .nullish();

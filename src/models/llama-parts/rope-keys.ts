@@ -31,9 +31,7 @@ const ropeDictionary = z.strictObject({
   mscale: z.number().nonnegative().nullish(),
   mscale_all_dim: z.number().nonnegative().nullish(),
   truncate: z.boolean().nullish(),
-  partial_rotary_factor: z
-    .literal(1, { error: 'partial_rotary_factor: only 1, the whole of each head turns' })
-    .nullish(),
+  partial_rotary_factor: z.literal(1, { error: 'only 1, the whole of each head turns' }).nullish(),
   // Of no meaning: these models always turn halves; a note of who wrote the file.
   rope_interleaved: z.literal(false).nullish(),
   finetuned: z.boolean().nullish(),
