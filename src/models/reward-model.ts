@@ -7,7 +7,7 @@
  */
 import { nameScheme, ownNames, type WeightTables } from '../checkpoint/index.js';
 import { InputError } from '../errors/index.js';
-import { DenseLinear, initializeModule, type Linear, Module } from '../nn/index.js';
+import { DenseLinear, initializeModule, type Linear, type Module } from '../nn/index.js';
 import { intTensor, type RandomGenerator, type Tensor } from '../tensor/index.js';
 import { type Block, CausalLm, type ModelEnds, type RotaryParameters } from './causal-lm.js';
 import { type Architecture, configValue } from './family.js';
@@ -33,8 +33,6 @@ class RewardModel extends CausalLm {
   constructor(base: CausalLm) {
     super(base.shape);
     this.#base = base;
-    for (const [key, value] of Object.entries(base))
-      if (key !== OUTPUT_PROJECTION && value instanceof Module) Reflect.set(this, key, value);
     this.layers = base.layers;
     this.finalNorm = base.finalNorm;
     this.score = new DenseLinear(base.shape.hiddenSize, 1);
@@ -42,8 +40,21 @@ class RewardModel extends CausalLm {
     this.slidingWindows = base.slidingWindows;
     this.cachesUnrotatedKeys = base.cachesUnrotatedKeys;
     this.rotatesTextsApart = base.rotatesTextsApart;
-    const projection: unknown = Reflect.get(base, OUTPUT_PROJECTION);
-    if (projection instanceof Module) projection.dispose();
+    for (const [path, module] of base.namedModules()) if (path === OUTPUT_PROJECTION) module.dispose();
+  }
+
+  /** Its own first, then what else the base has: the embedding. */
+  override *namedModules(prefix = ''): Generator<[path: string, module: Module]> {
+    yield* super.namedModules(prefix);
+    for (const [path, module] of this.#base.namedModules()) {
+      const [child = ''] = path.split('.');
+      if (path === '' || child === OUTPUT_PROJECTION || Object.hasOwn(this, child)) continue;
+      yield [prefix === '' ? path : `${prefix}.${path}`, module];
+    }
+  }
+
+  protected override ownerOf(key: string): Module {
+    return Object.hasOwn(this, key) ? this : this.#base;
   }
 
   embed(inputIds: Tensor): Tensor {

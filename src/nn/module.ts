@@ -69,7 +69,7 @@ export abstract class Module {
     const keys = path.split('.');
     let owner: object = this;
     for (const key of keys.slice(0, -1)) {
-      const next: unknown = Reflect.get(owner, key);
+      const next: unknown = Reflect.get(owner instanceof Module ? owner.ownerOf(key) : owner, key);
       if (typeof next !== 'object' || next === null) throw new TypeError(`${path}: no ${key} there`);
       owner = next;
     }
