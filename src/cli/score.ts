@@ -1,6 +1,12 @@
 /** `xinghe score`: what a reward model says of answers, one or two in a record. */
 import { resolve } from 'node:path';
-import { type PreferenceRecord, readPreferences, SkipReport } from '../data/index.js';
+import {
+  type PreferenceRecord,
+  readPreferences,
+  SkipReport,
+  UnreadKeys,
+  unreadKeysText,
+} from '../data/index.js';
 import { InputError } from '../errors/index.js';
 import { scoreConversations } from '../evaluation/index.js';
 import { writeFileAtomic } from '../formats/index.js';
@@ -57,8 +63,11 @@ type Read = PreferenceRecord & { readonly origin: { readonly line: number } };
 async function readRecords(input: string): Promise<{ records: Read[]; skips: SkipReport }> {
   const skips = new SkipReport();
   const records: Read[] = [];
-  for await (const record of readPreferences([input], { onSkip: skips.add, mayBeUnlabelled: true }))
-    records.push(record);
+  const unread = new UnreadKeys();
+  const options = { onSkip: skips.add, onUnreadKey: unread.add, mayBeUnlabelled: true };
+  for await (const record of readPreferences([input], options)) records.push(record);
+  if (unread.list().length > 0)
+    log(`keys of the records that are not read: ${unreadKeysText(unread.list())}`);
   for (const { reason, count, examples } of skips.reasons())
     log(
       `${count} record${count === 1 ? '' : 's'} left out (${reason}), the first: ${examples[0]?.message ?? ''}`,

@@ -1,7 +1,7 @@
 /** Files of preference records, in any container that holds records. */
 import { InputError } from '../../errors/index.js';
 import { readRecords, showValue } from '../../formats/index.js';
-import { FormFault, isRecord } from '../forms/index.js';
+import { FormFault, isRecord, unreadKeys } from '../forms/index.js';
 import { locationOf, type SampleOrigin, type SkippedRecord } from '../sample.js';
 import {
   PREFERENCE_KEYS,
@@ -13,6 +13,8 @@ import {
 export interface ReadPreferencesOptions extends PreferenceOptions {
   /** Hears of every record that teaches nothing: answers that are empty or the same. */
   readonly onSkip: (skipped: SkippedRecord) => void;
+  /** Hears of every key of a record that is not read. */
+  readonly onUnreadKey?: ((key: string) => void) | undefined;
 }
 
 /** Records that are no fault of their file, and teach nothing. */
@@ -21,11 +23,13 @@ const SKIPPED: readonly FormFault['reason'][] = ['nothing to learn', 'same answe
 /** @throws InputError with file and line for the first faulty record */
 export async function* readPreferences(
   files: Iterable<string>,
-  { onSkip, ...options }: ReadPreferencesOptions,
+  { onSkip, onUnreadKey, ...options }: ReadPreferencesOptions,
 ): AsyncGenerator<PreferenceRecord & { readonly origin: SampleOrigin }, void> {
   for (const file of files)
     for await (const { line, value } of readRecords(file, { keys: PREFERENCE_KEYS })) {
       const origin = { file, line };
+      if (onUnreadKey !== undefined && isRecord(value))
+        for (const key of unreadKeys(value, PREFERENCE_KEYS)) onUnreadKey(key);
       const read = attempt(value, options);
       if (!(read instanceof FormFault)) {
         yield { ...read, origin };

@@ -9,6 +9,7 @@ import {
   readPreferences,
   rowsInMemory,
   SkipReport,
+  UnreadKeys,
 } from '../../data/index.js';
 import { InputError } from '../../errors/index.js';
 import { formatCount, log } from '../../log/index.js';
@@ -41,6 +42,7 @@ export async function readPreferenceRows(
   tokenizer: Tokenizer,
 ): Promise<ReturnType<typeof rowsInMemory>> {
   const skips = new SkipReport();
+  const unread = new UnreadKeys();
   const encode = (prompt: readonly ChatMessage[], answer: string): Sequence =>
     split(
       chat.renderTraining([...prompt, { role: 'assistant', content: answer }], tokenizer, {
@@ -52,7 +54,7 @@ export async function readPreferenceRows(
   const judged: Judged[] = [];
   let records = 0;
   let [tooLong, longest] = [0, 0];
-  for await (const record of readPreferences(files, { onSkip: skips.add })) {
+  for await (const record of readPreferences(files, { onSkip: skips.add, onUnreadKey: unread.add })) {
     refuseOtherKind(record, objective, `${record.origin.file}:${record.origin.line}`);
     records += 1;
     const read = encoded(record, encode);
@@ -63,7 +65,7 @@ export async function readPreferenceRows(
     } else if (read.kind === 'pair') pairs.push(read);
     else judged.push(read);
   }
-  logLeftOut(skips);
+  logLeftOut(skips, unread);
   if (tooLong > 0)
     log(
       `data: ${tooLong} of ${records} records are longer than ${sequenceIds} ids (the longest has ${longest}) and are left out; ` +

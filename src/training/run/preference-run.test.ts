@@ -181,6 +181,31 @@ describe('the reference', () => {
   });
 });
 
+test('keys that nobody reads are listed once, with counts', async () => {
+  const noted = join(folder, 'noted.jsonl');
+  const turn = (role: string, content: string) => ({ role, content, mood: 'good' });
+  writeFileSync(
+    noted,
+    [1, 2, 3]
+      .map((index) =>
+        JSON.stringify({
+          messages: [turn('user', `${index}?`)],
+          chosen: `${index}`,
+          rejected: 'no',
+          source: 'here',
+          ...(index === 1 && { score_chosen: 5 }),
+        }),
+      )
+      .join('\n'),
+  );
+  const told = await loggedBy(() =>
+    runTraining(parse('noted', { loss: 'simpo' }, { data: { files: [noted] }, training: { steps: 1 } })),
+  );
+  expect(told.match(/keys of the records that are not read: .*/g)).toEqual([
+    'keys of the records that are not read: source (3), messages[].mood (3), score_chosen (1)',
+  ]);
+});
+
 test('accumulation changes nothing but the order of sums', async () => {
   const first = async (name: string, loss: string, training: Section): Promise<number> => {
     const { losses } = await runTraining(parse(name, { loss }, { training: { ...training, steps: 1 } }));
