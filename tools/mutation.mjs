@@ -1,15 +1,15 @@
 // Do the tests bite? Plants small faults into the core, one after the other, and says which of them no test notices.
 //
-//   node tools/mutation.mjs [--sample 40] [--seed 1] [--seconds 60] [--only NUMBER] [--tests PART] [FOLDER or FILE …]
+//   node tools/mutation.mjs [--sample 40] [--seed 1] [--seconds 60] [--only NUMBER] [--tests PART] [--workers 2] [FOLDER or FILE …]
 //
 // --sample faults are drawn from each folder (default src/training, src/generation/engine, src/checkpoint and src/nn); 0: all.
 // A first run of the tests notes which test file reaches which fault; then each fault is tried on the test files that
 // reach it, quick ones first, for --seconds at most (--tests: only files whose path holds PART). A fault that ends in an endless loop counts as noticed.
-// Needs `npm run setup`. Ends with exit code 1 if fewer than 80 % are noticed. Code in worker threads and second processes
+// --workers faults are tried at once (default: one a core). Needs `npm run setup`. Ends with exit code 1 if fewer than 80 % are noticed. Code in worker threads and second processes
 // runs from dist/ and is not looked at.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findMutants } from './mutation/mutants.mjs';
@@ -26,9 +26,11 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '60' },
     only: { type: 'string' },
     tests: { type: 'string', default: '' },
+    workers: { type: 'string', default: String(availableParallelism()) },
   },
 });
 const [sample, seed, seconds] = [values.sample, values.seed, values.seconds].map(Number);
+const workers = Math.max(1, Number(values.workers));
 const folders = positionals.length === 0 ? CORE : positionals;
 
 /** @typedef {import('./mutation/mutants.mjs').Mutant & { id: number, file: string, folder: string }} Fault */
@@ -54,10 +56,10 @@ for (const folder of folders)
   }
 
 const scratch = mkdtempSync(join(tmpdir(), 'xinghe-mutation-'));
-/** @type {(() => void) | undefined} ends the tests that run */
-let endTests;
+/** Each ends tests that run. @type {Set<() => void>} */
+const running = new Set();
 process.on('exit', () => {
-  endTests?.();
+  for (const end of running) end();
   rmSync(scratch, { recursive: true, force: true });
 });
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
@@ -79,15 +81,16 @@ function runTests(tests, env, limit, options = []) {
       detached: true,
     });
     let isLate = false;
-    endTests = () => {
+    const end = () => {
       if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
     };
+    running.add(end);
     const timer = setTimeout(() => {
       isLate = true;
-      endTests?.();
+      end();
     }, limit * 1000);
     child.on('close', (code) => {
-      endTests = undefined;
+      running.delete(end);
       clearTimeout(timer);
       resolve(isLate ? 'endless' : code === 0 ? 'passed' : 'failed');
     });
@@ -111,7 +114,12 @@ process.stderr.write(
 const reachedFile = join(scratch, 'reached.jsonl');
 const report = join(scratch, 'report.json');
 const reportOptions = ['--reporter=json', `--outputFile=${report}`];
-await runTests(testFiles, { XINGHE_REACHED: reachedFile }, 3600, reportOptions);
+await runTests(
+  testFiles,
+  { XINGHE_REACHED: reachedFile, XINGHE_MUTATION_WORKERS: String(workers) },
+  3600,
+  reportOptions,
+);
 if (!existsSync(reachedFile)) throw new Error('the tests did not run; is the set-up done (npm run setup)?');
 /** @type {Map<string, number>} seconds of each test file that passes without a fault */
 const duration = new Map(
@@ -177,8 +185,9 @@ async function isNoticed({ id }) {
 let [noticedInAll, triedInAll] = [0, 0];
 for (const folder of folders) {
   const tried = drawn(faults.filter((fault) => fault.folder === folder));
-  let noticed = 0;
-  for (const [index, fault] of tried.entries()) {
+  let [noticed, done] = [0, 0];
+  const waiting = [...tried];
+  const tryOne = async (/** @type {Fault} */ fault) => {
     if (await isNoticed(fault)) noticed++;
     else {
       const reach = testsOf.has(fault.id) ? '' : ' (no test reaches it)';
@@ -187,8 +196,14 @@ for (const folder of folders) {
         `not noticed${reach}: ${place} #${fault.id}\n    ${oneLine(fault.original)}\n  → ${oneLine(fault.replacement) || '(removed)'}\n`,
       );
     }
-    process.stderr.write(`mutation: ${folder} ${index + 1} of ${tried.length}, ${noticed} noticed\n`);
-  }
+    done++;
+    process.stderr.write(`mutation: ${folder} ${done} of ${tried.length}, ${noticed} noticed\n`);
+  };
+  await Promise.all(
+    Array.from({ length: workers }, async () => {
+      for (let fault = waiting.shift(); fault !== undefined; fault = waiting.shift()) await tryOne(fault);
+    }),
+  );
   noticedInAll += noticed;
   triedInAll += tried.length;
   process.stdout.write(

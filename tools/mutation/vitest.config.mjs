@@ -25,7 +25,7 @@ export default defineConfig({
     exclude: ['**/*.long.test.ts'],
     setupFiles: [join(import.meta.dirname, 'setup.mjs')],
     pool: 'forks',
-    maxWorkers: 1,
+    maxWorkers: Number(process.env.XINGHE_MUTATION_WORKERS ?? 1),
     env: { OMP_NUM_THREADS: '1' },
     testTimeout: 60_000,
     hookTimeout: 60_000,
