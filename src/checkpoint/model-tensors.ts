@@ -179,7 +179,7 @@ function halfOf(
     throw new InputError(
       `${placeOfView(view)}: tensor "${name}" has shape [${view.shape.join(', ')}]; half an adapter is a matrix.`,
     );
-  const [layer] = scheme.fromPublished(new Map([[`${module}.weight`, view]])).tensors.keys();
+  const [layer] = scheme.pathsOf(`${module}.weight`);
   if (layer === undefined) return undefined;
   return {
     path: layer.replace(/\.weight$/, `.${part}`),

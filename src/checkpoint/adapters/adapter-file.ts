@@ -63,16 +63,13 @@ export function ownPathsOf({ schemes }: WeightTables): FindPath {
   return (published) => {
     for (const scheme of schemes.values()) {
       if (!scheme.knows(published)) continue;
-      const [ownPath, second] = scheme.fromPublished(new Map([[published, NO_VIEW]])).tensors.keys();
+      const [ownPath, second] = scheme.pathsOf(published);
       // A fused tensor is no layer of its own.
       if (ownPath !== undefined && second === undefined) return ownPath;
     }
     return undefined;
   };
 }
-
-/** Where only a tensor's name counts. */
-const NO_VIEW: TensorView = { dtype: 'float32', shape: [12, 12], source: '', locate: () => [] };
 
 /**
  * @param path a PEFT folder, or a file in any container and naming

@@ -2,7 +2,7 @@
 import type { Row } from '../../data/index.js';
 import type { CausalLm } from '../../models/index.js';
 import { weightedCrossEntropySum } from '../../nn/index.js';
-import { type LossAlignment, learnedWeight, lossDivisor, trainingBatch } from '../step/loss-weights.js';
+import { type LossAlignment, learnedWeight, lossDivisor, readsLastToken, trainingBatch } from '../step/loss-weights.js';
 import { arrangeRows, idTensor, weightTensor } from './arrange-rows.js';
 import type { Objective, ObjectiveBatch } from './objective.js';
 
@@ -33,14 +33,17 @@ function arrange(
     learned,
     divisors: { tokens: lossDivisor(learned, lossAlignment), records: rows.length },
     prepare(model: CausalLm) {
+      const readsLast = readsLastToken(model);
       const batch = trainingBatch(
         idTensor(ids, shape, model),
         weightTensor(mask, shape, model),
         lossAlignment,
+        readsLast,
       );
       return {
         inputIds: batch.inputIds,
-        documents: documents?.map(withoutLast),
+        documents: readsLast ? documents : documents?.map(withoutLast),
+        lengths: rows.map(({ ids: own }) => own.length),
         sums: (logits) => ({ perToken: weightedCrossEntropySum(logits, batch.targets, batch.weights) }),
       };
     },
