@@ -31,7 +31,12 @@ export function publishedTensors(
     if (nameOf === undefined)
       return [{ name: publishedName(names, path), parameter, piece: undefined, shape }];
     const [count = 0, ...rest] = shape;
-    return Array.from({ length: count }, (_, piece) => ({ name: nameOf(piece), parameter, piece, shape: rest }));
+    return Array.from({ length: count }, (_, piece) => ({
+      name: nameOf(piece),
+      parameter,
+      piece,
+      shape: rest,
+    }));
   });
 }
 

@@ -13,7 +13,10 @@ const FOREIGN: Readonly<Record<string, ForeignModel>> = {
   xverse_moe: { nearest: 'xverse', difference: EXPERTS },
   mixtral: { nearest: 'qwen3-moe', difference: 'other names of experts, and no norms of heads' },
   qwen: { nearest: 'qwen2', difference: 'fused q, k, v and other names of keys and tensors' },
-  qwen2_moe: { nearest: 'qwen3-moe', difference: 'a shared expert beside the others, and biases of attention' },
+  qwen2_moe: {
+    nearest: 'qwen3-moe',
+    difference: 'a shared expert beside the others, and biases of attention',
+  },
   qwen3_next: { nearest: 'qwen3-moe', difference: 'linear attention in most layers, and a shared expert' },
   qwen2_vl: { nearest: 'qwen2', difference: 'pictures, and positions of three axes' },
   qwen2_5_vl: { nearest: 'qwen2', difference: 'pictures, and positions of three axes' },

@@ -23,5 +23,5 @@ export {
   type PagedStep,
   pagedBlockBytes,
 } from './paged-kv-cache.js';
-export { Router, type RouterOptions, type Routing } from './router.js';
 export { applyRotary, type Rotary, type RotaryOptions, rotaryTable } from './rotary.js';
+export { Router, type RouterOptions, type Routing } from './router.js';

@@ -72,7 +72,10 @@ export class MixtureOfExperts extends Module {
     const { perToken } = this.router;
     const { order, places, counts } = sortByExpert(routing.chosen, this.#count);
     const read = tokens.indexSelect(0, floorDivide(order, perToken)); // [N * k, D]
-    const written = this.experts.forward(read, counts).indexSelect(0, places).view([tokens.size(0), perToken, -1]);
+    const written = this.experts
+      .forward(read, counts)
+      .indexSelect(0, places)
+      .view([tokens.size(0), perToken, -1]);
     const parts = unbind(written.mul(routing.weights.unsqueeze(-1)), 1); // k of [N, D]
     // One after the other: what a token gets does not depend on how many tokens there are, as it may in a sum over a dimension.
     return parts.reduce((sum, part) => sum.add(part)).view(x.shape);

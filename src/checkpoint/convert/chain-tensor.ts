@@ -81,7 +81,9 @@ export function quantizeTensors(
 ): PlannedTensor[] {
   const { blockSize } = ggufQuantizationLayout(quantization);
   return tensors.map((tensor) =>
-    tensor.shape.length >= 2 && (tensor.shape.at(-1) ?? 0) % blockSize === 0 && !tensor.paths.some(keepsFloat32)
+    tensor.shape.length >= 2 &&
+    (tensor.shape.at(-1) ?? 0) % blockSize === 0 &&
+    !tensor.paths.some(keepsFloat32)
       ? { ...tensor, dtype: 'float32', quantization }
       : tensor,
   );

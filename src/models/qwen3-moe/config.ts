@@ -45,7 +45,10 @@ export const qwen3MoeConfigSchema = z
     checkLayout(config, refuse);
     const { num_experts: experts, num_local_experts: local, num_hidden_layers: layers } = config;
     if (experts !== undefined && local !== undefined && experts !== local)
-      refuse('num_local_experts', `num_local_experts (${local}) must be num_experts (${experts}): both name them`);
+      refuse(
+        'num_local_experts',
+        `num_local_experts (${local}) must be num_experts (${experts}): both name them`,
+      );
     const count = expertCount(config);
     if (config.num_experts_per_tok > count)
       refuse(

@@ -2,8 +2,8 @@
 import {
   type GgufLayout,
   type GgufRefusal,
-  ggufScheme,
   type GgufRow,
+  ggufScheme,
   sameRow,
 } from '../convert/gguf/gguf-layout.js';
 import { llamaLayoutGguf } from '../llama-parts/gguf-layout.js';

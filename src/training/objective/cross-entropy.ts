@@ -2,7 +2,13 @@
 import type { Row } from '../../data/index.js';
 import type { CausalLm } from '../../models/index.js';
 import { weightedCrossEntropySum } from '../../nn/index.js';
-import { type LossAlignment, learnedWeight, lossDivisor, readsLastToken, trainingBatch } from '../step/loss-weights.js';
+import {
+  type LossAlignment,
+  learnedWeight,
+  lossDivisor,
+  readsLastToken,
+  trainingBatch,
+} from '../step/loss-weights.js';
 import { arrangeRows, idTensor, weightTensor } from './arrange-rows.js';
 import type { Objective, ObjectiveBatch } from './objective.js';
 
