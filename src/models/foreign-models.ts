@@ -11,7 +11,7 @@ const NORMS_AROUND = 'norms behind attention and MLP, and other activations';
 
 const FOREIGN: Readonly<Record<string, ForeignModel>> = {
   xverse_moe: { nearest: 'xverse', difference: EXPERTS },
-  mixtral: { nearest: 'qwen3-moe', difference: 'other names of experts, and no norms of heads' },
+  mixtral: { nearest: 'mistral', difference: EXPERTS },
   qwen: { nearest: 'qwen2', difference: 'fused q, k, v and other names of keys and tensors' },
   qwen2_moe: {
     nearest: 'qwen3-moe',
