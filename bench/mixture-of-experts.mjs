@@ -36,19 +36,23 @@ for (const dtype of ['float32', 'bfloat16']) {
   initializeModule(module, { rule: { kind: 'normal', std: 0.02 }, generator: new RandomGenerator(1), dtype });
   const parameters = module.namedParameters().map(([, parameter]) => parameter.setRequiresGrad(true));
   const x = randn([tokens, hiddenSize], new RandomGenerator(2), { dtype }).setRequiresGrad(true);
-  show(`${dtype} forward and backward`, measure(() => grad([module.forward(x).sum()], [x, ...parameters]), 7));
+  show(
+    `${dtype} forward and backward`,
+    measure(() => grad([module.forward(x).sum()], [x, ...parameters]), 7),
+  );
   const one = x.detach().narrow(0, 0, 1);
   setInvariantLinear(true);
   // Another token each time, so that no cache holds its experts.
   let token = 0;
-  const decode = () =>
-    noGrad(() => module.forward(x.detach().narrow(0, token++ % tokens, 1)));
+  const decode = () => noGrad(() => module.forward(x.detach().narrow(0, token++ % tokens, 1)));
   const found = measure(decode, 60);
   setInvariantLinear(false);
   const width = dtype === 'float32' ? 4 : 2;
   const used = 3 * perToken * hiddenSize * intermediateSize * width;
   show(`${dtype} one token`, found);
-  console.log(`  ${(used / 1e6).toFixed(1)} MB of ${(used * experts / perToken / 1e6).toFixed(1)} are read: ${(used / found.median / 1e9).toFixed(1)} GB/s`);
+  console.log(
+    `  ${(used / 1e6).toFixed(1)} MB of ${((used * experts) / perToken / 1e6).toFixed(1)} are read: ${(used / found.median / 1e9).toFixed(1)} GB/s`,
+  );
   one.dispose();
   module.dispose();
 }
