@@ -154,14 +154,14 @@ describe.each(goldenModels)('%s', (family) => {
     }
   });
 
-  const { hasChatFormat } = loadModelArchitecture(`${goldenFolder}${family}`);
+  const { hasChatFormat, family: name } = loadModelArchitecture(`${goldenFolder}${family}`);
 
   const refusedChat = async (): Promise<void> => {
     const { status, json } = await server.post('/v1/chat/completions', {
       messages: [{ role: 'user', content: '你好' }],
     });
     expect(status).toBe(400);
-    expect(json.error.message).toMatch(new RegExp(`^${family} chat: .*chat_template\\.jinja`));
+    expect(json.error.message).toMatch(new RegExp(`^${name} chat: .*chat_template\\.jinja`));
   };
 
   const seededChat = async (): Promise<void> => {

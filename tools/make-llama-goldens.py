@@ -1,15 +1,19 @@
-"""Makes the golden models of the Llama layout: tests/golden/{llama,mistral,qwen2,qwen3} (form: tests/golden/README.md).
+"""Makes the golden models of the Llama layout: tests/golden/{llama,mistral,qwen2,qwen3,qwen3moe} (form: tests/golden/README.md).
 
-  $(node tools/reference-python.mjs) tools/make-llama-goldens.py tests/golden
+  $(node tools/reference-python.mjs) tools/make-llama-goldens.py tests/golden [NAME...]
 
 Small random models in the published layouts. Numbers come from the plain PyTorch program below, in float32, float64 (angles
 too) and bfloat16; its float32 is first compared with transformers' own classes on the same weights: logits, loss, gradients.
 
-Shapes: B rows, T tokens, D hidden, H heads, K heads of keys and values, E head_dim, F intermediate, V vocabulary.
+Experts lie under their published names in files and weights, and as one tensor under the name without their number where
+gradients and updates are told. Their losses have the load-balancing term: config_router_loss.json says so, config.json not.
+
+Shapes: B rows, T tokens, D hidden, H heads, K heads of keys and values, E head_dim, F intermediate, V vocabulary, G experts.
 """
 import json
 import math
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -47,6 +51,14 @@ CONFIGS = {
         "rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64},
         "use_sliding_window": False, "sliding_window": None, "max_window_layers": 2, "tie_word_embeddings": False,
     },
+    "qwen3moe": COMMON | {
+        "model_type": "qwen3_moe", "architectures": ["Qwen3MoeForCausalLM"], "eos_token_id": 2, "head_dim": 16,
+        "num_hidden_layers": 3, "attention_bias": False, "rms_norm_eps": 1e-06, "max_position_embeddings": 256,
+        "rope_theta": 1000000, "rope_scaling": None, "use_sliding_window": False, "sliding_window": None, "max_window_layers": 3,
+        "tie_word_embeddings": False, "num_experts": 6, "num_experts_per_tok": 3, "moe_intermediate_size": 20,
+        "norm_topk_prob": True, "decoder_sparse_step": 1, "mlp_only_layers": [1], "output_router_logits": False,
+        "router_aux_loss_coef": 0.02,
+    },
 }
 HYPER = {
     "beta1": 0.9, "beta2": 0.95, "eps": 1e-08, "weight_decay": 0.1, "lr": 3e-05, "lr_end": 0.0, "warmup_steps": 2,
@@ -54,6 +66,10 @@ HYPER = {
     "no_decay_if_name_contains": ["norm", "bias"],
 }
 FULL_GRADIENTS = ["model.embed_tokens.weight", "model.layers.0.self_attn.k_proj.weight", "model.layers.1.input_layernorm.weight"]
+EXPERT_GRADIENTS = [f"model.layers.{layer}.mlp.{part}.weight"
+                    for layer in (0, 2) for part in ("gate", "experts.gate_proj", "experts.up_proj", "experts.down_proj")]
+ROUTER_LOSS_CONFIG = "config_router_loss.json"
+EXPERT = re.compile(r"(.*\.experts)\.(\d+)\.(.*)")
 
 
 def sizes(config):
@@ -100,7 +116,31 @@ def rms(x, weight, eps):
     return weight * (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)).to(x.dtype)
 
 
-def forward(config, w, ids, mask=None):
+def experts(config, w, at, x):
+    """A mixture of experts on x [N, D], expert by expert. Returns its output, softmax [N, G], choices [N, k]."""
+    p = F.linear(x, w[f"{at}gate.weight"]).softmax(-1, dtype=torch.promote_types(x.dtype, torch.float32))
+    share, chosen = p.topk(config["num_experts_per_tok"], -1)
+    if config["norm_topk_prob"]:
+        share = share / share.sum(-1, keepdim=True)
+    share = share.to(x.dtype)
+    out = torch.zeros_like(x)
+    for expert in range(config["num_experts"]):
+        token, place = (chosen == expert).nonzero(as_tuple=True)
+        gate, up, down = (w[f"{at}experts.{expert}.{part}_proj.weight"] for part in ("gate", "up", "down"))
+        inner = F.silu(F.linear(x[token], gate)) * F.linear(x[token], up)
+        out = out.index_add(0, token, F.linear(inner, down) * share[token, place, None])
+    return out, p, chosen
+
+
+def balance(config, routed):
+    """Switch Transformer's loss, eq. (4) to (6), over all layers as one: G * sum of share of tokens * mean probability."""
+    G = config["num_experts"]
+    rows = sum(len(p) for p, _ in routed)
+    chosen = sum(F.one_hot(chosen, G).sum((0, 1)).to(p.dtype) for p, chosen in routed) / rows
+    return G * (chosen * sum(p.sum(0) for p, _ in routed) / rows).sum()
+
+
+def forward(config, w, ids, mask=None, routed=None):
     H, K, E = sizes(config)
     B, T = ids.shape
     eps = config["rms_norm_eps"]
@@ -128,15 +168,59 @@ def forward(config, w, ids, mask=None):
         p = scores.masked_fill(~seen, -math.inf).softmax(-1, dtype=wide).to(dtype)
         x = x + linear((p @ v).transpose(1, 2).reshape(B, T, H * E), "self_attn.o_proj")
         h = rms(x, w[at + "post_attention_layernorm.weight"], eps)
+        if at + "mlp.gate.weight" in w:
+            y, p, chosen = experts(config, w, at + "mlp.", h.flatten(0, 1))
+            x = x + y.view_as(x)
+            if routed is not None:
+                routed.append((p, chosen))
+            continue
         x = x + linear(F.silu(linear(h, "mlp.gate_proj")) * linear(h, "mlp.up_proj"), "mlp.down_proj")
     x = rms(x, w["model.norm.weight"], eps)
     return F.linear(x, w.get("lm_head.weight", w["model.embed_tokens.weight"]))
 
 
+def published(state):
+    """transformers keeps all experts of a layer in two tensors: the spelling of files, one expert at a time."""
+    named = {}
+    for name, value in state.items():
+        if name.endswith("experts.gate_up_proj"):
+            for expert, both in enumerate(value):
+                for part, rows in zip(("gate", "up"), both.chunk(2)):
+                    named[name.replace("gate_up_proj", f"{expert}.{part}_proj.weight")] = rows
+        elif name.endswith("experts.down_proj"):
+            for expert, rows in enumerate(value):
+                named[name.replace("down_proj", f"{expert}.down_proj.weight")] = rows
+        else:
+            named[name] = value
+    return named
+
+
+def in_memory(weights):
+    """The way back, for load_state_dict."""
+    stacked = whole(weights)
+    for name in [name for name in stacked if name.endswith("experts.gate_proj.weight")]:
+        at = name.removesuffix("gate_proj.weight")
+        stacked[at + "gate_up_proj"] = torch.cat([stacked.pop(name), stacked.pop(at + "up_proj.weight")], 1)
+        stacked[at + "down_proj"] = stacked.pop(at + "down_proj.weight")
+    return stacked
+
+
+def whole(named):
+    """All experts as one tensor [G, ...] under the name without their number."""
+    result, pieces = {}, {}
+    for name, value in named.items():
+        found = EXPERT.fullmatch(name)
+        if found is None:
+            result[name] = value
+        else:
+            pieces.setdefault(f"{found[1]}.{found[3]}", {})[int(found[2])] = value
+    return result | {name: torch.stack([of[expert] for expert in range(len(of))]) for name, of in pieces.items()}
+
+
 def make_weights(config, model):
     tied = config["tie_word_embeddings"]
     weights = {}
-    for name, parameter in model.state_dict().items():
+    for name, parameter in published(model.state_dict()).items():
         if name == "lm_head.weight" and tied:
             continue
         shape = parameter.shape
@@ -232,10 +316,17 @@ def generations(config, weights):
 
 
 def loss_of(config, w, ids, mask):
-    logits = forward(config, w, ids)[:, :-1]
+    routed = []
+    logits = forward(config, w, ids, routed=routed)[:, :-1]
     targets, learned = ids[:, 1:], mask[:, 1:].to(logits.dtype)
     each = F.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), reduction="none").view(targets.shape)
-    return (each * learned).sum() / learned.sum()
+    loss = (each * learned).sum() / learned.sum()
+    return loss + config["router_aux_loss_coef"] * balance(config, routed) if routed else loss
+
+
+def gradient(value):
+    """Zero of an expert that no token reached."""
+    return torch.zeros_like(value) if value.grad is None else value.grad
 
 
 def learning_rate(step, factor):
@@ -260,6 +351,8 @@ def run(config, weights, batches, masks, factor, dtype):
         optimizer.zero_grad()
         loss = loss_of(config, w, batches[step], masks[step])
         loss.backward()
+        for value in w.values():
+            value.grad = gradient(value)  # an expert without tokens decays all the same, as a part of one tensor
         norm = torch.nn.utils.clip_grad_norm_(w.values(), HYPER["max_grad_norm"])
         optimizer.step()
         steps.append({"step": step, "lr": rate, "loss": loss.item(), "grad_norm": norm.item()})
@@ -280,37 +373,46 @@ def training(config, weights, theirs):
         w = {name: value.to(dtype).clone().requires_grad_() for name, value in weights.items()}
         loss = loss_of(config, w, batches[0], masks[0])
         loss.backward()
-        losses[dtype], grads[dtype] = loss.item(), {name: value.grad for name, value in w.items()}
+        losses[dtype], grads[dtype] = loss.item(), whole({name: gradient(value) for name, value in w.items()})
     # transformers' own loss and gradients.
     theirs.zero_grad()
-    logits = theirs(input_ids=batches[0]).logits[:, :-1]
+    has_experts = "num_experts" in config
+    found = theirs(input_ids=batches[0], **({"output_router_logits": True} if has_experts else {}))
+    logits = found.logits[:, :-1]
     learned = masks[0][:, 1:].float()
     each = F.cross_entropy(logits.reshape(-1, V), batches[0][:, 1:].reshape(-1), reduction="none").view(learned.shape)
     loss = (each * learned).sum() / learned.sum()
+    if has_experts:
+        loss = loss + theirs.router_aux_loss_coef * found.aux_loss
     loss.backward()
-    assert abs(loss.item() - losses[torch.float32]) < 1e-5
-    for name, parameter in theirs.named_parameters():
+    assert abs(loss.item() - losses[torch.float32]) < 1e-5, (loss.item(), losses)
+    for name, value in whole(published({name: value.grad for name, value in theirs.named_parameters()})).items():
         wanted = grads[torch.float64][name]
-        assert (parameter.grad.double() - wanted).abs().max() <= 1e-4 * wanted.abs().max() + 1e-6, name
-    names = list(weights)
+        assert (value.double() - wanted).abs().max() <= 1e-4 * wanted.abs().max() + 1e-6, name
+    names = list(whole(weights))
+    full_gradients = FULL_GRADIENTS + [name for name in EXPERT_GRADIENTS if name in names]
     result = {
         "hyper": HYPER, "loss_masked": losses[torch.float32], "loss_masked_fp64": losses[torch.float64],
         "grad_norms": {n: {"fp32": grads[torch.float32][n].norm().item(), "fp64": grads[torch.float64][n].norm().item()}
                        for n in names},
-        "full_gradients": FULL_GRADIENTS,
+        "full_gradients": full_gradients,
     }
-    for name in FULL_GRADIENTS:
+    if has_experts:
+        result = {"config": ROUTER_LOSS_CONFIG} | result
+    for name in full_gradients:
         tensors[f"full.grad64.{name}"] = grads[torch.float64][name]
     for key, factor in (("published_lr", 1), ("lr_x30", 30)):
         steps, end = run(config, weights, batches, masks, factor, torch.float32)
         steps64, end64 = run(config, weights, batches, masks, factor, torch.float64)
+        flat = end
+        end, end64, start = whole(end), whole(end64), whole(weights)
         result[key] = {"steps": steps, "steps_fp64": steps64, "final_checksums": {
             n: {"sum": end[n].double().sum().item(), "abs_sum": end[n].double().abs().sum().item(),
                 "sum_fp64_run": end64[n].sum().item(),
-                "moved_l2": (end64[n] - weights[n].double()).norm().item()} for n in names}}
+                "moved_l2": (end64[n] - start[n].double()).norm().item()} for n in names}}
         if key == "lr_x30":
             with torch.no_grad():
-                tensors["full.lr_x30.final_logits"] = forward(config, end, batches[0]).contiguous()
+                tensors["full.lr_x30.final_logits"] = forward(config, flat, batches[0]).contiguous()
     return tensors, {"full": result}
 
 
@@ -320,9 +422,11 @@ def make(name, folder):
     folder.mkdir(parents=True, exist_ok=True)
     write = lambda file, value, **how: (folder / file).write_text(json.dumps(value, **how) + "\n")
     write("config.json", config, indent=1)
+    if "num_experts" in config:
+        write(ROUTER_LOSS_CONFIG, config | {"output_router_logits": True}, indent=1)
     theirs = reference_model(folder)
     weights = make_weights(config, theirs)
-    theirs.load_state_dict(weights, strict=False)
+    theirs.load_state_dict(in_memory(weights), strict=False)
     theirs.tie_weights()
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with torch.no_grad():
@@ -345,5 +449,5 @@ def reference_model(folder):
 
 
 if __name__ == "__main__":
-    for family in CONFIGS:
+    for family in sys.argv[2:] or CONFIGS:
         make(family, Path(sys.argv[1]) / family)

@@ -36,22 +36,24 @@ bool fitsOnednn(const at::Tensor& x, const at::Tensor& w, const std::optional<at
            bias->size(0) == w.size(0) && bias->is_contiguous()));
 }
 
-at::Tensor forward(const at::Tensor& x, const at::Tensor& w, const std::optional<at::Tensor>& bias) {
+at::Tensor asRows(const at::Tensor& tensor) { return tensor.dim() == 1 ? tensor.unsqueeze(0) : tensor.flatten(0, -2); }
+
+}  // namespace
+
+at::Tensor linearProduct(const at::Tensor& x, const at::Tensor& w, const std::optional<at::Tensor>& bias) {
   if (linearRoutes().forward && fitsOnednn(x, w, bias)) return onednnLinear(x, w, bias);
   return linearOf(x, w, bias);
 }
 
-at::Tensor asRows(const at::Tensor& tensor) { return tensor.dim() == 1 ? tensor.unsqueeze(0) : tensor.flatten(0, -2); }
-
 // The products of backward record no graph on oneDNN's route, so a second derivative takes libtorch's operators.
-at::Tensor gradInput(const at::Tensor& grad, const at::Tensor& w) {
+at::Tensor linearGradInput(const at::Tensor& grad, const at::Tensor& w) {
   const at::Tensor transposed = w.t();
   if (linearRoutes().gradInput && !at::GradMode::is_enabled() && fitsOnednn(grad, transposed, std::nullopt))
     return onednnLinear(grad, transposed, std::nullopt);
   return grad.matmul(w);
 }
 
-at::Tensor gradWeight(const at::Tensor& grad, const at::Tensor& x) {
+at::Tensor linearGradWeight(const at::Tensor& grad, const at::Tensor& x) {
   const at::Tensor left = asRows(grad).t();  // [M, N]
   const at::Tensor right = asRows(x);        // [N, K]
   if (linearRoutes().gradWeight && !at::GradMode::is_enabled() && fitsOnednn(left, right.t(), std::nullopt))
@@ -59,12 +61,10 @@ at::Tensor gradWeight(const at::Tensor& grad, const at::Tensor& x) {
   return left.mm(right);
 }
 
-}  // namespace
-
 at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const std::optional<at::Tensor>& bias) {
   if (isInvariantLinear())
     if (auto y = invariantLinear(x, w, bias)) return *std::move(y);
-  return forward(x, w, bias);
+  return linearProduct(x, w, bias);
 }
 
 at::Tensor linearWithGraph(const at::Tensor& x, const at::Tensor& w, const std::optional<at::Tensor>& bias) {
@@ -75,13 +75,13 @@ at::Tensor linearWithGraph(const at::Tensor& x, const at::Tensor& w, const std::
   const bool hasBias = bias.has_value() && bias->defined();
   // Each side is needed for the other's gradient only: a frozen weight does not keep its inputs alive.
   const auto run = [&]() -> Forward {
-    return {forward(x, w, bias),
+    return {linearProduct(x, w, bias),
             {w.requires_grad() ? x : at::Tensor(), x.requires_grad() ? w : at::Tensor()}};
   };
   const auto backward = [](const at::Tensor& grad, const Tensors& saved, const std::vector<bool>& wanted) {
     Tensors gradients(wanted.size());
-    if (wanted[0]) gradients[0] = gradInput(grad, saved[1]);
-    if (wanted[1]) gradients[1] = gradWeight(grad, saved[0]);
+    if (wanted[0]) gradients[0] = linearGradInput(grad, saved[1]);
+    if (wanted[1]) gradients[1] = linearGradWeight(grad, saved[0]);
     if (wanted.size() > 2 && wanted[2]) gradients[2] = asRows(grad).sum(0);
     return gradients;
   };

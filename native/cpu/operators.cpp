@@ -12,6 +12,7 @@ namespace xinghe {
 
 TORCH_LIBRARY(xinghe, library) {
   library.def("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor");
+  library.def("grouped_linear(Tensor input, Tensor weight, Tensor counts) -> Tensor");
   library.def("rms_norm(Tensor input, Tensor weight, float eps, bool round_before_weight) -> Tensor", rmsNormComposed);
   library.def("rotary(Tensor input, Tensor cos, Tensor sin) -> Tensor", rotaryComposed);
   library.def("gated_activation(Tensor gate, Tensor up, str activation) -> Tensor", gatedActivationComposed);
@@ -22,6 +23,7 @@ TORCH_LIBRARY(xinghe, library) {
 
 TORCH_LIBRARY_IMPL(xinghe, CompositeExplicitAutograd, library) {
   library.impl("linear", linear);
+  library.impl("grouped_linear", groupedLinear);
   library.impl("paged_attention", pagedAttentionComposed);
   library.impl("paged_attention_composed", pagedAttentionComposed);
 }
@@ -34,7 +36,10 @@ TORCH_LIBRARY_IMPL(xinghe, CPU, library) {
   library.impl("paged_attention", pagedAttention);
 }
 
-TORCH_LIBRARY_IMPL(xinghe, Autograd, library) { library.impl("linear", linearWithGraph); }
+TORCH_LIBRARY_IMPL(xinghe, Autograd, library) {
+  library.impl("linear", linearWithGraph);
+  library.impl("grouped_linear", groupedLinearWithGraph);
+}
 
 TORCH_LIBRARY_IMPL(xinghe, AutogradCPU, library) {
   library.impl("rms_norm", rmsNormWithGraph);

@@ -14,6 +14,9 @@ using OptionalTensor = std::optional<at::Tensor>;
 at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const OptionalTensor& bias);
 at::Tensor linearWithGraph(const at::Tensor& x, const at::Tensor& w, const OptionalTensor& bias);
 
+at::Tensor groupedLinear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& counts);
+at::Tensor groupedLinearWithGraph(const at::Tensor& x, const at::Tensor& w, const at::Tensor& counts);
+
 at::Tensor rmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps, bool roundBeforeWeight);
 at::Tensor rmsNormComposed(const at::Tensor& x, const at::Tensor& weight, double eps, bool roundBeforeWeight);
 at::Tensor rmsNormWithGraph(const at::Tensor& x, const at::Tensor& weight, double eps, bool roundBeforeWeight);

@@ -63,7 +63,15 @@ export {
   rankCount,
   tensorsOfRank,
 } from './parallel-layout.js';
-export { publishedLayer, publishedName, publishedParameters } from './published-parameters.js';
+export {
+  type PublishedTensor,
+  pieceOf,
+  publishedBytes,
+  publishedLayer,
+  publishedName,
+  publishedParameters,
+  publishedTensors,
+} from './published-parameters.js';
 export { saveWeights } from './save-weights.js';
 export { ShardingTable, type Split } from './sharding-table.js';
 export { TENSOR_NAMINGS, type TensorNaming, type WeightTables } from './weight-tables.js';

@@ -143,11 +143,20 @@ function matchNames(
   const matched = new Map<string, TensorView>();
   // Counters and the like tell about a training; anything else is a sign of another model.
   const surplus = [...model.others.keys()].filter((name) => !isCounter(name));
+  const missing: string[] = [];
   for (const [ownPath, view] of model.weights) {
     const parameter = parameters.get(ownPath);
     if (parameter === undefined) {
       if (isTiedTwin(ownPath, view, model.weights, tables.names, path)) continue;
-      surplus.push(model.names.get(ownPath) ?? view.source);
+      surplus.push(model.names.get(ownPath) ?? tables.names.piecesOf(ownPath)?.(0) ?? view.source);
+      continue;
+    }
+    const nameOf = model.names.has(ownPath) ? undefined : tables.names.piecesOf(ownPath);
+    if (nameOf !== undefined && differsInCount(parameter.shape, view.shape)) {
+      const [wanted = 0, found = 0] = [parameter.shape[0], view.shape[0]];
+      for (let index = found; index < wanted; index++) missing.push(nameOf(index));
+      for (let index = wanted; index < found; index++) surplus.push(nameOf(index));
+      matched.set(ownPath, view);
       continue;
     }
     if (parameter.shape.join() !== view.shape.join())
@@ -157,12 +166,20 @@ function matchNames(
       );
     matched.set(ownPath, view);
   }
-  const missing = [...parameters.keys()]
-    .filter((ownPath) => !matched.has(ownPath))
-    .map((ownPath) => tables.names.toPublished(ownPath));
+  for (const [ownPath, { shape }] of parameters) {
+    if (matched.has(ownPath)) continue;
+    const nameOf = tables.names.piecesOf(ownPath);
+    if (nameOf === undefined) missing.push(tables.names.toPublished(ownPath));
+    else for (let index = 0; index < (shape[0] ?? 0); index++) missing.push(nameOf(index));
+  }
   if (missing.length + surplus.length > 0)
     throw new InputError(mismatch(path, missing, surplus, parameters.size));
   return matched;
+}
+
+/** In the number of pieces alone. */
+function differsInCount(wanted: readonly number[], found: readonly number[]): boolean {
+  return wanted[0] !== found[0] && wanted.slice(1).join() === found.slice(1).join();
 }
 
 /**

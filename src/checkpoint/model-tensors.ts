@@ -2,6 +2,7 @@
 import { InputError } from '../errors/index.js';
 import { type FileDtype, placeOfView, type TensorView, transpose } from '../formats/index.js';
 import { parseAdapterName, parseMagnitudeName } from './adapters/adapter-names.js';
+import { isOfExperts, NO_EXPERT_ADAPTERS } from './adapters/expert-adapters.js';
 import type { NameScheme } from './name-scheme.js';
 import { TENSOR_NAMINGS, type TensorNaming, type WeightTables } from './weight-tables.js';
 import { unwrapNames } from './wrapped-names.js';
@@ -76,7 +77,7 @@ export function sortTensors(named: ReadonlyMap<string, TensorView>, tables: Weig
   const others = new Map<string, TensorView>();
   for (const name of unknown) {
     const view = plain.get(name)!;
-    const adapter = halfOf(name, scheme, view);
+    const adapter = halfOf(name, scheme, view, tables);
     if (adapter === undefined) others.set(name, view);
     else {
       const twin = names.get(adapter.path);
@@ -94,7 +95,7 @@ export function sortTensors(named: ReadonlyMap<string, TensorView>, tables: Weig
     if (group === undefined) continue;
     const state = scheme.fromPublished(group);
     for (const name of state.unknown) {
-      const adapter = halfOf(name, scheme, group.get(name)!);
+      const adapter = halfOf(name, scheme, group.get(name)!, tables);
       if (adapter === undefined) others.set(prefix + name, group.get(name)!);
       else state.tensors.set(adapter.path, adapter.view);
     }
@@ -136,7 +137,7 @@ export function countKnown(
   const plain = new Map([...(groups.get('') ?? [])].filter(([name]) => !isCounter(name)));
   const { scheme } = detectNaming(plain, tables);
   const unknown = scheme.fromPublished(plain).unknown.filter((name) => {
-    return halfOf(name, scheme, plain.get(name)!) === undefined;
+    return halfOf(name, scheme, plain.get(name)!, tables) === undefined;
   });
   return { known: plain.size - unknown.length, total: plain.size };
 }
@@ -171,6 +172,7 @@ function halfOf(
   name: string,
   scheme: NameScheme,
   view: TensorView,
+  { names }: WeightTables,
 ): { path: string; view: TensorView } | undefined {
   const parsed = parseAdapterName(name);
   if (parsed === undefined) return undefined;
@@ -179,7 +181,9 @@ function halfOf(
     throw new InputError(
       `${placeOfView(view)}: tensor "${name}" has shape [${view.shape.join(', ')}]; half an adapter is a matrix.`,
     );
-  const [layer] = scheme.fromPublished(new Map([[`${module}.weight`, view]])).tensors.keys();
+  if (isOfExperts(names, `${module}.weight`))
+    throw new InputError(`${placeOfView(view)}: tensor "${name}": ${NO_EXPERT_ADAPTERS}.`);
+  const [layer] = scheme.pathsOf(`${module}.weight`);
   if (layer === undefined) return undefined;
   return {
     path: layer.replace(/\.weight$/, `.${part}`),

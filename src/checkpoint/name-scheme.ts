@@ -7,8 +7,10 @@ import {
   everyRow,
   interleaveRows,
   placeOfView,
+  selectRow,
   sliceRows,
   stackRows,
+  stackTensors,
   type TensorView,
 } from '../formats/index.js';
 import { layerPattern, type NameTable, withLayer } from './name-table.js';
@@ -28,6 +30,9 @@ export interface ModuleTensors {
 export interface NameScheme {
   /** Is this a name of a parameter, or of a buffer that is left out on purpose? */
   knows(name: string): boolean;
+  /** Our paths of what a tensor of this name holds, or is a piece of; none for a name that the scheme does not have. */
+  pathsOf(name: string): readonly string[];
+  /** @throws InputError for a piece of a parameter that is missing or unlike the others */
   fromPublished(tensors: ReadonlyMap<string, TensorView>): ModuleTensors;
   /** Throws TypeError for a path that the scheme does not have, InputError for parts of a fused tensor that do not fit. */
   toPublished(tensors: ReadonlyMap<string, TensorView>): Map<string, TensorView>;
@@ -35,11 +40,14 @@ export interface NameScheme {
   readonly factors?: ReadonlyMap<string, number>;
   /** Norms and biases are float32 in it, whatever the matrices are. Default false. */
   readonly float32Vectors?: boolean;
+  /** Is a matrix float32 in it, whatever the others are? Default: none is. @param path our own */
+  readonly keepsFloat32?: (path: string) => boolean;
 }
 
 /** Every name as it is: for models that no family knows. */
 export const ANY_NAMES: NameScheme = {
   knows: () => true,
+  pathsOf: (name) => [name],
   fromPublished: (tensors) => ({
     tensors: new Map(tensors),
     names: sameNames(tensors.keys()),
@@ -57,6 +65,7 @@ function sameNames(names: Iterable<string>): Map<string, string> {
 export function ownNames(table: NameTable): NameScheme {
   return {
     knows: (name) => table.hasPath(name),
+    pathsOf: (name) => (table.hasPath(name) ? [name] : []),
     fromPublished: (tensors) => ({
       tensors: new Map([...tensors].filter(([name]) => table.hasPath(name))),
       names: sameNames(tensors.keys()),
@@ -82,13 +91,31 @@ export function nameScheme(table: NameTable, fused: readonly FusedRow[] = []): N
   const byName = new Map(fused.map((row) => [row.name, row]));
   const byPart = new Map(fused.flatMap((row) => row.parts.map((part) => [part, row] as const)));
   return {
-    knows: (name) => byName.has(layerPattern(name).pattern) || table.fromPublished(name) !== undefined,
+    knows: (name) =>
+      byName.has(layerPattern(name).pattern) ||
+      table.fromPublished(name) !== undefined ||
+      table.pieceOf(name) !== undefined,
+    pathsOf(name) {
+      const { pattern, layer } = layerPattern(name);
+      const row = byName.get(pattern);
+      if (row !== undefined) return row.parts.map((part) => withLayer(part, layer));
+      const path = table.pieceOf(name)?.path ?? table.fromPublished(name);
+      return path === undefined || path === 'skip' ? [] : [path];
+    },
     fromPublished(tensors) {
       const found = new Map<string, TensorView>();
       const names = new Map<string, string>();
       const skipped: string[] = [];
       const unknown: string[] = [];
+      const pieces = new Map<string, TensorView[]>();
       for (const [name, view] of tensors) {
+        const piece = table.pieceOf(name);
+        if (piece !== undefined) {
+          const own = pieces.get(piece.path) ?? [];
+          own[piece.index] = view;
+          pieces.set(piece.path, own);
+          continue;
+        }
         const { pattern, layer } = layerPattern(name);
         const row = byName.get(pattern);
         if (row !== undefined) {
@@ -109,11 +136,26 @@ export function nameScheme(table: NameTable, fused: readonly FusedRow[] = []): N
           names.set(path, name);
         }
       }
+      for (const [path, views] of pieces) {
+        const twin = found.get(path);
+        if (twin !== undefined)
+          throw new InputError(
+            `${placeOfView(twin)}: tensor "${twin.source}" and the pieces that begin with "${table.piecesOf(path)?.(0)}" are the ` +
+              'same parameter of the model; remove one.',
+          );
+        found.set(path, joinPieces(path, views, table));
+      }
       return { tensors: found, names, skipped, unknown };
     },
     toPublished(tensors) {
       const named = new Map<string, TensorView>();
       for (const [path, view] of tensors) {
+        const nameOf = table.piecesOf(path);
+        if (nameOf !== undefined) {
+          for (let index = 0; index < (view.shape[0] ?? 0); index++)
+            named.set(nameOf(index), selectRow(view, index));
+          continue;
+        }
         const { pattern, layer } = layerPattern(path);
         const row = byPart.get(pattern);
         if (row === undefined) named.set(table.toPublished(path), view);
@@ -122,6 +164,28 @@ export function nameScheme(table: NameTable, fused: readonly FusedRow[] = []): N
       return named;
     },
   };
+}
+
+/** @param views by number, with holes where pieces are missing */
+function joinPieces(path: string, views: readonly (TensorView | undefined)[], table: NameTable): TensorView {
+  const nameOf = (index: number): string => table.piecesOf(path)?.(index) ?? path;
+  const whole: TensorView[] = [];
+  for (const [index, view] of views.entries()) {
+    const last = views.at(-1);
+    if (view === undefined)
+      throw new InputError(
+        `${last === undefined ? 'the checkpoint' : placeOfView(last)}: tensor "${nameOf(index)}" is missing, though ` +
+          `"${nameOf(views.length - 1)}" is there; download or convert the model again.`,
+      );
+    const [first = view] = whole;
+    if (view.dtype !== first.dtype || view.shape.join() !== first.shape.join())
+      throw new InputError(
+        `${placeOfView(view)}: tensor "${nameOf(index)}" is ${view.dtype} [${view.shape.join(', ')}], and "${nameOf(0)}" ` +
+          `${first.dtype} [${first.shape.join(', ')}]; they must be alike.`,
+      );
+    whole.push(view);
+  }
+  return stackTensors(whole);
 }
 
 function takePart(view: TensorView, { parts, order }: FusedRow, index: number): TensorView {

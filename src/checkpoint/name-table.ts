@@ -24,9 +24,18 @@ export interface NameTableOptions {
   readonly skip?: readonly string[];
   /** A prefix that some published files leave away, e.g. "transformer.". */
   readonly optionalPrefix?: string;
+  /** Parameters that published files hold piece by piece: the name of a piece, `{e}` for its number, and our path. */
+  readonly pieces?: readonly NameRow[];
+}
+
+/** A piece of a parameter, an index of its first dimension. */
+export interface PieceName {
+  readonly path: string;
+  readonly index: number;
 }
 
 const LAYER = '{i}';
+const PIECE = '{e}';
 
 export class NameTable {
   readonly #rows: readonly NameRow[];
@@ -36,11 +45,13 @@ export class NameTable {
   readonly #skip: ReadonlySet<string>;
   readonly #skipEndings: readonly string[];
   readonly #optionalPrefix: string | undefined;
+  readonly #pieceToPath: ReadonlyMap<string, string>;
+  readonly #pathToPiece: ReadonlyMap<string, string>;
 
   readonly ends: EndPaths | undefined;
 
   constructor(rows: readonly NameRow[], options: NameTableOptions = {}) {
-    const { ends, skip = [], optionalPrefix } = options;
+    const { ends, skip = [], optionalPrefix, pieces = [] } = options;
     this.#rows = rows;
     this.#options = options;
     this.ends = ends;
@@ -49,6 +60,8 @@ export class NameTable {
     this.#skip = new Set(skip);
     this.#skipEndings = skip.filter((name) => name.startsWith('*')).map((name) => name.slice(1));
     this.#optionalPrefix = optionalPrefix;
+    this.#pieceToPath = new Map(pieces);
+    this.#pathToPiece = new Map(pieces.map(([piece, path]) => [path, piece]));
   }
 
   /** The same with another output projection, whose published name is its own path. */
@@ -57,6 +70,11 @@ export class NameTable {
     const rows = this.#rows.filter(([, path]) => path !== this.headWeight);
     const ends = this.ends === undefined ? {} : { ends: { ...this.ends, head } };
     return new NameTable([...rows, [weight, weight]], { ...this.#options, ...ends });
+  }
+
+  /** The same with parameters that published files hold piece by piece; their wholes are in the table. */
+  withPieces(pieces: readonly NameRow[]): NameTable {
+    return new NameTable(this.#rows, { ...this.#options, pieces });
   }
 
   /** Our path of a published name; "skip" for a buffer; undefined for a name that the family does not have. */
@@ -71,12 +89,31 @@ export class NameTable {
     return this.#toPublished.has(layerPattern(path).pattern);
   }
 
-  /** The published name of one of our paths. Throws for a path that is not in the table. */
+  /**
+   * The published name of one of our paths; of one that files hold piece by piece, the name of the whole. Throws for a path
+   * that is not in the table.
+   */
   toPublished(path: string): string {
     const { pattern, layer } = layerPattern(path);
     const published = this.#toPublished.get(pattern);
     if (published === undefined) throw new TypeError(`no published name for ${path}`);
     return withLayer(published, layer);
+  }
+
+  /** The parameter that a published name is a piece of; undefined for every other name. */
+  pieceOf(published: string): PieceName | undefined {
+    if (this.#pieceToPath.size === 0) return undefined;
+    const { pattern, layer } = layerPattern(published);
+    const [, before = '', number = '', after = ''] = /^(.*\.)(0|[1-9]\d*)(\..*)$/.exec(pattern) ?? [];
+    const path = this.#pieceToPath.get(before + PIECE + after);
+    return path === undefined ? undefined : { path: withLayer(path, layer), index: Number(number) };
+  }
+
+  /** Published names of the pieces of one of our paths, by their numbers; undefined where files hold it whole. */
+  piecesOf(path: string): ((index: number) => string) | undefined {
+    const { pattern, layer } = layerPattern(path);
+    const piece = this.#pathToPiece.get(pattern);
+    return piece === undefined ? undefined : (index) => withLayer(piece, layer).replace(PIECE, String(index));
   }
 
   /** [V, D], by own path. */
@@ -114,7 +151,7 @@ export function withLayer(pattern: string, layer: string): string {
   return pattern.replace(LAYER, layer);
 }
 
-/** "h.12.mlp" -> pattern "h.{i}.mlp", layer "12"; layer "" for a name without a number. Names have at most one. */
+/** "h.12.mlp" -> pattern "h.{i}.mlp", layer "12"; layer "" for a name without a number. The first number is the layer's. */
 export function layerPattern(name: string): { pattern: string; layer: string } {
   const match = /(^|\.)(\d+)(?=\.|$)/.exec(name);
   if (match === null) return { pattern: name, layer: '' };

@@ -1,16 +1,55 @@
 /** Every parameter under its published name; those of LoRA adapters under PEFT's, without its prefix. */
 import type { Module } from '../nn/index.js';
-import type { Tensor } from '../tensor/index.js';
+import { scope, type Tensor } from '../tensor/index.js';
 import { LORA_NAMES } from './adapters/adapter-names.js';
 import type { NameTable } from './name-table.js';
 
+/** All of a module by published name; a parameter that files hold piece by piece under the name of the whole. */
 export function publishedParameters(module: Module, names: NameTable): Map<string, Tensor> {
   return new Map(
     module.namedParameters().map(([path, parameter]) => [publishedName(names, path), parameter]),
   );
 }
 
-/** The published name of a parameter, given its own path. */
+/** What published files hold under one name: a parameter, or an index of its first dimension. */
+export interface PublishedTensor {
+  readonly name: string;
+  readonly parameter: Tensor;
+  /** undefined: the whole. */
+  readonly piece: number | undefined;
+  readonly shape: readonly number[];
+}
+
+/** What files hold of parameters, in their order. @param parameters by own path */
+export function publishedTensors(
+  parameters: Iterable<readonly [path: string, parameter: Tensor]>,
+  names: NameTable,
+): PublishedTensor[] {
+  return [...parameters].flatMap(([path, parameter]): PublishedTensor[] => {
+    const nameOf = names.piecesOf(path);
+    const { shape } = parameter;
+    if (nameOf === undefined)
+      return [{ name: publishedName(names, path), parameter, piece: undefined, shape }];
+    const [count = 0, ...rest] = shape;
+    return Array.from({ length: count }, (_, piece) => ({
+      name: nameOf(piece),
+      parameter,
+      piece,
+      shape: rest,
+    }));
+  });
+}
+
+/** The same memory; call inside a scope. */
+export function pieceOf({ parameter, piece }: PublishedTensor): Tensor {
+  return piece === undefined ? parameter : parameter.detach().select(0, piece);
+}
+
+export function publishedBytes(tensor: PublishedTensor): Uint8Array {
+  return scope(() => pieceOf(tensor).toBytes());
+}
+
+/** The published name of a parameter, given its own path; of one that files hold piece by piece, that of the whole. */
 export function publishedName(names: NameTable, path: string): string {
   const [, layer, part] = /^(.*)\.(\w+)$/.exec(path) ?? [];
   if (layer === undefined || part === undefined || !isAdapterPart(part)) return names.toPublished(path);

@@ -2,7 +2,7 @@
 import { type WriteModelOptions, writeSafetensorsModel } from '../formats/index.js';
 import type { Module } from '../nn/index.js';
 import type { NameTable } from './name-table.js';
-import { publishedParameters } from './published-parameters.js';
+import { publishedBytes, publishedTensors } from './published-parameters.js';
 
 /** Writes model.safetensors (shards with an index beyond the size of one) into `folder`, under published names. */
 export function saveWeights(
@@ -11,11 +11,11 @@ export function saveWeights(
   folder: string,
   options: WriteModelOptions = {},
 ): void {
-  const tensors = [...publishedParameters(module, names)].map(([name, parameter]) => ({
-    name,
-    dtype: parameter.dtype,
-    shape: parameter.shape,
-    bytes: () => parameter.toBytes(),
+  const tensors = publishedTensors(module.namedParameters(), names).map((tensor) => ({
+    name: tensor.name,
+    dtype: tensor.parameter.dtype,
+    shape: tensor.shape,
+    bytes: () => publishedBytes(tensor),
   }));
   writeSafetensorsModel(folder, tensors, options);
 }

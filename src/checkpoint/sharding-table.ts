@@ -30,6 +30,11 @@ export class ShardingTable {
     this.linearLayout = linearLayout;
   }
 
+  /** The same with more rows. */
+  with(rows: readonly (readonly [path: string, split: Split])[]): ShardingTable {
+    return new ShardingTable([...this.#splits, ...rows], this.linearLayout);
+  }
+
   /** @param path our path of a weight, or of half an adapter: its A [R, I] or B [O, R] is cut where its weight is */
   splitOf(path: string): Split | undefined {
     const { pattern } = layerPattern(path);

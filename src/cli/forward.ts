@@ -7,7 +7,7 @@ import { type TensorInput, withLockedOutput, writeSafetensors } from '../formats
 import { log } from '../log/index.js';
 import { checkFiniteLogits, type LoadedModel, reportNonFiniteWeights } from '../models/index.js';
 import { intTensor, noGrad, scope, type Tensor } from '../tensor/index.js';
-import { accumulateGradients, GradientStore, trainingBatch } from '../training/index.js';
+import { accumulateGradients, GradientStore, readsLastToken, trainingBatch } from '../training/index.js';
 import { loadModelByOptions, modelOptions } from './model-options.js';
 import { type OptionValues, parseOptions } from './options.js';
 import { withInputPath } from './standard-input.js';
@@ -91,7 +91,7 @@ function gradients(
   source: string,
 ): { loss: number; outputs: TensorInput[] } {
   const dtype = model.computeDType === 'float64' ? 'float64' : 'float32';
-  const batch = trainingBatch(inputIds, lossMask.to(dtype));
+  const batch = trainingBatch(inputIds, lossMask.to(dtype), 'target', readsLastToken(model));
   const divisor = batch.weights.sum().item();
   if (!(divisor > 0)) throw new InputError(`${source}: loss_mask leaves no token to learn.`);
   const store = new GradientStore(new Map(model.namedParameters()));

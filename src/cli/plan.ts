@@ -213,10 +213,16 @@ function readRecompute(text: string): Run['recompute'] {
   throw new InputError(`xinghe plan: --recompute is "${text}"; give none, full or a number of blocks`);
 }
 
+/** Of a mixture of experts, how much of it computes a token. */
+function activeText({ elements, activeElements }: RunPlan['model']): string {
+  return activeElements === elements ? '' : `${formatCount(activeElements)} of them active for a token, `;
+}
+
 function asJson(found: RunPlan, available: number, peakGflops: number): unknown {
   const { model, memory, secondsPerStep, tokensPerStep } = found;
   return {
     parameters: model.elements,
+    active_parameters: model.activeElements,
     trained_parameters: found.trainedElements,
     peak_bytes: found.peakBytes,
     tensor_bytes: memory.total,
@@ -273,7 +279,7 @@ function describe(
       `  ${name.padEnd(16)} ${formatBytes(bytes).padStart(9)}${note === undefined ? '' : `  ${note}`}`,
   );
   return [
-    `${family}, ${formatCount(model.elements)} parameters, ${formatCount(found.trainedElements)} trained, ${run.precision}; ` +
+    `${family}, ${formatCount(model.elements)} parameters, ${activeText(model)}${formatCount(found.trainedElements)} trained, ${run.precision}; ` +
       `${run.microBatchSize} rows of ${sequencesPerRow(run.loss) === 2 ? '2 sequences, each of ' : ''}${run.length} tokens, ${run.accumulation ?? 1} micro-batch${(run.accumulation ?? 1) === 1 ? '' : 'es'} a step`,
     ...table,
     ...(offloaded ? [`  on the host: ${formatBytes(memory.host)} of masters and optimiser state`] : []),

@@ -15,6 +15,7 @@ import {
   namedLinears,
   type RmsNorm,
   type Rotary,
+  type Routing,
   rotaryTable,
 } from '../nn/index.js';
 import { cat, type FloatDType, isFloatDType, stack, type Tensor } from '../tensor/index.js';
@@ -29,6 +30,8 @@ export interface ForwardContext {
    * @param q [B, H, T, E] @param k [B, K, T, E] @param v [B, K, T, E] @returns [B, H, T, E]
    */
   attend(layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor;
+  /** Told by each mixture of experts how it routed the tokens, row after row. Default: nobody wants to know. */
+  readonly observeRouting?: ((routing: Routing) => void) | undefined;
 }
 
 /** How positions rotate queries and keys (see `rotaryTable`). */
@@ -47,7 +50,8 @@ export interface BlockLinears {
   readonly attentionOut: string;
   /** Gate and up, in one matrix or two. */
   readonly mlpIn: readonly string[];
-  readonly mlpOut: string;
+  /** undefined: a mixture of experts stands in the place of the MLP, and `mlpIn` is empty. */
+  readonly mlpOut: string | undefined;
 }
 
 export interface Block extends Module {
@@ -85,6 +89,8 @@ export abstract class CausalLm extends Module {
   readonly shape: ModelShape;
   /** For each layer the tokens that a query sees at most, itself included; undefined: all. Empty: no layer has a window. */
   readonly slidingWindows: readonly (number | undefined)[] = [];
+  /** Factor of the load-balancing loss of its experts, which is added to that of training. Default: it has none. */
+  readonly balanceLossFactor: number | undefined = undefined;
   /** A token that is masked in generation, wherever it stands; undefined: none. */
   readonly maskedTokenId: number | undefined = undefined;
   /** True where `attend` is given keys that it has to rotate itself, because the base changes for all keys at once. */

@@ -1,5 +1,5 @@
 /** Finds NaN and infinite weights once a result shows that there are any; checking at load would read every byte. */
-import { publishedParameters } from '../checkpoint/index.js';
+import { type NameTable, publishedName } from '../checkpoint/index.js';
 import { InputError, NonFiniteError } from '../errors/index.js';
 import { noGrad, scope, type Tensor } from '../tensor/index.js';
 import type { LoadedModel } from './load-model.js';
@@ -26,14 +26,24 @@ export function reportNonFiniteWeights<Result>(
     return body();
   } catch (error) {
     if (!(error instanceof NonFiniteError)) throw error;
-    for (const [name, parameter] of publishedParameters(model, architecture.names))
+    for (const [path, parameter] of model.namedParameters())
       if (!isFiniteTensor(parameter))
         throw new InputError(
-          `${source}: tensor "${name}" holds NaN or infinity; the weights are damaged: download or convert them ` +
-            'again.',
+          `${source}: tensor "${damagedName(path, parameter, architecture.names)}" holds NaN or infinity; the weights are ` +
+            'damaged: download or convert them again.',
         );
     throw error;
   }
+}
+
+/** As it is called in published files, the piece where they hold it in pieces. */
+function damagedName(path: string, parameter: Tensor, names: NameTable): string {
+  const nameOf = names.piecesOf(path);
+  if (nameOf === undefined) return publishedName(names, path);
+  const pieces = Array.from({ length: parameter.size(0) }, (_, index) => index);
+  return nameOf(
+    pieces.find((index) => !scope(() => isFiniteTensor(parameter.detach().select(0, index)))) ?? 0,
+  );
 }
 
 function isFiniteTensor(tensor: Tensor): boolean {

@@ -99,7 +99,7 @@ test('a misspelt key is named with its neighbour', () => {
   );
 });
 
-test.each(['telechat-12b', 'telechat-52b', 'xverse', 'llama'])(
+test.each(['telechat-12b', 'telechat-52b', 'xverse', 'llama', 'mistral', 'qwen2', 'qwen3'])(
   '%s: experts are refused by name',
   (folder) => {
     const { publishedConfig } = loadArchitecture(`${goldenFolder}${folder}/config.json`);

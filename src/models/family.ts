@@ -27,6 +27,7 @@ export type FamilyName =
   | 'mistral'
   | 'qwen2'
   | 'qwen3'
+  | 'qwen3-moe'
   | 'telechat3';
 
 /** How a config of the family says that a model scores texts. */

@@ -47,7 +47,7 @@ export {
 } from './convert/index.js';
 export { type Architecture, configValue, type FamilyName, type ModelFamily } from './family.js';
 export { type LoadedModel, type LoadModelOptions, loadModel, loadModelArchitecture } from './load-model.js';
-export type { ModelShape } from './model-shape.js';
+export type { ExpertsShape, ModelShape } from './model-shape.js';
 export { holdsTokenizer, loadModelTokenizer, openTokenizer, tokenizerSource } from './model-tokenizer.js';
 export { isPublishedChat, type PublishedChat, publishedChat } from './published-chats.js';
 export { families, findConfig, findConfigIn, loadArchitecture, parseArchitecture } from './registry.js';

@@ -366,10 +366,10 @@ test.each<[string, Config, RegExp]>([
 
 test.each([
   ['mixtral', /nearest to "mixtral" is mistral; what differs: a mixture of experts/],
-  ['qwen3_moe', /is qwen3; what differs: a mixture of experts/],
+  ['qwen2_moe', /is qwen3-moe; what differs: a shared expert/],
   ['xverse_moe', /nearest to "xverse_moe" is xverse; what differs: a mixture of experts/],
   ['phi3', /is llama; what differs: fused q, k, v/],
-  ['toString', /known: spark, .*qwen3, telechat3 \(by model_type[^)]*\)\.$/],
+  ['toString', /known: spark, .*qwen3, telechat3, qwen3-moe \(by model_type[^)]*\)\.$/],
 ])('model_type %s is refused', (model_type, message) => {
   expect(() => parse({ ...sizes, model_type })).toThrow(message);
 });

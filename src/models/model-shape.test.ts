@@ -6,7 +6,7 @@ import { requiresShared } from '../../tests/support/requires.js';
 import { sharedData } from '../../tests/support/shared-data.js';
 import type { NameTable } from '../checkpoint/index.js';
 import { LayerNorm, namedLinears, RmsNorm } from '../nn/index.js';
-import { type CausalLm, loadArchitecture, type ModelShape, parseArchitecture } from './index.js';
+import { type Block, type CausalLm, loadArchitecture, type ModelShape, parseArchitecture } from './index.js';
 
 /** Read off the published configs by hand. */
 const PUBLISHED: Readonly<Record<string, ModelShape>> = {
@@ -92,6 +92,27 @@ function golden(folder: string): { shape: ModelShape; model: CausalLm; names: Na
   return { shape, model: createModel(), names };
 }
 
+/** Of a mixture of experts its parameters' shapes, by the end of their paths. */
+function expertShapes(layer: Block): Record<string, readonly number[]> {
+  return Object.fromEntries(
+    layer.namedParameters().flatMap(([path, { shape }]) => {
+      const [, name] = /^mlp\.(.*)\.weight$/.exec(path) ?? [];
+      return name === undefined ? [] : [[name, shape]];
+    }),
+  );
+}
+
+function wantedExperts({ experts, hiddenSize }: ModelShape): Record<string, readonly number[]> {
+  if (experts === undefined) throw new Error('a block without an MLP in a model without experts');
+  const { count, intermediateSize } = experts;
+  return {
+    router: [count, hiddenSize],
+    'experts.gateProj': [count, intermediateSize, hiddenSize],
+    'experts.upProj': [count, intermediateSize, hiddenSize],
+    'experts.downProj': [count, hiddenSize, intermediateSize],
+  };
+}
+
 test.each(goldenModels)('%s: the parameters have the shape that the family tells', (folder) => {
   const { shape, model } = golden(folder);
   expect(model.shape).toEqual(shape);
@@ -106,15 +127,20 @@ test.each(goldenModels)('%s: the parameters have the shape that the family tells
       paths.map((path) => linears.get(path)?.[side] ?? Number.NaN);
     const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
     const { attentionIn, attentionOut, mlpIn, mlpOut } = layer.linears;
-    expect([...attentionIn, attentionOut, ...mlpIn, mlpOut].toSorted()).toEqual(
-      [...linears.keys()].toSorted(),
-    );
+    const ofMlp = mlpOut === undefined ? [] : [...mlpIn, mlpOut];
+    expect([...attentionIn, attentionOut, ...ofMlp].toSorted()).toEqual([...linears.keys()].toSorted());
     expect(new Set(features('inFeatures', [...attentionIn, ...mlpIn]))).toEqual(new Set([hiddenSize]));
     expect(sum(features('outFeatures', attentionIn))).toBe((numHeads + 2 * numKvHeads) * headDim);
     expect(features('inFeatures', [attentionOut])).toEqual([numHeads * headDim]);
+    expect(features('outFeatures', [attentionOut])).toEqual([hiddenSize]);
+    if (mlpOut === undefined) {
+      expect(mlpIn).toEqual([]);
+      expect(expertShapes(layer)).toEqual(wantedExperts(shape));
+      continue;
+    }
     expect(sum(features('outFeatures', mlpIn))).toBe(2 * intermediateSize);
     expect(features('inFeatures', [mlpOut])).toEqual([intermediateSize]);
-    expect(features('outFeatures', [attentionOut, mlpOut])).toEqual([hiddenSize, hiddenSize]);
+    expect(features('outFeatures', [mlpOut])).toEqual([hiddenSize]);
   }
   const norms = [...model.namedModules()].map(([, module]) => module);
   expect(norms.some((module) => module instanceof LayerNorm)).toBe(shape.norm === 'layer');

@@ -1,3 +1,12 @@
+/** Of a mixture of experts. */
+export interface ExpertsShape {
+  readonly count: number;
+  /** Experts that read a token. */
+  readonly perToken: number;
+  /** Inner width of one of them. */
+  readonly intermediateSize: number;
+}
+
 /** The sizes of a model: each family reads them off its published config, and all else reads them here. */
 export interface ModelShape {
   readonly numLayers: number;
@@ -9,6 +18,8 @@ export interface ModelShape {
   readonly hiddenSize: number;
   /** Inner width of the MLP, of gate and up each. */
   readonly intermediateSize: number;
+  /** A mixture of experts in the place of the MLP of some layers. Default: there is none. */
+  readonly experts?: ExpertsShape | undefined;
   readonly vocabSize: number;
   /** Tokens that the config names as the model's length. */
   readonly contextLength: number;

@@ -9,6 +9,7 @@ import { llama } from './llama/index.js';
 import { mistral } from './mistral/index.js';
 import { qwen2 } from './qwen2/index.js';
 import { qwen3 } from './qwen3/index.js';
+import { qwen3Moe } from './qwen3-moe/index.js';
 import { isRewardModel, rewardArchitecture } from './reward-model.js';
 import { spark } from './spark/index.js';
 import { telechat } from './telechat/index.js';
@@ -27,6 +28,7 @@ export const families: readonly ModelFamily[] = [
   qwen2,
   qwen3,
   telechat3,
+  qwen3Moe,
 ];
 
 /** Names of the config in a model folder, the first found counts. */

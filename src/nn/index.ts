@@ -7,9 +7,11 @@ export {
 } from './attention.js';
 export { Embedding } from './embedding.js';
 export { gatedActivation } from './gated-activation.js';
+export { GroupedLinear } from './grouped-linear.js';
 export { type InitOptions, type InitRule, initializeModule } from './init.js';
 export { DenseLinear, isLinear, type Linear, type LinearOptions, namedLinears } from './linear.js';
 export { weightedCrossEntropySum } from './loss.js';
+export { Experts, MixtureOfExperts, type MixtureOfExpertsOptions } from './mixture-of-experts.js';
 export { Module, parameter } from './module.js';
 export { accumulationDType, LayerNorm, RmsNorm } from './norm.js';
 export {
@@ -22,3 +24,4 @@ export {
   pagedBlockBytes,
 } from './paged-kv-cache.js';
 export { applyRotary, type Rotary, type RotaryOptions, rotaryTable } from './rotary.js';
+export { Router, type RouterOptions, type Routing } from './router.js';

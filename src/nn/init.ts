@@ -1,9 +1,11 @@
 /** Initial values of a model that is trained from scratch. */
 import { type FloatDType, ones, type RandomGenerator, randn, type Tensor, zeros } from '../tensor/index.js';
 import { Embedding } from './embedding.js';
+import { GroupedLinear } from './grouped-linear.js';
 import { DenseLinear } from './linear.js';
 import type { Module } from './module.js';
 import { LayerNorm, RmsNorm } from './norm.js';
+import { Router } from './router.js';
 
 /** How matrices are drawn: normal(0, std), or Xavier's normal(0, sqrt(2 / (fan in + fan out))). */
 export type InitRule = { readonly kind: 'normal'; readonly std: number } | { readonly kind: 'xavier-normal' };
@@ -22,14 +24,19 @@ export interface InitOptions {
 export function initializeModule(root: Module, options: InitOptions): void {
   const { rule, generator, dtype = 'float32', device = 'cpu' } = options;
   const matrix = (shape: readonly number[]): Tensor => {
-    const [rows = 1, columns = 1] = shape;
+    const [rows = 1, columns = 1] = shape.slice(-2); // of each expert, where there are several
     const std = rule.kind === 'normal' ? rule.std : Math.sqrt(2 / (rows + columns));
     return randn(shape, generator, { std }).to(dtype).toDevice(device);
   };
   for (const [path, module] of root.namedModules()) {
     const assign = (key: string, value: Tensor): void =>
       root.assign(path === '' ? key : `${path}.${key}`, value);
-    if (module instanceof DenseLinear || module instanceof Embedding)
+    if (
+      module instanceof DenseLinear ||
+      module instanceof GroupedLinear ||
+      module instanceof Router ||
+      module instanceof Embedding
+    )
       assign('weight', matrix(module.weight.shape));
     if (module instanceof Embedding && module.paddingId !== undefined)
       module.weight.narrow(0, module.paddingId, 1).fill_(0);

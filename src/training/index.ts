@@ -18,7 +18,7 @@ export type { TrainingLoopOptions, TrainingResult } from './run/train-rows-optio
 export { runTrainingLoop } from './run/training-loop.js';
 export { AdamW, type AdamWOptions, type OptimizedParameter } from './step/adamw.js';
 export { GradientStore } from './step/gradient-store.js';
-export { type LossAlignment, trainingBatch } from './step/loss-weights.js';
+export { type LossAlignment, readsLastToken, trainingBatch } from './step/loss-weights.js';
 export { computeDType } from './step/precision.js';
 export { learningRateAt, type Schedule } from './step/schedule.js';
 export { accumulateGradients, type Recompute, type TrainingBatch } from './step/segments.js';

@@ -10,6 +10,7 @@ import {
   type LossAlignment,
   learnedWeight,
   lossDivisor,
+  readsLastToken,
   trainingBatch,
 } from '../../src/training/step/loss-weights.js';
 import { accumulateGradients, type Recompute } from '../../src/training/step/segments.js';
@@ -192,11 +193,12 @@ export function describeGoldenTraining(folder: string): void {
     const lora = kind === 'lora';
     // Other configs of the folder are asked about the same rows.
     const inputs = lora ? kind : 'full';
-    const batch = (step: number, dtype: FloatDType, alignment: LossAlignment = 'target') =>
+    const batch = (model: CausalLm, step: number, dtype: FloatDType, alignment: LossAlignment = 'target') =>
       trainingBatch(
         tensors(`${inputs}.input_ids`).select(0, step).to('int64'),
         tensors(`${inputs}.loss_mask`).select(0, step).to(dtype),
         alignment,
+        readsLastToken(model),
       );
     /** Batch `step` as the trainer takes it. */
     const rowsAt = (step: number): Row[] =>
@@ -218,12 +220,12 @@ export function describeGoldenTraining(folder: string): void {
       recompute: Recompute = 'none',
     ): number =>
       scope(() => {
-        const micro = batch(step, dtype, alignment);
+        const micro = batch(model, step, dtype, alignment);
         const mask = Float32Array.from(
           tensors(`${inputs}.loss_mask`).select(0, step).to('float32').toArray(),
         );
-        const [rows = 0, predictions = 0] = micro.inputIds.shape;
-        const divisor = lossDivisor(learnedWeight(mask, [rows, predictions + 1], alignment), alignment);
+        const [rows = 0] = micro.inputIds.shape;
+        const divisor = lossDivisor(learnedWeight(mask, [rows, mask.length / rows], alignment), alignment);
         return accumulateGradients(model, micro, 1 / divisor, gradients, { recompute });
       });
 

@@ -17,6 +17,7 @@ export const goldenModels = [
   'mistral',
   'qwen2',
   'qwen3',
+  'qwen3moe',
 ] as const;
 
 const sharedFamilies = '../../../shared/golden/families/';

@@ -13,6 +13,7 @@ import { openModelCheckpoint } from '../open-model-checkpoint.js';
 import type { WeightTables } from '../weight-tables.js';
 import { ADAPTER_CONFIG_FILE, type AdapterRules, readAdapterRules } from './adapter-config.js';
 import { type AdapterPart, PEFT_PREFIX, parseAdapterName, parseAdapterPart } from './adapter-names.js';
+import { isOfExperts, NO_EXPERT_ADAPTERS } from './expert-adapters.js';
 
 /** As PEFT names them; without safetensors it writes the second. */
 export const WEIGHT_FILES = ['adapter_model.safetensors', 'adapter_model.bin'] as const;
@@ -54,25 +55,23 @@ export type FindPath = (published: string) => string | undefined;
 export function ownPaths(names: NameTable): FindPath {
   return (published) => {
     const ownPath = names.fromPublished(published);
-    return ownPath === 'skip' ? undefined : ownPath;
+    return ownPath === undefined || ownPath === 'skip' || isOfExperts(names, published) ? undefined : ownPath;
   };
 }
 
 /** Paths of all spellings of a family. */
-export function ownPathsOf({ schemes }: WeightTables): FindPath {
+export function ownPathsOf({ schemes, names }: WeightTables): FindPath {
   return (published) => {
+    if (isOfExperts(names, published)) return undefined;
     for (const scheme of schemes.values()) {
       if (!scheme.knows(published)) continue;
-      const [ownPath, second] = scheme.fromPublished(new Map([[published, NO_VIEW]])).tensors.keys();
+      const [ownPath, second] = scheme.pathsOf(published);
       // A fused tensor is no layer of its own.
       if (ownPath !== undefined && second === undefined) return ownPath;
     }
     return undefined;
   };
 }
-
-/** Where only a tensor's name counts. */
-const NO_VIEW: TensorView = { dtype: 'float32', shape: [12, 12], source: '', locate: () => [] };
 
 /**
  * @param path a PEFT folder, or a file in any container and naming
@@ -93,7 +92,11 @@ export function openAdapter(path: string, findPath: FindPath, options?: LoraOpti
     const parsed = parseAdapterPart(name);
     const ownPath = parsed === undefined ? undefined : pathOf(parsed, findPath);
     if (parsed === undefined || ownPath === undefined)
-      throw new InputError(`${weightPath}: tensor "${name}" belongs to no layer of this model.`);
+      throw new InputError(
+        /\bexperts\b/.test(name)
+          ? `${weightPath}: tensor "${name}": ${NO_EXPERT_ADAPTERS}.`
+          : `${weightPath}: tensor "${name}" belongs to no layer of this model.`,
+      );
     const twin = parsed.kind === 'whole' ? whole.get(ownPath) : layers.get(ownPath)?.parts[parsed.part];
     if (twin !== undefined)
       throw new InputError(`${weightPath}: tensors "${twin}" and "${name}" are the same; remove one.`);

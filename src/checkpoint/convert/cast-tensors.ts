@@ -20,8 +20,9 @@ export function castTensors(
   tables: Pick<WeightTables, 'keepsFloat32'>,
   scheme: NameScheme,
 ): NamedViews {
-  const isWide = ({ view }: ChainTensor): boolean =>
-    scheme.float32Vectors === true && view.shape.length === 1;
+  const isWide = ({ view, paths: [path] }: ChainTensor): boolean =>
+    (scheme.float32Vectors === true && view.shape.length === 1) ||
+    (path !== undefined && scheme.keepsFloat32?.(path) === true);
   return new Map(
     [...tensors].map(([name, tensor]) => {
       const dtype = isWide(tensor) ? 'float32' : targetDtype(name, tensor, rules, tables);

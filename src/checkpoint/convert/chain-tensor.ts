@@ -71,13 +71,19 @@ function packedBytes(shape: readonly number[], quantization: 'Q8_0'): number | u
 }
 
 /**
- * Matrices whose rows are whole blocks are packed; all else stays as it is.
- * @param tensors of the output's spelling
+ * Matrices whose rows are whole blocks are packed, those of several experts too; all else stays as it is.
+ * @param tensors of the output's spelling @param keepsFloat32 what that spelling keeps wide, by own path
  */
-export function quantizeTensors(tensors: readonly PlannedTensor[], quantization: 'Q8_0'): PlannedTensor[] {
+export function quantizeTensors(
+  tensors: readonly PlannedTensor[],
+  quantization: 'Q8_0',
+  keepsFloat32: (path: string) => boolean = () => false,
+): PlannedTensor[] {
   const { blockSize } = ggufQuantizationLayout(quantization);
   return tensors.map((tensor) =>
-    tensor.shape.length === 2 && (tensor.shape[1] ?? 0) % blockSize === 0
+    tensor.shape.length >= 2 &&
+    (tensor.shape.at(-1) ?? 0) % blockSize === 0 &&
+    !tensor.paths.some(keepsFloat32)
       ? { ...tensor, dtype: 'float32', quantization }
       : tensor,
   );

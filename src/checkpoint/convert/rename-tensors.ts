@@ -36,7 +36,7 @@ export interface SourceNaming {
 export function renameTensors(weights: NamedViews, scheme: NameScheme, source: SourceNaming): NamedViews {
   const spelled = new Map<string, ChainTensor>();
   for (const [schemeName, view] of scheme.toPublished(viewsOf(weights))) {
-    const paths = [...scheme.fromPublished(new Map([[schemeName, view]])).tensors.keys()];
+    const paths = scheme.pathsOf(schemeName);
     const [first = schemeName] = paths;
     const name = source.names.get(first) ?? schemeName;
     const { update, addend, rows, dtype = view.dtype } = weights.get(first) ?? {};
@@ -72,7 +72,7 @@ export function renameState(
 ): Map<string, TensorView> {
   const spelled = new Map<string, TensorView>();
   for (const [name, view] of scheme.toPublished(withoutHalves(state))) {
-    const [path = name] = scheme.fromPublished(new Map([[name, view]])).tensors.keys();
+    const [path = name] = scheme.pathsOf(name);
     spelled.set(names.get(path) ?? name, view);
   }
   for (const [path, view] of onlyHalves(state)) {

@@ -175,6 +175,20 @@ export function stackRows(views: readonly TensorView[]): TensorView {
   };
 }
 
+/** The index `index` of the first dimension, which is gone. */
+export function selectRow(view: TensorView, index: number): TensorView {
+  const row = sliceRows(view, index, index + 1);
+  return { ...row, shape: view.shape.slice(1), source: `${view.source}[${index}]` };
+}
+
+/** Views of one dtype and shape along a new first dimension. */
+export function stackTensors(views: readonly TensorView[]): TensorView {
+  const shape = [views.length, ...(views[0] ?? nothing()).shape];
+  const source = views.length === 1 ? undefined : `${views[0]?.source} … ${views.at(-1)?.source}`;
+  const rows = stackRows(views);
+  return { ...rows, shape, source: source ?? rows.source };
+}
+
 /** Matrices side by side: equal in the first dimension. */
 export function stackColumns(views: readonly TensorView[]): TensorView {
   const [first] = views;

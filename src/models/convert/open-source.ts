@@ -129,7 +129,11 @@ export function warnOfMissing(path: string, { architecture, model }: ConversionS
   const parameters = [...model.weights.keys()].filter((name) => !isAdapterHalf(name));
   if (architecture === undefined || parameters.length === 0) return;
   const wanted = architecture.createModel().namedParameters();
-  const present = wanted.filter(([name]) => model.weights.has(name)).length;
+  const present = wanted.filter(([name, { shape }]) => {
+    const [count = 0] = model.weights.get(name)?.shape ?? [];
+    // Of experts some may be there.
+    return model.weights.has(name) && (architecture.names.piecesOf(name) === undefined || count === shape[0]);
+  }).length;
   if (present < wanted.length)
     log(`${path}: only ${present} of the model's ${wanted.length} tensors are there`);
 }

@@ -118,7 +118,7 @@ export function planChain(
     );
   const files =
     layout === undefined
-      ? wholeFiles([...packed(wholeTensors(chain), options), ...beside], options, format)
+      ? wholeFiles([...packed(wholeTensors(chain), options, source), ...beside], options, format)
       : rankFiles(chain, format);
   if (files.every(({ tensors }) => tensors.length === 0))
     throw new InputError(`${from} holds no tensor to convert.`);
@@ -167,8 +167,13 @@ function peftConfigOf(
   });
 }
 
-function packed(tensors: PlannedTensor[], { quantization }: ConvertOptions): PlannedTensor[] {
-  return quantization === undefined ? tensors : quantizeTensors(tensors, quantization);
+function packed(
+  tensors: PlannedTensor[],
+  { quantization }: ConvertOptions,
+  { architecture }: ConversionSource,
+): PlannedTensor[] {
+  const keepsFloat32 = architecture?.tables.schemes.get('gguf')?.keepsFloat32;
+  return quantization === undefined ? tensors : quantizeTensors(tensors, quantization, keepsFloat32);
 }
 
 function configBeside(from: string): string | undefined {

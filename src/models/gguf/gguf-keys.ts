@@ -16,6 +16,10 @@ export class GgufKeys {
     return this.#metadata.has(key);
   }
 
+  wasRead(key: string): boolean {
+    return this.#read.has(key);
+  }
+
   /** Keys that nobody asked for yet. */
   unread(): string[] {
     return [...this.#metadata.keys()].filter((key) => !this.#read.has(key));

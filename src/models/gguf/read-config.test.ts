@@ -121,6 +121,47 @@ describe('what the keys mean', () => {
     });
   });
 
+  const experts = {
+    expert_count: count(4),
+    expert_used_count: count(2),
+    expert_feed_forward_length: count(12),
+  };
+
+  test('experts of qwen3moe; the width of an MLP that no layer has may be absent', () => {
+    const wanted = {
+      model_type: 'qwen3_moe',
+      num_experts: 4,
+      num_experts_per_tok: 2,
+      moe_intermediate_size: 12,
+    };
+    expect(configOf('qwen3moe', experts)).toMatchObject({ ...wanted, norm_topk_prob: true });
+    expect(configOf('qwen3moe', { ...experts, feed_forward_length: undefined })).toMatchObject(wanted);
+  });
+
+  test.each<[string, Changes, RegExp]>([
+    ['no number of experts', { expert_count: undefined }, /qwen3moe\.expert_count is missing/],
+    ['no experts', { expert_count: count(0) }, /qwen3moe\.expert_count is 0/],
+    [
+      'more of a token than there are',
+      { expert_used_count: count(5) },
+      /num_experts_per_tok \(5\) must be at most/,
+    ],
+    ['a shared expert', { expert_shared_count: count(1) }, /qwen3moe\.expert_shared_count is 1; only 0/],
+    [
+      'weights that do not add up to 1',
+      { expert_weights_norm: { type: 'bool', value: false } },
+      /expert_weights_norm is false/,
+    ],
+    ['a sigmoid', { expert_gating_func: count(2) }, /expert_gating_func is 2; only 1/],
+    ['what nobody knows', { expert_surprise: count(1) }, /expert_surprise.*not known here/],
+  ])('qwen3moe, %s: refused', (_, changes, message) => {
+    expect(() => configOf('qwen3moe', { ...experts, ...changes })).toThrow(message);
+  });
+
+  test('a dense architecture with experts is refused', () => {
+    expect(() => configOf('qwen3', experts)).toThrow(/qwen3\.expert_count is 4; only 0/);
+  });
+
   test('a window on every layer makes a Mistral of a Llama', () => {
     expect(configOf('llama', { 'attention.sliding_window': count(64) })).toMatchObject({
       model_type: 'mistral',

@@ -9,14 +9,18 @@ type Config = Record<string, unknown>;
 interface ArchitectureRules {
   /** Its class in transformers. */
   readonly className: string;
+  /** All of its layers have experts and no MLP. Default false. */
+  readonly hasExperts?: boolean;
+  /** Default: the architecture's name. */
+  readonly modelType?: string;
   /** Keys of this architecture alone. */
   readonly more?: (keys: GgufKeys, tensors: GgufModel['tensors']) => Config;
 }
 
 const isBiased = (tensors: GgufModel['tensors'], name: string): boolean => tensors.has(`blk.0.${name}.bias`);
 
-/** By general.architecture, which is the model_type as well, but where a window makes a Mistral of a Llama. */
-const ARCHITECTURES: ReadonlyMap<string, ArchitectureRules> = new Map([
+/** By general.architecture; a window makes a Mistral of a Llama. */
+const ARCHITECTURES: ReadonlyMap<string, ArchitectureRules> = new Map<string, ArchitectureRules>([
   [
     'llama',
     {
@@ -36,6 +40,15 @@ const ARCHITECTURES: ReadonlyMap<string, ArchitectureRules> = new Map([
         attention_bias: isBiased(tensors, 'attn_q'),
         use_sliding_window: false,
       }),
+    },
+  ],
+  [
+    'qwen3moe',
+    {
+      className: 'Qwen3MoeForCausalLM',
+      modelType: 'qwen3_moe',
+      hasExperts: true,
+      more: (keys: GgufKeys): Config => ({ ...readExperts(keys, 'qwen3moe'), use_sliding_window: false }),
     },
   ],
   ['xverse', { className: 'XverseForCausalLM' }],
@@ -79,7 +92,7 @@ export function readGgufConfig(model: GgufModel): Config {
   const isMistral = window > 0 && architecture === 'llama';
   const config: Config = {
     architectures: [isMistral ? 'MistralForCausalLM' : rules.className],
-    model_type: isMistral ? 'mistral' : architecture,
+    model_type: isMistral ? 'mistral' : (rules.modelType ?? architecture),
     hidden_act: 'silu',
     ...sizes,
     tie_word_embeddings: !tensors.has('output.weight'),
@@ -90,6 +103,48 @@ export function readGgufConfig(model: GgufModel): Config {
   refuseUnread(keys, architecture);
   return config;
 }
+
+/** llama.cpp has them in every layer, their weights adding up to 1. */
+function readExperts(keys: GgufKeys, architecture: string): Config {
+  const required = (name: string): number => {
+    const key = `${architecture}.${name}`;
+    const value =
+      keys.sameForAll(key) ?? keys.fail(`${key} is missing, without which nobody knows the model.`);
+    return value > 0 ? value : keys.fail(`${key} is 0; it must be 1 at least.`);
+  };
+  for (const [name, only] of [
+    ['expert_shared_count', 0],
+    ['expert_shared_feed_forward_length', 0],
+    ['leading_dense_block_count', 0],
+    ['expert_weights_scale', 1],
+    ['expert_weights_norm', true],
+    ['expert_gating_func', SOFTMAX_GATING],
+    ['interleave_moe_layer_step', 1],
+    ['expert_group_count', 0],
+    ['expert_group_used_count', 0],
+  ] as const) {
+    const key = `${architecture}.${name}`;
+    if (!keys.has(key)) continue;
+    const found = typeof only === 'boolean' ? keys.flag(key) : keys.real(key);
+    // llama.cpp writes 0 for a scale that there is not.
+    if (found === only || (name === 'expert_weights_scale' && found === 0)) continue;
+    keys.fail(`${key} is ${found}; only ${only} is read here: it is another model.`);
+  }
+  return {
+    num_experts: required('expert_count'),
+    num_experts_per_tok: required('expert_used_count'),
+    moe_intermediate_size: required('expert_feed_forward_length'),
+    norm_topk_prob: true,
+    decoder_sparse_step: 1,
+    mlp_only_layers: [],
+  };
+}
+
+/** Of an MLP that no layer has; a config must have some. */
+const UNUSED_WIDTH = 1;
+
+/** llama.cpp's number of it. */
+const SOFTMAX_GATING = 1;
 
 interface Sizes {
   readonly vocab_size: number;
@@ -122,7 +177,11 @@ function readSizes(keys: GgufKeys, architecture: string, tensors: GgufModel['ten
   return {
     vocab_size: readVocabularySize(keys, architecture, tensors),
     hidden_size: hidden,
-    intermediate_size: required('feed_forward_length', positive),
+    // Of a model that has experts in every layer, converters may leave it away, or write 0.
+    intermediate_size:
+      ARCHITECTURES.get(architecture)?.hasExperts === true
+        ? keys.sameForAll(`${architecture}.feed_forward_length`) || UNUSED_WIDTH
+        : required('feed_forward_length', positive),
     num_hidden_layers: required('block_count', positive),
     num_attention_heads: heads,
     num_key_value_heads: positive(`${architecture}.attention.head_count_kv`) ?? heads,
@@ -148,7 +207,7 @@ function refuseUnread(keys: GgufKeys, architecture: string): void {
   const prefix = `${architecture}.`;
   for (const [name, value] of ONE_VALUE_ONLY) {
     const key = prefix + name;
-    if (!keys.has(key)) continue;
+    if (!keys.has(key) || keys.wasRead(key)) continue;
     const found = typeof value === 'boolean' ? keys.flag(key) : keys.real(key);
     if (found !== value) keys.fail(`${key} is ${found}; only ${value} is read here: it is another model.`);
   }

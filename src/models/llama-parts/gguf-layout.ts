@@ -11,7 +11,7 @@ import type { RopeStretch } from './rope-keys.js';
 import { yarnScale } from './rotation.js';
 
 interface LayoutGgufOptions {
-  readonly architecture: 'llama' | 'qwen2' | 'qwen3';
+  readonly architecture: 'llama' | 'qwen2' | 'qwen3' | 'qwen3moe';
   /** Narrowest window of a layer: these architectures have none, so that the context ends there. */
   readonly window?: number | undefined;
 }

@@ -1,5 +1,5 @@
-/** Llama's block: x += attention(norm(x)); x += mlp(norm(x)). */
-import { Module, type RmsNorm } from '../../nn/index.js';
+/** Llama's block: x += attention(norm(x)); x += mlp(norm(x)). The MLP may be a mixture of experts. */
+import { MixtureOfExperts, Module, type RmsNorm } from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
 import type { Block, BlockLinears, ForwardContext } from '../causal-lm.js';
 import type { GroupedAttention } from './grouped-attention.js';
@@ -12,19 +12,21 @@ const LINEARS: BlockLinears = {
   mlpOut: 'mlp.downProj',
 };
 
+const LINEARS_OF_ATTENTION: BlockLinears = { ...LINEARS, mlpIn: [], mlpOut: undefined };
+
 export interface PreNormBlockParts {
   readonly inputNorm: RmsNorm;
   readonly attention: GroupedAttention;
   readonly postAttentionNorm: RmsNorm;
-  readonly mlp: SwigluMlp;
+  readonly mlp: SwigluMlp | MixtureOfExperts;
 }
 
 export class PreNormBlock extends Module implements Block {
   readonly inputNorm: RmsNorm;
   readonly attention: GroupedAttention;
   readonly postAttentionNorm: RmsNorm;
-  readonly mlp: SwigluMlp;
-  readonly linears = LINEARS;
+  readonly mlp: SwigluMlp | MixtureOfExperts;
+  readonly linears: BlockLinears;
 
   constructor({ inputNorm, attention, postAttentionNorm, mlp }: PreNormBlockParts) {
     super();
@@ -32,11 +34,12 @@ export class PreNormBlock extends Module implements Block {
     this.attention = attention;
     this.postAttentionNorm = postAttentionNorm;
     this.mlp = mlp;
+    this.linears = mlp instanceof MixtureOfExperts ? LINEARS_OF_ATTENTION : LINEARS;
   }
 
   /** @param hidden [B, T, D] @returns [B, T, D] */
   forward(hidden: Tensor, context: ForwardContext, layer: number): Tensor {
     const attended = hidden.add(this.attention.forward(this.inputNorm.forward(hidden), context, layer));
-    return attended.add(this.mlp.forward(this.postAttentionNorm.forward(attended)));
+    return attended.add(this.mlp.forward(this.postAttentionNorm.forward(attended), context.observeRouting));
   }
 }

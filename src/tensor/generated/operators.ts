@@ -6637,6 +6637,8 @@ export interface Operators {
   'symm_mem::two_shot_all_reduce_out': (input: Tensor, reduce_op: string, group_name: string, output: Tensor) => Tensor;
   /** xinghe::gated_activation(Tensor gate, Tensor up, str activation) -> Tensor */
   'xinghe::gated_activation': (gate: Tensor, up: Tensor, activation: string) => Tensor;
+  /** xinghe::grouped_linear(Tensor input, Tensor weight, Tensor counts) -> Tensor */
+  'xinghe::grouped_linear': (input: Tensor, weight: Tensor, counts: Tensor) => Tensor;
   /** xinghe::linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor */
   'xinghe::linear': (input: Tensor, weight: Tensor, bias?: Tensor | null | undefined) => Tensor;
   /** xinghe::paged_attention(Tensor q, Tensor k, Tensor v, Tensor(a!) key_pages, Tensor(b!) value_pages, Tensor(c!)? key_scales, Tensor(d!)? value_scales, Tensor attended, Tensor block_tables, Tensor sequences, int window, Tensor? key_cos, Tensor? key_sin) -> Tensor */

@@ -7,6 +7,7 @@ import {
   learnedWeight,
   lossDivisor,
   predictionWeights,
+  readsLastToken,
   trainingBatch,
 } from '../step/loss-weights.js';
 import type { TrainingBatch } from '../step/segments.js';
@@ -30,10 +31,11 @@ function arrange(rows: readonly Row[], options: CrossEntropyOptions): ObjectiveB
     learned,
     divisors,
     prepare(model: CausalLm) {
-      const { inputIds, documents, targets, weights } = tensors(model);
+      const { inputIds, documents, targets, weights } = tensors(model, readsLastToken(model));
       return {
         inputIds,
         documents,
+        lengths: rows.map(({ ids }) => ids.length),
         sums: (logits) => ({ perToken: weightedCrossEntropySum(logits, targets, weights) }),
       };
     },
@@ -44,7 +46,8 @@ function arrange(rows: readonly Row[], options: CrossEntropyOptions): ObjectiveB
 export interface TextBatch extends Pick<ObjectiveBatch, 'learned' | 'divisors'> {
   /** What each prediction counts [R, T]. */
   readonly weights: Float32Array;
-  tensors(model: CausalLm): TrainingBatch;
+  /** @param readsLast the model reads the last token as well. Default false: T - 1 predictions */
+  tensors(model: CausalLm, readsLast?: boolean): TrainingBatch;
 }
 
 export function arrangeTexts(
@@ -63,9 +66,14 @@ export function arrangeTexts(
     learned,
     divisors: { tokens: lossDivisor(learned, lossAlignment), records: rows.length },
     weights: predictionWeights(mask, shape, lossAlignment),
-    tensors: (model) => ({
-      ...trainingBatch(idTensor(ids, shape, model), weightTensor(mask, shape, model), lossAlignment),
-      documents: documents?.map(withoutLast),
+    tensors: (model, readsLast = false) => ({
+      ...trainingBatch(
+        idTensor(ids, shape, model),
+        weightTensor(mask, shape, model),
+        lossAlignment,
+        readsLast,
+      ),
+      documents: readsLast ? documents : documents?.map(withoutLast),
     }),
   };
 }

@@ -55,6 +55,8 @@ function arrange(
       return {
         inputIds: batch.inputIds,
         documents: batch.documents,
+        // Of the tokens that are read: the last of the longest rows is not.
+        lengths: rows.map(({ ids }) => Math.min(ids.length, batch.inputIds.size(1))),
         sums: (logits) => distillationSums(logits, { batch, pieces, teacherStates, teacher, config }),
       };
     },

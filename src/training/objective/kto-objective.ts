@@ -39,6 +39,7 @@ function arrange(rows: readonly Row[], config: KtoConfig, padTokenId: number): O
       const tensors = answers.tensors(model);
       return {
         inputIds: tensors.inputIds,
+        lengths: answers.lengths,
         sums: (logits) => judgedSums(answerLogProbs(logits, tensors), { rows, model, kl, config }),
       };
     },

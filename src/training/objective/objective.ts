@@ -30,6 +30,8 @@ export interface PreparedBatch {
   readonly inputIds: Tensor; // int64 [R, T]
   /** Lengths of the documents in each row, where each is read on its own; undefined: a row is one text. */
   readonly documents?: readonly (readonly number[])[] | undefined;
+  /** Ids of each row that are no padding, which stands behind them; undefined: all. */
+  readonly lengths?: readonly number[] | undefined;
   /** @param output of the model's last segment: logits [R, T, V], or scores [R, T, 1] of a reward model */
   sums(output: Tensor): LossSums;
 }

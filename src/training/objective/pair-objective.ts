@@ -45,7 +45,11 @@ function arrange(rows: readonly Row[], config: PairObjectiveConfig, padTokenId: 
     prepare(model): PreparedBatch {
       const tensors = batch.tensors(model);
       const pairs: Pairs = { rows, sequences, tensors, answerTokens: batch.answerTokens, model };
-      return { inputIds: tensors.inputIds, sums: (logits) => pairSums(logits, pairs, config) };
+      return {
+        inputIds: tensors.inputIds,
+        lengths: batch.lengths,
+        sums: (logits) => pairSums(logits, pairs, config),
+      };
     },
   };
 }

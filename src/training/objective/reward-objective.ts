@@ -26,6 +26,7 @@ function arrange(rows: readonly Row[], config: RewardConfig, padTokenId: number)
       const margins = rows.map(({ comparison }) => comparison?.margin ?? 0);
       return {
         inputIds: idTensor(ids, shape, model),
+        lengths,
         sums(output) {
           const scores = lastScores(output, lengths); // [2 B]
           const [chosen, rejected] = [scores.narrow(0, 0, count), scores.narrow(0, count, count)];

@@ -22,11 +22,11 @@ export interface FlopsOptions {
  * - LoRA: the frozen matrices lack the third of their own gradients: 4 x elements + 12 x layers x hidden x length
  *   + 6 x adapter elements
  *
- * A window bounds the length that attention sees.
+ * A window bounds the length that attention sees; of experts those count that read a token.
  */
 export function flopsPerToken(model: PlannedModel, { length, adapterElements }: FlopsOptions): number {
-  const { elements, embeddingElements, tied, numHeads, headDim, windows } = model;
-  const multiplied = tied ? elements : elements - embeddingElements;
+  const { activeElements, embeddingElements, tied, numHeads, headDim, windows } = model;
+  const multiplied = tied ? activeElements : activeElements - embeddingElements;
   const seen = windows.reduce<number>((sum, window) => sum + Math.min(length, window ?? length), 0);
   const attention = 12 * numHeads * headDim * seen;
   return adapterElements === undefined

@@ -1,7 +1,7 @@
 /** Peak memory of a training run, from its shapes: a walk through one step, segment by segment. */
 import type { Recompute } from '../step/segments.js';
 import { BYTES, type Precision, type PrecisionBytes, UPDATE_CHUNK_ELEMENTS } from './byte-table.js';
-import type { LinearShape, PlannedModel } from './planned-model.js';
+import { blockLinears, type LinearShape, type PlannedModel } from './planned-model.js';
 import { blockMemory, headMemory, type SegmentMemory, type SegmentOptions } from './segment-memory.js';
 import { type PlannedTeacher, teacherMemory } from './teacher-memory.js';
 
@@ -97,12 +97,7 @@ export function estimatePeakMemory(model: PlannedModel, options: PeakMemoryOptio
 /** Elements of the two matrices of every adapter. */
 export function adapterElements(model: PlannedModel, { rank, adapts }: LoraPlan): number {
   return model.blocks
-    .flatMap(({ attentionIn, attentionOut, mlpIn, mlpOut }) => [
-      ...attentionIn,
-      attentionOut,
-      ...mlpIn,
-      mlpOut,
-    ])
+    .flatMap(blockLinears)
     .filter(({ path }) => adapts(path))
     .reduce((sum, { inFeatures, outFeatures }) => sum + rank * (inFeatures + outFeatures), 0);
 }

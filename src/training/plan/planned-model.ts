@@ -1,5 +1,5 @@
 /** What memory and arithmetic depend on: a model's sizes and those of its parameters; no weights needed. */
-import { type Block, type CausalLm, type ModelShape, SCORE } from '../../models/index.js';
+import { type Block, type CausalLm, type ExpertsShape, type ModelShape, SCORE } from '../../models/index.js';
 import { type Linear, namedLinears } from '../../nn/index.js';
 
 export interface LinearShape {
@@ -17,8 +17,16 @@ export interface BlockShape {
   readonly attentionOut: LinearShape;
   /** Gate and up, in one matrix or two. */
   readonly mlpIn: readonly LinearShape[];
-  readonly mlpOut: LinearShape;
+  /** undefined: there are experts in its place, and `mlpIn` is empty. */
+  readonly mlpOut: LinearShape | undefined;
+  readonly experts: PlannedExperts | undefined;
   readonly elements: number;
+}
+
+export interface PlannedExperts extends ExpertsShape {
+  /** Of all experts. */
+  readonly elements: number;
+  readonly routerElements: number;
 }
 
 export interface PlannedModel extends ModelShape {
@@ -27,6 +35,8 @@ export interface PlannedModel extends ModelShape {
   readonly blocks: readonly BlockShape[];
   readonly embeddingElements: number;
   readonly elements: number;
+  /** Elements that one token is computed with: of the experts, those that read it. */
+  readonly activeElements: number;
   /** Elements of the largest parameter. */
   readonly largest: number;
   /** For each layer the tokens that a query sees at most; undefined: all. */
@@ -38,21 +48,26 @@ export interface PlannedModel extends ModelShape {
 export function plannedModel(model: CausalLm): PlannedModel {
   const elements = new Map(model.namedParameters().map(([path, { numElements }]) => [path, numElements]));
   const [embedding] = model.segments();
+  const blocks = model.layers.map((layer, index) => blockShape(layer, `layers.${index}`, model.shape));
+  const resting = blocks.reduce((sum, { experts }) => {
+    return sum + (experts === undefined ? 0 : experts.elements * (1 - experts.perToken / experts.count));
+  }, 0);
   const outputSize = elements.has(`${SCORE}.weight`) ? 1 : model.shape.vocabSize;
   return {
     ...model.shape,
     tied: model.shape.tied && outputSize === model.shape.vocabSize,
     outputSize,
-    blocks: model.layers.map((layer, index) => blockShape(layer, `layers.${index}`)),
+    blocks,
     embeddingElements: embedding?.parameters.reduce((sum, path) => sum + (elements.get(path) ?? 0), 0) ?? 0,
     elements: model.parameterCount(),
+    activeElements: model.parameterCount() - resting,
     largest: Math.max(...elements.values()),
     windows: model.layers.map((_, layer) => model.slidingWindows[layer]),
     longestWindow: model.longestWindow,
   };
 }
 
-function blockShape(layer: Block, path: string): BlockShape {
+function blockShape(layer: Block, path: string, { experts, hiddenSize }: ModelShape): BlockShape {
   const linears = new Map(namedLinears(layer));
   const shapeOf = (part: string): LinearShape => {
     const linear = linears.get(part);
@@ -64,9 +79,22 @@ function blockShape(layer: Block, path: string): BlockShape {
     attentionIn: attentionIn.map(shapeOf),
     attentionOut: shapeOf(attentionOut),
     mlpIn: mlpIn.map(shapeOf),
-    mlpOut: shapeOf(mlpOut),
+    mlpOut: mlpOut === undefined ? undefined : shapeOf(mlpOut),
+    experts:
+      mlpOut === undefined && experts !== undefined
+        ? {
+            ...experts,
+            elements: 3 * experts.count * experts.intermediateSize * hiddenSize,
+            routerElements: experts.count * hiddenSize,
+          }
+        : undefined,
     elements: layer.parameterCount(),
   };
+}
+
+/** All of a block, in the order in which they are computed. */
+export function blockLinears({ attentionIn, attentionOut, mlpIn, mlpOut }: BlockShape): LinearShape[] {
+  return [...attentionIn, attentionOut, ...mlpIn, ...(mlpOut === undefined ? [] : [mlpOut])];
 }
 
 function linearShape(path: string, { inFeatures, outFeatures, bias }: Linear): LinearShape {

@@ -8,7 +8,13 @@
  */
 import { PIECE_ELEMENTS } from '../objective/distillation-objective.js';
 import type { PrecisionBytes } from './byte-table.js';
-import type { BlockShape, LinearShape, PlannedModel } from './planned-model.js';
+import {
+  type BlockShape,
+  blockLinears,
+  type LinearShape,
+  type PlannedExperts,
+  type PlannedModel,
+} from './planned-model.js';
 
 const FLOAT32_BYTES = 4;
 
@@ -54,12 +60,12 @@ const widths = (linears: readonly LinearShape[]): number =>
 export function blockMemory(model: PlannedModel, block: BlockShape, options: SegmentOptions): SegmentMemory {
   const { bytes, tokens, trainedElements, rank } = options;
   const { hiddenSize, numHeads, numKvHeads, headDim } = model;
-  const { attentionIn, attentionOut, mlpIn, mlpOut } = block;
+  const { attentionIn, attentionOut, mlpIn, mlpOut, experts } = block;
   const values = (width: number): number => tokens * width * bytes.compute;
   const hidden = values(hiddenSize);
   const queries = values(numHeads * headDim); // [N, H, E]
   const keys = values(numKvHeads * headDim); // [N, K, E]
-  const linears = [...attentionIn, attentionOut, ...mlpIn, mlpOut];
+  const linears = blockLinears(block);
   const gradientOf = (linear: LinearShape): number => trainedElements(linear) * bytes.compute;
   /** A layer keeps its input only where something of it is trained. */
   const keepsInput = (own: readonly LinearShape[]): boolean =>
@@ -81,10 +87,15 @@ export function blockMemory(model: PlannedModel, block: BlockShape, options: Seg
   put(hidden, false); // output projection
   put(hidden, true); // the first sum
   put(norm.statistics, true);
-  put(hidden, keepsInput(mlpIn)); // normed
-  put(values(widths(mlpIn)), true);
-  put(values(mlpOut.inFeatures), keepsInput([mlpOut])); // gate times up
-  put(hidden, false);
+  const mixture = experts === undefined ? undefined : mixtureMemory(experts, model, options);
+  put(hidden, mixture === undefined ? keepsInput(mlpIn) : options.trainsAll); // normed
+  if (mlpOut !== undefined) {
+    put(values(widths(mlpIn)), true);
+    put(values(mlpOut.inFeatures), keepsInput([mlpOut])); // gate times up
+    put(hidden, false);
+  }
+  kept += mixture?.kept ?? 0;
+  passing += mixture?.passing ?? 0;
   put(hidden, true); // the second sum, the segment's output
   passing += 2 * norm.passing;
   for (const linear of linears) {
@@ -95,24 +106,82 @@ export function blockMemory(model: PlannedModel, block: BlockShape, options: Seg
 
   // Backward, as the sum of what is there beyond `kept` at the three fullest places.
   const normGradients = options.trainsAll ? 2 * hiddenSize * bytes.compute : 0;
-  const mlpGradients = sum(mlpIn.map(gradientOf)) + gradientOf(mlpOut);
-  const inner = values(mlpOut.inFeatures);
-  const pair = values(widths(mlpIn));
-  const isInnerKept = keepsInput([mlpOut]);
-  const atDown =
-    inner + gradientOf(mlpOut) + (isInnerKept ? copiesOf(hidden, trainedElements(mlpOut), options) : 0);
-  const atGate = pair + gradientOf(mlpOut) + (isInnerKept ? 0 : inner);
-  const freedByMlp = pair + (isInnerKept ? inner : 0) + (keepsInput(mlpIn) ? 2 : 1) * hidden;
+  const mlp = mlpOut === undefined ? mixture : mlpBackward(mlpIn, mlpOut, options, keepsInput);
+  if (mlp === undefined) throw new TypeError('a block without an MLP');
+  const { gradients: mlpGradients, most: atMlp } = mlp;
+  const freedByMlp = mlp.freed + (mlpOut !== undefined && keepsInput(mlpIn) ? 2 : 1) * hidden;
   const split = attentionIn.length < 3 ? 2 * values(attentionIn.at(-1)?.outFeatures ?? 0) : 0;
   const atAttention =
     mlpGradients + gradientOf(attentionOut) + hidden + 2 * (queries + keys) + split - freedByMlp;
-  const gradients = sum(linears.map(gradientOf)) + normGradients;
+  const gradients = sum(linears.map(gradientOf)) + (mixture?.gradients ?? 0) + normGradients;
   const atEnd = gradients + 2 * hidden - kept + hidden;
   return {
     kept,
     forward: kept + passing,
-    backward: Math.max(atDown, atGate, atAttention, atEnd, 0),
+    backward: Math.max(atMlp, atAttention, atEnd, 0),
     gradients,
+  };
+}
+
+/** Backward through an MLP: what is there beyond what was kept. */
+interface MlpBackward {
+  /** Of its parameters. */
+  readonly gradients: number;
+  /** At the fullest place. */
+  readonly most: number;
+  /** What its forward pass kept and its backward pass no longer does. */
+  readonly freed: number;
+}
+
+function mlpBackward(
+  mlpIn: readonly LinearShape[],
+  mlpOut: LinearShape,
+  options: SegmentOptions,
+  keepsInput: (own: readonly LinearShape[]) => boolean,
+): MlpBackward {
+  const { bytes, tokens, trainedElements } = options;
+  const values = (width: number): number => tokens * width * bytes.compute;
+  const gradientOf = (linear: LinearShape): number => trainedElements(linear) * bytes.compute;
+  const inner = values(mlpOut.inFeatures);
+  const pair = values(widths(mlpIn));
+  const isInnerKept = keepsInput([mlpOut]);
+  const hidden = values(mlpOut.outFeatures);
+  const atDown =
+    inner + gradientOf(mlpOut) + (isInnerKept ? copiesOf(hidden, trainedElements(mlpOut), options) : 0);
+  const atGate = pair + gradientOf(mlpOut) + (isInnerKept ? 0 : inner);
+  return {
+    gradients: sum(mlpIn.map(gradientOf)) + gradientOf(mlpOut),
+    most: Math.max(atDown, atGate),
+    freed: pair + (isInnerKept ? inner : 0),
+  };
+}
+
+/** A mixture of experts (src/nn/mixture-of-experts.ts): all that the experts read is there k times. */
+function mixtureMemory(
+  { count, perToken, intermediateSize, elements, routerElements }: PlannedExperts,
+  { hiddenSize }: PlannedModel,
+  { bytes, tokens, trainsAll }: SegmentOptions,
+): MlpBackward & { readonly kept: number; readonly passing: number } {
+  const hidden = tokens * hiddenSize * bytes.compute;
+  const rows = perToken * hidden; // [N * k, D]
+  const inner = tokens * perToken * intermediateSize * bytes.compute; // [N * k, F]
+  const probabilities = tokens * count * bytes.wide;
+  // Which expert, where the row went and how much it counts: indices of 8 bytes.
+  const indices = tokens * perToken * (5 * 8 + 2 * bytes.wide);
+  // Gate and up; what the experts gave, in the order of the tokens, for the gradient of the weights.
+  const always = probabilities + indices + 2 * inner + rows;
+  const forWeights = trainsAll ? rows + inner : 0;
+  // The logits; the rows as the experts gave them and weighted; the sums one after the other.
+  const passing =
+    tokens * count * bytes.compute + (trainsAll ? 0 : rows + inner) + 2 * rows + perToken * hidden;
+  const gradients = trainsAll ? (elements + routerElements) * bytes.compute : 0;
+  return {
+    kept: always + forWeights,
+    passing,
+    gradients,
+    // The gradients of the rows and of what is between them, as the last of the three weights gets its own.
+    most: gradients + 2 * rows + 2 * inner,
+    freed: always + forWeights,
   };
 }
 

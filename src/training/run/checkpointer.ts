@@ -1,6 +1,6 @@
 /** The checkpoints of a run: what it keeps on disk so that it can be resumed, and how that is put back. */
 import { readFileSync } from 'node:fs';
-import { adapterContent, publishedName, publishedParameters, saveAdapter } from '../../checkpoint/index.js';
+import { adapterContent, publishedBytes, publishedTensors, saveAdapter } from '../../checkpoint/index.js';
 import { fileStatus, writeFolderAtomic } from '../../formats/index.js';
 import { log } from '../../log/index.js';
 import type { LoraLinear } from '../../lora/index.js';
@@ -124,12 +124,7 @@ export class RunCheckpointer implements Checkpointer {
     const progress = restoreRun(path, manifest, this.#identity(parts), {
       trainer: parts.trainer,
       dropout: parts.dropout,
-      parameters: new Map(
-        [...parts.parameters].map(([ownPath, tensor]) => [
-          publishedName(architecture.names, ownPath),
-          tensor,
-        ]),
-      ),
+      parameters: publishedTensors(parts.parameters, architecture.names),
       weights: isAdapter ? 'adapter_model.safetensors' : '.',
       nameIn: (name) => (isAdapter ? `base_model.model.${name}` : name),
       what,
@@ -167,9 +162,12 @@ export class RunCheckpointer implements Checkpointer {
         { path: configFile, content: { kind: 'bytes', bytes: Buffer.from(config) } },
       ];
     }
-    const tensors = [...publishedParameters(model, architecture.names)].map(([name, parameter]) =>
-      snapshotTensor(name, parameter),
-    );
+    const tensors = publishedTensors(model.namedParameters(), architecture.names).map((tensor) => ({
+      name: tensor.name,
+      dtype: tensor.parameter.dtype,
+      shape: tensor.shape,
+      bytes: () => publishedBytes(tensor),
+    }));
     return [
       { path: 'model.safetensors', content: { kind: 'tensors', tensors } },
       ...auxiliaryFilesOf(

@@ -4,6 +4,7 @@ import { InputError } from '../../errors/index.js';
 import type { LoadedModel } from '../../models/index.js';
 import { namedLinears } from '../../nn/index.js';
 import { adaptedBy } from '../plan/adapted-layers.js';
+import { readsLastToken } from '../step/loss-weights.js';
 import type { TrainConfig } from './run-config.js';
 import { stepsOf } from './run-parts.js';
 
@@ -31,9 +32,9 @@ export function checkRun({ training, lora }: TrainConfig, loaded: LoadedModel, r
     throw new InputError(
       `training.recompute.layers names block ${beyond}; the model has blocks 0 to ${blocks - 1}.`,
     );
-  // A reward model reads the last token too.
-  const isReward = training.objective?.loss === 'reward';
-  checkLength(model.shape.maxPositions, rows.rowLength + (isReward ? 1 : 0));
+  // A reward model reads the last token too, and so does one whose experts are balanced.
+  const readsLast = training.objective?.loss === 'reward' || readsLastToken(model);
+  checkLength(model.shape.maxPositions, rows.rowLength + (readsLast ? 1 : 0));
   if (lora !== undefined) checkRank(lora, loaded);
 }
 

@@ -1,4 +1,6 @@
 /** Creates or loads the model of a run, with new adapters if configured. */
+
+import { log } from '../../log/index.js';
 import { applyLora, initializeLora, type LoraLinear } from '../../lora/index.js';
 import {
   type Architecture,
@@ -67,6 +69,8 @@ export function addAdapters(
     rankStabilized: lora.rank_stabilized,
     dora: lora.dora,
   });
+  if (model.shape.experts !== undefined)
+    log('LoRA: the experts and their routers stay as they are; they get no adapters');
   withGenerator(seed, (generator) => {
     for (const layer of adapters.values()) initializeLora(layer, generator);
   });

@@ -1,5 +1,6 @@
 /** The state of a run: how it is saved in a checkpoint and restored. */
 import { join } from 'node:path';
+import { type PublishedTensor, pieceOf } from '../../checkpoint/index.js';
 import { productVersion } from '../../config/index.js';
 import { InputError } from '../../errors/index.js';
 import { openSafetensorsModel, readTensorBytes } from '../../formats/index.js';
@@ -112,8 +113,8 @@ export function restoreRun(
   parts: {
     readonly trainer: Trainer;
     readonly dropout: RandomGenerator;
-    /** What is trained, by published name. */
-    readonly parameters: ReadonlyMap<string, Tensor>;
+    /** What is trained. */
+    readonly parameters: readonly PublishedTensor[];
     /** How a parameter is called in the checkpoint. */
     readonly nameIn: (published: string) => string;
     /** weights: those alone, for the end of a run. Default: all. */
@@ -127,16 +128,17 @@ export function restoreRun(
   setLinearRoute(manifest.engine.linearRoute);
   const weights = readerOf(join(path, parts.weights));
   noGrad(() => {
-    for (const [name, parameter] of parts.parameters)
+    for (const tensor of parts.parameters)
       scope(() => {
+        const { name, shape } = tensor;
         const saved = weights(parts.nameIn(name));
         if (saved === undefined)
           throw new InputError(`${path} has no weights of ${name}; it is of another model.`);
-        if (saved.shape.join() !== parameter.shape.join())
+        if (saved.shape.join() !== shape.join())
           throw new InputError(
-            `${path}: ${name} is [${saved.shape.join(', ')}] there, [${parameter.shape.join(', ')}] here; it is of another model.`,
+            `${path}: ${name} is [${saved.shape.join(', ')}] there, [${shape.join(', ')}] here; it is of another model.`,
           );
-        parameter.copy_(saved);
+        pieceOf(tensor).copy_(saved);
       });
   });
   if (parts.what !== 'weights') {

@@ -1,5 +1,6 @@
 /** Targets and loss weights of a batch. Shapes: B batch, T tokens. */
-import type { Tensor } from '../../tensor/index.js';
+import type { CausalLm } from '../../models/index.js';
+import { cat, type Tensor } from '../../tensor/index.js';
 import type { TrainingBatch } from './segments.js';
 
 /**
@@ -11,15 +12,25 @@ export type LossAlignment = 'target' | 'input';
 
 /**
  * @param ids int64 [B, T] @param lossMask [B, T], in the dtype of the loss
+ * @param readsLast the model reads the last token as well, though nothing is predicted of it: a loss may count how it was routed
  * @returns the batch of T - 1 predictions
  */
 export function trainingBatch(
   ids: Tensor,
   lossMask: Tensor,
   alignment: LossAlignment = 'target',
+  readsLast = false,
 ): TrainingBatch {
   const predictions = ids.size(1) - 1;
   const weights = lossMask.narrow(1, alignment === 'target' ? 1 : 0, predictions);
+  if (readsLast) {
+    const nothing = weights.narrow(1, 0, 1).mul(0);
+    return {
+      inputIds: ids,
+      targets: cat([ids.narrow(1, 1, predictions), ids.narrow(1, 0, 1)], 1),
+      weights: cat([weights, nothing], 1),
+    };
+  }
   return {
     inputIds: ids.narrow(1, 0, predictions),
     targets: ids.narrow(1, 1, predictions).contiguous(),
@@ -50,6 +61,11 @@ export function learnedWeight(
   alignment: LossAlignment = 'target',
 ): number {
   return predictionWeights(mask, shape, alignment).reduce((sum, weight) => sum + weight, 0);
+}
+
+/** Does the load-balancing loss of its experts count the last token of a row, as it does in transformers? */
+export function readsLastToken({ balanceLossFactor }: Pick<CausalLm, 'balanceLossFactor'>): boolean {
+  return balanceLossFactor !== undefined;
 }
 
 /** What makes a mean of the weighted sum of a batch. */

@@ -6,7 +6,7 @@
  * Shapes: B batch, T tokens, D hidden.
  */
 import type { CausalLm } from '../../models/index.js';
-import { weightedCrossEntropySum } from '../../nn/index.js';
+import { type Routing, weightedCrossEntropySum } from '../../nn/index.js';
 import {
   generatorState,
   grad,
@@ -19,6 +19,13 @@ import {
 import { withEmbeddingNoise } from './embedding-noise.js';
 import type { GradientStore } from './gradient-store.js';
 import type { PhaseClock } from './phase-clock.js';
+import {
+  type RoutingStatistics,
+  type RoutingSums,
+  realTokens,
+  routingBalance,
+  routingSums,
+} from './routing-balance.js';
 import type { SegmentRun, SegmentSteps } from './segment-steps.js';
 
 /** What a model reads. */
@@ -26,6 +33,8 @@ export interface ModelInput {
   readonly inputIds: Tensor; // int64 [B, T]
   /** Lengths of the documents in each row, where each is read on its own; undefined: a row is one text. */
   readonly documents?: readonly (readonly number[])[] | undefined;
+  /** Ids of each row that are no padding, which stands behind them; undefined: all. */
+  readonly lengths?: readonly number[] | undefined;
 }
 
 /** One micro-batch that is learned by cross-entropy. */
@@ -50,6 +59,10 @@ export interface GradientOptions {
   readonly generator?: RandomGenerator | undefined;
   /** Noise on the embedding's output (NEFTune's alpha), drawn by the generator. Default none. */
   readonly embeddingNoise?: number | undefined;
+  /** What the load-balancing loss of the model's experts counts, where it has one. Default 1. */
+  readonly balanceWeight?: number | undefined;
+  /** Told how the experts of the model shared the tokens. */
+  readonly reportRouting?: ((statistics: RoutingStatistics) => void) | undefined;
   /** What else happens around each segment, in this order. Default nothing. */
   readonly steps?: readonly SegmentSteps[];
   /** Told what the time goes to. */
@@ -59,18 +72,24 @@ export interface GradientOptions {
 /** With the way to compute it. */
 interface ComputedSegment extends SegmentRun {
   compute(): Tensor;
+  /** How its experts shared the tokens when it was last computed; undefined: it has none. */
+  routing: RoutingSums | undefined;
+  /** Of the loss with respect to the sums of its router's probabilities. */
+  routingGradient: Tensor | undefined;
   /** Of the generator, before it drew for a segment that is computed again. */
   generatorState: Tensor | undefined;
 }
 
 function segmentsOf(
   model: CausalLm,
-  { inputIds, documents }: ModelInput,
+  { inputIds, documents, lengths }: ModelInput,
   lossOf: LossOf,
   isTrained: (path: string) => boolean,
   { recompute = 'none', embeddingNoise, generator }: GradientOptions,
 ): ComputedSegment[] {
-  const context = model.createContext(inputIds.size(1), { documents });
+  const length = inputIds.size(1);
+  const context = model.createContext(length, { documents });
+  const real = lengths === undefined ? undefined : realTokens(lengths, length, model.device);
   const parameters = new Map(model.namedParameters().filter(([path]) => isTrained(path)));
   const segments = model.segments();
   const isRecomputed = segments.map((_, index) => mustRecompute(recompute, index, segments.length));
@@ -88,15 +107,26 @@ function segmentsOf(
     input: undefined,
     output: undefined,
     generatorState: undefined,
+    ...noRouting(),
     compute(): Tensor {
-      return scope(() => {
-        const output = segment.forward(this.input ?? inputIds, context);
+      const { output, routed } = scope(() => {
+        const routed: RoutingSums[] = [];
+        const observeRouting = (routing: Routing): void => {
+          routed.push(routingSums(routing, real));
+        };
+        const output = segment.forward(this.input ?? inputIds, { ...context, observeRouting });
         if (index === 0 && embeddingNoise !== undefined)
-          return withEmbeddingNoise(output, embeddingNoise, generator);
-        return index < segments.length - 1 ? output : lossOf(output);
+          return { output: withEmbeddingNoise(output, embeddingNoise, generator), routed };
+        return { output: index < segments.length - 1 ? output : lossOf(output), routed };
       });
+      [this.routing] = routed;
+      return output;
     },
   }));
+}
+
+function noRouting(): Pick<ComputedSegment, 'routing' | 'routingGradient'> {
+  return { routing: undefined, routingGradient: undefined };
 }
 
 /**
@@ -118,7 +148,7 @@ export function accumulateGradients(
 /**
  * Adds the gradient of a loss to `gradients`.
  * @param lossOf called once
- * @returns the loss
+ * @returns the loss, that of the experts' balance included, where the model has one
  */
 export function accumulateLossGradients(
   model: CausalLm,
@@ -127,7 +157,7 @@ export function accumulateLossGradients(
   gradients: GradientStore,
   options: GradientOptions = {},
 ): number {
-  const { generator, steps = [], clock } = options;
+  const { generator, steps = [], clock, balanceWeight = 1, reportRouting } = options;
   clock?.enter('forward');
   return scope(() => {
     const segments = segmentsOf(model, input, lossOf, (path) => gradients.isTrained(path), options);
@@ -143,7 +173,13 @@ export function accumulateLossGradients(
       for (const step of steps) step.afterForward?.(segment);
       if (segment.isRecomputed) segment.output = undefined;
     }
-    const loss = boundary?.item() ?? Number.NaN;
+    const balance = routingBalance(segments.flatMap(({ routing }) => routing ?? []));
+    if (balance !== undefined) reportRouting?.(balance.statistics);
+    const balanceScale = (model.balanceLossFactor ?? 0) * balanceWeight;
+    const loss = (boundary?.item() ?? Number.NaN) + balanceScale * (balance?.statistics.balanceLoss ?? 0);
+    const routingGradient = balanceScale === 0 ? undefined : balance?.gradient.mul(balanceScale);
+    for (const segment of segments)
+      if (segment.routing !== undefined) segment.routingGradient = routingGradient;
 
     clock?.enter('backward');
     const drew = segments.some(({ generatorState }) => generatorState !== undefined);
@@ -189,7 +225,7 @@ function backward(
   const input = wantsInput ? segment.input : undefined;
   const parameters = [...segment.parameters];
   const wanted = [...(input === undefined ? [] : [input]), ...parameters.map(([, parameter]) => parameter)];
-  const found = grad([output], wanted, gradOutput === undefined ? {} : { gradOutputs: [gradOutput] });
+  const found = grad(...derived(segment, output, gradOutput, wanted));
   gradOutput?.dispose();
   const gradInput = input === undefined ? undefined : (found.shift() ?? undefined);
   for (const [index, gradient] of found.entries()) {
@@ -199,6 +235,20 @@ function backward(
   output.dispose();
   segment.input?.dispose();
   return gradInput;
+}
+
+/** What is derived: the output, and the sums of probabilities where the loss is made of them, too. */
+function derived(
+  { routing, routingGradient }: ComputedSegment,
+  output: Tensor,
+  gradOutput: Tensor | undefined,
+  wanted: readonly Tensor[],
+): Parameters<typeof grad> {
+  if (gradOutput === undefined) return [[output], wanted, {}];
+  const sums = routing?.probabilities;
+  if (routingGradient === undefined || sums?.requiresGrad !== true)
+    return [[output], wanted, { gradOutputs: [gradOutput] }];
+  return [[output, sums], wanted, { gradOutputs: [gradOutput, routingGradient] }];
 }
 
 function mustRecompute(recompute: Recompute, index: number, count: number): boolean {

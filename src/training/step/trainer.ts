@@ -30,6 +30,7 @@ import { GradientStore } from './gradient-store.js';
 import { LossScale, type LossScaleState } from './loss-scale.js';
 import type { PhaseClock } from './phase-clock.js';
 import { rememberDraws } from './remember-draws.js';
+import type { RoutingStatistics } from './routing-balance.js';
 import { learningRateAt, type Schedule, scheduleOf } from './schedule.js';
 import { accumulateLossGradients, type GradientOptions, modelOutput } from './segments.js';
 import type { TrainingSettings } from './training-settings.js';
@@ -62,7 +63,7 @@ export interface MeasuredRows {
 }
 
 export interface StepResult {
-  /** Mean over all learned tokens of the step. */
+  /** Mean over all learned tokens of the step; with the part of the experts' balance, where the model has one. */
   readonly loss: number;
   /** Before clipping. */
   readonly gradNorm: number;
@@ -71,7 +72,7 @@ export interface StepResult {
   readonly tokens: number;
   /** Tokens learned. */
   readonly learnedTokens: number;
-  /** Means over the step, by name; undefined: the objective has none. */
+  /** Means over the step, by name; undefined: objective and model have none. */
   readonly metrics: Readonly<Record<string, number>> | undefined;
   /** The parameters were left as they were: loss or gradients were not finite. */
   readonly skipped: boolean;
@@ -183,8 +184,14 @@ export class Trainer {
     const draws = rememberDraws(generator);
     try {
       let scaledLoss = 0;
-      for (const batch of batches) {
-        scaledLoss += this.#accumulate(batch, metrics, (sums) => stepLoss(sums, divisors, scale));
+      const tokenCounts = microBatches.map((rows) => rows.reduce((sum, { ids }) => sum + ids.length, 0));
+      const tokens = tokenCounts.reduce((sum, count) => sum + count, 0);
+      for (const [index, batch] of batches.entries()) {
+        const share = (tokenCounts[index] ?? 0) / tokens;
+        scaledLoss += this.#accumulate(batch, metrics, (sums) => stepLoss(sums, divisors, scale), {
+          balanceWeight: share * scale,
+          reportRouting: (statistics) => metrics.add(routingMetrics(statistics, tokenCounts[index] ?? 0)),
+        });
         yield undefined;
       }
       clock?.enter('optimizer');
@@ -194,7 +201,7 @@ export class Trainer {
         loss,
         gradNorm,
         learningRate,
-        tokens: microBatches.flat().reduce((sum, { ids }) => sum + ids.length, 0),
+        tokens,
         learnedTokens: Math.round(divisors.tokens),
         metrics: metrics.means(),
         lossScale: this.#lossScale?.value,
@@ -216,7 +223,12 @@ export class Trainer {
   }
 
   /** Adds the gradients of a micro-batch. @returns its part of the loss, scaled */
-  #accumulate(batch: ObjectiveBatch, metrics: MetricMeans, lossOf: (sums: LossSums) => Tensor): number {
+  #accumulate(
+    batch: ObjectiveBatch,
+    metrics: MetricMeans,
+    lossOf: (sums: LossSums) => Tensor,
+    routing: Pick<GradientOptions, 'balanceWeight' | 'reportRouting'>,
+  ): number {
     this.#options.clock?.enter('forward');
     return scope(() => {
       const prepared = batch.prepare(this.#model);
@@ -229,7 +241,7 @@ export class Trainer {
           return lossOf(sums);
         },
         this.#gradients,
-        this.#gradientOptions,
+        { ...this.#gradientOptions, ...routing },
       );
     });
   }
@@ -286,6 +298,16 @@ export class Trainer {
     this.#optimizer.dispose();
     returnFreedMemory();
   }
+}
+
+/** Means over the tokens of a step. */
+function routingMetrics({ balanceLoss, unused, busiest }: RoutingStatistics, tokens: number): MetricSum[] {
+  const mean = (name: string, value: number): MetricSum => ({ name, sum: value * tokens, count: tokens });
+  return [
+    mean('router/aux_loss', balanceLoss),
+    mean('router/unused_experts', unused),
+    mean('router/busiest_expert', busiest),
+  ];
 }
 
 /** By default matrices alone are decayed. */

@@ -100,6 +100,15 @@ function headSizeKeys(prefix: string, { headDim, numHeads, hiddenSize }: ModelSh
   ]);
 }
 
+function expertKeys(prefix: string, experts: GgufLayout['experts']): [string, GgufValue][] {
+  if (experts === undefined) return [];
+  return [
+    [`${prefix}.expert_count`, { type: 'uint32', value: experts.count }],
+    [`${prefix}.expert_used_count`, { type: 'uint32', value: experts.perToken }],
+    [`${prefix}.expert_feed_forward_length`, { type: 'uint32', value: experts.intermediateSize }],
+  ];
+}
+
 /** What a file whose naming is `gguf` holds beside the parameters. */
 export function ggufTensors({ architecture }: ConversionSource): PlannedTensor[] {
   const { gguf } = architecture ?? {};
@@ -150,6 +159,7 @@ export function ggufMetadata(
     [`${prefix}.embedding_length`, count(shape.hiddenSize)],
     [`${prefix}.block_count`, count(shape.numLayers)],
     [`${prefix}.feed_forward_length`, count(shape.intermediateSize)],
+    ...expertKeys(prefix, layout.experts),
     [`${prefix}.rope.dimension_count`, count(shape.headDim)],
     [`${prefix}.rope.freq_base`, real(layout.ropeBase)],
     ...scalingKeys(prefix, layout.ropeScaling),

@@ -1,11 +1,12 @@
 /** How a family's model lies in a GGUF that llama.cpp runs: its architecture there, sizes, and names and rows of tensors. */
 import { layerPattern, type NameScheme, type NameTable, withLayer } from '../../../checkpoint/index.js';
 import type { TensorView } from '../../../formats/index.js';
+import type { ExpertsShape } from '../../model-shape.js';
 import { pairRows, unpairRows } from './gguf-rows.js';
 
 export interface GgufLayout {
   /** llama.cpp's name of the architecture. */
-  readonly architecture: 'llama' | 'qwen2' | 'qwen3' | 'xverse';
+  readonly architecture: 'llama' | 'qwen2' | 'qwen3' | 'qwen3moe' | 'xverse';
   /** Tokens up to which rotary angles are those of the published model. */
   readonly contextLength: number;
   readonly normEpsilon: number;
@@ -14,6 +15,8 @@ export interface GgufLayout {
   readonly ropeScaling?: GgufRopeScaling | undefined;
   /** Each rotary frequency is divided by its own. Default: none is. */
   readonly frequencyDivisors?: readonly number[] | undefined; // [E/2]
+  /** Default: there are none. */
+  readonly experts?: ExpertsShape | undefined;
   readonly scheme: NameScheme;
 }
 
@@ -68,18 +71,27 @@ interface GgufSchemeOptions {
   readonly factors?: ReadonlyMap<string, number>;
   /** The architecture needs `output.weight`: a tied model has its embedding twice. Default false. */
   readonly needsOutput?: boolean;
+  /** Our paths, `{i}` for the layer, of matrices that are float32 in it as vectors are. Default: none. */
+  readonly float32?: readonly string[];
 }
 
 export function ggufScheme(
   rows: readonly GgufRow[],
-  { factors, needsOutput = false }: GgufSchemeOptions = {},
+  { factors, needsOutput = false, float32 = [] }: GgufSchemeOptions = {},
 ): NameScheme {
   const byPath = new Map(rows.map((row) => [row.path, row]));
   const byName = new Map(rows.flatMap((row) => row.names.map((name) => [name, row] as const)));
   return {
     float32Vectors: true,
+    keepsFloat32: (path) => float32.includes(layerPattern(path).pattern),
     ...(factors !== undefined && { factors }),
     knows: (name) => SKIPPED.has(name) || byName.has(layerPattern(name).pattern),
+    pathsOf(name) {
+      const { pattern, layer } = layerPattern(name);
+      const row = byName.get(pattern);
+      // A part of a parameter is none.
+      return row === undefined || row.names.length > 1 ? [] : [withLayer(row.path, layer)];
+    },
     fromPublished(tensors) {
       const found = new Map<string, TensorView>();
       const names = new Map<string, string>();
