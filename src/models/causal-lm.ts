@@ -13,11 +13,12 @@ import {
   type LayerNorm,
   Module,
   namedLinears,
+  type PagedLayer,
   type RmsNorm,
   type Rotary,
   rotaryTable,
 } from '../nn/index.js';
-import { cat, type FloatDType, isFloatDType, stack, type Tensor } from '../tensor/index.js';
+import { cat, type FloatDType, isFloatDType, scope, stack, type Tensor } from '../tensor/index.js';
 import type { ModelShape } from './model-shape.js';
 
 /** What the blocks of one forward pass share: whole rows on their own, or new tokens behind those of a cache. */
@@ -29,6 +30,11 @@ export interface ForwardContext {
    * @param q [B, H, T, E] @param k [B, K, T, E] @param v [B, K, T, E] @returns [B, H, T, E]
    */
   attend(layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor;
+  /**
+   * The pages that `attend` works on, for blocks that do more than attend in one call; undefined where there are none, or
+   * keys are not rotated by the block.
+   */
+  readonly pagedLayer?: ((layer: number) => PagedLayer) | undefined;
 }
 
 /** How positions rotate queries and keys (see `rotaryTable`). */
@@ -121,9 +127,8 @@ export abstract class CausalLm extends Module {
   }
 
   get device(): string {
-    const first = this.namedParameters()[0];
-    if (first === undefined) throw new TypeError('a model without parameters has no device');
-    return first[1].device;
+    for (const { parameter } of this.walkParameters()) return parameter.device;
+    throw new TypeError('a model without parameters has no device');
   }
 
   /** The tokens at the end of a text that some layer still looks at; undefined: all. */
@@ -222,7 +227,9 @@ export abstract class CausalLm extends Module {
   /** What goes into the head. @param inputIds int64 [B, T] */
   hiddenStates(inputIds: Tensor, context: ForwardContext): Tensor {
     let hidden = this.embed(inputIds);
-    for (const [index, layer] of this.layers.entries()) hidden = layer.forward(hidden, context, index);
+    // A scope each: what a block has made is freed while the next one can use its memory again.
+    for (const [index, layer] of this.layers.entries())
+      hidden = scope(() => layer.forward(hidden, context, index));
     return hidden; // [B, T, D]
   }
 
