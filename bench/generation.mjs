@@ -1,6 +1,6 @@
 // Prompt and decode speed of the engine, without HTTP; prints one line of JSON for each number of sequences.
 //
-//   node bench/generation.mjs --model DIR [--sequences 1,4,16] [--prompt 256] [--new 48] [--threads N] [--repetitions 3]
+//   node bench/generation.mjs --model DIR|FILE.gguf [--sequences 1,4,16] [--prompt 256] [--new 48] [--threads N] [--repetitions 3]
 //     [--dtype bfloat16] [--kv-dtype int8] [--only prompt,decode,prefix,queue]
 //     [--against llama_cpp.mjs --gguf FILE --from FOLDER [--rounds 2]]
 //
@@ -8,7 +8,8 @@
 // from there on; share: bytes of weights read in a decode step, as a part of the read bandwidth measured in this run.
 // prefix: a prompt that has run before, against the first time. queue: milliseconds that the scheduler alone takes for a
 // step with 1000 and with 4000 requests waiting. --against runs the peer's script in turns (it must find node-llama-cpp
-// from the folder --from) and prints the ratios. The best of the repetitions counts.
+// from the folder --from) and prints the ratios, the load before each run and the read bandwidth of each of ours. The best
+// of the repetitions counts. A tied head is counted among the weights; of keys and values nothing is.
 import { spawn } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -48,7 +49,7 @@ const bandwidth = measureReadBandwidth();
 const { model } = loadModel(values.model, values.dtype === undefined ? {} : { dtype: values.dtype });
 const multiplied = model
   .namedParameters()
-  .filter(([name]) => !name.startsWith('embedTokens'))
+  .filter(([name]) => model.shape.tied || !name.startsWith('embedTokens'))
   .map(([, tensor]) => tensor);
 const weights = multiplied.reduce((sum, { numElements }) => sum + numElements, 0);
 const weightBytes = multiplied.reduce(
@@ -188,13 +189,20 @@ async function compare(count) {
   ];
   const sizes = ['--prompt', values.prompt, '--new', values.new];
   const best = { ours: { prompt: 0, decode: 0, share: 0 }, theirs: { prompt: 0, decode: 0 } };
+  const [loads, bandwidths] = /** @type {[string[], number[]]} */ ([[], []]);
+  const noteLoad = () => loads.push(loadavg()[0]?.toFixed(1) ?? '');
   for (let round = 0; round < Number(values.rounds); round++) {
+    noteLoad();
     const own = await json([
       fileURLToPath(import.meta.url),
       ...ours,
       ...sizes,
+      '--repetitions',
+      values.repetitions,
       ...(values.dtype ? ['--dtype', values.dtype] : []),
     ]);
+    bandwidths.push(own.readBandwidth);
+    noteLoad();
     const peer = await json(
       [
         values.against,
@@ -219,11 +227,14 @@ async function compare(count) {
   console.log(
     JSON.stringify({
       sequences: count,
+      promptTokens: promptLength,
+      newTokens,
       ours: own,
       theirs,
       promptRatio: round(own.prompt / theirs.prompt),
       decodeRatio: round(own.decode / theirs.decode),
-      load: loadavg()[0]?.toFixed(1),
+      readBandwidths: bandwidths,
+      loads,
     }),
   );
 }

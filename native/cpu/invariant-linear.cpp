@@ -12,6 +12,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <vector>
 
 #include "cpu/parallel.h"
 #include "cpu/products.h"
@@ -122,35 +123,51 @@ void packPanels(std::int64_t panels, std::int64_t bytes, const Pack& pack) {
   });
 }
 
-void multiplyRowMajor(const ProductKernels& kernels, Products& products, const at::Tensor& x) {
-  const std::int64_t threads = at::get_num_threads();
-  const std::int64_t panels = ceilDivide(products.rows, kernels.rowTile);
-  const std::int64_t bytes = kernels.packedInputBytes(products.rows, products.inputs);
+// How one layer's product is cut: blocks of so many outputs and panels, the first of them with the number `first`.
+struct RowMajorBlocks {
+  const Products* products;
+  std::int64_t first, outputs, outputBlocks, panels;
+};
+
+// Weights [M, K] of several layers that read one x: packed once, and one round of the threads for all of them.
+void multiplyRowMajor(const ProductKernels& kernels, std::vector<Products>& layers, const at::Tensor& x) {
+  const std::int64_t rows = x.size(0), inputs = x.size(1), threads = at::get_num_threads();
+  const std::int64_t panels = ceilDivide(rows, kernels.rowTile);
+  const std::int64_t bytes = kernels.packedInputBytes(rows, inputs);
   const at::Tensor packed = emptyTensor({bytes}, at::kByte);
   void* target = packed.mutable_data_ptr();
   packPanels(panels, bytes, [&](std::int64_t panel) {
-    kernels.packInputs(x.const_data_ptr(), x.stride(0), products.rows, products.inputs, panel, target);
+    kernels.packInputs(x.const_data_ptr(), x.stride(0), rows, inputs, panel, target);
   });
-  products.packedInput = target;
-  if (products.rows <= mostStoredRows) {
-    const std::int64_t size = blockSize(products.outputs, 4, 256, threads * blocksPerThread);
-    forEachBlock(ceilDivide(products.outputs, size), products.rows * 16 * kernels.sumBytes,
-                 [&](std::int64_t block, void* scratch) {
-                   kernels.multiplyStored(products, block * size, std::min(block * size + size, products.outputs),
-                                          scratch);
-                 });
-    return;
-  }
+  for (Products& products : layers) products.packedInput = target;
+
+  const bool stored = rows <= mostStoredRows;
   constexpr std::int64_t mostRows = 256;
-  const std::int64_t size = blockSize(products.outputs, 4, 64, threads * blocksPerThread);
-  const std::int64_t outputBlocks = ceilDivide(products.outputs, size);
-  const std::int64_t perBlock =
-      blockSize(panels, 1, ceilDivide(mostRows, kernels.rowTile), ceilDivide(threads * blocksPerThread, outputBlocks));
-  const std::int64_t scratchBytes = size * 4096 + perBlock * kernels.rowTile * size * kernels.sumBytes;
-  forEachBlock(outputBlocks * ceilDivide(panels, perBlock), scratchBytes, [&](std::int64_t block, void* scratch) {
-    const std::int64_t output = block % outputBlocks * size, panel = block / outputBlocks * perBlock;
-    kernels.multiplyPacked(products, panel, std::min(panel + perBlock, panels), output,
-                           std::min(output + size, products.outputs), scratch);
+  std::vector<RowMajorBlocks> cuts;
+  std::int64_t blocks = 0, scratchBytes = 0;
+  for (const Products& products : layers) {
+    const std::int64_t size = blockSize(products.outputs, 4, stored ? 256 : 64, threads * blocksPerThread);
+    const std::int64_t outputBlocks = ceilDivide(products.outputs, size);
+    const std::int64_t perBlock =
+        stored ? panels
+               : blockSize(panels, 1, ceilDivide(mostRows, kernels.rowTile),
+                           ceilDivide(threads * blocksPerThread, outputBlocks));
+    cuts.push_back({&products, blocks, size, outputBlocks, perBlock});
+    blocks += outputBlocks * ceilDivide(panels, perBlock);
+    scratchBytes = std::max(scratchBytes,
+                            stored ? rows * 16 * kernels.sumBytes
+                                   : size * 4096 + perBlock * kernels.rowTile * size * kernels.sumBytes);
+  }
+  forEachBlock(blocks, scratchBytes, [&](std::int64_t index, void* scratch) {
+    const auto after = std::find_if(cuts.begin(), cuts.end(), [&](const auto& cut) { return cut.first > index; });
+    const RowMajorBlocks& cut = *(after - 1);
+    const std::int64_t block = index - cut.first, output = block % cut.outputBlocks * cut.outputs;
+    const std::int64_t endOutput = std::min(output + cut.outputs, cut.products->outputs);
+    const std::int64_t panel = block / cut.outputBlocks * cut.panels;
+    if (stored)
+      kernels.multiplyStored(*cut.products, output, endOutput, scratch);
+    else
+      kernels.multiplyPacked(*cut.products, panel, std::min(panel + cut.panels, panels), output, endOutput, scratch);
   });
 }
 
@@ -203,34 +220,73 @@ void setInvariantLinear(bool on, std::string_view instructions) {
 
 bool isInvariantLinear() { return enabled; }
 
+namespace {
+
+at::Tensor asRows(const at::Tensor& x) {
+  at::Tensor rows = x.reshape({-1, x.size(-1)});
+  return rows.stride(1) == 1 ? rows : rows.contiguous();
+}
+
+at::Tensor emptyOutput(const at::Tensor& x, std::int64_t outputs) {
+  std::vector<std::int64_t> shape(x.sizes().begin(), x.sizes().end() - 1);
+  shape.push_back(outputs);
+  return emptyTensor(shape, x.options());
+}
+
+// bias: contiguous, or undefined.
+Products productsOf(const at::Tensor& rows, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& y) {
+  return {.rows = rows.size(0),
+          .inputs = weight.size(1),
+          .outputs = weight.size(0),
+          .packedInput = nullptr,
+          .weight = weight.const_data_ptr(),
+          .weightStride = weight.stride(weight.stride(1) == 1 ? 0 : 1),
+          .bias = bias.defined() ? bias.const_data_ptr() : nullptr,
+          .output = y.mutable_data_ptr()};
+}
+
+at::Tensor contiguousBias(const std::optional<at::Tensor>& bias) {
+  return bias.has_value() && bias->defined() ? bias->contiguous() : at::Tensor();
+}
+
+}  // namespace
+
 std::optional<at::Tensor> invariantLinear(const at::Tensor& x, const at::Tensor& w,
                                           const std::optional<at::Tensor>& bias) {
   if (!fits(x, w, bias)) return std::nullopt;
   const ProductKernels* kernels = kernelsFor(x.scalar_type());
   if (kernels == nullptr) return std::nullopt;
 
-  at::Tensor rows = x.reshape({-1, x.size(-1)});
-  if (rows.stride(1) != 1) rows = rows.contiguous();
+  const at::Tensor rows = asRows(x);
   const bool isRowMajor = w.stride(1) == 1, isColumnMajor = !isRowMajor && w.stride(0) == 1;
   const at::Tensor weight = isRowMajor || isColumnMajor ? w : w.contiguous();
-  const at::Tensor addend = bias.has_value() && bias->defined() ? bias->contiguous() : at::Tensor();
-  const at::Tensor y = emptyTensor({rows.size(0), w.size(0)}, x.options());
-
-  Products products{.rows = rows.size(0),
-                    .inputs = w.size(1),
-                    .outputs = w.size(0),
-                    .packedInput = nullptr,
-                    .weight = weight.const_data_ptr(),
-                    .weightStride = weight.stride(isColumnMajor ? 1 : 0),
-                    .bias = addend.defined() ? addend.const_data_ptr() : nullptr,
-                    .output = y.mutable_data_ptr()};
+  const at::Tensor addend = contiguousBias(bias);
+  const at::Tensor y = emptyOutput(x, w.size(0));
+  std::vector<Products> products{productsOf(rows, weight, addend, y)};
   if (isColumnMajor)
-    multiplyColumnMajor(*kernels, products, rows);
+    multiplyColumnMajor(*kernels, products[0], rows);
   else
     multiplyRowMajor(*kernels, products, rows);
-  std::vector<std::int64_t> shape(x.sizes().begin(), x.sizes().end() - 1);
-  shape.push_back(w.size(0));
-  return y.view(shape);
+  return y;
+}
+
+std::optional<std::vector<at::Tensor>> invariantLinears(const at::Tensor& x, at::TensorList weights,
+                                                        const std::vector<std::optional<at::Tensor>>& biases) {
+  for (std::size_t i = 0; i < weights.size(); i++)
+    if (!fits(x, weights[i], biases[i]) || weights[i].stride(1) != 1) return std::nullopt;
+  const ProductKernels* kernels = kernelsFor(x.scalar_type());
+  if (kernels == nullptr || weights.empty()) return std::nullopt;
+
+  const at::Tensor rows = asRows(x);
+  std::vector<at::Tensor> outputs, addends;
+  std::vector<Products> layers;
+  for (std::size_t i = 0; i < weights.size(); i++) {
+    addends.push_back(contiguousBias(biases[i]));
+    outputs.push_back(emptyOutput(x, weights[i].size(0)));
+    layers.push_back(productsOf(rows, weights[i], addends[i], outputs[i]));
+  }
+  multiplyRowMajor(*kernels, layers, rows);
+  return outputs;
 }
 
 }  // namespace xinghe

@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string_view>
+#include <vector>
 
 namespace xinghe {
 
@@ -18,5 +19,10 @@ bool isInvariantLinear();
 // is recorded.
 std::optional<at::Tensor> invariantLinear(const at::Tensor& x, const at::Tensor& w,
                                           const std::optional<at::Tensor>& bias);
+
+// The same for several weights [M, K] and one x, whose products run side by side; nullopt if not all of them can.
+// biases: as many as weights.
+std::optional<std::vector<at::Tensor>> invariantLinears(const at::Tensor& x, at::TensorList weights,
+                                                        const std::vector<std::optional<at::Tensor>>& biases);
 
 }  // namespace xinghe

@@ -8,6 +8,7 @@
 
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/grad_mode.h>
+#include <c10/util/Exception.h>
 
 #include <atomic>
 
@@ -86,6 +87,31 @@ at::Tensor linearWithGraph(const at::Tensor& x, const at::Tensor& w, const std::
     return gradients;
   };
   return recorded(hasBias ? Tensors{x, w, *bias} : Tensors{x, w}, run, backward);
+}
+
+std::vector<at::Tensor> linears(const at::Tensor& x, at::TensorList weights,
+                                const c10::List<OptionalTensor>& biases) {
+  TORCH_CHECK_VALUE(weights.size() == biases.size(), "xinghe::linears: ", weights.size(), " weights and ",
+                    biases.size(), " biases");
+  const std::vector<OptionalTensor> addends = biases.vec();
+  if (isInvariantLinear())
+    if (auto outputs = invariantLinears(x, weights, addends)) return *std::move(outputs);
+  std::vector<at::Tensor> outputs;
+  for (std::size_t i = 0; i < weights.size(); i++) outputs.push_back(linear(x, weights[i], addends[i]));
+  return outputs;
+}
+
+std::vector<at::Tensor> linearsWithGraph(const at::Tensor& x, at::TensorList weights,
+                                         const c10::List<OptionalTensor>& biases) {
+  if (!at::GradMode::is_enabled()) {
+    const at::AutoDispatchBelowADInplaceOrView below;
+    return linears(x, weights, biases);
+  }
+  TORCH_CHECK_VALUE(weights.size() == biases.size(), "xinghe::linears: ", weights.size(), " weights and ",
+                    biases.size(), " biases");
+  std::vector<at::Tensor> outputs;
+  for (std::size_t i = 0; i < weights.size(); i++) outputs.push_back(linearWithGraph(x, weights[i], biases.get(i)));
+  return outputs;
 }
 
 void setLinearRoutes(LinearRoutes routes) {

@@ -3,6 +3,8 @@
 
 #include <torch/library.h>
 
+#include "cpu/paged-pre-norm-block.h"
+
 namespace xinghe {
 
 #define XINGHE_PAGED_SCHEMA                                                                                      \
@@ -13,19 +15,32 @@ namespace xinghe {
 TORCH_LIBRARY(xinghe, library) {
   library.def("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor");
   library.def("grouped_linear(Tensor input, Tensor weight, Tensor counts) -> Tensor");
+  library.def("linears(Tensor input, Tensor[] weights, Tensor?[] biases) -> Tensor[]");
   library.def("rms_norm(Tensor input, Tensor weight, float eps, bool round_before_weight) -> Tensor", rmsNormComposed);
   library.def("rotary(Tensor input, Tensor cos, Tensor sin) -> Tensor", rotaryComposed);
   library.def("gated_activation(Tensor gate, Tensor up, str activation) -> Tensor", gatedActivationComposed);
   library.def("weighted_cross_entropy(Tensor logits, Tensor targets, Tensor weights) -> Tensor", crossEntropyComposed);
   library.def("paged_attention" XINGHE_PAGED_SCHEMA);
   library.def("paged_attention_composed" XINGHE_PAGED_SCHEMA);
+  library.def(
+      "paged_attention_projected(Tensor q, Tensor k, Tensor v, Tensor cos, Tensor sin, Tensor(a!) key_pages, "
+      "Tensor(b!) value_pages, Tensor(c!)? key_scales, Tensor(d!)? value_scales, Tensor attended, Tensor block_tables, "
+      "Tensor sequences, int window) -> Tensor");
+  library.def(
+      "paged_pre_norm_block(Tensor hidden, Tensor[] norms, Tensor[] weights, Tensor?[] biases, float eps, "
+      "bool round_before_weight, Tensor cos, Tensor sin, Tensor(a!) key_pages, Tensor(b!) value_pages, "
+      "Tensor(c!)? key_scales, Tensor(d!)? value_scales, Tensor attended, Tensor block_tables, Tensor sequences, "
+      "int window) -> Tensor");
 }
 
 TORCH_LIBRARY_IMPL(xinghe, CompositeExplicitAutograd, library) {
   library.impl("linear", linear);
   library.impl("grouped_linear", groupedLinear);
+  library.impl("linears", linears);
   library.impl("paged_attention", pagedAttentionComposed);
   library.impl("paged_attention_composed", pagedAttentionComposed);
+  library.impl("paged_attention_projected", pagedAttentionProjected);
+  library.impl("paged_pre_norm_block", pagedPreNormBlock);
 }
 
 TORCH_LIBRARY_IMPL(xinghe, CPU, library) {
@@ -39,6 +54,7 @@ TORCH_LIBRARY_IMPL(xinghe, CPU, library) {
 TORCH_LIBRARY_IMPL(xinghe, Autograd, library) {
   library.impl("linear", linearWithGraph);
   library.impl("grouped_linear", groupedLinearWithGraph);
+  library.impl("linears", linearsWithGraph);
 }
 
 TORCH_LIBRARY_IMPL(xinghe, AutogradCPU, library) {

@@ -2,10 +2,12 @@
 // composed of libtorch's operators, for other devices, and …WithGraph records gradients where they are on.
 #pragma once
 
+#include <ATen/core/List.h>
 #include <ATen/core/Tensor.h>
 
 #include <optional>
 #include <string_view>
+#include <vector>
 
 namespace xinghe {
 
@@ -16,6 +18,10 @@ at::Tensor linearWithGraph(const at::Tensor& x, const at::Tensor& w, const Optio
 
 at::Tensor groupedLinear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& counts);
 at::Tensor groupedLinearWithGraph(const at::Tensor& x, const at::Tensor& w, const at::Tensor& counts);
+// One x times several weights; biases: one for each.
+std::vector<at::Tensor> linears(const at::Tensor& x, at::TensorList weights, const c10::List<OptionalTensor>& biases);
+std::vector<at::Tensor> linearsWithGraph(const at::Tensor& x, at::TensorList weights,
+                                         const c10::List<OptionalTensor>& biases);
 
 at::Tensor rmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps, bool roundBeforeWeight);
 at::Tensor rmsNormComposed(const at::Tensor& x, const at::Tensor& weight, double eps, bool roundBeforeWeight);
@@ -38,6 +44,13 @@ at::Tensor pagedAttention(const at::Tensor& q, const at::Tensor& k, const at::Te
                           const OptionalTensor& valueScales, const at::Tensor& attended, const at::Tensor& blockTables,
                           const at::Tensor& sequences, std::int64_t window, const OptionalTensor& keyCos,
                           const OptionalTensor& keySin);
+// pagedAttention between the projections: q [1, T, H * E], k and v [1, T, K * E], as they come from their layers, are
+// rotated by cos and sin [T, E] and split into heads. Returns [1, T, H * E].
+at::Tensor pagedAttentionProjected(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                   const at::Tensor& cos, const at::Tensor& sin, const at::Tensor& keyPages,
+                                   const at::Tensor& valuePages, const OptionalTensor& keyScales,
+                                   const OptionalTensor& valueScales, const at::Tensor& attended,
+                                   const at::Tensor& blockTables, const at::Tensor& sequences, std::int64_t window);
 at::Tensor pagedAttentionComposed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                   const at::Tensor& keyPages, const at::Tensor& valuePages,
                                   const OptionalTensor& keyScales, const OptionalTensor& valueScales,

@@ -28,7 +28,8 @@
 namespace xinghe {
 namespace {
 
-constexpr std::int64_t storeGrain = 16384;  // elements for which a second thread pays
+constexpr std::int64_t storeGrain = 16384;   // elements for which a second thread pays
+constexpr std::int64_t attendGrain = 65536;  // products of queries and keys for which one more thread pays
 
 // The scale of a token's head, and the whole numbers; a head of zeros has scale 0.
 template <typename Element>
@@ -219,11 +220,16 @@ void attendElements(const PagedAttention& call, const AttentionTile& tile, Atten
 void attendAll(const PagedAttention& call, const std::vector<PagedSequence>& sequences, at::ScalarType type,
                AttendTile attend) {
   const std::vector<AttentionTile> tiles = tilesOf(call, sequences);
-  std::int64_t queries = 0;
-  for (const AttentionTile& tile : tiles) queries = std::max(queries, tile.rows * tile.heads);
+  std::int64_t queries = 0, pairs = 0;
+  for (const AttentionTile& tile : tiles) {
+    queries = std::max(queries, tile.rows * tile.heads);
+    const std::int64_t keys = tile.sequence->position + tile.row + tile.rows;
+    pairs += tile.rows * tile.heads * (call.window > 0 ? std::min(keys, call.window) : keys);
+  }
   const auto elements = static_cast<std::size_t>(2 * queries * call.headDim +
                                                  attentionScratch(queries, call.headDim, call.rotateKeys != nullptr));
-  const auto threads = std::min<std::int64_t>(at::get_num_threads(), static_cast<std::int64_t>(tiles.size()));
+  const auto most = std::min<std::int64_t>(at::get_num_threads(), static_cast<std::int64_t>(tiles.size()));
+  const auto threads = std::clamp<std::int64_t>(pairs * call.headDim / attendGrain, 1, std::max<std::int64_t>(1, most));
   std::atomic<std::size_t> next{0};
   withElementType(type, [&](auto element) {
     using Element = decltype(element);

@@ -131,6 +131,7 @@ struct StoredWeights {
   std::int64_t full;  // whole steps
   std::int64_t part;  // elements in the step after them
   Ahead& ahead;
+  static constexpr bool partsApart = false;
 
   inline void load(std::int64_t s, int output, typename Type::Operand (&parts)[Type::parts]) const {
     Type::load(rows[output] + s * Type::step, parts);
@@ -147,10 +148,10 @@ struct PackedWeights {
   const typename Type::Operand* packed;
   std::int64_t full;
   static constexpr std::int64_t part = 0;
+  static constexpr bool partsApart = true;
 
-  inline void load(std::int64_t s, int output, typename Type::Operand (&parts)[Type::parts]) const {
-    XINGHE_UNROLL for (int p = 0; p < Type::parts; p++)
-        parts[p] = Type::fetch(packed + (s * 4 + output) * Type::parts + p);
+  inline typename Type::Operand loadOne(std::int64_t s, int output, int part) const {
+    return Type::fetch(packed + (s * 4 + output) * Type::parts + part);
   }
   inline void loadLast(int, typename Type::Operand (&)[Type::parts]) const {}
   inline void advance() const {}
@@ -164,17 +165,27 @@ inline void multiplyTile(const typename Type::Operand* x, const Weights& weights
   typename Type::Accumulator sum[Rows][4];
   XINGHE_UNROLL for (int row = 0; row < Rows; row++)
       XINGHE_UNROLL for (int output = 0; output < 4; output++) sum[row][output] = Type::zero();
+  const auto addPart = [&](int output, int part, const Operand& w) __attribute__((always_inline)) {
+    XINGHE_UNROLL for (int row = 0; row < Rows; row++) sum[row][output] =
+        Type::multiplyAdd(Type::fetch(x + row * Type::parts + part), w, sum[row][output]);
+  };
   const auto addStep = [&](int output, const Operand(&w)[Type::parts]) __attribute__((always_inline)) {
-    XINGHE_UNROLL for (int part = 0; part < Type::parts; part++)
-        XINGHE_UNROLL for (int row = 0; row < Rows; row++) sum[row][output] =
-            Type::multiplyAdd(Type::fetch(x + row * Type::parts + part), w[part], sum[row][output]);
+    XINGHE_UNROLL for (int part = 0; part < Type::parts; part++) addPart(output, part, w[part]);
   };
   for (std::int64_t s = 0; s < weights.full; s++) {
     weights.advance();
-    XINGHE_UNROLL for (int output = 0; output < 4; output++) {
-      Operand w[Type::parts];
-      weights.load(s, output, w);
-      addStep(output, w);
+    if constexpr (Weights::partsApart) {
+      // All outputs of a part: its vectors of x stay in registers, where those of all parts would not. An output's order of
+      // sums is the same.
+      XINGHE_UNROLL for (int part = 0; part < Type::parts; part++)
+          XINGHE_UNROLL for (int output = 0; output < 4; output++)
+              addPart(output, part, weights.loadOne(s, output, part));
+    } else {
+      XINGHE_UNROLL for (int output = 0; output < 4; output++) {
+        Operand w[Type::parts];
+        weights.load(s, output, w);
+        addStep(output, w);
+      }
     }
     x += Rows * Type::parts;
   }
@@ -203,33 +214,37 @@ void writeOutputs(const Products& products, std::int64_t firstRow, std::int64_t 
     }
 }
 
-// All rows times outputs first … first + 3; sums: [rows][16], of which four columns are added to.
+// All rows times outputs first … first + count, at most 16; sums: [rows][16]. A chunk of W serves all panels, and a panel of
+// x all of the outputs, while they are in the cache.
 template <typename Type>
-void addStored(const Products& products, std::int64_t output, typename Type::Sum* sums) {
+void addStored(const Products& products, std::int64_t firstOutput, std::int64_t count, typename Type::Sum* sums) {
   using Stored = typename Type::Stored;
   constexpr std::int64_t bytes = sizeof(Stored), chunk = chunkSteps<Type> * Type::step;
   const Panels panels(products.rows, Type::rowTile);
   const std::int64_t steps = ceilDivide(products.inputs, Type::step), stride = products.weightStride;
   const auto* weight = static_cast<const Stored*>(products.weight);
   const auto* x = static_cast<const typename Type::Operand*>(products.packedInput);
-  // As many lines as a step of the four rows holds, spread over the panels that multiply them.
+  // As many lines as a step of four rows holds, spread over the panels that multiply them.
   const std::int64_t lines = ceilDivide(4 * Type::step * bytes, 64 * panels.count);
   for (std::int64_t start = 0; start < products.inputs; start += chunk) {
     const std::int64_t elements = least(products.inputs - start, chunk);
     const bool isLast = start + chunk >= products.inputs;
-    const std::int64_t nextRow = isLast ? output + 4 : output, nextStart = isLast ? 0 : start + chunk;
+    const std::int64_t nextRow = isLast ? firstOutput + count : firstOutput, nextStart = isLast ? 0 : start + chunk;
     Ahead ahead(reinterpret_cast<std::uintptr_t>(weight) + static_cast<std::uintptr_t>((nextRow * stride + nextStart) * bytes),
-                least(products.inputs - nextStart, chunk) * bytes, stride * bytes, least(4, products.outputs - nextRow),
-                lines);
-    StoredWeights<Type> weights{{}, elements / Type::step, elements % Type::step, ahead};
-    // Outputs past the end repeat the last one, and are not written.
-    for (int i = 0; i < 4; i++) weights.rows[i] = weight + least(output + i, products.outputs - 1) * stride + start;
+                least(products.inputs - nextStart, chunk) * bytes, stride * bytes,
+                least(count, products.outputs - nextRow), lines);
     for (std::int64_t panel = 0; panel < panels.count; panel++) {
       const std::int64_t first = panels.first(panel), size = panels.size(panel);
       const auto* rows = x + (first * steps + start / Type::step * size) * Type::parts;
-      withRows<Type::rowTile>(size, [&](auto constant) {
-        multiplyTile<Type, constant.value>(rows, weights, sums + first * 16, 16);
-      });
+      for (std::int64_t output = 0; output < count; output += 4) {
+        StoredWeights<Type> weights{{}, elements / Type::step, elements % Type::step, ahead};
+        // Outputs past the end repeat the last one, and are not written.
+        for (int i = 0; i < 4; i++)
+          weights.rows[i] = weight + least(firstOutput + output + i, products.outputs - 1) * stride + start;
+        withRows<Type::rowTile>(size, [&](auto constant) {
+          multiplyTile<Type, constant.value>(rows, weights, sums + first * 16 + output, 16);
+        });
+      }
     }
   }
 }
@@ -238,10 +253,13 @@ void addStored(const Products& products, std::int64_t output, typename Type::Sum
 template <typename Type>
 void multiplyStored(const Products& products, std::int64_t firstOutput, std::int64_t endOutput, void* scratch) {
   auto* sums = static_cast<typename Type::Sum*>(scratch);
+  // One panel has nothing to share: W is read as it lies, four rows to their end.
+  const std::int64_t together = products.rows <= Type::rowTile ? 4 : 16;
   for (std::int64_t output = firstOutput; output < endOutput; output += 16) {
     const std::int64_t count = least(16, endOutput - output);
     for (std::int64_t i = 0; i < products.rows * 16; i++) sums[i] = 0;
-    for (std::int64_t i = 0; i < count; i += 4) addStored<Type>(products, output + i, sums + i);
+    for (std::int64_t i = 0; i < count; i += together)
+      addStored<Type>(products, output + i, least(together, count - i), sums + i);
     writeOutputs<Type>(products, 0, products.rows, output, count, sums, 16);
   }
 }

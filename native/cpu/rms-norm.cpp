@@ -79,6 +79,21 @@ at::Tensor wideWeight(const at::Tensor& x, const at::Tensor& weight, bool roundB
   return (roundBeforeWeight ? weight.to(x.scalar_type()) : weight).to(wideType(x)).contiguous();
 }
 
+// wideWeight of a weight in x's own dtype, which needs no rounding: one pass, where libtorch's conversions cost more than
+// the norm of a row.
+at::Tensor widenedWeight(const at::Tensor& x, const at::Tensor& weight, bool roundBeforeWeight) {
+  if (weight.scalar_type() != x.scalar_type() || wideType(x) == x.scalar_type() || !weight.is_contiguous())
+    return wideWeight(x, weight, roundBeforeWeight);
+  const at::Tensor wide = emptyTensor({weight.size(0)}, weight.options().dtype(wideType(x)));
+  withElementType(x.scalar_type(), [&](auto element) {
+    using Element = decltype(element);
+    const auto* from = weight.const_data_ptr<Element>();
+    auto* to = wide.mutable_data_ptr<Wide<Element>>();
+    for (std::int64_t i = 0; i < weight.size(0); i++) to[i] = widen(from[i]);
+  });
+  return wide;
+}
+
 bool fits(const at::Tensor& x, const at::Tensor& weight) {
   return x.device().is_cpu() && weight.device().is_cpu() && x.layout() == at::kStrided && x.dim() >= 1 &&
          x.numel() != 0 && weight.dim() == 1 && weight.size(0) == x.size(-1) &&
@@ -95,7 +110,7 @@ Normed normed(const at::Tensor& input, const at::Tensor& weight, double eps, boo
   const at::Tensor x = input.contiguous();
   const std::int64_t features = x.size(-1);
   const std::int64_t rows = x.numel() / features;
-  const at::Tensor wide = wideWeight(x, weight, roundBeforeWeight);
+  const at::Tensor wide = widenedWeight(x, weight, roundBeforeWeight);
   const Normed result{emptyLike(x), emptyTensor({rows}, x.options().dtype(wideType(x)))};
   withElementType(x.scalar_type(), [&](auto element) {
     using Element = decltype(element);

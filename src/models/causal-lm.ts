@@ -13,12 +13,13 @@ import {
   type LayerNorm,
   Module,
   namedLinears,
+  type PagedLayer,
   type RmsNorm,
   type Rotary,
   type Routing,
   rotaryTable,
 } from '../nn/index.js';
-import { cat, type FloatDType, isFloatDType, stack, type Tensor } from '../tensor/index.js';
+import { cat, type FloatDType, isFloatDType, scope, stack, type Tensor } from '../tensor/index.js';
 import type { ModelShape } from './model-shape.js';
 
 /** What the blocks of one forward pass share: whole rows on their own, or new tokens behind those of a cache. */
@@ -32,6 +33,11 @@ export interface ForwardContext {
   attend(layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor;
   /** Told by each mixture of experts how it routed the tokens, row after row. Default: nobody wants to know. */
   readonly observeRouting?: ((routing: Routing) => void) | undefined;
+  /**
+   * The pages that `attend` works on, for blocks that do more than attend in one call; undefined where there are none, or
+   * keys are not rotated by the block.
+   */
+  readonly pagedLayer?: ((layer: number) => PagedLayer) | undefined;
 }
 
 /** How positions rotate queries and keys (see `rotaryTable`). */
@@ -127,9 +133,8 @@ export abstract class CausalLm extends Module {
   }
 
   get device(): string {
-    const first = this.namedParameters()[0];
-    if (first === undefined) throw new TypeError('a model without parameters has no device');
-    return first[1].device;
+    for (const { parameter } of this.walkParameters()) return parameter.device;
+    throw new TypeError('a model without parameters has no device');
   }
 
   /** The tokens at the end of a text that some layer still looks at; undefined: all. */
@@ -228,7 +233,9 @@ export abstract class CausalLm extends Module {
   /** What goes into the head. @param inputIds int64 [B, T] */
   hiddenStates(inputIds: Tensor, context: ForwardContext): Tensor {
     let hidden = this.embed(inputIds);
-    for (const [index, layer] of this.layers.entries()) hidden = layer.forward(hidden, context, index);
+    // A scope each: what a block has made is freed while the next one can use its memory again.
+    for (const [index, layer] of this.layers.entries())
+      hidden = scope(() => layer.forward(hidden, context, index));
     return hidden; // [B, T, D]
   }
 

@@ -14,14 +14,17 @@ export { weightedCrossEntropySum } from './loss.js';
 export { Experts, MixtureOfExperts, type MixtureOfExpertsOptions } from './mixture-of-experts.js';
 export { Module, parameter } from './module.js';
 export { accumulationDType, LayerNorm, RmsNorm } from './norm.js';
+export { attendProjected, pagedPreNormBlock } from './paged-block.js';
 export {
   ABSENT_BLOCK,
   BLOCK_SIZE,
   PagedKvCache,
   type PagedKvCacheOptions,
+  type PagedLayer,
   type PagedRows,
   type PagedStep,
   pagedBlockBytes,
 } from './paged-kv-cache.js';
+export { projectTogether } from './project-together.js';
 export { applyRotary, type Rotary, type RotaryOptions, rotaryTable } from './rotary.js';
 export { Router, type RouterOptions, type Routing } from './router.js';

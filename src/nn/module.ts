@@ -10,7 +10,7 @@ import { type DType, empty, Tensor } from '../tensor/index.js';
 export abstract class Module {
   /** Own path ("layers.0.mlp.gateProj.weight") and tensor of every parameter, in the order of the fields. */
   namedParameters(): [path: string, parameter: Tensor][] {
-    return [...this.#walk('')].map(({ path, parameter }) => [path, parameter]);
+    return [...this.walkParameters()].map(({ path, parameter }) => [path, parameter]);
   }
 
   /** The modules of the tree, this one first, with their paths ("" for this one). */
@@ -82,8 +82,9 @@ export abstract class Module {
     return this;
   }
 
-  *#walk(prefix: string): Generator<{ path: string; parameter: Tensor }> {
-    for (const [path, module] of this.namedModules(prefix))
+  /** `namedParameters` one by one, for who needs the first only. */
+  protected *walkParameters(): Generator<{ path: string; parameter: Tensor }> {
+    for (const [path, module] of this.namedModules())
       for (const [key, value] of Object.entries(module))
         if (value instanceof Tensor) yield { path: path === '' ? key : `${path}.${key}`, parameter: value };
   }

@@ -60,6 +60,17 @@ export interface PagedKvCacheOptions {
   readonly window?: number | undefined | readonly (number | undefined)[];
 }
 
+/** The pages of one layer, and a step over them. */
+export interface PagedLayer extends Pages {
+  readonly attentionMask: Tensor;
+  readonly blockTables: Tensor;
+  readonly sequences: Tensor;
+  /** 0: none. */
+  readonly window: number;
+  /** Of the new queries and keys. */
+  readonly rotary: Rotary; // [T, E]
+}
+
 interface Pages {
   readonly keys: Tensor; // [P, K, E, 16]: lanes of a vector run over keys
   readonly values: Tensor; // [P, K, 16, E]
@@ -129,8 +140,7 @@ export class PagedKvCache {
    * @param q [1, H, T, E] @param k [1, K, T, E] @param v [1, K, T, E] @returns [1, H, T, E]
    */
   attend(layer: number, q: Tensor, k: Tensor, v: Tensor, step: PagedStep): Tensor {
-    const pages = this.#layers[layer];
-    if (pages === undefined) throw new RangeError(`the cache has no layer ${layer}`);
+    const pages = this.#pages(layer);
     return pagedAttention(
       q,
       k,
@@ -146,6 +156,19 @@ export class PagedKvCache {
       step.keyTables?.cos,
       step.keyTables?.sin,
     );
+  }
+
+  /** What a layer's step reads and writes, for kernels that do more than attend. */
+  layerOf(layer: number, rotary: Rotary, { blockTables, sequences }: PagedStep): PagedLayer {
+    const attentionMask = this.#attentionMask;
+    const window = this.#windows[layer] ?? 0;
+    return { ...this.#pages(layer), attentionMask, blockTables, sequences, window, rotary };
+  }
+
+  #pages(layer: number): Pages {
+    const pages = this.#layers[layer];
+    if (pages === undefined) throw new RangeError(`the cache has no layer ${layer}`);
+    return pages;
   }
 
   /** Says for tokens from `position` on which of them others may look at. */

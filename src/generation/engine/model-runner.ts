@@ -5,7 +5,7 @@
  */
 import type { AdapterSet } from '../../checkpoint/index.js';
 import type { CausalLm, ForwardContext } from '../../models/index.js';
-import { type PagedKvCache, type PagedStep, type Rotary, rotaryTable } from '../../nn/index.js';
+import { type PagedKvCache, type Rotary, rotaryTable } from '../../nn/index.js';
 import { cat, intTensor, scope, stack, type Tensor } from '../../tensor/index.js';
 
 /** Tokens of one sequence to be run. */
@@ -86,11 +86,14 @@ export class ModelRunner {
       })),
       this.#model.cachesUnrotatedKeys ? this.#keyTables(chunks, rules) : undefined,
     );
-    return { rotary: this.#queryRotary(chunks), attend: this.#attend(step) };
-  }
-
-  #attend(step: PagedStep): ForwardContext['attend'] {
-    return (layer, q, k, v) => this.#cache.attend(layer, q, k, v, step);
+    const rotary = this.#queryRotary(chunks);
+    return {
+      rotary,
+      attend: (layer, q, k, v) => this.#cache.attend(layer, q, k, v, step),
+      pagedLayer: this.#model.cachesUnrotatedKeys
+        ? undefined
+        : (layer) => this.#cache.layerOf(layer, rotary, step),
+    };
   }
 
   /** Rotation of the new tokens: [T, E]. */

@@ -4,7 +4,15 @@
  *
  * Shapes: B batch, T new tokens, D hidden, H heads of queries, K heads of keys and values, E head_dim.
  */
-import { applyRotary, DenseLinear, type Linear, Module, RmsNorm } from '../../nn/index.js';
+import {
+  applyRotary,
+  attendProjected,
+  DenseLinear,
+  type Linear,
+  Module,
+  projectTogether,
+  RmsNorm,
+} from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
 import type { ForwardContext } from '../causal-lm.js';
 import type { ModelShape } from '../model-shape.js';
@@ -43,14 +51,21 @@ export class GroupedAttention extends Module {
     }
   }
 
+  get hasHeadNorms(): boolean {
+    return this.qNorm !== undefined || this.kNorm !== undefined;
+  }
+
   forward(x: Tensor, context: ForwardContext, layer: number): Tensor {
+    const [queries, keys, values] = projectTogether(x, [this.qProj, this.kProj, this.vProj]);
+    if (context.pagedLayer !== undefined && !this.hasHeadNorms)
+      return this.oProj.forward(attendProjected(queries, keys, values, context.pagedLayer(layer)));
     const [batch = 0, length = 0] = x.shape;
     const heads = (projected: Tensor): Tensor => projected.view([batch, length, -1, this.headDim]);
-    const queries = heads(this.qProj.forward(x)); // [B, T, H, E]
-    const keys = heads(this.kProj.forward(x)); // [B, T, K, E]
-    const q = (this.qNorm?.forward(queries) ?? queries).transpose(1, 2); // [B, H, T, E]
-    const k = (this.kNorm?.forward(keys) ?? keys).transpose(1, 2); // [B, K, T, E]
-    const v = heads(this.vProj.forward(x)).transpose(1, 2); // [B, K, T, E]
+    const normed = (projected: Tensor, norm: RmsNorm | undefined): Tensor =>
+      norm?.forward(heads(projected)) ?? heads(projected);
+    const q = normed(queries, this.qNorm).transpose(1, 2); // [B, H, T, E]
+    const k = normed(keys, this.kNorm).transpose(1, 2); // [B, K, T, E]
+    const v = heads(values).transpose(1, 2); // [B, K, T, E]
     const mixed = context.attend(layer, applyRotary(q, context.rotary), applyRotary(k, context.rotary), v); // [B, H, T, E]
     return this.oProj.forward(mixed.transpose(1, 2).reshape([batch, length, -1])); // [B, T, D]
   }

@@ -1,5 +1,5 @@
 /** Llama's block: x += attention(norm(x)); x += mlp(norm(x)). The MLP may be a mixture of experts. */
-import { MixtureOfExperts, Module, type RmsNorm } from '../../nn/index.js';
+import { MixtureOfExperts, Module, pagedPreNormBlock, type RmsNorm } from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
 import type { Block, BlockLinears, ForwardContext } from '../causal-lm.js';
 import type { GroupedAttention } from './grouped-attention.js';
@@ -39,7 +39,20 @@ export class PreNormBlock extends Module implements Block {
 
   /** @param hidden [B, T, D] @returns [B, T, D] */
   forward(hidden: Tensor, context: ForwardContext, layer: number): Tensor {
+    const whole = this.#forwardPaged(hidden, context, layer);
+    if (whole !== undefined) return whole;
     const attended = hidden.add(this.attention.forward(this.inputNorm.forward(hidden), context, layer));
     return attended.add(this.mlp.forward(this.postAttentionNorm.forward(attended), context.observeRouting));
+  }
+
+  /** In one call, where the context has pages and all parts are plain. */
+  #forwardPaged(hidden: Tensor, context: ForwardContext, layer: number): Tensor | undefined {
+    const { inputNorm, postAttentionNorm, attention, mlp } = this;
+    if (context.pagedLayer === undefined || attention.hasHeadNorms || mlp instanceof MixtureOfExperts)
+      return undefined;
+    const { qProj, kProj, vProj, oProj } = attention;
+    const { gateProj, upProj, downProj } = mlp;
+    const linears = [qProj, kProj, vProj, oProj, gateProj, upProj, downProj];
+    return pagedPreNormBlock(hidden, { inputNorm, postAttentionNorm, linears }, context.pagedLayer(layer));
   }
 }

@@ -1,5 +1,5 @@
 /** Llama's MLP: down(silu(gate(x)) * up(x)). Shapes: B batch, T tokens, D hidden, F intermediate. */
-import { DenseLinear, gatedActivation, type Linear, Module } from '../../nn/index.js';
+import { DenseLinear, gatedActivation, type Linear, Module, projectTogether } from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
 import type { ModelShape } from '../model-shape.js';
 
@@ -17,7 +17,8 @@ export class SwigluMlp extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    const inner = gatedActivation(this.gateProj.forward(x), this.upProj.forward(x), 'silu'); // [B, T, F]
+    const [gate, up] = projectTogether(x, [this.gateProj, this.upProj]);
+    const inner = gatedActivation(gate, up, 'silu'); // [B, T, F]
     return this.downProj.forward(inner); // [B, T, D]
   }
 }

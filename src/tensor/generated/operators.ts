@@ -6641,10 +6641,16 @@ export interface Operators {
   'xinghe::grouped_linear': (input: Tensor, weight: Tensor, counts: Tensor) => Tensor;
   /** xinghe::linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor */
   'xinghe::linear': (input: Tensor, weight: Tensor, bias?: Tensor | null | undefined) => Tensor;
+  /** xinghe::linears(Tensor input, Tensor[] weights, Tensor?[] biases) -> Tensor[] */
+  'xinghe::linears': (input: Tensor, weights: readonly Tensor[], biases: readonly (Tensor | null)[]) => Tensor[];
   /** xinghe::paged_attention(Tensor q, Tensor k, Tensor v, Tensor(a!) key_pages, Tensor(b!) value_pages, Tensor(c!)? key_scales, Tensor(d!)? value_scales, Tensor attended, Tensor block_tables, Tensor sequences, int window, Tensor? key_cos, Tensor? key_sin) -> Tensor */
   'xinghe::paged_attention': (q: Tensor, k: Tensor, v: Tensor, key_pages: Tensor, value_pages: Tensor, key_scales: Tensor | null | undefined, value_scales: Tensor | null | undefined, attended: Tensor, block_tables: Tensor, sequences: Tensor, window: number, key_cos?: Tensor | null | undefined, key_sin?: Tensor | null | undefined) => Tensor;
   /** xinghe::paged_attention_composed(Tensor q, Tensor k, Tensor v, Tensor(a!) key_pages, Tensor(b!) value_pages, Tensor(c!)? key_scales, Tensor(d!)? value_scales, Tensor attended, Tensor block_tables, Tensor sequences, int window, Tensor? key_cos, Tensor? key_sin) -> Tensor */
   'xinghe::paged_attention_composed': (q: Tensor, k: Tensor, v: Tensor, key_pages: Tensor, value_pages: Tensor, key_scales: Tensor | null | undefined, value_scales: Tensor | null | undefined, attended: Tensor, block_tables: Tensor, sequences: Tensor, window: number, key_cos?: Tensor | null | undefined, key_sin?: Tensor | null | undefined) => Tensor;
+  /** xinghe::paged_attention_projected(Tensor q, Tensor k, Tensor v, Tensor cos, Tensor sin, Tensor(a!) key_pages, Tensor(b!) value_pages, Tensor(c!)? key_scales, Tensor(d!)? value_scales, Tensor attended, Tensor block_tables, Tensor sequences, int window) -> Tensor */
+  'xinghe::paged_attention_projected': (q: Tensor, k: Tensor, v: Tensor, cos: Tensor, sin: Tensor, key_pages: Tensor, value_pages: Tensor, key_scales: Tensor | null | undefined, value_scales: Tensor | null | undefined, attended: Tensor, block_tables: Tensor, sequences: Tensor, window: number) => Tensor;
+  /** xinghe::paged_pre_norm_block(Tensor hidden, Tensor[] norms, Tensor[] weights, Tensor?[] biases, float eps, bool round_before_weight, Tensor cos, Tensor sin, Tensor(a!) key_pages, Tensor(b!) value_pages, Tensor(c!)? key_scales, Tensor(d!)? value_scales, Tensor attended, Tensor block_tables, Tensor sequences, int window) -> Tensor */
+  'xinghe::paged_pre_norm_block': (hidden: Tensor, norms: readonly Tensor[], weights: readonly Tensor[], biases: readonly (Tensor | null)[], eps: number, round_before_weight: boolean, cos: Tensor, sin: Tensor, key_pages: Tensor, value_pages: Tensor, key_scales: Tensor | null | undefined, value_scales: Tensor | null | undefined, attended: Tensor, block_tables: Tensor, sequences: Tensor, window: number) => Tensor;
   /** xinghe::rms_norm(Tensor input, Tensor weight, float eps, bool round_before_weight) -> Tensor */
   'xinghe::rms_norm': (input: Tensor, weight: Tensor, eps: number, round_before_weight: boolean) => Tensor;
   /** xinghe::rotary(Tensor input, Tensor cos, Tensor sin) -> Tensor */

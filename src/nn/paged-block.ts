@@ -1,0 +1,72 @@
+/**
+ * What lies between a block's input and its output while texts are generated, as one call: attention between its
+ * projections, or the whole block. The bits are those of the separate steps.
+ *
+ * Shapes: T new tokens of all sequences, D hidden, H heads, K heads of keys and values, E head_dim.
+ */
+import { operator, type Tensor } from '../tensor/index.js';
+import { DenseLinear, type Linear } from './linear.js';
+import type { RmsNorm } from './norm.js';
+import type { PagedLayer } from './paged-kv-cache.js';
+
+const attendOperator = operator('xinghe::paged_attention_projected');
+const blockOperator = operator('xinghe::paged_pre_norm_block');
+
+/**
+ * Rotates queries and keys, stores keys and values, attends.
+ * @param q [1, T, H * E] @param k [1, T, K * E] @param v [1, T, K * E] @returns [1, T, H * E]
+ */
+export function attendProjected(q: Tensor, k: Tensor, v: Tensor, layer: PagedLayer): Tensor {
+  return attendOperator(
+    q,
+    k,
+    v,
+    layer.rotary.cos,
+    layer.rotary.sin,
+    layer.keys,
+    layer.values,
+    layer.keyScales,
+    layer.valueScales,
+    layer.attentionMask,
+    layer.blockTables,
+    layer.sequences,
+    layer.window,
+  );
+}
+
+/** Of a block h += o(attend(norm(h))); h += down(silu(gate(norm(h))) * up(norm(h))). */
+export interface PreNormBlockLayers {
+  readonly inputNorm: RmsNorm;
+  readonly postAttentionNorm: RmsNorm;
+  /** q, k, v, o, gate, up, down. */
+  readonly linears: readonly Linear[];
+}
+
+/** The whole block; undefined where a layer is not plain, as one with an adapter. @param hidden [1, T, D] @returns [1, T, D] */
+export function pagedPreNormBlock(
+  hidden: Tensor,
+  { inputNorm, postAttentionNorm, linears }: PreNormBlockLayers,
+  layer: PagedLayer,
+): Tensor | undefined {
+  const { eps, rounding } = inputNorm;
+  const areDense = linears.every((linear) => linear instanceof DenseLinear && linear.layout === 'out-in');
+  if (!areDense || eps !== postAttentionNorm.eps || rounding !== postAttentionNorm.rounding) return undefined;
+  return blockOperator(
+    hidden,
+    [inputNorm.weight, postAttentionNorm.weight],
+    linears.map(({ weight }) => weight),
+    linears.map(({ bias }) => bias ?? null),
+    eps,
+    rounding === 'before-weight',
+    layer.rotary.cos,
+    layer.rotary.sin,
+    layer.keys,
+    layer.values,
+    layer.keyScales,
+    layer.valueScales,
+    layer.attentionMask,
+    layer.blockTables,
+    layer.sequences,
+    layer.window,
+  );
+}
