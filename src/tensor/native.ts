@@ -18,6 +18,11 @@ export interface NativeOperator {
   readonly results: string;
 }
 
+/** A store of c10d, freed with its JavaScript value. */
+export interface NativeStore {
+  readonly __store: never;
+}
+
 export interface Native {
   resolveOperator(name: string, overload: string): NativeOperator;
   call(id: number, ...values: NativeValue[]): NativeValue;
@@ -78,6 +83,14 @@ export interface Native {
   setDeterministic(deterministic: boolean): void;
   keepFreedMemory(): void;
   returnFreedMemory(): void;
+
+  createStore(host: string, port: number, size: number, isServer: boolean, timeout: number): NativeStore;
+  storeSet(store: NativeStore, key: string, value: string): void;
+  storeGet(store: NativeStore, key: string, timeout: number): string;
+  storeHas(store: NativeStore, key: string): boolean;
+  storeAdd(store: NativeStore, key: string, number: number): number;
+  createGlooGroup(name: string, store: NativeStore, rank: number, size: number, timeout: number): void;
+  removeGroup(name: string): void;
 }
 
 const KEPT_SHAPES = '32';

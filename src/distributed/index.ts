@@ -1,0 +1,1 @@
+export { type RankEnvironment, rankEnvironment } from './rank-environment.js';
