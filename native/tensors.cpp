@@ -108,8 +108,8 @@ napi_value resizeStorage(napi_env env, napi_callback_info info) {
     const Arguments<2> arguments(env, info);
     c10::StorageImpl* storage = arguments.addon->tensors.at(toInt32(env, arguments[0])).storage().unsafeGetStorageImpl();
     const auto bytes = static_cast<size_t>(toInt64(env, arguments[1]));
-    c10::Allocator* allocator = storage->allocator();
-    if (allocator == nullptr) allocator = c10::GetAllocator(storage->device_type());
+    // The one of now: a storage from before keepFreedMemory would come back to malloc each time.
+    c10::Allocator* allocator = c10::GetAllocator(storage->device_type());
     storage->set_data_ptr_noswap(allocator->allocate(0));
     storage->set_data_ptr_noswap(allocator->allocate(bytes));
     storage->set_nbytes(bytes);

@@ -1,6 +1,6 @@
 /** Gradients summed over the ranks, segment by segment as the backward pass leaves them. */
 import type { Pending, ProcessGroup } from '../../distributed/index.js';
-import { type FloatDType, noGrad, type Tensor } from '../../tensor/index.js';
+import { type FloatDType, noGrad, scope, type Tensor } from '../../tensor/index.js';
 import { GradientStore, type Gradients, normOf } from '../step/gradient-store.js';
 import type { FlatUnit } from './flat-unit.js';
 
@@ -67,11 +67,13 @@ export class RankGradients implements Gradients {
   /** Until every reduction is there. */
   finish(): void {
     this.#settle(0);
-    for (const [unit, { sum, paths }] of this.#sums)
-      for (const path of paths) {
-        const piece = this.#options.isScattered ? unit.pieceIn(sum, path) : unit.wholeIn(sum, path);
-        if (piece !== undefined) this.#pieces.set(path, piece.keep());
-      }
+    scope(() => {
+      for (const [unit, { sum, paths }] of this.#sums)
+        for (const path of paths) {
+          const piece = this.#options.isScattered ? unit.pieceIn(sum, path) : unit.wholeIn(sum, path);
+          if (piece !== undefined) this.#pieces.set(path, piece.keep());
+        }
+    });
   }
 
   /** After `finish`. */
