@@ -1,4 +1,5 @@
 // Module entry: one AddonState per environment, freed with it.
+#include "collectives.h"
 #include "napi.h"
 
 namespace xinghe {
@@ -26,6 +27,7 @@ NAPI_MODULE_INIT() {
     xinghe::registerGenerators(env, exports, state);
     xinghe::registerFiles(env, exports, state);
     xinghe::registerDevices(env, exports, state);
+    xinghe::registerCollectives(env, exports, state);
     return exports;
   });
 }

@@ -66,6 +66,7 @@ export {
 export {
   type PublishedTensor,
   pieceOf,
+  pieceStart,
   publishedBytes,
   publishedLayer,
   publishedName,

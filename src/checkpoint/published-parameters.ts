@@ -14,6 +14,8 @@ export function publishedParameters(module: Module, names: NameTable): Map<strin
 /** What published files hold under one name: a parameter, or an index of its first dimension. */
 export interface PublishedTensor {
   readonly name: string;
+  /** Own path of the parameter. */
+  readonly path: string;
   readonly parameter: Tensor;
   /** undefined: the whole. */
   readonly piece: number | undefined;
@@ -29,15 +31,21 @@ export function publishedTensors(
     const nameOf = names.piecesOf(path);
     const { shape } = parameter;
     if (nameOf === undefined)
-      return [{ name: publishedName(names, path), parameter, piece: undefined, shape }];
+      return [{ name: publishedName(names, path), path, parameter, piece: undefined, shape }];
     const [count = 0, ...rest] = shape;
     return Array.from({ length: count }, (_, piece) => ({
       name: nameOf(piece),
+      path,
       parameter,
       piece,
       shape: rest,
     }));
   });
+}
+
+/** The first of its elements in the parameter, counted row by row. */
+export function pieceStart({ piece = 0, shape }: PublishedTensor): number {
+  return piece * shape.reduce((product, size) => product * size, 1);
 }
 
 /** The same memory; call inside a scope. */

@@ -7,7 +7,7 @@
 // header was measured and left out: 385 MB and 23 s, more than all files together would save.
 import { mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
-import { basename, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { findCompiler } from './compiler.mjs';
 import {
   addonFile,
@@ -91,9 +91,8 @@ async function rememberedCompiler() {
 /** @param {Libtorch} libtorch @param {Compiler} compiler @returns {Unit[]} */
 function listUnits(libtorch, compiler) {
   const files = filesBelow(nativeFolder).filter((path) => !path.startsWith(join(nativeFolder, 'cuda')));
-  const headers = files.filter((path) => path.endsWith('.h'));
+  const present = new Set(files);
   const shared = fingerprint([
-    ...headers.flatMap((path) => [relative(root, path), readFileSync(path)]),
     ...compileFlags,
     compiler.command,
     ...compiler.args,
@@ -108,9 +107,25 @@ function listUnits(libtorch, compiler) {
       const name = relative(nativeFolder, source)
         .replaceAll(/[\\/]/g, '_')
         .replace(/\.cpp$/, '');
-      const object = join(objectFolder, `${name}-${fingerprint([shared, text])}.o`);
+      const headers = headersOf(source, present).sort();
+      const read = headers.flatMap((path) => [relative(root, path), readFileSync(path)]);
+      const object = join(objectFolder, `${name}-${fingerprint([shared, text, ...read])}.o`);
       return { name, source, object, flags: ownFlags(text) };
     });
+}
+
+/**
+ * Headers of ours that a file includes, and those that they include: beside it or from native/ down.
+ * @param {string} file @param {ReadonlySet<string>} present @param {Set<string>} found
+ */
+function headersOf(file, present, found = new Set()) {
+  for (const [, name] of readFileSync(file, 'utf8').matchAll(/^\s*#\s*include\s+[<"]([^>"]+)[>"]/gm)) {
+    const header = [join(dirname(file), name), join(nativeFolder, name)].find((path) => present.has(path));
+    if (header === undefined || found.has(header)) continue;
+    found.add(header);
+    headersOf(header, present, found);
+  }
+  return [...found];
 }
 
 /**

@@ -1,6 +1,12 @@
 /** The checkpoints of a run: what it keeps on disk so that it can be resumed, and how that is put back. */
 import { readFileSync } from 'node:fs';
-import { adapterContent, publishedBytes, publishedTensors, saveAdapter } from '../../checkpoint/index.js';
+import {
+  adapterContent,
+  type PublishedTensor,
+  pieceStart,
+  publishedTensors,
+  saveAdapter,
+} from '../../checkpoint/index.js';
 import { fileStatus, writeFolderAtomic } from '../../formats/index.js';
 import { log } from '../../log/index.js';
 import type { LoraLinear } from '../../lora/index.js';
@@ -11,13 +17,15 @@ import {
   SCORE,
   tokenizerSource,
 } from '../../models/index.js';
+import { scope } from '../../tensor/index.js';
 import type { RunCheckpointManifest } from '../checkpoints/manifest.js';
 import { openCheckpointFolder, type RunCheckpointStore } from '../checkpoints/run-checkpoint-store.js';
-import type { SnapshotFile } from '../checkpoints/snapshot.js';
+import type { SnapshotFile, SnapshotTensor } from '../checkpoints/snapshot.js';
+import type { RunRanks } from '../parallel/run-ranks.js';
 import type { TrainConfig } from './run-config.js';
 import type { RunParts } from './run-parts.js';
 import type { RunRows } from './run-rows.js';
-import { type RunIdentity, type RunProgress, restoreRun, snapshotTensor, takeSnapshot } from './run-state.js';
+import { type RunIdentity, type RunProgress, restoreRun, takeSnapshot } from './run-state.js';
 import type { Checkpointer, SaveReason } from './train-rows-options.js';
 
 /** A checkpoint to go on from. */
@@ -46,6 +54,8 @@ export interface CheckpointedRun {
   readonly tokenizerPath: string;
   /** The checkpoint to go on from. */
   readonly start: RunStart | undefined;
+  /** The ranks that share the run; undefined: this process alone. */
+  readonly ranks: RunRanks | undefined;
 }
 
 /** The checkpoints of one run: weights or adapter, optimiser, everything that a resumed run needs. */
@@ -73,7 +83,7 @@ export class RunCheckpointer implements Checkpointer {
       this.#identity(parts),
       parts.trainer,
       parts.dropout,
-      this.#files(),
+      this.#files(parts),
     );
     const isSaved = await this.#run.store.save(progress.step, snapshot, reason === 'interrupted');
     if (isSaved) this.#savedStep = progress.step;
@@ -147,7 +157,7 @@ export class RunCheckpointer implements Checkpointer {
     return { config: this.#run.config, totalSteps, dataRows: this.#run.data.rows.rowCount, rowsPerStep };
   }
 
-  #files(): SnapshotFile[] {
+  #files(parts: RunParts): SnapshotFile[] {
     const { model, architecture } = this.#run.loaded;
     if (this.#run.adapters !== undefined) {
       const { weightFile, tensors, configFile, config } = adapterContent(
@@ -156,18 +166,20 @@ export class RunCheckpointer implements Checkpointer {
         this.#run.config.model.path,
         this.#wholeLayers,
       );
-      const saved = tensors.map(([name, tensor]) => snapshotTensor(name, tensor));
+      const own = new Map([...parts.parameters].map(([path, tensor]) => [tensor, path]));
+      const saved = tensors.map(([name, parameter]) => {
+        const path = own.get(parameter);
+        if (path === undefined) throw new TypeError(`${name} is saved and not trained`);
+        return ownElements({ name, path, parameter, piece: undefined, shape: parameter.shape }, parts);
+      });
       return [
         { path: weightFile, content: { kind: 'tensors', tensors: saved } },
         { path: configFile, content: { kind: 'bytes', bytes: Buffer.from(config) } },
       ];
     }
-    const tensors = publishedTensors(model.namedParameters(), architecture.names).map((tensor) => ({
-      name: tensor.name,
-      dtype: tensor.parameter.dtype,
-      shape: tensor.shape,
-      bytes: () => publishedBytes(tensor),
-    }));
+    const tensors = publishedTensors(model.namedParameters(), architecture.names).map((tensor) =>
+      ownElements(tensor, parts),
+    );
     return [
       { path: 'model.safetensors', content: { kind: 'tensors', tensors } },
       ...auxiliaryFilesOf(
@@ -185,6 +197,28 @@ export class RunCheckpointer implements Checkpointer {
       ),
     ];
   }
+}
+
+/** What this rank has of a trained parameter: all of it, where it is alone. */
+function ownElements(tensor: PublishedTensor, { trainer }: RunParts): SnapshotTensor {
+  const { name, path, parameter, shape } = tensor;
+  const { start: partStart, values } = trainer.ownPart(path);
+  const first = pieceStart(tensor);
+  const count = shape.reduce((product, size) => product * size, 1);
+  const from = Math.max(first, partStart);
+  const end = Math.min(first + count, partStart + (values?.numElements ?? 0));
+  const bytes = (): Uint8Array => {
+    if (values === undefined || from >= end) return new Uint8Array(0);
+    if (values.numElements === end - from) return values.toBytes();
+    return scope(() =>
+      values
+        .detach()
+        .reshape([values.numElements])
+        .narrow(0, from - partStart, end - from)
+        .toBytes(),
+    );
+  };
+  return { name, dtype: parameter.dtype, shape, start: Math.max(0, from - first), bytes };
 }
 
 function auxiliaryFileBytes(content: AuxiliaryFile['content']): Uint8Array {

@@ -8,7 +8,7 @@ import { findStart } from './checkpointer.js';
 import { refuseOtherRun } from './output-folder.js';
 import { prepareRun } from './run.js';
 import type { TrainConfig } from './run-config.js';
-import { stepsOf } from './run-parts.js';
+import { rowsPerStep as rowsOfStep, stepsOf } from './run-parts.js';
 
 export interface DryRun {
   /** As YAML, all defaults filled in. */
@@ -40,7 +40,7 @@ export async function dryRun(
   const { loaded, data, heldOut, tokenizer, teacher } = await prepareRun(config, store, start);
   try {
     const { rows } = data;
-    const rowsPerStep = training.micro_batch_size * training.gradient_accumulation_steps;
+    const rowsPerStep = rowsOfStep(training);
     const stepsDone = start?.manifest.step ?? 0;
     return {
       config: stringify(config),

@@ -1,6 +1,6 @@
 /** The state of a run: how it is saved in a checkpoint and restored. */
 import { join } from 'node:path';
-import { type PublishedTensor, pieceOf } from '../../checkpoint/index.js';
+import { type PublishedTensor, pieceStart } from '../../checkpoint/index.js';
 import { productVersion } from '../../config/index.js';
 import { InputError } from '../../errors/index.js';
 import { openSafetensorsModel, readTensorBytes } from '../../formats/index.js';
@@ -67,7 +67,7 @@ export function takeSnapshot(
   dropout: RandomGenerator,
   files: readonly SnapshotFile[],
 ): Snapshot {
-  const { optimizerSteps, tensors, lossScale } = trainer.state();
+  const { optimizerSteps, tensors, places, lossScale } = trainer.state();
   const manifest: Omit<RunCheckpointManifest, 'files'> = {
     format: 'xinghe-training-state',
     version: 1,
@@ -90,7 +90,11 @@ export function takeSnapshot(
     },
     config,
   };
-  const states = [...tensors].map(([name, tensor]) => snapshotTensor(name, tensor));
+  const states = [...tensors].map(([name, tensor]) => {
+    const { start, shape, isOwn } = places.get(name) ?? { start: 0, shape: tensor.shape, isOwn: true };
+    const own = snapshotTensor(name, tensor);
+    return { ...own, start, shape, bytes: isOwn ? own.bytes : new Uint8Array(0) };
+  });
   return {
     manifest,
     files: [...files, { path: STATE_FILE, content: { kind: 'tensors', tensors: states } }],
@@ -138,7 +142,7 @@ export function restoreRun(
           throw new InputError(
             `${path}: ${name} is [${saved.shape.join(', ')}] there, [${shape.join(', ')}] here; it is of another model.`,
           );
-        pieceOf(tensor).copy_(saved);
+        parts.trainer.writeParameter(tensor.path, saved, pieceStart(tensor));
       });
   });
   if (parts.what !== 'weights') {

@@ -17,7 +17,7 @@ import {
   type Tensor,
 } from '../../tensor/index.js';
 import { withEmbeddingNoise } from './embedding-noise.js';
-import type { GradientStore } from './gradient-store.js';
+import type { Gradients } from './gradient-store.js';
 import type { PhaseClock } from './phase-clock.js';
 import {
   type RoutingStatistics,
@@ -137,7 +137,7 @@ export function accumulateGradients(
   model: CausalLm,
   batch: TrainingBatch,
   scale: number,
-  gradients: GradientStore,
+  gradients: Gradients,
   options: GradientOptions = {},
 ): number {
   const { targets, weights } = batch;
@@ -154,7 +154,7 @@ export function accumulateLossGradients(
   model: CausalLm,
   input: ModelInput,
   lossOf: LossOf,
-  gradients: GradientStore,
+  gradients: Gradients,
   options: GradientOptions = {},
 ): number {
   const { generator, steps = [], clock, balanceWeight = 1, reportRouting } = options;
@@ -213,7 +213,7 @@ function backward(
   gradOutput: Tensor | undefined,
   wantsInput: boolean,
   generator: RandomGenerator | undefined,
-  gradients: GradientStore,
+  gradients: Gradients,
 ): Tensor | undefined {
   if (segment.isRecomputed) {
     const { generatorState: state } = segment;
@@ -261,17 +261,22 @@ function mustRecompute(recompute: Recompute, index: number, count: number): bool
 }
 
 /** What the last segment gives, freed with the scope around. Borders between segments are freed as they were used. */
-export function modelOutput(model: CausalLm, input: ModelInput): Tensor {
-  return outputOf(model, input, 0);
+export function modelOutput(model: CausalLm, input: ModelInput, steps: readonly SegmentSteps[] = []): Tensor {
+  return outputOf(model, input, 0, steps);
 }
 
 /** What the last segment, the head, is given [B, T, D]; else as `modelOutput`. */
 export function lastHiddenStates(model: CausalLm, input: ModelInput): Tensor {
-  return outputOf(model, input, 1);
+  return outputOf(model, input, 1, []);
 }
 
 /** @param leftOut segments at the end that are not computed */
-function outputOf(model: CausalLm, input: ModelInput, leftOut: 0 | 1): Tensor {
+function outputOf(
+  model: CausalLm,
+  input: ModelInput,
+  leftOut: 0 | 1,
+  steps: readonly SegmentSteps[],
+): Tensor {
   return scope(() => {
     let hidden: Tensor | undefined;
     const segments = segmentsOf(
@@ -284,7 +289,9 @@ function outputOf(model: CausalLm, input: ModelInput, leftOut: 0 | 1): Tensor {
     for (const segment of segments.slice(0, segments.length - leftOut)) {
       const before = hidden;
       segment.input = before;
+      for (const step of steps) step.beforeForward?.(segment);
       hidden = segment.compute();
+      for (const step of steps) step.afterForward?.(segment);
       before?.dispose();
     }
     if (hidden === undefined) throw new TypeError('a model without segments');

@@ -1,0 +1,132 @@
+// compile flags (x64): -DUSE_C10D_GLOO
+// compile flags (arm64): -DUSE_C10D_GLOO
+// Stores and process groups of libtorch's c10d. Collectives themselves are operators (_c10d_functional::…), which find
+// a group by its name; so a group is made, named and forgotten here, and nothing else.
+#include "collectives.h"
+
+#include <torch/csrc/distributed/c10d/GroupRegistry.hpp>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+namespace xinghe {
+namespace {
+
+using StorePointer = c10::intrusive_ptr<c10d::Store>;
+
+std::chrono::milliseconds toMilliseconds(napi_env env, napi_value value) {
+  return std::chrono::milliseconds(toInt64(env, value));
+}
+
+// A store or group belongs to its JavaScript value and goes with it.
+template <typename Pointer>
+napi_value fromShared(napi_env env, Pointer shared) {
+  auto owned = std::make_unique<Pointer>(std::move(shared));
+  napi_value result = nullptr;
+  check(env,
+        napi_create_external(
+            env, owned.get(), [](napi_env, void* data, void*) { delete static_cast<Pointer*>(data); }, nullptr,
+            &result),
+        "room for a store or a group");
+  owned.release();
+  return result;
+}
+
+StorePointer& toStore(napi_env env, napi_value value) {
+  void* data = nullptr;
+  check(env, napi_get_value_external(env, value, &data), "a store");
+  return *static_cast<StorePointer*>(data);
+}
+
+// createStore(host, port, worldSize, isServer, timeout in ms): waits until the server is there
+napi_value createStore(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Arguments<5> arguments(env, info);
+    c10d::TCPStoreOptions options;
+    options.port = static_cast<uint16_t>(toInt32(env, arguments[1]));
+    options.numWorkers = static_cast<size_t>(toInt32(env, arguments[2]));
+    options.isServer = toBool(env, arguments[3]);
+    options.waitWorkers = false;
+    options.timeout = toMilliseconds(env, arguments[4]);
+    return fromShared<StorePointer>(env, c10::make_intrusive<c10d::TCPStore>(toString(env, arguments[0]), options));
+  });
+}
+
+napi_value storeSet(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    const Arguments<3> arguments(env, info);
+    const std::string text = toString(env, arguments[2]);
+    toStore(env, arguments[0])->set(toString(env, arguments[1]), std::vector<uint8_t>(text.begin(), text.end()));
+    return nullptr;
+  });
+}
+
+// storeGet(store, key, timeout in ms): waits until somebody has set it
+napi_value storeGet(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Arguments<3> arguments(env, info);
+    StorePointer& store = toStore(env, arguments[0]);
+    const std::string key = toString(env, arguments[1]);
+    store->wait({key}, toMilliseconds(env, arguments[2]));
+    const std::vector<uint8_t> value = store->get(key);
+    return fromString(env, std::string(value.begin(), value.end()));
+  });
+}
+
+napi_value storeHas(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Arguments<2> arguments(env, info);
+    return fromBool(env, toStore(env, arguments[0])->check({toString(env, arguments[1])}));
+  });
+}
+
+// storeAdd(store, key, number) -> the sum so far
+napi_value storeAdd(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Arguments<3> arguments(env, info);
+    const int64_t sum = toStore(env, arguments[0])->add(toString(env, arguments[1]), toInt64(env, arguments[2]));
+    return fromInt32(env, static_cast<int32_t>(sum));
+  });
+}
+
+// createGlooGroup(name, store, rank, size, timeout in ms) -> the group; GLOO_SOCKET_IFNAME picks the network.
+// c10d's registry of names does not keep a group alive, its JavaScript value does.
+napi_value createGlooGroup(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Arguments<5> arguments(env, info);
+    const std::string name = toString(env, arguments[0]);
+    const int rank = toInt32(env, arguments[2]);
+    const int size = toInt32(env, arguments[3]);
+    auto options = c10d::ProcessGroupGloo::Options::create_default(toMilliseconds(env, arguments[4]));
+    auto store = c10::make_intrusive<c10d::PrefixStore>(name, toStore(env, arguments[1]));
+    auto backend = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, std::move(options));
+    auto group = c10::make_intrusive<c10d::ProcessGroup>(rank, size);
+    group->setBackend(at::DeviceType::CPU, c10d::ProcessGroup::BackendType::GLOO, backend);
+    group->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
+    group->setGroupName(name);
+    c10d::register_process_group(name, group);
+    return fromShared(env, std::move(group));
+  });
+}
+
+napi_value removeGroup(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    const Arguments<1> arguments(env, info);
+    c10d::unregister_process_group(toString(env, arguments[0]));
+    return nullptr;
+  });
+}
+
+}  // namespace
+
+void registerCollectives(napi_env env, napi_value exports, AddonState* addon) {
+  addFunction(env, exports, addon, "createStore", createStore);
+  addFunction(env, exports, addon, "storeSet", storeSet);
+  addFunction(env, exports, addon, "storeGet", storeGet);
+  addFunction(env, exports, addon, "storeHas", storeHas);
+  addFunction(env, exports, addon, "storeAdd", storeAdd);
+  addFunction(env, exports, addon, "createGlooGroup", createGlooGroup);
+  addFunction(env, exports, addon, "removeGroup", removeGroup);
+}
+
+}  // namespace xinghe
