@@ -15,6 +15,10 @@ export function slurmRank(variables: Variables): RankEnvironment | undefined {
   // sbatch sets the numbers for its script, too, which is one process; only srun numbers a step.
   const hasStep = variables.text('SLURM_STEP_ID') ?? variables.text('SLURM_STEPID');
   if (rank === 0 && job !== undefined && hasStep === undefined) return undefined;
+  variables.agree(
+    'WORLD_SIZE',
+    variables.number('SLURM_STEP_NUM_TASKS') === undefined ? 'SLURM_NTASKS' : 'SLURM_STEP_NUM_TASKS',
+  );
   const nodes = variables.text('SLURM_STEP_NODELIST') ?? variables.text('SLURM_JOB_NODELIST');
   const host = variables.text('MASTER_ADDR') ?? (nodes === undefined ? undefined : firstHost(nodes));
   if (host === undefined || host === '')

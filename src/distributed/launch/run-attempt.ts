@@ -39,11 +39,14 @@ export class RunAttempt {
   #worldSize = 0;
   #signalled: HandedSignal | undefined;
   #isInterrupted = false;
+  #isKilled = false;
   #failure: Failure | undefined;
   #blaming: NodeJS.Timeout | undefined;
-  #settle: () => void = () => {};
+  /** From here on ranks end because they are made to. */
+  #isDecided = false;
+  #wake: () => void = () => {};
   readonly #settled = new Promise<void>((resolve) => {
-    this.#settle = resolve;
+    this.#wake = resolve;
   });
 
   constructor(nodes: readonly LaunchNode[], options: RunAttemptOptions) {
@@ -75,8 +78,6 @@ export class RunAttempt {
     onSignal: (signal) => this.signal(signal),
   };
 
-  #isKilled = false;
-
   /** Handed to all ranks, once. */
   signal(signal: HandedSignal): void {
     if (this.#signalled !== undefined) return;
@@ -91,7 +92,13 @@ export class RunAttempt {
     this.#settle();
   }
 
+  #settle(): void {
+    this.#isDecided = true;
+    this.#wake();
+  }
+
   #takeExit(exit: RankExit): void {
+    if (this.#isDecided) return;
     this.#ended.push({ exit, endedAt: performance.now() - exit.ago });
     this.#beats.delete(exit.rank);
     if (hasFailed(exit)) {
@@ -134,7 +141,8 @@ export class RunAttempt {
   }
 
   #fail(failure: Failure): void {
-    this.#failure ??= failure;
+    if (this.#isDecided) return;
+    this.#failure = failure;
     this.#settle();
   }
 }
