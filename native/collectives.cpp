@@ -18,15 +18,16 @@ std::chrono::milliseconds toMilliseconds(napi_env env, napi_value value) {
   return std::chrono::milliseconds(toInt64(env, value));
 }
 
-// A store belongs to its JavaScript value and goes with it.
-napi_value fromStore(napi_env env, StorePointer store) {
-  auto owned = std::make_unique<StorePointer>(std::move(store));
+// A store or group belongs to its JavaScript value and goes with it.
+template <typename Pointer>
+napi_value fromShared(napi_env env, Pointer shared) {
+  auto owned = std::make_unique<Pointer>(std::move(shared));
   napi_value result = nullptr;
   check(env,
         napi_create_external(
-            env, owned.get(), [](napi_env, void* data, void*) { delete static_cast<StorePointer*>(data); }, nullptr,
+            env, owned.get(), [](napi_env, void* data, void*) { delete static_cast<Pointer*>(data); }, nullptr,
             &result),
-        "room for a store");
+        "room for a store or a group");
   owned.release();
   return result;
 }
@@ -47,7 +48,7 @@ napi_value createStore(napi_env env, napi_callback_info info) {
     options.isServer = toBool(env, arguments[3]);
     options.waitWorkers = false;
     options.timeout = toMilliseconds(env, arguments[4]);
-    return fromStore(env, c10::make_intrusive<c10d::TCPStore>(toString(env, arguments[0]), options));
+    return fromShared<StorePointer>(env, c10::make_intrusive<c10d::TCPStore>(toString(env, arguments[0]), options));
   });
 }
 
@@ -88,9 +89,10 @@ napi_value storeAdd(napi_env env, napi_callback_info info) {
   });
 }
 
-// createGlooGroup(name, store, rank, size, timeout in ms); GLOO_SOCKET_IFNAME picks the network
+// createGlooGroup(name, store, rank, size, timeout in ms) -> the group; GLOO_SOCKET_IFNAME picks the network.
+// c10d's registry of names does not keep a group alive, its JavaScript value does.
 napi_value createGlooGroup(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
+  return guarded(env, [&] {
     const Arguments<5> arguments(env, info);
     const std::string name = toString(env, arguments[0]);
     const int rank = toInt32(env, arguments[2]);
@@ -103,7 +105,7 @@ napi_value createGlooGroup(napi_env env, napi_callback_info info) {
     group->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
     group->setGroupName(name);
     c10d::register_process_group(name, group);
-    return nullptr;
+    return fromShared(env, std::move(group));
   });
 }
 

@@ -101,6 +101,22 @@ napi_value storageAddress(napi_env env, napi_callback_info info) {
   });
 }
 
+// resizeStorage(handle, bytes): new memory of that size behind all tensors that share this storage; what it held is lost.
+// With 0 nothing is left, and none of these tensors may be read until it is resized again.
+napi_value resizeStorage(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    const Arguments<2> arguments(env, info);
+    c10::StorageImpl* storage = arguments.addon->tensors.at(toInt32(env, arguments[0])).storage().unsafeGetStorageImpl();
+    const auto bytes = static_cast<size_t>(toInt64(env, arguments[1]));
+    c10::Allocator* allocator = storage->allocator();
+    if (allocator == nullptr) allocator = c10::GetAllocator(storage->device_type());
+    storage->set_data_ptr_noswap(allocator->allocate(0));
+    storage->set_data_ptr_noswap(allocator->allocate(bytes));
+    storage->set_nbytes(bytes);
+    return nullptr;
+  });
+}
+
 // fromBytes(typed array or buffer, shape, dtype) -> handle of a new CPU tensor that owns a copy
 napi_value fromBytes(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
@@ -156,6 +172,7 @@ void registerTensors(napi_env env, napi_value exports, AddonState* addon) {
   addFunction(env, exports, addon, "dtype", dtype);
   addFunction(env, exports, addon, "device", device);
   addFunction(env, exports, addon, "storageAddress", storageAddress);
+  addFunction(env, exports, addon, "resizeStorage", resizeStorage);
   addFunction(env, exports, addon, "fromBytes", fromBytes);
   addFunction(env, exports, addon, "toBytes", toBytes);
 }

@@ -28,38 +28,33 @@ if (restart === 0) await new Promise((resolve) => setTimeout(resolve, 60_000));
 appendFileSync(process.argv[2], JSON.stringify({ ...found, others }) + '\\n');
 `;
 
-test(
-  'torchrun starts, ends and restarts our ranks',
-  requiresPython(python),
-  () => {
-    const file = join(folder, 'rank.mjs');
-    const output = join(folder, 'found.jsonl');
-    writeFileSync(file, program);
-    const torchrun = join(dirname(python ?? ''), 'torchrun');
-    const { status, stderr } = spawnSync(
-      torchrun,
-      ['--no-python', '--nproc-per-node', '2', '--max-restarts', '1', process.execPath, file, output],
-      { encoding: 'utf8', timeout: 110_000, env: { ...process.env, OMP_NUM_THREADS: '1' } },
-    );
-    expect(status, stderr).toBe(0);
-    const ranks = readFileSync(output, 'utf8')
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line));
-    ranks.sort((one, other) => one.rank - other.rank);
-    const shared = {
-      size: 2,
-      localSize: 2,
-      port: ranks[0].port,
-      host: 'localhost',
-      isStoreServed: true,
-      restart: 1,
-      others: ['hello of 0', 'hello of 1'],
-    };
-    expect(ranks).toEqual([
-      { ...shared, rank: 0, localRank: 0, device: 0 },
-      { ...shared, rank: 1, localRank: 1, device: 1 },
-    ]);
-  },
-  120_000,
-);
+test('torchrun starts, ends and restarts our ranks', requiresPython(python), () => {
+  const file = join(folder, 'rank.mjs');
+  const output = join(folder, 'found.jsonl');
+  writeFileSync(file, program);
+  const torchrun = join(dirname(python ?? ''), 'torchrun');
+  const { status, stderr } = spawnSync(
+    torchrun,
+    ['--no-python', '--nproc-per-node', '2', '--max-restarts', '1', process.execPath, file, output],
+    { encoding: 'utf8', timeout: 110_000, env: { ...process.env, OMP_NUM_THREADS: '1' } },
+  );
+  expect(status, stderr).toBe(0);
+  const ranks = readFileSync(output, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  ranks.sort((one, other) => one.rank - other.rank);
+  const shared = {
+    size: 2,
+    localSize: 2,
+    port: ranks[0].port,
+    host: 'localhost',
+    isStoreServed: true,
+    restart: 1,
+    others: ['hello of 0', 'hello of 1'],
+  };
+  expect(ranks).toEqual([
+    { ...shared, rank: 0, localRank: 0, device: 0 },
+    { ...shared, rank: 1, localRank: 1, device: 1 },
+  ]);
+});

@@ -5,6 +5,7 @@ export {
   parseRendezvous,
   type RendezvousAddress,
 } from './launch/rendezvous-address.js';
+export { type GroupOptions, type Pending, ProcessGroup } from './process-group.js';
 export { type RankEnvironment, rankEnvironment } from './rank-environment.js';
 export { parseDeviceAddresses, readDeviceAddresses } from './rank-table/device-addresses.js';
 export { type GenerateRankTableOptions, generateRankTable } from './rank-table/generate-rank-table.js';
@@ -12,3 +13,4 @@ export { mergeRankTables } from './rank-table/merge-rank-tables.js';
 export { type RankTable, readRankTable, type TableServer } from './rank-table/rank-table.js';
 export type { RankTableFile } from './rank-table/rank-table-file.js';
 export { ownAddresses, placeOfServer } from './rank-table/this-server.js';
+export { World, type WorldOptions } from './world.js';

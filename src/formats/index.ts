@@ -75,6 +75,8 @@ export {
   type SafetensorsFile,
 } from './safetensors/safetensors-reader.js';
 export {
+  type SafetensorsLayout,
+  safetensorsLayout,
   type WriteModelOptions,
   writeSafetensors,
   writeSafetensorsModel,

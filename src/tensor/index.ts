@@ -18,7 +18,7 @@ export { isInvariantLinear, setInvariantLinear } from './invariant-linear.js';
 export { chooseLinearRoute, type LinearRoute, linearRoute, setLinearRoute } from './linear-route.js';
 export { MappedFile } from './mapped-file.js';
 export { measureGemm, measureReadBandwidth } from './measure.js';
-export { removeGroup, Store } from './process-groups.js';
+export { type RegisteredGroup, Store } from './process-groups.js';
 export { RandomGenerator } from './random-generator.js';
 export {
   type NativeBuild,

@@ -23,6 +23,11 @@ export interface NativeStore {
   readonly __store: never;
 }
 
+/** A process group of c10d, freed with its JavaScript value. */
+export interface NativeGroup {
+  readonly __group: never;
+}
+
 export interface Native {
   resolveOperator(name: string, overload: string): NativeOperator;
   call(id: number, ...values: NativeValue[]): NativeValue;
@@ -37,6 +42,7 @@ export interface Native {
   dtype(handle: number): string;
   device(handle: number): string;
   storageAddress(handle: number): number;
+  resizeStorage(handle: number, bytes: number): void;
   fromBytes(bytes: NodeJS.TypedArray, shape: readonly number[], dtype: string): number;
   toBytes(handle: number): ArrayBuffer;
 
@@ -89,7 +95,7 @@ export interface Native {
   storeGet(store: NativeStore, key: string, timeout: number): string;
   storeHas(store: NativeStore, key: string): boolean;
   storeAdd(store: NativeStore, key: string, number: number): number;
-  createGlooGroup(name: string, store: NativeStore, rank: number, size: number, timeout: number): void;
+  createGlooGroup(name: string, store: NativeStore, rank: number, size: number, timeout: number): NativeGroup;
   removeGroup(name: string): void;
 }
 

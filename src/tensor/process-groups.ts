@@ -1,5 +1,5 @@
 /** libtorch's c10d: stores that processes meet at, and groups of processes whose collectives are operators. */
-import { type NativeStore, native } from './native.js';
+import { type NativeGroup, type NativeStore, native } from './native.js';
 
 /** A key-value store that all processes of a run talk to; one of them serves it. */
 export class Store {
@@ -45,12 +45,24 @@ export class Store {
    * Makes a group under a name that all of its processes give; each of them must call this.
    * @param rank of this process in the group @param timeout of its collectives, in ms
    */
-  createGlooGroup(name: string, rank: number, size: number, timeout: number): void {
-    native().createGlooGroup(name, this.#store, rank, size, timeout);
+  createGlooGroup(name: string, rank: number, size: number, timeout: number): RegisteredGroup {
+    return new RegisteredGroup(name, native().createGlooGroup(name, this.#store, rank, size, timeout));
   }
 }
 
-/** Its connections end when the last collective that uses it has ended. */
-export function removeGroup(name: string): void {
-  native().removeGroup(name);
+/** A group that the collective operators find by its name. Its connections end some time after it is disposed. */
+export class RegisteredGroup {
+  readonly name: string;
+  #group: NativeGroup | undefined;
+
+  constructor(name: string, group: NativeGroup) {
+    this.name = name;
+    this.#group = group;
+  }
+
+  dispose(): void {
+    if (this.#group === undefined) return;
+    native().removeGroup(this.name);
+    this.#group = undefined;
+  }
 }

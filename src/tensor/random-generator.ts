@@ -6,9 +6,11 @@ const forgotten = new FinalizationRegistry<number>((handle) => native().releaseG
 export class RandomGenerator {
   /** Index of the native generator; -1 once disposed. */
   handle: number;
+  readonly device: string;
 
   /** @param seed an integer in 0 … 2^53 - 1 */
   constructor(seed: number, device = 'cpu') {
+    this.device = device;
     this.handle = native().createGenerator(device, seed);
     forgotten.register(this, this.handle, this);
   }

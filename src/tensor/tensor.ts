@@ -222,6 +222,14 @@ export class Tensor implements Scoped {
     return native().storageAddress(this.handle);
   }
 
+  /**
+   * New memory of this size behind all tensors that share the storage; what it held is lost. After 0 bytes none of them
+   * may be read until it is resized again.
+   */
+  resizeStorage(bytes: number): void {
+    native().resizeStorage(this.handle, bytes);
+  }
+
   get isDisposed(): boolean {
     return this.handle < 0;
   }

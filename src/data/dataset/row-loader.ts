@@ -11,6 +11,8 @@ export interface RowLoaderOptions {
   /** This process among those that train together. Default 0 of 1. */
   readonly rank?: number | undefined;
   readonly ranks?: number | undefined;
+  /** Rows that stay together on one rank: those of a micro-batch. Default 1. */
+  readonly together?: number | undefined;
   /** End a batch with the epoch, so that every row is taken once in it. Default false: it goes on with the next epoch. */
   readonly endsWithEpoch?: boolean | undefined;
 }
@@ -40,13 +42,14 @@ export class RowLoader {
   readonly #seed: number;
   readonly #rank: number;
   readonly #ranks: number;
+  readonly #together: number;
   readonly #endsWithEpoch: boolean;
   #position = 0;
   #ahead: { readonly position: number; readonly batch: number; readonly rows: Promise<RowBatch> } | undefined;
 
   /** @throws InputError for data without rows */
   constructor(source: RowSource, options: RowLoaderOptions) {
-    const { seed, shuffle, rank = 0, ranks = 1, endsWithEpoch = false } = options;
+    const { seed, shuffle, rank = 0, ranks = 1, together = 1, endsWithEpoch = false } = options;
     if (source.rowCount === 0) throw new InputError(`${source.path} has no rows.`);
     if (!(rank >= 0 && rank < ranks)) throw new RangeError(`rank ${rank} of ${ranks}`);
     this.#source = source;
@@ -54,6 +57,7 @@ export class RowLoader {
     this.#seed = seed;
     this.#rank = rank;
     this.#ranks = ranks;
+    this.#together = together;
     this.#endsWithEpoch = endsWithEpoch;
   }
 
@@ -106,8 +110,11 @@ export class RowLoader {
 
   async #read(position: number, batch: number): Promise<RowBatch> {
     const all = this.#rowsAt(position, batch);
-    const from = Math.floor((all * this.#rank) / this.#ranks);
-    const end = Math.floor((all * (this.#rank + 1)) / this.#ranks);
+    const groups = Math.ceil(all / this.#together);
+    const firstOf = (rank: number): number =>
+      Math.min(all, Math.floor((groups * rank) / this.#ranks) * this.#together);
+    const from = firstOf(this.#rank);
+    const end = firstOf(this.#rank + 1);
     const indices = Array.from({ length: end - from }, (_, index) =>
       this.#order.rowAt(position + from + index),
     );

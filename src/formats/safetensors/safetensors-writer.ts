@@ -3,6 +3,7 @@ import { writeFileAtomic } from '../files/atomic-write.js';
 import { dtypeBytes, toSafetensorsDtype } from '../tensors/file-dtype.js';
 import {
   checkDistinctNames,
+  type TensorDescription,
   type TensorInput,
   tensorBytes,
   writeTensorBytes,
@@ -19,12 +20,42 @@ export function writeSafetensors(
   tensors: Iterable<TensorInput>,
   metadata: Readonly<Record<string, string>> = {},
 ): void {
-  const ordered = [...tensors].toSorted((a, b) => dtypeBytes(b.dtype) - dtypeBytes(a.dtype));
+  const ordered = bySize(tensors);
   const header = buildHeader(ordered, metadata);
   writeFileAtomic(path, (write) => {
     write(header);
     for (const tensor of ordered) writeTensorBytes(tensor, write);
   });
+}
+
+/** Where the tensors of a file lie, for those who write it in pieces. */
+export interface SafetensorsLayout {
+  readonly header: Uint8Array;
+  /** First byte of each tensor in the file, by name. */
+  readonly offsets: ReadonlyMap<string, number>;
+  /** Of the whole file, in bytes. */
+  readonly size: number;
+}
+
+/** As `writeSafetensors` lays them out. */
+export function safetensorsLayout(
+  tensors: readonly TensorDescription[],
+  metadata: Readonly<Record<string, string>> = {},
+): SafetensorsLayout {
+  const ordered = bySize(tensors);
+  const header = buildHeader(ordered, metadata);
+  let size = header.length;
+  const offsets = new Map<string, number>();
+  for (const tensor of ordered) {
+    offsets.set(tensor.name, size);
+    size += tensorBytes(tensor);
+  }
+  return { header, offsets, size };
+}
+
+/** Each is aligned to its own element size then. */
+function bySize<Described extends TensorDescription>(tensors: Iterable<Described>): Described[] {
+  return [...tensors].toSorted((a, b) => dtypeBytes(b.dtype) - dtypeBytes(a.dtype));
 }
 
 export interface WriteModelOptions extends WriteShardsOptions {
@@ -49,7 +80,7 @@ export function writeSafetensorsModel(
 }
 
 function buildHeader(
-  tensors: readonly TensorInput[],
+  tensors: readonly TensorDescription[],
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array {
   checkNames(tensors);
@@ -68,7 +99,7 @@ function buildHeader(
   return header;
 }
 
-function checkNames(tensors: readonly TensorInput[]): void {
+function checkNames(tensors: readonly TensorDescription[]): void {
   checkDistinctNames(tensors);
   if (tensors.some(({ name }) => name === '__metadata__'))
     throw new RangeError('A tensor may not be named __metadata__.');

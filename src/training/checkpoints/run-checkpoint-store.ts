@@ -8,8 +8,10 @@ import { InputError, messageOf } from '../../errors/index.js';
 import { fileStatus, sha256OfFile } from '../../formats/index.js';
 import { formatBytes, log } from '../../log/index.js';
 import { mapOrdered } from '../../workers/index.js';
+import type { RunRanks } from '../parallel/run-ranks.js';
 import { type RunCheckpointManifest, readManifest } from './manifest.js';
 import { copySnapshot, MANIFEST_FILE, type Snapshot, snapshotBytes, writeSnapshot } from './snapshot.js';
+import { writeSnapshotTogether } from './write-together.js';
 
 /** What the `checkpoints` section says of keeping them. */
 export interface CheckpointStoreOptions {
@@ -29,12 +31,17 @@ export class RunCheckpointStore {
   /** `checkpoints/` of the run. */
   readonly folder: string;
   readonly #options: CheckpointStoreOptions;
+  readonly #ranks: RunRanks | undefined;
   #best: number | undefined;
   #running: Promise<void> | undefined;
 
-  constructor(folder: string, options: CheckpointStoreOptions) {
+  /** @param ranks write together; undefined: this process alone */
+  constructor(folder: string, options: CheckpointStoreOptions, ranks?: RunRanks) {
     this.folder = folder;
     this.#options = options;
+    this.#ranks = ranks;
+    if (options.async && ranks?.isFirst === true)
+      log('checkpoints.async: several ranks write their checkpoints together, in the foreground');
   }
 
   pathOf(step: number): string {
@@ -68,7 +75,14 @@ export class RunCheckpointStore {
   async save(step: number, snapshot: Snapshot, mustBeWritten = false): Promise<boolean> {
     await this.wait();
     try {
-      this.#refuseFullDisk(snapshot);
+      if (this.#ranks !== undefined) {
+        await writeSnapshotTogether(this.pathOf(step), snapshot, this.#ranks, (bytes) =>
+          this.#refuseFullDisk(bytes),
+        );
+        if (this.#ranks.isFirst) this.#removeOld();
+        return true;
+      }
+      this.#refuseFullDisk(snapshotBytes(snapshot));
       if (mustBeWritten || !this.#options.async) {
         await writeSnapshot(this.pathOf(step), snapshot);
         this.#removeOld();
@@ -106,8 +120,8 @@ export class RunCheckpointStore {
     }
   }
 
-  #refuseFullDisk(snapshot: Snapshot): void {
-    const needed = snapshotBytes(snapshot) + RESERVED_BYTES;
+  #refuseFullDisk(bytes: number): void {
+    const needed = bytes + RESERVED_BYTES;
     const folder = fileStatus(this.folder) === undefined ? join(this.folder, '..') : this.folder;
     const { bavail, bsize } = statfsSync(folder);
     if (bavail * bsize >= needed) return;

@@ -14,6 +14,8 @@ import { manifestSchema } from './manifest.js';
 export interface SnapshotTensor extends TensorDescription {
   /** Bytes that nobody changes any more, or how to get them while nobody does. */
   readonly bytes: Uint8Array | (() => Uint8Array);
+  /** The element that the bytes begin with, where a rank has a part only. Default 0. */
+  readonly start?: number;
 }
 
 export interface SnapshotFile {
@@ -38,7 +40,6 @@ export async function writeSnapshot(folder: string, { files, manifest }: Snapsho
   await writeFolderAtomic(
     folder,
     (temporary) => {
-      const hashes: Record<string, string> = {};
       for (const { path, content } of files) {
         const target = join(temporary, path);
         mkdirSync(dirname(target), { recursive: true });
@@ -46,21 +47,34 @@ export async function writeSnapshot(folder: string, { files, manifest }: Snapsho
         else
           writeSafetensors(
             target,
-            content.tensors.map(({ bytes, ...tensor }) => ({
+            content.tensors.map(({ bytes, start: _start, ...tensor }) => ({
               ...tensor,
               bytes: () => (typeof bytes === 'function' ? bytes() : bytes),
             })),
             { format: 'pt' },
           );
-        hashes[path] = sha256OfFile(target);
       }
-      const text = `${JSON.stringify({ ...manifest, files: hashes }, null, 2)}\n`;
-      // What the reader would refuse must not be written: the run would have no checkpoint without knowing it.
-      manifestSchema.parse(JSON.parse(text));
-      writeFileAtomic(join(temporary, MANIFEST_FILE), text);
+      finishSnapshot(
+        temporary,
+        manifest,
+        files.map(({ path }) => path),
+      );
     },
     { replace: true },
   );
+}
+
+/** Adds the manifest to a folder whose files are written. */
+export function finishSnapshot(
+  folder: string,
+  manifest: Snapshot['manifest'],
+  files: readonly string[],
+): void {
+  const hashes = Object.fromEntries(files.map((path) => [path, sha256OfFile(join(folder, path))]));
+  const text = `${JSON.stringify({ ...manifest, files: hashes }, null, 2)}\n`;
+  // What the reader would refuse must not be written: the run would have no checkpoint without knowing it.
+  manifestSchema.parse(JSON.parse(text));
+  writeFileAtomic(join(folder, MANIFEST_FILE), text);
 }
 
 /** With every tensor copied: training may go on while it is written. */

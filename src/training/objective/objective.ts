@@ -61,6 +61,11 @@ export class MetricMeans {
     }
   }
 
+  /** What was added, by name. */
+  sums(): MetricSum[] {
+    return [...this.#sums].map(([name, { sum, count }]) => ({ name, sum, count }));
+  }
+
   /** undefined where there are none, as in a run that learns by cross-entropy. */
   means(): Readonly<Record<string, number>> | undefined {
     if (this.#sums.size === 0) return undefined;

@@ -11,13 +11,15 @@ import {
   SCORE,
   tokenizerSource,
 } from '../../models/index.js';
+import type { Tensor } from '../../tensor/index.js';
 import type { RunCheckpointManifest } from '../checkpoints/manifest.js';
 import { openCheckpointFolder, type RunCheckpointStore } from '../checkpoints/run-checkpoint-store.js';
-import type { SnapshotFile } from '../checkpoints/snapshot.js';
+import type { SnapshotFile, SnapshotTensor } from '../checkpoints/snapshot.js';
+import type { RunRanks } from '../parallel/run-ranks.js';
 import type { TrainConfig } from './run-config.js';
 import type { RunParts } from './run-parts.js';
 import type { RunRows } from './run-rows.js';
-import { type RunIdentity, type RunProgress, restoreRun, snapshotTensor, takeSnapshot } from './run-state.js';
+import { type RunIdentity, type RunProgress, restoreRun, takeSnapshot } from './run-state.js';
 import type { Checkpointer, SaveReason } from './train-rows-options.js';
 
 /** A checkpoint to go on from. */
@@ -46,6 +48,8 @@ export interface CheckpointedRun {
   readonly tokenizerPath: string;
   /** The checkpoint to go on from. */
   readonly start: RunStart | undefined;
+  /** The ranks that share the run; undefined: this process alone. */
+  readonly ranks: RunRanks | undefined;
 }
 
 /** The checkpoints of one run: weights or adapter, optimiser, everything that a resumed run needs. */
@@ -73,7 +77,7 @@ export class RunCheckpointer implements Checkpointer {
       this.#identity(parts),
       parts.trainer,
       parts.dropout,
-      this.#files(),
+      this.#files(parts),
     );
     const isSaved = await this.#run.store.save(progress.step, snapshot, reason === 'interrupted');
     if (isSaved) this.#savedStep = progress.step;
@@ -127,7 +131,7 @@ export class RunCheckpointer implements Checkpointer {
       parameters: new Map(
         [...parts.parameters].map(([ownPath, tensor]) => [
           publishedName(architecture.names, ownPath),
-          tensor,
+          { ownPath, parameter: tensor },
         ]),
       ),
       weights: isAdapter ? 'adapter_model.safetensors' : '.',
@@ -152,7 +156,7 @@ export class RunCheckpointer implements Checkpointer {
     return { config: this.#run.config, totalSteps, dataRows: this.#run.data.rows.rowCount, rowsPerStep };
   }
 
-  #files(): SnapshotFile[] {
+  #files(parts: RunParts): SnapshotFile[] {
     const { model, architecture } = this.#run.loaded;
     if (this.#run.adapters !== undefined) {
       const { weightFile, tensors, configFile, config } = adapterContent(
@@ -161,14 +165,16 @@ export class RunCheckpointer implements Checkpointer {
         this.#run.config.model.path,
         this.#wholeLayers,
       );
-      const saved = tensors.map(([name, tensor]) => snapshotTensor(name, tensor));
+      const own = new Map([...parts.parameters].map(([path, tensor]) => [tensor, path]));
+      const saved = tensors.map(([name, tensor]) => ownElements(name, tensor, own.get(tensor), parts));
       return [
         { path: weightFile, content: { kind: 'tensors', tensors: saved } },
         { path: configFile, content: { kind: 'bytes', bytes: Buffer.from(config) } },
       ];
     }
+    const own = new Map([...parts.parameters].map(([path, parameter]) => [parameter, path]));
     const tensors = [...publishedParameters(model, architecture.names)].map(([name, parameter]) =>
-      snapshotTensor(name, parameter),
+      ownElements(name, parameter, own.get(parameter), parts),
     );
     return [
       { path: 'model.safetensors', content: { kind: 'tensors', tensors } },
@@ -187,6 +193,19 @@ export class RunCheckpointer implements Checkpointer {
       ),
     ];
   }
+}
+
+/** What this rank has of a trained parameter: all of it, where it is alone. */
+function ownElements(
+  name: string,
+  whole: Tensor,
+  ownPath: string | undefined,
+  { trainer }: RunParts,
+): SnapshotTensor {
+  if (ownPath === undefined) throw new TypeError(`${name} is saved and not trained`);
+  const { start, values } = trainer.ownPart(ownPath);
+  const { dtype, shape } = whole;
+  return { name, dtype, shape, start, bytes: () => values?.toBytes() ?? new Uint8Array(0) };
 }
 
 function auxiliaryFileBytes(content: AuxiliaryFile['content']): Uint8Array {

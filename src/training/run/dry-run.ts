@@ -7,7 +7,7 @@ import { RunCheckpointStore } from '../checkpoints/run-checkpoint-store.js';
 import { findStart } from './checkpointer.js';
 import { prepareRun, refuseOtherRun } from './run.js';
 import type { TrainConfig } from './run-config.js';
-import { stepsOf } from './run-parts.js';
+import { rowsPerStep as rowsOfStep, stepsOf } from './run-parts.js';
 
 export interface DryRun {
   /** As YAML, all defaults filled in. */
@@ -39,7 +39,7 @@ export async function dryRun(
   const { loaded, data, heldOut, tokenizer } = await prepareRun(config, store, start);
   try {
     const { rows } = data;
-    const rowsPerStep = training.micro_batch_size * training.gradient_accumulation_steps;
+    const rowsPerStep = rowsOfStep(training);
     const stepsDone = start?.manifest.step ?? 0;
     return {
       config: stringify(config),

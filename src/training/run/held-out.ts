@@ -1,6 +1,7 @@
 /** The loss on rows that are not learned. */
 import type { Row, RowSource } from '../../data/index.js';
-import { MetricMeans } from '../objective/objective.js';
+import { MetricMeans, type MetricSum } from '../objective/objective.js';
+import type { RunRanks } from '../parallel/run-ranks.js';
 import type { MeasuredRows } from '../step/trainer.js';
 
 /** Rows that are measured during a run, and when. */
@@ -23,21 +24,29 @@ export interface HeldOutResult {
 /**
  * @param measure the sums of a batch
  * @param pause called after each batch; what it throws ends the measurement
+ * @param ranks each measures every n-th batch; all of them as many, the surplus counting nothing
  */
 export async function measureHeldOut(
   measure: (batch: readonly Row[]) => MeasuredRows,
   { rows, max_rows = rows.rowCount }: HeldOut,
   batchSize: number,
   pause: () => Promise<void>,
+  ranks?: RunRanks,
 ): Promise<HeldOutResult> {
   let [perToken, perRecord, tokens, records] = [0, 0, 0, 0];
   let [hasTokenPart, hasRecordPart] = [false, false];
   const metrics = new MetricMeans();
   const count = Math.min(rows.rowCount, max_rows);
-  for (let start = 0; start < count; start += batchSize) {
+  const batches = Math.ceil(count / batchSize);
+  const { rank = 0, size: rankCount = 1 } = ranks ?? {};
+  for (let round = 0; round < batches; round += rankCount) {
+    const isSurplus = round + rank >= batches;
+    const start = isSurplus ? 0 : (round + rank) * batchSize;
     const size = Math.min(batchSize, count - start);
     const batch = await Promise.all(Array.from({ length: size }, (_, index) => rows.read(start + index)));
     const measured = measure(batch);
+    await pause();
+    if (isSurplus) continue;
     hasTokenPart ||= measured.perToken !== undefined;
     hasRecordPart ||= measured.perRecord !== undefined;
     perToken += measured.perToken ?? 0;
@@ -45,8 +54,20 @@ export async function measureHeldOut(
     tokens += measured.divisors.tokens;
     records += measured.divisors.records;
     metrics.add(measured.metrics);
-    await pause();
   }
+  if (ranks !== undefined) {
+    const all = ranks.gatherNumbers([perToken, perRecord, tokens, records, +hasTokenPart, +hasRecordPart]);
+    const sum = (place: number): number => all.reduce((total, values) => total + (values[place] ?? 0), 0);
+    [perToken, perRecord, tokens, records] = [sum(0), sum(1), sum(2), sum(3)];
+    [hasTokenPart, hasRecordPart] = [sum(4) > 0, sum(5) > 0];
+  }
+  const shared = ranks?.gatherMetrics(metrics.sums());
   const loss = (hasTokenPart ? perToken / tokens : 0) + (hasRecordPart ? perRecord / records : 0);
-  return { loss, tokens, metrics: metrics.means() };
+  return { loss, tokens, metrics: meansOf(shared ?? [metrics.sums()]) };
+}
+
+function meansOf(all: readonly (readonly MetricSum[])[]): Readonly<Record<string, number>> | undefined {
+  const means = new MetricMeans();
+  for (const sums of all) means.add(sums);
+  return means.means();
 }

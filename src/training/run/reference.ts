@@ -34,14 +34,16 @@ interface ReferenceOptions {
 
 /** The rows as the objective of a run needs them. Call it before training, and before a checkpoint is restored. */
 export async function referencedRows(
-  { config: { output, training }, loaded, start }: CheckpointedRun,
+  { config: { output, training }, loaded, start, ranks }: CheckpointedRun,
   rows: RowSource,
   label: string,
 ): Promise<RowSource> {
   if (training.objective === undefined || !needsReference(training.objective)) return rows;
   // The products of the first start, where the reference has to be computed again.
   if (start !== undefined) setLinearRoute(start.manifest.engine.linearRoute);
-  return withReference(rows, loaded, { output, batchSize: training.micro_batch_size, label });
+  const compute = () => withReference(rows, loaded, { output, batchSize: training.micro_batch_size, label });
+  // The others find what rank 0 has kept.
+  return (await ranks?.first(compute)) ?? compute();
 }
 
 /** The same rows with the log-probabilities of the model as it is now, its adapters left out. */

@@ -1,6 +1,7 @@
 /** The configuration of a training run: our own YAML or JSON. Published run files are mapped onto it elsewhere. */
 import { z } from 'zod';
 import { SAMPLE_FORMS } from '../../data/index.js';
+import { parallelSchema } from '../parallel/parallel-config.js';
 import { trainingSchema } from '../step/training-settings.js';
 
 /** Records of answers that are compared or judged; their shape is told by their keys. */
@@ -141,6 +142,8 @@ export const trainConfigSchema = z
     /** Train low-rank updates instead of the weights. */
     lora: loraSchema.optional(),
     training: trainingSchema,
+    /** How the ranks of `xinghe launch` share the run (docs/parallel.md). */
+    parallel: parallelSchema.prefault({}),
     checkpoints: checkpointsSchema.prefault({}),
     /** How the run may be watched beside metrics.jsonl. */
     watch: z

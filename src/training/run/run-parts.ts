@@ -23,34 +23,36 @@ export interface RunParts {
  * Optimiser steps of a run over `rowCount` rows. Each epoch takes every row once: its last step has the rows that are left.
  * A part of an epoch takes the steps that its share of the rows fills or begins.
  */
-export function stepsOf(training: TrainingSettings, rowCount: number): number {
+export function stepsOf(training: TrainingSettings, rowCount: number, ranks = 1): number {
   const { steps, epochs = 1 } = training;
   if (steps !== undefined) return steps;
   const whole = Math.floor(epochs);
-  const perStep = rowsPerStep(training);
+  const perStep = rowsPerStep(training, ranks);
   const stepsFor = (rows: number): number => Math.ceil(rows / perStep);
   return Math.max(1, whole * stepsFor(rowCount) + stepsFor((epochs - whole) * rowCount));
 }
 
-function rowsPerStep(training: TrainingSettings): number {
-  return training.micro_batch_size * training.gradient_accumulation_steps;
+/** On all ranks together: each takes as many micro-batches as a run of one process. */
+export function rowsPerStep(training: TrainingSettings, ranks = 1): number {
+  return training.micro_batch_size * training.gradient_accumulation_steps * ranks;
 }
 
 /** @param clock told what the time of a step goes to */
 export function createRunParts(
   loaded: LoadedModel,
   rowCount: number,
-  { training, seed, adapters, label, learningRateFactors, documentAttention }: TrainingLoopOptions,
+  { training, seed, adapters, label, learningRateFactors, documentAttention, ranks }: TrainingLoopOptions,
   clock: PhaseClock,
 ): RunParts {
   const { model, architecture } = loaded;
-  const totalSteps = stepsOf(training, rowCount);
+  const count = ranks?.size ?? 1;
+  const totalSteps = stepsOf(training, rowCount, count);
   const padTokenId = architecture.padTokenId ?? 0;
   const dropout = new RandomGenerator(seed, model.device);
   for (const layer of adapters?.values() ?? []) layer.dropoutGenerator = dropout;
   const parameters = trainedParameters(model, adapters);
-  const count = [...parameters.values()].reduce((sum, parameter) => sum + parameter.numElements, 0);
-  log(`${label}: ${formatCount(count)} of ${formatCount(model.parameterCount())} parameters are trained`);
+  const trained = [...parameters.values()].reduce((sum, parameter) => sum + parameter.numElements, 0);
+  log(`${label}: ${formatCount(trained)} of ${formatCount(model.parameterCount())} parameters are trained`);
   const trainer = new Trainer(model, parameters, training, {
     totalSteps,
     learningRateFactors,
@@ -60,8 +62,9 @@ export function createRunParts(
     objective: training.objective === undefined ? undefined : createObjective(training.objective, padTokenId),
     generator: dropout,
     clock,
+    share: ranks?.share,
   });
-  return { trainer, dropout, parameters, totalSteps, rowsPerStep: rowsPerStep(training) };
+  return { trainer, dropout, parameters, totalSteps, rowsPerStep: rowsPerStep(training, count) };
 }
 
 /** By own path: all parameters, or the adapters' alone; the score of a reward model is always trained. */

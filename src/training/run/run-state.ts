@@ -66,7 +66,7 @@ export function takeSnapshot(
   dropout: RandomGenerator,
   files: readonly SnapshotFile[],
 ): Snapshot {
-  const { optimizerSteps, tensors, lossScale } = trainer.state();
+  const { optimizerSteps, tensors, places, lossScale } = trainer.state();
   const manifest: Omit<RunCheckpointManifest, 'files'> = {
     format: 'xinghe-training-state',
     version: 1,
@@ -89,7 +89,11 @@ export function takeSnapshot(
     },
     config,
   };
-  const states = [...tensors].map(([name, tensor]) => snapshotTensor(name, tensor));
+  const states = [...tensors].map(([name, tensor]) => {
+    const { start, shape, isOwn } = places.get(name) ?? { start: 0, shape: tensor.shape, isOwn: true };
+    const own = snapshotTensor(name, tensor);
+    return { ...own, start, shape, bytes: isOwn ? own.bytes : new Uint8Array(0) };
+  });
   return {
     manifest,
     files: [...files, { path: STATE_FILE, content: { kind: 'tensors', tensors: states } }],
@@ -113,7 +117,7 @@ export function restoreRun(
     readonly trainer: Trainer;
     readonly dropout: RandomGenerator;
     /** What is trained, by published name. */
-    readonly parameters: ReadonlyMap<string, Tensor>;
+    readonly parameters: ReadonlyMap<string, { readonly ownPath: string; readonly parameter: Tensor }>;
     /** How a parameter is called in the checkpoint. */
     readonly nameIn: (published: string) => string;
     /** weights: those alone, for the end of a run. Default: all. */
@@ -127,7 +131,7 @@ export function restoreRun(
   setLinearRoute(manifest.engine.linearRoute);
   const weights = readerOf(join(path, parts.weights));
   noGrad(() => {
-    for (const [name, parameter] of parts.parameters)
+    for (const [name, { ownPath, parameter }] of parts.parameters)
       scope(() => {
         const saved = weights(parts.nameIn(name));
         if (saved === undefined)
@@ -136,7 +140,7 @@ export function restoreRun(
           throw new InputError(
             `${path}: ${name} is [${saved.shape.join(', ')}] there, [${parameter.shape.join(', ')}] here; it is of another model.`,
           );
-        parameter.copy_(saved);
+        parts.trainer.writeParameter(ownPath, saved);
       });
   });
   if (parts.what !== 'weights') {

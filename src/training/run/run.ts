@@ -2,6 +2,7 @@
 import { mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { loadAdapter } from '../../checkpoint/index.js';
+import { rankEnvironment } from '../../distributed/index.js';
 import { InputError, messageOf } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
 import { generateText } from '../../generation/index.js';
@@ -11,6 +12,7 @@ import { type LoadedModel, loadModelTokenizer, saveModel, tokenizerSource } from
 import { prepareRuntime, setLinearRoute } from '../../tensor/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
 import { RunCheckpointStore } from '../checkpoints/run-checkpoint-store.js';
+import { RunRanks } from '../parallel/run-ranks.js';
 import { residentBytes } from '../plan/process-memory.js';
 import { metricsFile } from '../watch/metrics-file.js';
 import { joinObservers, type RunObserver } from '../watch/observer.js';
@@ -53,9 +55,25 @@ export interface RunOptions {
  * @throws InputError for whatever of it is wrong, before anything is written
  */
 export async function runTraining(config: TrainConfig, options: RunOptions = {}): Promise<TrainingResult> {
+  const ranks = joinRanks(config);
+  try {
+    // Rank 0 keeps the record, as it writes everything else.
+    return ranks?.isFirst === false
+      ? await runRecorded(config, options, undefined, ranks)
+      : await runWithRecord(config, options, ranks);
+  } finally {
+    ranks?.leave();
+  }
+}
+
+async function runWithRecord(
+  config: TrainConfig,
+  options: RunOptions,
+  ranks: RunRanks | undefined,
+): Promise<TrainingResult> {
   const record = runRecord(config.output, { config });
   try {
-    const result = await runRecorded(config, options, record);
+    const result = await runRecorded(config, options, record, ranks);
     record.end();
     return result;
   } catch (error) {
@@ -64,20 +82,37 @@ export async function runTraining(config: TrainConfig, options: RunOptions = {})
   }
 }
 
+/** The ranks that this process was started among; undefined for a process on its own. */
+function joinRanks(config: TrainConfig): RunRanks | undefined {
+  const environment = rankEnvironment();
+  const { parallel, threads } = config;
+  if (environment === undefined || environment.size === 1) {
+    if (parallel.data !== undefined && parallel.data > 1)
+      throw new InputError(
+        `parallel.data is ${parallel.data}, and this process is alone; start the ranks: xinghe launch --nproc ${parallel.data} -- train …`,
+      );
+    return undefined;
+  }
+  prepareRuntime(threads === undefined ? {} : { threads });
+  return RunRanks.join(environment, parallel, JSON.stringify(config));
+}
+
 async function runRecorded(
   config: TrainConfig,
   { resume }: RunOptions,
-  record: RunObserver,
+  record: RunObserver | undefined,
+  ranks: RunRanks | undefined,
 ): Promise<TrainingResult> {
   const { output } = config;
-  const store = new RunCheckpointStore(join(output, CHECKPOINTS), config.checkpoints);
+  const store = new RunCheckpointStore(join(output, CHECKPOINTS), config.checkpoints, ranks);
   const ended = resume === 'auto' ? finishedRun(config, store) : undefined;
   if (ended !== undefined) return ended;
-  const start = resume === undefined ? refuseOtherRun(output) : findStart(store, resume);
+  const start = resume === undefined ? await refuseOtherRunOf(output, ranks) : findStart(store, resume);
+  ranks?.agree('the checkpoint to go on from', start?.path ?? 'none');
   if (resume === 'auto' && start === undefined) log(`${output} has no checkpoint yet: the run begins anew`);
   const outlived = outliveHangUp();
   try {
-    return await runFrom(config, store, start, { resume, record });
+    return await runFrom(config, store, start, { resume, record, ranks });
   } finally {
     outlived();
   }
@@ -88,22 +123,27 @@ async function runFrom(
   config: TrainConfig,
   store: RunCheckpointStore,
   start: RunStart | undefined,
-  { resume, record }: RunOptions & { readonly record: RunObserver },
+  {
+    resume,
+    record,
+    ranks,
+  }: RunOptions & { readonly record: RunObserver | undefined; readonly ranks: RunRanks | undefined },
 ): Promise<TrainingResult> {
   const { output } = config;
-  const run = await prepareRun(config, store, start);
-  const made = makeFolder(output);
-  const unlock = lockRun(output);
+  const run = await prepareRun(config, store, start, ranks);
+  ranks?.agree('the number of rows', String(run.data.rows.rowCount));
+  const { made, unlock = () => {} } = (await firstOf(ranks, () => enterFolder(output))) ?? {};
   let watch: RunObserver | undefined;
   try {
     // Another run may have come and gone while this one was prepared.
-    if (resume === undefined) refuseOtherRun(output);
-    watch = joinObservers([record, await openWatch(config)].filter((one) => one !== undefined));
+    if (resume === undefined) await refuseOtherRunOf(output, ranks);
+    if (ranks?.isFirst !== false)
+      watch = joinObservers([record, await openWatch(config)].filter((one) => one !== undefined));
     return await trainAndSave(run, watch);
   } catch (error) {
     await watch?.close();
     unlock();
-    removeIfEmpty(output, made);
+    if (ranks?.isFirst !== false) removeIfEmpty(output, made);
     throw error;
   } finally {
     unlock();
@@ -120,11 +160,30 @@ export interface PreparedRun extends CheckpointedRun {
   readonly estimate: RunEstimate;
 }
 
+/** On rank 0 alone, where there are several. */
+async function firstOf<Result>(
+  ranks: RunRanks | undefined,
+  body: () => Result | Promise<Result>,
+): Promise<Result | undefined> {
+  return ranks === undefined ? body() : ranks.first(body);
+}
+
+async function refuseOtherRunOf(output: string, ranks: RunRanks | undefined): Promise<undefined> {
+  await firstOf(ranks, () => refuseOtherRun(output));
+  return undefined;
+}
+
+function enterFolder(output: string): { readonly made: string | undefined; readonly unlock: () => void } {
+  const made = makeFolder(output);
+  return { made, unlock: lockRun(output) };
+}
+
 /** Reads and checks whatever the run needs; writes nothing. */
 export async function prepareRun(
   config: TrainConfig,
   store: RunCheckpointStore,
   start: RunStart | undefined,
+  ranks?: RunRanks,
 ): Promise<PreparedRun> {
   const tokenizerPath = config.model.tokenizer ?? config.model.path;
   if (tokenizerPath === undefined)
@@ -150,7 +209,7 @@ export async function prepareRun(
   checkRun(config, loaded, data.rows);
   const estimate = estimateRun(config, loaded, data.rows, startBytes);
   const adapters = config.lora === undefined ? undefined : addAdapters(loaded, config.lora, config.seed);
-  return { config, loaded, adapters, data, heldOut, store, tokenizerPath, tokenizer, start, estimate };
+  return { config, loaded, adapters, data, heldOut, store, tokenizerPath, tokenizer, start, estimate, ranks };
 }
 
 /** Dialogues of both are rendered the same way, unless it is said otherwise. */
@@ -188,19 +247,23 @@ async function trainAndSave(run: PreparedRun, watch: RunObserver | undefined): P
     evaluation:
       heldOut === undefined || evaluation === undefined ? undefined : { ...evaluation, rows: heldOut },
     checkpoints,
+    ranks: run.ranks,
   });
   estimate.report();
   await checkpoints.finish(result.progress);
-  if (adapters !== undefined) {
-    await checkpoints.writeAdapter(join(output, ADAPTER));
-    mergeLora(loaded.model);
-  }
-  await saveModel(join(output, FINAL), loaded, tokenizerSource(run.tokenizerPath), data.chatTemplate);
-  log(`final model: ${join(output, FINAL)}`);
+  await firstOf(run.ranks, async () => {
+    if (adapters !== undefined) {
+      await checkpoints.writeAdapter(join(output, ADAPTER));
+      mergeLora(loaded.model);
+    }
+    await saveModel(join(output, FINAL), loaded, tokenizerSource(run.tokenizerPath), data.chatTemplate);
+    log(`final model: ${join(output, FINAL)}`);
+  });
   return result;
 }
 
-function observersOf({ config, start }: PreparedRun, watch: RunObserver | undefined): RunObserver[] {
+function observersOf({ config, start, ranks }: PreparedRun, watch: RunObserver | undefined): RunObserver[] {
+  if (ranks?.isFirst === false) return [];
   const { output } = config;
   // A run that begins anew leaves nothing of one that was killed before its first checkpoint.
   const isAnew = fileStatus(join(output, METRICS_FILE)) !== undefined;
@@ -239,10 +302,11 @@ const SAMPLE_TOKENS = 48;
 
 /** Lets the model continue the prompts of the configuration, for those who watch. */
 function writeSamples(
-  { config, loaded, tokenizer }: PreparedRun,
+  { config, loaded, tokenizer, ranks }: PreparedRun,
   step: number,
   observers: readonly RunObserver[],
 ): void {
+  if (ranks?.isFirst === false) return;
   for (const prompt of config.watch.prompts ?? []) {
     const promptIds = tokenizer.encode(prompt);
     const [result] = generateText(loaded.model, tokenizer, [{ promptIds, maxNewTokens: SAMPLE_TOKENS }]);

@@ -1,5 +1,6 @@
 /** What the training loop is given, what it asks of others, and what it returns. */
 import type { LoraLinear } from '../../lora/index.js';
+import type { RunRanks } from '../parallel/run-ranks.js';
 import type { TrainingSettings } from '../step/training-settings.js';
 import type { EvaluationRecord, RunObserver } from '../watch/observer.js';
 import type { FlopsBudget } from './flops-utilisation.js';
@@ -38,6 +39,8 @@ export interface TrainingLoopOptions {
   readonly checkpoints?: Checkpointer | undefined;
   /** Arithmetic of one token in the forward and backward pass, and the device's peak, for the utilisation. */
   readonly flops?: FlopsBudget | undefined;
+  /** The ranks that share the run. Default: this process alone. */
+  readonly ranks?: RunRanks | undefined;
   /** Called after each evaluation. */
   readonly onEvaluation?: (record: EvaluationRecord) => void;
 }

@@ -38,6 +38,7 @@ class TrainingLoop {
   readonly #loaded: LoadedModel;
   readonly #options: TrainingLoopOptions;
   readonly #parts: RunParts;
+  readonly #rows: RowSource;
   readonly #loader: RowLoader;
   readonly #clock = new PhaseClock();
   readonly #signals: SignalWatch;
@@ -53,7 +54,16 @@ class TrainingLoop {
     this.#options = options;
     const { label, seed, shuffle, training } = options;
     const isCounted = training.steps !== undefined;
-    this.#loader = new RowLoader(rows, { seed, shuffle, endsWithEpoch: !isCounted });
+    const { rank = 0, size = 1 } = options.ranks ?? {};
+    this.#rows = rows;
+    this.#loader = new RowLoader(rows, {
+      seed,
+      shuffle,
+      endsWithEpoch: !isCounted,
+      rank,
+      ranks: size,
+      together: training.micro_batch_size,
+    });
     this.#parts = createRunParts(loaded, rows.rowCount, options, this.#clock);
     const { totalSteps, rowsPerStep } = this.#parts;
     const left = rows.rowCount % rowsPerStep;
@@ -117,11 +127,13 @@ class TrainingLoop {
   async #takeStep(): Promise<void> {
     const { training } = this.#options;
     const { trainer } = this.#parts;
-    const { step, rows: before, tokens } = this.#progress;
+    const { step, tokens } = this.#progress;
     const started = performance.now();
     this.#clock.enter('data');
-    const { rows, indices } = await this.#loader.next(this.#parts.rowsPerStep);
-    const steps = trainer.microSteps(inGroups(rows, training.micro_batch_size));
+    const { size = 1 } = this.#options.ranks ?? {};
+    const { rows, indices } = await this.#loader.next(this.#parts.rowsPerStep / size);
+    const filler = size === 1 ? undefined : (rows[0] ?? (await this.#rows.read(0)));
+    const steps = trainer.microSteps(inGroups(rows, training.micro_batch_size), filler);
     let result: StepResult;
     try {
       result = await this.#run(steps);
@@ -134,7 +146,7 @@ class TrainingLoop {
       ...this.#progress,
       step: step + 1,
       tokens: tokens + result.tokens,
-      rows: before + rows.length,
+      rows: this.#loader.state().position,
     };
     if (result.skipped) this.#noteSkipped(result, indices);
     this.#report(result, (performance.now() - started) / 1000);
@@ -146,14 +158,17 @@ class TrainingLoop {
       const next = steps.next();
       if (next.done === true) return next.value;
       await setImmediate();
-      if (this.#signals.received === undefined) continue;
+      // Ranks pause together: only behind a step.
+      if (this.#signals.received === undefined || this.#options.ranks !== undefined) continue;
       steps.return(neverUsed());
       await this.#endIfAsked();
     }
   }
 
   async #endIfAsked(): Promise<void> {
-    const { received } = this.#signals;
+    const { ranks } = this.#options;
+    const { received: own } = this.#signals;
+    const received = ranks === undefined ? own : ranks.anySignal(own);
     if (received === undefined) return;
     const { label, checkpoints } = this.#options;
     const { step } = this.#progress;
@@ -186,6 +201,7 @@ class TrainingLoop {
         // The state of the last step is whole: it is saved, and the evaluation is made again after resuming.
         await this.#endIfAsked();
       },
+      this.#options.ranks,
     );
     this.#clock.enter(undefined);
     const { step, best } = this.#progress;
@@ -202,7 +218,7 @@ class TrainingLoop {
     const record = { step, loss, perplexity, metrics, tokens, seconds, isBest };
     this.#evaluations.push(record);
     for (const observer of observers) observer.evaluation?.(record);
-    this.#withoutDropout(() => onEvaluation?.(record));
+    this.#withoutDropout(() => this.#parts.trainer.withWholeModel(() => onEvaluation?.(record)));
     if (isBest) await this.#save('best');
   }
 
@@ -228,7 +244,8 @@ class TrainingLoop {
 
   async #refuseOrRollBack(error: NonFiniteError, indices: readonly number[]): Promise<void> {
     const { training, checkpoints, output, label } = this.#options;
-    const { step, rows } = this.#progress;
+    const { step } = this.#progress;
+    const { position: behind } = this.#loader.state();
     const policy = training.non_finite;
     noteBadRows(output, { step: step + 1, policy, problem: error.message, rows: indices });
     if (policy !== 'rollback')
@@ -242,7 +259,7 @@ class TrainingLoop {
       `step ${step + 1} was not finite: back to the checkpoint of step ${restored.step}; the data goes on behind the rows ` +
         'of that step',
     );
-    this.#goTo({ ...restored, rows: rows + indices.length });
+    this.#goTo({ ...restored, rows: behind });
   }
 
   #report(result: StepResult, seconds: number): void {
@@ -284,7 +301,8 @@ class TrainingLoop {
     for (const layer of adapters?.values() ?? []) layer.dropoutGenerator = undefined;
     for (const [, parameter] of this.#loaded.model.namedParameters()) parameter.setRequiresGrad(false);
     for (const observer of observers) await observer.close();
-    writeLossPicture(output, label, this.#losses, this.#evaluations);
+    if (this.#options.ranks?.isFirst !== false)
+      writeLossPicture(output, label, this.#losses, this.#evaluations);
   }
 }
 

@@ -11,7 +11,7 @@
  * arXiv 1710.03740).
  */
 import { type FloatDType, full, noGrad, operator, scope, type Tensor, zeros } from '../../tensor/index.js';
-import type { GradientStore } from './gradient-store.js';
+import type { Gradients } from './gradient-store.js';
 
 const fusedAdamW = operator('aten::_fused_adamw_');
 const foreachMul = operator('aten::_foreach_mul_.Scalar');
@@ -74,7 +74,7 @@ export class AdamW {
    * One update; parameters without a gradient stay as they are.
    * @param gradientFactor what the gradients are multiplied by first (clipping, an undone loss scale). Default 1
    */
-  step(gradients: GradientStore, learningRate: number, gradientFactor = 1): void {
+  step(gradients: Gradients, learningRate: number, gradientFactor = 1): void {
     this.#step += 1;
     noGrad(() => {
       const trained = this.#parameters.filter(({ path }) => gradients.get(path) !== undefined);
@@ -86,7 +86,7 @@ export class AdamW {
 
   #update(
     slots: readonly Slot[],
-    gradients: GradientStore,
+    gradients: Gradients,
     learningRate: number,
     weightDecay: number,
     gradientFactor: number,
@@ -118,34 +118,47 @@ export class AdamW {
     for (const { parameter, master } of slots) if (master !== parameter) parameter.copy_(master);
   }
 
-  /** What a resumed run needs, by name; the tensors stay the optimiser's. Parameters never updated have no entry. */
-  state(): { readonly step: number; readonly tensors: Map<string, Tensor> } {
+  /**
+   * What a resumed run needs, by name; the tensors stay the optimiser's. Parameters never updated have no entry.
+   * paths: of which parameter each of them is
+   */
+  state(): {
+    readonly step: number;
+    readonly tensors: Map<string, Tensor>;
+    readonly paths: Map<string, string>;
+  } {
     const tensors = new Map<string, Tensor>();
-    for (const { name, parameter, master, first, second } of this.#slots.values()) {
-      tensors.set(STATE_PREFIXES.first + name, first);
-      tensors.set(STATE_PREFIXES.second + name, second);
-      if (master !== parameter) tensors.set(STATE_PREFIXES.master + name, master);
+    const paths = new Map<string, string>();
+    const add = (name: string, tensor: Tensor, path: string): void => {
+      tensors.set(name, tensor);
+      paths.set(name, path);
+    };
+    for (const { name, path, parameter, master, first, second } of this.#slots.values()) {
+      add(STATE_PREFIXES.first + name, first, path);
+      add(STATE_PREFIXES.second + name, second, path);
+      if (master !== parameter) add(STATE_PREFIXES.master + name, master, path);
     }
-    return { step: this.#step, tensors };
+    return { step: this.#step, tensors, paths };
   }
 
   /**
-   * Takes a saved state over. @param read gives the saved tensor of a name, undefined if there is none
+   * Takes a saved state over.
+   * @param read gives the saved tensor of a name and parameter, undefined if there is none
    * Throws TypeError for a parameter of which only a part was saved.
    */
-  restore(step: number, read: (name: string) => Tensor | undefined): void {
+  restore(step: number, read: (name: string, row: OptimizedParameter) => Tensor | undefined): void {
     this.#step = step;
     noGrad(() => {
       for (const row of this.#parameters) {
-        const first = read(STATE_PREFIXES.first + row.name);
+        const first = read(STATE_PREFIXES.first + row.name, row);
         if (first === undefined) continue;
-        const second = read(STATE_PREFIXES.second + row.name);
+        const second = read(STATE_PREFIXES.second + row.name, row);
         if (second === undefined)
           throw new TypeError(`the state of ${row.name} has no ${STATE_PREFIXES.second}`);
         const slot = this.#slotOf(row);
         slot.first.copy_(first);
         slot.second.copy_(second);
-        const master = read(STATE_PREFIXES.master + row.name);
+        const master = read(STATE_PREFIXES.master + row.name, row);
         if (slot.master !== row.parameter && master !== undefined) slot.master.copy_(master);
       }
     });

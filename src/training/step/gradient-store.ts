@@ -3,7 +3,20 @@ import { operator, stack, type Tensor } from '../../tensor/index.js';
 
 const foreachNorm = operator('aten::_foreach_norm.Scalar');
 
-export class GradientStore {
+/** What the optimiser reads gradients from, and segments add them to. */
+export interface Gradients {
+  isTrained(path: string): boolean;
+  /** Adds to the parameter's gradient; takes the tensor over when it is the first. */
+  add(path: string, gradient: Tensor): void;
+  /** undefined: it has none. */
+  get(path: string): Tensor | undefined;
+  /** The Euclidean norm over all gradients, each taken in float32 at least. Call inside a scope. */
+  norm(): number;
+  /** Frees all gradients. */
+  clear(): void;
+}
+
+export class GradientStore implements Gradients {
   readonly #gradients = new Map<string, Tensor | undefined>();
 
   readonly #isWide: boolean;
@@ -25,7 +38,6 @@ export class GradientStore {
     return this.#gradients.has(path);
   }
 
-  /** Adds to the parameter's gradient; takes the tensor over when it is the first. */
   add(path: string, gradient: Tensor): void {
     const sum = this.#gradients.get(path);
     if (sum === undefined) {
@@ -42,16 +54,17 @@ export class GradientStore {
     return this.#gradients.get(path);
   }
 
-  /** The Euclidean norm over all gradients, each taken in float32 at least. Call inside a scope. */
   norm(): number {
-    const gradients = this.#present();
-    const wide = gradients.some((gradient) => gradient.dtype === 'float64') ? 'float64' : 'float32';
-    return stack(foreachNorm(gradients, 2, wide))
-      .norm()
-      .item();
+    return normOf(this.#present());
   }
 
-  /** Frees all gradients. */
+  /** Takes a gradient out; the caller frees it. */
+  take(path: string): Tensor | undefined {
+    const gradient = this.#gradients.get(path);
+    if (gradient !== undefined) this.#gradients.set(path, undefined);
+    return gradient;
+  }
+
   clear(): void {
     for (const [path, gradient] of this.#gradients) {
       gradient?.dispose();
@@ -62,4 +75,13 @@ export class GradientStore {
   #present(): Tensor[] {
     return [...this.#gradients.values()].filter((gradient) => gradient !== undefined);
   }
+}
+
+/** The Euclidean norm over all of them, each taken in float32 at least. Call inside a scope. */
+export function normOf(gradients: readonly Tensor[]): number {
+  if (gradients.length === 0) return 0;
+  const wide = gradients.some((gradient) => gradient.dtype === 'float64') ? 'float64' : 'float32';
+  return stack(foreachNorm(gradients, 2, wide))
+    .norm()
+    .item();
 }

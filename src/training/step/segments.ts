@@ -17,7 +17,7 @@ import {
   type Tensor,
 } from '../../tensor/index.js';
 import { withEmbeddingNoise } from './embedding-noise.js';
-import type { GradientStore } from './gradient-store.js';
+import type { Gradients } from './gradient-store.js';
 import type { PhaseClock } from './phase-clock.js';
 import type { SegmentRun, SegmentSteps } from './segment-steps.js';
 
@@ -107,7 +107,7 @@ export function accumulateGradients(
   model: CausalLm,
   batch: TrainingBatch,
   scale: number,
-  gradients: GradientStore,
+  gradients: Gradients,
   options: GradientOptions = {},
 ): number {
   const { targets, weights } = batch;
@@ -124,7 +124,7 @@ export function accumulateLossGradients(
   model: CausalLm,
   input: ModelInput,
   lossOf: LossOf,
-  gradients: GradientStore,
+  gradients: Gradients,
   options: GradientOptions = {},
 ): number {
   const { generator, steps = [], clock } = options;
@@ -177,7 +177,7 @@ function backward(
   gradOutput: Tensor | undefined,
   wantsInput: boolean,
   generator: RandomGenerator | undefined,
-  gradients: GradientStore,
+  gradients: Gradients,
 ): Tensor | undefined {
   if (segment.isRecomputed) {
     const { generatorState: state } = segment;
@@ -211,7 +211,7 @@ function mustRecompute(recompute: Recompute, index: number, count: number): bool
 }
 
 /** What the last segment gives, freed with the scope around. Borders between segments are freed as they were used. */
-export function modelOutput(model: CausalLm, input: ModelInput): Tensor {
+export function modelOutput(model: CausalLm, input: ModelInput, steps: readonly SegmentSteps[] = []): Tensor {
   return scope(() => {
     let hidden: Tensor | undefined;
     for (const segment of segmentsOf(
@@ -223,7 +223,9 @@ export function modelOutput(model: CausalLm, input: ModelInput): Tensor {
     )) {
       const before = hidden;
       segment.input = before;
+      for (const step of steps) step.beforeForward?.(segment);
       hidden = segment.compute();
+      for (const step of steps) step.afterForward?.(segment);
       before?.dispose();
     }
     if (hidden === undefined) throw new TypeError('a model without segments');

@@ -26,12 +26,13 @@ import {
 } from '../objective/objective.js';
 import { AdamW } from './adamw.js';
 import { BoundaryOffload } from './boundary-offload.js';
-import { GradientStore } from './gradient-store.js';
+import { GradientStore, type Gradients } from './gradient-store.js';
 import { LossScale, type LossScaleState } from './loss-scale.js';
 import type { PhaseClock } from './phase-clock.js';
-import { rememberDraws } from './remember-draws.js';
+import { rememberDraws, StepDraws } from './remember-draws.js';
 import { learningRateAt, type Schedule, scheduleOf } from './schedule.js';
 import { accumulateLossGradients, type GradientOptions, modelOutput } from './segments.js';
+import type { SharedStep, ShareStep } from './shared-step.js';
 import type { TrainingSettings } from './training-settings.js';
 
 /** What a trainer has to know beside the settings. */
@@ -51,6 +52,8 @@ export interface TrainerOptions {
   /** Draws what the forward pass leaves to chance (dropout, noise on the embedding). */
   readonly generator?: RandomGenerator | undefined;
   readonly clock?: PhaseClock | undefined;
+  /** How the ranks of the run share each step. Default: this process takes all of it. */
+  readonly share?: ShareStep | undefined;
 }
 
 /** The sums of a batch's loss, and what they are divided by; undefined: the loss has no such part. */
@@ -83,17 +86,30 @@ export interface StepResult {
 export interface TrainerState {
   readonly optimizerSteps: number;
   readonly tensors: ReadonlyMap<string, Tensor>;
+  /** Where a tensor is a piece of a whole one that other ranks have the rest of. */
+  readonly places: ReadonlyMap<string, PiecePlace>;
   readonly lossScale: LossScaleState | undefined;
+}
+
+/** A piece of a tensor, its elements counted row by row. */
+export interface PiecePlace {
+  readonly start: number;
+  /** Of the whole tensor. */
+  readonly shape: readonly number[];
+  /** False: another rank has the same, and saves it. */
+  readonly isOwn: boolean;
 }
 
 export class Trainer {
   readonly #model: CausalLm;
+  readonly #parameters: ReadonlyMap<string, Tensor>;
   readonly #settings: TrainingSettings;
   readonly #options: TrainerOptions;
   readonly #schedule: Schedule;
   readonly #objective: Objective;
   readonly #gradientOptions: GradientOptions;
-  readonly #gradients: GradientStore;
+  readonly #gradients: Gradients;
+  readonly #shared: SharedStep | undefined;
   readonly #optimizer: AdamW;
   readonly #lossScale: LossScale | undefined;
 
@@ -107,6 +123,7 @@ export class Trainer {
     const { generator, clock, learningRateFactors, publishedName = (path) => path } = options;
     const { recompute, offload, precision } = settings;
     this.#model = model;
+    this.#parameters = parameters;
     this.#settings = settings;
     this.#options = options;
     this.#schedule = scheduleOf(settings, options.totalSteps);
@@ -117,26 +134,30 @@ export class Trainer {
         documentAttention: options.documentAttention,
         lossAlignment: settings.loss_alignment,
       });
+    keepFreedMemory();
+    for (const [, parameter] of model.namedParameters()) parameter.setRequiresGrad(false);
+    const isWide = settings.gradient_accumulation_steps > 1;
+    this.#shared = options.share?.(model, parameters, isWide);
+    this.#gradients = this.#shared?.gradients ?? new GradientStore(parameters, isWide);
     this.#gradientOptions = {
       recompute,
       embeddingNoise: settings.neftune_noise_alpha,
       generator,
       clock,
-      steps: offload.boundaries ? [new BoundaryOffload(model.device)] : [],
+      steps: [
+        ...(this.#shared === undefined ? [] : [this.#shared.segmentSteps]),
+        ...(offload.boundaries ? [new BoundaryOffload(model.device)] : []),
+      ],
     };
-    keepFreedMemory();
-    for (const [, parameter] of model.namedParameters()) parameter.setRequiresGrad(false);
-    this.#gradients = new GradientStore(parameters, settings.gradient_accumulation_steps > 1);
     this.#optimizer = new AdamW(
-      [...parameters].map(([path, parameter]) => {
+      [...parameters].flatMap(([path, whole]) => {
         const name = publishedName(path);
-        return {
-          path,
-          name,
-          parameter,
-          weightDecay: isDecayed(name, parameter, settings) ? settings.weight_decay : 0,
-          learningRateFactor: learningRateFactors?.get(path) ?? 1,
-        };
+        const parameter = this.#shared === undefined ? whole : this.#shared.updatedPart(path);
+        if (parameter === undefined) return [];
+        const weightDecay = isDecayed(name, whole, settings) ? settings.weight_decay : 0;
+        return [
+          { path, name, parameter, weightDecay, learningRateFactor: learningRateFactors?.get(path) ?? 1 },
+        ];
       }),
       {
         beta1: settings.beta1,
@@ -158,45 +179,60 @@ export class Trainer {
    * @throws InputError if nothing is learned; NonFiniteError if loss or gradients are not finite and such steps are not
    *   to be left out; the parameters are untouched then
    */
-  step(microBatches: readonly (readonly Row[])[]): StepResult {
-    const parts = this.microSteps(microBatches);
+  step(microBatches: readonly (readonly Row[])[], filler?: Row): StepResult {
+    const parts = this.microSteps(microBatches, filler);
     for (;;) {
       const { done, value } = parts.next();
       if (done === true) return value;
     }
   }
 
-  /** The same with a pause after each micro-batch. Left in a pause, nothing has happened: nothing was drawn either. */
-  *microSteps(microBatches: readonly (readonly Row[])[]): globalThis.Generator<undefined, StepResult> {
+  /**
+   * The same with a pause after each micro-batch. Left in a pause, nothing has happened: nothing was drawn either.
+   * @param filler any row: a rank with fewer micro-batches than others computes it for nothing, since all ranks take part in
+   *   what is gathered and summed
+   */
+  *microSteps(
+    microBatches: readonly (readonly Row[])[],
+    filler?: Row,
+  ): globalThis.Generator<undefined, StepResult> {
     const { clock, generator } = this.#options;
     const learningRate = learningRateAt(this.#optimizer.steps, this.#schedule);
     clock?.enter('data');
-    const batches = microBatches.map((rows) => this.#objective.arrange(rows));
-    const divisors = {
-      tokens: batches.reduce((sum, batch) => sum + batch.divisors.tokens, 0),
-      records: batches.reduce((sum, batch) => sum + batch.divisors.records, 0),
-    };
+    const own = microBatches.map((rows) => this.#objective.arrange(rows));
+    const { divisors, learned, tokens, before, count } = this.#countAll(own, microBatches);
     const metrics = new MetricMeans();
-    if (!batches.some(({ learned }) => learned > 0))
+    if (learned === 0)
       throw new InputError('training: the batch has no token to learn; check the loss masks.');
     const scale = this.#lossScale?.value ?? 1;
-    const draws = rememberDraws(generator);
+    const remembered = rememberDraws(generator);
+    const draws = new StepDraws(generator);
     try {
       let scaledLoss = 0;
-      for (const batch of batches) {
-        scaledLoss += this.#accumulate(batch, metrics, (sums) => stepLoss(sums, divisors, scale));
+      for (let index = 0; index < count; index++) {
+        draws.begin(before + index);
+        this.#shared?.beginMicroBatch(index === count - 1);
+        const batch = own[index];
+        if (batch !== undefined)
+          scaledLoss += this.#accumulate(batch, metrics, (sums) => stepLoss(sums, divisors, scale));
+        else if (filler !== undefined)
+          this.#accumulate(this.#objective.arrange([filler]), undefined, (sums) =>
+            stepLoss(sums, ONE_EACH, 0),
+          );
         yield undefined;
       }
+      draws.end();
       clock?.enter('optimizer');
-      const loss = scaledLoss / scale;
+      this.#shared?.endMicroBatches();
+      const loss = this.#sumOverRanks(scaledLoss) / scale;
       const gradNorm = scope(() => this.#gradients.norm()) / scale;
       const result = {
         loss,
         gradNorm,
         learningRate,
-        tokens: microBatches.flat().reduce((sum, { ids }) => sum + ids.length, 0),
+        tokens,
         learnedTokens: Math.round(divisors.tokens),
-        metrics: metrics.means(),
+        metrics: this.#meansOverRanks(metrics),
         lossScale: this.#lossScale?.value,
       };
       const skipped = !(Number.isFinite(loss) && Number.isFinite(gradNorm));
@@ -204,19 +240,57 @@ export class Trainer {
       else {
         const clipping = Math.min(1, this.#settings.max_grad_norm / (gradNorm + 1e-6));
         scope(() => this.#optimizer.step(this.#gradients, learningRate, clipping / scale));
+        this.#shared?.afterUpdate();
         this.#lossScale?.succeeded();
       }
-      draws.keep();
+      remembered.keep();
       return { ...result, skipped };
     } finally {
-      draws.end();
+      remembered.end();
       this.#gradients.clear();
       clock?.enter(undefined);
     }
   }
 
+  /** What all ranks do in a step, and how many micro-batches come before this rank's. */
+  #countAll(own: readonly ObjectiveBatch[], rows: readonly (readonly Row[])[]) {
+    const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+    const here = [
+      sum(own.map(({ divisors }) => divisors.tokens)),
+      sum(own.map(({ divisors }) => divisors.records)),
+      sum(own.map(({ learned }) => learned)),
+      sum(rows.flat().map(({ ids }) => ids.length)),
+      own.length,
+    ];
+    const all = this.#shared?.gatherNumbers(here) ?? [here];
+    const column = (place: number): number[] => all.map((values) => values[place] ?? 0);
+    return {
+      divisors: { tokens: sum(column(0)), records: sum(column(1)) },
+      learned: sum(column(2)),
+      tokens: sum(column(3)),
+      before: sum(column(4).slice(0, this.#shared?.rank ?? 0)),
+      count: Math.max(...column(4)),
+    };
+  }
+
+  #sumOverRanks(value: number): number {
+    const all = this.#shared?.gatherNumbers([value]) ?? [[value]];
+    return all.reduce((sum, [part = Number.NaN]) => sum + part, 0);
+  }
+
+  #meansOverRanks(metrics: MetricMeans): Readonly<Record<string, number>> | undefined {
+    if (this.#shared === undefined || this.#options.objective === undefined) return metrics.means();
+    const all = new MetricMeans();
+    for (const sums of this.#shared.gatherMetrics(metrics.sums())) all.add(sums);
+    return all.means();
+  }
+
   /** Adds the gradients of a micro-batch. @returns its part of the loss, scaled */
-  #accumulate(batch: ObjectiveBatch, metrics: MetricMeans, lossOf: (sums: LossSums) => Tensor): number {
+  #accumulate(
+    batch: ObjectiveBatch,
+    metrics: MetricMeans | undefined,
+    lossOf: (sums: LossSums) => Tensor,
+  ): number {
     this.#options.clock?.enter('forward');
     return scope(() => {
       const prepared = batch.prepare(this.#model);
@@ -225,7 +299,7 @@ export class Trainer {
         prepared,
         (output) => {
           const sums = prepared.sums(output);
-          metrics.add(sums.metrics);
+          metrics?.add(sums.metrics);
           return lossOf(sums);
         },
         this.#gradients,
@@ -240,7 +314,9 @@ export class Trainer {
     return scope(() =>
       noGrad(() => {
         const prepared = batch.prepare(this.#model);
-        const { perToken, perRecord, metrics } = prepared.sums(modelOutput(this.#model, prepared));
+        const { perToken, perRecord, metrics } = prepared.sums(
+          modelOutput(this.#model, prepared, this.#gradientOptions.steps),
+        );
         return {
           perToken: perToken?.item(),
           perRecord: perRecord?.item(),
@@ -268,25 +344,61 @@ export class Trainer {
   }
 
   state(): TrainerState {
-    const { step, tensors } = this.#optimizer.state();
-    return { optimizerSteps: step, tensors, lossScale: this.#lossScale?.state() };
+    const { step, tensors, paths } = this.#optimizer.state();
+    const places = new Map<string, PiecePlace>();
+    for (const [name, path] of this.#shared === undefined ? [] : paths) places.set(name, this.#placeOf(path));
+    return { optimizerSteps: step, tensors, places, lossScale: this.#lossScale?.state() };
+  }
+
+  #placeOf(path: string): PiecePlace {
+    return {
+      start: this.#shared?.partStart(path) ?? 0,
+      shape: this.#parameters.get(path)?.shape ?? [],
+      isOwn: this.#shared === undefined || this.#shared.ownPart(path) !== undefined,
+    };
+  }
+
+  /** This rank's elements of a trained parameter, and where they begin; every element is one rank's. Freed by nobody. */
+  ownPart(path: string): { readonly start: number; readonly values: Tensor | undefined } {
+    const values = this.#shared === undefined ? this.#parameters.get(path) : this.#shared.ownPart(path);
+    return { start: this.#shared === undefined ? 0 : this.#shared.partStart(path), values };
+  }
+
+  /** New values of a parameter that is trained. */
+  writeParameter(path: string, values: Tensor): void {
+    if (this.#shared === undefined) this.#parameters.get(path)?.copy_(values);
+    else this.#shared.writeParameter(path, values);
+  }
+
+  /** Runs something that reads the whole model, all ranks together. */
+  withWholeModel<Result>(body: () => Result): Result {
+    return this.#shared === undefined ? body() : this.#shared.withWholeModel(body);
   }
 
   /** @param read gives the saved tensor of a name, undefined if there is none */
   restore(
-    { optimizerSteps, lossScale }: Omit<TrainerState, 'tensors'>,
+    { optimizerSteps, lossScale }: Pick<TrainerState, 'optimizerSteps' | 'lossScale'>,
     read: (name: string) => Tensor | undefined,
   ): void {
-    this.#optimizer.restore(optimizerSteps, read);
+    this.#optimizer.restore(optimizerSteps, (name, { path, parameter }) => {
+      const saved = read(name);
+      if (saved === undefined || saved.numElements === parameter.numElements)
+        return saved?.reshape(parameter.shape);
+      return saved.reshape([saved.numElements]).narrow(0, this.#placeOf(path).start, parameter.numElements);
+    });
     if (lossScale !== undefined) this.#lossScale?.restore(lossScale);
   }
 
   dispose(): void {
     this.#gradients.clear();
     this.#optimizer.dispose();
+    this.#shared?.dispose();
     returnFreedMemory();
   }
 }
+
+/** A batch that counts nothing is divided by something all the same. */
+const ONE_EACH: LossDivisors = { tokens: 1, records: 1 };
 
 /** By default matrices alone are decayed. */
 function isDecayed(

@@ -1,0 +1,104 @@
+/** All ranks of a run: they meet at a store, agree on what they are about to do, and share one process group. */
+import { createHash } from 'node:crypto';
+import { InputError, messageOf } from '../errors/index.js';
+import { Store } from '../tensor/index.js';
+import { ProcessGroup } from './process-group.js';
+import type { RankEnvironment } from './rank-environment.js';
+
+/** Ranks that are started one after the other, on machines that are not equally fast. */
+const JOIN_MILLISECONDS = 300_000;
+/** Of one collective. A rank may write a checkpoint or compute a reference while the others wait. */
+const COLLECTIVE_MILLISECONDS = 1_800_000;
+
+export interface WorldOptions {
+  /** For the others to come, in ms. Default 300 000. */
+  readonly joinTimeout?: number;
+  /** Of one collective, in ms. Default 1 800 000. */
+  readonly timeout?: number;
+}
+
+export class World {
+  readonly rank: number;
+  readonly size: number;
+  readonly group: ProcessGroup;
+  readonly #store: Store;
+  /** Of its keys. */
+  readonly #prefix: string;
+  readonly #joinTimeout: number;
+  readonly #timeout: number;
+  #agreed = 0;
+
+  private constructor(
+    store: Store,
+    { rank, size }: RankEnvironment,
+    prefix: string,
+    group: ProcessGroup,
+    { joinTimeout, timeout }: Required<WorldOptions>,
+  ) {
+    this.#store = store;
+    this.#prefix = prefix;
+    this.rank = rank;
+    this.size = size;
+    this.group = group;
+    this.#joinTimeout = joinTimeout;
+    this.#timeout = timeout;
+  }
+
+  /** @throws InputError if not all ranks come in time, or the port is taken */
+  static join(environment: RankEnvironment, options: WorldOptions = {}): World {
+    const { rank, size, host, port, isStoreServed, restart } = environment;
+    // A store that outlives its ranks still holds what those of an earlier start said.
+    const prefix = `xinghe-${restart}`;
+    const { joinTimeout = JOIN_MILLISECONDS, timeout = COLLECTIVE_MILLISECONDS } = options;
+    try {
+      const store = new Store({
+        host,
+        port,
+        size,
+        isServer: rank === 0 && !isStoreServed,
+        timeout: joinTimeout,
+      });
+      const group = new ProcessGroup(store, { name: `${prefix}/world`, rank, size, timeout });
+      return new World(store, environment, prefix, group, { joinTimeout, timeout });
+    } catch (error) {
+      throw new InputError(
+        `rank ${rank} of ${size}: the ranks did not meet at ${host}:${port} (MASTER_ADDR, MASTER_PORT): ${messageOf(error)}`,
+      );
+    }
+  }
+
+  /** Rank 0 alone writes, logs and reports. */
+  get isFirst(): boolean {
+    return this.rank === 0;
+  }
+
+  /**
+   * Every rank must give the same.
+   * @param what for the message: "the configuration"
+   * @throws InputError on every rank if one gives another value
+   */
+  agree(what: string, value: string): void {
+    const key = `${this.#prefix}/agree/${this.#agreed++}`;
+    const hash = createHash('sha256').update(value).digest('hex');
+    this.#store.set(`${key}/${this.rank}`, hash);
+    const hashes = Array.from({ length: this.size }, (_, rank) =>
+      this.#store.get(`${key}/${rank}`, this.#joinTimeout),
+    );
+    const others = hashes.flatMap((other, rank) => (other === hashes[0] ? [] : [rank]));
+    if (others.length > 0)
+      throw new InputError(
+        `rank ${others.join(', ')} of ${this.size} has not the same as rank 0: ${what}; all ranks of a run need the same.`,
+      );
+  }
+
+  /** A text of rank 0. */
+  tell(text: string | undefined): string {
+    const key = `${this.#prefix}/tell/${this.#agreed++}`;
+    if (this.isFirst) this.#store.set(key, text ?? '');
+    return this.#store.get(key, this.#timeout);
+  }
+
+  leave(): void {
+    this.group.dispose();
+  }
+}

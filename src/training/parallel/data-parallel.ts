@@ -1,0 +1,189 @@
+/**
+ * Ranks that each compute a part of a step's rows on the same model. What every rank keeps of the trained parameters
+ * follows ZeRO (Rajbhandari et al. 2020, arXiv 1910.02054): 0 everything; 1 a part of the optimiser state; 2 of the gradients too;
+ * 3 of the parameters too, which are gathered segment by segment, the next one while this one computes.
+ */
+import type { ProcessGroup } from '../../distributed/index.js';
+import type { CausalLm } from '../../models/index.js';
+import { type FloatDType, isFloatDType, type Tensor } from '../../tensor/index.js';
+import type { MetricSum } from '../objective/objective.js';
+import type { Gradients } from '../step/gradient-store.js';
+import type { SegmentRun, SegmentSteps } from '../step/segment-steps.js';
+import type { SharedStep } from '../step/shared-step.js';
+import { FlatUnit } from './flat-unit.js';
+import { gatherMetricSums } from './metric-sums.js';
+import { RankGradients } from './rank-gradients.js';
+
+export type ZeroStage = 0 | 1 | 2 | 3;
+
+export class DataParallel implements SharedStep {
+  readonly rank: number;
+  readonly ranks: number;
+  readonly gradients: Gradients;
+  readonly segmentSteps: SegmentSteps;
+  readonly #group: ProcessGroup;
+  readonly #zero: ZeroStage;
+  readonly #rankGradients: RankGradients;
+  readonly #units: readonly FlatUnit[];
+  /** Of the trained parameters. */
+  readonly #unitOf = new Map<string, FlatUnit>();
+  /** What this rank updates. */
+  readonly #updated = new Map<string, Tensor>();
+  readonly #starts = new Map<string, number>();
+  readonly #parameters: ReadonlyMap<string, Tensor>;
+  #isLast = true;
+  #isDisposed = false;
+
+  /** @param parameters what is trained, by own path @param isWide sum gradients of 16 bit in float32 */
+  constructor(
+    model: CausalLm,
+    parameters: ReadonlyMap<string, Tensor>,
+    group: ProcessGroup,
+    zero: ZeroStage,
+    isWide: boolean,
+  ) {
+    this.rank = group.rank;
+    this.ranks = group.size;
+    this.#group = group;
+    this.#zero = zero;
+    this.#parameters = parameters;
+    const { used, first } = this.#makeUnits(model, parameters);
+    this.#units = [...new Set(used.flat())];
+    for (const [path, parameter] of parameters) {
+      const unit = this.#unitOf.get(path);
+      const piece = zero === 0 ? { start: 0, values: parameter } : unit?.piece(path);
+      if (piece === undefined) continue;
+      this.#starts.set(path, piece.start);
+      this.#updated.set(path, zero === 0 ? parameter : piece.values.keep());
+    }
+    this.#rankGradients = new RankGradients(parameters, group, {
+      isWide: isWide || group.size > 1,
+      isScattered: zero > 0,
+      isEager: zero > 1,
+    });
+    this.gradients = this.#rankGradients;
+    this.segmentSteps = this.#stepsAround(used, first);
+  }
+
+  updatedPart(path: string): Tensor | undefined {
+    return this.#updated.get(path);
+  }
+
+  ownPart(path: string): Tensor | undefined {
+    if (this.#zero > 0) return this.#updated.get(path);
+    const place = [...this.#updated.keys()].indexOf(path);
+    return place % this.ranks === this.rank ? this.#updated.get(path) : undefined;
+  }
+
+  partStart(path: string): number {
+    return this.#starts.get(path) ?? 0;
+  }
+
+  gatherNumbers(values: readonly number[]): number[][] {
+    return this.#group.gatherNumbers(values);
+  }
+
+  gatherMetrics(sums: readonly MetricSum[]): readonly (readonly MetricSum[])[] {
+    return gatherMetricSums(this.#group, sums);
+  }
+
+  beginMicroBatch(isLast: boolean): void {
+    this.#isLast = isLast;
+  }
+
+  endMicroBatches(): void {
+    this.#rankGradients.finish();
+  }
+
+  afterUpdate(): void {
+    if (this.#zero === 1 || this.#zero === 2) for (const unit of this.#trainedUnits()) unit.refresh();
+    // Whatever is still there is of before the update.
+    for (const unit of this.#units) unit.settle();
+  }
+
+  writeParameter(path: string, values: Tensor): void {
+    const unit = this.#unitOf.get(path);
+    if (this.#isDisposed || unit === undefined) this.#parameters.get(path)?.copy_(values);
+    else unit.write(path, values);
+  }
+
+  withWholeModel<Result>(body: () => Result): Result {
+    for (const unit of this.#units) unit.gather();
+    try {
+      return body();
+    } finally {
+      for (const unit of this.#units) unit.release();
+    }
+  }
+
+  dispose(): void {
+    this.#isDisposed = true;
+    if (this.#zero > 0) for (const part of this.#updated.values()) part.dispose();
+    for (const unit of this.#units) unit.dispose();
+  }
+
+  #trainedUnits(): Set<FlatUnit> {
+    return new Set(this.#unitOf.values());
+  }
+
+  /**
+   * A unit holds what the same segments compute with, in one dtype. Frozen parameters are in one only where they are shared out.
+   * @returns used: the units of each segment; first: for each trained unit the earliest segment that uses it
+   */
+  #makeUnits(
+    model: CausalLm,
+    parameters: ReadonlyMap<string, Tensor>,
+  ): { readonly used: FlatUnit[][]; readonly first: Map<FlatUnit, number> } {
+    const all = new Map(model.namedParameters());
+    const segments = model.segments();
+    const users = new Map<string, number[]>();
+    for (const [index, { parameters: paths }] of segments.entries())
+      for (const path of paths) users.set(path, [...(users.get(path) ?? []), index]);
+    const groups = new Map<
+      string,
+      { dtype: FloatDType; isTrained: boolean; members: Map<string, Tensor>; in: number[] }
+    >();
+    for (const [path, indices] of users) {
+      const parameter = all.get(path);
+      const isTrained = parameters.has(path);
+      if (parameter === undefined || !(isTrained || this.#zero === 3)) continue;
+      const { dtype } = parameter;
+      if (!isFloatDType(dtype)) continue;
+      const key = `${indices.join()} ${dtype} ${isTrained}`;
+      const group = groups.get(key) ?? { dtype, isTrained, members: new Map(), in: indices };
+      group.members.set(path, parameter);
+      groups.set(key, group);
+    }
+    const used: FlatUnit[][] = segments.map(() => []);
+    const first = new Map<FlatUnit, number>();
+    for (const { dtype, isTrained, members, in: indices } of groups.values()) {
+      const unit = new FlatUnit(members, dtype, this.#group, this.#zero === 3);
+      for (const index of indices) used[index]?.push(unit);
+      if (!isTrained) continue;
+      first.set(unit, Math.min(...indices));
+      for (const path of members.keys()) this.#unitOf.set(path, unit);
+    }
+    return { used, first };
+  }
+
+  #stepsAround(used: readonly (readonly FlatUnit[])[], first: ReadonlyMap<FlatUnit, number>): SegmentSteps {
+    const unitsOf = (index: number): readonly FlatUnit[] => used[index] ?? [];
+    const gather = (index: number, next: number): void => {
+      for (const unit of unitsOf(index)) unit.gather();
+      for (const unit of unitsOf(next)) unit.prefetch();
+    };
+    return {
+      beforeForward: ({ index }) => gather(index, index + 1),
+      afterForward: ({ index }) => {
+        // The backward pass of the last segment comes at once.
+        if (index < used.length - 1) for (const unit of unitsOf(index)) unit.release();
+      },
+      beforeBackward: ({ index }) => gather(index, index - 1),
+      afterBackward: ({ index }: SegmentRun) => {
+        for (const unit of unitsOf(index)) unit.release();
+        const whole = unitsOf(index).filter((unit) => first.get(unit) === index);
+        this.#rankGradients.reduce(whole, this.#isLast);
+      },
+    };
+  }
+}

@@ -1,0 +1,119 @@
+/** Gradients summed over the ranks, segment by segment as the backward pass leaves them. */
+import type { Pending, ProcessGroup } from '../../distributed/index.js';
+import { type FloatDType, noGrad, type Tensor } from '../../tensor/index.js';
+import { GradientStore, type Gradients, normOf } from '../step/gradient-store.js';
+import type { FlatUnit } from './flat-unit.js';
+
+/** A unit whose gradients are on their way. */
+interface Reduction {
+  readonly unit: FlatUnit;
+  /** Those that the unit had a gradient of. */
+  readonly paths: readonly string[];
+  readonly pending: Pending;
+}
+
+export interface RankGradientsOptions {
+  /** Sum gradients of 16 bit in float32. */
+  readonly isWide: boolean;
+  /** Each rank keeps its part of the sum only; else all of it. */
+  readonly isScattered: boolean;
+  /** Reduce after every micro-batch instead of after the last. */
+  readonly isEager: boolean;
+}
+
+export class RankGradients implements Gradients {
+  readonly #local: GradientStore;
+  readonly #group: ProcessGroup;
+  readonly #options: RankGradientsOptions;
+  readonly #sums = new Map<FlatUnit, { readonly sum: Tensor; readonly paths: Set<string> }>();
+  readonly #pieces = new Map<string, Tensor>();
+  #running: Reduction[] = [];
+
+  constructor(parameters: ReadonlyMap<string, Tensor>, group: ProcessGroup, options: RankGradientsOptions) {
+    this.#local = new GradientStore(parameters, options.isWide);
+    this.#group = group;
+    this.#options = options;
+  }
+
+  isTrained(path: string): boolean {
+    return this.#local.isTrained(path);
+  }
+
+  add(path: string, gradient: Tensor): void {
+    this.#local.add(path, gradient);
+  }
+
+  /** All gradients of these units are there, as far as this micro-batch goes. */
+  reduce(units: readonly FlatUnit[], isLast: boolean): void {
+    if (!isLast && !this.#options.isEager) return;
+    for (const unit of units) {
+      const found = new Map(
+        unit.paths.flatMap((path) => {
+          const gradient = this.#local.take(path);
+          return gradient === undefined ? [] : [[path, gradient] as const];
+        }),
+      );
+      const dtype = this.#dtypeOf(unit);
+      const pending = this.#options.isScattered
+        ? unit.reduceScatter(found, dtype)
+        : unit.allReduce(found, dtype);
+      for (const gradient of found.values()) gradient.dispose();
+      this.#running.push({ unit, paths: [...found.keys()], pending });
+      // One stays on its way while the next segment computes.
+      this.#settle(1);
+    }
+  }
+
+  /** Until every reduction is there. */
+  finish(): void {
+    this.#settle(0);
+    for (const [unit, { sum, paths }] of this.#sums)
+      for (const path of paths) {
+        const piece = this.#options.isScattered ? unit.pieceIn(sum, path) : unit.wholeIn(sum, path);
+        if (piece !== undefined) this.#pieces.set(path, piece.keep());
+      }
+  }
+
+  /** After `finish`. */
+  get(path: string): Tensor | undefined {
+    return this.#pieces.get(path);
+  }
+
+  /** The same on every rank. */
+  norm(): number {
+    const own = normOf([...this.#pieces.values()]) ** 2;
+    if (!this.#options.isScattered) return Math.sqrt(own);
+    return Math.sqrt(this.#group.gatherNumbers([own]).reduce((sum, [square = 0]) => sum + square, 0));
+  }
+
+  clear(): void {
+    this.#settle(0);
+    this.#local.clear();
+    for (const piece of this.#pieces.values()) piece.dispose();
+    for (const { sum } of this.#sums.values()) sum.dispose();
+    this.#pieces.clear();
+    this.#sums.clear();
+  }
+
+  #dtypeOf({ dtype }: FlatUnit): FloatDType {
+    const isNarrow = dtype === 'bfloat16' || dtype === 'float16';
+    return isNarrow && this.#options.isWide ? 'float32' : dtype;
+  }
+
+  #settle(left: number): void {
+    while (this.#running.length > left) {
+      const reduction = this.#running.shift();
+      if (reduction === undefined) return;
+      const { unit, paths, pending } = reduction;
+      const known = this.#sums.get(unit);
+      if (known === undefined) {
+        this.#sums.set(unit, { sum: pending.wait(), paths: new Set(paths) });
+        continue;
+      }
+      const more = pending.wait();
+      noGrad(() => known.sum.add_(more));
+      more.dispose();
+      for (const path of paths) known.paths.add(path);
+    }
+  }
+}

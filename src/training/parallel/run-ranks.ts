@@ -1,0 +1,134 @@
+/** The ranks of a training run: how they meet, what each of them does, and what rank 0 does for all. */
+import { productVersion } from '../../config/index.js';
+import { type RankEnvironment, World } from '../../distributed/index.js';
+import { InputError, messageOf } from '../../errors/index.js';
+import { linearRoute, setLinearRoute, torchVersion } from '../../tensor/index.js';
+import type { MetricSum } from '../objective/objective.js';
+import type { ShareStep } from '../step/shared-step.js';
+import { DataParallel } from './data-parallel.js';
+import { gatherMetricSums } from './metric-sums.js';
+import type { ParallelConfig } from './parallel-config.js';
+
+/** In this order the ranks tell one another which they have received. */
+const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGUSR1', 'SIGHUP'];
+
+export class RunRanks {
+  readonly #world: World;
+  readonly share: ShareStep;
+
+  private constructor(world: World, { zero }: ParallelConfig) {
+    this.#world = world;
+    this.share = (model, parameters, isWide) =>
+      new DataParallel(model, parameters, world.group, zero, isWide);
+  }
+
+  /**
+   * @param identity what all ranks must have in common: the configuration
+   * @throws InputError if the ranks do not meet, or differ
+   */
+  static join(environment: RankEnvironment, parallel: ParallelConfig, identity: string): RunRanks {
+    const { data = environment.size } = parallel;
+    if (data !== environment.size)
+      throw new InputError(
+        `parallel.data is ${data}, and ${environment.size} ranks were started (WORLD_SIZE); start ${data}, or leave parallel.data out.`,
+      );
+    const world = World.join(environment);
+    world.agree(
+      `the version (${productVersion()}, libtorch ${torchVersion()})`,
+      `${productVersion()} ${torchVersion()}`,
+    );
+    world.agree('the configuration', identity);
+    // The same products on every rank, whatever each of them would measure.
+    setLinearRoute(JSON.parse(world.tell(world.isFirst ? JSON.stringify(linearRoute()) : undefined)));
+    return new RunRanks(world, parallel);
+  }
+
+  get rank(): number {
+    return this.#world.rank;
+  }
+
+  get size(): number {
+    return this.#world.size;
+  }
+
+  /** Rank 0 writes, reports and answers for all. */
+  get isFirst(): boolean {
+    return this.#world.isFirst;
+  }
+
+  /** @throws InputError on every rank if one gives another value */
+  agree(what: string, value: string): void {
+    this.#world.agree(what, value);
+  }
+
+  /** Rank 0's text. */
+  tell(text: string | undefined): string {
+    return this.#world.tell(text);
+  }
+
+  gatherNumbers(values: readonly number[]): number[][] {
+    return this.#world.group.gatherNumbers(values);
+  }
+
+  gatherMetrics(sums: readonly MetricSum[]): MetricSum[][] {
+    return gatherMetricSums(this.#world.group, sums);
+  }
+
+  /** Rank 0 alone runs it, the others wait. @throws what it throws there; on the others an error that says so */
+  async first<Result>(body: () => Result | Promise<Result>): Promise<Result | undefined> {
+    if (!this.isFirst) {
+      const { error, isInput } = JSON.parse(this.#world.tell(undefined));
+      if (error === undefined) return undefined;
+      throw isInput === true ? new InputError(error) : new Error(`rank 0: ${error}`);
+    }
+    try {
+      const result = await body();
+      this.#world.tell('{}');
+      return result;
+    } catch (error) {
+      this.#world.tell(JSON.stringify({ error: messageOf(error), isInput: error instanceof InputError }));
+      throw error;
+    }
+  }
+
+  /** A text that rank 0 finds out; it alone gives the body. @throws on every rank what the body throws */
+  async tellFirst(body?: () => string): Promise<string> {
+    let text: string | undefined;
+    await this.first(() => {
+      text = body?.();
+    });
+    return this.tell(text);
+  }
+
+  gatherTexts(text: string): string[] {
+    return this.#world.group.gatherTexts(text);
+  }
+
+  /** Every rank does its part. @throws on every rank if it throws on one */
+  together(body: () => void): void {
+    let failed: unknown;
+    try {
+      body();
+    } catch (error) {
+      failed = error;
+    }
+    const failures = this.gatherNumbers([failed === undefined ? 0 : 1]).flatMap(([flag], rank) =>
+      flag === 0 ? [] : [rank],
+    );
+    if (failed !== undefined) throw failed;
+    if (failures.length > 0) throw new Error(`rank ${failures.join(', ')} could not do its part`);
+  }
+
+  /** The signal that some rank has received, the same answer on every rank. */
+  anySignal(received: NodeJS.Signals | undefined): NodeJS.Signals | undefined {
+    const own = received === undefined ? 0 : SIGNALS.indexOf(received) + 1;
+    const first = this.gatherNumbers([own])
+      .flat()
+      .find((place) => place > 0);
+    return first === undefined ? undefined : SIGNALS[first - 1];
+  }
+
+  leave(): void {
+    this.#world.leave();
+  }
+}

@@ -1,0 +1,41 @@
+/** How the ranks of a run share each step; a run of one process has none of it. `Trainer` knows this and no collective. */
+import type { CausalLm } from '../../models/index.js';
+import type { Tensor } from '../../tensor/index.js';
+import type { MetricSum } from '../objective/objective.js';
+import type { Gradients } from './gradient-store.js';
+import type { SegmentSteps } from './segment-steps.js';
+
+export interface SharedStep {
+  readonly rank: number;
+  readonly ranks: number;
+  /** Summed over the ranks once `endMicroBatches` was called. */
+  readonly gradients: Gradients;
+  readonly segmentSteps: SegmentSteps;
+  /** What this rank updates of a parameter: all of it, a piece [n], or nothing. It stays the callee's. */
+  updatedPart(path: string): Tensor | undefined;
+  /** Where that piece begins in the parameter, counted row by row; 0 for a whole one. */
+  partStart(path: string): number;
+  /** The same, where every element is one rank's alone. */
+  ownPart(path: string): Tensor | undefined;
+  /** The numbers of every rank, by rank. */
+  gatherNumbers(values: readonly number[]): number[][];
+  gatherMetrics(sums: readonly MetricSum[]): readonly (readonly MetricSum[])[];
+  /** @param isLast of the step */
+  beginMicroBatch(isLast: boolean): void;
+  endMicroBatches(): void;
+  /** Every rank has updated its part. */
+  afterUpdate(): void;
+  /** New values of a whole parameter. */
+  writeParameter(path: string, values: Tensor): void;
+  /** Runs something that reads the whole model. */
+  withWholeModel<Result>(body: () => Result): Result;
+  /** Leaves the model whole. */
+  dispose(): void;
+}
+
+/** @param isWide sum gradients of 16 bit in float32 */
+export type ShareStep = (
+  model: CausalLm,
+  parameters: ReadonlyMap<string, Tensor>,
+  isWide: boolean,
+) => SharedStep;
