@@ -126,7 +126,7 @@ function withHelpLast(argv: readonly string[]): readonly string[] {
 
 /** Who speaks: messages of a command say it themselves. */
 function named(message: string): string {
-  return /^xinghe( [a-z]+)*: /.test(message) ? `${message}\n` : `xinghe: ${message}\n`;
+  return /^xinghe( [a-z-]+)*: /.test(message) ? `${message}\n` : `xinghe: ${message}\n`;
 }
 
 /** What the system refuses (a file, an address) is the user's to put right, even where no better message was made of it. */

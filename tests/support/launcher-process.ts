@@ -70,6 +70,8 @@ export class LauncherFolder {
 export interface LauncherOptions {
   readonly environment?: NodeJS.ProcessEnv;
   readonly stdin?: string;
+  /** What it prints to stdout is read a while later. */
+  readonly isSlow?: boolean;
   /** In front of the launcher: `ip netns exec host`. */
   readonly prefix?: readonly string[];
 }
@@ -84,7 +86,7 @@ export class LauncherProcess {
   constructor(
     options: LaunchOptions,
     folder: string,
-    { environment = {}, stdin, prefix = [] }: LauncherOptions = {},
+    { environment = {}, stdin, prefix = [], isSlow = false }: LauncherOptions = {},
   ) {
     const words = [
       ...prefix,
@@ -102,6 +104,10 @@ export class LauncherProcess {
     this.#process.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;
     });
+    if (isSlow) {
+      this.#process.stdout?.pause();
+      setTimeout(() => this.#process.stdout?.resume(), 2_500);
+    }
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text;
     });

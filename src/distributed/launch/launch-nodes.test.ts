@@ -169,6 +169,25 @@ describe('two nodes', () => {
   });
 });
 
+test('a launcher that died is started again and joins the next start', async () => {
+  const source = `startHeartbeat(); arrived('here-' + restart); if (restart === 0) await sleep(60_000);`;
+  const { launchers, folder, rendezvous } = await startNodes(source, [
+    { maxRestarts: 1, firstDelay: 10 },
+    {},
+  ]);
+  await until(() => lines(folder, 'here-0').length === 4, 'four ranks');
+  const [zero, one] = launchers;
+  one?.kill('SIGKILL');
+  await zero?.says('all ranks start again');
+  const program = { file: process.execPath, args: [programs.program(source)] };
+  const again = new LauncherProcess(
+    { program, command: [], nproc: 1, nodes: 2, nodeRank: 1, rendezvous, timeout: 30 },
+    folder,
+  );
+  expect([(await zero?.exit)?.code, (await again.exit).code]).toEqual([0, 0]);
+  expect(lines(folder, 'here-1').sort()).toEqual(['0', '1', '2']);
+});
+
 describe('a rendezvous', () => {
   test('that nobody answers ends after its time with the address', async () => {
     const [launcher] = (await startNodes('', [{ nodes: 2, nodeRank: 1, timeout: 2 }])).launchers;

@@ -109,6 +109,16 @@ describe('output', () => {
     expect(readFileSync(join(logDir, 'rank_1', 'stdout')).length).toBe(8);
   });
 
+  test('a reader that is slow gets everything that rank 0 printed', async () => {
+    const { launcher } = start(
+      `if (rank === 0) { const line = 'x'.repeat(99); for (let part = 0; part < 20_000; part++) process.stdout.write(line + '\\n'); }`,
+      { nproc: 1 },
+      { isSlow: true },
+    );
+    const { code, stdout, stderr } = await launcher.exit;
+    expect([code, stdout.length, stderr]).toEqual([0, 2_000_000, '']);
+  });
+
   test('a folder of logs that cannot be made is refused before anything is started', async () => {
     const { launcher, folder } = start('', { nproc: 2, logDir: join(programs.program(''), 'logs') });
     const { code, stderr } = await launcher.exit;

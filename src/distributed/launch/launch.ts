@@ -6,6 +6,7 @@ import { productVersion } from '../../config/index.js';
 import { InputError, messageOf } from '../../errors/index.js';
 import { log } from '../../log/index.js';
 import { coordinate, type Member, type Roster } from './coordinate.js';
+import { EXIT_BAD_INPUT } from './failure.js';
 import { followRendezvous } from './follow-rendezvous.js';
 import { LauncherSignals } from './launcher-signals.js';
 import { LocalNode } from './local-node.js';
@@ -79,10 +80,10 @@ export async function launch(options: LaunchOptions): Promise<number> {
     const roster = await Rendezvous.serve(meeting);
     try {
       const code = await coordinate({ ...run, roster, masterAddress: rendezvous.host });
-      roster.close();
+      roster.close(code);
       return code;
     } catch (error) {
-      roster.close(messageOf(error));
+      roster.close(EXIT_BAD_INPUT, messageOf(error));
       throw error;
     }
   } finally {

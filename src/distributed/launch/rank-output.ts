@@ -24,7 +24,6 @@ export interface RankOutputOptions {
 export class RankOutput {
   readonly lines = new LastLines();
   readonly #options: RankOutputOptions;
-  readonly #files: WriteStream[] = [];
 
   constructor(options: RankOutputOptions) {
     this.#options = options;
@@ -38,19 +37,19 @@ export class RankOutput {
     if (file !== undefined) targets.push(file);
     if (terminal !== undefined) targets.push(terminal[name]);
     const decoder = new StringDecoder('utf8');
+    const resume = (): void => {
+      source.resume();
+    };
     source.on('data', (chunk: Buffer) => {
       this.lines.add(name, decoder.write(chunk));
-      for (const target of targets) {
-        if (target.destroyed || target.write(chunk)) continue;
-        source.pause();
-        target.once('drain', () => source.resume());
-        target.once('close', () => source.resume());
-      }
+      for (const target of targets)
+        if (!target.destroyed && !target.writableEnded && !target.write(chunk)) source.pause();
     });
-  }
-
-  close(): void {
-    for (const file of this.#files) file.end();
+    for (const target of targets) target.on('drain', resume).on('close', resume);
+    source.on('close', () => {
+      for (const target of targets) target.off('drain', resume).off('close', resume);
+      file?.end();
+    });
   }
 
   #openFile(name: string): WriteStream | undefined {
@@ -64,7 +63,6 @@ export class RankOutput {
       log(`xinghe launch: warning: ${path} is not written any more: ${error.message}`);
     });
     if (name === 'stderr') file.write(`${heading}\n`);
-    this.#files.push(file);
     return file;
   }
 }

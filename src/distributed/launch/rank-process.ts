@@ -136,7 +136,6 @@ export class RankProcess {
     const tell = (code: number | null, signal: string | null, ended: number): void => {
       if (isTold) return;
       isTold = true;
-      this.#output.close();
       onExit({
         rank: this.#rank.rank,
         node: this.#start.node,
@@ -160,7 +159,8 @@ export class RankProcess {
       // What it started would go on without it.
       if (code !== 0) this.#killGroup();
       this.#hasEnded = true;
-      const timer = setTimeout(() => tell(code, signal, ended), DRAIN_MILLISECONDS);
+      // What a rank printed that is done is waited for, however slowly it is read.
+      const timer = code === 0 ? undefined : setTimeout(() => tell(code, signal, ended), DRAIN_MILLISECONDS);
       this.#process.on('close', () => {
         clearTimeout(timer);
         tell(code, signal, ended);

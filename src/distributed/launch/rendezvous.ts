@@ -83,10 +83,10 @@ export class Rendezvous implements Roster {
     ];
   }
 
-  /** @param reason for the nodes that wait; undefined: they know */
-  close(reason?: string): void {
+  /** The nodes that wait yet are told. */
+  close(code: number, reason = ''): void {
     clearInterval(this.#pings);
-    for (const remote of this.#remotes.values()) if (reason !== undefined) remote.end(2, reason);
+    for (const remote of this.#remotes.values()) remote.end(code, reason);
     this.#server.close();
   }
 
