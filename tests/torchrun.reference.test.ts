@@ -28,7 +28,7 @@ if (restart === 0) await new Promise((resolve) => setTimeout(resolve, 60_000));
 appendFileSync(process.argv[2], JSON.stringify({ ...found, others }) + '\\n');
 `;
 
-test('torchrun starts, ends and restarts our ranks', requiresPython(python), () => {
+test('torchrun starts, ends and restarts our ranks', { timeout: 120_000, ...requiresPython(python) }, () => {
   const file = join(folder, 'rank.mjs');
   const output = join(folder, 'found.jsonl');
   writeFileSync(file, program);

@@ -101,8 +101,11 @@ function losses(output: string): unknown[] {
     .flatMap(({ step, loss }) => (loss === undefined ? [] : [[step, loss]]));
 }
 
+/** The number of steps that metrics.jsonl tells of, half a line included. */
 const stepsDone = (output: string): number =>
-  existsSync(join(output, 'metrics.jsonl')) ? losses(output).length : 0;
+  existsSync(join(output, 'metrics.jsonl'))
+    ? (readFileSync(join(output, 'metrics.jsonl'), 'utf8').match(/"loss"/g) ?? []).length
+    : 0;
 const weightsOf = (output: string): Buffer => readFileSync(join(output, 'final', 'model.safetensors'));
 
 /** The process of a rank: the children of the launcher in the order of their ranks. */
