@@ -31,6 +31,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'pre-train or fine-tune (full, LoRA) by a configuration file',
     load: async () => (await import('./train.js')).train,
   },
+  launch: {
+    summary: 'a command as several ranks, on one machine or many; rank tables',
+    load: async () => (await import('./launch.js')).launch,
+  },
   watch: {
     summary: 'the page of finished and running training runs, several side by side',
     load: async () => (await import('./watch.js')).watch,
@@ -65,12 +69,15 @@ const commands: Readonly<Record<string, Command>> = {
   },
 };
 
+/** Set in the ranks of `xinghe launch`; asked for here without loading what they need. */
+const LAUNCHER_PIPE = 'XINGHE_LAUNCHER_PIPE';
 const EXIT_FAILURE = 1;
 const EXIT_INTERRUPTED = 130;
 
 /** Runs one command. @returns the exit code: 0 done, 1 failure, 2 bad input or usage, 130 interrupted */
 export async function main(argv: readonly string[]): Promise<number> {
   watchStderr();
+  if (LAUNCHER_PIPE in process.env) (await import('../distributed/index.js')).startHeartbeat();
   try {
     const [name, ...args] = withHelpLast(argv);
     if (name === undefined || name === '--help' || name === '-h') {
@@ -119,7 +126,7 @@ function withHelpLast(argv: readonly string[]): readonly string[] {
 
 /** Who speaks: messages of a command say it themselves. */
 function named(message: string): string {
-  return /^xinghe( [a-z]+)*: /.test(message) ? `${message}\n` : `xinghe: ${message}\n`;
+  return /^xinghe( [a-z-]+)*: /.test(message) ? `${message}\n` : `xinghe: ${message}\n`;
 }
 
 /** What the system refuses (a file, an address) is the user's to put right, even where no better message was made of it. */

@@ -1,3 +1,16 @@
+export { heartbeat, type Mark, startHeartbeat } from './launch/heartbeat.js';
+export { type LaunchOptions, launch } from './launch/launch.js';
+export {
+  DEFAULT_RENDEZVOUS_PORT,
+  parseRendezvous,
+  type RendezvousAddress,
+} from './launch/rendezvous-address.js';
 export { type GroupOptions, type Pending, ProcessGroup } from './process-group.js';
 export { type RankEnvironment, rankEnvironment } from './rank-environment.js';
+export { parseDeviceAddresses, readDeviceAddresses } from './rank-table/device-addresses.js';
+export { type GenerateRankTableOptions, generateRankTable } from './rank-table/generate-rank-table.js';
+export { mergeRankTables } from './rank-table/merge-rank-tables.js';
+export { type RankTable, readRankTable, type TableServer } from './rank-table/rank-table.js';
+export type { RankTableFile } from './rank-table/rank-table-file.js';
+export { ownAddresses, placeOfServer } from './rank-table/this-server.js';
 export { World, type WorldOptions } from './world.js';

@@ -1,5 +1,13 @@
-/** Which rank of how many this process is, as torchrun tells it: by variables of the environment. */
+/**
+ * Which rank of how many this process is, as whoever started it tells by variables of the environment: torchrun (and our launcher),
+ * SLURM's srun, an indexed Job of Kubernetes, or the launch scripts of the published models.
+ */
 import { InputError } from '../errors/index.js';
+import { kubernetesRank } from './environment/kubernetes-rank.js';
+import { publishedRank } from './environment/published-rank.js';
+import { slurmRank } from './environment/slurm-rank.js';
+import { torchrunRank } from './environment/torchrun-rank.js';
+import { type Environment, Variables } from './environment/variables.js';
 
 export interface RankEnvironment {
   readonly rank: number;
@@ -8,30 +16,51 @@ export interface RankEnvironment {
   /** Among the ranks of this machine. */
   readonly localRank: number;
   readonly localSize: number;
-  /** Where rank 0 serves the store. */
+  /** The device of this machine that is this rank's: DEVICE_ID of a published script, else the local rank. */
+  readonly device: number;
+  /** Where the store is. */
   readonly host: string;
   readonly port: number;
+  /** Somebody else serves the store (torchrun's agent): rank 0 must not. */
+  readonly isStoreServed: boolean;
+  /** How many times the ranks were started before; a store that outlives them holds the keys of those starts. */
+  readonly restart: number;
 }
 
-/** undefined for a process on its own. @throws InputError for variables that do not fit together */
-export function rankEnvironment(
-  environment: Readonly<Record<string, string | undefined>> = process.env,
-): RankEnvironment | undefined {
-  const { RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR, MASTER_PORT } = environment;
-  if (RANK === undefined || WORLD_SIZE === undefined) return undefined;
-  const number = (name: string, text: string): number => {
-    if (!/^\d+$/.test(text)) throw new InputError(`${name}=${text}: expected a whole number`);
-    return Number(text);
-  };
-  const size = number('WORLD_SIZE', WORLD_SIZE);
-  const rank = number('RANK', RANK);
-  if (rank >= size) throw new InputError(`RANK=${rank}: WORLD_SIZE is ${size}, ranks are 0 to ${size - 1}`);
-  return {
-    rank,
-    size,
-    localRank: number('LOCAL_RANK', LOCAL_RANK ?? RANK),
-    localSize: number('LOCAL_WORLD_SIZE', LOCAL_WORLD_SIZE ?? WORLD_SIZE),
-    host: MASTER_ADDR ?? '127.0.0.1',
-    port: number('MASTER_PORT', MASTER_PORT ?? '29500'),
-  };
+/** undefined for a process on its own. @throws InputError for variables that are incomplete or contradict each other */
+export function rankEnvironment(environment: Environment = process.env): RankEnvironment | undefined {
+  const variables = new Variables(environment);
+  variables.agree('RANK', 'RANK_ID');
+  variables.agree('WORLD_SIZE', 'RANK_SIZE');
+  const found = torchrunRank(variables) ?? publishedRank(variables) ?? scheduledRank(variables);
+  if (found === undefined) {
+    const size = variables.number('WORLD_SIZE') ?? 1;
+    if (size > 1)
+      throw new InputError(
+        `WORLD_SIZE=${size} in the environment, and nothing says which rank this is; set RANK, or unset WORLD_SIZE for a process on its own.`,
+      );
+    return undefined;
+  }
+  check(found);
+  return found;
+}
+
+function scheduledRank(variables: Variables): RankEnvironment | undefined {
+  const slurm = slurmRank(variables);
+  const kubernetes = kubernetesRank(variables);
+  if (slurm !== undefined && kubernetes !== undefined)
+    variables.agree('SLURM_PROCID', 'JOB_COMPLETION_INDEX');
+  return slurm ?? kubernetes;
+}
+
+function check({ rank, size, localRank, localSize }: RankEnvironment): void {
+  if (size < 1) throw new InputError(`WORLD_SIZE=${size} in the environment: there is at least one rank.`);
+  if (rank >= size)
+    throw new InputError(
+      `rank ${rank} by the environment, where there are ${size} ranks: they are 0 to ${size - 1}.`,
+    );
+  if (localSize < 1 || localSize > size || localRank >= localSize)
+    throw new InputError(
+      `local rank ${localRank} of ${localSize} by the environment, where there are ${size} ranks in all (LOCAL_RANK, LOCAL_WORLD_SIZE).`,
+    );
 }

@@ -22,18 +22,21 @@ export class World {
   readonly size: number;
   readonly group: ProcessGroup;
   readonly #store: Store;
+  /** Of its keys. */
+  readonly #prefix: string;
   readonly #joinTimeout: number;
   readonly #timeout: number;
   #agreed = 0;
 
   private constructor(
     store: Store,
-    rank: number,
-    size: number,
+    { rank, size }: RankEnvironment,
+    prefix: string,
     group: ProcessGroup,
     { joinTimeout, timeout }: Required<WorldOptions>,
   ) {
     this.#store = store;
+    this.#prefix = prefix;
     this.rank = rank;
     this.size = size;
     this.group = group;
@@ -43,12 +46,20 @@ export class World {
 
   /** @throws InputError if not all ranks come in time, or the port is taken */
   static join(environment: RankEnvironment, options: WorldOptions = {}): World {
-    const { rank, size, host, port } = environment;
+    const { rank, size, host, port, isStoreServed, restart } = environment;
+    // A store that outlives its ranks still holds what those of an earlier start said.
+    const prefix = `xinghe-${restart}`;
     const { joinTimeout = JOIN_MILLISECONDS, timeout = COLLECTIVE_MILLISECONDS } = options;
     try {
-      const store = new Store({ host, port, size, isServer: rank === 0, timeout: joinTimeout });
-      const group = new ProcessGroup(store, { name: 'world', rank, size, timeout });
-      return new World(store, rank, size, group, { joinTimeout, timeout });
+      const store = new Store({
+        host,
+        port,
+        size,
+        isServer: rank === 0 && !isStoreServed,
+        timeout: joinTimeout,
+      });
+      const group = new ProcessGroup(store, { name: `${prefix}/world`, rank, size, timeout });
+      return new World(store, environment, prefix, group, { joinTimeout, timeout });
     } catch (error) {
       throw new InputError(
         `rank ${rank} of ${size}: the ranks did not meet at ${host}:${port} (MASTER_ADDR, MASTER_PORT): ${messageOf(error)}`,
@@ -67,7 +78,7 @@ export class World {
    * @throws InputError on every rank if one gives another value
    */
   agree(what: string, value: string): void {
-    const key = `agree/${this.#agreed++}`;
+    const key = `${this.#prefix}/agree/${this.#agreed++}`;
     const hash = createHash('sha256').update(value).digest('hex');
     this.#store.set(`${key}/${this.rank}`, hash);
     const hashes = Array.from({ length: this.size }, (_, rank) =>
@@ -82,7 +93,7 @@ export class World {
 
   /** A text of rank 0. */
   tell(text: string | undefined): string {
-    const key = `tell/${this.#agreed++}`;
+    const key = `${this.#prefix}/tell/${this.#agreed++}`;
     if (this.isFirst) this.#store.set(key, text ?? '');
     return this.#store.get(key, this.#timeout);
   }

@@ -67,6 +67,8 @@ export const CANNOT_RUN: readonly (readonly [beginning: string, reason: string])
   ['bin/xinghe convert --from out/smollm2', 'needs the package above'],
   ['bin/xinghe serve --model out/smollm2', 'needs the package above'],
   ['bin/xinghe train --config recipes/smollm2-lora.yaml', 'needs the package above'],
+  ['bin/xinghe launch --nproc 4 --nnodes 2', 'needs two machines; launch-hosts.test.ts has two hosts'],
+  ['torchrun --no-python', 'needs the Python package; launch-train.long.test.ts runs it where it is'],
   ['lm_eval ', 'needs the Python package; serving-clients.test.ts runs it where it is'],
   ['npm run setup', 'development.md: the build with sanitizers takes many minutes'],
   ['LIBTORCH_PATH=$(node', 'part of the build with sanitizers'],
