@@ -10,6 +10,7 @@ import { InputError } from '../../errors/index.js';
 import type { ProgramVerdict } from '../task.js';
 import { type Confinement, findConfinement, UNCONFINED } from './confinement.js';
 import { CONFINE, HARNESS } from './harness.js';
+import { ProgramClock } from './program-clock.js';
 
 export interface SandboxOptions {
   /** The interpreter. Default python3 of the PATH. */
@@ -119,7 +120,13 @@ export class PythonSandbox {
     report.setEncoding('utf8').on('data', (piece: string) => {
       if (told.length === 0 && piece.startsWith(READY)) {
         clearTimeout(timer);
-        timer = setTimeout(kill, this.#seconds * 1000);
+        const clock = new ProgramClock(child.pid);
+        const check = (): void => {
+          const left = this.#seconds - clock.seconds();
+          if (left <= 0) kill();
+          else timer = setTimeout(check, left * 1000);
+        };
+        timer = setTimeout(check, this.#seconds * 1000);
       }
       // What a program writes there without end is not kept.
       if (told.length < 4096) told += piece;

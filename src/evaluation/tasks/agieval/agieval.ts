@@ -118,10 +118,13 @@ function targetOf(value: unknown, { kind }: SubSet): string | readonly string[] 
   const target = isEmpty ? fieldOf(value, 'answer') : label;
   // One row of the set has no right answer at all: it counts, and nothing is right.
   if (kind === 'several' && (target === null || target === undefined)) return [];
-  const letters = kind === 'cloze' ? undefined : /^[A-G]( ?[A-G])*$/;
-  const texts: readonly unknown[] = Array.isArray(target) ? target : [target];
-  if (texts.every((text): text is string => typeof text === 'string' && (letters?.test(text) ?? text !== '')))
-    return Array.isArray(target) ? texts : (texts[0] ?? '');
+  const isLetters = (text: string): boolean => /^[A-G]( ?[A-G])*$/.test(text);
+  if (Array.isArray(target)) {
+    const texts = target.map(String);
+    // One label lists a full stop among its letters: it counts too, and no set of letters equals it.
+    if (texts.some(isLetters)) return texts;
+  } else if (typeof target === 'string' && (kind === 'cloze' ? target !== '' : isLetters(target)))
+    return target;
   throw new RowFault(
     'answer out of range',
     `"label" is ${JSON.stringify(label)} and "answer" ${JSON.stringify(fieldOf(value, 'answer'))}.`,
