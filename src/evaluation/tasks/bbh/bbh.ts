@@ -94,7 +94,7 @@ function promptMaker(
   file: SetFile,
   { shots, isCot }: LoadOptions,
 ): (input: string) => Prompt {
-  const cue = isCot ? "A: Let's think step by step.\n" : 'A:';
+  const cue = isCot ? "A: Let's think step by step." : 'A:';
   const { heading, examples } = shots === 0 ? { heading: '', examples: [] } : readPrompts(reader, file.stem);
   if (shots > examples.length)
     throw new InputError(
@@ -130,7 +130,7 @@ function readPrompts(
   const body = text.split('\n').slice(2).join('\n').trimEnd();
   const [heading = '', ...questions] = body.split(/\n\nQ: /);
   const examples = questions.map((each): WorkedQuestion => {
-    const mark = "\nA: Let's think step by step.\n";
+    const mark = "\nA: Let's think step by step.";
     const at = each.indexOf(mark);
     if (at < 0) throw new InputError(`${path}: an example without "${mark.trim()}".`);
     const reasoning = each.slice(at + mark.length);
