@@ -15,6 +15,12 @@ test('groups weigh alike', () => {
   expect(estimateMeanOfGroups([[1, 1, 1, 1], [0]]).score).toBe(0.5);
 });
 
+test('few samples that agree do not make it sure', () => {
+  const { interval } = estimateMeanOfGroups([[0], [0]]);
+  expect(interval).toEqual(wilsonInterval(0, 2));
+  expect(estimateRatio([0], [5]).interval).toEqual([0, 1]);
+});
+
 test('points over possible points', () => {
   expect(estimateRatio([6, 0, 3], [6, 6, 6]).score).toBe(0.5);
 });

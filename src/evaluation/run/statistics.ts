@@ -29,13 +29,27 @@ export function estimateMean(values: readonly number[]): Estimate {
   return { score, stderr, interval: isShare ? wilsonInterval(score, n) : aroundScore(score, stderr, most) };
 }
 
-/** The plain mean of the means of groups. */
+/** The plain mean of the means of groups. Groups too small to tell how they vary vary as all values do. */
 export function estimateMeanOfGroups(groups: readonly (readonly number[])[]): Estimate {
-  const parts = groups.filter(({ length }) => length > 0).map(estimateMean);
+  const parts = groups.filter(({ length }) => length > 0);
   const count = Math.max(parts.length, 1);
-  const score = parts.reduce((sum, part) => sum + part.score, 0) / count;
-  const stderr = Math.sqrt(parts.reduce((sum, part) => sum + part.stderr ** 2, 0)) / count;
-  return { score, stderr, interval: aroundScore(score, stderr) };
+  const all = parts.flat();
+  const overall = varianceOf(all, estimateMean(all).score);
+  const means = parts.map((values) => estimateMean(values).score);
+  const score = means.reduce((sum, mean) => sum + mean, 0) / count;
+  const variance = parts.reduce((sum, values, place) => {
+    const own = values.length < 2 ? overall : varianceOf(values, means[place] ?? 0);
+    return sum + own / values.length;
+  }, 0);
+  const stderr = Math.sqrt(variance) / count;
+  // As many samples of equal weight as would tell as much: never sure of a share because few samples agree.
+  const equal = count ** 2 / parts.reduce((sum, { length }) => sum + 1 / length, 0);
+  const isShare = all.every((value) => value === 0 || value === 1);
+  return {
+    score,
+    stderr,
+    interval: isShare && all.length > 0 ? wilsonInterval(score, equal) : aroundScore(score, stderr),
+  };
 }
 
 /** Points over possible points: a ratio of two sums. */
@@ -48,7 +62,7 @@ export function estimateRatio(points: readonly number[], possible: readonly numb
     0,
   );
   const stderr = total === 0 || n < 2 ? 0 : Math.sqrt((squares * n) / (n - 1)) / total;
-  return { score, stderr, interval: aroundScore(score, stderr) };
+  return { score, stderr, interval: n < 2 ? [0, 1] : aroundScore(score, stderr) };
 }
 
 function varianceOf(values: readonly number[], mean: number): number {

@@ -50,7 +50,8 @@ export function summarise(
         groups: {},
       },
     ];
-  if (task.allowsSeveralOutputs === true) return summarisePasses(labelled, common);
+  const byChoices = labelled.some(({ answered }) => answered.kind === 'choices');
+  if (task.allowsSeveralOutputs === true && !byChoices) return summarisePasses(labelled, common);
   if (labelled.some(({ sample }) => sample.maxPoints !== undefined))
     return [summarisePoints(labelled, common)];
   return metrics.map((metric) => summariseShares(task, labelled, metric, common));

@@ -32,7 +32,7 @@ async function load(reader: SetReader, options: LoadOptions): Promise<LoadedSet>
   const samples: Sample[] = [];
   for (const file of files) {
     const form = forms.get(file.stem);
-    if (form === undefined) continue;
+    if (form === undefined || (options.isSingleChoiceOnly && form.form !== 'single_choice')) continue;
     const items = fieldOf(await reader.whole(file), 'example');
     if (!Array.isArray(items)) {
       reader.problems.add('other form', file.stem, `${file.path} has no list "example".`);
