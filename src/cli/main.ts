@@ -55,6 +55,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'score answers with a reward model',
     load: async () => (await import('./score.js')).score,
   },
+  evaluate: {
+    summary: 'published evaluation sets on a model, or on recorded outputs',
+    load: async () => (await import('./evaluate.js')).evaluate,
+  },
   generate: {
     summary: 'continue a prompt, or answer a file of questions',
     load: async () => (await import('./generate.js')).generate,

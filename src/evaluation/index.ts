@@ -1,7 +1,19 @@
 export { type Continuation, type LogLikelihoodOptions, logLikelihoods } from './log-likelihood.js';
+export { HttpModel, type HttpModelOptions } from './model/http-model.js';
+export type { LanguageModel, ModelIdentity, PromptForm } from './model/language-model.js';
+export { LocalModel, type LocalModelOptions } from './model/local-model.js';
+export { hashModel, hashTokenizer } from './model/model-identity.js';
 export {
   type MultipleChoiceItem,
   type MultipleChoiceResult,
   scoreMultipleChoice,
 } from './multiple-choice.js';
+export { TASKS } from './registry.js';
+export { resultTable, tableCsv, tableMarkdown, tableText } from './report/result-table.js';
+export type { EvaluationPlan, TaskPlan } from './run/evaluation-plan.js';
+export { planTasks } from './run/plan-tasks.js';
+export { readPredictions } from './run/predictions.js';
+export { PRESET_NAMES, presetOf } from './run/presets.js';
+export { type Answerer, type EvaluationResult, runEvaluation } from './run/run-evaluation.js';
+export { PythonSandbox } from './sandbox/python-sandbox.js';
 export { type ScoreOptions, scoreConversations } from './score-conversations.js';

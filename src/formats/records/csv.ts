@@ -10,7 +10,8 @@ import { decodeLine } from './text-lines.js';
 const BATCH = 256;
 
 /**
- * Rows as records of the header's names to text, never converted; empty lines are skipped. The line of a row is where it
+ * Rows as records of the header's names to text, never converted; or, with `hasHeader` false, every row as the list of
+ * its fields, however many. Empty lines are skipped. The line of a row is where it
  * begins. A row whose fields are more or fewer than the header's is a fault in its place; with a stray quote the
  * rows up to the next quote are lost.
  * @throws RecordFault for a header with a name twice
@@ -19,6 +20,7 @@ export async function* readCsvRecords(
   path: string,
   maxBytes: number,
   delimiter: ',' | '\t',
+  hasHeader = true,
 ): AsyncGenerator<RecordItem[], void> {
   let items: RecordItem[] = [];
   const lines = new LineWatch(path);
@@ -45,6 +47,7 @@ export async function* readCsvRecords(
       const line = lastLine - newlinesIn(record);
       const fault = lines.faultWithin(line, lastLine);
       if (fault !== undefined) items.push(fault);
+      else if (!hasHeader) items.push({ line, value: record });
       else if (header === undefined) header = checkHeader(path, line, record);
       else items.push(toRecord(path, line, header, record));
       lines.forgetBefore(info.bytes - 1);

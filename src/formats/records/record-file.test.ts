@@ -143,6 +143,14 @@ describe('JSON array', () => {
 });
 
 describe('CSV', () => {
+  test('csv without a header: every row is the list of its fields, however many', async () => {
+    const rows = await read(file('h.csv', '\ufeffa,"b, c"\n\n1,2,3\n'), { csvHeader: false });
+    expect(rows.map(([, value]) => value)).toEqual([
+      ['a', 'b, c'],
+      ['1', '2', '3'],
+    ]);
+  });
+
   test('quotes, newlines, delimiters in fields, BOM, CRLF, blank lines', async () => {
     const text = '\ufeffid,text\r\n1,"a, ""b""\r\nc"\r\n\r\n2,\r\n3,三';
     expect(await read(file('a.csv', text))).toEqual([

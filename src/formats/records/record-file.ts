@@ -40,6 +40,8 @@ export interface ReadRecordsOptions {
   readonly maxRecordBytes?: number | undefined;
   /** Keys that are looked at. Other columns of parquet are not decoded and null in every record. Default: all. */
   readonly keys?: ReadonlySet<string> | undefined;
+  /** False: the rows of csv and tsv are lists of their fields, the first row too. Default true. */
+  readonly csvHeader?: boolean | undefined;
   /** Given: faulty records come here and are left out. Else the first one is thrown. */
   readonly onFault?: ((fault: RecordFault) => void) | undefined;
 }
@@ -70,11 +72,11 @@ export async function* readRecords(
 
 async function* readItems(
   path: string,
-  { format, keys, maxRecordBytes = MAX_RECORD_BYTES }: ReadRecordsOptions,
+  { format, keys, csvHeader, maxRecordBytes = MAX_RECORD_BYTES }: ReadRecordsOptions,
 ): AsyncGenerator<readonly RecordItem[], void> {
   if (withInputFile(path, ({ size }) => size) === 0)
     throw new RecordFault(1, 'empty file', `${path} is empty; it has no records.`);
-  yield* readerOf(format ?? (await detectRecordFormat(path)))(path, maxRecordBytes, keys);
+  yield* readerOf(format ?? (await detectRecordFormat(path)), csvHeader)(path, maxRecordBytes, keys);
 }
 
 type ItemReader = (
@@ -83,7 +85,7 @@ type ItemReader = (
   keys: ReadonlySet<string> | undefined,
 ) => AsyncGenerator<readonly RecordItem[], void>;
 
-function readerOf(format: RecordFormat): ItemReader {
+function readerOf(format: RecordFormat, csvHeader: boolean | undefined): ItemReader {
   switch (format) {
     case 'jsonl':
       return readJsonLineRecords;
@@ -92,9 +94,9 @@ function readerOf(format: RecordFormat): ItemReader {
     case 'json':
       return readJsonRecord;
     case 'csv':
-      return (path, maxBytes) => readCsvRecords(path, maxBytes, ',');
+      return (path, maxBytes) => readCsvRecords(path, maxBytes, ',', csvHeader);
     case 'tsv':
-      return (path, maxBytes) => readCsvRecords(path, maxBytes, '\t');
+      return (path, maxBytes) => readCsvRecords(path, maxBytes, '\t', csvHeader);
     case 'parquet':
       return readParquetRecords;
     case 'text':

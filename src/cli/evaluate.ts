@@ -1,0 +1,196 @@
+/** `xinghe evaluate`: the published sets on a model, or on outputs that were recorded. */
+import { join } from 'node:path';
+import { InputError } from '../errors/index.js';
+import {
+  type Answerer,
+  type EvaluationPlan,
+  type EvaluationResult,
+  HttpModel,
+  type LanguageModel,
+  PRESET_NAMES,
+  type PromptForm,
+  PythonSandbox,
+  planTasks,
+  presetOf,
+  readPredictions,
+  resultTable,
+  runEvaluation,
+  TASKS,
+  tableCsv,
+  tableMarkdown,
+  tableText,
+} from '../evaluation/index.js';
+import { writeFileAtomic } from '../formats/index.js';
+import { log } from '../log/index.js';
+import { chatOptions } from './chat-options.js';
+import { openLocalModel } from './evaluated-model.js';
+import { modelOptions } from './model-options.js';
+import { type OptionSpec, type OptionValues, parseOptions } from './options.js';
+
+const specs = {
+  model: {
+    kind: 'string',
+    value: 'DIR|URL',
+    help: 'model folder or weight file, or the address of an OpenAI-compatible API',
+  },
+  predictions: {
+    kind: 'string',
+    value: 'FILE',
+    help: 'outputs recorded elsewhere, in place of a model: lines of {"task","id","output"}',
+  },
+  task: { kind: 'string', value: 'NAME,…', help: TASKS.map(({ name }) => name).join(', ') },
+  preset: { kind: 'string', allowedValues: PRESET_NAMES, help: 'the sets and shots of a published table' },
+  data: { kind: 'string', value: 'ROOT', required: true, help: 'holds a folder for each set' },
+  output: { kind: 'string', value: 'DIR', required: true, help: 'where results.json and samples.jsonl go' },
+  shots: {
+    kind: 'integer',
+    min: 0,
+    help: 'worked examples before each question; default: as the set is published',
+  },
+  cot: { kind: 'flag', help: 'thoughts before the answer, where a set has such a form' },
+  mode: {
+    kind: 'string',
+    allowedValues: ['loglikelihood', 'generate'],
+    help: 'compare the options, or let the answer be written; default: as the set is published',
+  },
+  form: {
+    kind: 'string',
+    allowedValues: ['chat', 'plain'],
+    help: 'default: options are compared behind plain text, answers are written in the chat form where there is one',
+  },
+  limit: { kind: 'integer', min: 1, help: 'samples of each task at most, taken from its files in turns' },
+  split: { kind: 'string', value: 'NAME', help: 'test, val or dev; default: as the set is published' },
+  'max-new-tokens': { kind: 'integer', min: 1, help: 'of written answers; default: as the set needs' },
+  ...modelOptionsButModel(),
+  tokenizer: { kind: 'string', value: 'PATH', help: 'default: the one in the model folder' },
+  ...chatOptions,
+  'model-name': {
+    kind: 'string',
+    value: 'NAME',
+    help: 'with an address: which of its models; default its first',
+  },
+  timeout: { kind: 'integer', min: 1, help: 'with an address: seconds for one answer; default 120' },
+  parallel: { kind: 'integer', min: 1, help: 'with an address: questions at the same time; default 8' },
+  python: { kind: 'string', value: 'PATH', help: 'the interpreter for sets that run code; default python3' },
+  'run-code-unsafely': { kind: 'flag', help: 'run what a model wrote without a sandbox where none works' },
+  overwrite: { kind: 'flag', help: 'begin anew where the output folder holds another evaluation' },
+  json: { kind: 'flag', help: 'print {"results": […]} on stdout' },
+} as const satisfies Record<string, OptionSpec>;
+
+function modelOptionsButModel(): Omit<typeof modelOptions, 'model'> {
+  const { model: _model, ...others } = modelOptions;
+  return others;
+}
+
+export type EvaluateOptions = OptionValues<typeof specs>;
+
+const EXIT_INCOMPLETE = 1;
+
+export async function evaluate(args: readonly string[]): Promise<number> {
+  const options = parseOptions(
+    {
+      command: 'xinghe evaluate',
+      summary: 'published evaluation sets on a model, or on recorded outputs',
+      notes:
+        'An interrupted evaluation goes on where it stopped when the same command is given again. The key of an address is ' +
+        'read from OPENAI_API_KEY.',
+    },
+    specs,
+    args,
+  );
+  const { model: path, predictions } = options;
+  if ((path === undefined) === (predictions === undefined))
+    throw new InputError('xinghe evaluate: give --model DIR|URL or --predictions FILE, one of the two.');
+  const preset = presetOf(options.preset);
+  const model = path === undefined ? undefined : await openModel(options, path);
+  let sandbox: PythonSandbox | undefined;
+  try {
+    const { tasks, notes } = planTasks({ ...options, preset, isCot: options.cot, forms: model?.forms });
+    for (const note of notes) log(note);
+    const answerer: Answerer =
+      model === undefined
+        ? {
+            kind: 'predictions',
+            predictions: readPredictions(
+              predictions ?? '',
+              tasks.map(({ task }) => task),
+            ),
+          }
+        : { kind: 'model', model };
+    if (
+      tasks.some(({ task, mode }) => task.runsCode === true && (model === undefined || mode === 'generate'))
+    )
+      sandbox = new PythonSandbox({ python: options.python, mayRunUnconfined: options['run-code-unsafely'] });
+    const plan: EvaluationPlan = {
+      tasks,
+      data: options.data,
+      split: options.split,
+      limit: options.limit,
+      maxNewTokens: options['max-new-tokens'],
+      output: options.output,
+      overwrite: options.overwrite,
+      command: ['xinghe', 'evaluate', ...args],
+    };
+    const result = await runEvaluation(plan, answerer, {
+      runProgram: (program) => {
+        if (sandbox === undefined) throw new RangeError('a program to run, and no sandbox was made');
+        return sandbox.run(program);
+      },
+    });
+    return report(result, options);
+  } finally {
+    sandbox?.dispose();
+    model?.dispose();
+  }
+}
+
+async function openModel(options: EvaluateOptions, path: string): Promise<LanguageModel> {
+  if (!/^https?:\/\//.test(path)) return openLocalModel({ ...options, model: path });
+  const unused = (['adapter', 'config', 'dtype', 'device', 'threads', 'tokenizer'] as const).filter(
+    (name) => options[name] !== undefined,
+  );
+  if (unused.length > 0)
+    throw new InputError(`xinghe evaluate: --${unused[0]} is for a model of yours; ${path} has its own.`);
+  return HttpModel.open({
+    address: path,
+    name: options['model-name'],
+    timeoutSeconds: options.timeout,
+    parallel: options.parallel,
+    apiKey: process.env.OPENAI_API_KEY,
+    forms: formsOf(options.form),
+  });
+}
+
+function formsOf(form: PromptForm | undefined): readonly PromptForm[] {
+  return form === 'plain' ? ['plain', 'chat'] : ['chat', 'plain'];
+}
+
+function report(result: EvaluationResult, { output, json }: EvaluateOptions): number {
+  const table = resultTable(result);
+  writeFileAtomic(join(output, 'results.md'), tableMarkdown(table));
+  writeFileAtomic(join(output, 'results.csv'), tableCsv(table));
+  for (const { task, notes, problems, failures, dropped_shots, submission } of result.tasks) {
+    for (const note of notes) log(`${task}: ${note}`);
+    if (dropped_shots > 0)
+      log(`${task}: ${dropped_shots} examples were left out, for prompts did not fit the model`);
+    for (const { reason, count, examples } of [...problems, ...failures])
+      log(`${task}: ${count} x ${reason}, the first: ${examples[0]?.message ?? ''}`);
+    if (submission !== null)
+      log(`${task}: the set has no labels; the answers to hand in are in ${join(output, submission)}`);
+  }
+  const { samples_per_second: rate, tokens } = result.time;
+  if (tokens !== null) {
+    const share = tokens.promptTokens === 0 ? 0 : tokens.cachedTokens / tokens.promptTokens;
+    log(
+      `${rate.toFixed(2)} samples/s; ${(100 * share).toFixed(1)} % of ${tokens.promptTokens} prompt tokens came from the cache`,
+    );
+  }
+  if (json) process.stdout.write(`${JSON.stringify({ results: result.results })}\n`);
+  else process.stdout.write(tableText(table));
+  if (result.complete) return 0;
+  const failed = result.tasks.flatMap(({ failures }) => failures).reduce((sum, { count }) => sum + count, 0);
+  log(
+    `xinghe evaluate: ${failed} samples could not be asked, there is no score of their tasks; the same command asks them again`,
+  );
+  return EXIT_INCOMPLETE;
+}

@@ -1,0 +1,32 @@
+/** A model of ours, made ready to be evaluated. */
+import { hashModel, hashTokenizer, type LanguageModel, LocalModel } from '../evaluation/index.js';
+import { chooseModelChat, loadModelTokenizer, parseTemplateValues } from '../models/index.js';
+import type { EvaluateOptions } from './evaluate.js';
+import { loadModelByOptions } from './model-options.js';
+import { readModelDefaults } from './sampling-options.js';
+
+export function openLocalModel(options: EvaluateOptions & { readonly model: string }): LanguageModel {
+  const { model: path, adapter } = options;
+  const defaults = readModelDefaults(path);
+  const loaded = loadModelByOptions(options);
+  const source = options.tokenizer ?? path;
+  const tokenizer = loadModelTokenizer(loaded.architecture, source);
+  const chosen = chooseModelChat(
+    loaded.architecture,
+    options.tokenizer === undefined ? [path] : [options.tokenizer, path],
+    { template: options['chat-template'], values: parseTemplateValues(options['template-set']) },
+  );
+  return new LocalModel({
+    loaded,
+    tokenizer,
+    chat: chosen?.format,
+    stopTokenIds: defaults.eosTokenIds,
+    identity: {
+      path,
+      model: hashModel(path),
+      tokenizer: hashTokenizer(source),
+      adapter: adapter === undefined ? null : hashModel(adapter),
+      dtype: options.dtype ?? null,
+    },
+  });
+}

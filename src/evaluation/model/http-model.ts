@@ -1,0 +1,229 @@
+/** A model behind an OpenAI-compatible address: chat for written answers, completions for plain text and for log-likelihoods. */
+import { InputError, Interruption } from '../../errors/index.js';
+import { fieldOf } from '../sets/set-reader.js';
+import { echoedOption } from './echoed-option.js';
+import { HttpClient, type HttpClientOptions, HttpFailure } from './http-client.js';
+import type {
+  AnswerHooks,
+  LanguageModel,
+  ModelAnswer,
+  ModelIdentity,
+  ModelQuestion,
+  ModelUsage,
+  PromptForm,
+} from './language-model.js';
+import { promptMessages, promptText, withFewerShots } from './prompt-text.js';
+
+export interface HttpModelOptions extends HttpClientOptions {
+  /** Default: the first that the address lists. */
+  readonly name?: string | undefined;
+  /** Questions at the same time. Default 8. */
+  readonly parallel?: number | undefined;
+  /** The usual form for written answers first. */
+  readonly forms?: readonly PromptForm[] | undefined;
+}
+
+type TextQuestion = Extract<ModelQuestion, { kind: 'text' }>;
+type ChoiceQuestion = Extract<ModelQuestion, { kind: 'choices' }>;
+
+export class HttpModel implements LanguageModel {
+  readonly identity: ModelIdentity;
+  readonly forms: readonly PromptForm[];
+  readonly #client: HttpClient;
+  readonly #name: string;
+  readonly #parallel: number;
+  #usage = { promptTokens: 0, cachedTokens: 0, generatedTokens: 0 };
+
+  private constructor(
+    client: HttpClient,
+    name: string,
+    { parallel = 8, forms = ['chat', 'plain'] }: HttpModelOptions,
+  ) {
+    this.#client = client;
+    this.#name = name;
+    this.#parallel = parallel;
+    this.forms = forms;
+    this.identity = { path: client.base, model: { name }, tokenizer: null, adapter: null, dtype: null };
+  }
+
+  /** @throws InputError where nothing answers at the address, or it lists no model and none was named */
+  static async open(options: HttpModelOptions): Promise<HttpModel> {
+    const client = new HttpClient(options);
+    if (options.name !== undefined) return new HttpModel(client, options.name, options);
+    try {
+      const list = fieldOf(await client.get('/models'), 'data');
+      const name: unknown = Array.isArray(list) ? fieldOf(list[0], 'id') : undefined;
+      if (typeof name === 'string') return new HttpModel(client, name, options);
+    } catch (error) {
+      if (!(error instanceof HttpFailure)) throw error;
+      throw new InputError(
+        `${options.address}: ${error.message}; is it the address of an OpenAI-compatible API? Else name its model with --model-name.`,
+      );
+    }
+    throw new InputError(`${client.base}/models lists no model; name one with --model-name.`);
+  }
+
+  get usage(): ModelUsage {
+    return { ...this.#usage };
+  }
+
+  dispose(): void {}
+
+  async answer(questions: readonly ModelQuestion[], hooks: AnswerHooks): Promise<void> {
+    const interruption = new Interruption();
+    let next = 0;
+    const work = async (): Promise<void> => {
+      while (next < questions.length) {
+        interruption.check((signal) => `stopped by ${signal}`);
+        const index = next++;
+        const question = questions[index];
+        if (question !== undefined) await this.#answerOne(index, question, hooks);
+      }
+    };
+    try {
+      await Promise.all(Array.from({ length: Math.min(this.#parallel, questions.length) }, work));
+    } finally {
+      next = questions.length;
+      interruption.dispose();
+    }
+  }
+
+  async #answerOne(index: number, question: ModelQuestion, hooks: AnswerHooks): Promise<void> {
+    for (let dropped = 0; ; dropped++) {
+      const shots = question.prompt.shots.length - dropped;
+      try {
+        hooks.onAnswer(
+          index,
+          await this.#ask({ ...question, prompt: withFewerShots(question.prompt, shots) }, dropped),
+        );
+        return;
+      } catch (error) {
+        if (!(error instanceof HttpFailure)) throw error;
+        if (error.status === 401 || error.status === 403 || error.status === 404)
+          throw new InputError(
+            `${error.message}; check the address, the key in OPENAI_API_KEY and --model-name.`,
+          );
+        if (!isTooLong(error)) {
+          hooks.onFailure(index, error.reason, error.message);
+          return;
+        }
+        if (shots > 0) continue;
+        hooks.onUnanswerable(index, 'too long for the model', error.message);
+        return;
+      }
+    }
+  }
+
+  async #ask(question: ModelQuestion, droppedShots: number): Promise<ModelAnswer> {
+    const { prompt } = question;
+    if (question.kind === 'choices') return { ...(await this.#score(question)), droppedShots };
+    const first = await this.#write(question);
+    const shown = question.form === 'plain' ? promptText(prompt) : JSON.stringify(promptMessages(prompt));
+    const common = { prompt: shown, ids: null, droppedShots };
+    if (question.secondPrompt === undefined) return { ...common, output: first };
+    const second = await this.#write({ ...question, prompt: question.secondPrompt(first), maxNewTokens: 64 });
+    return { ...common, output: second };
+  }
+
+  async #write({ form, prompt, stop, maxNewTokens }: TextQuestion): Promise<string> {
+    const common = { model: this.#name, max_tokens: maxNewTokens, temperature: 0, seed: 0 };
+    if (form === 'chat') {
+      const answer = await this.#client.post('/chat/completions', {
+        ...common,
+        messages: promptMessages(prompt),
+      });
+      return this.#textOf(answer, (choice) => fieldOf(fieldOf(choice, 'message'), 'content'));
+    }
+    const most = stop.slice(0, MOST_STOPS);
+    const answer = await this.#client.post('/completions', {
+      ...common,
+      prompt: promptText(prompt),
+      ...(most.length > 0 && { stop: most }),
+    });
+    return beforeStops(
+      this.#textOf(answer, (choice) => fieldOf(choice, 'text')),
+      stop,
+    );
+  }
+
+  /** A message without content is an empty answer; anything else that is no text is none. */
+  #textOf(answer: unknown, read: (choice: unknown) => unknown): string {
+    this.#count(answer);
+    const choices = fieldOf(answer, 'choices');
+    const [choice]: readonly unknown[] = Array.isArray(choices) ? choices : [];
+    const text = choice === undefined ? undefined : read(choice);
+    if (typeof text === 'string') return text;
+    if (text === null) return '';
+    throw new HttpFailure(
+      'no answer in it',
+      `${this.#client.base}: answered ${JSON.stringify(answer)?.slice(0, 200)}`,
+    );
+  }
+
+  #count(answer: unknown): void {
+    const usage = fieldOf(answer, 'usage');
+    const number = (value: unknown): number => (typeof value === 'number' ? value : 0);
+    this.#usage = {
+      promptTokens: this.#usage.promptTokens + number(fieldOf(usage, 'prompt_tokens')),
+      cachedTokens:
+        this.#usage.cachedTokens + number(fieldOf(fieldOf(usage, 'prompt_tokens_details'), 'cached_tokens')),
+      generatedTokens: this.#usage.generatedTokens + number(fieldOf(usage, 'completion_tokens')),
+    };
+  }
+
+  async #score({ form, prompt, choices }: ChoiceQuestion): Promise<Omit<ModelAnswer, 'droppedShots'>> {
+    if (form === 'chat')
+      throw new InputError(
+        'an address gives no log-likelihoods of answers in chat form; use --form plain, or --mode generate.',
+      );
+    const text = promptText(prompt);
+    const scored = await Promise.all(
+      choices.map(({ lead = '', continuations }) =>
+        Promise.all(continuations.map((continuation) => this.#scoreOption(`${text}${lead}`, continuation))),
+      ),
+    );
+    return {
+      prompt: text,
+      ids: null,
+      logLikelihoods: scored.map((options) => options.map(({ logLikelihood }) => logLikelihood)),
+      isGreedy: scored.map((options) => options.map(({ isGreedy }) => isGreedy)),
+    };
+  }
+
+  async #scoreOption(
+    context: string,
+    continuation: string,
+  ): Promise<{ logLikelihood: number; isGreedy: boolean }> {
+    const answer = await this.#client.post('/completions', {
+      model: this.#name,
+      prompt: context + continuation,
+      // Some servers refuse 0; the token too many is left out below.
+      max_tokens: 1,
+      temperature: 0,
+      echo: true,
+      logprobs: 1,
+    });
+    this.#count(answer);
+    const option = echoedOption(answer, context, continuation);
+    if (option !== undefined) return option;
+    throw new InputError(
+      `${this.#client.base}/completions gives no log-probabilities of a prompt (echo with logprobs); use --mode generate.`,
+    );
+  }
+}
+
+/** OpenAI takes no more. */
+const MOST_STOPS = 4;
+
+function beforeStops(text: string, stop: readonly string[]): string {
+  const ends = stop.map((each) => text.indexOf(each)).filter((at) => at >= 0);
+  return text.slice(0, Math.min(text.length, ...ends));
+}
+
+/** Servers say it in many words. */
+function isTooLong({ status, message }: HttpFailure): boolean {
+  return (
+    (status === 400 || status === 413 || status === 422) &&
+    /context|too long|maximum.*(length|tokens)|exceed/i.test(message)
+  );
+}

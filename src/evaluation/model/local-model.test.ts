@@ -1,0 +1,118 @@
+/** A golden model as it is evaluated: sums against the definition, shots that do not fit, both forms. */
+import { afterAll, expect, test } from 'vitest';
+import { writeTinyModel } from '../../../tests/support/tiny-model.js';
+import { loadModel, loadModelTokenizer } from '../../models/index.js';
+import { intTensor, noGrad, scope } from '../../tensor/index.js';
+import type { ModelAnswer, ModelQuestion } from './language-model.js';
+import { LocalModel } from './local-model.js';
+
+const path = await writeTinyModel('evaluated', { max_position_embeddings: 256 });
+const loaded = loadModel(path);
+const tokenizer = loadModelTokenizer(loaded.architecture, path);
+const identity = { path, model: {}, tokenizer: null, adapter: null, dtype: null };
+const model = new LocalModel({ loaded, tokenizer, identity, stopTokenIds: [] });
+afterAll(() => {
+  model.dispose();
+  loaded.model.dispose();
+});
+
+async function ask(
+  questions: readonly ModelQuestion[],
+): Promise<{ answers: Map<number, ModelAnswer>; unanswerable: number[] }> {
+  const answers = new Map<number, ModelAnswer>();
+  const unanswerable: number[] = [];
+  await model.answer(questions, {
+    onAnswer: (index, answer) => answers.set(index, answer),
+    onUnanswerable: (index) => unanswerable.push(index),
+    onFailure: () => {},
+  });
+  return { answers, unanswerable };
+}
+
+/** Sum of log softmax at the ids behind `from`, in float64. */
+function direct(ids: readonly number[], from: number): number {
+  return noGrad(() =>
+    scope(() => {
+      const logProbs = loaded.model
+        .forward(intTensor(ids, [1, ids.length]))
+        .to('float64')
+        .logSoftmax(-1);
+      return ids.slice(from).reduce(
+        (sum, id, index) =>
+          sum +
+          logProbs
+            .select(0, 0)
+            .select(0, from + index - 1)
+            .select(0, id)
+            .item(),
+        0,
+      );
+    }),
+  );
+}
+
+test('options: the sums of the definition, with examples that all questions share found in the cache', async () => {
+  const shots = Array.from({ length: 4 }, (_, n) => ({
+    question: `Question ${n}: which?\nAnswer:`,
+    answer: ' A',
+  }));
+  const continuations = [' A', ' B', ' a longer one', ' C'];
+  const questions = Array.from(
+    { length: 6 },
+    (_, n): ModelQuestion => ({
+      kind: 'choices',
+      form: 'plain',
+      prompt: { header: 'A header.\n\n', shots, question: `The question ${n}?\nAnswer:` },
+      choices: [{ continuations }],
+    }),
+  );
+  const { answers } = await ask(questions);
+  for (const [index] of questions.entries()) {
+    const answer = answers.get(index);
+    const context = tokenizer.encode(answer?.prompt ?? '');
+    expect(answer?.ids).toEqual(context);
+    for (const [place, continuation] of continuations.entries()) {
+      const whole = tokenizer.encode(`${answer?.prompt}${continuation}`);
+      const difference = (answer?.logLikelihoods?.[0]?.[place] ?? Number.NaN) - direct(whole, context.length);
+      expect(Math.abs(difference)).toBeLessThan(1e-4);
+    }
+  }
+  expect(model.usage.cachedTokens / model.usage.promptTokens).toBeGreaterThan(0.5);
+});
+
+test('examples that do not fit are dropped from the end; a question that never fits is told', async () => {
+  const long = 'word '.repeat(60);
+  const shots = Array.from({ length: 9 }, () => ({ question: long, answer: ' A' }));
+  const { answers, unanswerable } = await ask([
+    {
+      kind: 'choices',
+      form: 'plain',
+      prompt: { shots, question: 'x' },
+      choices: [{ continuations: [' A', ' B'] }],
+    },
+    {
+      kind: 'choices',
+      form: 'plain',
+      prompt: { shots: [], question: long.repeat(20) },
+      choices: [{ continuations: [' A'] }],
+    },
+  ]);
+  expect(answers.get(0)?.droppedShots).toBeGreaterThan(0);
+  expect(answers.get(0)?.droppedShots).toBeLessThan(9);
+  expect(unanswerable).toEqual([1]);
+});
+
+test('written answers: greedy, no longer than asked for, a second question with the first answer', async () => {
+  const question: ModelQuestion = {
+    kind: 'text',
+    form: 'plain',
+    prompt: { shots: [], question: 'Once upon' },
+    secondPrompt: (output) => ({ shots: [], question: `Once upon${output} and then` }),
+    stop: [],
+    maxNewTokens: 6,
+  };
+  const { answers } = await ask([question, { ...question, secondPrompt: undefined }]);
+  const first = answers.get(1)?.output ?? '';
+  expect(tokenizer.encode(first).length).toBeGreaterThan(0);
+  expect(answers.get(0)?.prompt).toBe(`Once upon${first} and then`);
+});

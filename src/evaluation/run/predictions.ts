@@ -1,0 +1,68 @@
+/** Recorded outputs of another model: lines of {"task", "id", "output"}. */
+import { InputError } from '../../errors/index.js';
+import { readJsonLines, sha256OfFile } from '../../formats/index.js';
+import { Problems } from '../problems.js';
+import { fieldOf } from '../sets/set-reader.js';
+import type { Task } from '../task.js';
+
+export interface Predictions {
+  readonly path: string;
+  readonly sha256: string;
+  /** Outputs by task and id, in the order of their lines. */
+  readonly outputs: ReadonlyMap<string, ReadonlyMap<string, readonly string[]>>;
+  readonly problems: ReadonlyMap<string, Problems>;
+}
+
+/**
+ * @param tasks those that are measured; lines of others are counted and not used
+ * @throws InputError for a file that cannot be read, no line at all for a task, and two different outputs of one sample where
+ *   one alone counts
+ */
+export function readPredictions(path: string, tasks: readonly Task[]): Predictions {
+  const outputs = new Map(tasks.map(({ name }): [string, Map<string, string[]>] => [name, new Map()]));
+  const problems = new Map(tasks.map(({ name }): [string, Problems] => [name, new Problems()]));
+  const others = new Map<string, number>();
+  for (const { line, value } of readJsonLines(path)) {
+    const { task, id, output } = readLine(value, `${path}:${line}`, tasks);
+    const measured = tasks.find(({ name }) => name === task);
+    const own = outputs.get(task);
+    if (measured === undefined || own === undefined) {
+      others.set(task, (others.get(task) ?? 0) + 1);
+      continue;
+    }
+    const known = own.get(id);
+    if (known === undefined) own.set(id, [output]);
+    else if (measured.allowsSeveralOutputs === true) known.push(output);
+    else if (known.includes(output))
+      problems.get(task)?.add('duplicate id', id, `${path}:${line}: the same output of ${id} once more.`);
+    else
+      throw new InputError(
+        `${path}:${line}: a second output of ${task} ${id}, other than the first; ${task} takes one a sample: keep one of them.`,
+      );
+  }
+  for (const [task, own] of outputs)
+    if (own.size === 0)
+      throw new InputError(
+        `${path}: no line for the task ${task}; it has ` +
+          `${[...others].map(([name, count]) => `${count} for ${name}`).join(', ') || [...outputs].map(([name, { size }]) => `${size} for ${name}`).join(', ')}.`,
+      );
+  return { path, sha256: sha256OfFile(path), outputs, problems };
+}
+
+interface PredictionLine {
+  readonly task: string;
+  readonly id: string;
+  readonly output: string;
+}
+
+function readLine(value: unknown, source: string, tasks: readonly Task[]): PredictionLine {
+  const [only] = tasks;
+  const task = fieldOf(value, 'task') ?? (tasks.length === 1 ? only?.name : undefined);
+  const id = fieldOf(value, 'id');
+  const output = fieldOf(value, 'output');
+  if (typeof task === 'string' && typeof id === 'string' && typeof output === 'string')
+    return { task, id, output };
+  throw new InputError(
+    `${source}: a recorded output is {"task": "gsm8k", "id": "test/0", "output": "…"}, found ${JSON.stringify(value)?.slice(0, 200)}.`,
+  );
+}

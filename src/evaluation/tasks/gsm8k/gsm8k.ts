@@ -1,0 +1,82 @@
+import { examplesOf } from '../../sets/examples.js';
+import { fieldOf, type Row, RowFault, type SetReader, textOf } from '../../sets/set-reader.js';
+import { filesOfSplit, splitOf } from '../../sets/split.js';
+import type { LoadedSet, LoadOptions, Sample, Shot, Task } from '../../task.js';
+import { isSameNumber, lastFlexibleNumber, lastNumber, markedNumber } from './answers.js';
+
+export const gsm8k: Task = {
+  name: 'gsm8k',
+  title: 'GSM8K',
+  version: 1,
+  folder: 'gsm8k',
+  source: 'github.com/openai/grade-school-math',
+  paper: 'Cobbe et al. 2021, Training Verifiers to Solve Math Word Problems',
+  deviations: [
+    'examples are the first of the training split, in file order; published runs draw them by seed or write their own',
+    "the score is the authors' grader; flexible_extract and last_number are those of lm-evaluation-harness and OpenCompass",
+  ],
+  defaultShots: 4,
+  defaultMode: 'generate',
+  takesCot: false,
+  metric: 'exact_match',
+  otherMetrics: ['flexible_extract', 'last_number'],
+  load,
+};
+
+async function load(reader: SetReader, options: LoadOptions): Promise<LoadedSet> {
+  const files = reader.files().map(splitOf);
+  const chosen = filesOfSplit(files, [options.split ?? 'test']);
+  if (chosen === undefined) return reader.refuse('file of the test split');
+  const { shots, notes } = await examplesOf(
+    reader,
+    files.filter(({ split }) => split === 'train'),
+    options,
+    ({ value }) => shotOf(value),
+  );
+  const samples: Sample[] = [];
+  for (const file of chosen.files) {
+    const rows = await reader.rows(file);
+    samples.push(...reader.readEach(rows, file, (row) => sampleOf(row, file.stem, shots)));
+  }
+  if (samples.length === 0) reader.refuse('lines of {"question", "answer"}');
+  return { samples, notes };
+}
+
+function questionOf(value: unknown): string {
+  return `Question: ${textOf(value, 'question')}\nAnswer:`;
+}
+
+function shotOf(value: unknown): Shot {
+  return { question: questionOf(value), answer: ` ${textOf(value, 'answer')}` };
+}
+
+function sampleOf({ index, value }: Row, stem: string, shots: readonly Shot[]): Sample {
+  const worked = textOf(value, 'answer');
+  const target = markedNumber(worked);
+  if (target === null)
+    throw new RowFault(
+      'answer out of range',
+      `"answer" has no number behind "#### ": ${JSON.stringify(fieldOf(value, 'answer')).slice(0, 80)}`,
+    );
+  return {
+    id: `${stem}/${index}`,
+    file: stem,
+    groups: [stem],
+    target,
+    prompt: { shots, question: questionOf(value) },
+    reference: ` ${worked}`,
+    stop: ['Question:'],
+    maxNewTokens: 512,
+    grade: ([output = '']) => {
+      const extracted = markedNumber(output);
+      return {
+        extracted,
+        isCorrect: [extracted === target],
+        others: {
+          flexible_extract: Number(lastFlexibleNumber(output) === lastFlexibleNumber(target)),
+          last_number: Number(isSameNumber(lastNumber(output), target)),
+        },
+      };
+    },
+  };
+}

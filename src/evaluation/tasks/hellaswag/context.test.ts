@@ -1,0 +1,12 @@
+import { expect, test } from 'vitest';
+import { capitalized, cleaned } from './context.js';
+
+test('marks of pages go, a title ends a sentence', () => {
+  expect(cleaned(' How to [title] Cut it [step] now.  Then ')).toBe('How to. Cut it now. Then');
+  expect(cleaned('a [x] b')).toBe('a b');
+});
+
+test('first letter up, the rest down', () => {
+  expect(capitalized('a MAN sits')).toBe('A man sits');
+  expect(capitalized('')).toBe('');
+});

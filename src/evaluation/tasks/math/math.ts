@@ -1,0 +1,90 @@
+import { isEquivalentMath, lastBoxed } from '../../graders/hendrycks-math.js';
+import { isSameMinervaText, minervaAnswer } from '../../graders/minerva-math.js';
+import { examplesOf } from '../../sets/examples.js';
+import { type Row, RowFault, type SetFile, type SetReader, textOf } from '../../sets/set-reader.js';
+import { splitOf } from '../../sets/split.js';
+import type { LoadedSet, LoadOptions, Sample, Shot, Task } from '../../task.js';
+
+export const math: Task = {
+  name: 'math',
+  title: 'MATH',
+  version: 1,
+  folder: 'math',
+  source: 'github.com/hendrycks/math',
+  paper: 'Hendrycks et al. 2021, Measuring Mathematical Problem Solving With the MATH Dataset',
+  deviations: [
+    "examples are the first of the training split, in file order; Minerva's four fixed ones are not in the set",
+    'minerva_text compares as Minerva does but for its last step, equality by sympy: a lower bound of it',
+  ],
+  defaultShots: 4,
+  defaultMode: 'generate',
+  takesCot: false,
+  metric: 'exact_match',
+  otherMetrics: ['minerva_text'],
+  load,
+};
+
+async function load(reader: SetReader, options: LoadOptions): Promise<LoadedSet> {
+  const files = reader.files().map(splitOf);
+  const split = options.split ?? 'test';
+  const measured = files.filter((file) => file.split === split);
+  if (measured.length === 0) return reader.refuse(`problem of the ${split} split`);
+  const { shots, notes } = await examplesOf(
+    reader,
+    files.filter((file) => file.split === 'train'),
+    options,
+    ({ value }) => ({ question: questionOf(value), answer: ` ${textOf(value, 'solution')}` }),
+  );
+  const samples: Sample[] = [];
+  for (const file of inNumberOrder(measured)) {
+    const isOne = /\.json$/i.test(file.path);
+    const rows = isOne
+      ? [{ index: 0, source: file.path, value: await reader.whole(file) }]
+      : await reader.rows(file);
+    samples.push(...reader.readEach(rows, file, (row) => sampleOf(row, file, isOne, shots)));
+  }
+  if (samples.length === 0) reader.refuse('problem of {"problem", "level", "type", "solution"}');
+  return { samples, notes };
+}
+
+/** By folder, then by number: 2 before 10. */
+function inNumberOrder<File extends SetFile>(files: readonly File[]): File[] {
+  const folderOf = ({ folders }: File): string => folders.join('/');
+  return [...files].sort(
+    (a, b) =>
+      (folderOf(a) < folderOf(b) ? -1 : folderOf(a) > folderOf(b) ? 1 : 0) ||
+      Number(a.stem) - Number(b.stem) ||
+      (a.stem < b.stem ? -1 : 1),
+  );
+}
+
+function questionOf(value: unknown): string {
+  return `Problem:\n${textOf(value, 'problem')}\n\nSolution:`;
+}
+
+function sampleOf({ index, value }: Row, file: SetFile, isOne: boolean, shots: readonly Shot[]): Sample {
+  const solution = textOf(value, 'solution');
+  const target = lastBoxed(solution);
+  if (target === null)
+    throw new RowFault('answer out of range', '"solution" has no \\boxed{…} with the answer.');
+  const folder = file.folders.at(-1) ?? file.stem;
+  const [type, level] = [textOf(value, 'type'), textOf(value, 'level')];
+  return {
+    id: isOne ? `${folder}/${file.stem}` : `${file.stem}/${index}`,
+    file: isOne ? folder : file.stem,
+    groups: [...new Set([isOne ? folder : file.stem, type, level])],
+    target,
+    prompt: { shots, question: questionOf(value) },
+    reference: ` ${solution}`,
+    stop: ['Problem:'],
+    maxNewTokens: 1024,
+    grade: ([output = '']) => {
+      const extracted = lastBoxed(output);
+      return {
+        extracted,
+        isCorrect: [extracted !== null && isEquivalentMath(extracted, target)],
+        others: { minerva_text: Number(isSameMinervaText(minervaAnswer(output), target)) },
+      };
+    },
+  };
+}
