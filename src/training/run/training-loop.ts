@@ -1,6 +1,7 @@
 /** The loop over the steps: rows in order, metrics, evaluation, checkpoints, signals. */
 import { setImmediate } from 'node:timers/promises';
 import { type Row, RowLoader, type RowSource } from '../../data/index.js';
+import { heartbeat } from '../../distributed/index.js';
 import { InterruptedError, NonFiniteError, NothingLearnedError } from '../../errors/index.js';
 import { log } from '../../log/index.js';
 import { type LoadedModel, reportNonFiniteWeights } from '../../models/index.js';
@@ -40,7 +41,10 @@ class TrainingLoop {
   readonly #parts: RunParts;
   readonly #rows: RowSource;
   readonly #loader: RowLoader;
-  readonly #clock = new PhaseClock();
+  // Between two phases a rank goes on by itself: only one that is told so waits for work.
+  readonly #clock = new PhaseClock((phase = 'the next step') =>
+    heartbeat({ step: this.#progress.step, phase }),
+  );
   readonly #signals: SignalWatch;
   readonly #started = performance.now();
   readonly #losses: LossPoint[] = [];
@@ -198,6 +202,7 @@ class TrainingLoop {
       training.micro_batch_size,
       async () => {
         await setImmediate();
+        heartbeat({ step: this.#progress.step, phase: 'evaluation' });
         // The state of the last step is whole: it is saved, and the evaluation is made again after resuming.
         await this.#endIfAsked();
       },

@@ -3,6 +3,12 @@ export class PhaseClock {
   #seconds: Record<string, number> = {};
   #phase: string | undefined;
   #since = 0;
+  readonly #onEnter: (phase: string | undefined) => void;
+
+  /** @param onEnter told each phase as it begins */
+  constructor(onEnter: (phase: string | undefined) => void = () => {}) {
+    this.#onEnter = onEnter;
+  }
 
   /** From now on the time counts for `phase`; undefined: for none. */
   enter(phase: string | undefined): void {
@@ -11,6 +17,7 @@ export class PhaseClock {
       this.#seconds[this.#phase] = (this.#seconds[this.#phase] ?? 0) + (now - this.#since) / 1000;
     this.#phase = phase;
     this.#since = now;
+    this.#onEnter(phase);
   }
 
   /** Seconds by phase since the last call. */
