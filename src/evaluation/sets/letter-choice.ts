@@ -148,7 +148,7 @@ interface SampleParts {
 }
 
 function sampleOf(row: LetterRow, { file, subject, known, shots, options, form }: SampleParts): Sample {
-  const answer = row.answer === null ? undefined : LETTERS.indexOf(row.answer);
+  const answer = row.answer === null ? undefined : LETTERS.findIndex((letter) => letter === row.answer);
   return {
     id: `${file.idStem}/${row.index}`,
     file: file.stem,

@@ -160,7 +160,7 @@ function choicesOf(
       return [{ lead, continuations: SETS.map((set) => `${blank}${set}`) }];
     case 'one': {
       const letters = optionLetters(options.length);
-      const answer = letters.indexOf(target);
+      const answer = letters.findIndex((letter) => letter === target);
       // -1: no single option is right, whatever is chosen.
       return [{ lead, continuations: letters.map((letter) => `${blank}${letter}`), answer }];
     }

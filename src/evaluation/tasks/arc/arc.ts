@@ -95,7 +95,7 @@ function readQuestion(value: unknown): Question {
   const key = fieldOf(value, 'answerKey');
   if (key === undefined || key === null || key === '') return { stem, options, labels, answer: null };
   // Labels are letters or digits: what counts is the place.
-  const answer = labels.indexOf(key);
+  const answer = labels.findIndex((label) => label === key);
   if (answer < 0)
     throw new RowFault(
       'answer out of range',
