@@ -5,7 +5,7 @@ export {
   parseRendezvous,
   type RendezvousAddress,
 } from './launch/rendezvous-address.js';
-export { type GroupOptions, type Pending, ProcessGroup } from './process-group.js';
+export { type Collectives, type GroupOptions, type Pending, ProcessGroup } from './process-group.js';
 export { type RankEnvironment, rankEnvironment } from './rank-environment.js';
 export { parseDeviceAddresses, readDeviceAddresses } from './rank-table/device-addresses.js';
 export { type GenerateRankTableOptions, generateRankTable } from './rank-table/generate-rank-table.js';

@@ -34,35 +34,55 @@ export interface GroupOptions {
   readonly timeout: number;
 }
 
-export class ProcessGroup {
+/** What a group of processes does together. */
+export interface Collectives {
+  /** Of this process in the group. */
+  readonly rank: number;
+  readonly size: number;
+  /** In place: every process gets the sum, or the greatest, of all. @param values contiguous */
+  allReduce(values: Tensor, operation?: 'sum' | 'max'): Pending;
+  /** The parts of all processes one after the other. @param part contiguous @param whole takes them, size times as long */
+  allGather(part: Tensor, whole: Tensor): Pending;
+  /**
+   * Sums over all processes; each gets the part of its rank, a tensor that the caller frees.
+   * @param whole contiguous, its first dim divisible by the size; the caller's no more
+   */
+  reduceScatter(whole: Tensor): Pending;
+  /** The numbers of every process, by rank: exact, in float64. Every process gives equally many. */
+  gatherNumbers(values: readonly number[]): number[][];
+  /** The texts of every process, by rank. */
+  gatherTexts(text: string): string[];
+}
+
+export class ProcessGroup implements Collectives {
   readonly rank: number;
   readonly size: number;
   readonly #name: string;
   readonly #registered: RegisteredGroup | undefined;
 
-  constructor(store: Store, { name, rank, size, timeout }: GroupOptions) {
+  /** A group of this process. */
+  static alone(): ProcessGroup {
+    return new ProcessGroup(undefined, { name: 'alone', rank: 0, size: 1, timeout: 0 });
+  }
+
+  /** @param store where its processes meet; needed for more than one */
+  constructor(store: Store | undefined, { name, rank, size, timeout }: GroupOptions) {
     this.rank = rank;
     this.size = size;
     this.#name = name;
-    this.#registered = size > 1 ? store.createGlooGroup(name, rank, size, timeout) : undefined;
+    this.#registered = size > 1 ? store?.createGlooGroup(name, rank, size, timeout) : undefined;
   }
 
-  /** In place: every process gets the sum, or the greatest, of all. @param values contiguous */
   allReduce(values: Tensor, operation: 'sum' | 'max' = 'sum'): Pending {
     if (this.size === 1) return done(values);
     return pending(noGrad(() => allReduceInPlace(values, operation, this.#name)));
   }
 
-  /** The parts of all processes one after the other. @param part contiguous @param whole takes them, size times as long */
   allGather(part: Tensor, whole: Tensor): Pending {
     if (this.size === 1) return done(noGrad(() => whole.copy_(part)));
     return pending(noGrad(() => allGatherInto(part, this.size, this.#name, whole)));
   }
 
-  /**
-   * Sums over all processes; each gets the part of its rank, a tensor that the caller frees.
-   * @param whole contiguous, its first dim divisible by the size; the caller's no more
-   */
   reduceScatter(whole: Tensor): Pending {
     if (this.size === 1) return done(whole.keep());
     return pending(noGrad(() => reduceScatter(whole, 'sum', this.size, this.#name)).keep());
@@ -74,7 +94,6 @@ export class ProcessGroup {
     return pending(noGrad(() => broadcastInPlace(values, source, this.#name)));
   }
 
-  /** The numbers of every process, by rank: exact, in float64. Every process gives equally many. */
   gatherNumbers(values: readonly number[]): number[][] {
     if (this.size === 1) return [[...values]];
     return scope(() =>
@@ -89,7 +108,6 @@ export class ProcessGroup {
     );
   }
 
-  /** The texts of every process, by rank. */
   gatherTexts(text: string): string[] {
     if (this.size === 1) return [text];
     const bytes = Buffer.from(text);

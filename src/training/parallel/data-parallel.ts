@@ -3,7 +3,7 @@
  * follows ZeRO (Rajbhandari et al. 2020, arXiv 1910.02054): 0 everything; 1 a part of the optimiser state; 2 of the gradients too;
  * 3 of the parameters too, which are gathered segment by segment, the next one while this one computes.
  */
-import type { ProcessGroup } from '../../distributed/index.js';
+import type { Collectives } from '../../distributed/index.js';
 import type { CausalLm } from '../../models/index.js';
 import { type FloatDType, isFloatDType, type Tensor } from '../../tensor/index.js';
 import type { MetricSum } from '../objective/objective.js';
@@ -22,7 +22,7 @@ export class DataParallel implements SharedStep {
   readonly ranks: number;
   readonly gradients: Gradients;
   readonly segmentSteps: SegmentSteps;
-  readonly #group: ProcessGroup;
+  readonly #group: Collectives;
   readonly #zero: ZeroStage;
   readonly #rankGradients: RankGradients;
   readonly #units: readonly FlatUnit[];
@@ -39,7 +39,7 @@ export class DataParallel implements SharedStep {
   constructor(
     model: CausalLm,
     parameters: ReadonlyMap<string, Tensor>,
-    group: ProcessGroup,
+    group: Collectives,
     zero: ZeroStage,
     isWide: boolean,
   ) {

@@ -2,7 +2,7 @@
  * Parameters that lie in one piece of memory, one after the other, which is cut into equal parts: one a rank. A part may
  * begin and end within a parameter; where the last one is short it is filled up with zeros.
  */
-import type { Pending, ProcessGroup } from '../../distributed/index.js';
+import type { Collectives, Pending } from '../../distributed/index.js';
 import {
   byteWidth,
   type FloatDType,
@@ -35,7 +35,7 @@ export class FlatUnit {
   readonly dtype: FloatDType;
   /** Elements, the fill included: a multiple of the number of ranks. */
   readonly length: number;
-  readonly #group: ProcessGroup;
+  readonly #group: Collectives;
   readonly #places = new Map<string, Place>();
   readonly #whole: Tensor; // [length]
   readonly #part: Tensor; // [length / ranks]
@@ -51,7 +51,7 @@ export class FlatUnit {
   constructor(
     parameters: ReadonlyMap<string, Tensor>,
     dtype: FloatDType,
-    group: ProcessGroup,
+    group: Collectives,
     isReleased = false,
   ) {
     this.paths = [...parameters.keys()];

@@ -1,5 +1,5 @@
 /** Gradients summed over the ranks, segment by segment as the backward pass leaves them. */
-import type { Pending, ProcessGroup } from '../../distributed/index.js';
+import type { Collectives, Pending } from '../../distributed/index.js';
 import { type FloatDType, noGrad, scope, type Tensor } from '../../tensor/index.js';
 import { GradientStore, type Gradients, normOf } from '../step/gradient-store.js';
 import type { FlatUnit } from './flat-unit.js';
@@ -23,13 +23,13 @@ export interface RankGradientsOptions {
 
 export class RankGradients implements Gradients {
   readonly #local: GradientStore;
-  readonly #group: ProcessGroup;
+  readonly #group: Collectives;
   readonly #options: RankGradientsOptions;
   readonly #sums = new Map<FlatUnit, { readonly sum: Tensor; readonly paths: Set<string> }>();
   readonly #pieces = new Map<string, Tensor>();
   #running: Reduction[] = [];
 
-  constructor(parameters: ReadonlyMap<string, Tensor>, group: ProcessGroup, options: RankGradientsOptions) {
+  constructor(parameters: ReadonlyMap<string, Tensor>, group: Collectives, options: RankGradientsOptions) {
     this.#local = new GradientStore(parameters, options.isWide);
     this.#group = group;
     this.#options = options;
