@@ -278,7 +278,8 @@ async function trainAndSave(run: PreparedRun, watch: RunObserver | undefined): P
     checkpoints,
     ranks: run.ranks,
   });
-  estimate.report();
+  // The plan is that of one process.
+  if (run.ranks === undefined) estimate.report();
   await checkpoints.finish(result.progress);
   await firstOf(run.ranks, async () => {
     if (adapters !== undefined) {

@@ -286,7 +286,8 @@ class TrainingLoop {
       learnedTokens,
       rows,
       tokensPerSecond,
-      modelFlopsUtilisation: flopsUtilisation(flops, tokensPerSecond),
+      // Each rank has computed its part of the tokens.
+      modelFlopsUtilisation: flopsUtilisation(flops, tokensPerSecond / (this.#options.ranks?.size ?? 1)),
       memoryBytes,
       peakMemoryBytes: this.#peakMemory,
       phaseSeconds: this.#clock.take(),
