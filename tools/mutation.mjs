@@ -1,10 +1,10 @@
 // Do the tests bite? Plants small faults into the core, one after the other, and says which of them no test notices.
 //
-//   node tools/mutation.mjs [--sample 40] [--seed 1] [--seconds 60] [--only NUMBER] [--tests PART] [--workers 2] [FOLDER or FILE …]
+//   node tools/mutation.mjs [--sample 40] [--seed 1] [--seconds 60] [--only NUMBER] [--tests PART,…] [--workers 2] [FOLDER or FILE …]
 //
 // --sample faults are drawn from each folder (default src/training, src/generation/engine, src/checkpoint and src/nn); 0: all.
 // A first run of the tests notes which test file reaches which fault; then each fault is tried on the test files that
-// reach it, quick ones first, for --seconds at most (--tests: only files whose path holds PART). A fault that ends in an endless loop counts as noticed.
+// reach it, quick ones first, for --seconds at most (--tests: only files whose path holds one of these parts). A fault that ends in an endless loop counts as noticed.
 // --workers faults are tried at once (default: one a core). Needs `npm run setup`. Ends with exit code 1 if fewer than 80 % are noticed. Code in worker threads and second processes
 // runs from dist/ and is not looked at.
 import { spawn } from 'node:child_process';
@@ -102,7 +102,7 @@ const testFiles = ['src', 'tests']
   .flatMap((folder) => filesBelow(join(root, folder)))
   .map((file) => relative(root, file))
   .filter((file) => /\.test\.ts$/.test(file) && !/\.long\.test\.ts$/.test(file))
-  .filter((file) => file.includes(values.tests))
+  .filter((file) => values.tests.split(',').some((part) => file.includes(part)))
   .filter((file) => !/chat-page|watch-page|serving-load|serve-process|demo\.test|fuzz/.test(file))
   .filter((file) =>
     /^src\/(?:training|generation|checkpoint|nn|lora|models|data|evaluation)\/|^tests\//.test(file),
