@@ -30,6 +30,11 @@ describe('the planned peak of memory', () => {
       llamaConfig(grouped),
       { microBatchSize: 2, lora: allLayers },
     ],
+    [
+      'llama: eight heads over one, most of it activations',
+      llamaConfig({ ...small, layers: 8, intermediate: 512, kvHeads: 1, vocab: 1000 }),
+      { length: 256 },
+    ],
     ['telechat, recompute', telechatConfig(small), { recompute: 'full' }],
     ['telechat52b, bfloat16 with masters', telechat52bConfig(small), { precision: 'bfloat16-mixed' }],
     [
