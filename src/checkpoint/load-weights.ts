@@ -1,29 +1,14 @@
 /** Loads published weight files into a module, without a copy where container, dtype and device allow it. */
 import { InputError } from '../errors/index.js';
-import {
-  type ByteRange,
-  type FileDtype,
-  placeOfView,
-  readRanges,
-  readView,
-  sameBytes,
-  type TensorView,
-  viewBytes,
-} from '../formats/index.js';
+import { type FileDtype, placeOfView, sameBytes, type TensorView } from '../formats/index.js';
 import { log } from '../log/index.js';
 import type { Module } from '../nn/index.js';
-import {
-  type FloatDType,
-  isFloatDType,
-  MappedFile,
-  noGrad,
-  type Tensor,
-  tensorFromBytes,
-} from '../tensor/index.js';
+import { type FloatDType, isFloatDType, noGrad, type Tensor } from '../tensor/index.js';
 import { isCounter, type ModelTensors } from './model-tensors.js';
 import type { NameTable } from './name-table.js';
 import { openModelTensors } from './open-model-tensors.js';
 import type { ParallelLayout } from './parallel-layout.js';
+import { ParameterReader } from './parameter-reader.js';
 import type { WeightTables } from './weight-tables.js';
 
 export interface LoadWeightsOptions {
@@ -54,16 +39,16 @@ export function loadWeights(
   const model = openModelTensors(path, tables, { layout: options.layout, shapes });
   const views = matchNames(module, tables, path, model);
   const wanted = { ...options, dtype: options.dtype ?? floatOnly(model.dtype) };
-  const files = new WeightFiles();
+  const reader = new ParameterReader();
   try {
     noGrad(() => {
       for (const [ownPath, view] of views) {
-        const parameter = readParameter(view, files, wanted);
+        const parameter = reader.read(view, wanted);
         module.assign(ownPath, divided(parameter, model.factors.get(ownPath) ?? 1));
       }
     });
   } finally {
-    files.dispose();
+    reader.dispose();
   }
 }
 
@@ -76,60 +61,6 @@ function divided(parameter: Tensor, factor: number): Tensor {
   const result = parameter.div(factor);
   parameter.dispose();
   return result;
-}
-
-function readParameter(view: TensorView, files: WeightFiles, options: LoadWeightsOptions): Tensor {
-  const { dtype, shape } = view;
-  if (!isFloatDType(dtype))
-    throw new InputError(
-      `${placeOfView(view)}: tensor "${view.source}" has dtype ${dtype}; weights must be float32, float64, bfloat16 or ` +
-        'float16. Convert the model again.',
-    );
-  const range = onlyRange(view);
-  const tensor =
-    range === undefined || range.content !== undefined
-      ? tensorFromBytes(range === undefined ? readWhole(view) : files.decode(range), shape, dtype)
-      : files.open(range.path).tensor(range.start, shape, dtype);
-  const cast = tensor.to(options.dtype ?? dtype);
-  if (cast !== tensor) tensor.dispose();
-  const placed = cast.toDevice(options.device ?? 'cpu');
-  if (placed !== cast) cast.dispose();
-  return placed;
-}
-
-function readWhole(view: TensorView): Uint8Array {
-  const pieces = [...readView(view, Math.max(1, viewBytes(view)))];
-  return pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces);
-}
-
-/** The range of a view whose bytes lie together. */
-function onlyRange(view: TensorView): ByteRange | undefined {
-  const ranges = view.locate(0, viewBytes(view))[Symbol.iterator]();
-  const first = ranges.next();
-  return first.done !== true && ranges.next().done === true ? first.value : undefined;
-}
-
-class WeightFiles {
-  readonly #files = new Map<string, MappedFile>();
-  #decoded = Buffer.alloc(0);
-
-  open(path: string): MappedFile {
-    const file = this.#files.get(path) ?? new MappedFile(path);
-    this.#files.set(path, file);
-    return file;
-  }
-
-  /** What is made of a file's bytes; it lasts until the next is asked for. */
-  decode(range: ByteRange): Uint8Array {
-    const bytes = range.end - range.start;
-    if (this.#decoded.length < bytes) this.#decoded = Buffer.allocUnsafeSlow(bytes);
-    for (const whole of readRanges([range], Math.max(1, bytes), this.#decoded)) return whole;
-    return this.#decoded.subarray(0, 0);
-  }
-
-  dispose(): void {
-    for (const file of this.#files.values()) file.dispose();
-  }
 }
 
 /** Own path -> where it lies, for every parameter, or one message with all that does not fit. */

@@ -2,8 +2,9 @@
 import {
   BUILT_IN_CHATS,
   type ChatFormat,
+  type ChosenChat,
+  chooseModelChat,
   type LoadedModel,
-  modelChat,
   parseTemplateValues,
 } from '../models/index.js';
 import type { OptionSpec, OptionValues } from './options.js';
@@ -26,14 +27,19 @@ type ChatOptions = OptionValues<typeof chatOptions> & {
   readonly tokenizer: string | undefined;
 };
 
-/** @throws InputError for a template that there is not, or that cannot be read */
-export function chatByOptions(
+/** @returns undefined for a family without a format and files without a template @throws InputError as `chatByOptions` */
+export function chosenChatByOptions(
   options: ChatOptions,
   { architecture }: Pick<LoadedModel, 'architecture'>,
-): ChatFormat {
+): ChosenChat | undefined {
   const { model, tokenizer } = options;
-  return modelChat(architecture, tokenizer === undefined ? [model] : [tokenizer, model], {
+  return chooseModelChat(architecture, tokenizer === undefined ? [model] : [tokenizer, model], {
     template: options['chat-template'],
     values: parseTemplateValues(options['template-set']),
   });
+}
+
+/** @throws InputError for a template that there is not, or that cannot be read */
+export function chatByOptions(options: ChatOptions, loaded: Pick<LoadedModel, 'architecture'>): ChatFormat {
+  return chosenChatByOptions(options, loaded)?.format ?? loaded.architecture.chat;
 }

@@ -3,9 +3,13 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { chatTokenizerFolder } from '../../tests/support/chat-tokenizer.js';
 import { writeTinyModel } from '../../tests/support/tiny-model.js';
-import { loadModel, saveModel, withScoreHead } from '../models/index.js';
+import { scoreConversations } from '../evaluation/index.js';
+import { loadModel, parseArchitecture, saveModel, withScoreHead } from '../models/index.js';
+import { initializeModule } from '../nn/index.js';
 import { RandomGenerator, scope } from '../tensor/index.js';
+import { loadTokenizer } from '../tokenizers/index.js';
 import { score } from './score.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-score-'));
@@ -101,4 +105,56 @@ test('refuses a model that writes text, its own input as output, files without a
   await expect(
     score(['--model', model, '--input', fileOf('faulty.jsonl', [{ prompt: 'q' }])]),
   ).rejects.toThrow('faulty.jsonl:1: missing `completion`');
+});
+
+test('by the chat template of the folder, or one that is named', async () => {
+  const says = (word: string): string =>
+    `{% for m in messages %}{{ "<|im_start|>" + m.role + "${word}" + m.content + "<|im_end|>" }}{% endfor %}`;
+  const tokenizerFolder = chatTokenizerFolder({ chat_template: says(':') });
+  const tokenizer = loadTokenizer(tokenizerFolder);
+  const qwen = join(folder, 'qwen');
+  const architecture = parseArchitecture(
+    {
+      model_type: 'qwen2',
+      vocab_size: tokenizer.vocabSize,
+      hidden_size: 16,
+      intermediate_size: 24,
+      num_hidden_layers: 1,
+      num_attention_heads: 2,
+      num_key_value_heads: 1,
+    },
+    'test',
+  );
+  const generator = new RandomGenerator(3);
+  const plain = architecture.createModel();
+  initializeModule(plain, { rule: { kind: 'normal', std: 0.2 }, generator });
+  const loaded = scope(() => withScoreHead({ model: plain, architecture }, generator));
+  await saveModel(qwen, loaded);
+  for (const name of ['tokenizer.json', 'tokenizer_config.json'])
+    copyFileSync(join(tokenizerFolder, name), join(qwen, name));
+  const turns = [
+    { role: 'user', content: 'q<|im_end|>' },
+    { role: 'assistant', content: 'an answer' },
+  ];
+  const input = fileOf('templated.jsonl', [{ messages: turns }]);
+  /** The mark of the message is text, those of the template are tokens. */
+  const [start = -1, end = -1] = ['<|im_start|>', '<|im_end|>'].map((token) => tokenizer.tokenToId(token));
+  const expected = (word: string): number => {
+    const forged = tokenizer.encode('<|im_end|');
+    const ids = [
+      ...[start, ...tokenizer.encode(`user${word}q`), ...forged],
+      ...[...tokenizer.encode('>'), end, start, ...tokenizer.encode(`assistant${word}an answer`), end],
+    ];
+    return [...scoreConversations(loaded, [ids], { batchSize: 1 })].flat()[0] ?? Number.NaN;
+  };
+  const scoreOf = async (...more: string[]): Promise<number> =>
+    JSON.parse(await printed(['--model', qwen, '--input', input, ...more])).score;
+  expect(await scoreOf()).toBeCloseTo(expected(':'), 5);
+  const other = join(folder, 'other.jinja');
+  writeFileSync(other, says('{{ gap }}').replaceAll('"{{ gap }}"', 'gap'));
+  const set = ['--chat-template', other, '--template-set', 'gap=" - "'];
+  expect(await scoreOf(...set)).toBeCloseTo(expected(' - '), 5);
+  expect(expected(' - ')).not.toBeCloseTo(expected(':'), 5);
+  loaded.model.dispose();
+  generator.dispose();
 });

@@ -1,8 +1,10 @@
 /** `xinghe score`: what a reward model says of answers, one or two in a record. */
 import { resolve } from 'node:path';
 import {
+  encodeAnswer,
   type PreferenceRecord,
   readPreferences,
+  type SampleOrigin,
   SkipReport,
   UnreadKeys,
   unreadKeysText,
@@ -11,13 +13,15 @@ import { InputError } from '../errors/index.js';
 import { scoreConversations } from '../evaluation/index.js';
 import { writeFileAtomic } from '../formats/index.js';
 import { log } from '../log/index.js';
-import { type LoadedModel, loadModelTokenizer } from '../models/index.js';
+import { type ChatMessage, type ChosenChat, type LoadedModel, loadModelTokenizer } from '../models/index.js';
+import { chatOptions, chosenChatByOptions } from './chat-options.js';
 import { loadModelByOptions, modelOptions } from './model-options.js';
 import { parseOptions } from './options.js';
 
 const specs = {
   ...modelOptions,
   tokenizer: { kind: 'string', value: 'PATH', help: 'default: the one beside the weights' },
+  ...chatOptions,
   input: {
     kind: 'string',
     value: 'FILE',
@@ -44,8 +48,9 @@ export async function score(args: readonly string[]): Promise<number> {
     throw new InputError(`xinghe score: --output ${output} is the file of the answers; name another file`);
   const loaded = loadModelByOptions(options, 'score');
   try {
-    const { records, skips } = await readRecords(input);
-    const lines = scoreRecords(loaded, records, options);
+    const chat = chosenChatByOptions(options, loaded);
+    const { records, skips } = await readRecords(input, chat?.kind === 'template');
+    const lines = scoreRecords(loaded, chat, records, options);
     const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
     if (output === undefined) process.stdout.write(text);
     else writeFileAtomic(output, text);
@@ -58,13 +63,16 @@ export async function score(args: readonly string[]): Promise<number> {
   }
 }
 
-type Read = PreferenceRecord & { readonly origin: { readonly line: number } };
+type Read = PreferenceRecord & { readonly origin: SampleOrigin };
 
-async function readRecords(input: string): Promise<{ records: Read[]; skips: SkipReport }> {
+async function readRecords(
+  input: string,
+  keepsTools: boolean,
+): Promise<{ records: Read[]; skips: SkipReport }> {
   const skips = new SkipReport();
   const records: Read[] = [];
   const unread = new UnreadKeys();
-  const options = { onSkip: skips.add, onUnreadKey: unread.add, mayBeUnlabelled: true };
+  const options = { keepsTools, onSkip: skips.add, onUnreadKey: unread.add, mayBeUnlabelled: true };
   for await (const record of readPreferences([input], options)) records.push(record);
   if (unread.list().length > 0)
     log(`keys of the records that are not read: ${unreadKeysText(unread.list())}`);
@@ -82,6 +90,7 @@ type ScoreLine =
 
 function scoreRecords(
   loaded: LoadedModel,
+  chat: ChosenChat | undefined,
   records: readonly Read[],
   options: {
     readonly model: string;
@@ -91,12 +100,12 @@ function scoreRecords(
 ): ScoreLine[] {
   const { architecture, model } = loaded;
   const tokenizer = loadModelTokenizer(architecture, options.tokenizer ?? options.model);
-  const answersOf = (record: Read): readonly string[] =>
+  const format = chat?.format ?? architecture.chat;
+  const answersOf = (record: Read): readonly ChatMessage[] =>
     record.kind === 'pair' ? [record.chosen, record.rejected] : [record.answer];
   const conversations = records.flatMap((record) =>
     answersOf(record).map((answer) => {
-      const messages = [...record.prompt, { role: 'assistant' as const, content: answer }];
-      const { ids } = architecture.chat.renderTraining(messages, tokenizer, { answers: 'last' });
+      const { ids } = encodeAnswer({ ...record, answer }, format, tokenizer);
       const { maxPositions = ids.length } = model.shape;
       if (ids.length > maxPositions)
         throw new InputError(

@@ -23,12 +23,13 @@ export {
   dropNearDuplicates,
   type NearDuplicateOptions,
 } from './deduplicate/index.js';
-export { SAMPLE_FORMS, type SampleForm } from './forms/index.js';
+export { type FormFaultReason, SAMPLE_FORMS, type SampleForm } from './forms/index.js';
 export { type IdsFile, readIdsFile } from './ids-file.js';
 export { renderDatasetText, rowsOfStep } from './inspect/dataset-text.js';
 export { renderRowHtml } from './inspect/row-html.js';
 export { renderRowText } from './inspect/row-text.js';
 export { type RowView, viewRow } from './inspect/row-view.js';
+export { encodeAnswer, type PromptedAnswer } from './preference/encode-answer.js';
 export type { PreferenceRecord } from './preference/preference-record.js';
 export { type ReadPreferencesOptions, readPreferences } from './preference/read-preferences.js';
 export { prepareDataset } from './prepare/prepare-dataset.js';

@@ -31,6 +31,7 @@ export {
   encodeCut,
   MESSAGE_EXTRAS,
   modelTemplates,
+  printsArguments,
   readFunctionCall,
   readMessageExtras,
   readTools,

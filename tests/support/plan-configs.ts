@@ -73,6 +73,28 @@ export function sparkConfig({ layers, hidden, intermediate, heads, vocab }: Size
   };
 }
 
+/** Queries of `heads / kvHeads` heads share keys and values; the output projection is the embedding's table. */
+export function llamaConfig({
+  layers,
+  hidden,
+  intermediate,
+  heads,
+  kvHeads,
+  vocab,
+}: Sizes & { readonly kvHeads: number }): Record<string, unknown> {
+  return {
+    model_type: 'llama',
+    vocab_size: vocab,
+    hidden_size: hidden,
+    intermediate_size: intermediate,
+    num_hidden_layers: layers,
+    num_attention_heads: heads,
+    num_key_value_heads: kvHeads,
+    max_position_embeddings: 2048,
+    tie_word_embeddings: true,
+  };
+}
+
 export interface MeasuredRun {
   readonly planned: number;
   readonly measured: number;

@@ -2,6 +2,7 @@
 export { DETECTION_RECORDS, detectForm } from './detect-form.js';
 export {
   FormFault,
+  type FormFaultReason,
   type FormOptions,
   isRecord,
   type ReadForm,

@@ -6,7 +6,13 @@ const user = (content: string) => ({ role: 'user', content });
 const assistant = (content: string) => ({ role: 'assistant', content });
 const human = (value: string) => ({ from: 'human', value });
 const gpt = (value: string) => ({ from: 'gpt', value });
-const pair = { kind: 'pair', prompt: [user('q')], chosen: 'good', rejected: 'bad', margin: undefined };
+const pair = {
+  kind: 'pair',
+  prompt: [user('q')],
+  chosen: assistant('good'),
+  rejected: assistant('bad'),
+  margin: undefined,
+};
 
 function fault(record: Record<string, unknown>): string {
   try {
@@ -95,7 +101,7 @@ describe('pairs', () => {
 });
 
 describe('answers that are judged', () => {
-  const judged = { kind: 'judged', prompt: [user('q')], answer: 'a', isDesirable: true };
+  const judged = { kind: 'judged', prompt: [user('q')], answer: assistant('a'), isDesirable: true };
   test.each<[string, Record<string, unknown>]>([
     ['texts', { prompt: 'q', completion: 'a', label: true }],
     ['lists', { prompt: [user('q')], completion: [assistant('a')], label: 1 }],
@@ -138,5 +144,54 @@ describe('answers that are judged', () => {
     expect(fault({ prompt: 'q', completion: '', label: true })).toContain(
       'nothing to learn: the answer is empty',
     );
+  });
+});
+
+describe('tools, where a chat template has a place for them', () => {
+  const tools = [{ type: 'function', function: { name: 'f' } }];
+  const calling = (city: string) => ({
+    role: 'assistant',
+    content: null,
+    tool_calls: [{ function: { name: 'f', arguments: `{"city": "${city}"}` } }],
+  });
+  const read = (city: string) => ({
+    role: 'assistant',
+    content: '',
+    more: { tool_calls: [{ type: 'function', function: { name: 'f', arguments: { city } } }] },
+  });
+  const result = { role: 'tool', content: '21' };
+
+  test('calls are answers, results and thoughts stand in prompts', () => {
+    expect(
+      readPreference(
+        {
+          tools: JSON.stringify(tools),
+          prompt: [user('q'), { ...assistant('a'), reasoning_content: 'r' }, user('p')],
+          chosen: [calling('Oslo')],
+          rejected: calling('Rome'),
+        },
+        { keepsTools: true },
+      ),
+    ).toEqual({
+      kind: 'pair',
+      prompt: [user('q'), { ...assistant('a'), more: { reasoning_content: 'r' } }, user('p')],
+      chosen: read('Oslo'),
+      rejected: read('Rome'),
+      margin: undefined,
+      tools,
+    });
+    const judged = { messages: [user('q'), calling('Oslo'), result, assistant('a')], label: true };
+    expect(readPreference(judged, { keepsTools: true })).toEqual({
+      kind: 'judged',
+      prompt: [user('q'), read('Oslo'), result],
+      answer: assistant('a'),
+      isDesirable: true,
+    });
+  });
+
+  test('the same call twice is no preference, and without a template a call is refused', () => {
+    const record = { prompt: 'q', chosen: calling('Oslo'), rejected: calling('Oslo') };
+    expect(() => readPreference(record, { keepsTools: true })).toThrow('are the same text');
+    expect(fault(record)).toContain('tool calls: `chosen[0].tool_calls`');
   });
 });

@@ -1,4 +1,5 @@
 /** Records of answers that are compared or judged, as the published sets write them. */
+import { isDeepStrictEqual } from 'node:util';
 import { showValue } from '../../formats/index.js';
 import type { ChatMessage } from '../../models/index.js';
 import { readAlpacaPrompt } from '../forms/alpaca.js';
@@ -12,26 +13,31 @@ import {
   missingKey,
   optionalText,
   requireList,
+  saysNothing,
+  toolDialogue,
   wrongType,
 } from '../forms/form.js';
+import { TOOL_RECORD_KEYS, toolsOf } from '../forms/tool-turns.js';
 import { readTurns } from '../forms/turns.js';
 import { readHumanAssistant } from './human-assistant.js';
 
 interface Prompted {
-  /** Optionally a system message, then user and assistant in turns, a user message last. */
+  /** Optionally a system message, then user and assistant in turns, a user message last; with tools as the chat template takes them. */
   readonly prompt: readonly ChatMessage[];
+  /** What the model may call, as OpenAI lists tools. */
+  readonly tools?: readonly unknown[] | undefined;
 }
 
 export interface PairRecord extends Prompted {
   readonly kind: 'pair';
-  readonly chosen: string;
-  readonly rejected: string;
+  readonly chosen: ChatMessage;
+  readonly rejected: ChatMessage;
   readonly margin: number | undefined;
 }
 
 export interface JudgedRecord extends Prompted {
   readonly kind: 'judged';
-  readonly answer: string;
+  readonly answer: ChatMessage;
   /** undefined: the record does not say, where it need not. */
   readonly isDesirable: boolean | undefined;
 }
@@ -40,8 +46,7 @@ export type PreferenceRecord = PairRecord | JudgedRecord;
 
 const LABEL_KEYS = ['label', 'kto_tag', 'kto_label'] as const;
 
-/** Keys that are looked at. */
-export const PREFERENCE_KEYS: ReadonlySet<string> = new Set([
+const PREFERENCE_KEYS = [
   'prompt',
   'chosen',
   'rejected',
@@ -55,7 +60,12 @@ export const PREFERENCE_KEYS: ReadonlySet<string> = new Set([
   'output',
   'history',
   'system',
-]);
+] as const;
+
+/** Keys that are looked at. */
+export function preferenceKeys({ keepsTools = false }: FormOptions = {}): ReadonlySet<string> {
+  return new Set([...PREFERENCE_KEYS, ...(keepsTools ? TOOL_RECORD_KEYS : [])]);
+}
 
 export interface PreferenceOptions extends FormOptions {
   /** Take answers of which nothing is said, as for scoring. Default false. */
@@ -74,7 +84,9 @@ export function readPreference(
   record: JsonRecord,
   { mayBeUnlabelled = false, ...options }: PreferenceOptions = {},
 ): PreferenceRecord {
-  return isPair(record) ? readPair(record, options) : readJudged(record, options, mayBeUnlabelled);
+  const read = isPair(record) ? readPair(record, options) : readJudged(record, options, mayBeUnlabelled);
+  const tools = options.keepsTools === true ? toolsOf(record) : undefined;
+  return tools === undefined ? read : { ...read, tools };
 }
 
 /** Columns of parquet and CSV give every record the keys of all; null is an answer that is not there. */
@@ -94,16 +106,16 @@ function labelKey(record: JsonRecord): (typeof LABEL_KEYS)[number] | undefined {
 function readPair(record: JsonRecord, options: FormOptions): PairRecord {
   for (const key of ['chosen', 'rejected']) if (!Object.hasOwn(record, key)) throw missingKey(record, key);
   const prompt = readPrompt(record, options);
-  const chosen = readSide(record, 'chosen', prompt);
-  const rejected = readSide(record, 'rejected', prompt);
+  const chosen = readSide(record, 'chosen', prompt, options);
+  const rejected = readSide(record, 'rejected', prompt, options);
   if (!isSame(chosen.prompt, rejected.prompt))
     throw new FormFault(
       'prompt not shared',
       '`chosen` and `rejected` differ before their last message; both must answer the same prompt',
     );
-  checkDialogue(chosen.prompt, chosen.answer, 'chosen');
-  checkDialogue(rejected.prompt, rejected.answer, 'rejected');
-  if (chosen.answer === rejected.answer)
+  checkDialogue(chosen, 'chosen', options);
+  checkDialogue(rejected, 'rejected', options);
+  if (isSame([chosen.answer], [rejected.answer]))
     throw new FormFault('same answers', '`chosen` and `rejected` are the same text: nothing is preferred');
   return {
     kind: 'pair',
@@ -123,9 +135,9 @@ function readJudged(record: JsonRecord, options: FormOptions, mayBeUnlabelled: b
         keysOf(record),
     );
   const isDesirable = key === undefined ? undefined : readLabel(record[key], key);
-  const { prompt, answer } = readAnswered(record, options);
-  checkDialogue(prompt, answer, 'the answer');
-  return { kind: 'judged', prompt, answer, isDesirable };
+  const answered = readAnswered(record, options);
+  checkDialogue(answered, 'the answer', options);
+  return { kind: 'judged', ...answered, isDesirable };
 }
 
 function readLabel(value: unknown, key: string): boolean {
@@ -136,15 +148,18 @@ function readLabel(value: unknown, key: string): boolean {
   throw wrongType(key, 'true or false', value);
 }
 
-interface Answered extends Prompted {
-  readonly answer: string;
+interface Answered {
+  readonly prompt: readonly ChatMessage[];
+  /** Of the assistant. */
+  readonly answer: ChatMessage;
 }
 
 /** One answer, wherever the record has it. */
 function readAnswered(record: JsonRecord, options: FormOptions): Answered {
-  if (has(record, 'completion')) return readSide(record, 'completion', readPrompt(record, options));
-  if (has(record, 'instruction')) return readSide(record, 'output', readAlpacaPrompt(record, options));
-  const turns = readListedTurns(record);
+  if (has(record, 'completion')) return readSide(record, 'completion', readPrompt(record, options), options);
+  if (has(record, 'instruction'))
+    return readSide(record, 'output', readAlpacaPrompt(record, options), options);
+  const turns = readListedTurns(record, options);
   if (turns === undefined) throw missingKey(record, 'completion');
   return splitAnswer(turns, 'the last message');
 }
@@ -154,31 +169,41 @@ function readPrompt(record: JsonRecord, options: FormOptions): readonly ChatMess
   const { prompt } = record;
   if (typeof prompt === 'string') return withSystem(record, [{ role: 'user', content: prompt }]);
   if (prompt !== undefined && prompt !== null)
-    return withoutMarks(readTurns(record, 'prompt', requireList(record, 'prompt'), false));
+    return withoutMarks(
+      readTurns(record, 'prompt', requireList(record, 'prompt'), options.keepsTools ?? false),
+    );
   if (has(record, 'instruction')) return readAlpacaPrompt(record, options);
-  return readListedTurns(record);
+  return readListedTurns(record, options);
 }
 
-function readListedTurns(record: JsonRecord): readonly ChatMessage[] | undefined {
+function readListedTurns(
+  record: JsonRecord,
+  { keepsTools = false }: FormOptions,
+): readonly ChatMessage[] | undefined {
   const key = ['conversations', 'messages'].find((name) => has(record, name));
   return key === undefined
     ? undefined
-    : withoutMarks(readTurns(record, key, requireList(record, key), false));
+    : withoutMarks(readTurns(record, key, requireList(record, key), keepsTools));
 }
 
 /** An answer: a text, a message, or a list of messages that ends with it. */
-function readSide(record: JsonRecord, key: string, prompt: readonly ChatMessage[] | undefined): Answered {
+function readSide(
+  record: JsonRecord,
+  key: string,
+  prompt: readonly ChatMessage[] | undefined,
+  { keepsTools = false }: FormOptions,
+): Answered {
   const value = record[key];
   if (!Object.hasOwn(record, key)) throw missingKey(record, key);
   if (typeof value === 'string' || value === null) {
-    if (prompt !== undefined) return { prompt, answer: value ?? '' };
+    if (prompt !== undefined) return { prompt, answer: { role: 'assistant', content: value ?? '' } };
     return splitAnswer(withSystem(record, readHumanAssistant(value ?? '', key)), key);
   }
   if (isRecord(value)) {
     if (prompt === undefined) throw missingKey(record, 'prompt');
-    return splitAnswer([...prompt, ...withoutMarks(readTurns({}, key, [value], false))], key);
+    return splitAnswer([...prompt, ...withoutMarks(readTurns({}, key, [value], keepsTools))], key);
   }
-  const turns = withoutMarks(readTurns({}, key, requireList(record, key), false));
+  const turns = withoutMarks(readTurns({}, key, requireList(record, key), keepsTools));
   if (prompt === undefined) return splitAnswer(withSystem(record, turns), key);
   // UltraFeedback names the prompt and repeats it in both lists.
   if (turns.length === 1) return splitAnswer([...prompt, ...turns], key);
@@ -199,7 +224,7 @@ function splitAnswer(turns: readonly ChatMessage[], key: string): Answered {
       'order of turns',
       `\`${key}\` must end with a message of the assistant, got ${last === undefined ? 'no message' : `one of the ${last.role}`}`,
     );
-  return { prompt: turns.slice(0, -1), answer: last.content };
+  return { prompt: turns.slice(0, -1), answer: last };
 }
 
 function withSystem(record: JsonRecord, turns: readonly ChatMessage[]): readonly ChatMessage[] {
@@ -209,23 +234,34 @@ function withSystem(record: JsonRecord, turns: readonly ChatMessage[]): readonly
 
 /** Which answers of a prompt are learned means nothing here: the last alone is. */
 function withoutMarks(turns: readonly ChatMessage[]): readonly ChatMessage[] {
-  return turns.map(({ role, content }) => ({ role, content }));
+  return turns.map(({ role, content, more }) => ({ role, content, ...(more !== undefined && { more }) }));
 }
 
-/** @throws FormFault for an order that is no dialogue, and for an answer without text */
-function checkDialogue(prompt: readonly ChatMessage[], answer: string, which: string): void {
-  if (answer.trim() === '') throw new FormFault('nothing to learn', `${which} is empty`);
+/** @throws FormFault for an order that is no dialogue, and for an answer that says nothing */
+function checkDialogue(
+  { prompt, answer }: Answered,
+  which: string,
+  { keepsTools = false }: FormOptions,
+): void {
+  if (saysNothing(answer)) throw new FormFault('nothing to learn', `${which} is empty`);
   // Earlier answers are read only, and may be empty.
   const read = prompt.map((message) =>
     message.role === 'assistant' ? { ...message, isLearned: false } : message,
   );
-  dialogue([...read, { role: 'assistant', content: answer }]);
+  const whole = [...read, answer];
+  if (keepsTools) toolDialogue(whole, undefined);
+  else dialogue(whole);
 }
 
 function isSame(one: readonly ChatMessage[], other: readonly ChatMessage[]): boolean {
   return (
     one.length === other.length &&
-    one.every(({ role, content }, index) => role === other[index]?.role && content === other[index]?.content)
+    one.every(
+      ({ role, content, more }, index) =>
+        role === other[index]?.role &&
+        content === other[index]?.content &&
+        isDeepStrictEqual(more, other[index]?.more),
+    )
   );
 }
 

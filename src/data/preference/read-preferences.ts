@@ -4,9 +4,9 @@ import { readRecords, showValue } from '../../formats/index.js';
 import { FormFault, isRecord, unreadKeys } from '../forms/index.js';
 import { locationOf, type SampleOrigin, type SkippedRecord } from '../sample.js';
 import {
-  PREFERENCE_KEYS,
   type PreferenceOptions,
   type PreferenceRecord,
+  preferenceKeys,
   readPreference,
 } from './preference-record.js';
 
@@ -25,11 +25,12 @@ export async function* readPreferences(
   files: Iterable<string>,
   { onSkip, onUnreadKey, ...options }: ReadPreferencesOptions,
 ): AsyncGenerator<PreferenceRecord & { readonly origin: SampleOrigin }, void> {
+  const keys = preferenceKeys(options);
   for (const file of files)
-    for await (const { line, value } of readRecords(file, { keys: PREFERENCE_KEYS })) {
+    for await (const { line, value } of readRecords(file, { keys })) {
       const origin = { file, line };
       if (onUnreadKey !== undefined && isRecord(value))
-        for (const key of unreadKeys(value, PREFERENCE_KEYS)) onUnreadKey(key);
+        for (const key of unreadKeys(value, keys)) onUnreadKey(key);
       const read = attempt(value, options);
       if (!(read instanceof FormFault)) {
         yield { ...read, origin };

@@ -7,8 +7,10 @@ const CHUNK_BYTES = 2 ** 20;
 export function sha256OfFile(path: string): string {
   return withInputFile(path, (file) => {
     const hash = createHash('sha256');
-    for (let offset = 0; offset < file.size; offset += CHUNK_BYTES)
-      hash.update(file.read(offset, CHUNK_BYTES));
+    // One for all chunks: JavaScript would keep those it no longer needs for long.
+    const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, file.size));
+    for (let offset = 0; offset < file.size; offset += chunk.length)
+      hash.update(file.read(offset, chunk.length, chunk));
     return hash.digest('hex');
   });
 }

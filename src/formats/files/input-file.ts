@@ -16,8 +16,11 @@ export interface InputFile {
   readonly path: string;
   /** Bytes. */
   readonly size: number;
-  /** Up to `length` bytes from `offset`; fewer only at the end of the file. */
-  read(offset: number, length: number): Buffer;
+  /**
+   * Up to `length` bytes from `offset`; fewer only at the end of the file.
+   * @param buffer of `length` or more to read into; default: a new one
+   */
+  read(offset: number, length: number, buffer?: Buffer): Buffer;
 }
 
 /**

@@ -75,7 +75,7 @@ function decodedContent(
   /** @returns the decoded bytes, fewer where the file ends before */
   const decodeInto = (descriptor: number, first: number, count: number, target: Buffer): number => {
     const piece = Math.min(count, Math.ceil(PIECE_WEIGHTS / blockSize));
-    const packed = Buffer.allocUnsafe(piece * blockBytes);
+    const packed = packedBuffer(piece * blockBytes);
     for (let done = 0; done < count; done += piece) {
       const wanted = Math.min(piece, count - done);
       const offset = packedStart + (first + done) * blockBytes;
@@ -101,6 +101,14 @@ function decodedContent(
       return buffer.subarray(0, decoded.length);
     },
   };
+}
+
+let packedScratch = Buffer.alloc(0);
+
+/** One for all reads, which never run within one another: a buffer for each would lie about until it is collected. */
+function packedBuffer(bytes: number): Buffer {
+  if (packedScratch.length < bytes) packedScratch = Buffer.allocUnsafeSlow(bytes);
+  return packedScratch.subarray(0, bytes);
 }
 
 /** Decoded at a time: packed and decoded, they fit the caches of a processor. */

@@ -11,16 +11,22 @@ export interface ConversationOptions {
   readonly values?: TemplateValues | undefined;
 }
 
-/** An empty system message is none, as everywhere. */
+/** As templates are given them; an empty system message is none, as everywhere. */
+export function shownMessages(
+  messages: readonly ChatMessage[],
+): readonly Readonly<Record<string, unknown>>[] {
+  return messages
+    .filter(({ role, content }) => role !== 'system' || content !== '')
+    .map(({ role, content, more }) => ({ role, content, ...more }));
+}
+
 export function conversationValues(
   messages: readonly ChatMessage[],
   { tools, addGenerationPrompt, values }: ConversationOptions,
 ): TemplateValues {
   return {
     ...values,
-    messages: messages
-      .filter(({ role, content }) => role !== 'system' || content !== '')
-      .map(({ role, content, more }) => ({ role, content, ...more })),
+    messages: shownMessages(messages),
     tools: tools ?? null,
     documents: null,
     add_generation_prompt: addGenerationPrompt,

@@ -1,4 +1,5 @@
 /** Chat formats out of Jinja chat templates: prompts, rows to train on, and which format a model has. */
+export { printsArguments, withTextArguments } from './call-arguments.js';
 export {
   BUILT_IN_CHATS,
   type ChatModel,

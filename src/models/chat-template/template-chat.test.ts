@@ -261,3 +261,41 @@ describe('which format', () => {
     expect(() => chooseChat(model({}), { template: 'model' })).toThrow(/no chat template there/);
   });
 });
+
+describe('arguments of calls', () => {
+  const shown = (args: string): string =>
+    `{% for m in messages %}{{ m.content }}{% for c in m.tool_calls or [] %}${args}{% endfor %}<|im_end|>{% endfor %}`;
+  const calling = assistant('', {
+    tool_calls: [{ type: 'function', function: { name: 'f', arguments: { a: [1, true], 乙: 'x' } } }],
+  });
+  const JSON_TEXT = '{"a": [1, true], "乙": "x"}';
+
+  test.each([
+    ['joined', "{{ 'json ' + c.function.arguments }}", `json ${JSON_TEXT}`],
+    ['joined by ~', "{{ 'json ' ~ c.function.arguments }}", `json ${JSON_TEXT}`],
+    ['printed', '{{ c.function.arguments }}', JSON_TEXT],
+    ['as JSON', '{{ c.function.arguments | tojson }}', JSON_TEXT],
+    [
+      'gone over',
+      '{% for k, v in c.function.arguments | items %}{{ k }}={{ v }};{% endfor %}',
+      'a=[1, True];乙=x;',
+    ],
+    ['either', '{{ c.function.arguments if c.function.arguments is string else "object" }}', 'object'],
+  ])('%s', (_, args, text) => {
+    const chat = templateChat(shown(args));
+    const { ids } = chat.renderTraining([user('q'), calling], tokenizer, { answers: 'last' });
+    expect(tokenizer.decode(ids)).toBe(`q<|im_end|>${text}<|im_end|>`);
+  });
+
+  test('a joined argument forges no token, and a fault that is another is told', () => {
+    const forged = assistant('', {
+      tool_calls: [{ function: { name: 'f', arguments: { a: '<|im_end|>' } } }],
+    });
+    const chat = templateChat(shown("{{ 'json ' + c.function.arguments }}"));
+    const { ids } = chat.renderTraining([user('q'), forged], tokenizer, { answers: 'last' });
+    expect(count(ids, ['<|im_end|>'])).toBe(2);
+    expect(() =>
+      templateChat(shown('{{ 1 + c.function.arguments }}')).renderTraining([user('q'), calling], tokenizer),
+    ).toThrow("unsupported operand type(s) for +: 'int' and 'dict'");
+  });
+});

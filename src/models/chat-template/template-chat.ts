@@ -15,7 +15,8 @@ import {
   type TrainingIds,
   tooLong,
 } from '../chat-format.js';
-import { conversationValues, tokenValues } from './conversation-values.js';
+import { printsArguments, withTextArguments } from './call-arguments.js';
+import { conversationValues, shownMessages, tokenValues } from './conversation-values.js';
 import { cutContents, encodeCut } from './rendered-chat.js';
 import { trainingRows } from './training-rows.js';
 
@@ -146,8 +147,34 @@ class TemplateChat implements ChatFormat {
     const given = conversationValues(messages, { tools, values, addGenerationPrompt });
     const template = tools === undefined ? this.#template : this.#toolTemplate;
     refuseUnshown(template, messages, tools, source);
-    return placed(source, () => template.renderMarked(given, tokenValues(tokenizer, endTokenIds[0])));
+    const own = tokenValues(tokenizer, endTokenIds[0]);
+    return placed(source, () => renderCalls(template, given, shownMessages(messages), own));
   }
+}
+
+/** With arguments of calls as objects, or as JSON where the template needs texts. */
+function renderCalls(
+  template: ChatTemplate,
+  given: TemplateValues,
+  messages: readonly object[],
+  own: TemplateValues,
+): RenderedTemplate {
+  const inTexts = withTextArguments(messages);
+  if (inTexts === undefined) return template.renderMarked(given, own);
+  const again = (): RenderedTemplate => template.renderMarked({ ...given, messages: inTexts }, own);
+  let rendered: RenderedTemplate;
+  try {
+    rendered = template.renderMarked(given, own);
+  } catch (error) {
+    if (!(error instanceof TemplateError)) throw error;
+    try {
+      return again();
+    } catch {
+      // The fault is another one.
+      throw error;
+    }
+  }
+  return printsArguments(rendered.text, messages) ? again() : rendered;
 }
 
 /** What a template does not show would be lost in silence. */

@@ -18,6 +18,10 @@ export interface CallForm {
   readonly bare: RegExp | undefined;
   /** Between calls. */
   readonly separator: RegExp;
+  /** A call may be a name, these marks and its arguments alone: `name[CALL_ID]id[ARGS]{…}`, the id with its mark or without both. */
+  readonly named?: { readonly id: string; readonly args: string };
+  /** The marks are control tokens, without which calls cannot be told: texts keep them. */
+  readonly keepsMarks?: boolean;
 }
 
 /** Hermes and Qwen: `<tool_call>{"name", "arguments"}</tool_call>`; ours too, where the prompt asks for it. */
@@ -38,13 +42,15 @@ const LLAMA_CALLS: CallForm = {
   separator: /[\s;,]/,
 };
 
-/** Mistral: `[TOOL_CALLS][{"name", "arguments"}, …]`. */
+/** Mistral: `[TOOL_CALLS][{"name", "arguments"}, …]`, lately `[TOOL_CALLS]name[CALL_ID]id[ARGS]{…}` for each. */
 const MISTRAL_CALLS: CallForm = {
   name: 'mistral',
   start: '[TOOL_CALLS]',
   end: undefined,
   bare: /^\[\s*\{/,
   separator: /[\s,[\]]/,
+  named: { id: '[CALL_ID]', args: '[ARGS]' },
+  keepsMarks: true,
 };
 
 /** Of the families' own formats: calls as the prompt asks for them, no thoughts. */

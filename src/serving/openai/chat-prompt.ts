@@ -1,12 +1,12 @@
 /** Messages of the API to the ids of a prompt. */
 
 import { setImmediate } from 'node:timers/promises';
-import { tokenValues } from '../../models/index.js';
+import { printsArguments, tokenValues } from '../../models/index.js';
 import { alternating, type ChatTurn } from '../chat-prompt.js';
-import { badRequest, inKeyOrder, JsonMeter } from '../http/index.js';
+import { badRequest, HttpError, inKeyOrder, JsonMeter } from '../http/index.js';
 import { type AnswerForm, FAMILY_ANSWER, templateAnswer } from './answer-form.js';
 import type { ApiMessage, ChatPromptFields } from './chat-schema.js';
-import type { RenderedChat } from './chat-template.js';
+import type { RenderedChat, TemplateInput } from './chat-template.js';
 import { contentText } from './content-text.js';
 import type { OpenAiContext } from './context.js';
 import { checkTextLength } from './context-length.js';
@@ -95,31 +95,35 @@ async function templatePrompt(
   const hasCalls = fields.messages.some((each) => each.role === 'assistant' && each.tool_calls !== undefined);
   // What the template has no place for becomes text, as in the families' own formats.
   const isText = (mode.kind !== 'none' && !showsTools) || (hasCalls && !showsCalls);
-  const messages = isText
-    ? alternating(
-        turnsOf(
-          fields,
-          mode,
-          fields.messages.map(({ content }) => contentText(content)),
+  const { messages, inTexts }: TemplateMessages = isText
+    ? plainMessages(
+        alternating(
+          turnsOf(
+            fields,
+            mode,
+            fields.messages.map(({ content }) => contentText(content)),
+          ),
         ),
-      ).map((each): TemplateMessage => ({ ...each }))
+      )
     : await templateMessages(fields.messages, template);
   const isContinued = fields.continue_final_message === true;
-  const input = {
+  const inputOf = (shown: readonly TemplateMessage[]): TemplateInput => ({
     values: {
       ...model.template?.values,
       ...fields.chat_template_kwargs,
-      messages: isContinued ? withEndMark(messages) : messages,
+      messages: isContinued ? withEndMark(shown) : shown,
       tools: mode.kind === 'none' || isText ? null : fields.tools,
       documents: null,
       add_generation_prompt: fields.add_generation_prompt ?? !isContinued,
       continue_final_message: isContinued,
     },
     own: tokenValues(model.tokenizer, model.stopTokenIds[0]),
-  };
-  const whole = await (fields.chat_template === undefined
-    ? templates.renderOwn(template, input)
-    : templates.renderCallers(template, input, caller));
+  });
+  const render = (shown: readonly TemplateMessage[]): Promise<RenderedChat> =>
+    fields.chat_template === undefined
+      ? templates.renderOwn(template, inputOf(shown))
+      : templates.renderCallers(template, inputOf(shown), caller);
+  const whole = await renderedCalls(messages, inTexts, render);
   const rendered = isContinued ? upToEndMark(whole) : whole;
   checkTextLength(rendered.text, { maxModelLength: engine.maxModelLength, model }, 'messages');
   const form = templateAnswer(template, rendered.text, { callsAreText: isText });
@@ -128,31 +132,73 @@ async function templatePrompt(
 
 type TemplateMessage = Readonly<Record<string, unknown>>;
 
+interface TemplateMessages {
+  /** The arguments of calls are objects. */
+  readonly messages: readonly TemplateMessage[];
+  /** The same with arguments as they came, for templates that join them to other texts; undefined: there are no calls. */
+  readonly inTexts: readonly TemplateMessage[] | undefined;
+}
+
+function plainMessages(turns: readonly object[]): TemplateMessages {
+  return { messages: turns.map((each) => ({ ...each })), inTexts: undefined };
+}
+
+/** Objects first; texts where the template fails on them or prints them as Python would. @throws HttpError of the first try */
+async function renderedCalls(
+  messages: readonly TemplateMessage[],
+  inTexts: readonly TemplateMessage[] | undefined,
+  render: (shown: readonly TemplateMessage[]) => Promise<RenderedChat>,
+): Promise<RenderedChat> {
+  if (inTexts === undefined) return await render(messages);
+  let rendered: RenderedChat;
+  try {
+    rendered = await render(messages);
+  } catch (error) {
+    if (!(error instanceof HttpError) || ![400, 422].includes(error.status)) throw error;
+    try {
+      return await render(inTexts);
+    } catch (second) {
+      throw second instanceof HttpError ? error : second;
+    }
+  }
+  return printsArguments(rendered.text, messages) ? await render(inTexts) : rendered;
+}
+
 /** What a template is given of the messages: those that say nothing to the model are left out. */
 async function templateMessages(
   messages: readonly ApiMessage[],
   template: string,
-): Promise<TemplateMessage[]> {
+): Promise<TemplateMessages> {
   const meter = new JsonMeter();
   const knowsDeveloper = template.includes('developer');
   const found: TemplateMessage[] = [];
+  const inTexts: TemplateMessage[] = [];
+  let hasCalls = false;
+  const push = (message: TemplateMessage): void => {
+    found.push(message);
+    inTexts.push(message);
+  };
   for (const [index, message] of messages.entries()) {
     if (isEmptySystem(message)) continue;
     const content = contentText(message.content);
-    if (message.role === 'developer' && !knowsDeveloper) found.push({ ...message, role: 'system', content });
-    else if (message.role !== 'assistant' || message.tool_calls === undefined)
-      found.push({ ...message, content });
+    if (message.role === 'developer' && !knowsDeveloper) push({ ...message, role: 'system', content });
+    else if (message.role !== 'assistant' || message.tool_calls === undefined) push({ ...message, content });
     else {
+      hasCalls = true;
       const calls: object[] = [];
+      const texts: object[] = [];
       for (const [at, call] of message.tool_calls.entries()) {
         const location = `messages[${index}].tool_calls[${at}].function.arguments`;
         const args = await callArguments(call.function.arguments, location, meter);
         calls.push({ ...call, type: 'function', function: { ...call.function, arguments: args } });
+        const text = call.function.arguments.trim() === '' ? '{}' : call.function.arguments;
+        texts.push({ ...call, type: 'function', function: { ...call.function, arguments: text } });
       }
       found.push({ ...message, content, tool_calls: calls });
+      inTexts.push({ ...message, content, tool_calls: texts });
     }
   }
-  return found;
+  return { messages: found, inTexts: hasCalls ? inTexts : undefined };
 }
 
 /** Of the arguments of all calls together, as of a body. */

@@ -50,6 +50,7 @@ export async function planChat(
   const choices = fields.n ?? 1;
   const request: TextRequest = {
     ...parts,
+    skipSpecialTokens: parts.skipSpecialTokens ?? (keepsMarks(mode, form) ? false : undefined),
     promptIds,
     maxNewTokens,
     logProbs: fields.logprobs === true ? (fields.top_logprobs ?? 0) : undefined,
@@ -64,6 +65,11 @@ export async function planChat(
         }))
       : [request];
   return { requested, promptIds, requests, choices, mode, form, wantsLogProbs: fields.logprobs === true };
+}
+
+/** Calls are read by marks that are control tokens. */
+function keepsMarks({ kind }: ToolMode, { calls }: AnswerForm): boolean {
+  return kind === 'auto' && calls?.keepsMarks === true;
 }
 
 export function checkMinTokens(minTokens: number | undefined, maxTokens: number): void {

@@ -44,12 +44,13 @@ function read(template: string, text: string, names = ['f', 'g']) {
   const form = templateAnswer(template, '', { callsAreText: false });
   const results = [1, 3, text.length].map((size) => {
     const reader = new ToolCallReader({ mode: { kind: 'auto' }, names: new Set(names), form: form.calls });
-    const calls: { name: string; args: string }[] = [];
+    const calls: { name: string; args: string; id?: string }[] = [];
     let content = '';
     const take = (pieces: ReturnType<ToolCallReader['push']>) => {
       for (const piece of pieces)
         if (piece.kind === 'content') content += piece.text;
-        else if (piece.kind === 'call') calls.push({ name: piece.name, args: '' });
+        else if (piece.kind === 'call')
+          calls.push({ name: piece.name, args: '', ...(!piece.id.startsWith('call_') && { id: piece.id }) });
         else calls[piece.index]!.args += piece.text;
     };
     for (let at = 0; at < text.length; at += size) take(reader.push(text.slice(at, at + size)));
@@ -64,7 +65,22 @@ function read(template: string, text: string, names = ['f', 'g']) {
 
 describe('calls in the form that the template shows', () => {
   const call = { name: 'f', args: '{"a": "}"}' };
-  test.each([
+  type ReadCall = { readonly name: string; readonly args: string; readonly id?: string };
+  const newerMistral: readonly (readonly [text: string, calls: readonly ReadCall[]])[] = [
+    ['[TOOL_CALLS]f[ARGS]{"a": "}"}', [call]],
+    ['[TOOL_CALLS]f[CALL_ID]abc123xyz[ARGS]{"a": "}"}', [{ ...call, id: 'abc123xyz' }]],
+    ['[TOOL_CALLS] f [ARGS] {"a": "}"}', [call]],
+    ['[TOOL_CALLS]f{"a": "}"}', [call]],
+    ['[TOOL_CALLS]f[ARGS]{"a": "}"}[TOOL_CALLS]g[ARGS]{}', [call, { name: 'g', args: '{}' }]],
+    [
+      '[TOOL_CALLS]f[CALL_ID]a1[ARGS]{"a": "}"}[TOOL_CALLS]g[CALL_ID]a2[ARGS]{}',
+      [
+        { ...call, id: 'a1' },
+        { name: 'g', args: '{}', id: 'a2' },
+      ],
+    ],
+  ];
+  test.each<readonly [template: string, text: string, content: string, calls: readonly ReadCall[]]>([
     [HERMES, 'Well.\n<tool_call>\n{"name": "f", "arguments": {"a": "}"}}\n</tool_call>', 'Well.', [call]],
     [
       HERMES,
@@ -93,6 +109,8 @@ describe('calls in the form that the template shows', () => {
       '',
       [call, { name: 'g', args: '{}' }],
     ],
+    ...newerMistral.map(([text, calls]) => [MISTRAL, `Well. ${text}`, 'Well.', calls] as const),
+    ...newerMistral.map(([text, calls]) => [MISTRAL, text, '', calls] as const),
     // The mark is a control token, which texts leave out.
     [MISTRAL, ' [{"name": "f", "arguments": {"a": "}"}}]', '', [call]],
   ])('%#', (template, text, content, calls) => {
@@ -108,6 +126,12 @@ describe('calls in the form that the template shows', () => {
     [MISTRAL, '[1] is a list, [{"name": "f", "arguments": {}}] too'],
     [MISTRAL, '[{"a": 1}]'],
     [MISTRAL, '[TOOL'],
+    [MISTRAL, '[TOOL_CALLS]nobody[ARGS]{"a": 1}'],
+    [MISTRAL, '[TOOL_CALLS]f is a letter'],
+    [MISTRAL, '[TOOL_CALLS]f[CALL_ID]a1{"a": 1}'],
+    [MISTRAL, '[TOOL_CALLS]f[ARGS][1]'],
+    [MISTRAL, '[TOOL_CALLS]f[CALL'],
+    [MISTRAL, 'f[ARGS]{"a": 1}'],
     [HERMES, '<tool_call>\n<function=f>\n</function>\n</tool_call>'],
     [OTHER, '<tool_call>{"name": "f", "arguments": {}}</tool_call>'],
     [OTHER, '{"name": "f", "parameters": {}}'],
@@ -143,6 +167,53 @@ describe('calls in the form that the template shows', () => {
     expect(model.tokenizer.decode(asked.json.tokens)).toBe(
       '{"name": function name, "parameters": dictionary of its values}[user]天气？[assistant]({"name": "f", "arguments": {"b": 2}})[tool]3[assistant]',
     );
+  });
+
+  test('marks that are control tokens are kept for who reads calls by them', async () => {
+    const asked: (boolean | undefined)[] = [];
+    for (const [chatTemplate, fields] of [
+      [MISTRAL, { tools }],
+      [MISTRAL, { tools, skip_special_tokens: true }],
+      [MISTRAL, { tools, tool_choice: 'none' }],
+      [MISTRAL, {}],
+      [HERMES, { tools }],
+    ] as const) {
+      const server = await startOpenAiServer({
+        model,
+        routes: { chatTemplate },
+        maxModelLength: 4096,
+        answer: ({ skipSpecialTokens }) => {
+          asked.push(skipSpecialTokens);
+          return { tokens: tokensOf(model, '[TOOL_CALLS]f[CALL_ID]abc123xyz[ARGS]{"a": 1}') };
+        },
+      });
+      servers.push(server);
+      const { json } = await server.post('/v1/chat/completions', { messages, ...fields });
+      if (asked.length === 1)
+        expect(json.choices[0].message.tool_calls).toEqual([
+          { id: 'abc123xyz', type: 'function', function: { name: 'f', arguments: '{"a": 1}' } },
+        ]);
+    }
+    expect(asked).toEqual([false, true, undefined, undefined, undefined]);
+  });
+
+  test.each([
+    ['joins', "{{ 'json' + c.function.arguments + '.' }}"],
+    ['prints', 'json{{ c.function.arguments }}.'],
+  ])('a template that %s arguments as texts is given them as they came', async (_, shown) => {
+    const template = `{% if tools %}{% endif %}{% for m in messages %}[{{ m.role }}]{{ m.content }}{% for c in m.tool_calls or [] %}${shown}{% endfor %}{% endfor %}`;
+    const server = await serve(template, 'b');
+    const tool_calls = [{ id: 'x', function: { name: 'f', arguments: '{"b":true}' } }];
+    const body = { messages: [...messages, { role: 'assistant', content: null, tool_calls }], tools };
+    const { json } = await server.post('/tokenize', body);
+    expect(model.tokenizer.decode(json.tokens)).toBe('[user]天气？[assistant]json{"b":true}.');
+    // Another fault is told as it was.
+    const faulty = await serve(`{{ 1 + 'a' }}${template}`, 'b');
+    const refused = await faulty.post('/tokenize', body);
+    expect([refused.status, refused.json.error?.message]).toEqual([
+      422,
+      expect.stringContaining('The chat template failed'),
+    ]);
   });
 
   test('a template without a place for tools: the prompt says it in words', async () => {

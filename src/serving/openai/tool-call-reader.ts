@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { parseOrderedJson } from '../../json/index.js';
 import { type CallForm, HERMES_CALLS } from './answer-form.js';
+import { namedCallHead } from './named-call.js';
 import type { ToolMode } from './tool-prompt.js';
 
 export type AnswerPiece =
@@ -21,7 +22,15 @@ export interface ToolCallReaderOptions {
 }
 
 /** Where in a call the reader stands. */
-type State = 'undecided' | 'content' | 'between' | 'object' | 'arguments' | 'after-arguments' | 'ended';
+type State =
+  | 'undecided'
+  | 'content'
+  | 'between'
+  | 'object'
+  | 'named'
+  | 'arguments'
+  | 'after-arguments'
+  | 'ended';
 
 /** A call whose name comes first, as the schema has it: its arguments can be streamed. */
 const HEAD = /^\{\s*"name"\s*:\s*"((?:[^"\\]|\\.){1,256})"\s*,\s*"(?:arguments|parameters)"\s*:\s*(?=\{)/;
@@ -38,8 +47,10 @@ export class ToolCallReader {
   #state: State;
   #text = '';
   #at = 0;
-  /** Where the object of the current call begins. */
+  /** Where the object of the current call begins, or its name. */
   #objectAt = 0;
+  /** The arguments of the current call stand alone: no object closes behind them. */
+  #isNamed = false;
   #nesting = new Nesting();
   #calls = 0;
 
@@ -86,6 +97,8 @@ export class ToolCallReader {
         return this.#findObject(pieces);
       case 'object':
         return this.#readObject(pieces);
+      case 'named':
+        return this.#readName(pieces);
       case 'arguments':
         return this.#readArguments(pieces);
       case 'after-arguments':
@@ -140,6 +153,10 @@ export class ToolCallReader {
         this.#objectAt = this.#at;
         this.#nesting = new Nesting();
         return true;
+      } else if (this.#form.named !== undefined && !this.#isBare && /[\w.-]/.test(character)) {
+        this.#state = 'named';
+        this.#objectAt = this.#at;
+        return true;
       } else if (marks.some((candidate) => candidate.startsWith(rest))) return false;
       else return this.#noObject(pieces);
     }
@@ -179,12 +196,28 @@ export class ToolCallReader {
     return this.#next();
   }
 
+  /** A name, and perhaps an id, before arguments. */
+  #readName(pieces: AnswerPiece[]): boolean {
+    const { named } = this.#form;
+    const text = this.#text.slice(this.#objectAt, this.#objectAt + LONGEST_HEAD);
+    const head = named === undefined ? undefined : namedCallHead(text, named);
+    if (head === 'more') return text.length < LONGEST_HEAD ? false : this.#noObject(pieces);
+    if (head === undefined || !this.#accepts(head.name)) return this.#noObject(pieces);
+    pieces.push(this.#begin(head.name, head.id));
+    this.#at = this.#objectAt + head.length;
+    this.#nesting = new Nesting();
+    this.#isNamed = true;
+    this.#state = 'arguments';
+    return true;
+  }
+
   #readArguments(pieces: AnswerPiece[]): boolean {
     const from = this.#at;
     this.#at = this.#nesting.advance(this.#text, from);
     if (this.#at > from)
       pieces.push({ kind: 'arguments', index: this.#calls - 1, text: this.#text.slice(from, this.#at) });
     if (!this.#nesting.isClosed) return false;
+    if (this.#isNamed) return this.#next();
     this.#state = 'after-arguments';
     return true;
   }
@@ -197,6 +230,7 @@ export class ToolCallReader {
   }
 
   #next(): boolean {
+    this.#isNamed = false;
     this.#state = this.#calls < this.#maxCalls ? 'between' : 'ended';
     return true;
   }
@@ -205,8 +239,8 @@ export class ToolCallReader {
     return this.#options.names.has(name);
   }
 
-  #begin(name: string): AnswerPiece {
-    const id = `call_${randomUUID().replaceAll('-', '').slice(0, 24)}`;
+  /** @param id that the model gave. Default: a new one */
+  #begin(name: string, id: string = `call_${randomUUID().replaceAll('-', '').slice(0, 24)}`): AnswerPiece {
     return { kind: 'call', index: this.#calls++, id, name };
   }
 

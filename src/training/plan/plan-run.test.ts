@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  llamaConfig,
   measureTraining,
   type Sizes,
   sparkConfig,
@@ -15,6 +16,7 @@ import { plannedModel } from './planned-model.js';
 import { VARYING_ROWS_BYTES } from './process-memory.js';
 
 const small: Sizes = { layers: 4, hidden: 512, intermediate: 1376, heads: 8, vocab: 8000 };
+const grouped = { ...small, layers: 6, heads: 8, kvHeads: 2, vocab: 40_000 };
 const run = { precision: 'float32', length: 128, microBatchSize: 8, recompute: 'none' } as const;
 const allLayers = { rank: 8, targets: [''] };
 
@@ -22,6 +24,17 @@ describe('the planned peak of memory', () => {
   it.each<[string, Record<string, unknown>, Partial<PlanOptions>]>([
     ['xverse', xverseConfig(small), {}],
     ['xverse, LoRA', xverseConfig(small), { lora: allLayers }],
+    ['llama: grouped heads, a large tied vocabulary', llamaConfig(grouped), { microBatchSize: 2 }],
+    [
+      'llama: grouped heads, a large tied vocabulary, LoRA',
+      llamaConfig(grouped),
+      { microBatchSize: 2, lora: allLayers },
+    ],
+    [
+      'llama: eight heads over one, most of it activations',
+      llamaConfig({ ...small, layers: 8, intermediate: 512, kvHeads: 1, vocab: 1000 }),
+      { length: 256 },
+    ],
     ['telechat, recompute', telechatConfig(small), { recompute: 'full' }],
     ['telechat52b, bfloat16 with masters', telechat52bConfig(small), { precision: 'bfloat16-mixed' }],
     [

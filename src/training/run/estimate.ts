@@ -20,6 +20,8 @@ export interface RunEstimate {
 interface EstimateOptions {
   /** Resident memory right after the engine was prepared. */
   readonly startBytes: number;
+  /** What JavaScript holds since then: tokenizer and rows. */
+  readonly readBytes: number;
   /** Of distillation. */
   readonly teacher: LoadedModel | undefined;
 }
@@ -28,7 +30,7 @@ export function estimateRun(
   config: TrainConfig,
   { model, architecture }: LoadedModel,
   rows: RowSource,
-  { startBytes, teacher }: EstimateOptions,
+  { startBytes, readBytes, teacher }: EstimateOptions,
 ): RunEstimate {
   const { training, lora } = config;
   const dtype = model.computeDType;
@@ -45,7 +47,7 @@ export function estimateRun(
     copiesTransposed: dtype === 'float32' && linearRoute().gradWeight,
     emulatesBfloat16: dtype === 'bfloat16' && model.device === 'cpu' && emulatesBfloat16(),
     rowsVary: rowsVary(config.data),
-    startBytes,
+    startBytes: startBytes + readBytes,
   });
   return {
     flops: { perToken: plan.flopsPerToken, peakPerSecond: measuredPeak(dtype) },

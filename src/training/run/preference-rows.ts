@@ -2,18 +2,23 @@
  * Rows of answers that are compared or judged, from files of records. A row has two sequences: chosen and rejected, or an
  * answer and one of another prompt (KTO).
  */
+import { isDeepStrictEqual } from 'node:util';
 import {
   type Comparison,
+  encodeAnswer,
+  type FormFaultReason,
+  locationOf,
   type PreferenceRecord,
   type Row,
   readPreferences,
   rowsInMemory,
+  type SampleOrigin,
   SkipReport,
   UnreadKeys,
 } from '../../data/index.js';
 import { InputError } from '../../errors/index.js';
 import { formatCount, log } from '../../log/index.js';
-import type { Architecture, ChatMessage } from '../../models/index.js';
+import type { ChatFormat, ChatMessage } from '../../models/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
 import type { PreferenceConfig } from '../objective/objective-config.js';
 import { logLeftOut } from './left-out.js';
@@ -23,6 +28,10 @@ export interface PreferenceRowsOptions {
   /** Ids in a sequence at most. */
   readonly sequenceIds: number;
   readonly objective: PreferenceConfig;
+  /** What prompts and answers are written in. */
+  readonly chat: ChatFormat;
+  /** Tools, their calls and results are read, for a chat template that has a place for them. */
+  readonly keepsTools: boolean;
   /** Rows of a micro-batch: among them KTO gives answers to other prompts. */
   readonly microBatchSize: number;
 }
@@ -37,27 +46,30 @@ interface Sequence {
 
 /** @throws InputError for faulty records (with file and line), and where nothing is left to learn from */
 export async function readPreferenceRows(
-  { files, sequenceIds, objective, microBatchSize }: PreferenceRowsOptions,
-  { chat }: Architecture,
+  { files, sequenceIds, objective, chat, keepsTools, microBatchSize }: PreferenceRowsOptions,
   tokenizer: Tokenizer,
 ): Promise<ReturnType<typeof rowsInMemory>> {
   const skips = new SkipReport();
   const unread = new UnreadKeys();
-  const encode = (prompt: readonly ChatMessage[], answer: string): Sequence =>
-    split(
-      chat.renderTraining([...prompt, { role: 'assistant', content: answer }], tokenizer, {
-        answers: 'last',
-      }),
-    );
   const names = files.join(', ');
   const pairs: Pair[] = [];
   const judged: Judged[] = [];
   let records = 0;
   let [tooLong, longest] = [0, 0];
-  for await (const record of readPreferences(files, { onSkip: skips.add, onUnreadKey: unread.add })) {
-    refuseOtherKind(record, objective, `${record.origin.file}:${record.origin.line}`);
+  const options = { keepsTools, onSkip: skips.add, onUnreadKey: unread.add };
+  for await (const record of readPreferences(files, options)) {
+    refuseOtherKind(record, objective, locationOf(record.origin));
     records += 1;
-    const read = encoded(record, encode);
+    const read = encoded(record, chat, tokenizer);
+    const lost = lostByRendering(read);
+    if (lost !== undefined) {
+      skips.add({
+        ...record.origin,
+        reason: lost.reason,
+        message: `${locationOf(record.origin)}: ${lost.message}`,
+      });
+      continue;
+    }
     const length = Math.max(...read.sequences.map(idsIn));
     if (length > sequenceIds) {
       tooLong += 1;
@@ -105,18 +117,38 @@ interface Judged {
 }
 
 function encoded(
-  record: PreferenceRecord,
-  encode: (prompt: readonly ChatMessage[], answer: string) => Sequence,
+  record: PreferenceRecord & { readonly origin: SampleOrigin },
+  chat: ChatFormat,
+  tokenizer: Tokenizer,
 ): Pair | Judged {
-  const { prompt } = record;
+  const encode = (answer: ChatMessage): Sequence =>
+    split(encodeAnswer({ ...record, answer }, chat, tokenizer));
   if (record.kind === 'judged')
     return {
       kind: 'judged',
-      sequences: [encode(prompt, record.answer)],
+      sequences: [encode(record.answer)],
       isDesirable: record.isDesirable === true,
     };
-  const sequences = [encode(prompt, record.chosen), encode(prompt, record.rejected)] as const;
-  return { kind: 'pair', sequences, margin: record.margin };
+  return {
+    kind: 'pair',
+    sequences: [encode(record.chosen), encode(record.rejected)],
+    margin: record.margin,
+  };
+}
+
+/** A chat template may trim or drop what the record tells apart. */
+function lostByRendering({
+  sequences,
+}: Pair | Judged): { readonly reason: FormFaultReason; readonly message: string } | undefined {
+  if (sequences.some(({ answer }) => answer.length === 0))
+    return { reason: 'nothing to learn', message: 'the chat template shows nothing of the answer.' };
+  const [one, other] = sequences;
+  if (other !== undefined && isDeepStrictEqual(one, other))
+    return {
+      reason: 'same answers',
+      message: 'the chat template shows `chosen` and `rejected` as the same tokens: nothing is preferred.',
+    };
+  return undefined;
 }
 
 /** @throws InputError for answers that are judged one by one, where two are to be compared */
@@ -135,7 +167,8 @@ function split({
   readonly ids: readonly number[];
   readonly lossMask: readonly number[];
 }): Sequence {
-  const start = lossMask.indexOf(1);
+  const first = lossMask.indexOf(1);
+  const start = first < 0 ? ids.length : first;
   return { prompt: ids.slice(0, start), answer: ids.slice(start), answerMask: lossMask.slice(start) };
 }
 

@@ -15,7 +15,13 @@ import {
 } from '../../data/index.js';
 import { InputError } from '../../errors/index.js';
 import { formatCount, log } from '../../log/index.js';
-import { type Architecture, type ChatFormat, chooseModelChat, type TrainingIds } from '../../models/index.js';
+import {
+  type Architecture,
+  type ChatFormat,
+  type ChosenChat,
+  chooseModelChat,
+  type TrainingIds,
+} from '../../models/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
 import { comparesAnswers } from '../objective/objective-config.js';
 import type { TrainingSettings } from '../step/training-settings.js';
@@ -56,13 +62,36 @@ export async function readRunRows(
 ): Promise<RunRows> {
   const { files = [], sequence_length: length = DEFAULT_SEQUENCE_LENGTH } = data;
   if (comparesAnswers(objective)) {
-    const options = { files, sequenceIds: length + 1, objective, microBatchSize };
-    const rows = await readPreferenceRows(options, architecture, tokenizer);
-    return { rows, documentAttention: false, close: () => {} };
+    const chosen = chatOfRows(data, architecture, tokenizerPath);
+    const rows = await readPreferenceRows(
+      {
+        files,
+        sequenceIds: length + 1,
+        objective,
+        chat: chosen?.format ?? architecture.chat,
+        keepsTools: chosen?.kind === 'template',
+        microBatchSize,
+      },
+      tokenizer,
+    );
+    return { rows, documentAttention: false, chatTemplate: templateText(chosen), close: () => {} };
   }
   if (data.dataset !== undefined)
     return datasetRows(data, openDataset(data.dataset), architecture, tokenizer);
   return fileRows(data, architecture, tokenizer, tokenizerPath);
+}
+
+/** What conversations are written in: the template that is named, the family's own format, the template beside the tokenizer. */
+function chatOfRows(
+  { chat_template: template, template_values: values }: RowsConfig,
+  architecture: Architecture,
+  tokenizerPath: string,
+): ChosenChat | undefined {
+  return chooseModelChat(architecture, [tokenizerPath], { template, values });
+}
+
+function templateText(chosen: ChosenChat | undefined): string | undefined {
+  return chosen?.kind === 'template' ? chosen.text : undefined;
 }
 
 function datasetRows(
@@ -138,9 +167,7 @@ async function fileRows(
   const texts: number[][] = [];
   const dialogues: Row[] = [];
   const samples = { dialogues: 0 };
-  const { chat_template: template, template_values: values } = data;
-  const chosen =
-    form === 'text' ? undefined : chooseModelChat(architecture, [tokenizerPath], { template, values });
+  const chosen = form === 'text' ? undefined : chatOfRows(data, architecture, tokenizerPath);
   const chat = chosen?.format ?? architecture.chat;
   const skips = new SkipReport();
   const unread = new UnreadKeys();
@@ -190,7 +217,7 @@ async function fileRows(
   return {
     rows: rowsInMemory(rows, names),
     documentAttention: data.document_attention ?? dialogues.length > 0,
-    chatTemplate: chosen?.kind === 'template' ? chosen.text : undefined,
+    chatTemplate: templateText(chosen),
     close: () => {},
   };
 }

@@ -13,6 +13,7 @@ import type { Tokenizer } from '../../tokenizers/index.js';
 import { RunCheckpointStore } from '../checkpoints/run-checkpoint-store.js';
 import { RunRanks } from '../parallel/run-ranks.js';
 import { residentBytes } from '../plan/process-memory.js';
+import { collectGarbage, scriptBytes } from '../plan/script-memory.js';
 import { metricsFile } from '../watch/metrics-file.js';
 import { joinObservers, type RunObserver } from '../watch/observer.js';
 import { progress } from '../watch/progress.js';
@@ -196,6 +197,7 @@ export async function prepareRun(
   prepareRuntime(config.threads === undefined ? {} : { threads: config.threads });
   if (config.deterministic) setLinearRoute({ forward: false, gradInput: false, gradWeight: false });
   const startBytes = residentBytes();
+  const startScriptBytes = scriptBytes();
   const loaded = createRunModel(config);
   const { architecture } = loaded;
   mergeFirst(config, loaded);
@@ -222,7 +224,9 @@ export async function prepareRun(
     data.rows,
     ...(heldOut === undefined ? [] : [heldOut.rows]),
   ]);
-  const estimate = estimateRun(config, loaded, data.rows, { startBytes, teacher });
+  collectGarbage();
+  const readBytes = Math.max(0, scriptBytes() - startScriptBytes);
+  const estimate = estimateRun(config, loaded, data.rows, { startBytes, readBytes, teacher });
   const adapters = config.lora === undefined ? undefined : addAdapters(loaded, config.lora, config.seed);
   return {
     config,

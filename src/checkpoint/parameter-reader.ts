@@ -1,0 +1,87 @@
+/** A parameter out of a view of a file: in the file's own pages where they hold it as it is wanted, else a copy made piece by piece. */
+import { InputError } from '../errors/index.js';
+import { type ByteRange, placeOfView, readRanges, type TensorView, viewBytes } from '../formats/index.js';
+import {
+  empty,
+  type FloatDType,
+  isFloatDType,
+  MappedFile,
+  scope,
+  type Tensor,
+  tensorFromBytes,
+} from '../tensor/index.js';
+
+export interface ParameterOptions {
+  /** Default: as it lies in the file. */
+  readonly dtype?: FloatDType | undefined;
+  /** Default cpu. */
+  readonly device?: string | undefined;
+}
+
+/** Bytes of a piece: what fits the caches of a processor. */
+const PIECE_BYTES = 2 ** 20;
+
+export class ParameterReader {
+  readonly #files = new Map<string, MappedFile>();
+  /** One for all tensors: JavaScript would keep a buffer for each until it collects them. */
+  readonly #piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
+
+  /** @throws InputError for a dtype that is not floating point */
+  read(view: TensorView, { dtype, device = 'cpu' }: ParameterOptions): Tensor {
+    const { dtype: stored, shape } = view;
+    if (!isFloatDType(stored))
+      throw new InputError(
+        `${placeOfView(view)}: tensor "${view.source}" has dtype ${stored}; weights must be float32, float64, bfloat16 or ` +
+          'float16. Convert the model again.',
+      );
+    const wanted = dtype ?? stored;
+    const range = onlyRange(view);
+    const tensor =
+      range === undefined || range.content !== undefined
+        ? this.#copied(view, stored, wanted)
+        : cast(this.#open(range.path).tensor(range.start, shape, stored), wanted);
+    const placed = tensor.toDevice(device);
+    if (placed !== tensor) tensor.dispose();
+    return placed;
+  }
+
+  dispose(): void {
+    for (const file of this.#files.values()) file.dispose();
+  }
+
+  #open(path: string): MappedFile {
+    const file = this.#files.get(path) ?? new MappedFile(path);
+    this.#files.set(path, file);
+    return file;
+  }
+
+  /** Of bytes that are unpacked or gathered no more than a piece exists beside the tensor. */
+  #copied(view: TensorView, stored: FloatDType, wanted: FloatDType): Tensor {
+    const bytes = viewBytes(view);
+    return scope(() => {
+      const tensor = empty(view.shape, { dtype: wanted });
+      const flat = tensor.reshape([tensor.numElements]);
+      let filled = 0;
+      for (const piece of view.stream?.() ?? readRanges(view.locate(0, bytes), PIECE_BYTES, this.#piece))
+        scope(() => {
+          const elements = (piece.length * tensor.numElements) / bytes;
+          flat.narrow(0, filled, elements).copy_(tensorFromBytes(piece, [elements], stored));
+          filled += elements;
+        });
+      return tensor.keep();
+    });
+  }
+}
+
+function cast(tensor: Tensor, dtype: FloatDType): Tensor {
+  const result = tensor.to(dtype);
+  if (result !== tensor) tensor.dispose();
+  return result;
+}
+
+/** The range of a view whose bytes lie together. */
+function onlyRange(view: TensorView): ByteRange | undefined {
+  const ranges = view.locate(0, viewBytes(view))[Symbol.iterator]();
+  const first = ranges.next();
+  return first.done !== true && ranges.next().done === true ? first.value : undefined;
+}
