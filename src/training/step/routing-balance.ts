@@ -10,6 +10,7 @@
  */
 import type { Routing } from '../../nn/index.js';
 import { floatTensor, operator, type Tensor } from '../../tensor/index.js';
+import type { MetricSum } from '../objective/objective.js';
 
 const bincount = operator('aten::bincount');
 
@@ -78,4 +79,17 @@ export function routingBalance(layers: readonly RoutingSums[]): RoutingBalance |
       busiest: (Math.max(...counts) * counts.length) / (rows * first.perToken),
     },
   };
+}
+
+/** Means over the tokens of a step. */
+export function routingMetrics(
+  { balanceLoss, unused, busiest }: RoutingStatistics,
+  tokens: number,
+): MetricSum[] {
+  const mean = (name: string, value: number): MetricSum => ({ name, sum: value * tokens, count: tokens });
+  return [
+    mean('router/aux_loss', balanceLoss),
+    mean('router/unused_experts', unused),
+    mean('router/busiest_expert', busiest),
+  ];
 }

@@ -30,10 +30,11 @@ import { GradientStore, type Gradients } from './gradient-store.js';
 import { LossScale, type LossScaleState } from './loss-scale.js';
 import type { PhaseClock } from './phase-clock.js';
 import { rememberDraws, StepDraws } from './remember-draws.js';
-import type { RoutingStatistics } from './routing-balance.js';
+import { routingMetrics } from './routing-balance.js';
 import { learningRateAt, type Schedule, scheduleOf } from './schedule.js';
 import { accumulateLossGradients, type GradientOptions, modelOutput } from './segments.js';
 import type { SharedStep, ShareStep } from './shared-step.js';
+import { countStep, meansOverRanks, sumOverRanks, tokensOf } from './step-totals.js';
 import type { TrainingSettings } from './training-settings.js';
 import { writeElements } from './write-elements.js';
 
@@ -202,7 +203,7 @@ export class Trainer {
     const learningRate = learningRateAt(this.#optimizer.steps, this.#schedule);
     clock?.enter('data');
     const own = microBatches.map((rows) => this.#objective.arrange(rows));
-    const { divisors, learned, tokens, before, count } = this.#countAll(own, microBatches);
+    const { divisors, learned, tokens, before, count } = countStep(this.#shared, own, microBatches);
     const metrics = new MetricMeans();
     if (learned === 0)
       throw new InputError('training: the batch has no token to learn; check the loss masks.');
@@ -230,10 +231,9 @@ export class Trainer {
           );
         yield undefined;
       }
-      draws.end();
       clock?.enter('optimizer');
       this.#shared?.endMicroBatches();
-      const loss = this.#sumOverRanks(scaledLoss) / scale;
+      const loss = sumOverRanks(this.#shared, scaledLoss) / scale;
       const gradNorm = scope(() => this.#gradients.norm()) / scale;
       const result = {
         loss,
@@ -241,7 +241,7 @@ export class Trainer {
         learningRate,
         tokens,
         learnedTokens: Math.round(divisors.tokens),
-        metrics: this.#meansOverRanks(metrics),
+        metrics: meansOverRanks(this.#shared, metrics),
         lossScale: this.#lossScale?.value,
       };
       const skipped = !(Number.isFinite(loss) && Number.isFinite(gradNorm));
@@ -255,43 +255,11 @@ export class Trainer {
       remembered.keep();
       return { ...result, skipped };
     } finally {
+      draws.end();
       remembered.end();
       this.#gradients.clear();
       clock?.enter(undefined);
     }
-  }
-
-  /** What all ranks do in a step, and how many micro-batches come before this rank's. */
-  #countAll(own: readonly ObjectiveBatch[], rows: readonly (readonly Row[])[]) {
-    const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-    const here = [
-      sum(own.map(({ divisors }) => divisors.tokens)),
-      sum(own.map(({ divisors }) => divisors.records)),
-      sum(own.map(({ learned }) => learned)),
-      sum(rows.map(tokensOf)),
-      own.length,
-    ];
-    const all = this.#shared?.gatherNumbers(here) ?? [here];
-    const column = (place: number): number[] => all.map((values) => values[place] ?? 0);
-    return {
-      divisors: { tokens: sum(column(0)), records: sum(column(1)) },
-      learned: sum(column(2)),
-      tokens: sum(column(3)),
-      before: sum(column(4).slice(0, this.#shared?.rank ?? 0)),
-      count: Math.max(...column(4)),
-    };
-  }
-
-  #sumOverRanks(value: number): number {
-    const all = this.#shared?.gatherNumbers([value]) ?? [[value]];
-    return all.reduce((sum, [part = Number.NaN]) => sum + part, 0);
-  }
-
-  #meansOverRanks(metrics: MetricMeans): Readonly<Record<string, number>> | undefined {
-    if (this.#shared === undefined) return metrics.means();
-    const all = new MetricMeans();
-    for (const sums of this.#shared.gatherMetrics(metrics.sums())) all.add(sums);
-    return all.means();
   }
 
   /** Adds the gradients of a micro-batch. @returns its part of the loss, scaled */
@@ -408,21 +376,8 @@ export class Trainer {
   }
 }
 
-/** Means over the tokens of a step. */
-function routingMetrics({ balanceLoss, unused, busiest }: RoutingStatistics, tokens: number): MetricSum[] {
-  const mean = (name: string, value: number): MetricSum => ({ name, sum: value * tokens, count: tokens });
-  return [
-    mean('router/aux_loss', balanceLoss),
-    mean('router/unused_experts', unused),
-    mean('router/busiest_expert', busiest),
-  ];
-}
 /** A batch that counts nothing is divided by something all the same. */
 const ONE_EACH: LossDivisors = { tokens: 1, records: 1 };
-
-function tokensOf(rows: readonly Row[]): number {
-  return rows.reduce((sum, { ids }) => sum + ids.length, 0);
-}
 
 /** By default matrices alone are decayed. */
 function isDecayed(

@@ -18,6 +18,8 @@ export const HISTORY_COLUMNS = [
   'rewards/accuracies',
   'logps/chosen',
   'logps/rejected',
+  'distillation_loss',
+  'nll_loss',
 ] as const;
 
 /** Of the metrics of an objective, those that are kept; NaN in a run that has none. */
@@ -28,6 +30,8 @@ const KEPT_METRICS = [
   'rewards/accuracies',
   'logps/chosen',
   'logps/rejected',
+  'distillation_loss',
+  'nll_loss',
 ] as const satisfies readonly HistoryColumn[];
 
 export type HistoryColumn = (typeof HISTORY_COLUMNS)[number];
@@ -108,6 +112,8 @@ export class RunHistory {
         'rewards/accuracies': column(12),
         'logps/chosen': column(13),
         'logps/rejected': column(14),
+        distillation_loss: column(15),
+        nll_loss: column(16),
         loss_low: column(own),
         loss_high: column(own + 1),
       },

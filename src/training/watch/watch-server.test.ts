@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { request as httpRequest } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { evaluationRecord, stepRecord } from '../../../tests/support/run-records.js';
-import { RunHistory } from './run-history.js';
+import { OBJECTIVE_METRICS } from './objective-metrics.js';
+import { HISTORY_COLUMNS, RunHistory } from './run-history.js';
 import { type WatchServer, watchServer } from './watch-server.js';
 
 const open: WatchServer[] = [];
@@ -180,6 +181,17 @@ describe('RunHistory', () => {
     expect(columns.loss[0]).toBe(5);
     expect([columns.loss_low[0], columns.loss_high[0]]).toEqual([1, 9]);
     expect(history.points(995, 100).columns.step).toEqual([996, 997, 998, 999, 1000]);
+  });
+
+  it('gives every column that it keeps, each its own values', () => {
+    const history = new RunHistory();
+    const metrics = Object.fromEntries(OBJECTIVE_METRICS.map((name, index) => [name, 100 + index]));
+    history.append(stepRecord(1, { metrics }));
+    const { columns } = history.points(0, 10);
+    expect(Object.keys(columns).sort()).toEqual([...HISTORY_COLUMNS, 'loss_low', 'loss_high'].sort());
+    for (const [index, name] of OBJECTIVE_METRICS.entries())
+      if (name in columns)
+        expect(Object.entries(columns).find(([own]) => own === name)?.[1], name).toEqual([100 + index]);
   });
 
   it('forgets what a run that went back does again', () => {

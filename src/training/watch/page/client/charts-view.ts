@@ -187,8 +187,10 @@ const OBJECTIVE_LINES: Readonly<
 function drawObjectives(all: readonly DrawnRun[], say: Texts, shared: Shared): void {
   for (const name of ['rewards', 'accuracies', 'logps', 'distillation'] as const) {
     const lines = OBJECTIVE_LINES[name];
+    // ORPO has a cross-entropy and no teacher.
+    const telling = name === 'distillation' ? lines.slice(0, 1) : lines;
     const isKnown = all.some(({ snapshot }) =>
-      lines.some(([column]) => snapshot.columns[column].some((value) => value !== null)),
+      telling.some(([column]) => snapshot.columns[column].some((value) => value !== null)),
     );
     element(`${name}-card`).classList.toggle('hidden', !isKnown);
     if (!isKnown) continue;
