@@ -339,6 +339,8 @@ describe('an interrupted batch', () => {
     const output = join(folder, 'twice.out.jsonl');
     const first = spawn(program, args(input, output));
     await untilLines(output, 3, first);
+    // It must not be through before the others have looked.
+    first.kill('SIGSTOP');
     const second = spawnSync(program, args(input, output), { encoding: 'utf8' });
     expect(second.status).toBe(2);
     expect(second.stderr).toContain(`twice.out.jsonl: process ${first.pid} on`);
