@@ -73,22 +73,6 @@ napi_value storeGet(napi_env env, napi_callback_info info) {
   });
 }
 
-napi_value storeHas(napi_env env, napi_callback_info info) {
-  return guarded(env, [&] {
-    const Arguments<2> arguments(env, info);
-    return fromBool(env, toStore(env, arguments[0])->check({toString(env, arguments[1])}));
-  });
-}
-
-// storeAdd(store, key, number) -> the sum so far
-napi_value storeAdd(napi_env env, napi_callback_info info) {
-  return guarded(env, [&] {
-    const Arguments<3> arguments(env, info);
-    const int64_t sum = toStore(env, arguments[0])->add(toString(env, arguments[1]), toInt64(env, arguments[2]));
-    return fromInt32(env, static_cast<int32_t>(sum));
-  });
-}
-
 // createGlooGroup(name, store, rank, size, timeout in ms) -> the group; GLOO_SOCKET_IFNAME picks the network.
 // c10d's registry of names does not keep a group alive, its JavaScript value does.
 napi_value createGlooGroup(napi_env env, napi_callback_info info) {
@@ -123,8 +107,6 @@ void registerCollectives(napi_env env, napi_value exports, AddonState* addon) {
   addFunction(env, exports, addon, "createStore", createStore);
   addFunction(env, exports, addon, "storeSet", storeSet);
   addFunction(env, exports, addon, "storeGet", storeGet);
-  addFunction(env, exports, addon, "storeHas", storeHas);
-  addFunction(env, exports, addon, "storeAdd", storeAdd);
   addFunction(env, exports, addon, "createGlooGroup", createGlooGroup);
   addFunction(env, exports, addon, "removeGroup", removeGroup);
 }

@@ -15,9 +15,10 @@ import { distillation } from '../src/training/objective/distillation-objective.j
 import { MetricMeans, stepLoss } from '../src/training/objective/objective.js';
 import type { DistillationConfig } from '../src/training/objective/objective-config.js';
 import { accumulateLossGradients } from '../src/training/step/segments.js';
-import { goldenFolder, maxAbsDifference, safetensorsOf } from './support/golden.js';
+import { goldenFolder } from './support/golden.js';
 import { GOLDEN_LLAMA } from './support/golden-llama.js';
 import { referencePython, runReference } from './support/reference.js';
+import { expectReferenceGradients } from './support/reference-gradients.js';
 import { requiresPython } from './support/requires.js';
 
 const PAD = 1;
@@ -130,14 +131,7 @@ describe("TRL's GKD", requiresPython(python, 'trl'), () => {
       expect(Math.abs(divergence - theirs.distillation_loss)).toBeLessThan(BOUND);
       expect(Math.abs(divergence - theirs.plain)).toBeLessThan(BOUND);
       expect(Math.abs(nll - theirs.nll_loss)).toBeLessThan(BOUND);
-      const reference = safetensorsOf(join(work, `${name}.safetensors`));
-      for (const [path] of model.namedParameters()) {
-        const gradient = gradients.get(path);
-        if (gradient === undefined) throw new Error(`${path} has no gradient`);
-        const theirGradient = reference(publishedName(architecture.names, path));
-        const size = Math.max(1, theirGradient.abs().max().item());
-        expect(maxAbsDifference(gradient, theirGradient) / size, path).toBeLessThan(BOUND);
-      }
+      expectReferenceGradients({ model, architecture }, gradients, join(work, `${name}.safetensors`), BOUND);
       gradients.clear();
       model.dispose();
     },

@@ -7,7 +7,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { publishedName } from '../src/checkpoint/index.js';
 import type { Row } from '../src/data/index.js';
 import { type LoadedModel, loadModel, withScoreHead } from '../src/models/index.js';
 import { floatTensor, RandomGenerator, scope, type Tensor } from '../src/tensor/index.js';
@@ -16,9 +15,10 @@ import { createObjective } from '../src/training/objective/create-objective.js';
 import { MetricMeans, stepLoss } from '../src/training/objective/objective.js';
 import { type ObjectiveConfig, objectiveSchema } from '../src/training/objective/objective-config.js';
 import { accumulateLossGradients } from '../src/training/step/segments.js';
-import { goldenFolder, maxAbsDifference, safetensorsOf } from './support/golden.js';
+import { goldenFolder } from './support/golden.js';
 import { GOLDEN_LLAMA } from './support/golden-llama.js';
 import { referencePython, runReference } from './support/reference.js';
+import { expectReferenceGradients } from './support/reference-gradients.js';
 import { requiresPython } from './support/requires.js';
 
 const PAD = 1;
@@ -267,14 +267,7 @@ describe('TRL', requiresPython(python, 'trl'), () => {
       expect(Math.abs(value - expected), own).toBeLessThan(Math.max(bound, 1e-7 * Math.abs(expected)));
     }
     expect(compared).toBeGreaterThanOrEqual(config.loss === 'reward' ? 2 : 5);
-    const reference = safetensorsOf(join(work, `${name}.safetensors`));
-    for (const [path] of model.namedParameters()) {
-      const gradient = gradients.get(path);
-      if (gradient === undefined) throw new Error(`${path} has no gradient`);
-      const theirGradient = reference(publishedName(architecture.names, path));
-      const size = Math.max(1, theirGradient.abs().max().item());
-      expect(maxAbsDifference(gradient, theirGradient) / size, path).toBeLessThan(bound);
-    }
+    expectReferenceGradients({ model, architecture }, gradients, join(work, `${name}.safetensors`), bound);
     gradients.clear();
     model.dispose();
   });

@@ -7,13 +7,13 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { sequencesOf } from '../src/data/index.js';
-import { parseArchitecture } from '../src/models/index.js';
 import { loadTokenizer } from '../src/tokenizers/index.js';
 import { trainingSettings } from '../src/training/index.js';
 import { readRunRows } from '../src/training/run/run-rows.js';
 import { chatTokenizerFolder } from './support/chat-tokenizer.js';
 import { referencePython, runReference } from './support/reference.js';
 import { requiresPython } from './support/requires.js';
+import { tinyQwen2 } from './support/tiny-model.js';
 
 const PROGRAM = `
 import json, sys
@@ -85,18 +85,7 @@ test.each([
   const file = join(folder, 'records.jsonl');
   writeFileSync(file, records.map((record) => JSON.stringify(record)).join('\n'));
   const tokenizer = loadTokenizer(tokenizerFolder);
-  const architecture = parseArchitecture(
-    {
-      model_type: 'qwen2',
-      vocab_size: tokenizer.vocabSize,
-      hidden_size: 16,
-      intermediate_size: 24,
-      num_hidden_layers: 1,
-      num_attention_heads: 2,
-      num_key_value_heads: 1,
-    },
-    'test',
-  );
+  const architecture = tinyQwen2(tokenizer.vocabSize);
   const { rows, chatTemplate } = await readRunRows(
     { files: [file], form: 'preference', sequence_length: 4000, learn: 'masked' },
     architecture,

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { chatTokenizerFolder } from '../../tests/support/chat-tokenizer.js';
-import { writeTinyModel } from '../../tests/support/tiny-model.js';
+import { tinyQwen2, writeTinyModel } from '../../tests/support/tiny-model.js';
 import { scoreConversations } from '../evaluation/index.js';
-import { loadModel, parseArchitecture, saveModel, withScoreHead } from '../models/index.js';
+import { loadModel, saveModel, withScoreHead } from '../models/index.js';
 import { initializeModule } from '../nn/index.js';
 import { RandomGenerator, scope } from '../tensor/index.js';
 import { loadTokenizer } from '../tokenizers/index.js';
@@ -113,18 +113,7 @@ test('by the chat template of the folder, or one that is named', async () => {
   const tokenizerFolder = chatTokenizerFolder({ chat_template: says(':') });
   const tokenizer = loadTokenizer(tokenizerFolder);
   const qwen = join(folder, 'qwen');
-  const architecture = parseArchitecture(
-    {
-      model_type: 'qwen2',
-      vocab_size: tokenizer.vocabSize,
-      hidden_size: 16,
-      intermediate_size: 24,
-      num_hidden_layers: 1,
-      num_attention_heads: 2,
-      num_key_value_heads: 1,
-    },
-    'test',
-  );
+  const architecture = tinyQwen2(tokenizer.vocabSize);
   const generator = new RandomGenerator(3);
   const plain = architecture.createModel();
   initializeModule(plain, { rule: { kind: 'normal', std: 0.2 }, generator });

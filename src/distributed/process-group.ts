@@ -16,7 +16,6 @@ import {
 const allReduceInPlace = operator('_c10d_functional::all_reduce_');
 const allGatherInto = operator('_c10d_functional::all_gather_into_tensor_out');
 const reduceScatter = operator('_c10d_functional::reduce_scatter_tensor');
-const broadcastInPlace = operator('_c10d_functional::broadcast_');
 const waitTensor = operator('_c10d_functional::wait_tensor');
 
 /** A collective on its way. */
@@ -88,12 +87,6 @@ export class ProcessGroup implements Collectives {
     return pending(noGrad(() => reduceScatter(whole, 'sum', this.size, this.#name)).keep());
   }
 
-  /** In place: what the process of rank `source` has. */
-  broadcast(values: Tensor, source: number): Pending {
-    if (this.size === 1) return done(values);
-    return pending(noGrad(() => broadcastInPlace(values, source, this.#name)));
-  }
-
   gatherNumbers(values: readonly number[]): number[][] {
     if (this.size === 1) return [[...values]];
     return scope(() =>
@@ -115,11 +108,6 @@ export class ProcessGroup implements Collectives {
     return this.gatherNumbers([bytes.length, ...padded(bytes, longest)]).map(([length = 0, ...codes]) =>
       Buffer.from(codes.slice(0, length)).toString(),
     );
-  }
-
-  /** Until every process is here. */
-  barrier(): void {
-    this.gatherNumbers([0]);
   }
 
   dispose(): void {

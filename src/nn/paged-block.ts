@@ -17,21 +17,7 @@ const blockOperator = operator('xinghe::paged_pre_norm_block');
  * @param q [1, T, H * E] @param k [1, T, K * E] @param v [1, T, K * E] @returns [1, T, H * E]
  */
 export function attendProjected(q: Tensor, k: Tensor, v: Tensor, layer: PagedLayer): Tensor {
-  return attendOperator(
-    q,
-    k,
-    v,
-    layer.rotary.cos,
-    layer.rotary.sin,
-    layer.keys,
-    layer.values,
-    layer.keyScales,
-    layer.valueScales,
-    layer.attentionMask,
-    layer.blockTables,
-    layer.sequences,
-    layer.window,
-  );
+  return attendOperator(q, k, v, ...pageArguments(layer));
 }
 
 /** Of a block h += o(attend(norm(h))); h += down(silu(gate(norm(h))) * up(norm(h))). */
@@ -58,8 +44,15 @@ export function pagedPreNormBlock(
     linears.map(({ bias }) => bias ?? null),
     eps,
     rounding === 'before-weight',
-    layer.rotary.cos,
-    layer.rotary.sin,
+    ...pageArguments(layer),
+  );
+}
+
+/** As both operators take them, last. */
+function pageArguments({ rotary, ...layer }: PagedLayer) {
+  return [
+    rotary.cos,
+    rotary.sin,
     layer.keys,
     layer.values,
     layer.keyScales,
@@ -68,5 +61,5 @@ export function pagedPreNormBlock(
     layer.blockTables,
     layer.sequences,
     layer.window,
-  );
+  ] as const;
 }

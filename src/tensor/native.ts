@@ -93,8 +93,6 @@ export interface Native {
   createStore(host: string, port: number, size: number, isServer: boolean, timeout: number): NativeStore;
   storeSet(store: NativeStore, key: string, value: string): void;
   storeGet(store: NativeStore, key: string, timeout: number): string;
-  storeHas(store: NativeStore, key: string): boolean;
-  storeAdd(store: NativeStore, key: string, number: number): number;
   createGlooGroup(name: string, store: NativeStore, rank: number, size: number, timeout: number): NativeGroup;
   removeGroup(name: string): void;
 }

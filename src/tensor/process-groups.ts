@@ -32,15 +32,6 @@ export class Store {
     return native().storeGet(this.#store, key, timeout);
   }
 
-  has(key: string): boolean {
-    return native().storeHas(this.#store, key);
-  }
-
-  /** @returns the sum of all that was added so far, this included */
-  add(key: string, number: number): number {
-    return native().storeAdd(this.#store, key, number);
-  }
-
   /**
    * Makes a group under a name that all of its processes give; each of them must call this.
    * @param rank of this process in the group @param timeout of its collectives, in ms

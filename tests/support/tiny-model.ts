@@ -2,7 +2,7 @@
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArchitecture, saveModel } from '../../src/models/index.js';
+import { type Architecture, parseArchitecture, saveModel } from '../../src/models/index.js';
 import { initializeModule } from '../../src/nn/index.js';
 import { RandomGenerator } from '../../src/tensor/index.js';
 import { goldenFolder } from './golden.js';
@@ -50,4 +50,20 @@ export function tinyRunModel(changes: Record<string, unknown> = {}): {
       ...changes,
     },
   };
+}
+
+/** A Qwen2 of one block: a family whose chat is that of a template. */
+export function tinyQwen2(vocabSize: number): Architecture {
+  return parseArchitecture(
+    {
+      model_type: 'qwen2',
+      vocab_size: vocabSize,
+      hidden_size: 16,
+      intermediate_size: 24,
+      num_hidden_layers: 1,
+      num_attention_heads: 2,
+      num_key_value_heads: 1,
+    },
+    'tiny qwen2',
+  );
 }

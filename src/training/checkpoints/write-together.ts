@@ -79,7 +79,7 @@ function layoutOf({ content }: SnapshotFile, ranks: RunRanks): FileLayout {
   const own = new Map(content.tensors.map((tensor) => [tensor.name, tensor]));
   const known = new Map<string, TensorDescription>();
   const mine = content.tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape }));
-  for (const text of ranks.gatherTexts(JSON.stringify(mine)))
+  for (const text of ranks.world.group.gatherTexts(JSON.stringify(mine)))
     for (const { name, dtype, shape } of descriptions.parse(JSON.parse(text)))
       known.set(name, own.get(name) ?? { name, dtype: fileDtype(dtype), shape });
   // In one order on every rank, whatever each of them knew.

@@ -3,21 +3,19 @@ import { productVersion } from '../../config/index.js';
 import { type RankEnvironment, World } from '../../distributed/index.js';
 import { InputError, messageOf } from '../../errors/index.js';
 import { linearRoute, setLinearRoute, torchVersion } from '../../tensor/index.js';
-import type { MetricSum } from '../objective/objective.js';
 import type { ShareStep } from '../step/shared-step.js';
 import { DataParallel } from './data-parallel.js';
-import { gatherMetricSums } from './metric-sums.js';
 import type { ParallelConfig } from './parallel-config.js';
 
 /** In this order the ranks tell one another which they have received. */
 const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGUSR1', 'SIGHUP'];
 
 export class RunRanks {
-  readonly #world: World;
+  readonly world: World;
   readonly share: ShareStep;
 
   private constructor(world: World, { zero }: ParallelConfig) {
-    this.#world = world;
+    this.world = world;
     this.share = (model, parameters, isWide) =>
       new DataParallel(model, parameters, world.group, zero, isWide);
   }
@@ -44,49 +42,31 @@ export class RunRanks {
   }
 
   get rank(): number {
-    return this.#world.rank;
+    return this.world.rank;
   }
 
   get size(): number {
-    return this.#world.size;
+    return this.world.size;
   }
 
   /** Rank 0 writes, reports and answers for all. */
   get isFirst(): boolean {
-    return this.#world.isFirst;
-  }
-
-  /** @throws InputError on every rank if one gives another value */
-  agree(what: string, value: string): void {
-    this.#world.agree(what, value);
-  }
-
-  /** Rank 0's text. */
-  tell(text: string | undefined): string {
-    return this.#world.tell(text);
-  }
-
-  gatherNumbers(values: readonly number[]): number[][] {
-    return this.#world.group.gatherNumbers(values);
-  }
-
-  gatherMetrics(sums: readonly MetricSum[]): MetricSum[][] {
-    return gatherMetricSums(this.#world.group, sums);
+    return this.world.isFirst;
   }
 
   /** Rank 0 alone runs it, the others wait. @throws what it throws there; on the others an error that says so */
   async first<Result>(body: () => Result | Promise<Result>): Promise<Result | undefined> {
     if (!this.isFirst) {
-      const { error, isInput } = JSON.parse(this.#world.tell(undefined));
+      const { error, isInput } = JSON.parse(this.world.tell(undefined));
       if (error === undefined) return undefined;
       throw isInput === true ? new InputError(error) : new Error(`rank 0: ${error}`);
     }
     try {
       const result = await body();
-      this.#world.tell('{}');
+      this.world.tell('{}');
       return result;
     } catch (error) {
-      this.#world.tell(JSON.stringify({ error: messageOf(error), isInput: error instanceof InputError }));
+      this.world.tell(JSON.stringify({ error: messageOf(error), isInput: error instanceof InputError }));
       throw error;
     }
   }
@@ -97,11 +77,7 @@ export class RunRanks {
     await this.first(() => {
       text = body?.();
     });
-    return this.tell(text);
-  }
-
-  gatherTexts(text: string): string[] {
-    return this.#world.group.gatherTexts(text);
+    return this.world.tell(text);
   }
 
   /** Every rank does its part. @throws on every rank if it throws on one */
@@ -112,9 +88,9 @@ export class RunRanks {
     } catch (error) {
       failed = error;
     }
-    const failures = this.gatherNumbers([failed === undefined ? 0 : 1]).flatMap(([flag], rank) =>
-      flag === 0 ? [] : [rank],
-    );
+    const failures = this.world.group
+      .gatherNumbers([failed === undefined ? 0 : 1])
+      .flatMap(([flag], rank) => (flag === 0 ? [] : [rank]));
     if (failed !== undefined) throw failed;
     if (failures.length > 0) throw new Error(`rank ${failures.join(', ')} could not do its part`);
   }
@@ -122,13 +98,14 @@ export class RunRanks {
   /** The signal that some rank has received, the same answer on every rank. */
   anySignal(received: NodeJS.Signals | undefined): NodeJS.Signals | undefined {
     const own = received === undefined ? 0 : SIGNALS.indexOf(received) + 1;
-    const first = this.gatherNumbers([own])
+    const first = this.world.group
+      .gatherNumbers([own])
       .flat()
       .find((place) => place > 0);
     return first === undefined ? undefined : SIGNALS[first - 1];
   }
 
   leave(): void {
-    this.#world.leave();
+    this.world.leave();
   }
 }

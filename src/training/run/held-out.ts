@@ -1,6 +1,7 @@
 /** The loss on rows that are not learned. */
 import type { Row, RowSource } from '../../data/index.js';
 import { MetricMeans, type MetricSum } from '../objective/objective.js';
+import { gatherMetricSums } from '../parallel/metric-sums.js';
 import type { RunRanks } from '../parallel/run-ranks.js';
 import type { MeasuredRows } from '../step/trainer.js';
 
@@ -56,12 +57,19 @@ export async function measureHeldOut(
     metrics.add(measured.metrics);
   }
   if (ranks !== undefined) {
-    const all = ranks.gatherNumbers([perToken, perRecord, tokens, records, +hasTokenPart, +hasRecordPart]);
+    const all = ranks.world.group.gatherNumbers([
+      perToken,
+      perRecord,
+      tokens,
+      records,
+      +hasTokenPart,
+      +hasRecordPart,
+    ]);
     const sum = (place: number): number => all.reduce((total, values) => total + (values[place] ?? 0), 0);
     [perToken, perRecord, tokens, records] = [sum(0), sum(1), sum(2), sum(3)];
     [hasTokenPart, hasRecordPart] = [sum(4) > 0, sum(5) > 0];
   }
-  const shared = ranks?.gatherMetrics(metrics.sums());
+  const shared = ranks && gatherMetricSums(ranks.world.group, metrics.sums());
   const loss = (hasTokenPart ? perToken / tokens : 0) + (hasRecordPart ? perRecord / records : 0);
   return { loss, tokens, metrics: meansOf(shared ?? [metrics.sums()]) };
 }

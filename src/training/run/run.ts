@@ -111,7 +111,7 @@ async function runRecorded(
   const ended = resume === 'auto' ? finishedRun(config, store) : undefined;
   if (ended !== undefined) return ended;
   const start = resume === undefined ? await refuseOtherRunOf(output, ranks) : findStart(store, resume);
-  ranks?.agree('the checkpoint to go on from', start?.path ?? 'none');
+  ranks?.world.agree('the checkpoint to go on from', start?.path ?? 'none');
   if (resume === 'auto' && start === undefined) log(`${output} has no checkpoint yet: the run begins anew`);
   const outlived = outliveHangUp();
   try {
@@ -134,7 +134,7 @@ async function runFrom(
 ): Promise<TrainingResult> {
   const { output } = config;
   const run = await prepareRun(config, store, start, ranks);
-  ranks?.agree('the number of rows', String(run.data.rows.rowCount));
+  ranks?.world.agree('the number of rows', String(run.data.rows.rowCount));
   const { made, unlock = () => {} } = (await firstOf(ranks, () => enterFolder(output))) ?? {};
   let watch: RunObserver | undefined;
   try {

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { evaluationRecord, stepRecord } from '../../../tests/support/run-records.js';
@@ -192,6 +193,12 @@ describe('RunHistory', () => {
     for (const [index, name] of OBJECTIVE_METRICS.entries())
       if (name in columns)
         expect(Object.entries(columns).find(([own]) => own === name)?.[1], name).toEqual([100 + index]);
+  });
+
+  it('keeps what the page asks for', () => {
+    const page = readFileSync(new URL('./page/client/run-data.ts', import.meta.url), 'utf8');
+    const asked = /COLUMNS = \[([^\]]*)\]/.exec(page)?.[1]?.match(/[\w/]+/g);
+    expect(asked).toEqual([...HISTORY_COLUMNS]);
   });
 
   it('forgets what a run that went back does again', () => {

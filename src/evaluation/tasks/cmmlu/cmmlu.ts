@@ -1,3 +1,4 @@
+import { CMMLU_FORM } from '../../sets/cmmlu-form.js';
 import { letterChoiceTask, overSubjects } from '../../sets/letter-choice.js';
 import { SUBJECTS } from './subjects.js';
 
@@ -15,13 +16,5 @@ export const cmmlu = letterChoiceTask(
     ],
     averages: [overSubjects(SUBJECTS)],
   },
-  {
-    subjects: SUBJECTS,
-    splits: ['test', 'val'],
-    header: ['Question', 'A', 'B', 'C', 'D', 'Answer'],
-    heading: (subject) => `以下是关于${subject}的单项选择题，请直接给出正确答案的选项。\n\n`,
-    lead: '题目：',
-    cue: '答案是：',
-    blank: '',
-  },
+  { subjects: SUBJECTS, ...CMMLU_FORM },
 );

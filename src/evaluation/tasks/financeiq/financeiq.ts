@@ -1,3 +1,4 @@
+import { CMMLU_FORM } from '../../sets/cmmlu-form.js';
 import { letterChoiceTask, overSubjects, type Subject } from '../../sets/letter-choice.js';
 
 /** The ten exams; their files are named after them. */
@@ -32,13 +33,5 @@ export const financeiq = letterChoiceTask(
     ],
     averages: [overSubjects(SUBJECTS)],
   },
-  {
-    subjects: SUBJECTS,
-    splits: ['test', 'val'],
-    header: ['Question', 'A', 'B', 'C', 'D', 'Answer'],
-    heading: (subject) => `以下是关于${subject}的单项选择题，请直接给出正确答案的选项。\n\n`,
-    lead: '题目：',
-    cue: '答案是：',
-    blank: '',
-  },
+  { subjects: SUBJECTS, ...CMMLU_FORM },
 );
