@@ -1,1 +1,2 @@
+export { fieldOf } from './field-of.js';
 export { hasIndexKeys, orderedObject, orderKeys, parseOrderedJson } from './key-order.js';

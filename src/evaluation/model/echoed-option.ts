@@ -1,6 +1,6 @@
 /** The log-likelihood of an option in a completion that echoes its prompt. */
+import { fieldOf } from '../../json/index.js';
 import { characterCount } from '../graders/python-text.js';
-import { fieldOf } from '../sets/set-reader.js';
 
 /**
  * Sum over the tokens that reach beyond the context, up to the end of the option. @returns undefined where the answer has no

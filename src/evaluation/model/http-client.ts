@@ -1,7 +1,8 @@
 /** One address of an OpenAI-compatible API: requests that are repeated where that can help, and failures that say what came. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../errors/index.js';
-import { fieldOf } from '../sets/set-reader.js';
+import { fieldOf } from '../../json/index.js';
 
 export interface HttpClientOptions {
   /** "http://localhost:8000" or with its path, e.g. ".../v1". */

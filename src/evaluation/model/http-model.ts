@@ -1,6 +1,7 @@
 /** A model behind an OpenAI-compatible address: chat for written answers, completions for plain text and for log-likelihoods. */
+
 import { InputError, Interruption } from '../../errors/index.js';
-import { fieldOf } from '../sets/set-reader.js';
+import { fieldOf } from '../../json/index.js';
 import { echoedOption } from './echoed-option.js';
 import { HttpClient, type HttpClientOptions, HttpFailure } from './http-client.js';
 import type {

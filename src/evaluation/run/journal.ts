@@ -2,10 +2,11 @@
  * What an evaluation has been told so far, in the order in which it came: a killed one goes on from there. The first line says
  * which evaluation it is.
  */
+
 import { appendFileSync, closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { InputError } from '../../errors/index.js';
 import { fileStatus, writeError } from '../../formats/index.js';
-import { fieldOf } from '../sets/set-reader.js';
+import { fieldOf } from '../../json/index.js';
 import type { Answered } from './outcome.js';
 
 export class Journal {

@@ -1,8 +1,9 @@
 /** Recorded outputs of another model: lines of {"task", "id", "output"}. */
+
 import { InputError } from '../../errors/index.js';
 import { readJsonLines, sha256OfFile } from '../../formats/index.js';
+import { fieldOf } from '../../json/index.js';
 import { Problems } from '../problems.js';
-import { fieldOf } from '../sets/set-reader.js';
 import type { Task } from '../task.js';
 
 export interface Predictions {

@@ -1,13 +1,14 @@
 /** One evaluation from its plan to its files: samples, answers, grades, results. */
+
 import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { productVersion } from '../../config/index.js';
 import { InputError, InterruptedError } from '../../errors/index.js';
 import { fileStatus, lockOutput, readJsonFile, writeFileAtomic } from '../../formats/index.js';
+import { fieldOf } from '../../json/index.js';
 import type { LanguageModel, ModelUsage } from '../model/language-model.js';
 import { type Problem, Problems } from '../problems.js';
-import { fieldOf } from '../sets/set-reader.js';
 import type { GradingTools } from '../task.js';
 import { askModel, takePredictions } from './answer-samples.js';
 import type { EvaluationPlan, TaskPlan } from './evaluation-plan.js';

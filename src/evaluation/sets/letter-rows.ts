@@ -1,5 +1,6 @@
 /** Rows of a question, four options and a letter: CSV with and without header, and records of the hub. */
-import { fieldOf, type Row, RowFault } from './set-reader.js';
+import { fieldOf } from '../../json/index.js';
+import { type Row, RowFault } from './set-reader.js';
 
 export interface LetterRow {
   readonly index: number;

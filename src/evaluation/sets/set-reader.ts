@@ -1,7 +1,9 @@
 /** Reads the files of one evaluation set: which there are, their rows in their places, and what is wrong with them. */
+
 import { basename, join } from 'node:path';
 import { InputError } from '../../errors/index.js';
 import { fileStatus, listFolder, type RecordFault, readRecords, sha256OfFile } from '../../formats/index.js';
+import { fieldOf } from '../../json/index.js';
 import type { Problems } from '../problems.js';
 
 export interface SetFile {
@@ -162,13 +164,6 @@ export function textOf(record: unknown, key: string): string {
     value === undefined ? 'missing field' : 'wrong field',
     `"${key}" is ${value === undefined ? 'missing' : JSON.stringify(value)}; a text is needed.`,
   );
-}
-
-/** undefined where the record has no such key, or is none. */
-export function fieldOf(record: unknown, key: string): unknown {
-  return typeof record === 'object' && record !== null && Object.hasOwn(record, key)
-    ? Reflect.get(record, key)
-    : undefined;
 }
 
 /** A list of texts under a key. @throws RowFault */

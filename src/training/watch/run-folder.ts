@@ -1,10 +1,12 @@
 /** A run read from its folder, finished or going on: what is there, and what is added to it. */
+
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { InputError } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
+import { fieldOf } from '../../json/index.js';
 import { log } from '../../log/index.js';
 import { EVALUATION_PREFIX, OBJECTIVE_METRICS } from './objective-metrics.js';
 import type { EvaluationRecord, SampleRecord, StepRecord } from './observer.js';
@@ -90,13 +92,13 @@ export class RunFolder {
   async #readSetup(): Promise<void> {
     const starts = (await textOf(join(this.#folder, STARTS_FILE)))?.trimEnd().split('\n') ?? [];
     const last = parseLine(starts.at(-1) ?? '');
-    this.#totalSteps = asNumber(field(last, 'total_steps')) ?? 0;
-    const command = field(last, 'command');
+    this.#totalSteps = asNumber(fieldOf(last, 'total_steps')) ?? 0;
+    const command = fieldOf(last, 'command');
     this.#run.setup = {
       config: await this.#readConfig(),
       command: Array.isArray(command) ? command.join(' ') : undefined,
-      started: asText(field(last, 'started')),
-      versions: versionsOf(field(last, 'versions')),
+      started: asText(fieldOf(last, 'started')),
+      versions: versionsOf(fieldOf(last, 'versions')),
     } satisfies RunSetup;
   }
 
@@ -113,9 +115,9 @@ export class RunFolder {
 
   #takeLine(line: string): void {
     const value = parseLine(line);
-    const step = asNumber(field(value, 'step'));
+    const step = asNumber(fieldOf(value, 'step'));
     if (step === undefined) this.#faulty += 1;
-    else if (field(value, 'eval_loss') !== undefined) this.#run.evaluation(evaluationOf(step, value));
+    else if (fieldOf(value, 'eval_loss') !== undefined) this.#run.evaluation(evaluationOf(step, value));
     else this.#run.step(stepOf(step, value, this.#totalSteps));
   }
 }
@@ -168,10 +170,6 @@ function parseLine(line: string): unknown {
   }
 }
 
-function field(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
-}
-
 function asNumber(value: unknown): number | undefined {
   return typeof value === 'number' ? value : undefined;
 }
@@ -182,11 +180,11 @@ function asText(value: unknown): string | undefined {
 
 /** null in the file: it was not finite. */
 function numberOf(value: unknown, name: string): number {
-  return asNumber(field(value, name)) ?? Number.NaN;
+  return asNumber(fieldOf(value, name)) ?? Number.NaN;
 }
 
 function stepOf(step: number, value: unknown, totalSteps: number): StepRecord {
-  const phases = field(value, 'phase_seconds');
+  const phases = fieldOf(value, 'phase_seconds');
   const entries = typeof phases === 'object' && phases !== null ? Object.entries(phases) : [];
   return {
     step,
@@ -199,15 +197,15 @@ function stepOf(step: number, value: unknown, totalSteps: number): StepRecord {
     learnedTokens: numberOf(value, 'learned_tokens'),
     rows: numberOf(value, 'rows'),
     tokensPerSecond: numberOf(value, 'tokens_per_second'),
-    modelFlopsUtilisation: asNumber(field(value, 'mfu')),
+    modelFlopsUtilisation: asNumber(fieldOf(value, 'mfu')),
     memoryBytes: numberOf(value, 'memory_bytes'),
     peakMemoryBytes: numberOf(value, 'peak_memory_bytes'),
     phaseSeconds: Object.fromEntries(
       entries.flatMap(([name, seconds]) => (typeof seconds === 'number' ? [[name, seconds]] : [])),
     ),
     elapsedSeconds: numberOf(value, 'elapsed_seconds'),
-    lossScale: asNumber(field(value, 'loss_scale')),
-    skipped: field(value, 'skipped') === true ? true : undefined,
+    lossScale: asNumber(fieldOf(value, 'loss_scale')),
+    skipped: fieldOf(value, 'skipped') === true ? true : undefined,
   };
 }
 
@@ -215,24 +213,24 @@ function evaluationOf(step: number, value: unknown): EvaluationRecord {
   return {
     step,
     loss: numberOf(value, 'eval_loss'),
-    perplexity: field(value, 'perplexity') === undefined ? undefined : numberOf(value, 'perplexity'),
+    perplexity: fieldOf(value, 'perplexity') === undefined ? undefined : numberOf(value, 'perplexity'),
     metrics: metricsOf(value, EVALUATION_PREFIX),
     tokens: numberOf(value, 'eval_tokens'),
     seconds: numberOf(value, 'eval_seconds'),
-    isBest: field(value, 'is_best') === true,
+    isBest: fieldOf(value, 'is_best') === true,
   };
 }
 
 function metricsOf(value: unknown, prefix: string): Readonly<Record<string, number>> | undefined {
-  const found = OBJECTIVE_METRICS.filter((name) => field(value, `${prefix}${name}`) !== undefined);
+  const found = OBJECTIVE_METRICS.filter((name) => fieldOf(value, `${prefix}${name}`) !== undefined);
   if (found.length === 0) return undefined;
   return Object.fromEntries(found.map((name) => [name, numberOf(value, `${prefix}${name}`)]));
 }
 
 function sampleOf(value: unknown): SampleRecord | undefined {
-  const step = asNumber(field(value, 'step'));
-  const prompt = asText(field(value, 'prompt'));
-  const text = asText(field(value, 'text'));
+  const step = asNumber(fieldOf(value, 'step'));
+  const prompt = asText(fieldOf(value, 'prompt'));
+  const text = asText(fieldOf(value, 'text'));
   return step === undefined || prompt === undefined || text === undefined
     ? undefined
     : { step, prompt, text };

@@ -1,14 +1,7 @@
+import { fieldOf } from '../../../json/index.js';
 import { isEquivalentMath } from '../../graders/hendrycks-math.js';
 import { optionLetters } from '../../graders/option-letters.js';
-import {
-  fieldOf,
-  type Row,
-  RowFault,
-  type SetFile,
-  type SetReader,
-  textOf,
-  textsOf,
-} from '../../sets/set-reader.js';
+import { type Row, RowFault, type SetFile, type SetReader, textOf, textsOf } from '../../sets/set-reader.js';
 import type { Choice, Grade, LoadedSet, LoadOptions, Sample, Task } from '../../task.js';
 import { extractCloze, extractOne, extractSeveral, type Setting } from './extraction.js';
 import {

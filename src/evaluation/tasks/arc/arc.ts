@@ -1,8 +1,9 @@
+import { fieldOf } from '../../../json/index.js';
 import { firstOption } from '../../graders/first-option.js';
 import { optionLetters } from '../../graders/option-letters.js';
 import { strip } from '../../graders/python-text.js';
 import { examplesOf } from '../../sets/examples.js';
-import { fieldOf, type Row, RowFault, type SetFile, type SetReader, textOf } from '../../sets/set-reader.js';
+import { type Row, RowFault, type SetFile, type SetReader, textOf } from '../../sets/set-reader.js';
 import { filesOfSplit, type SplitFile, splitOf } from '../../sets/split.js';
 import { graded, type LoadedSet, type LoadOptions, type Sample, type Shot, type Task } from '../../task.js';
 

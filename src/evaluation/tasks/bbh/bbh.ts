@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { InputError } from '../../../errors/index.js';
 import { decodeUtf8 } from '../../../formats/index.js';
+import { fieldOf } from '../../../json/index.js';
 import { afterLast, strip } from '../../graders/python-text.js';
-import { fieldOf, type SetFile, type SetReader, textOf } from '../../sets/set-reader.js';
+import { type SetFile, type SetReader, textOf } from '../../sets/set-reader.js';
 import { graded, type LoadedSet, type LoadOptions, type Prompt, type Sample, type Task } from '../../task.js';
 
 export const bbh: Task = {

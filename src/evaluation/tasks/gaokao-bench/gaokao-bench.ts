@@ -1,7 +1,8 @@
 import { InputError } from '../../../errors/index.js';
+import { fieldOf } from '../../../json/index.js';
 import { optionLetters } from '../../graders/option-letters.js';
 import { strip } from '../../graders/python-text.js';
-import { fieldOf, RowFault, type SetFile, type SetReader, textOf, textsOf } from '../../sets/set-reader.js';
+import { RowFault, type SetFile, type SetReader, textOf, textsOf } from '../../sets/set-reader.js';
 import type { Choice, LoadedSet, LoadOptions, Sample, Task } from '../../task.js';
 import { extractAnswers, isSubForm, pointsOf, possiblePoints, type SubForm } from './sub-forms.js';
 

@@ -1,5 +1,6 @@
+import { fieldOf } from '../../../json/index.js';
 import { examplesOf } from '../../sets/examples.js';
-import { fieldOf, type Row, RowFault, type SetReader, textOf } from '../../sets/set-reader.js';
+import { type Row, RowFault, type SetReader, textOf } from '../../sets/set-reader.js';
 import { filesOfSplit, splitOf } from '../../sets/split.js';
 import type { LoadedSet, LoadOptions, Sample, Shot, Task } from '../../task.js';
 import { isSameNumber, lastFlexibleNumber, lastNumber, markedNumber } from './answers.js';

@@ -1,7 +1,8 @@
+import { fieldOf } from '../../../json/index.js';
 import { firstOption } from '../../graders/first-option.js';
 import { optionLetters } from '../../graders/option-letters.js';
 import { examplesOf } from '../../sets/examples.js';
-import { fieldOf, type Row, RowFault, type SetReader, textOf, textsOf } from '../../sets/set-reader.js';
+import { type Row, RowFault, type SetReader, textOf, textsOf } from '../../sets/set-reader.js';
 import { filesOfSplit, splitOf } from '../../sets/split.js';
 import { graded, type LoadedSet, type LoadOptions, type Sample, type Shot, type Task } from '../../task.js';
 import { capitalized, cleaned } from './context.js';
