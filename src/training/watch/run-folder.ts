@@ -1,5 +1,4 @@
 /** A run read from its folder, finished or going on: what is there, and what is added to it. */
-
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
