@@ -20,8 +20,8 @@ export interface LiveAnswer {
 
 export interface AnswersOptions {
   readonly api: Pick<ApiClient, 'chat'>;
-  /** Called with the message as it grows (a few times a second), and last with its end. */
-  readonly onChange: (message: Message, isLast: boolean) => void;
+  /** Called with the message as it grows (a few times a second), and last with its end; an answer ends when that is kept. */
+  readonly onChange: (message: Message, isLast: boolean) => Promise<void>;
   readonly onFailure: (failure: Failure) => void;
 }
 
@@ -55,7 +55,7 @@ export class Answers {
     this.#messages.set(start.id, answer.message('streaming'));
     this.live.update((live) => new Map(live).set(start.id, answer));
     const saving = setInterval(() => {
-      if (answer.takeChange()) this.#options.onChange(answer.message('streaming'), false);
+      if (answer.takeChange()) void this.#options.onChange(answer.message('streaming'), false);
     }, SAVE_EVERY_MS);
     let end: Message;
     try {
@@ -78,8 +78,10 @@ export class Answers {
     clearInterval(saving);
     this.#controllers.delete(start.id);
     this.#messages.delete(start.id);
-    this.#options.onChange(end, true);
+    const kept = this.#options.onChange(end, true);
     this.live.update((live) => new Map([...live].filter(([id]) => id !== start.id)));
+    // Another tab that waits for the end must find it where answers are kept, or it takes this one for cut off.
+    await kept;
     return end;
   }
 

@@ -43,10 +43,11 @@ const alone: TabLink = { announce: () => {}, whileHolding: () => {}, whenFree: (
 
 async function openWorkbench(
   storage = new MemoryStorage(),
+  tabs: TabLink = alone,
 ): Promise<{ workbench: Workbench; api: ScriptedApi; storage: MemoryStorage }> {
   const api = new ScriptedApi();
   const preferences = loadPreferences(['zh-CN']);
-  const workbench = new Workbench({ storage, api, preferences, connectTabs: () => alone });
+  const workbench = new Workbench({ storage, api, preferences, connectTabs: () => tabs });
   await workbench.start(undefined);
   await vi.waitFor(() => expect(workbench.server.view.value.connection).toBe('ready'));
   return { workbench, api, storage };
@@ -76,6 +77,30 @@ describe('Workbench', () => {
     await again.open(conversation?.id ?? '');
     expect(texts(again)).toEqual(['为什么天空是蓝的？', '因为散射。']);
     expect(await again.library.search('散射', new AbortController().signal)).toContain(conversation?.id);
+  });
+
+  it('holds an answer against other tabs until its end is kept', async () => {
+    /** As a browser on a busy machine. */
+    class SlowStorage extends MemoryStorage {
+      override async save(...content: Parameters<MemoryStorage['save']>): Promise<void> {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        await super.save(...content);
+      }
+    }
+    const storage = new SlowStorage();
+    let found: Promise<string | undefined> | undefined;
+    const tabs: TabLink = {
+      ...alone,
+      whileHolding(messageId, work) {
+        found = work.then(async () => {
+          const { conversationId } = last(workbench);
+          return (await storage.messages(conversationId)).find(({ id }) => id === messageId)?.state;
+        });
+      },
+    };
+    const { workbench } = await openWorkbench(storage, tabs);
+    await workbench.send('为什么天空是蓝的？');
+    expect(await found).toBe('complete');
   });
 
   it('sends the system text, the settings and the path that is shown', async () => {

@@ -57,7 +57,7 @@ export class Workbench {
     this.#tabs = connectTabs((id) => void this.#takeOver(id));
     this.answers = new Answers({
       api,
-      onChange: (message, isLast) => void this.#keepAnswer(message, isLast),
+      onChange: (message, isLast) => this.#keepAnswer(message, isLast),
       onFailure: (failure) => this.server.noteFailure(failure),
     });
   }
