@@ -63,8 +63,8 @@ describe('two hosts', requires(hasHosts, 'network namespaces cannot be made here
        const group = store.createGlooGroup('world', rank, size, 60_000);
        const sum = operator('_c10d_functional::wait_tensor')(operator('_c10d_functional::all_reduce')(floatTensor([rank + 1], [1]), 'sum', 'world'));
        appendFileSync(join(folder, 'found'), rank + ' ' + sum.toArray()[0] + ' ' + environment.GLOO_SOCKET_IFNAME + '\\n');
-       store.add('done', 1);
-       while (rank === 0 && store.add('done', 0) < size) await sleep(20);`,
+       store.set('done-' + rank, '');
+       for (let other = 0; rank === 0 && other < size; other++) store.get('done-' + other);`,
     );
     for (const { code, stderr } of await exits()) expect(code, stderr).toBe(0);
     const found = readFileSync(join(folder, 'found'), 'utf8').trim().split('\n').sort();
