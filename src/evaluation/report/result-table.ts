@@ -2,6 +2,7 @@
 import type { EvaluationResult } from '../run/run-evaluation.js';
 import type { ResultEntry } from '../run/summarise.js';
 import { PUBLISHED_MODELS, publishedScores } from './published-scores.js';
+import { alignedLines, markdownTable } from './text-table.js';
 
 const OWN_COLUMNS = ['task', 'metric', 'score', '95 %', 'n', 'missing', 'shots', 'form'];
 
@@ -52,27 +53,15 @@ function scoreCells({ score, confidence_interval: interval, metric }: ResultEntr
 
 export function tableText(table: ResultTable): string {
   const { columns, rows, publishedFrom } = table;
-  const widths = columns.map((name, place) =>
-    Math.max(name.length, ...rows.map((row) => row[place]?.length ?? 0)),
-  );
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, place) =>
-        place < 2 || place === 7 ? cell.padEnd(widths[place] ?? 0) : cell.padStart(widths[place] ?? 0),
-      )
-      .map((cell, place) => (place === publishedFrom ? `| ${cell}` : cell))
-      .join('  ')
-      .trimEnd();
   const hasPublished = columns.length > publishedFrom;
   const note = hasPublished ? ['right of |: published by the makers of these models, not measured here'] : [];
-  return [line(columns), ...rows.map(line), ...note, ''].join('\n');
+  const lines = alignedLines({ columns, rows, textColumns: new Set([0, 1, 7]), barBefore: publishedFrom });
+  return [...lines, ...note, ''].join('\n');
 }
 
 export function tableMarkdown({ columns, rows, publishedFrom }: ResultTable): string {
   const names = columns.map((name, place) => (place < publishedFrom ? name : `${name} (published)`));
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(names), line(names.map(() => '---')), ...rows.map(line), ''].join('\n');
+  return markdownTable(names, rows);
 }
 
 export function tableCsv({ columns, rows, publishedFrom }: ResultTable): string {

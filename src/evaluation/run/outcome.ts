@@ -109,6 +109,7 @@ export function sampleLine(task: string, { sample, answered, grade, scores }: Ou
   return {
     task,
     id: sample.id,
+    groups: sample.groups,
     prompt: answer?.prompt ?? null,
     ids: answer?.ids ?? null,
     output: one(outputs),
