@@ -15,6 +15,7 @@ export class BrowserView {
   readonly #content: ReportContent;
   readonly #list: SampleList;
   readonly #frame = element('browser');
+  readonly #bySubject = new Map<string, readonly PageSample[]>();
   #samples: readonly PageSample[] = [];
   #say: Texts;
   #language: Language;
@@ -53,7 +54,13 @@ export class BrowserView {
   }
 
   take(samples: readonly PageSample[]): void {
-    this.#samples = samples;
+    for (const sample of samples.slice(this.#samples.length)) {
+      const subject = subjectOf(sample);
+      const own = this.#bySubject.get(subject) ?? [];
+      // More would tell no more.
+      if (own.length < 3) this.#bySubject.set(subject, [...own, sample]);
+    }
+    this.#samples = [...samples];
     this.#fillGroups();
     void this.#filter();
   }
@@ -131,6 +138,13 @@ export class BrowserView {
     }
   }
 
+  /** Two of the same subject, whose examples are the same. */
+  #relativesOf(sample: PageSample | undefined): readonly PageSample[] {
+    if (sample === undefined) return [];
+    const own = this.#bySubject.get(subjectOf(sample)) ?? [];
+    return own.filter((other) => other !== sample).slice(0, 2);
+  }
+
   #nameOf({ t, id }: PageSample): string {
     return `${this.#content.tasks[t]?.name ?? ''}/${id}`;
   }
@@ -142,7 +156,7 @@ export class BrowserView {
       say: this.#say,
       language: this.#language,
       query: lowerCase(input('search').value.trim()),
-      neighbours: this.#list.neighbours(),
+      relatives: this.#relativesOf(sample),
       isFirst: this.#list.isFirst,
       isLast: this.#list.isLast,
       onBack: () => this.#leave(),
@@ -176,6 +190,10 @@ export class BrowserView {
     } else if (event.key === 'Escape' && target instanceof Node && element('sample').contains(target))
       this.#leave();
   }
+}
+
+function subjectOf({ t, g: groups }: PageSample): string {
+  return `${t} ${groups[0] ?? ''}`;
 }
 
 /** Keeps the choice where it is still to be had. */

@@ -63,11 +63,6 @@ export class SampleList {
     return this.#place >= this.#samples.length - 1;
   }
 
-  /** Before and behind the chosen one. */
-  neighbours(): readonly PageSample[] {
-    return [this.#samples[this.#place - 1], this.#samples[this.#place + 1]].flatMap((found) => found ?? []);
-  }
-
   move(by: number): void {
     this.choose(this.#place + by);
   }

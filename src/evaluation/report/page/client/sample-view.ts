@@ -11,8 +11,8 @@ export interface SampleViewOptions {
   readonly say: Texts;
   readonly language: Language;
   readonly query: string;
-  /** Those beside it in the list: a beginning in common is folded. */
-  readonly neighbours: readonly PageSample[];
+  /** Of the same subject: a beginning in common is folded. */
+  readonly relatives: readonly PageSample[];
   readonly isFirst: boolean;
   readonly isLast: boolean;
   readonly onBack: () => void;
@@ -40,9 +40,11 @@ export function drawSample(sample: PageSample | undefined, options: SampleViewOp
   );
   const target = part(say.target, '');
   target.append(smallText(sample.target, say.noTarget, query));
-  place.replaceChildren(drawHead(sample, options), chips(sample, say, runs > 1));
+  place.replaceChildren(drawHead(sample, options), chips(sample));
   if (sample.prompt !== null) place.append(drawPrompt(sample.prompt, options));
-  place.append(answers, target);
+  place.append(target, answers);
+  // The question stands at the end of a long prompt.
+  for (const block of place.querySelectorAll('.prompt > .text')) block.scrollTop = block.scrollHeight;
 }
 
 function drawHead(
@@ -79,7 +81,7 @@ function badge({ v, points }: PageAnswer, { most }: PageSample, say: Texts): HTM
   return make('span', { className: 'badge' }, verdictDot(v, say), `${say[v]}${earned}`);
 }
 
-function chips({ g: groups }: PageSample, _say: Texts, _several: boolean): HTMLElement {
+function chips({ g: groups }: PageSample): HTMLElement {
   return make(
     'div',
     { className: 'chips' },
@@ -114,11 +116,11 @@ function smallText(value: string | readonly string[] | null, otherwise: string, 
 }
 
 /** The examples that a subject's questions share are folded, unless what was searched for is in them. */
-function drawPrompt(prompt: string, { neighbours, say, language, query }: SampleViewOptions): HTMLElement {
+function drawPrompt(prompt: string, { relatives, say, language, query }: SampleViewOptions): HTMLElement {
   const made = part(say.prompt, 'prompt');
   const shared = sharedBeginning(
     prompt,
-    neighbours.flatMap(({ prompt: other }) => other ?? []),
+    relatives.flatMap(({ prompt: other }) => other ?? []),
   );
   if (shared >= LONG_BEGINNING) {
     const beginning = prompt.slice(0, shared);

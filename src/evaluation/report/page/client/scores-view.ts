@@ -143,8 +143,9 @@ function trackOf(score: number, interval: readonly [number, number] | null, run:
   track.append(fill);
   if (interval !== null) {
     const whisker = make('span', { className: 'whisker' });
-    whisker.style.left = `${100 * interval[0]}%`;
-    whisker.style.width = `${100 * (interval[1] - interval[0])}%`;
+    const [low, high] = [Math.max(interval[0], 0), Math.min(interval[1], 1)];
+    whisker.style.left = `${100 * low}%`;
+    whisker.style.width = `${100 * (high - low)}%`;
     track.append(whisker);
   }
   return track;
@@ -162,7 +163,11 @@ function publishedLine({ published }: ReportTask, say: Texts): HTMLElement {
   return line;
 }
 
-function drawDifferences({ comparison }: ReportTask, { runs }: ReportContent, say: Texts): HTMLElement[] {
+function drawDifferences(
+  { comparison, common }: ReportTask,
+  { runs }: ReportContent,
+  say: Texts,
+): HTMLElement[] {
   const [first] = runs;
   return comparison.map(({ metric, run, difference, interval, firstOnly, secondOnly, p, method }) => {
     const scale = (value: number): string =>
@@ -178,6 +183,8 @@ function drawDifferences({ comparison }: ReportTask, { runs }: ReportContent, sa
       amount,
     );
     if (interval !== null) line.append(` (${scale(interval[0])} … ${scale(interval[1])})`);
+    if (common !== null)
+      line.append(make('span', { className: 'soft', text: ` · ${common} ${say.inCommon}` }));
     if (firstOnly !== null && secondOnly !== null && p !== null)
       line.append(
         make('span', {
@@ -192,7 +199,8 @@ function drawDifferences({ comparison }: ReportTask, { runs }: ReportContent, sa
 function drawGroups(task: ReportTask, say: Texts): HTMLElement | undefined {
   const own = task.runs.map((run) => run?.entries[0]);
   const names = [...new Set(own.flatMap((entry) => entry?.groups.map(({ name }) => name) ?? []))];
-  if (names.length === 0) return undefined;
+  // One group alone is the whole.
+  if (names.length < 2) return undefined;
   const [metric] = own.flatMap((entry) => entry?.metric ?? []);
   if (metric !== undefined && isBits(metric)) return undefined;
   const bars = make('div', { className: 'group-bars' });

@@ -201,6 +201,6 @@ export function wholeText(files: readonly string[], language: Language): string 
 export function sharedText(characters: number, language: Language): string {
   const count = characters.toLocaleString('en');
   return language === 'zh'
-    ? `与相邻样本相同的开头（${count} 个字符）`
-    : `the beginning that neighbouring samples share (${count} characters)`;
+    ? `与同科目样本相同的开头（${count} 个字符）`
+    : `the beginning that samples of this subject share (${count} characters)`;
 }
