@@ -182,7 +182,10 @@ function report(result: EvaluationResult, { output, json }: EvaluateOptions): nu
     );
   }
   if (json) process.stdout.write(`${JSON.stringify({ results: result.results })}\n`);
-  else process.stdout.write(tableText(resultTable(result)));
+  else
+    process.stdout.write(
+      tableText(resultTable(result), process.stdout.isTTY ? process.stdout.columns : undefined),
+    );
   if (result.complete) return 0;
   const failed = result.tasks.flatMap(({ failures }) => failures).reduce((sum, { count }) => sum + count, 0);
   log(
