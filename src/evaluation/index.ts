@@ -20,5 +20,6 @@ export { planTasks } from './run/plan-tasks.js';
 export { readPredictions } from './run/predictions.js';
 export { PRESET_NAMES, presetOf } from './run/presets.js';
 export { type Answerer, type EvaluationResult, runEvaluation } from './run/run-evaluation.js';
+export { type SuiteScore, type SuiteTask, TaskSuite } from './run/task-suite.js';
 export { PythonSandbox } from './sandbox/python-sandbox.js';
 export { type ScoreOptions, scoreConversations } from './score-conversations.js';

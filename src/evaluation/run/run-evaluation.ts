@@ -12,12 +12,12 @@ import { type Problem, Problems } from '../problems.js';
 import type { GradingTools } from '../task.js';
 import { askModel, takePredictions } from './answer-samples.js';
 import { chanceOf } from './chance.js';
-import type { EvaluationPlan, TaskPlan } from './evaluation-plan.js';
+import type { EvaluationPlan } from './evaluation-plan.js';
 import { Journal } from './journal.js';
 import { type LoadedTask, loadSamples } from './load-samples.js';
 import { type Answered, gradeSample, type Outcome, sampleLine } from './outcome.js';
 import type { Predictions } from './predictions.js';
-import { type ResultEntry, summarise } from './summarise.js';
+import { metricsOf, type ResultEntry, summarise } from './summarise.js';
 
 /** Who answers: a model, or a file of recorded outputs. */
 export type Answerer =
@@ -228,18 +228,6 @@ async function answersFor(
 
 function withoutScore(entry: ResultEntry): ResultEntry {
   return { ...entry, score: null, stderr: null, confidence_interval: null, groups: {} };
-}
-
-/** Which numbers these outcomes give, in the order in which they are shown. */
-function metricsOf({ task, mode }: TaskPlan, outcomes: readonly Outcome[]): string[] {
-  const first = task.metric ?? 'acc';
-  const byChoices = mode === 'loglikelihood' && outcomes.some(({ answered }) => answered.kind === 'choices');
-  const own = byChoices
-    ? ['acc', 'acc_norm', 'acc_bytes', 'greedy_match', 'bits_per_byte']
-    : [first, ...(task.otherMetrics ?? [])];
-  const isThere = (metric: string): boolean => outcomes.some(({ scores }) => Object.hasOwn(scores, metric));
-  const found = [...new Set([...own, first])].filter(isThere);
-  return found.length === 0 ? [first] : found;
 }
 
 /** Everything that decides the numbers. */
