@@ -113,6 +113,7 @@ describe('the report of an evaluation', requiresBrowser(executablePath), () => {
     expect(await shown(mmlu.locator('.published-line'))).toMatch(
       /^published, not measured here: Spark-13B base 58\.76/,
     );
+    expect(await shown(page.locator('#title'))).toBe('small');
     expect(await shown(page.locator('#legend'))).toContain('not measured here');
     await mmlu.getByText('59 groups').click();
     expect(await mmlu.locator('.group-bars .bar-row').count()).toBe(59);
@@ -169,6 +170,24 @@ describe('the report of an evaluation', requiresBrowser(executablePath), () => {
     expect(rows.filter((row) => row.includes('right'))).toHaveLength(1);
     expect(rows.find((row) => row.includes('right'))).toMatch(/^D/);
     await picture(page, 'sample', false);
+    await page.close();
+  });
+
+  it('names the options that a prompt does not list', async () => {
+    const samples = manySamples(1, 1);
+    const options = ['the first ending', '<b>second</b>', 'third', 'fourth'];
+    const path = writePage([
+      writeRun(join(folder, 'named'), [
+        { task: 'hellaswag', samples: samples.map((sample) => ({ ...sample, options })) },
+      ]),
+    ]);
+    const { page } = await open(path);
+    const rows = await page.locator('.options tr').allInnerTexts();
+    expect(rows).toHaveLength(8);
+    expect(rows[0]).toMatch(/^A\s+-0\.5000/);
+    expect(rows.filter((_, place) => place % 2 === 1).map((row) => row.trim())).toEqual(options);
+    await page.fill('#search', 'FIRST ENDING');
+    await page.locator('#sample mark').waitFor();
     await page.close();
   });
 

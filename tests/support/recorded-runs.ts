@@ -12,6 +12,7 @@ export interface MadeSample {
   readonly correct?: boolean | readonly boolean[] | null;
   readonly points?: number;
   readonly max_points?: number;
+  readonly options?: readonly string[];
   readonly loglikelihoods?: readonly number[] | readonly (readonly number[])[];
   readonly scores?: Readonly<Record<string, number>>;
   readonly missing?: string;

@@ -82,6 +82,7 @@ const sampleSchema = z.object({
     .optional(),
   points: z.number().optional(),
   max_points: z.number().optional(),
+  options: z.array(z.string()).optional(),
   loglikelihoods: z.union([z.array(z.number()), z.array(z.array(z.number()))]).optional(),
   scores: z.record(z.string(), z.number()).optional(),
   missing: z.string().optional(),

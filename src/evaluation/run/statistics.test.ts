@@ -19,6 +19,8 @@ test('few samples that agree do not make it sure', () => {
   const { interval } = estimateMeanOfGroups([[0], [0]]);
   expect(interval).toEqual(wilsonInterval(0, 2));
   expect(estimateRatio([0], [5]).interval).toEqual([0, 1]);
+  expect(estimateRatio([0, 0], [5, 5]).interval).toEqual(wilsonInterval(0, 2));
+  expect(estimateRatio([4, 2, 2], [4, 2, 2]).interval).toEqual(wilsonInterval(1, 64 / 24));
 });
 
 test('points over possible points', () => {

@@ -62,7 +62,11 @@ export function estimateRatio(points: readonly number[], possible: readonly numb
     0,
   );
   const stderr = total === 0 || n < 2 ? 0 : Math.sqrt((squares * n) / (n - 1)) / total;
-  return { score, stderr, interval: n < 2 ? [0, 1] : aroundScore(score, stderr) };
+  if (n < 2) return { score, stderr, interval: [0, 1] };
+  if (squares > 0) return { score, stderr, interval: aroundScore(score, stderr) };
+  // All alike: as sure as of a share of as many samples of equal weight.
+  const equal = total ** 2 / possible.reduce((sum, value) => sum + value ** 2, 0);
+  return { score, stderr, interval: wilsonInterval(score, equal) };
 }
 
 function varianceOf(values: readonly number[], mean: number): number {

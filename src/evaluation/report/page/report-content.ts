@@ -105,6 +105,8 @@ export interface PageSample {
   readonly target: string | readonly string[] | null;
   readonly most: number | null;
   readonly prompt: string | null;
+  /** Texts of the options, where the prompt does not list them. */
+  readonly o?: readonly string[];
   /** One for each run. */
   readonly a: readonly (PageAnswer | null)[];
 }

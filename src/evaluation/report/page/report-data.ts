@@ -167,6 +167,7 @@ export function pageSample(
     target,
     most: most ?? null,
     prompt: first.prompt,
+    ...(first.options !== undefined && { o: first.options }),
     a: row.map((sample) => (sample === undefined ? null : answerOf(sample, first.prompt))),
   };
 }

@@ -90,6 +90,7 @@ input[type=checkbox]{accent-color:var(--river);margin:0}
 .pair{display:flex;flex-wrap:wrap;gap:4px 28px}
 table.options{border-collapse:collapse;font-size:13px;width:100%;max-width:560px}
 table.options :is(td,th){padding:2px 10px 2px 0;text-align:start;font-weight:400;white-space:nowrap}
+table.options td.option-text{white-space:normal;overflow-wrap:anywhere;color:var(--soft);padding-bottom:6px}
 table.options .number{text-align:end}table.options td.wide{width:99%}
 table.options .meter{height:8px;background:var(--sunken);border-radius:3px;min-width:60px}table.options .meter i{display:block;height:100%;border-radius:3px;background:var(--r0)}
 table.options tr[data-right=true] .meter i{background:var(--right)}table.options .chosen{font-weight:620}

@@ -45,12 +45,17 @@ function drawHeading(): void {
   const kind = runs.length === 1 ? say.report : say.comparison;
   const labels = runs.map(({ label }) => label).join(language === 'zh' ? ' 对比 ' : ' against ');
   element('kind').textContent = `${kind} · Xinghe ${version}`;
-  element('title').textContent = runs.length === 1 ? (runs[0]?.model ?? '') : labels;
+  element('title').textContent = runs.length === 1 ? nameOf(runs[0]?.model ?? '') : labels;
   document.title = `${labels} · ${kind}`;
   element('about-run').textContent =
     runs.length === 1
-      ? `${runs[0]?.started.slice(0, 10) ?? ''} · ${runs[0]?.folder ?? ''}`
+      ? [runs[0]?.model, runs[0]?.started.slice(0, 10), runs[0]?.folder].filter(Boolean).join(' · ')
       : runs.map(({ label, model }) => `${label}: ${model}`).join(' · ');
+}
+
+/** The last part of a path. */
+function nameOf(path: string): string {
+  return path.split(/[/\\]/).findLast((part) => part !== '') ?? path;
 }
 
 /** What of the samples is not here, and where it is. */

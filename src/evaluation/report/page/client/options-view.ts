@@ -1,11 +1,14 @@
 /** The log-likelihoods of options, and which one was chosen. */
+import type { PageSample } from '../report-content.js';
 import { make } from './elements.js';
+import { appendText } from './marked-text.js';
 import type { Texts } from './texts.js';
 
 export function drawOptions(
   decisions: readonly (readonly number[])[],
-  target: string | readonly string[] | null,
+  { target, o: names }: PageSample,
   say: Texts,
+  query: string,
 ): HTMLElement {
   const isReference = decisions.every((values) => values.length === 1);
   const made = make(
@@ -16,9 +19,23 @@ export function drawOptions(
   for (const [place, values] of decisions.entries()) {
     if (decisions.length > 1) made.append(make('h3', { text: `${say.decision} ${place + 1}` }));
     const letter = Array.isArray(target) ? target[place] : decisions.length === 1 ? target : undefined;
-    made.append(optionTable(values, typeof letter === 'string' ? letter : '', say, isReference));
+    const table = optionTable(values, typeof letter === 'string' ? letter : '', say, isReference);
+    for (const [option, row] of [...table.rows].entries()) {
+      const text = names?.[option];
+      if (text !== undefined) row.after(nameRow(text, query));
+    }
+    made.append(table);
   }
   return made;
+}
+
+/** The text of an option, below its row. */
+function nameRow(text: string, query: string): HTMLElement {
+  const cell = make('td', { className: 'option-text' });
+  cell.colSpan = 4;
+  cell.dir = 'auto';
+  appendText(cell, text, query);
+  return make('tr', {}, make('th'), cell);
 }
 
 function optionTable(
@@ -26,7 +43,7 @@ function optionTable(
   right: string,
   say: Texts,
   isReference: boolean,
-): HTMLElement {
+): HTMLTableElement {
   const most = Math.max(...values);
   const total = values.reduce((sum, value) => sum + Math.exp(value - most), 0);
   const chosen = values.indexOf(most);

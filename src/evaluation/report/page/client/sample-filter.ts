@@ -46,6 +46,7 @@ export function contains(sample: PageSample, query: string): boolean {
     has(sample.g) ||
     has(sample.prompt) ||
     has(sample.target) ||
+    has(sample.o) ||
     sample.a.some(
       (answer) => answer !== null && (has(answer.output) || has(answer.extracted) || has(answer.prompt)),
     )

@@ -179,7 +179,7 @@ function drawAnswer(
     made.append(prompt);
   }
   if (answer.output !== null) made.append(...drawOutputs(answer, say, query));
-  if (answer.options !== undefined) made.append(drawOptions(answer.options, sample.target, say));
+  if (answer.options !== undefined) made.append(drawOptions(answer.options, sample, say, query));
   if (answer.output !== null || answer.extracted !== null) {
     const extracted = part(say.extracted, 'extracted');
     extracted.append(smallText(answer.extracted, say.nothing, query));

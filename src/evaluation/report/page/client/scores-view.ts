@@ -163,11 +163,7 @@ function publishedLine({ published }: ReportTask, say: Texts): HTMLElement {
   return line;
 }
 
-function drawDifferences(
-  { comparison, common }: ReportTask,
-  { runs }: ReportContent,
-  say: Texts,
-): HTMLElement[] {
+function drawDifferences({ comparison }: ReportTask, { runs }: ReportContent, say: Texts): HTMLElement[] {
   const [first] = runs;
   return comparison.map(({ metric, run, difference, interval, firstOnly, secondOnly, p, method }) => {
     const scale = (value: number): string =>
@@ -183,8 +179,6 @@ function drawDifferences(
       amount,
     );
     if (interval !== null) line.append(` (${scale(interval[0])} … ${scale(interval[1])})`);
-    if (common !== null)
-      line.append(make('span', { className: 'soft', text: ` · ${common} ${say.inCommon}` }));
     if (firstOnly !== null && secondOnly !== null && p !== null)
       line.append(
         make('span', {
