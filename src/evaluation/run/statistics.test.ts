@@ -26,3 +26,12 @@ test('few samples that agree do not make it sure', () => {
 test('points over possible points', () => {
   expect(estimateRatio([6, 0, 3], [6, 6, 6]).score).toBe(0.5);
 });
+
+test('the interval of a share holds the share, whatever is rounded', () => {
+  for (let n = 1; n < 60; n++)
+    for (let right = 0; right <= n; right++) {
+      const [low, high] = wilsonInterval(right / n, n);
+      expect(low).toBeLessThanOrEqual(right / n);
+      expect(high).toBeGreaterThanOrEqual(right / n);
+    }
+});

@@ -16,7 +16,8 @@ export function wilsonInterval(share: number, n: number): readonly [number, numb
   const scale = 1 + Z ** 2 / n;
   const centre = (share + Z ** 2 / (2 * n)) / scale;
   const half = (Z / scale) * Math.sqrt((share * (1 - share)) / n + Z ** 2 / (4 * n ** 2));
-  return [Math.max(0, centre - half), Math.min(1, centre + half)];
+  // Of none and of all the share itself is an end, but for rounding.
+  return [Math.max(0, Math.min(share, centre - half)), Math.min(1, Math.max(share, centre + half))];
 }
 
 /** The mean of values from 0 to 1; its error is the sample's standard deviation over the root of n. */
