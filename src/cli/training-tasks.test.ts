@@ -195,8 +195,31 @@ describe('refused before anything is written', () => {
   });
 });
 
+test('the plan says what tasks take', async () => {
+  await main(['plan', '--config', writeConfig('planned', { evaluation: TASKS }), '--peak-gflops', '10']);
+  expect(errors).toMatch(/evaluation\.tasks: up to 268 MB of keys and values/);
+});
+
 test('a dry run reads the sets too', async () => {
   expect(await main(['train', '--config', writeConfig('dry', { evaluation: TASKS }), '--dry-run'])).toBe(0);
   const nowhere = { ...TASKS, tasks_data: join(folder, 'nowhere') };
   expect(await main(['train', '--config', writeConfig('dry', { evaluation: nowhere }), '--dry-run'])).toBe(2);
+});
+
+test('a signal while tasks are measured: the state is saved, and they are measured after resuming', async () => {
+  const config = writeConfig('stopped', { evaluation: TASKS });
+  const whole = scored('full-with');
+  // As it is told of the measurement before the first step, the run is asked to end at the next one.
+  let told = 0;
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    errors += String(text);
+    if (String(text).includes('step 0: arc-easy') && told++ === 0)
+      setTimeout(() => process.emit('SIGTERM', 'SIGTERM'), 1);
+    return true;
+  });
+  expect(await main(['train', '--config', config])).toBe(0);
+  expect(errors).toMatch(/stopped by SIGTERM/);
+  expect(await main(['train', '--config', config, '--resume', 'auto'])).toBe(0);
+  expect(scored('stopped').map(({ step }) => step)).toEqual(whole.map(({ step }) => step));
+  expect(weights('stopped').equals(weights('full-with'))).toBe(true);
 });

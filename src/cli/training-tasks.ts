@@ -7,7 +7,7 @@ import type { TaskEvaluator, TaskEvaluatorOptions } from '../training/index.js';
 import { readModelDefaults } from './sampling-options.js';
 
 /** Memory for keys and values beside all that training holds, unless one question alone needs more. */
-const CACHE_BYTES = 2 ** 28;
+export const TASKS_CACHE_BYTES = 2 ** 28;
 
 /** @throws InputError for unknown tasks, and sets that are not there or not of their form */
 export async function createTaskEvaluator({
@@ -58,7 +58,7 @@ export async function createTaskEvaluator({
         chat,
         stopTokenIds: readModelDefaults(tokenizerPath).eosTokenIds,
         identity: { path: '', model: {}, tokenizer: null, adapter: null, dtype: null },
-        cacheBytes: CACHE_BYTES,
+        cacheBytes: TASKS_CACHE_BYTES,
       });
       try {
         return await suite.measure(

@@ -71,6 +71,11 @@ export function settingsThatDiffer(
     'other number of examples left out for length',
     reports.map((report) => report.dropped_shots),
   );
+  for (const [place, { failures }] of reports.entries())
+    if (failures.length > 0)
+      warnings.push(
+        `${labels[place]} is not complete: ${failures.reduce((sum, { count }) => sum + count, 0)} samples could not be asked`,
+      );
   const sizes = runs.map(({ samples }) => samples.get(task)?.length ?? 0);
   if (sizes.some((size) => size !== common.length))
     warnings.push(`only the ${common.length} samples in common are compared (${list(sizes)})`);

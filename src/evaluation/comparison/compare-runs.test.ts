@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { type MadeSample, type MadeTask, writeRun } from '../../../tests/support/recorded-runs.js';
+import { renderReport } from '../report/page/report-page.js';
 import { compareRuns, type RunsComparison } from './compare-runs.js';
 import { comparisonMarkdown, comparisonText } from './comparison-table.js';
 import { readRun } from './recorded-run.js';
@@ -199,6 +200,19 @@ describe('what is not comparable', () => {
     writeFileSync(join(broken, 'results.json'), '[]');
     expect(() => readRun(broken)).toThrow(/results\.json: not as xinghe evaluate writes it/);
   });
+});
+
+test('what was not finite is read as such, and shown', () => {
+  const samples = [{ id: 'a/0', correct: true, target: 'B', loglikelihoods: [Number.NEGATIVE_INFINITY, -1] }];
+  const found = readRun(run([{ task: 'mmlu', samples }]));
+  expect(found.samples.get('mmlu')?.[0]?.loglikelihoods).toEqual([Number.NEGATIVE_INFINITY, -1]);
+  expect(renderReport([found])).toMatch(/^<!doctype html>/);
+});
+
+test('a run that is not complete is compared as far as it goes, with a warning', () => {
+  const failures = [{ reason: 'timed out', count: 2, examples: [] }];
+  const { tasks } = compared(run([bits('mmlu', '11')]), run([bits('mmlu', '10', { failures })]));
+  expect(tasks[0]?.warnings[0]).toMatch(/run-\d+ is not complete: 2 samples could not be asked/);
 });
 
 test('three runs: each further one against the first; a table, Markdown, JSON and a page', () => {

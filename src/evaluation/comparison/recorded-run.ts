@@ -7,8 +7,18 @@ import { fileStatus, readJsonFile, readJsonLines } from '../../formats/index.js'
 export const RESULTS_FILE = 'results.json';
 export const SAMPLES_FILE = 'samples.jsonl';
 
+/** What was not finite is null in JSON. */
+const measured = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? Number.NaN);
+const logLikelihood = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? Number.NEGATIVE_INFINITY);
+
 const groupSchema = z.object({
-  score: z.number(),
+  score: measured,
   n: z.number(),
   points: z.number().optional(),
   max_points: z.number().optional(),
@@ -20,7 +30,7 @@ const entrySchema = z.object({
   score: z.number().nullable(),
   n: z.number(),
   missing: z.number(),
-  confidence_interval: z.tuple([z.number(), z.number()]).nullable(),
+  confidence_interval: z.tuple([measured, measured]).nullable(),
   points: z.number().optional(),
   max_points: z.number().optional(),
   average: z.string().optional(),
@@ -63,7 +73,7 @@ const resultSchema = z.object({
   tasks: z.array(taskSchema),
   results: z.array(entrySchema),
   complete: z.boolean(),
-  time: z.object({ started: z.string(), seconds: z.number(), samples_per_second: z.number() }),
+  time: z.object({ started: z.string(), seconds: z.number(), samples_per_second: measured }),
 });
 
 const text = z.union([z.string(), z.array(z.string())]).nullable();
@@ -83,8 +93,8 @@ const sampleSchema = z.object({
   points: z.number().optional(),
   max_points: z.number().optional(),
   options: z.array(z.string()).optional(),
-  loglikelihoods: z.union([z.array(z.number()), z.array(z.array(z.number()))]).optional(),
-  scores: z.record(z.string(), z.number()).optional(),
+  loglikelihoods: z.union([z.array(logLikelihood), z.array(z.array(logLikelihood))]).optional(),
+  scores: z.record(z.string(), measured).optional(),
   missing: z.string().optional(),
 });
 

@@ -12,10 +12,10 @@ import { noteBadRows } from './bad-rows.js';
 import { flopsUtilisation } from './flops-utilisation.js';
 import { measureHeldOut } from './held-out.js';
 import { type LossPoint, writeLossPicture } from './loss-picture.js';
+import { measureTasks } from './measure-tasks.js';
 import { createRunParts, type RunParts } from './run-parts.js';
 import { RUN_START, type RunProgress } from './run-state.js';
 import { SignalWatch } from './signal-watch.js';
-import type { TaskScore } from './task-evaluation.js';
 import type { SaveReason, TrainingLoopOptions, TrainingResult } from './train-rows-options.js';
 
 /**
@@ -230,29 +230,16 @@ class TrainingLoop {
     if (isBest) await this.#save('best');
   }
 
-  /** On rank 0 alone, while the others wait. */
   async #measureTasks(): Promise<void> {
     const { tasks, ranks, observers = [] } = this.#options;
     if (tasks === undefined) return;
     const { step } = this.#progress;
+    const { trainer } = this.#parts;
     const started = performance.now();
     this.#clock.enter('evaluation');
     const beat = (): void => heartbeat({ step, phase: 'evaluation' });
-    const measure = async (goesOn: () => void): Promise<readonly TaskScore[] | undefined> => {
-      try {
-        return await tasks.evaluator.measure(() => {
-          beat();
-          goesOn();
-        });
-      } catch (error) {
-        if (error instanceof InterruptedError) return undefined;
-        throw error;
-      }
-    };
     const scores = await this.#whileWithoutDropout(() =>
-      this.#parts.trainer.whileWholeModel(() =>
-        ranks === undefined ? measure(() => {}) : ranks.firstAtLength(measure, beat),
-      ),
+      measureTasks(tasks.evaluator, { step, trainer, ranks, beat }),
     );
     this.#clock.enter(undefined);
     // After a signal in their midst the state of the last step is saved; they are measured again after resuming.

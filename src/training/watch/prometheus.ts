@@ -96,7 +96,7 @@ class Lines {
       score === null ? [] : [{ task, metric, score }],
     );
     if (known.length === 0) return;
-    this.text += head('task_score', 'gauge', 'Score of an evaluation task, 0 to 1');
+    this.text += head('task_score', 'gauge', 'Score of an evaluation task, 0 to 1 (bits_per_byte: bits)');
     for (const { task, metric, score } of known)
       this.text += `xinghe_training_task_score{task="${escapeLabel(task)}",metric="${escapeLabel(metric)}"} ${formatValue(score)}\n`;
   }

@@ -62,7 +62,8 @@ export interface Entry {
 
 export interface Group {
   readonly name: string;
-  readonly score: number;
+  /** Null: not finite. */
+  readonly score: number | null;
   readonly n: number;
   readonly interval: readonly [number, number] | null;
   readonly points: readonly [number, number] | null;
@@ -118,8 +119,8 @@ export interface PageAnswer {
   /** Of several outputs: which are right. */
   readonly each?: readonly boolean[];
   readonly points?: number;
-  /** Nats of each option, for each decision. */
-  readonly options?: readonly (readonly number[])[];
+  /** Nats of each option, for each decision; null: minus infinity. */
+  readonly options?: readonly (readonly (number | null)[])[];
   readonly missing?: string;
   /** Where it was asked otherwise than in the first run. */
   readonly prompt?: string;

@@ -145,7 +145,10 @@ function entryOf(entry: RecordedEntry): Entry {
         score: group.score,
         n: group.n,
         // Of points no interval can be told from their sum.
-        interval: hasPoints || metric === 'bits_per_byte' ? null : wilsonInterval(group.score, group.n),
+        interval:
+          hasPoints || metric === 'bits_per_byte' || Number.isNaN(group.score)
+            ? null
+            : wilsonInterval(group.score, group.n),
         points: hasPoints ? [group.points ?? 0, group.max_points ?? 0] : null,
       };
     }),

@@ -5,7 +5,7 @@ import { appendText } from './marked-text.js';
 import type { Texts } from './texts.js';
 
 export function drawOptions(
-  decisions: readonly (readonly number[])[],
+  decisions: readonly (readonly (number | null)[])[],
   { target, o: names }: PageSample,
   say: Texts,
   query: string,
@@ -39,11 +39,12 @@ function nameRow(text: string, query: string): HTMLElement {
 }
 
 function optionTable(
-  values: readonly number[],
+  given: readonly (number | null)[],
   right: string,
   say: Texts,
   isReference: boolean,
 ): HTMLTableElement {
+  const values = given.map((value) => value ?? Number.NEGATIVE_INFINITY);
   const most = Math.max(...values);
   const total = values.reduce((sum, value) => sum + Math.exp(value - most), 0);
   const chosen = values.indexOf(most);
@@ -53,7 +54,7 @@ function optionTable(
     const isRight =
       !isReference &&
       (right === name || (right.length > 1 && right.includes(name) && /^[A-Z]+$/.test(right)));
-    const share = Math.exp(value - most) / total;
+    const share = Number.isFinite(most) ? Math.exp(value - most) / total : 0;
     const fill = make('i');
     fill.style.width = `${(100 * share).toFixed(1)}%`;
     const marks = [
@@ -64,7 +65,7 @@ function optionTable(
       'tr',
       { className: place === chosen ? 'chosen' : '' },
       make('th', { text: isReference ? '' : name }),
-      make('td', { className: 'number', text: value.toFixed(4) }),
+      make('td', { className: 'number', text: Number.isFinite(value) ? value.toFixed(4) : '−∞' }),
       ...(isReference
         ? []
         : [

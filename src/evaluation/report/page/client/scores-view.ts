@@ -232,7 +232,8 @@ function groupOf(entry: Entry | undefined, name: string): Group | undefined {
 
 function groupRow(group: Group | undefined, run: number): HTMLElement[] {
   if (group === undefined) return [];
-  const { name, score, n, interval, points } = group;
+  const { name, n, interval, points } = group;
+  const score = group.score ?? Number.NaN;
   const about = points === null ? `n = ${n}` : `${points[0]} / ${points[1]}`;
   const value = make(
     'span',
