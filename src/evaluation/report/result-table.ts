@@ -79,7 +79,9 @@ function narrowLines({ columns, rows, publishedFrom }: ResultTable, width: numbe
         textColumns: TEXT_COLUMNS,
       });
   const firsts = rows.filter(([task], place) => rows.findIndex((row) => row[0] === task) === place);
-  const forms = isFit ? [] : firsts.map((row) => `${row[0]}: ${row[FORM]}`);
+  const forms = isFit ? [] : [...new Set(firsts.map((row) => row[FORM] ?? ''))].filter((form) => form !== '');
+  const tasksOf = (form: string): string[] =>
+    firsts.filter((row) => row[FORM] === form).map(([task]) => task ?? '');
   const published = firsts.flatMap((row) => {
     const known = columns
       .slice(publishedFrom)
@@ -90,7 +92,7 @@ function narrowLines({ columns, rows, publishedFrom }: ResultTable, width: numbe
   });
   return [
     ...table,
-    ...(forms.length === 0 ? [] : wrapped('form: ', forms, width)),
+    ...forms.flatMap((form) => wrapped(`${form}: `, tasksOf(form), width)),
     ...(published.length === 0
       ? []
       : ['published by the makers of these models, not measured here:', ...published]),
