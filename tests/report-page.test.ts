@@ -326,6 +326,10 @@ describe('the report of an evaluation', requiresBrowser(executablePath), () => {
     }
     expect(await page.locator('#sample .answer').count()).toBe(2);
     await picture(page, 'comparison');
+    await page.click('#language');
+    expect(await shown(page.locator('.warning'))).toBe(
+      'mmlu: 仅比较 580 个共同样本（run-a: 600, run-b: 580）',
+    );
     expect(faults).toEqual([]);
     await page.close();
   });

@@ -1,9 +1,10 @@
 /** What else than the model differs between runs: some of it forbids a comparison, some of it is to be said beside the numbers. */
+import type { ComparisonWarning, WarningKind } from '../report/page/comparison-warning.js';
 import type { RecordedRun, RecordedSample, RecordedTask } from './recorded-run.js';
 
 export interface Incomparable {
   readonly refusals: readonly string[];
-  readonly warnings: readonly string[];
+  readonly warnings: readonly ComparisonWarning[];
 }
 
 /** @param common the samples of all runs, by rows */
@@ -15,11 +16,11 @@ export function settingsThatDiffer(
 ): Incomparable {
   const reports = runs.flatMap(({ result }) => result.tasks.find((report) => report.task === task) ?? []);
   const refusals: string[] = [];
-  const warnings: string[] = [];
+  const warnings: ComparisonWarning[] = [];
   const list = (values: readonly unknown[]): string =>
     values.map((value, place) => `${labels[place]}: ${String(value ?? 'none')}`).join(', ');
-  const note = (what: string, values: readonly unknown[]): void => {
-    if (new Set(values).size > 1) warnings.push(`${what} (${list(values)})`);
+  const note = (kind: WarningKind, values: readonly unknown[]): void => {
+    if (new Set(values).size > 1) warnings.push({ kind, values: list(values), count: 0 });
   };
   const versions = reports.map(({ version }) => version);
   if (new Set(versions).size > 1)
@@ -34,51 +35,50 @@ export function settingsThatDiffer(
         `${task}: the runs read different files (SHA-256 ${list(reports.map(({ data }) => data.sha256.slice(0, 12)))})` +
           `${changed === undefined ? '' : `, and ${changed[0]?.id} has another answer in them`}; evaluate both on the same data.`,
       );
-    else
-      warnings.push(
-        'other files were read (examples, splits); the answers of the common samples are the same',
-      );
+    else warnings.push({ kind: 'files', values: '', count: 0 });
   }
   note(
-    'other examples before the question, --shots',
+    'shots',
     reports.map(({ shots }) => shots),
   );
   note(
-    'other mode',
+    'mode',
     reports.map(({ mode }) => mode),
   );
   note(
-    'other form',
+    'form',
     reports.map(({ form }) => form),
   );
   note(
-    '--cot',
+    'cot',
     reports.map(({ cot }) => cot),
   );
   note(
-    '--limit',
+    'limit',
     runs.map(({ result }) => result.limit),
   );
   note(
-    '--split',
+    'split',
     runs.map(({ result }) => result.split),
   );
   note(
-    '--max-new-tokens',
+    'answer-length',
     runs.map(({ result }) => result.max_new_tokens),
   );
   note(
-    'other number of examples left out for length',
+    'dropped-shots',
     reports.map((report) => report.dropped_shots),
   );
   for (const [place, { failures }] of reports.entries())
     if (failures.length > 0)
-      warnings.push(
-        `${labels[place]} is not complete: ${failures.reduce((sum, { count }) => sum + count, 0)} samples could not be asked`,
-      );
+      warnings.push({
+        kind: 'incomplete',
+        values: labels[place] ?? '',
+        count: failures.reduce((sum, { count }) => sum + count, 0),
+      });
   const sizes = runs.map(({ samples }) => samples.get(task)?.length ?? 0);
   if (sizes.some((size) => size !== common.length))
-    warnings.push(`only the ${common.length} samples in common are compared (${list(sizes)})`);
+    warnings.push({ kind: 'common', values: list(sizes), count: common.length });
   return {
     refusals:
       common.length === 0

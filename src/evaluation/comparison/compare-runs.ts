@@ -1,6 +1,7 @@
 /** Two or more evaluations against each other, on the samples that they have in common. */
 import { InputError } from '../../errors/index.js';
 import { TASKS } from '../registry.js';
+import type { ComparisonWarning } from '../report/page/comparison-warning.js';
 import { type Incomparable, settingsThatDiffer } from './comparability.js';
 import { type McNemarResult, mcnemar } from './mcnemar.js';
 import { type PairedDifference, pairedDifference, pairedRatio } from './paired-difference.js';
@@ -21,7 +22,7 @@ export interface TaskComparison {
   /** Of each run: all of its samples. */
   readonly samples: readonly number[];
   /** What differs beside the model; the numbers are to be read with that in mind. */
-  readonly warnings: readonly string[];
+  readonly warnings: readonly ComparisonWarning[];
   readonly metrics: readonly MetricComparison[];
 }
 
@@ -106,7 +107,7 @@ function compareTask(task: string, runs: readonly RecordedRun[], labels: readonl
     samples: runs.map(({ samples }) => samples.get(task)?.length ?? 0),
     warnings:
       labelled.length < common.length
-        ? [...warnings, `${common.length - labelled.length} samples have no label and are left out`]
+        ? [...warnings, { kind: 'unlabelled', values: '', count: common.length - labelled.length }]
         : warnings,
     metrics:
       labelled.length === 0

@@ -1,4 +1,5 @@
 /** A comparison as a table for people, and for Markdown. */
+import { sharedWarnings } from '../report/page/comparison-warning.js';
 import { alignedTable, markdownTable } from '../report/text-table.js';
 import type { MetricComparison, PairComparison, RunsComparison } from './compare-runs.js';
 
@@ -59,10 +60,13 @@ function differenceCells(
   ];
 }
 
-/** What is to be known before the numbers are. */
+/** What is to be known before the numbers are; what several tasks have in common is said once. */
 export function comparisonNotes({ tasks, notInAll }: RunsComparison): string[] {
   return [
-    ...tasks.flatMap(({ task, warnings }) => warnings.map((text) => `${task}: ${text}`)),
+    ...sharedWarnings(
+      tasks.map(({ task, warnings }) => ({ name: task, warnings })),
+      'en',
+    ),
     ...(notInAll.length === 0 ? [] : [`not in every run, and left out: ${notInAll.join(', ')}`]),
   ];
 }

@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeError, writeFileAtomic } from '../../formats/index.js';
+import { warningText } from '../report/page/comparison-warning.js';
 import { renderReport } from '../report/page/report-page.js';
 import type { RunsComparison } from './compare-runs.js';
 import { comparisonMarkdown } from './comparison-table.js';
@@ -27,8 +28,9 @@ export function writeComparison(
 export function comparisonJson({ runs, tasks, notInAll }: RunsComparison): object {
   return {
     runs,
-    tasks: tasks.map(({ metrics, ...task }) => ({
+    tasks: tasks.map(({ metrics, warnings, ...task }) => ({
       ...task,
+      warnings: warnings.map((warning) => warningText(warning, 'en')),
       metrics: metrics.map(({ against_first: pairs, ...metric }) => ({
         ...metric,
         against_first: pairs.map(({ run, difference, interval, mcnemar }) => ({

@@ -1,5 +1,7 @@
 /** What the page is given: plain data, also read by the scripts in `client/`. */
 
+import type { ComparisonWarning } from './comparison-warning.js';
+
 export type Verdict = 'right' | 'wrong' | 'partly' | 'missing' | 'unlabelled';
 
 export interface ReportContent {
@@ -33,7 +35,7 @@ export interface ReportTask {
   readonly published: readonly { readonly model: string; readonly score: number }[];
   readonly comparison: readonly ComparedMetric[];
   readonly common: number | null;
-  readonly warnings: readonly string[];
+  readonly warnings: readonly ComparisonWarning[];
 }
 
 export interface TaskOfRun {

@@ -31,7 +31,7 @@ function draw(): void {
   element('theme').textContent = { auto: say.themeAuto, light: say.themeLight, dark: say.themeDark }[theme];
   element('list').setAttribute('aria-label', say.samples);
   drawHeading();
-  drawScores(content, say);
+  drawScores(content, say, language);
   drawFacts(content, say);
   drawStore();
   for (const fold of document.querySelectorAll<HTMLDetailsElement>('details.groups'))

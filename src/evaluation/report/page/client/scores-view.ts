@@ -1,17 +1,16 @@
 /** Scores by task: a bar for each run and metric, intervals, what was published, groups. */
+import { sharedWarnings } from '../comparison-warning.js';
 import type { Entry, Group, ReportContent, ReportTask, TaskOfRun } from '../report-content.js';
 import { element, make } from './elements.js';
 import { isBits, percent, probability, signed } from './numbers.js';
-import type { Texts } from './texts.js';
+import type { Language, Texts } from './texts.js';
 
-export function drawScores(content: ReportContent, say: Texts): void {
+export function drawScores(content: ReportContent, say: Texts, language: Language): void {
   element('legend').replaceChildren(...legendOf(content, say));
   const warnings = content.runs.every(({ complete }) => complete) ? [] : [say.incomplete];
   element('warnings').replaceChildren(
     ...warnings.map((text) => make('p', { className: 'warning', text })),
-    ...content.tasks.flatMap(({ name, warnings: own }) =>
-      own.map((text) => make('p', { className: 'warning', text: `${name}: ${text}` })),
-    ),
+    ...sharedWarnings(content.tasks, language).map((text) => make('p', { className: 'warning', text })),
   );
   element('tasks').replaceChildren(...content.tasks.map((task) => drawTask(task, content, say)));
 }
