@@ -4,6 +4,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { TaskScore } from '../src/training/run/task-evaluation.js';
 import { type WatchServer, watchServer } from '../src/training/watch/watch-server.js';
 import { browserPath } from './support/chat-page/browser.js';
 import { requiresBrowser } from './support/requires.js';
@@ -139,6 +140,46 @@ describe('the page of a watched run', requiresBrowser(executablePath), () => {
       await page.close();
     }
     await compared.close();
+  });
+
+  it('draws what evaluation tasks score, beside chance, in both languages', async () => {
+    const tasked = await watchServer({ port: 0, label: 'forgetting' });
+    for (let step = 0; step <= 60; step++) {
+      if (step > 0) tasked.step(stepRecord(step));
+      if (step % 15 !== 0) continue;
+      const score = (task: string, value: number, chance: number | null): TaskScore => ({
+        task,
+        metric: 'acc',
+        score: value,
+        n: 50,
+        stderr: 0.05,
+        chance,
+      });
+      const scores = [score('arc-easy', 0.62 - step / 200, 0.25), score('gsm8k', step / 300, null)];
+      tasked.taskScores?.({ step, scores, seconds: 1 });
+    }
+    for (const [locale, title, chance] of [
+      ['en-GB', 'Evaluation tasks', 'chance'],
+      ['zh-CN', '评测任务得分', '随机水平'],
+    ] as const) {
+      const page = await browser.newPage({ locale, viewport: { width: 1280, height: 1400 } });
+      await page.goto(tasked.url);
+      await page.locator('#chart-tasks .evaluation-point').first().waitFor();
+      expect(await text(page, '#tasks-title')).toBe(title);
+      expect(await page.locator('#chart-tasks .evaluation-point').count()).toBe(10);
+      expect(await page.locator('#chart-tasks path[stroke-width="2"]').count()).toBe(3);
+      expect(await page.locator('#chart-tasks path[stroke-dasharray]').count()).toBe(1);
+      const legend = await text(page, '#tasks-card .legend');
+      for (const part of ['arc-easy acc', 'gsm8k acc', chance]) expect(legend).toContain(part);
+      expect(await page.locator('#chart-tasks circle title').first().textContent()).toMatch(
+        /arc-easy acc, .* 0: 62\.0 %/,
+      );
+      await picture(page, `tasks-${locale}`);
+      await page.close();
+    }
+    const prometheus = await (await fetch(new URL('/metrics', tasked.url))).text();
+    expect(prometheus).toContain('xinghe_training_task_score{task="arc-easy",metric="acc"} 0.32');
+    await tasked.close();
   });
 
   it('clips outliers with a mark, and shows them on demand', async () => {

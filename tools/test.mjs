@@ -94,6 +94,7 @@ const references =
 for (const [name, command, args] of /** @type {[string, string, string[]][]} */ ([
   ['types', program('tsc'), ['--noEmit']],
   ['types of the watch page', program('tsc'), ['--noEmit', '-p', 'src/training/watch/page/client']],
+  ['types of the report', program('tsc'), ['--noEmit', '-p', 'src/evaluation/report/page/client']],
   ['types of the chat page', program('tsc'), ['--noEmit', '-p', 'web']],
   ['lint', program('biome'), ['check', '--error-on-warnings', '.']],
   ['layers', process.execPath, ['tools/check-layers.mjs']],

@@ -16,11 +16,9 @@ import {
   resultTable,
   runEvaluation,
   TASKS,
-  tableCsv,
-  tableMarkdown,
   tableText,
+  writeReports,
 } from '../evaluation/index.js';
-import { writeFileAtomic } from '../formats/index.js';
 import { log } from '../log/index.js';
 import { chatOptions } from './chat-options.js';
 import { openLocalModel } from './evaluated-model.js';
@@ -166,9 +164,7 @@ function formsOf(form: PromptForm | undefined): readonly PromptForm[] {
 }
 
 function report(result: EvaluationResult, { output, json }: EvaluateOptions): number {
-  const table = resultTable(result);
-  writeFileAtomic(join(output, 'results.md'), tableMarkdown(table));
-  writeFileAtomic(join(output, 'results.csv'), tableCsv(table));
+  writeReports(output, result);
   for (const { task, notes, problems, failures, dropped_shots, submission } of result.tasks) {
     for (const note of notes) log(`${task}: ${note}`);
     if (dropped_shots > 0)
@@ -186,7 +182,10 @@ function report(result: EvaluationResult, { output, json }: EvaluateOptions): nu
     );
   }
   if (json) process.stdout.write(`${JSON.stringify({ results: result.results })}\n`);
-  else process.stdout.write(tableText(table));
+  else
+    process.stdout.write(
+      tableText(resultTable(result), process.stdout.isTTY ? process.stdout.columns : undefined),
+    );
   if (result.complete) return 0;
   const failed = result.tasks.flatMap(({ failures }) => failures).reduce((sum, { count }) => sum + count, 0);
   log(

@@ -59,6 +59,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'published evaluation sets on a model, or on recorded outputs',
     load: async () => (await import('./evaluate.js')).evaluate,
   },
+  compare: {
+    summary: 'two or more evaluations, sample by sample',
+    load: async () => (await import('./compare.js')).compare,
+  },
   generate: {
     summary: 'continue a prompt, or answer a file of questions',
     load: async () => (await import('./generate.js')).generate,

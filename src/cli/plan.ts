@@ -26,6 +26,7 @@ import {
   type TrainConfig,
 } from '../training/index.js';
 import { EXIT_BAD_INPUT, type OptionValues, parseOptions } from './options.js';
+import { TASKS_CACHE_BYTES } from './training-tasks.js';
 
 const specs = {
   config: { kind: 'string', value: 'FILE', help: 'the configuration of a run, as xinghe train takes it' },
@@ -118,6 +119,10 @@ function readSource(options: Options): { architecture: Architecture; run: Run } 
   }
   const { config: parsed, notes } = loadTrainingConfig(config, options.set);
   for (const note of notes) log(note);
+  if (parsed.evaluation?.tasks !== undefined)
+    log(
+      `evaluation.tasks: up to ${formatBytes(TASKS_CACHE_BYTES)} of keys and values while tasks are measured, between steps`,
+    );
   const architecture = configJson === undefined ? architectureOf(parsed) : loadArchitecture(configJson);
   return { architecture, run: withOptions(runOf(parsed, options['sequence-length']), options) };
 }

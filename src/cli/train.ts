@@ -5,6 +5,7 @@ import { log } from '../log/index.js';
 import { dryRun, runTraining, type TrainConfig } from '../training/index.js';
 import { parseOptions } from './options.js';
 import { plan } from './plan.js';
+import { createTaskEvaluator } from './training-tasks.js';
 
 const specs = {
   config: {
@@ -53,6 +54,7 @@ export async function train(args: readonly string[]): Promise<number> {
   }
   const { losses, tokens, seconds, evaluations, skippedSteps } = await runTraining(config, {
     resume: from,
+    createTaskEvaluator,
   });
   if (options.json)
     process.stdout.write(
@@ -66,7 +68,7 @@ async function rehearse(
   options: { readonly config: string; readonly set: readonly string[] },
   resume: string | undefined,
 ): Promise<number> {
-  const found = await dryRun(config, { resume });
+  const found = await dryRun(config, { resume, createTaskEvaluator });
   const { steps, stepsDone, rowsPerStep, rows, heldOutRows, firstRows } = found;
   process.stdout.write(`${found.config}\n`);
   const code = await plan([

@@ -1,3 +1,7 @@
+export { compareRuns, type RunsComparison } from './comparison/compare-runs.js';
+export { comparisonNotes, comparisonText } from './comparison/comparison-table.js';
+export { type RecordedRun, readRun } from './comparison/recorded-run.js';
+export { comparisonJson, writeComparison } from './comparison/write-comparison.js';
 export { type Continuation, type LogLikelihoodOptions, logLikelihoods } from './log-likelihood.js';
 export { HttpModel, type HttpModelOptions } from './model/http-model.js';
 export type { LanguageModel, ModelIdentity, PromptForm } from './model/language-model.js';
@@ -9,11 +13,13 @@ export {
   scoreMultipleChoice,
 } from './multiple-choice.js';
 export { TASKS } from './registry.js';
-export { resultTable, tableCsv, tableMarkdown, tableText } from './report/result-table.js';
+export { resultTable, tableText } from './report/result-table.js';
+export { writeReports } from './report/write-reports.js';
 export type { EvaluationPlan, TaskPlan } from './run/evaluation-plan.js';
 export { planTasks } from './run/plan-tasks.js';
 export { readPredictions } from './run/predictions.js';
 export { PRESET_NAMES, presetOf } from './run/presets.js';
 export { type Answerer, type EvaluationResult, runEvaluation } from './run/run-evaluation.js';
+export { type SuiteScore, type SuiteTask, TaskSuite } from './run/task-suite.js';
 export { PythonSandbox } from './sandbox/python-sandbox.js';
 export { type ScoreOptions, scoreConversations } from './score-conversations.js';

@@ -14,6 +14,12 @@ export { type RunOptions, runTraining } from './run/run.js';
 export { type TrainConfig, trainConfigSchema } from './run/run-config.js';
 export { isRunning } from './run/run-lock.js';
 export { rowsVary } from './run/run-rows.js';
+export type {
+  CreateTaskEvaluator,
+  TaskEvaluator,
+  TaskEvaluatorOptions,
+  TaskScore,
+} from './run/task-evaluation.js';
 export type { TrainingLoopOptions, TrainingResult } from './run/train-rows-options.js';
 export { runTrainingLoop } from './run/training-loop.js';
 export { AdamW, type AdamWOptions, type OptimizedParameter } from './step/adamw.js';

@@ -8,12 +8,16 @@ import { lastLines, runProgram } from './run-program.mjs';
 
 const recordName = 'build.json';
 const browserFolder = join('src', 'training', 'watch', 'page', 'client');
+const reportFolder = join('src', 'evaluation', 'report', 'page', 'client');
+const reportConfig = join(root, 'tools', 'setup', 'report-page.vite.mjs');
 
 export async function buildProgram() {
   const key = fingerprintFiles([
     ...filesBelow(join(root, 'src')).filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts')),
     ...['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'].map((name) => join(root, name)),
     join(root, browserFolder, 'tsconfig.json'),
+    join(root, reportFolder, 'tsconfig.json'),
+    reportConfig,
   ]);
   if (readJson(join(distFolder, recordName))?.key === key) return;
   say('compiling src/ to dist/');
@@ -21,12 +25,23 @@ export async function buildProgram() {
   const fresh = join(root, 'dist.tmp');
   rmSync(fresh, { recursive: true, force: true });
   const tsc = join(root, 'node_modules', '.bin', 'tsc');
-  // The second project runs in browsers and has their types.
-  for (const [project, folder] of [
-    ['tsconfig.build.json', fresh],
-    [join(browserFolder, 'tsconfig.json'), join(fresh, 'training', 'watch', 'page', 'client')],
+  const vite = join(root, 'node_modules', '.bin', 'vite');
+  // The second project runs in browsers and has their types. The report is one file, so its scripts are bundled.
+  for (const [program, ...options] of [
+    [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh],
+    [
+      tsc,
+      ...['-p', join(browserFolder, 'tsconfig.json')],
+      ...['--outDir', join(fresh, 'training', 'watch', 'page', 'client')],
+    ],
+    [tsc, '-p', join(reportFolder, 'tsconfig.json')],
+    [
+      vite,
+      ...['build', '--config', reportConfig, '--logLevel', 'warn'],
+      ...['--outDir', join(fresh, 'evaluation', 'report', 'page', 'client')],
+    ],
   ]) {
-    const result = await runProgram(tsc, ['-p', project, '--outDir', folder], { cwd: root });
+    const result = await runProgram(program, options, { cwd: root });
     if (result.code === 0) continue;
     rmSync(fresh, { recursive: true, force: true });
     throw new SetupError(`src/ does not compile:\n${lastLines(result.output, 40)}`);

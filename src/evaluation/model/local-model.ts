@@ -30,9 +30,10 @@ export interface LocalModelOptions {
   readonly identity: ModelIdentity;
   /** Ids that end an answer, beside those of the chat form or the family. */
   readonly stopTokenIds: readonly number[];
+  /** Memory for keys and values, unless one question alone needs more. Default 1 GiB. */
+  readonly cacheBytes?: number;
 }
 
-/** Memory for keys and values, unless one question alone needs more. */
 const CACHE_BYTES = 2 ** 30;
 const MOST_CACHE_TOKENS = 2 ** 16;
 /** Questions in the engine at a time: enough for it to choose from. */
@@ -54,6 +55,7 @@ export class LocalModel implements LanguageModel {
     chat,
     identity,
     stopTokenIds,
+    cacheBytes = CACHE_BYTES,
   }: LocalModelOptions) {
     this.identity = identity;
     this.forms = chat === undefined ? ['plain'] : ['chat', 'plain'];
@@ -63,7 +65,7 @@ export class LocalModel implements LanguageModel {
     };
     const ends = chat === undefined ? [] : chat.stopTokenIds(tokenizer);
     this.#stopTokenIds = [...new Set([...ends, ...architecture.eosTokenIds, ...stopTokenIds])];
-    const affordable = Math.floor(CACHE_BYTES / cacheBytesPerToken(model));
+    const affordable = Math.floor(cacheBytes / cacheBytesPerToken(model));
     const needed = Math.min(model.shape.maxPositions ?? 4096, 8192) + 64;
     const cacheTokens = Math.max(needed, Math.min(affordable, MOST_CACHE_TOKENS));
     this.#engine = new TextEngine(model, tokenizer, { cacheTokens, maxSequences: 64 });

@@ -2,8 +2,12 @@
 import type { EvaluationResult } from '../run/run-evaluation.js';
 import type { ResultEntry } from '../run/summarise.js';
 import { PUBLISHED_MODELS, publishedScores } from './published-scores.js';
+import { alignedLines, displayWidth, markdownTable } from './text-table.js';
 
 const OWN_COLUMNS = ['task', 'metric', 'score', '95 %', 'n', 'missing', 'shots', 'form'];
+/** Its place among them. */
+const FORM = 7;
+const TEXT_COLUMNS: ReadonlySet<number> = new Set([0, 1, FORM]);
 
 export interface ResultTable {
   readonly columns: readonly string[];
@@ -50,29 +54,69 @@ function scoreCells({ score, confidence_interval: interval, metric }: ResultEntr
   return [percent(score), interval === null ? '' : `${percent(interval[0])} to ${percent(interval[1])}`];
 }
 
-export function tableText(table: ResultTable): string {
+/** @param width columns of the terminal; undefined: as wide as it is */
+export function tableText(table: ResultTable, width?: number): string {
   const { columns, rows, publishedFrom } = table;
-  const widths = columns.map((name, place) =>
-    Math.max(name.length, ...rows.map((row) => row[place]?.length ?? 0)),
-  );
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, place) =>
-        place < 2 || place === 7 ? cell.padEnd(widths[place] ?? 0) : cell.padStart(widths[place] ?? 0),
-      )
-      .map((cell, place) => (place === publishedFrom ? `| ${cell}` : cell))
-      .join('  ')
-      .trimEnd();
   const hasPublished = columns.length > publishedFrom;
   const note = hasPublished ? ['right of |: published by the makers of these models, not measured here'] : [];
-  return [line(columns), ...rows.map(line), ...note, ''].join('\n');
+  const lines = alignedLines({ columns, rows, textColumns: TEXT_COLUMNS, barBefore: publishedFrom });
+  if (width === undefined || lines.every((line) => displayWidth(line) <= width))
+    return [...lines, ...note, ''].join('\n');
+  return [...narrowLines(table, width), ''].join('\n');
+}
+
+/** What was measured as a table, the rest as lines below it. */
+function narrowLines({ columns, rows, publishedFrom }: ResultTable, width: number): string[] {
+  const whole = { columns: columns.slice(0, publishedFrom), textColumns: TEXT_COLUMNS };
+  const own = alignedLines({ ...whole, rows: rows.map((row) => row.slice(0, publishedFrom)) });
+  const isFit = own.every((line) => displayWidth(line) <= width);
+  const short = columns.slice(0, FORM);
+  const table = isFit
+    ? own
+    : alignedLines({
+        columns: short,
+        rows: rows.map((row) => row.slice(0, FORM)),
+        textColumns: TEXT_COLUMNS,
+      });
+  const firsts = rows.filter(([task], place) => rows.findIndex((row) => row[0] === task) === place);
+  const forms = isFit ? [] : [...new Set(firsts.map((row) => row[FORM] ?? ''))].filter((form) => form !== '');
+  const tasksOf = (form: string): string[] =>
+    firsts.filter((row) => row[FORM] === form).map(([task]) => task ?? '');
+  const published = firsts.flatMap((row) => {
+    const known = columns
+      .slice(publishedFrom)
+      .flatMap((model, place) =>
+        row[publishedFrom + place] ? [`${model} ${row[publishedFrom + place]}`] : [],
+      );
+    return known.length === 0 ? [] : wrapped(`  ${row[0]}: `, known, width);
+  });
+  return [
+    ...table,
+    ...forms.flatMap((form) => wrapped(`${form}: `, tasksOf(form), width)),
+    ...(published.length === 0
+      ? []
+      : ['published by the makers of these models, not measured here:', ...published]),
+  ];
+}
+
+/** Parts with commas between, in lines of so many columns; further lines stand below the first part. */
+function wrapped(lead: string, parts: readonly string[], width: number): string[] {
+  const lines: string[] = [];
+  let line = lead;
+  for (const [place, part] of parts.entries()) {
+    const text = place === parts.length - 1 ? part : `${part}, `;
+    if (line.length > lead.length && displayWidth(line + text.trimEnd()) > width) {
+      lines.push(line.trimEnd());
+      line = ' '.repeat(Math.min(displayWidth(lead), 4));
+    }
+    line += text;
+  }
+  return [...lines, line];
 }
 
 export function tableMarkdown({ columns, rows, publishedFrom }: ResultTable): string {
   const names = columns.map((name, place) => (place < publishedFrom ? name : `${name} (published)`));
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(names), line(names.map(() => '---')), ...rows.map(line), ''].join('\n');
+  return markdownTable(names, rows);
 }
 
 export function tableCsv({ columns, rows, publishedFrom }: ResultTable): string {

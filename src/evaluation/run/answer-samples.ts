@@ -5,7 +5,6 @@ import type { LanguageModel, ModelAnswer, ModelQuestion } from '../model/languag
 import type { Problems } from '../problems.js';
 import type { Sample } from '../task.js';
 import type { TaskPlan } from './evaluation-plan.js';
-import type { Journal } from './journal.js';
 import type { LoadedTask } from './load-samples.js';
 import type { Answered } from './outcome.js';
 import type { Predictions } from './predictions.js';
@@ -41,6 +40,12 @@ export function takePredictions(
   });
 }
 
+/** What was answered before, and where answers go. */
+export interface AnswerMemory {
+  answerOf(task: string, id: string): Answered | undefined;
+  add(task: string, id: string, answered: Answered): void;
+}
+
 export interface AskedSamples {
   readonly answered: readonly (Answered | undefined)[];
   readonly failures: Problems;
@@ -55,18 +60,21 @@ export async function askModel(
     journal,
     maxNewTokens,
     failures,
+    isQuiet = false,
   }: {
     readonly model: LanguageModel;
-    readonly journal: Journal;
+    readonly journal: AnswerMemory;
     readonly maxNewTokens: number | undefined;
     readonly failures: Problems;
+    /** No line of progress. */
+    readonly isQuiet?: boolean;
   },
 ): Promise<AskedSamples> {
   const { name } = plan.task;
   const answered = samples.map(({ id }) => journal.answerOf(name, id));
   const waiting = [...samples.entries()].filter(([index]) => answered[index] === undefined);
   const questions = waiting.map(([, sample]) => questionOf(sample, plan, maxNewTokens));
-  const progress = new Progress({ label: name, unit: 'sample', total: samples.length });
+  const progress = isQuiet ? undefined : new Progress({ label: name, unit: 'sample', total: samples.length });
   let done = samples.length - waiting.length;
   const settle = (question: number, outcome: Answered): void => {
     const [index, sample] = waiting[question] ?? [];
@@ -74,7 +82,7 @@ export async function askModel(
     answered[index] = outcome;
     journal.add(name, sample.id, outcome);
     done += 1;
-    progress.update(done);
+    progress?.update(done);
   };
   await model.answer(questions, {
     onAnswer: (question, answer) => settle(question, toAnswered(answer)),
@@ -86,7 +94,7 @@ export async function askModel(
       failures.add(reason, waiting[question]?.[1].id ?? '', message);
     },
   });
-  progress.finish();
+  progress?.finish();
   return { answered, failures, droppedShots: answered.reduce((sum, each) => sum + droppedOf(each), 0) };
 }
 

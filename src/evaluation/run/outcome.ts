@@ -99,6 +99,12 @@ function gradeReference(sample: Sample, answered: Answered, sum: number, isGreed
   return { sample, answered, grade: { extracted: null, isCorrect: [isGreedy] }, scores };
 }
 
+/** What the log-likelihoods are of, where a prompt does not list its options. */
+function optionTexts({ choices = [] }: Sample): { readonly options?: readonly string[] } {
+  const [choice] = choices;
+  return choices.length === 1 && choice?.texts !== undefined ? { options: choice.texts } : {};
+}
+
 /** A line of samples.jsonl; keys in a fixed order. */
 export function sampleLine(task: string, { sample, answered, grade, scores }: Outcome): object {
   const answer = answered.kind === 'missing' ? undefined : answered.answer;
@@ -109,6 +115,7 @@ export function sampleLine(task: string, { sample, answered, grade, scores }: Ou
   return {
     task,
     id: sample.id,
+    groups: sample.groups,
     prompt: answer?.prompt ?? null,
     ids: answer?.ids ?? null,
     output: one(outputs),
@@ -117,6 +124,7 @@ export function sampleLine(task: string, { sample, answered, grade, scores }: Ou
     ...(sample.maxPoints === undefined
       ? { correct: sample.target === null ? null : one(grade.isCorrect) }
       : { points: grade.points ?? 0, max_points: sample.maxPoints }),
+    ...(answer?.logLikelihoods !== undefined && optionTexts(sample)),
     ...(answer?.logLikelihoods !== undefined && { loglikelihoods: one(answer.logLikelihoods) }),
     ...(Object.keys(scores).length > 1 && { scores }),
     ...((answer?.droppedShots ?? 0) > 0 && { dropped_shots: answer?.droppedShots }),

@@ -11,12 +11,13 @@ import type { LanguageModel, ModelUsage } from '../model/language-model.js';
 import { type Problem, Problems } from '../problems.js';
 import type { GradingTools } from '../task.js';
 import { askModel, takePredictions } from './answer-samples.js';
-import type { EvaluationPlan, TaskPlan } from './evaluation-plan.js';
+import { chanceOf } from './chance.js';
+import type { EvaluationPlan } from './evaluation-plan.js';
 import { Journal } from './journal.js';
 import { type LoadedTask, loadSamples } from './load-samples.js';
 import { type Answered, gradeSample, type Outcome, sampleLine } from './outcome.js';
 import type { Predictions } from './predictions.js';
-import { type ResultEntry, summarise } from './summarise.js';
+import { metricsOf, type ResultEntry, summarise } from './summarise.js';
 
 /** Who answers: a model, or a file of recorded outputs. */
 export type Answerer =
@@ -32,6 +33,8 @@ export interface TaskReport {
   readonly mode: 'loglikelihood' | 'generate' | 'predictions';
   readonly form: 'chat' | 'plain' | null;
   readonly data: { readonly files: number; readonly sha256: string };
+  /** The share that guessing would get right; null where samples are not each one choice among options. */
+  readonly chance: number | null;
   readonly notes: readonly string[];
   /** Rows, recorded outputs and questions that something was wrong with. */
   readonly problems: readonly Problem[];
@@ -46,6 +49,9 @@ export interface EvaluationResult {
   readonly command: readonly string[];
   readonly fingerprint: string;
   readonly seed: number;
+  readonly limit: number | null;
+  readonly split: string | null;
+  readonly max_new_tokens: number | null;
   readonly model: unknown;
   readonly predictions: { readonly path: string; readonly sha256: string } | null;
   readonly tasks: readonly TaskReport[];
@@ -119,6 +125,9 @@ async function evaluateAll(run: Run, journal: Journal | undefined): Promise<Eval
     command: plan.command,
     fingerprint,
     seed: 0,
+    limit: plan.limit ?? null,
+    split: plan.split ?? null,
+    max_new_tokens: plan.maxNewTokens ?? null,
     model: answerer.kind === 'model' ? answerer.model.identity : null,
     predictions:
       answerer.kind === 'predictions'
@@ -182,6 +191,7 @@ async function evaluateTask(
       mode: run.answerer.kind === 'model' ? own.mode : 'predictions',
       form: run.answerer.kind === 'model' ? own.form : null,
       data: loaded.data,
+      chance: chanceOf(samples),
       notes: isUnlabelled ? [...loaded.notes, 'the set has no labels: there is no score'] : loaded.notes,
       problems: loaded.problems.list(),
       dropped_shots: droppedShots,
@@ -218,18 +228,6 @@ async function answersFor(
 
 function withoutScore(entry: ResultEntry): ResultEntry {
   return { ...entry, score: null, stderr: null, confidence_interval: null, groups: {} };
-}
-
-/** Which numbers these outcomes give, in the order in which they are shown. */
-function metricsOf({ task, mode }: TaskPlan, outcomes: readonly Outcome[]): string[] {
-  const first = task.metric ?? 'acc';
-  const byChoices = mode === 'loglikelihood' && outcomes.some(({ answered }) => answered.kind === 'choices');
-  const own = byChoices
-    ? ['acc', 'acc_norm', 'acc_bytes', 'greedy_match', 'bits_per_byte']
-    : [first, ...(task.otherMetrics ?? [])];
-  const isThere = (metric: string): boolean => outcomes.some(({ scores }) => Object.hasOwn(scores, metric));
-  const found = [...new Set([...own, first])].filter(isThere);
-  return found.length === 0 ? [first] : found;
 }
 
 /** Everything that decides the numbers. */

@@ -19,8 +19,19 @@ test('few samples that agree do not make it sure', () => {
   const { interval } = estimateMeanOfGroups([[0], [0]]);
   expect(interval).toEqual(wilsonInterval(0, 2));
   expect(estimateRatio([0], [5]).interval).toEqual([0, 1]);
+  expect(estimateRatio([0, 0], [5, 5]).interval).toEqual(wilsonInterval(0, 2));
+  expect(estimateRatio([4, 2, 2], [4, 2, 2]).interval).toEqual(wilsonInterval(1, 64 / 24));
 });
 
 test('points over possible points', () => {
   expect(estimateRatio([6, 0, 3], [6, 6, 6]).score).toBe(0.5);
+});
+
+test('the interval of a share holds the share, whatever is rounded', () => {
+  for (let n = 1; n < 60; n++)
+    for (let right = 0; right <= n; right++) {
+      const [low, high] = wilsonInterval(right / n, n);
+      expect(low).toBeLessThanOrEqual(right / n);
+      expect(high).toBeGreaterThanOrEqual(right / n);
+    }
 });

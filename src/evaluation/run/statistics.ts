@@ -16,7 +16,8 @@ export function wilsonInterval(share: number, n: number): readonly [number, numb
   const scale = 1 + Z ** 2 / n;
   const centre = (share + Z ** 2 / (2 * n)) / scale;
   const half = (Z / scale) * Math.sqrt((share * (1 - share)) / n + Z ** 2 / (4 * n ** 2));
-  return [Math.max(0, centre - half), Math.min(1, centre + half)];
+  // Of none and of all the share itself is an end, but for rounding.
+  return [Math.max(0, Math.min(share, centre - half)), Math.min(1, Math.max(share, centre + half))];
 }
 
 /** The mean of values from 0 to 1; its error is the sample's standard deviation over the root of n. */
@@ -62,7 +63,11 @@ export function estimateRatio(points: readonly number[], possible: readonly numb
     0,
   );
   const stderr = total === 0 || n < 2 ? 0 : Math.sqrt((squares * n) / (n - 1)) / total;
-  return { score, stderr, interval: n < 2 ? [0, 1] : aroundScore(score, stderr) };
+  if (n < 2) return { score, stderr, interval: [0, 1] };
+  if (squares > 0) return { score, stderr, interval: aroundScore(score, stderr) };
+  // All alike: as sure as of a share of as many samples of equal weight.
+  const equal = total ** 2 / possible.reduce((sum, value) => sum + value ** 2, 0);
+  return { score, stderr, interval: wilsonInterval(score, equal) };
 }
 
 function varianceOf(values: readonly number[], mean: number): number {

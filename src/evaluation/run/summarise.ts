@@ -1,6 +1,7 @@
 /** From the outcomes of a task's samples to the entries of its result. */
 import type { Task } from '../task.js';
 import { passAtK } from '../tasks/humaneval/pass-at-k.js';
+import type { TaskPlan } from './evaluation-plan.js';
 import type { Outcome } from './outcome.js';
 import { type Estimate, estimateMean, estimateMeanOfGroups, estimateRatio } from './statistics.js';
 
@@ -148,4 +149,16 @@ function summarisePasses(outcomes: readonly Outcome[], common: Common): ResultEn
       ),
     };
   });
+}
+
+/** Which numbers these outcomes give, in the order in which they are shown. */
+export function metricsOf({ task, mode }: TaskPlan, outcomes: readonly Outcome[]): string[] {
+  const first = task.metric ?? 'acc';
+  const byChoices = mode === 'loglikelihood' && outcomes.some(({ answered }) => answered.kind === 'choices');
+  const own = byChoices
+    ? ['acc', 'acc_norm', 'acc_bytes', 'greedy_match', 'bits_per_byte']
+    : [first, ...(task.otherMetrics ?? [])];
+  const isThere = (metric: string): boolean => outcomes.some(({ scores }) => Object.hasOwn(scores, metric));
+  const found = [...new Set([...own, first])].filter(isThere);
+  return found.length === 0 ? [first] : found;
 }

@@ -2,34 +2,19 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
+import { hasPython, openSandbox, requiresSandbox } from '../../../tests/support/python-sandbox.js';
 import { requires } from '../../../tests/support/requires.js';
-import { InputError } from '../../errors/index.js';
 import { PythonSandbox } from './python-sandbox.js';
 
-const hasPython = spawnSync('python3', ['--version']).status === 0;
-const sandbox = hasPython ? open() : undefined;
+const sandbox = openSandbox();
 afterAll(() => sandbox?.dispose());
-
-function open(): PythonSandbox | undefined {
-  try {
-    return new PythonSandbox();
-  } catch (error) {
-    if (error instanceof InputError) return undefined;
-    throw error;
-  }
-}
-
-const needs = requires(
-  sandbox !== undefined,
-  hasPython ? 'neither bubblewrap nor user namespaces work here' : 'there is no python3',
-);
 
 async function outcome(program: string): Promise<string> {
   if (sandbox === undefined) throw new Error('skipped');
   return (await sandbox.run(program)).outcome;
 }
 
-describe('programs', needs, () => {
+describe('programs', requiresSandbox(sandbox), () => {
   test.each([
     ['reaches its end', 'x = 1', 'passed'],
     ['checks something false', 'assert 1 == 2', 'failed: AssertionError'],

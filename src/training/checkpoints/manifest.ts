@@ -26,6 +26,8 @@ export const manifestSchema = z.object({
   /** A loss of null is none: written by early versions after an evaluation that was not finite. */
   best: z.object({ step: z.int(), loss: z.number().nullable() }).nullable(),
   evaluatedStep: z.int().nullable(),
+  /** Not written by early versions. */
+  tasksStep: z.int().nullable().default(null),
   /** What the numbers depend on. */
   engine: z.object({
     xinghe: z.string(),

@@ -118,6 +118,15 @@ export class DataParallel implements SharedStep {
     }
   }
 
+  async whileWholeModel<Result>(body: () => Promise<Result>): Promise<Result> {
+    for (const unit of this.#units) unit.gather();
+    try {
+      return await body();
+    } finally {
+      for (const unit of this.#units) unit.release();
+    }
+  }
+
   dispose(): void {
     this.#isDisposed = true;
     if (this.#zero > 0) for (const part of this.#updated.values()) part.dispose();

@@ -1,4 +1,5 @@
 /** The ranks of a training run: how they meet, what each of them does, and what rank 0 does for all. */
+import { setImmediate } from 'node:timers/promises';
 import { productVersion } from '../../config/index.js';
 import { type RankEnvironment, World } from '../../distributed/index.js';
 import { InputError, messageOf } from '../../errors/index.js';
@@ -6,6 +7,10 @@ import { linearRoute, setLinearRoute, torchVersion } from '../../tensor/index.js
 import type { ShareStep } from '../step/shared-step.js';
 import { DataParallel } from './data-parallel.js';
 import type { ParallelConfig } from './parallel-config.js';
+
+/** What rank 0 says in the middle of long work, and how often: well within the time that a collective may take. */
+const GOES_ON = '{"goesOn":true}';
+const TURN_MILLISECONDS = 2_000;
 
 /** In this order the ranks tell one another which they have received. */
 const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGUSR1', 'SIGHUP'];
@@ -57,9 +62,8 @@ export class RunRanks {
   /** Rank 0 alone runs it, the others wait. @throws what it throws there; on the others an error that says so */
   async first<Result>(body: () => Result | Promise<Result>): Promise<Result | undefined> {
     if (!this.isFirst) {
-      const { error, isInput } = JSON.parse(this.world.tell(undefined));
-      if (error === undefined) return undefined;
-      throw isInput === true ? new InputError(error) : new Error(`rank 0: ${error}`);
+      throwIfFailed(this.world.tell(undefined));
+      return undefined;
     }
     try {
       const result = await body();
@@ -68,6 +72,35 @@ export class RunRanks {
     } catch (error) {
       this.world.tell(JSON.stringify({ error: messageOf(error), isInput: error instanceof InputError }));
       throw error;
+    }
+  }
+
+  /**
+   * As `first`, of what takes long: rank 0 calls what it is given again and again, and the others know that it goes on.
+   * @param onTurn called on the others as often
+   */
+  async firstAtLength<Result>(
+    body: (goesOn: () => void) => Promise<Result>,
+    onTurn: () => void,
+  ): Promise<Result | undefined> {
+    if (this.isFirst) {
+      let told = performance.now();
+      return this.first(() =>
+        body(() => {
+          if (performance.now() - told < TURN_MILLISECONDS) return;
+          this.world.tell(GOES_ON);
+          told = performance.now();
+        }),
+      );
+    }
+    for (;;) {
+      const text = this.world.tell(undefined);
+      if (text !== GOES_ON) {
+        throwIfFailed(text);
+        return undefined;
+      }
+      onTurn();
+      await setImmediate();
     }
   }
 
@@ -108,4 +141,10 @@ export class RunRanks {
   leave(): void {
     this.world.leave();
   }
+}
+
+/** @param text what rank 0 has told of its end */
+function throwIfFailed(text: string): void {
+  const { error, isInput } = JSON.parse(text);
+  if (error !== undefined) throw isInput === true ? new InputError(error) : new Error(`rank 0: ${error}`);
 }

@@ -9,6 +9,7 @@ import { refuseOtherRun } from './output-folder.js';
 import { prepareRun } from './run.js';
 import type { TrainConfig } from './run-config.js';
 import { rowsPerStep as rowsOfStep, stepsOf } from './run-parts.js';
+import type { CreateTaskEvaluator } from './task-evaluation.js';
 
 export interface DryRun {
   /** As YAML, all defaults filled in. */
@@ -27,17 +28,21 @@ export interface DryRunOptions {
   readonly resume?: string | undefined;
   /** How many of the first rows are shown. Default 2. */
   readonly shownRows?: number;
+  /** Who measures evaluation.tasks: their sets are read and checked too. */
+  readonly createTaskEvaluator?: CreateTaskEvaluator | undefined;
 }
 
 /** @throws InputError for whatever `runTraining` would refuse before it writes */
 export async function dryRun(
   config: TrainConfig,
-  { resume, shownRows = 2 }: DryRunOptions = {},
+  { resume, shownRows = 2, createTaskEvaluator }: DryRunOptions = {},
 ): Promise<DryRun> {
   const { output, training, checkpoints } = config;
   const store = new RunCheckpointStore(join(output, 'checkpoints'), checkpoints);
   const start = resume === undefined ? refuseOtherRun(output) : findStart(store, resume);
-  const { loaded, data, heldOut, tokenizer, teacher } = await prepareRun(config, store, start);
+  const { loaded, data, heldOut, tokenizer, teacher, tasks } = await prepareRun(config, store, start, {
+    createTaskEvaluator,
+  });
   try {
     const { rows } = data;
     const rowsPerStep = rowsOfStep(training);
@@ -54,6 +59,7 @@ export async function dryRun(
   } finally {
     data.close();
     heldOut?.close();
+    tasks?.dispose();
     loaded.model.dispose();
     teacher?.model.dispose();
   }

@@ -68,6 +68,9 @@ interface RowsChoice {
 
 const isOneSource = ({ dataset, files }: RowsChoice): boolean =>
   (dataset === undefined) !== (files === undefined);
+/** Held-out rows, which an evaluation by tasks alone has not. */
+export const hasRows = ({ dataset, files }: RowsChoice): boolean =>
+  dataset !== undefined || files !== undefined;
 const hasForm = ({ files, form }: RowsChoice): boolean => (files === undefined) === (form === undefined);
 const leavesDataset = ({ dataset, ...choices }: RowsChoice): boolean =>
   dataset === undefined ||
@@ -88,6 +91,17 @@ const dataSchema = z
   .refine(hasForm, FORM)
   .refine(leavesDataset, DATASET);
 
+/** A task of `xinghe evaluate`, and how it is asked; what is left out is as the set is published. */
+const taskSchema = z.strictObject({
+  task: z.string().min(1),
+  /** Samples at most, from the files of the set in turns. */
+  limit: positive.optional(),
+  shots: natural.optional(),
+  mode: z.enum(['loglikelihood', 'generate']).optional(),
+  form: z.enum(['chat', 'plain']).optional(),
+  max_new_tokens: positive.optional(),
+});
+
 const evaluationSchema = z
   .strictObject({
     ...rowsShape,
@@ -95,8 +109,28 @@ const evaluationSchema = z
     every: positive.default(200),
     /** At most so many rows, the first ones. Default: all. */
     max_rows: positive.optional(),
+    /** Evaluation tasks that are measured before the first step, every so many steps, and at the end. */
+    tasks: z.array(taskSchema).min(1).optional(),
+    /** Holds a folder for each set (docs/evaluation.md). */
+    tasks_data: z.string().min(1).optional(),
+    /** Steps between measurements of the tasks. Default: as `every`. */
+    tasks_every: positive.optional(),
   })
-  .refine(isOneSource, ONE_SOURCE)
+  .refine(
+    (evaluation) => isOneSource(evaluation) || (evaluation.tasks !== undefined && !hasRows(evaluation)),
+    {
+      message: 'give either dataset (prepared rows) or files (records), or tasks, or tasks beside rows',
+    },
+  )
+  .refine(({ tasks, tasks_data }) => (tasks === undefined) === (tasks_data === undefined), {
+    message: 'tasks need tasks_data (the folder that holds their sets), and it needs them',
+  })
+  .refine(({ tasks, tasks_every }) => tasks !== undefined || tasks_every === undefined, {
+    message: 'tasks_every says when tasks are measured, and there are none',
+  })
+  .refine(({ tasks = [] }) => new Set(tasks.map(({ task }) => task)).size === tasks.length, {
+    message: 'tasks name one task twice; each is measured once',
+  })
   .refine(hasForm, FORM)
   .refine(leavesDataset, DATASET);
 
@@ -157,9 +191,14 @@ export const trainConfigSchema = z
       })
       .prefault({}),
   })
-  .refine(({ checkpoints, evaluation }) => !checkpoints.keep_best || evaluation !== undefined, {
-    message: 'checkpoints.keep_best needs an evaluation section to tell which one is best',
-  })
+  .refine(
+    ({ checkpoints, evaluation }) =>
+      !checkpoints.keep_best || (evaluation !== undefined && hasRows(evaluation)),
+    {
+      message:
+        'checkpoints.keep_best needs an evaluation section with held-out rows to tell which one is best',
+    },
+  )
   .superRefine((config, context) => {
     const { training, watch } = config;
     const { objective } = training;
@@ -167,7 +206,7 @@ export const trainConfigSchema = z
       context.addIssue({ code: 'custom', path, message });
     for (const section of ['data', 'evaluation'] as const) {
       const rows = config[section];
-      if (rows === undefined) continue;
+      if (rows === undefined || !hasRows(rows)) continue;
       const isPreference = rows.form === PREFERENCE_FORM;
       if (comparesAnswers(objective) && !isPreference)
         refuse(

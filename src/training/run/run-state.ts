@@ -35,6 +35,8 @@ export interface RunProgress {
   readonly best: { readonly step: number; readonly loss: number } | undefined;
   /** The step after which held-out rows were measured last. */
   readonly evaluatedStep: number | undefined;
+  /** The step after which evaluation tasks were measured last. */
+  readonly tasksStep: number | undefined;
 }
 
 export const RUN_START: RunProgress = {
@@ -43,6 +45,7 @@ export const RUN_START: RunProgress = {
   rows: 0,
   best: undefined,
   evaluatedStep: undefined,
+  tasksStep: undefined,
 };
 
 /** What of a run decides which numbers come out. */
@@ -81,6 +84,7 @@ export function takeSnapshot(
     generator: scope(() => Buffer.from(generatorState(dropout).toBytes()).toString('base64')),
     best: progress.best ?? null,
     evaluatedStep: progress.evaluatedStep ?? null,
+    tasksStep: progress.tasksStep ?? null,
     engine: {
       xinghe: productVersion(),
       libtorch: torchVersion(),
@@ -154,8 +158,15 @@ export function restoreRun(
       restoreGenerator(parts.dropout, tensorFromBytes(bytes, [bytes.length], 'uint8'));
     });
   }
-  const { step, tokens, rows, best, evaluatedStep } = manifest;
-  return { step, tokens, rows, best: bestOf(best), evaluatedStep: evaluatedStep ?? undefined };
+  const { step, tokens, rows, best, evaluatedStep, tasksStep } = manifest;
+  return {
+    step,
+    tokens,
+    rows,
+    best: bestOf(best),
+    evaluatedStep: evaluatedStep ?? undefined,
+    tasksStep: tasksStep ?? undefined,
+  };
 }
 
 function bestOf(best: RunCheckpointManifest['best']): RunProgress['best'] {

@@ -34,11 +34,12 @@ import {
 } from './output-folder.js';
 import { referencedRows } from './reference.js';
 import { checkRun } from './run-checks.js';
-import type { TrainConfig } from './run-config.js';
+import { hasRows, type TrainConfig } from './run-config.js';
 import { lockRun } from './run-lock.js';
 import { addAdapters, createRunModel } from './run-model.js';
 import { type RunRows, readRunRows } from './run-rows.js';
 import { outliveHangUp } from './signal-watch.js';
+import { type CreateTaskEvaluator, type TaskEvaluator, taskEvaluatorOf } from './task-evaluation.js';
 import { loadTeacher } from './teacher.js';
 import type { TrainingResult } from './train-rows-options.js';
 import { sayTrainedTemplate } from './trained-template.js';
@@ -50,6 +51,8 @@ export interface RunOptions {
    * finished one is left as it is). Default: a new run.
    */
   readonly resume?: string | undefined;
+  /** Who measures evaluation.tasks. */
+  readonly createTaskEvaluator?: CreateTaskEvaluator | undefined;
 }
 
 /**
@@ -102,7 +105,7 @@ function joinRanks(config: TrainConfig): RunRanks | undefined {
 
 async function runRecorded(
   config: TrainConfig,
-  { resume }: RunOptions,
+  { resume, createTaskEvaluator }: RunOptions,
   record: RunObserver | undefined,
   ranks: RunRanks | undefined,
 ): Promise<TrainingResult> {
@@ -115,7 +118,7 @@ async function runRecorded(
   if (resume === 'auto' && start === undefined) log(`${output} has no checkpoint yet: the run begins anew`);
   const outlived = outliveHangUp();
   try {
-    return await runFrom(config, store, start, { resume, record, ranks });
+    return await runFrom(config, store, start, { resume, createTaskEvaluator, record, ranks });
   } finally {
     outlived();
   }
@@ -128,12 +131,13 @@ async function runFrom(
   start: RunStart | undefined,
   {
     resume,
+    createTaskEvaluator,
     record,
     ranks,
   }: RunOptions & { readonly record: RunObserver | undefined; readonly ranks: RunRanks | undefined },
 ): Promise<TrainingResult> {
   const { output } = config;
-  const run = await prepareRun(config, store, start, ranks);
+  const run = await prepareRun(config, store, start, { ranks, createTaskEvaluator });
   ranks?.world.agree('the number of rows', String(run.data.rows.rowCount));
   const { made, unlock = () => {} } = (await firstOf(ranks, () => enterFolder(output))) ?? {};
   let watch: RunObserver | undefined;
@@ -152,6 +156,7 @@ async function runFrom(
     unlock();
     run.data.close();
     run.heldOut?.close();
+    run.tasks?.dispose();
     run.loaded.model.dispose();
     run.teacher?.model.dispose();
   }
@@ -164,6 +169,8 @@ export interface PreparedRun extends CheckpointedRun {
   readonly estimate: RunEstimate;
   /** Of distillation. */
   readonly teacher: LoadedModel | undefined;
+  /** Of evaluation.tasks. */
+  readonly tasks: TaskEvaluator | undefined;
 }
 
 /** On rank 0 alone, where there are several. */
@@ -189,7 +196,10 @@ export async function prepareRun(
   config: TrainConfig,
   store: RunCheckpointStore,
   start: RunStart | undefined,
-  ranks?: RunRanks,
+  {
+    ranks,
+    createTaskEvaluator,
+  }: Pick<RunOptions, 'createTaskEvaluator'> & { readonly ranks?: RunRanks | undefined } = {},
 ): Promise<PreparedRun> {
   const tokenizerPath = config.model.tokenizer ?? config.model.path;
   if (tokenizerPath === undefined)
@@ -204,7 +214,7 @@ export async function prepareRun(
   const tokenizer = loadModelTokenizer(architecture, tokenizerPath);
   const data = await readRunRows(config.data, architecture, tokenizer, config.training, tokenizerPath);
   const heldOut =
-    config.evaluation === undefined
+    config.evaluation === undefined || !hasRows(config.evaluation)
       ? undefined
       : await readRunRows(
           evaluationRows(config.evaluation, config.data),
@@ -227,6 +237,12 @@ export async function prepareRun(
   collectGarbage();
   const readBytes = Math.max(0, scriptBytes() - startScriptBytes);
   const estimate = estimateRun(config, loaded, data.rows, { startBytes, readBytes, teacher });
+  const tasks = await taskEvaluatorOf(config, createTaskEvaluator, {
+    loaded,
+    tokenizer,
+    tokenizerPath,
+    chatTemplate: data.chatTemplate,
+  });
   const adapters = config.lora === undefined ? undefined : addAdapters(loaded, config.lora, config.seed);
   return {
     config,
@@ -240,6 +256,7 @@ export async function prepareRun(
     start,
     estimate,
     teacher,
+    tasks,
     ranks,
   };
 }
@@ -279,6 +296,7 @@ async function trainAndSave(run: PreparedRun, watch: RunObserver | undefined): P
     onEvaluation: ({ step }) => writeSamples(run, step, observers),
     evaluation:
       heldOut === undefined || evaluation === undefined ? undefined : { ...evaluation, rows: heldOut },
+    tasks: run.tasks && { evaluator: run.tasks, every: evaluation?.tasks_every ?? evaluation?.every ?? 1 },
     checkpoints,
     ranks: run.ranks,
   });
@@ -301,7 +319,7 @@ function observersOf({ config, start, ranks }: PreparedRun, watch: RunObserver |
   const { output } = config;
   // A run that begins anew leaves nothing of one that was killed before its first checkpoint.
   const isAnew = fileStatus(join(output, METRICS_FILE)) !== undefined;
-  const resumed = { resumedAfter: start?.manifest.step ?? (isAnew ? 0 : undefined) };
+  const resumed = { resumedAfter: start?.manifest.step ?? (isAnew ? -1 : undefined) };
   return [
     metricsFile(join(output, METRICS_FILE), resumed),
     ...(watch === undefined ? [] : [watch]),

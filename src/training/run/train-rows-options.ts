@@ -9,6 +9,7 @@ import type { HeldOut } from './held-out.js';
 import type { LossPoint } from './loss-picture.js';
 import type { RunParts } from './run-parts.js';
 import type { RunProgress } from './run-state.js';
+import type { TaskEvaluator } from './task-evaluation.js';
 
 export interface TrainingResult {
   readonly losses: readonly LossPoint[];
@@ -39,6 +40,8 @@ export interface TrainingLoopOptions {
   readonly teacher?: CausalLm | undefined;
   readonly observers?: readonly RunObserver[];
   readonly evaluation?: HeldOut | undefined;
+  /** Evaluation tasks, and the steps between their measurements. */
+  readonly tasks?: { readonly evaluator: TaskEvaluator; readonly every: number } | undefined;
   readonly checkpoints?: Checkpointer | undefined;
   /** Arithmetic of one token in the forward and backward pass, and the device's peak, for the utilisation. */
   readonly flops?: FlopsBudget | undefined;

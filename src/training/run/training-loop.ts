@@ -12,6 +12,7 @@ import { noteBadRows } from './bad-rows.js';
 import { flopsUtilisation } from './flops-utilisation.js';
 import { measureHeldOut } from './held-out.js';
 import { type LossPoint, writeLossPicture } from './loss-picture.js';
+import { measureTasks } from './measure-tasks.js';
 import { createRunParts, type RunParts } from './run-parts.js';
 import { RUN_START, type RunProgress } from './run-state.js';
 import { SignalWatch } from './signal-watch.js';
@@ -77,18 +78,20 @@ class TrainingLoop {
   }
 
   async train(): Promise<TrainingResult> {
-    const { evaluation, checkpoints } = this.#options;
+    const { evaluation, checkpoints, tasks } = this.#options;
     const { totalSteps } = this.#parts;
     const resumed = await checkpoints?.restore(this.#parts, 'start');
     if (resumed !== undefined) this.#goTo(resumed);
     // A signal may have ended the run in the middle of an evaluation.
-    const { step: start, evaluatedStep } = this.#progress;
+    const { step: start, evaluatedStep, tasksStep } = this.#progress;
+    if (tasks !== undefined && start % tasks.every === 0 && tasksStep !== start) await this.#measureTasks();
     if (evaluation !== undefined && start > 0 && start % evaluation.every === 0 && evaluatedStep !== start)
       await this.#evaluate();
     while (this.#progress.step < totalSteps) {
       await this.#takeStep();
       const { step } = this.#progress;
       const isLast = step >= totalSteps;
+      if (tasks !== undefined && (isLast || step % tasks.every === 0)) await this.#measureTasks();
       if (evaluation !== undefined && (isLast || step % evaluation.every === 0)) await this.#evaluate();
       await setImmediate();
       // The final model is written next, interrupted or not; should that fail, the run can be resumed.
@@ -225,6 +228,36 @@ class TrainingLoop {
     for (const observer of observers) observer.evaluation?.(record);
     this.#withoutDropout(() => this.#parts.trainer.withWholeModel(() => onEvaluation?.(record)));
     if (isBest) await this.#save('best');
+  }
+
+  async #measureTasks(): Promise<void> {
+    const { tasks, ranks, observers = [] } = this.#options;
+    if (tasks === undefined) return;
+    const { step } = this.#progress;
+    const { trainer } = this.#parts;
+    const started = performance.now();
+    this.#clock.enter('evaluation');
+    const beat = (): void => heartbeat({ step, phase: 'evaluation' });
+    const scores = await this.#whileWithoutDropout(() =>
+      measureTasks(tasks.evaluator, { step, trainer, ranks, beat }),
+    );
+    this.#clock.enter(undefined);
+    // After a signal in their midst the state of the last step is saved; they are measured again after resuming.
+    await this.#endIfAsked();
+    this.#progress = { ...this.#progress, tasksStep: step };
+    if (scores === undefined) return;
+    const record = { step, scores, seconds: (performance.now() - started) / 1000 };
+    for (const observer of observers) observer.taskScores?.(record);
+  }
+
+  async #whileWithoutDropout<T>(body: () => Promise<T>): Promise<T> {
+    const layers = [...(this.#options.adapters?.values() ?? [])];
+    for (const layer of layers) layer.dropoutGenerator = undefined;
+    try {
+      return await body();
+    } finally {
+      for (const layer of layers) layer.dropoutGenerator = this.#parts.dropout;
+    }
   }
 
   /** Held-out rows and samples are the model as it will be used. */

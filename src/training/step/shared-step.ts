@@ -29,6 +29,8 @@ export interface SharedStep {
   writeParameter(path: string, values: Tensor, start: number): void;
   /** Runs something that reads the whole model. */
   withWholeModel<Result>(body: () => Result): Result;
+  /** The same of something that takes turns with others. */
+  whileWholeModel<Result>(body: () => Promise<Result>): Promise<Result>;
   /** Leaves the model whole. */
   dispose(): void;
 }

@@ -354,6 +354,10 @@ export class Trainer {
     return this.#shared === undefined ? body() : this.#shared.withWholeModel(body);
   }
 
+  async whileWholeModel<Result>(body: () => Promise<Result>): Promise<Result> {
+    return this.#shared === undefined ? await body() : await this.#shared.whileWholeModel(body);
+  }
+
   /** @param read gives the saved tensor of a name, undefined if there is none */
   restore(
     { optimizerSteps, lossScale }: Pick<TrainerState, 'optimizerSteps' | 'lossScale'>,

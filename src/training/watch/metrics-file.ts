@@ -1,9 +1,9 @@
-/** metrics.jsonl: one line a step, one line an evaluation. */
+/** metrics.jsonl: one line a step, one line an evaluation, one line a measurement of tasks. */
 import { readFileSync } from 'node:fs';
 import { fileStatus, writeFileAtomic } from '../../formats/index.js';
 import { AppendFile } from './append-file.js';
 import { EVALUATION_PREFIX } from './objective-metrics.js';
-import type { EvaluationRecord, RunObserver, StepRecord } from './observer.js';
+import type { EvaluationRecord, RunObserver, StepRecord, TaskScoresRecord } from './observer.js';
 
 export interface ResumeOptions {
   /** The last step of the run that is taken up again; what was recorded of later ones is dropped. */
@@ -21,6 +21,7 @@ export function metricsFile(path: string, { resumedAfter }: ResumeOptions = {}):
   return {
     step: (record) => file.append(`${JSON.stringify(stepLine(record))}\n`),
     evaluation: (record) => file.append(`${JSON.stringify(evaluationLine(record))}\n`),
+    taskScores: (record) => file.append(`${JSON.stringify(taskScoresLine(record))}\n`),
     close: () => file.close(),
   };
 }
@@ -57,6 +58,10 @@ export function evaluationLine(record: EvaluationRecord): Record<string, unknown
     eval_seconds: record.seconds,
     is_best: record.isBest,
   };
+}
+
+export function taskScoresLine({ step, scores, seconds }: TaskScoresRecord): Record<string, unknown> {
+  return { step, task_scores: scores, task_seconds: seconds };
 }
 
 /** As TRL writes them: eval_rewards/chosen. */

@@ -1,5 +1,7 @@
 /** What a run reports to its observers: files, TensorBoard, Prometheus, a page. */
 
+import type { TaskScore } from '../run/task-evaluation.js';
+
 /** One optimiser step. */
 export interface StepRecord {
   /** From 1. */
@@ -48,6 +50,13 @@ export interface EvaluationRecord {
   readonly isBest: boolean;
 }
 
+/** What evaluation tasks scored after a step; 0: before the first one. */
+export interface TaskScoresRecord {
+  readonly step: number;
+  readonly scores: readonly TaskScore[];
+  readonly seconds: number;
+}
+
 /** Text that the model wrote during the run. */
 export interface SampleRecord {
   readonly step: number;
@@ -64,6 +73,9 @@ export function joinObservers(observers: readonly RunObserver[]): RunObserver {
     evaluation: (record) => {
       for (const observer of observers) observer.evaluation?.(record);
     },
+    taskScores: (record) => {
+      for (const observer of observers) observer.taskScores?.(record);
+    },
     sample: (record) => {
       for (const observer of observers) observer.sample?.(record);
     },
@@ -77,6 +89,7 @@ export function joinObservers(observers: readonly RunObserver[]): RunObserver {
 export interface RunObserver {
   step(record: StepRecord): void;
   evaluation?(record: EvaluationRecord): void;
+  taskScores?(record: TaskScoresRecord): void;
   sample?(record: SampleRecord): void;
   /** The run has ended; waits for what is still to be written. */
   close(): Promise<void> | void;

@@ -1,7 +1,7 @@
 /** The run on stderr: one line redrawn on a terminal, plain lines now and then elsewhere. */
 import { formatBytes, formatCount, formatDuration, stderrStream } from '../../log/index.js';
 import { metricTexts } from './objective-metrics.js';
-import type { EvaluationRecord, RunObserver, StepRecord } from './observer.js';
+import type { EvaluationRecord, RunObserver, StepRecord, TaskScoresRecord } from './observer.js';
 import { remainingSeconds } from './remaining-seconds.js';
 
 export interface ProgressOptions {
@@ -55,6 +55,9 @@ export function progress({ label, plainInterval = 5, stream = stderrStream }: Pr
       const best = record.isBest ? ', the best so far' : '';
       tell(`${label}: step ${record.step}: ${evaluationText(record)}${best}`);
     },
+    taskScores({ step, scores }) {
+      tell(`${label}: step ${step}: ${taskScoresText(scores)}`);
+    },
     close() {
       if (!isShown) show();
       if (isTerminal && current !== '') stream.write('\n');
@@ -68,6 +71,24 @@ export function evaluationText({ loss, perplexity, metrics }: EvaluationRecord):
     ...(perplexity === undefined ? [] : [`perplexity ${perplexity.toPrecision(4)}`]),
     ...metricTexts(metrics),
   ].join(', ');
+}
+
+/** The first metric of each task, with what guessing would score. */
+export function taskScoresText(scores: TaskScoresRecord['scores']): string {
+  const firsts = scores.filter(
+    ({ task }, place) => scores.findIndex((other) => other.task === task) === place,
+  );
+  return firsts
+    .map(({ task, metric, score, chance }) => {
+      const value =
+        score === null
+          ? 'no score'
+          : metric === 'bits_per_byte'
+            ? score.toFixed(3)
+            : `${(100 * score).toFixed(1)} %`;
+      return `${task} ${metric} ${value}${chance === null ? '' : ` (chance ${(100 * chance).toFixed(1)} %)`}`;
+    })
+    .join(', ');
 }
 
 function describe(record: StepRecord, secondsLeft: number | undefined): string {

@@ -1,5 +1,5 @@
 /** The present state of a run in Prometheus' text form (exposition format 0.0.4). */
-import type { EvaluationRecord, RunObserver, StepRecord } from './observer.js';
+import type { EvaluationRecord, RunObserver, StepRecord, TaskScoresRecord } from './observer.js';
 import { remainingSeconds } from './remaining-seconds.js';
 
 export interface PrometheusMetrics extends RunObserver {
@@ -14,6 +14,7 @@ type Kind = 'gauge' | 'counter';
 export function prometheus(): PrometheusMetrics {
   let last: StepRecord | undefined;
   let evaluation: EvaluationRecord | undefined;
+  let tasks: TaskScoresRecord | undefined;
   let best: number | undefined;
   let skipped = 0;
   let running = 1;
@@ -29,6 +30,9 @@ export function prometheus(): PrometheusMetrics {
       evaluation = record;
       if (record.isBest) best = record.loss;
     },
+    taskScores(record) {
+      tasks = record;
+    },
     close() {
       running = 0;
     },
@@ -43,6 +47,8 @@ export function prometheus(): PrometheusMetrics {
       lines.add('evaluation_perplexity', 'gauge', 'Perplexity on held-out rows', evaluation?.perplexity);
       addMetrics(lines, 'evaluation_', evaluation?.metrics);
       lines.add('evaluation_best_loss', 'gauge', 'Lowest loss on held-out rows', best);
+      lines.add('task_scores_step', 'gauge', 'Step of the last measurement of tasks', tasks?.step);
+      lines.addTaskScores(tasks?.scores ?? []);
       return lines.text;
     },
   };
@@ -83,6 +89,16 @@ class Lines {
   add(name: string, kind: Kind, help: string, value: number | undefined): void {
     if (value === undefined) return;
     this.text += `${head(name, kind, help)}xinghe_training_${name} ${formatValue(value)}\n`;
+  }
+
+  addTaskScores(scores: TaskScoresRecord['scores']): void {
+    const known = scores.flatMap(({ task, metric, score }) =>
+      score === null ? [] : [{ task, metric, score }],
+    );
+    if (known.length === 0) return;
+    this.text += head('task_score', 'gauge', 'Score of an evaluation task, 0 to 1 (bits_per_byte: bits)');
+    for (const { task, metric, score } of known)
+      this.text += `xinghe_training_task_score{task="${escapeLabel(task)}",metric="${escapeLabel(metric)}"} ${formatValue(score)}\n`;
   }
 
   addByPhase(name: string, help: string, values: Readonly<Record<string, number>>): void {

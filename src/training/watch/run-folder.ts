@@ -8,7 +8,7 @@ import { fileStatus } from '../../formats/index.js';
 import { fieldOf } from '../../json/index.js';
 import { log } from '../../log/index.js';
 import { EVALUATION_PREFIX, OBJECTIVE_METRICS } from './objective-metrics.js';
-import type { EvaluationRecord, SampleRecord, StepRecord } from './observer.js';
+import type { EvaluationRecord, SampleRecord, StepRecord, TaskScoresRecord } from './observer.js';
 import { CONFIG_FILE, METRICS_FILE, SAMPLES_FILE, STARTS_FILE } from './run-files.js';
 import type { RunSetup, WatchedRun } from './watched-run.js';
 
@@ -116,6 +116,7 @@ export class RunFolder {
     const value = parseLine(line);
     const step = asNumber(fieldOf(value, 'step'));
     if (step === undefined) this.#faulty += 1;
+    else if (fieldOf(value, 'task_scores') !== undefined) this.#run.taskScores(taskScoresOf(step, value));
     else if (fieldOf(value, 'eval_loss') !== undefined) this.#run.evaluation(evaluationOf(step, value));
     else this.#run.step(stepOf(step, value, this.#totalSteps));
   }
@@ -218,6 +219,26 @@ function evaluationOf(step: number, value: unknown): EvaluationRecord {
     seconds: numberOf(value, 'eval_seconds'),
     isBest: fieldOf(value, 'is_best') === true,
   };
+}
+
+function taskScoresOf(step: number, value: unknown): TaskScoresRecord {
+  const list = fieldOf(value, 'task_scores');
+  const scores = (Array.isArray(list) ? list : []).flatMap((entry: unknown) => {
+    const task = asText(fieldOf(entry, 'task'));
+    const metric = asText(fieldOf(entry, 'metric'));
+    if (task === undefined || metric === undefined) return [];
+    return [
+      {
+        task,
+        metric,
+        score: asNumber(fieldOf(entry, 'score')) ?? null,
+        n: asNumber(fieldOf(entry, 'n')) ?? 0,
+        stderr: asNumber(fieldOf(entry, 'stderr')) ?? null,
+        chance: asNumber(fieldOf(entry, 'chance')) ?? null,
+      },
+    ];
+  });
+  return { step, scores, seconds: numberOf(value, 'task_seconds') };
 }
 
 function metricsOf(value: unknown, prefix: string): Readonly<Record<string, number>> | undefined {

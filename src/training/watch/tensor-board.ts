@@ -6,7 +6,7 @@ import { InputError, messageOf } from '../../errors/index.js';
 import { AppendFile } from './append-file.js';
 import { scalarsEvent, sessionStartEvent, textEvent, tfRecord, versionEvent } from './event-file.js';
 import type { ResumeOptions } from './metrics-file.js';
-import type { EvaluationRecord, RunObserver, StepRecord } from './observer.js';
+import type { EvaluationRecord, RunObserver, StepRecord, TaskScoresRecord } from './observer.js';
 
 let filesMade = 0;
 
@@ -33,10 +33,19 @@ export function tensorBoard(folder: string, { resumedAfter }: ResumeOptions = {}
   return {
     step: (record) => write(scalarsEvent(now(), record.step, stepScalars(record))),
     evaluation: (record) => write(scalarsEvent(now(), record.step, evaluationScalars(record))),
+    taskScores: ({ step, scores }) => write(scalarsEvent(now(), step, taskScalars(scores))),
     sample: ({ step, prompt, text }) =>
       write(textEvent(now(), step, 'samples', `**${asText(prompt)}**\n\n${asText(text)}`)),
     close: () => file.close(),
   };
+}
+
+function taskScalars(scores: TaskScoresRecord['scores']): Map<string, number> {
+  return new Map(
+    scores.flatMap(({ task, metric, score }): [string, number][] =>
+      score === null ? [] : [[`tasks/${task}/${metric}`, score]],
+    ),
+  );
 }
 
 function evaluationScalars({ loss, perplexity, metrics = {} }: EvaluationRecord): Map<string, number> {

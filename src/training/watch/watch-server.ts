@@ -53,6 +53,7 @@ export async function watchServer({
     url: watchAddress(host, chosen),
     step: (record) => send({ kind: 'step', record }),
     evaluation: (record) => send({ kind: 'evaluation', record }),
+    taskScores: (record) => send({ kind: 'taskScores', record }),
     sample: (record) => send({ kind: 'sample', record }),
     async close() {
       thread.ref();

@@ -1,6 +1,12 @@
 /** The thread that serves a watched run: a step that takes a minute must not make the page wait for a minute. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { type EvaluationRecord, joinObservers, type SampleRecord, type StepRecord } from './observer.js';
+import {
+  type EvaluationRecord,
+  joinObservers,
+  type SampleRecord,
+  type StepRecord,
+  type TaskScoresRecord,
+} from './observer.js';
 import { prometheus } from './prometheus.js';
 import { WatchService } from './watch-service.js';
 import { WatchedRun } from './watched-run.js';
@@ -16,6 +22,7 @@ export interface WatchSetup {
 export type WatchMessage =
   | { readonly kind: 'step'; readonly record: StepRecord }
   | { readonly kind: 'evaluation'; readonly record: EvaluationRecord }
+  | { readonly kind: 'taskScores'; readonly record: TaskScoresRecord }
   | { readonly kind: 'sample'; readonly record: SampleRecord }
   | { readonly kind: 'close' };
 
@@ -43,6 +50,9 @@ port.on('message', async (message: WatchMessage) => {
       break;
     case 'evaluation':
       observer.evaluation?.(message.record);
+      break;
+    case 'taskScores':
+      observer.taskScores?.(message.record);
       break;
     case 'sample':
       observer.sample?.(message.record);

@@ -1,7 +1,13 @@
 /** One run as the watch page knows it: its history in bounded memory, and the events that tell readers of more. */
 import { EventStream } from './event-stream.js';
-import { evaluationLine, stepLine } from './metrics-file.js';
-import type { EvaluationRecord, RunObserver, SampleRecord, StepRecord } from './observer.js';
+import { evaluationLine, stepLine, taskScoresLine } from './metrics-file.js';
+import type {
+  EvaluationRecord,
+  RunObserver,
+  SampleRecord,
+  StepRecord,
+  TaskScoresRecord,
+} from './observer.js';
 import { remainingSeconds } from './remaining-seconds.js';
 import { RunHistory } from './run-history.js';
 
@@ -36,6 +42,7 @@ export interface RunState {
 interface Pending {
   steps: Record<string, unknown>[];
   evaluations: Record<string, unknown>[];
+  task_scores: Record<string, unknown>[];
   samples: SampleRecord[];
 }
 
@@ -53,6 +60,7 @@ export class WatchedRun implements RunObserver {
   readonly #history = new RunHistory();
   #remaining = remainingSeconds();
   #evaluations: Record<string, unknown>[] = [];
+  #taskScores: Record<string, unknown>[] = [];
   readonly #samples: SampleRecord[] = [];
   #pending: Pending = emptyPending();
   #flushTimer: NodeJS.Timeout | undefined;
@@ -89,6 +97,15 @@ export class WatchedRun implements RunObserver {
     this.#flushSoon();
   }
 
+  taskScores(record: TaskScoresRecord): void {
+    const line = taskScoresLine(record);
+    this.#taskScores = this.#taskScores.filter(({ step }) => Number(step) < record.step);
+    this.#taskScores.push(line);
+    if (this.#taskScores.length > MAX_EVALUATIONS) this.#taskScores.shift();
+    this.#pending.task_scores.push(line);
+    this.#flushSoon();
+  }
+
   sample(record: SampleRecord): void {
     this.#samples.push(record);
     if (this.#samples.length > MAX_SAMPLES) this.#samples.shift();
@@ -100,6 +117,7 @@ export class WatchedRun implements RunObserver {
   restart(): void {
     this.#history.clear();
     this.#evaluations = [];
+    this.#taskScores = [];
     this.#pending = emptyPending();
     this.#remaining = remainingSeconds();
     this.state.restarts += 1;
@@ -119,6 +137,8 @@ export class WatchedRun implements RunObserver {
       run: this.state,
       ...this.#history.points(from, points),
       evaluations: this.#evaluations.filter(({ step }) => Number(step) > from),
+      // Those before the first step are of step 0.
+      task_scores: this.#taskScores.filter(({ step }) => from === 0 || Number(step) > from),
       samples: this.#samples.filter(({ step }) => step > from),
     };
   }
@@ -142,5 +162,5 @@ export class WatchedRun implements RunObserver {
 }
 
 function emptyPending(): Pending {
-  return { steps: [], evaluations: [], samples: [] };
+  return { steps: [], evaluations: [], task_scores: [], samples: [] };
 }

@@ -41,6 +41,7 @@ export const pageHtml = `<!doctype html>
     <div class="chart" id="chart-loss"></div>
   </section>
   <div class="grid">
+    <section class="card hidden" id="tasks-card" aria-labelledby="tasks-title"><div class="card-head"><h2 id="tasks-title" data-text="tasks"></h2></div><div class="chart" id="chart-tasks"></div></section>
     <section class="card hidden" id="rewards-card" aria-labelledby="rewards-title"><div class="card-head"><h2 id="rewards-title" data-text="rewards"></h2></div><div class="chart" id="chart-rewards"></div></section>
     <section class="card hidden" id="accuracies-card" aria-labelledby="accuracies-title"><div class="card-head"><h2 id="accuracies-title" data-text="accuracies"></h2></div><div class="chart" id="chart-accuracies"></div></section>
     <section class="card hidden" id="logps-card" aria-labelledby="logps-title"><div class="card-head"><h2 id="logps-title" data-text="logps"></h2></div><div class="chart" id="chart-logps"></div></section>

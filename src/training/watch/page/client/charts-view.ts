@@ -6,6 +6,7 @@ import { element, input } from './elements.js';
 import { bytes, compact, loss, percent, short } from './numbers.js';
 import type { Snapshot } from './run-data.js';
 import type { ShownRun } from './run-list.js';
+import { drawTasks } from './tasks-view.js';
 import { beyondText, type Language, phaseName, type TextKey, type Texts } from './texts.js';
 
 const charts = {
@@ -29,7 +30,7 @@ interface DrawnRun {
 }
 
 type Column = 'learning_rate' | 'grad_norm' | 'tokens_per_second' | 'mfu' | 'memory_bytes';
-type Shared = Pick<ChartContent, 'formatX' | 'emptyText' | 'showsAll' | 'beyondText'>;
+export type Shared = Pick<ChartContent, 'formatX' | 'emptyText' | 'showsAll' | 'beyondText'>;
 
 export function drawCharts(
   drawn: readonly ShownRun[],
@@ -71,6 +72,11 @@ export function drawCharts(
   else drawMemory(chosen, say, shared);
   drawPhases(chosen, say, shared);
   drawObjectives(all, say, shared);
+  drawTasks(
+    all.map(({ run, snapshot }) => ({ run, measured: snapshot.task_scores })),
+    say,
+    shared,
+  );
 }
 
 function stepsOf({ columns }: Snapshot): number[] {

@@ -31,6 +31,16 @@ export interface Evaluation {
   readonly is_best: boolean;
 }
 
+export interface TaskScores {
+  readonly step: number;
+  readonly task_scores: readonly {
+    readonly task: string;
+    readonly metric: string;
+    readonly score: number | null;
+    readonly chance: number | null;
+  }[];
+}
+
 export interface Sample {
   readonly step: number;
   readonly prompt: string;
@@ -66,6 +76,7 @@ export interface Snapshot {
   readonly columns: Record<Column, Values>;
   readonly phases: Record<string, Values>;
   readonly evaluations: Evaluation[];
+  readonly task_scores: TaskScores[];
   readonly samples: Sample[];
 }
 
@@ -80,6 +91,7 @@ interface Update {
   readonly run: Run;
   readonly steps: readonly Step[];
   readonly evaluations: readonly Evaluation[];
+  readonly task_scores: readonly TaskScores[];
   readonly samples: readonly Sample[];
 }
 
@@ -178,9 +190,14 @@ export class RunData {
     const { snapshot } = this;
     if (snapshot === undefined) return this.#read();
     try {
-      const { run, columns, phases, evaluations, samples } = await this.#ask(
-        snapshot.columns.step.at(-1) ?? 0,
-      );
+      const {
+        run,
+        columns,
+        phases,
+        evaluations,
+        task_scores: scores,
+        samples,
+      } = await this.#ask(snapshot.columns.step.at(-1) ?? 0);
       const isFine = snapshot.columns.step.length + columns.step.length <= TOO_MANY_POINTS;
       if (run.restarts !== snapshot.run.restarts || !isFine) return await this.#read();
       const before = snapshot.columns.step.length;
@@ -189,7 +206,7 @@ export class RunData {
       for (const name of Object.keys(phases)) snapshot.phases[name] ??= new Array<number>(before).fill(0);
       for (const [name, values] of Object.entries(snapshot.phases))
         values.push(...(phases[name] ?? new Array<number>(columns.step.length).fill(0)));
-      this.#addEvents(snapshot, evaluations, samples);
+      this.#addEvents(snapshot, { evaluations, task_scores: scores, samples });
       this.snapshot = { ...snapshot, run };
       this.#become(this.#stateOf(run));
     } catch {
@@ -197,9 +214,14 @@ export class RunData {
     }
   }
 
-  #addEvents(snapshot: Snapshot, evaluations: readonly Evaluation[], samples: readonly Sample[]): void {
+  #addEvents(
+    snapshot: Snapshot,
+    { evaluations, task_scores: scores, samples }: Pick<Update, 'evaluations' | 'task_scores' | 'samples'>,
+  ): void {
     for (const found of evaluations)
       if (!snapshot.evaluations.some(({ step }) => step === found.step)) snapshot.evaluations.push(found);
+    for (const found of scores)
+      if (!snapshot.task_scores.some(({ step }) => step === found.step)) snapshot.task_scores.push(found);
     for (const found of samples)
       if (!snapshot.samples.some((known) => known.step === found.step && known.prompt === found.prompt))
         snapshot.samples.push(found);
@@ -209,7 +231,7 @@ export class RunData {
     const { snapshot } = this;
     if (snapshot === undefined) return;
     for (const step of update.steps) this.#append(snapshot, step);
-    this.#addEvents(snapshot, update.evaluations, update.samples);
+    this.#addEvents(snapshot, update);
     this.snapshot = { ...snapshot, run: update.run };
     if (update.run.ended) {
       this.#source?.close();
