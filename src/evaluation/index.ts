@@ -1,3 +1,6 @@
+export { Judge, type JudgeReport } from './judge/judge.js';
+export { loadRubric, RUBRIC_PATH } from './judge/rubric.js';
+export { VerdictCache } from './judge/verdict-cache.js';
 export { type Continuation, type LogLikelihoodOptions, logLikelihoods } from './log-likelihood.js';
 export { HttpModel, type HttpModelOptions } from './model/http-model.js';
 export type { LanguageModel, ModelIdentity, PromptForm } from './model/language-model.js';
@@ -11,9 +14,11 @@ export {
 export { TASKS } from './registry.js';
 export { resultTable, tableCsv, tableMarkdown, tableText } from './report/result-table.js';
 export type { EvaluationPlan, TaskPlan } from './run/evaluation-plan.js';
-export { planTasks } from './run/plan-tasks.js';
+export { type PlannedTasks, planTasks } from './run/plan-tasks.js';
 export { readPredictions } from './run/predictions.js';
-export { PRESET_NAMES, presetOf } from './run/presets.js';
+export { PRESET_NAMES, type Preset, presetOf } from './run/presets.js';
 export { type Answerer, type EvaluationResult, runEvaluation } from './run/run-evaluation.js';
 export { PythonSandbox } from './sandbox/python-sandbox.js';
 export { type ScoreOptions, scoreConversations } from './score-conversations.js';
+export type { ProgramVerdict } from './task.js';
+export { dialogueOfFile } from './tasks/dialogue/dialogue.js';

@@ -34,6 +34,10 @@ export interface Task {
   /** Further metrics of written answers beside `metric`. */
   readonly metric?: string;
   readonly otherMetrics?: readonly string[];
+  /** Answers are dialogues that a judge scores; without one they are recorded alone. */
+  readonly isJudged?: boolean;
+  /** The root above `folder` where that is not `--data`: a set that comes with the product, a file of one's own. */
+  readonly rootOf?: (data: string | undefined) => string;
   /** What is written where the set comes without labels. */
   readonly submission?: (answers: readonly SubmittedAnswer[]) => unknown;
   /** @throws InputError where the set is not there or not of its form */
@@ -87,6 +91,10 @@ export interface Sample {
   readonly choicePrompt?: Prompt | undefined;
   /** Asked again with what the model wrote first; the second output is graded. */
   readonly secondPrompt?: ((output: string) => Prompt) | undefined;
+  /** A dialogue: what the user says after each answer. */
+  readonly laterTurns?: readonly string[] | undefined;
+  /** What a judge sees beside the answers. */
+  readonly judged?: JudgedDialogue | undefined;
   /** Questions with options: what log-likelihoods choose among. */
   readonly choices?: readonly Choice[] | undefined;
   /** What earns the right answer: a text that stands for the chosen options, graded like any output. */
@@ -132,6 +140,32 @@ export interface Prompt {
   readonly question: string;
   /** Between examples in plain text. Default a blank line. */
   readonly separator?: string;
+  /** The question is the next turn of a conversation. */
+  readonly dialogue?: Dialogue | undefined;
+}
+
+/** What was said before the question, and how plain text names who speaks. */
+export interface Dialogue {
+  readonly turns: readonly DialogueTurn[];
+  /** "User: ", "Assistant:" */
+  readonly speakers: { readonly user: string; readonly assistant: string };
+}
+
+export interface DialogueTurn {
+  readonly role: 'user' | 'assistant';
+  readonly content: string;
+}
+
+export interface JudgedDialogue {
+  /** Whose rubric counts. */
+  readonly dimension: string;
+  readonly language: 'zh' | 'en';
+  readonly system?: string | undefined;
+  /** What the user says, turn by turn. */
+  readonly turns: readonly string[];
+  /** A right answer, and what one must hold; for the judge alone. */
+  readonly reference?: string | undefined;
+  readonly points: readonly string[];
 }
 
 export interface Shot {

@@ -1,6 +1,7 @@
 /** What became of one sample: the line of samples.jsonl, and what scores are made of. */
 
 import { characterCount } from '../graders/python-text.js';
+import { fractionOf, type ScoreReply } from '../judge/judge-samples.js';
 import type { ModelAnswer } from '../model/language-model.js';
 import type { Choice, Grade, GradingTools, Sample } from '../task.js';
 
@@ -20,9 +21,28 @@ export interface Outcome {
   readonly grade: Grade;
   /** 0 to 1, or points, by metric. */
   readonly scores: Readonly<Record<string, number>>;
+  /** Of a dialogue; undefined where no judge was asked. */
+  readonly reply?: ScoreReply | undefined;
 }
 
 const NOTHING: Grade = { extracted: null, isCorrect: [false], points: 0 };
+
+/** A dialogue with what the judge said of it; points by its verdict alone. */
+export function judgedOutcome(
+  sample: Sample,
+  answered: Answered,
+  reply: ScoreReply | undefined,
+  metric: string,
+): Outcome {
+  const score = fractionOf(answered, reply);
+  return {
+    sample,
+    answered,
+    reply,
+    grade: { extracted: null, isCorrect: [false], ...(score !== undefined && { points: 100 * score }) },
+    scores: score === undefined ? {} : { [metric]: score },
+  };
+}
 
 /** @param metric of the task for right or wrong */
 export async function gradeSample(
@@ -100,10 +120,11 @@ function gradeReference(sample: Sample, answered: Answered, sum: number, isGreed
 }
 
 /** A line of samples.jsonl; keys in a fixed order. */
-export function sampleLine(task: string, { sample, answered, grade, scores }: Outcome): object {
+export function sampleLine(task: string, { sample, answered, grade, scores, reply }: Outcome): object {
   const answer = answered.kind === 'missing' ? undefined : answered.answer;
   const outputs = answered.kind === 'outputs' ? answered.outputs : undefined;
   const isMissing = answered.kind === 'missing';
+  const isDialogue = sample.judged !== undefined;
   const one = <Value>(list: readonly Value[] | undefined): Value | readonly Value[] | null =>
     list === undefined ? null : list.length === 1 && list[0] !== undefined ? list[0] : list;
   return {
@@ -116,10 +137,22 @@ export function sampleLine(task: string, { sample, answered, grade, scores }: Ou
     target: sample.target,
     ...(sample.maxPoints === undefined
       ? { correct: sample.target === null ? null : one(grade.isCorrect) }
-      : { points: grade.points ?? 0, max_points: sample.maxPoints }),
+      : { points: grade.points ?? (isDialogue ? null : 0), max_points: sample.maxPoints }),
+    ...(isDialogue && { groups: sample.groups, verdict: reply === undefined ? null : verdictLine(reply) }),
     ...(answer?.logLikelihoods !== undefined && { loglikelihoods: one(answer.logLikelihoods) }),
     ...(Object.keys(scores).length > 1 && { scores }),
     ...((answer?.droppedShots ?? 0) > 0 && { dropped_shots: answer?.droppedShots }),
     ...(isMissing && { missing: answered.reason }),
   };
+}
+
+function verdictLine(reply: ScoreReply): object {
+  switch (reply.kind) {
+    case 'verdict':
+      return { score: reply.verdict.score, reason: reply.verdict.reason, raw: reply.texts };
+    case 'unusable':
+      return { score: null, unusable: reply.reason, raw: reply.texts };
+    case 'failed':
+      return { score: null, failed: reply.reason, message: reply.message };
+  }
 }

@@ -12,7 +12,7 @@ export interface TaskWishes {
   /** Names with commas between; undefined: those of the preset. */
   readonly task: string | undefined;
   readonly preset: Preset | undefined;
-  readonly data: string;
+  readonly data: string | undefined;
   readonly shots: number | undefined;
   readonly isCot: boolean;
   readonly mode: ScoringMode | undefined;
@@ -54,6 +54,8 @@ function chosenTasks({ task, preset, data }: TaskWishes): { tasks: Task[]; notes
     return { tasks: names.map(findTask), notes: [] };
   }
   if (preset === undefined) throw new InputError('give --task NAME,… or --preset NAME.');
+  if (data === undefined)
+    throw new InputError('--preset: give --data ROOT too, the folder that holds a folder for each set.');
   const tasks = preset.tasks.map(findTask);
   const there = tasks.filter(({ folder }) => fileStatus(join(data, folder)) !== undefined);
   if (there.length === 0)

@@ -7,6 +7,8 @@ import { productVersion } from '../../config/index.js';
 import { InputError, InterruptedError } from '../../errors/index.js';
 import { fileStatus, lockOutput, readJsonFile, writeFileAtomic } from '../../formats/index.js';
 import { fieldOf } from '../../json/index.js';
+import type { Judge } from '../judge/judge.js';
+import { checkTurns, type JudgedTask, judgeSamples, summariseVerdicts } from '../judge/judge-samples.js';
 import type { LanguageModel, ModelUsage } from '../model/language-model.js';
 import { type Problem, Problems } from '../problems.js';
 import type { GradingTools } from '../task.js';
@@ -14,7 +16,7 @@ import { askModel, takePredictions } from './answer-samples.js';
 import type { EvaluationPlan, TaskPlan } from './evaluation-plan.js';
 import { Journal } from './journal.js';
 import { type LoadedTask, loadSamples } from './load-samples.js';
-import { type Answered, gradeSample, type Outcome, sampleLine } from './outcome.js';
+import { type Answered, gradeSample, judgedOutcome, type Outcome, sampleLine } from './outcome.js';
 import type { Predictions } from './predictions.js';
 import { type ResultEntry, summarise } from './summarise.js';
 
@@ -39,6 +41,8 @@ export interface TaskReport {
   /** Samples that could not be asked; the same command asks them again. */
   readonly failures: readonly Problem[];
   readonly submission: string | null;
+  /** Of dialogues; null where no judge was named. */
+  readonly judge?: JudgedTask['report'] | null;
 }
 
 export interface EvaluationResult {
@@ -68,6 +72,7 @@ export async function runEvaluation(
   plan: EvaluationPlan,
   answerer: Answerer,
   tools: GradingTools,
+  judge?: Judge | undefined,
 ): Promise<EvaluationResult> {
   const started = new Date();
   const loaded: LoadedTask[] = [];
@@ -76,7 +81,7 @@ export async function runEvaluation(
       answerer.kind === 'predictions' ? answerer.predictions.outputs.get(task.task.name) : undefined;
     loaded.push(await loadSamples(task, plan, outputs === undefined ? undefined : new Set(outputs.keys())));
   }
-  const fingerprint = fingerprintOf(plan, loaded, answerer);
+  const fingerprint = fingerprintOf(plan, loaded, answerer, judge);
   const release = lockOutput(plan.output);
   try {
     refuseOthers(plan, fingerprint);
@@ -86,7 +91,7 @@ export async function runEvaluation(
         ? new Journal(join(plan.output, 'unfinished.jsonl'), fingerprint, plan.overwrite)
         : undefined;
     try {
-      return await evaluateAll({ plan, loaded, answerer, tools, fingerprint, started }, journal);
+      return await evaluateAll({ plan, loaded, answerer, tools, judge, fingerprint, started }, journal);
     } finally {
       journal?.close();
     }
@@ -100,6 +105,7 @@ interface Run {
   readonly loaded: readonly LoadedTask[];
   readonly answerer: Answerer;
   readonly tools: GradingTools;
+  readonly judge: Judge | undefined;
   readonly fingerprint: string;
   readonly started: Date;
 }
@@ -109,7 +115,9 @@ async function evaluateAll(run: Run, journal: Journal | undefined): Promise<Eval
   const known = journal?.size ?? 0;
   const evaluated: EvaluatedTask[] = [];
   for (const task of loaded) evaluated.push(await evaluateTask(run, task, journal));
-  const isComplete = evaluated.every(({ report }) => report.failures.length === 0);
+  const isComplete = evaluated.every(
+    ({ report: { failures, judge } }) => failures.length === 0 && (judge?.failed.length ?? 0) === 0,
+  );
   const lines = evaluated.flatMap(({ report, outcomes }) =>
     outcomes.map((outcome) => `${JSON.stringify(sampleLine(report.task, outcome))}\n`),
   );
@@ -160,6 +168,7 @@ async function evaluateTask(
   const failures = new Problems();
   const { answered, droppedShots } = await answersFor(run, loaded, journal, failures);
   const metric = task.metric ?? 'acc';
+  if (task.isJudged === true) return judgeTask(run, loaded, answered, failures);
   const outcomes: Outcome[] = [];
   for (const [index, sample] of samples.entries()) {
     const given = answered[index] ?? { kind: 'missing' as const, reason: 'could not be asked' };
@@ -174,20 +183,63 @@ async function evaluateTask(
     entries: failures.total === 0 ? entries : entries.map(withoutScore),
     submission: handedIn?.(outcomes.map(({ sample, grade }) => ({ sample, extracted: grade.extracted }))),
     report: {
-      task: task.name,
-      version: task.version,
-      source: task.source,
-      shots: own.shots,
-      cot: own.isCot,
-      mode: run.answerer.kind === 'model' ? own.mode : 'predictions',
-      form: run.answerer.kind === 'model' ? own.form : null,
-      data: loaded.data,
+      ...reportOf(run, loaded, failures),
       notes: isUnlabelled ? [...loaded.notes, 'the set has no labels: there is no score'] : loaded.notes,
-      problems: loaded.problems.list(),
       dropped_shots: droppedShots,
-      failures: failures.list(),
       submission: handedIn === undefined ? null : `${task.name}-submission.json`,
     },
+  };
+}
+
+function reportOf(
+  { answerer }: Run,
+  { plan, data, notes, problems }: LoadedTask,
+  failures: Problems,
+): TaskReport {
+  const { task, shots, isCot, mode, form } = plan;
+  return {
+    task: task.name,
+    version: task.version,
+    source: task.source,
+    shots,
+    cot: isCot,
+    mode: answerer.kind === 'model' ? mode : 'predictions',
+    form: answerer.kind === 'model' ? form : null,
+    data,
+    notes,
+    problems: problems.list(),
+    dropped_shots: 0,
+    failures: failures.list(),
+    submission: null,
+  };
+}
+
+/** Dialogues: the score is a mean over what a judge could be brought to judge, and says over how many. */
+async function judgeTask(
+  run: Run,
+  loaded: LoadedTask,
+  answered: readonly (Answered | undefined)[],
+  failures: Problems,
+): Promise<EvaluatedTask> {
+  const { samples } = loaded;
+  const { name, metric = 'judge' } = loaded.plan.task;
+  checkTurns(samples, answered);
+  const judged = run.judge === undefined ? undefined : await judgeSamples(run.judge, name, samples, answered);
+  const replies = judged?.replies ?? [];
+  const outcomes = samples.map((sample, place) => {
+    const given = answered[place] ?? { kind: 'missing' as const, reason: 'could not be asked' };
+    return judgedOutcome(sample, given, replies[place], metric);
+  });
+  const entry = summariseVerdicts(name, metric, samples, answered, replies);
+  const notes =
+    judged === undefined
+      ? [...loaded.notes, 'no judge was named (--judge): answers are recorded, there is no score']
+      : loaded.notes;
+  return {
+    outcomes,
+    entries: [failures.total === 0 ? entry : withoutScore(entry)],
+    submission: undefined,
+    report: { ...reportOf(run, loaded, failures), notes, judge: judged?.report ?? null },
   };
 }
 
@@ -233,7 +285,12 @@ function metricsOf({ task, mode }: TaskPlan, outcomes: readonly Outcome[]): stri
 }
 
 /** Everything that decides the numbers. */
-function fingerprintOf(plan: EvaluationPlan, loaded: readonly LoadedTask[], answerer: Answerer): string {
+function fingerprintOf(
+  plan: EvaluationPlan,
+  loaded: readonly LoadedTask[],
+  answerer: Answerer,
+  judge: Judge | undefined,
+): string {
   const tasks = loaded.map(({ plan: { task, ...own }, data, samples }) => ({
     name: task.name,
     version: task.version,
@@ -244,7 +301,16 @@ function fingerprintOf(plan: EvaluationPlan, loaded: readonly LoadedTask[], answ
   const who = answerer.kind === 'model' ? answerer.model.identity : answerer.predictions.sha256;
   const { split = null, limit = null, maxNewTokens = null } = plan;
   return createHash('sha256')
-    .update(JSON.stringify([tasks, who, split, limit, maxNewTokens]))
+    .update(
+      JSON.stringify([
+        tasks,
+        who,
+        split,
+        limit,
+        maxNewTokens,
+        ...(judge === undefined ? [] : [judge.report]),
+      ]),
+    )
     .digest('hex');
 }
 
