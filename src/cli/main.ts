@@ -59,6 +59,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'published evaluation sets on a model, or on recorded outputs',
     load: async () => (await import('./evaluate.js')).evaluate,
   },
+  judge: {
+    summary: 'compare recorded dialogues of two or more models by a judge; hold a judge against people',
+    load: async () => (await import('./judge.js')).judge,
+  },
   generate: {
     summary: 'continue a prompt, or answer a file of questions',
     load: async () => (await import('./generate.js')).generate,

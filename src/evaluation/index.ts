@@ -1,4 +1,14 @@
+export {
+  type AgreementReport,
+  agreementOfScores,
+  readHumanScores,
+  readHumanWinners,
+} from './judge/agreement/human-labels.js';
 export { Judge, type JudgeReport } from './judge/judge.js';
+export { loadDialogues } from './judge/load-dialogues.js';
+export { pairwiseMarkdown, pairwiseText } from './judge/pairwise/pairwise-table.js';
+export { readRecordedRun } from './judge/pairwise/recorded-run.js';
+export { type PairwiseResult, runPairwise } from './judge/pairwise/run-pairwise.js';
 export { loadRubric, RUBRIC_PATH } from './judge/rubric.js';
 export { VerdictCache } from './judge/verdict-cache.js';
 export { type Continuation, type LogLikelihoodOptions, logLikelihoods } from './log-likelihood.js';

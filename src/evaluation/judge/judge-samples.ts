@@ -98,7 +98,14 @@ export function summariseVerdicts(
   const missing = answered.filter((given) => given?.kind === 'missing').length;
   const common = { task, metric, n: all.length, missing, unjudged: samples.length - all.length };
   if (replies.every((reply) => reply?.kind !== 'verdict'))
-    return { ...common, n: replies.length === 0 ? samples.length : 0, score: null, stderr: null, confidence_interval: null, groups: {} };
+    return {
+      ...common,
+      n: replies.length === 0 ? samples.length : 0,
+      score: null,
+      stderr: null,
+      confidence_interval: null,
+      groups: {},
+    };
   const { score, stderr, interval } = estimateMean(all);
   const byDimension = estimateMeanOfGroups([...dimensions].map((name) => values.get(name) ?? []));
   return {
