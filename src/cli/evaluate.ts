@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { InputError } from '../errors/index.js';
 import {
   type Answerer,
-  dialogueOfFile,
+  dialogueOf,
   type EvaluationPlan,
   type EvaluationResult,
   HttpModel,
@@ -49,9 +49,13 @@ const specs = {
   data: {
     kind: 'string',
     value: 'ROOT',
-    help: 'holds a folder for each set; dialogue comes with the product and needs none',
+    help: 'holds a folder for each set; tasks of your own may bring their rows beside them',
   },
-  dialogues: { kind: 'string', value: 'FILE', help: 'lines of {"turns": [...]} in place of our dialogues' },
+  dialogues: {
+    kind: 'string',
+    value: 'PATH',
+    help: 'of the task dialogue: a file of lines {"turns": […]}, or a folder of such, in place of ours',
+  },
   output: { kind: 'string', value: 'DIR', required: true, help: 'where results.json and samples.jsonl go' },
   shots: {
     kind: 'integer',
@@ -193,7 +197,7 @@ function plannedTasks(
     );
   const { dialogues } = options;
   if (dialogues === undefined) return { tasks, notes };
-  const own = dialogueOfFile(dialogues);
+  const own = dialogueOf(dialogues);
   return { notes, tasks: tasks.map((plan) => (plan.task.name === own.name ? { ...plan, task: own } : plan)) };
 }
 

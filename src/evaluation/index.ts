@@ -31,4 +31,4 @@ export { type Answerer, type EvaluationResult, runEvaluation } from './run/run-e
 export { PythonSandbox } from './sandbox/python-sandbox.js';
 export { type ScoreOptions, scoreConversations } from './score-conversations.js';
 export type { ProgramVerdict } from './task.js';
-export { dialogueOfFile } from './tasks/dialogue/dialogue.js';
+export { dialogueOf } from './tasks/dialogue/dialogue.js';

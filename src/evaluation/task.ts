@@ -13,6 +13,8 @@ export interface Task {
   readonly version: number;
   /** Below the root of the data. */
   readonly folder: string;
+  /** Where `folder` lies, for tasks that bring their own data. Default: the root of the data. */
+  readonly root?: string;
   /** Where the set comes from, its paper, and where we differ from either. */
   readonly source: string;
   readonly paper: string;
@@ -36,8 +38,6 @@ export interface Task {
   readonly otherMetrics?: readonly string[];
   /** Answers are dialogues that a judge scores; without one they are recorded alone. */
   readonly isJudged?: boolean;
-  /** The root above `folder` where that is not `--data`: a set that comes with the product, a file of one's own. */
-  readonly rootOf?: (data: string | undefined) => string;
   /** What is written where the set comes without labels. */
   readonly submission?: (answers: readonly SubmittedAnswer[]) => unknown;
   /** @throws InputError where the set is not there or not of its form */

@@ -1,7 +1,7 @@
 /** The verdicts of a task's dialogues: what is asked, and how scores are made of what comes back. */
 import { InputError } from '../../errors/index.js';
 import type { Problem } from '../problems.js';
-import type { Answered } from '../run/outcome.js';
+import type { Answered, Outcome } from '../run/outcome.js';
 import { estimateMean, estimateMeanOfGroups } from '../run/statistics.js';
 import type { GroupEntry, ResultEntry } from '../run/summarise.js';
 import type { Sample } from '../task.js';
@@ -12,25 +12,35 @@ import { readScoreVerdict, type ScoreVerdict } from './score-verdict.js';
 export type ScoreReply = JudgeReply<ScoreVerdict>;
 
 export interface JudgedTask {
+  readonly notes: readonly string[];
   /** By place of the sample; undefined where there was nothing to judge. */
   readonly replies: readonly (ScoreReply | undefined)[];
-  readonly report: JudgeReport & {
-    /** Verdicts that count. */
-    readonly verdicts: number;
-    /** What the judge wrote instead of a verdict, by kind. */
-    readonly unusable: readonly Problem[];
-    /** Why it could not be asked, by kind; the same command asks again. */
-    readonly failed: readonly Problem[];
-  };
+  readonly report:
+    | (JudgeReport & {
+        /** Verdicts that count. */
+        readonly verdicts: number;
+        /** What the judge wrote instead of a verdict, by kind. */
+        readonly unusable: readonly Problem[];
+        /** Why it could not be asked, by kind; the same command asks again. */
+        readonly failed: readonly Problem[];
+      })
+    | null;
 }
 
-/** @throws InputError where answers do not belong to the turns; InterruptedError */
+const NO_JUDGE = 'no judge was named (--judge): answers are recorded, there is no score';
+
+/**
+ * @param judge undefined: answers are recorded alone
+ * @throws InputError where answers do not belong to the turns; InterruptedError
+ */
 export async function judgeSamples(
-  judge: Judge,
+  judge: Judge | undefined,
   task: string,
   samples: readonly Sample[],
   answered: readonly (Answered | undefined)[],
 ): Promise<JudgedTask> {
+  checkTurns(samples, answered);
+  if (judge === undefined) return { replies: [], report: null, notes: [NO_JUDGE] };
   const places: number[] = [];
   const questions: JudgeQuestion[] = [];
   for (const [place, { id, judged }] of samples.entries()) {
@@ -48,6 +58,7 @@ export async function judgeSamples(
   for (const [each, place] of places.entries()) replies[place] = found[each];
   const { unusable, failed } = countUnusable(questions, found);
   return {
+    notes: [],
     replies,
     report: {
       ...judge.report,
@@ -59,7 +70,7 @@ export async function judgeSamples(
 }
 
 /** Recorded answers of a dialogue are its turns in their order. @throws InputError for more answers than turns */
-export function checkTurns(samples: readonly Sample[], answered: readonly (Answered | undefined)[]): void {
+function checkTurns(samples: readonly Sample[], answered: readonly (Answered | undefined)[]): void {
   for (const [place, { id, judged }] of samples.entries()) {
     const given = answered[place];
     if (judged === undefined || given?.kind !== 'outputs') continue;
@@ -78,34 +89,24 @@ export function fractionOf(given: Answered | undefined, reply: ScoreReply | unde
 }
 
 /** The mean over what was judged, by dimension, language and number of turns. */
-export function summariseVerdicts(
-  task: string,
-  metric: string,
-  samples: readonly Sample[],
-  answered: readonly (Answered | undefined)[],
-  replies: readonly (ScoreReply | undefined)[],
-): ResultEntry {
+export function summariseVerdicts(task: string, metric: string, outcomes: readonly Outcome[]): ResultEntry {
   const values = new Map<string, number[]>();
   const all: number[] = [];
   const dimensions = new Set<string>();
-  for (const [place, { groups, judged }] of samples.entries()) {
-    const value = fractionOf(answered[place], replies[place]);
+  for (const { sample, scores } of outcomes) {
+    const value = scores[metric];
     if (value === undefined) continue;
     all.push(value);
-    if (judged !== undefined) dimensions.add(judged.dimension);
-    for (const group of groups) values.set(group, [...(values.get(group) ?? []), value]);
+    if (sample.judged !== undefined) dimensions.add(sample.judged.dimension);
+    for (const group of sample.groups) values.set(group, [...(values.get(group) ?? []), value]);
   }
-  const missing = answered.filter((given) => given?.kind === 'missing').length;
-  const common = { task, metric, n: all.length, missing, unjudged: samples.length - all.length };
-  if (replies.every((reply) => reply?.kind !== 'verdict'))
-    return {
-      ...common,
-      n: replies.length === 0 ? samples.length : 0,
-      score: null,
-      stderr: null,
-      confidence_interval: null,
-      groups: {},
-    };
+  const missing = outcomes.filter(({ answered }) => answered.kind === 'missing').length;
+  const common = { task, metric, n: all.length, missing, unjudged: outcomes.length - all.length };
+  if (outcomes.every(({ reply }) => reply?.kind !== 'verdict')) {
+    const isAsked = outcomes.some(({ reply }) => reply !== undefined);
+    const n = isAsked ? 0 : outcomes.length;
+    return { ...common, n, score: null, stderr: null, confidence_interval: null, groups: {} };
+  }
   const { score, stderr, interval } = estimateMean(all);
   const byDimension = estimateMeanOfGroups([...dimensions].map((name) => values.get(name) ?? []));
   return {
@@ -116,7 +117,10 @@ export function summariseVerdicts(
     average: 'samples',
     averages: { samples: score, dimensions: byDimension.score },
     groups: Object.fromEntries(
-      inOrder(values, samples).map(([name, own]): [string, GroupEntry] => [name, groupOf(own)]),
+      inOrder(
+        values,
+        outcomes.map(({ sample }) => sample),
+      ).map(([name, own]): [string, GroupEntry] => [name, groupOf(own)]),
     ),
   };
 }

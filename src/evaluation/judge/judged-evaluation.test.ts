@@ -16,7 +16,7 @@ import type { LanguageModel } from '../model/language-model.js';
 import { planTasks } from '../run/plan-tasks.js';
 import { readPredictions } from '../run/predictions.js';
 import { type EvaluationResult, runEvaluation } from '../run/run-evaluation.js';
-import { dialogueOfFile } from '../tasks/dialogue/dialogue.js';
+import { dialogueOf } from '../tasks/dialogue/dialogue.js';
 import { Judge } from './judge.js';
 import { loadRubric } from './rubric.js';
 import { VerdictCache } from './verdict-cache.js';
@@ -58,7 +58,7 @@ interface Wishes {
 
 async function judged(wishes: Wishes = {}): Promise<EvaluationResult & { readonly folder: string }> {
   const output = wishes.output ?? join(folder, `out-${count++}`);
-  const task = dialogueOfFile(dialogues);
+  const task = dialogueOf(dialogues);
   const { tasks } = planTasks({
     task: 'dialogue',
     preset: undefined,
@@ -246,7 +246,8 @@ describe('a judge that does not behave is counted by kind, and the others are ju
       unusable: [{ reason, count: 1, examples: [{ id: 'mine/1' }] }],
     });
     // Three attempts, each kept.
-    expect(samplesOf(result)[1]).toMatchObject({ points: null, verdict: { score: null, unusable: reason } });
+    expect(samplesOf(result)[1]).toMatchObject({ target: null, verdict: { score: null, unusable: reason } });
+    expect(samplesOf(result)[1]).not.toHaveProperty('points');
     expect(samplesOf(result)[1]?.verdict?.raw).toHaveLength(3);
     expect(mock.calls).toHaveLength(3 + 3);
     // The second run asks neither the good nor the bad again.

@@ -58,7 +58,7 @@ export interface ModelAnswer {
   /** Null where another program made them. */
   readonly ids: readonly number[] | null;
   readonly output?: string;
-  /** Of a dialogue: the answer to each turn. */
+  /** All of them, where several were wanted. */
   readonly outputs?: readonly string[];
   /** One list for each choice: nats of each option behind the prompt. */
   readonly logLikelihoods?: readonly (readonly number[])[];

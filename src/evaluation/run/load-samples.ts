@@ -1,6 +1,5 @@
 /** The samples of one task, and what is to be said of its files. */
 import { createHash } from 'node:crypto';
-import { InputError } from '../../errors/index.js';
 import { Problems } from '../problems.js';
 import { SetReader } from '../sets/set-reader.js';
 import type { Sample } from '../task.js';
@@ -25,9 +24,8 @@ export async function loadSamples(
 ): Promise<LoadedTask> {
   const { task, shots, isShotsWanted, isCot, isSingleChoiceOnly } = plan;
   const problems = new Problems();
-  const root = task.rootOf === undefined ? data : task.rootOf(data);
-  if (root === undefined)
-    throw new InputError(`${task.name}: give --data ROOT, the folder that holds a folder for each set.`);
+  const root = task.root ?? data;
+  if (root === undefined) throw new RangeError(`${task.name} without a root of its data`);
   const reader = new SetReader(task.name, root, task.folder, problems);
   const { samples, notes } = await task.load(reader, {
     shots,

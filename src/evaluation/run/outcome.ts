@@ -124,12 +124,12 @@ export function sampleLine(task: string, { sample, answered, grade, scores, repl
   const answer = answered.kind === 'missing' ? undefined : answered.answer;
   const outputs = answered.kind === 'outputs' ? answered.outputs : undefined;
   const isMissing = answered.kind === 'missing';
-  const isDialogue = sample.judged !== undefined;
   const one = <Value>(list: readonly Value[] | undefined): Value | readonly Value[] | null =>
     list === undefined ? null : list.length === 1 && list[0] !== undefined ? list[0] : list;
   return {
     task,
     id: sample.id,
+    groups: sample.groups,
     prompt: answer?.prompt ?? null,
     ids: answer?.ids ?? null,
     output: one(outputs),
@@ -137,13 +137,26 @@ export function sampleLine(task: string, { sample, answered, grade, scores, repl
     target: sample.target,
     ...(sample.maxPoints === undefined
       ? { correct: sample.target === null ? null : one(grade.isCorrect) }
-      : { points: grade.points ?? (isDialogue ? null : 0), max_points: sample.maxPoints }),
-    ...(isDialogue && { groups: sample.groups, verdict: reply === undefined ? null : verdictLine(reply) }),
+      : { points: grade.points ?? 0, max_points: sample.maxPoints }),
     ...(answer?.logLikelihoods !== undefined && { loglikelihoods: one(answer.logLikelihoods) }),
     ...(Object.keys(scores).length > 1 && { scores }),
     ...((answer?.droppedShots ?? 0) > 0 && { dropped_shots: answer?.droppedShots }),
+    ...(sample.judged !== undefined && judgedPart(sample, grade, scores, reply)),
     ...(isMissing && { missing: answered.reason }),
   };
+}
+
+/** Of a dialogue; without a verdict that counts it has neither points nor a target, as a sample without a label. */
+function judgedPart(
+  { target }: Sample,
+  { points }: Grade,
+  scores: Outcome['scores'],
+  reply: ScoreReply | undefined,
+): object {
+  const verdict = reply === undefined ? null : verdictLine(reply);
+  return points === undefined
+    ? { target: null, correct: null, verdict }
+    : { target, correct: undefined, points, max_points: 100, scores, verdict };
 }
 
 function verdictLine(reply: ScoreReply): object {

@@ -8,7 +8,7 @@ import { InputError, InterruptedError } from '../../errors/index.js';
 import { fileStatus, lockOutput, readJsonFile, writeFileAtomic } from '../../formats/index.js';
 import { fieldOf } from '../../json/index.js';
 import type { Judge } from '../judge/judge.js';
-import { checkTurns, type JudgedTask, judgeSamples, summariseVerdicts } from '../judge/judge-samples.js';
+import { type JudgedTask, judgeSamples, summariseVerdicts } from '../judge/judge-samples.js';
 import type { LanguageModel, ModelUsage } from '../model/language-model.js';
 import { type Problem, Problems } from '../problems.js';
 import type { GradingTools } from '../task.js';
@@ -168,13 +168,18 @@ async function evaluateTask(
   const failures = new Problems();
   const { answered, droppedShots } = await answersFor(run, loaded, journal, failures);
   const metric = task.metric ?? 'acc';
-  if (task.isJudged === true) return judgeTask(run, loaded, answered, failures);
+  const judged =
+    task.isJudged === true ? await judgeSamples(run.judge, task.name, samples, answered) : undefined;
   const outcomes: Outcome[] = [];
   for (const [index, sample] of samples.entries()) {
     const given = answered[index] ?? { kind: 'missing' as const, reason: 'could not be asked' };
-    outcomes.push(await gradeSample(sample, given, metric, run.tools));
+    if (judged !== undefined) outcomes.push(judgedOutcome(sample, given, judged.replies[index], metric));
+    else outcomes.push(await gradeSample(sample, given, metric, run.tools));
   }
-  const entries = summarise(task, outcomes, metricsOf(own, outcomes));
+  const entries =
+    judged === undefined
+      ? summarise(task, outcomes, metricsOf(own, outcomes))
+      : [summariseVerdicts(task.name, metric, outcomes)];
   const isUnlabelled = outcomes.length > 0 && samples.every(({ target }) => target === null);
   const handedIn = isUnlabelled && failures.total === 0 ? task.submission : undefined;
   return {
@@ -183,63 +188,21 @@ async function evaluateTask(
     entries: failures.total === 0 ? entries : entries.map(withoutScore),
     submission: handedIn?.(outcomes.map(({ sample, grade }) => ({ sample, extracted: grade.extracted }))),
     report: {
-      ...reportOf(run, loaded, failures),
+      task: task.name,
+      version: task.version,
+      source: task.source,
+      shots: own.shots,
+      cot: own.isCot,
+      mode: run.answerer.kind === 'model' ? own.mode : 'predictions',
+      form: run.answerer.kind === 'model' ? own.form : null,
+      data: loaded.data,
       notes: isUnlabelled ? [...loaded.notes, 'the set has no labels: there is no score'] : loaded.notes,
+      problems: loaded.problems.list(),
       dropped_shots: droppedShots,
+      failures: failures.list(),
       submission: handedIn === undefined ? null : `${task.name}-submission.json`,
+      ...(judged !== undefined && { judge: judged.report, notes: [...loaded.notes, ...judged.notes] }),
     },
-  };
-}
-
-function reportOf(
-  { answerer }: Run,
-  { plan, data, notes, problems }: LoadedTask,
-  failures: Problems,
-): TaskReport {
-  const { task, shots, isCot, mode, form } = plan;
-  return {
-    task: task.name,
-    version: task.version,
-    source: task.source,
-    shots,
-    cot: isCot,
-    mode: answerer.kind === 'model' ? mode : 'predictions',
-    form: answerer.kind === 'model' ? form : null,
-    data,
-    notes,
-    problems: problems.list(),
-    dropped_shots: 0,
-    failures: failures.list(),
-    submission: null,
-  };
-}
-
-/** Dialogues: the score is a mean over what a judge could be brought to judge, and says over how many. */
-async function judgeTask(
-  run: Run,
-  loaded: LoadedTask,
-  answered: readonly (Answered | undefined)[],
-  failures: Problems,
-): Promise<EvaluatedTask> {
-  const { samples } = loaded;
-  const { name, metric = 'judge' } = loaded.plan.task;
-  checkTurns(samples, answered);
-  const judged = run.judge === undefined ? undefined : await judgeSamples(run.judge, name, samples, answered);
-  const replies = judged?.replies ?? [];
-  const outcomes = samples.map((sample, place) => {
-    const given = answered[place] ?? { kind: 'missing' as const, reason: 'could not be asked' };
-    return judgedOutcome(sample, given, replies[place], metric);
-  });
-  const entry = summariseVerdicts(name, metric, samples, answered, replies);
-  const notes =
-    judged === undefined
-      ? [...loaded.notes, 'no judge was named (--judge): answers are recorded, there is no score']
-      : loaded.notes;
-  return {
-    outcomes,
-    entries: [failures.total === 0 ? entry : withoutScore(entry)],
-    submission: undefined,
-    report: { ...reportOf(run, loaded, failures), notes, judge: judged?.report ?? null },
   };
 }
 

@@ -59,7 +59,7 @@ async function compare(
     const result = await runPairwise(
       {
         runs: specs.map(readRecordedRun),
-        set: await loadDialogues({ data: undefined, dialogues, limit: undefined }),
+        set: await loadDialogues({ dialogues, limit: undefined }),
         baseline: undefined,
         rounds: 50,
         seed: 0,

@@ -141,7 +141,7 @@ function checkRuns({ runs, set, baseline }: PairwisePlan): Record<string, number
     runs.map(({ name, path, answers, dataSha256 }) => {
       if (dataSha256 !== undefined && dataSha256 !== set.data.sha256)
         throw new InputError(
-          `${path} answers another set of dialogues than this one; give the same --data or --dialogues as its evaluation had.`,
+          `${path} answers another set of dialogues than this one; give the same --dialogues as its evaluation had.`,
         );
       const unknown = [...answers.keys()].filter((id) => !set.ids.has(id));
       if (unknown.length === answers.size)

@@ -7,7 +7,7 @@ import { loadRubric } from '../../judge/rubric.js';
 import { Problems } from '../../problems.js';
 import { SetReader } from '../../sets/set-reader.js';
 import type { LoadOptions, Sample, Task } from '../../task.js';
-import { dialogue, dialogueOfFile } from './dialogue.js';
+import { dialogue, dialogueOf } from './dialogue.js';
 import { DIMENSIONS } from './dimensions.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-dialogues-'));
@@ -23,7 +23,7 @@ const options: LoadOptions = {
 
 async function load(task: Task): Promise<{ samples: readonly Sample[]; problems: Problems }> {
   const problems = new Problems();
-  const reader = new SetReader(task.name, task.rootOf?.(undefined) ?? '', task.folder, problems);
+  const reader = new SetReader(task.name, task.root ?? '', task.folder, problems);
   const { samples } = await task.load(reader, options);
   return { samples, problems };
 }
@@ -66,7 +66,7 @@ test("one's own file: the dimension is its name unless a line says otherwise; ba
     ['hi'],
   ];
   writeFileSync(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
-  const { samples, problems } = await load(dialogueOfFile(path));
+  const { samples, problems } = await load(dialogueOf(path));
   expect(samples.map(({ id, judged }) => [id, judged?.dimension, judged?.language])).toEqual([
     ['chit-chat/0', 'chit-chat', 'en'],
     ['chit-chat/2', 'safety', 'zh'],
@@ -78,8 +78,12 @@ test("one's own file: the dimension is its name unless a line says otherwise; ba
     ['unknown field', 1],
     ['empty field', 1],
   ]);
-  expect(() => dialogueOfFile(join(folder, 'absent.jsonl'))).toThrow(/no such file/);
-  expect(() => dialogueOfFile(join(folder, 'x.txt'))).toThrow(/JSON Lines/);
+  expect(() => dialogueOf(join(folder, 'absent.jsonl'))).toThrow(/no such file/);
+  writeFileSync(join(folder, 'x.txt'), 'x');
+  expect(() => dialogueOf(join(folder, 'x.txt'))).toThrow(/JSON Lines/);
+  // A folder: all its files.
+  const whole = await load(dialogueOf(folder));
+  expect(whole.samples.map(({ id }) => id)).toEqual(samples.map(({ id }) => id));
 });
 
 test('a rubric that is none is refused by name', () => {

@@ -1,4 +1,4 @@
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '../../../errors/index.js';
 import { fileStatus } from '../../../formats/index.js';
@@ -23,25 +23,22 @@ export const dialogue: Task = {
   allowsSeveralOutputs: true,
   isJudged: true,
   metric: 'judge',
-  rootOf: (data) =>
-    data !== undefined && fileStatus(join(data, 'dialogue')) !== undefined ? data : SHIPPED_ROOT,
+  // The set that comes with the product lies beside the sources.
+  root: fileURLToPath(new URL('../../../../src/evaluation/tasks/', import.meta.url)),
   load: (reader, options) => load(reader, reader.files(), options),
 };
 
-/** The set that comes with the product lies beside the sources. */
-const SHIPPED_ROOT = fileURLToPath(new URL('../../../../src/evaluation/tasks/', import.meta.url));
-
-/** The same task over one file of one's own. @throws InputError where the file is not there */
-export function dialogueOfFile(path: string): Task {
-  checkDialogueFile(path);
-  if (fileStatus(path)?.isFile() !== true)
-    throw new InputError(`--dialogues ${path}: there is no such file.`);
+/** The same task over a file, or a folder of files, of one's own. @throws InputError where nothing is there */
+export function dialogueOf(path: string): Task {
+  const status = fileStatus(path);
+  if (status === undefined) throw new InputError(`--dialogues ${path}: there is no such file or folder.`);
   const whole = resolve(path);
+  const common = { ...dialogue, source: basename(whole), root: dirname(whole) };
+  if (status.isDirectory()) return { ...common, folder: basename(whole) };
+  checkDialogueFile(path);
   return {
-    ...dialogue,
-    source: basename(whole),
+    ...common,
     folder: '.',
-    rootOf: () => dirname(whole),
     load: (reader, options) =>
       load(
         reader,
@@ -92,8 +89,8 @@ function sampleOf(
       language === 'zh' ? 'Chinese' : 'English',
       turns.length > 1 ? 'multi-turn' : 'single-turn',
     ],
-    target: reference ?? null,
-    maxPoints: 100,
+    // Not null: a dialogue has a score without one.
+    target: reference ?? '',
     prompt: needsPrompts
       ? { ...(system !== undefined && { system }), shots: [], question, dialogue: { turns: [], speakers } }
       : undefined,
