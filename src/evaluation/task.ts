@@ -159,6 +159,8 @@ export interface DialogueTurn {
 export interface JudgedDialogue {
   /** Whose rubric counts. */
   readonly dimension: string;
+  /** In place of what the rubric says of the dimension, which it need not have then. */
+  readonly criteria?: string | undefined;
   readonly language: 'zh' | 'en';
   readonly system?: string | undefined;
   /** What the user says, turn by turn. */

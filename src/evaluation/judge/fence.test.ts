@@ -67,4 +67,6 @@ test('a dimension that the rubric does not have is refused by name', () => {
   expect(() => scorePrompt(rubric, 'mine/0', { ...dialogue, dimension: 'cooking' }, ['x'])).toThrow(
     /mine\/0 is of the dimension "cooking".*chit-chat/s,
   );
+  const own = { ...dialogue, dimension: 'cooking', criteria: 'It must be tasty.' };
+  expect(scorePrompt(rubric, 'mine/0', own, ['x']).system).toContain('Dimension: cooking\nIt must be tasty.');
 });

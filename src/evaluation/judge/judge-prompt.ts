@@ -131,12 +131,13 @@ export function askAgain(language: Language): string {
 function systemText(
   rubric: Rubric,
   id: string,
-  { dimension, language }: JudgedDialogue,
+  { dimension, language, criteria: own }: JudgedDialogue,
   { word }: Fence,
   task: string,
 ): string {
   const words = WORDS[language];
-  const { title, criteria } = dimensionOf(rubric, dimension, id);
+  const { title, criteria } =
+    own === undefined ? dimensionOf(rubric, dimension, id) : { title: dimension, criteria: own };
   return [
     `${inLanguage(rubric.role, language)}\n\n${task}# ${words.rubric}`,
     `${words.dimension}: ${inLanguage(title, language)}\n${inLanguage(criteria, language)}`,

@@ -2,6 +2,7 @@
 
 import { InputError, Interruption } from '../../errors/index.js';
 import { fieldOf } from '../../json/index.js';
+import { ChatSettings } from './chat-settings.js';
 import { echoedOption } from './echoed-option.js';
 import { HttpClient, type HttpClientOptions, HttpFailure } from './http-client.js';
 import type {
@@ -39,6 +40,7 @@ export class HttpModel implements LanguageModel {
   readonly #parallel: number;
   readonly #spelled: { readonly key: string; readonly name: string };
   readonly #bearsRefusals: boolean;
+  readonly #settings: ChatSettings;
   #hasAnswered = false;
   #usage = { promptTokens: 0, cachedTokens: 0, generatedTokens: 0 };
 
@@ -48,6 +50,7 @@ export class HttpModel implements LanguageModel {
     { parallel = 8, forms = ['chat', 'plain'], spelled = SPELLED, bearsRefusals = false }: HttpModelOptions,
   ) {
     this.#spelled = spelled;
+    this.#settings = new ChatSettings(client.base);
     this.#bearsRefusals = bearsRefusals;
     this.#client = client;
     this.#name = name;
@@ -156,7 +159,7 @@ export class HttpModel implements LanguageModel {
   async #write({ form, prompt, stop, maxNewTokens }: TextQuestion): Promise<string> {
     const common = { model: this.#name, max_tokens: maxNewTokens, temperature: 0, seed: 0 };
     if (form === 'chat') {
-      const answer = await this.#client.post('/chat/completions', {
+      const answer = await this.#chat({
         ...common,
         messages: promptMessages(prompt),
       });
@@ -176,6 +179,17 @@ export class HttpModel implements LanguageModel {
       this.#textOf(answer, (choice) => fieldOf(choice, 'text')),
       stop,
     );
+  }
+
+  async #chat(body: object): Promise<unknown> {
+    for (;;) {
+      const { version } = this.#settings;
+      try {
+        return await this.#client.post('/chat/completions', this.#settings.adapted(body));
+      } catch (error) {
+        if (!(error instanceof HttpFailure) || !this.#settings.learn(error, version)) throw error;
+      }
+    }
   }
 
   /** A message without content is an empty answer; anything else that is no text is none. */

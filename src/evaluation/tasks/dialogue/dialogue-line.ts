@@ -4,7 +4,7 @@ import { fieldOf } from '../../../json/index.js';
 import { type Row, RowFault, textOf, textsOf } from '../../sets/set-reader.js';
 import type { JudgedDialogue } from '../../task.js';
 
-const KEYS = ['dimension', 'language', 'system', 'turns', 'reference', 'points'];
+const KEYS = ['dimension', 'criteria', 'language', 'system', 'turns', 'reference', 'points'];
 
 /**
  * @param stem of the file: the dimension where the line names none
@@ -22,6 +22,7 @@ export function readDialogueLine({ value }: Row, stem: string): JudgedDialogue {
   const dimension = optionalText(value, 'dimension') ?? stem;
   return {
     dimension,
+    criteria: optionalText(value, 'criteria'),
     language: languageOf(value, turns),
     system: optionalText(value, 'system'),
     turns,
