@@ -87,7 +87,7 @@ test('our own server as the judge: a tiny model gives no verdict, which is count
     server.kill('SIGTERM');
     await server.exit;
   }
-}, 120_000);
+});
 
 test('a model folder as the judge', async () => {
   const { code, stdout, stderr } = await xinghe(
@@ -95,7 +95,7 @@ test('a model folder as the judge', async () => {
   );
   expect([code, stderr]).toEqual([0, expect.stringContaining('4 questions were put to it')]);
   expect(entryOf(stdout)).toMatchObject({ score: null, unjudged: 4 });
-}, 120_000);
+});
 
 test('Ctrl-C while it is judged, then the same command: nothing is asked twice; the table shows published scores as such', async () => {
   let stop = (): void => {};
@@ -120,7 +120,7 @@ test('Ctrl-C while it is judged, then the same command: nothing is asked twice; 
   const again = await xinghe(command.filter((word) => word !== '--json').concat('--overwrite'));
   expect(mock.calls).toHaveLength(asked);
   expect(again.stdout).toMatch(/dialogue +judge +80\.00[^\n]*\| +83\.80\n[\s\S]*published/);
-}, 120_000);
+});
 
 test('the key comes from the environment alone, and never goes to another address', async () => {
   mock = await startMockJudge(() => '{"reason": "fine", "score": 80}');
@@ -155,7 +155,7 @@ test('the key comes from the environment alone, and never goes to another addres
   } finally {
     other.close();
   }
-}, 120_000);
+});
 
 test('xinghe judge: two runs in a table, people beside it; what is missing is said', async () => {
   mock = await startMockJudge(({ messages }) =>
@@ -197,7 +197,7 @@ test('xinghe judge: two runs in a table, people beside it; what is missing is sa
     expect.stringContaining('--labels'),
   ]);
   expect(await failing(['judge', ...output])).toEqual([2, expect.stringContaining('RUN RUN')]);
-}, 120_000);
+});
 
 test('the scores of one run against people', async () => {
   mock = await startMockJudge(({ messages }) =>
@@ -234,4 +234,4 @@ test('the scores of one run against people', async () => {
   expect(JSON.parse(stdout)).toMatchObject({
     agreement: { n: 4, unmatched: 0, accuracy: 0.75, spearman: expect.closeTo(0.894, 3) },
   });
-}, 120_000);
+});
