@@ -4,6 +4,7 @@ import { InputError } from '../errors/index.js';
 import {
   type Answerer,
   dialogueOf,
+  dimensionsText,
   type EvaluationPlan,
   type EvaluationResult,
   HttpModel,
@@ -262,6 +263,7 @@ function report(result: EvaluationResult, { output, json }: EvaluateOptions): nu
   }
   if (json) process.stdout.write(`${JSON.stringify({ results: result.results })}\n`);
   else process.stdout.write(tableText(table));
+  if (!json) process.stdout.write(dimensionsText(result));
   // Verdicts that are still wanted leave a score over the others.
   if (
     result.complete ||

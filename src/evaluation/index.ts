@@ -4,6 +4,7 @@ export {
   readHumanScores,
   readHumanWinners,
 } from './judge/agreement/human-labels.js';
+export { dimensionsText } from './judge/dimension-table.js';
 export { Judge, type JudgeReport } from './judge/judge.js';
 export { loadDialogues } from './judge/load-dialogues.js';
 export { pairwiseMarkdown, pairwiseText } from './judge/pairwise/pairwise-table.js';

@@ -1,5 +1,5 @@
 /** Whole evaluations of dialogues: a judge that behaves, and one that does not. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
@@ -17,6 +17,7 @@ import { planTasks } from '../run/plan-tasks.js';
 import { readPredictions } from '../run/predictions.js';
 import { type EvaluationResult, runEvaluation } from '../run/run-evaluation.js';
 import { dialogueOf } from '../tasks/dialogue/dialogue.js';
+import { dimensionsText } from './dimension-table.js';
 import { Judge } from './judge.js';
 import { loadRubric } from './rubric.js';
 import { VerdictCache } from './verdict-cache.js';
@@ -187,6 +188,9 @@ describe('recorded outputs', () => {
     });
     expect(result.tasks[0]?.judge).toMatchObject({ verdicts: 4, unusable: [], failed: [] });
     expect(mock.calls[0]?.body).toMatchObject({ model: 'mock-judge', temperature: 0, seed: 0 });
+    expect(dimensionsText(result)).toMatch(
+      /mathematics +80\.00 +60\.40 to 99\.60 +2\n[\s\S]*over 4 dialogues, 0 without a verdict; mean of the dimensions 65\.00/,
+    );
   });
 
   test('the second run asks nothing and gives the same bytes, also from another folder by one cache', async () => {
@@ -219,6 +223,10 @@ describe('recorded outputs', () => {
     await expect(judged({ lines: [...outputs, { ...outputs[1], output: '7' }] })).rejects.toThrow(
       /mine\/1 has 1 turns and 2 recorded answers/,
     );
+    // A run that is refused leaves nothing behind.
+    const output = join(folder, 'refused');
+    await expect(judged({ output, lines: [{ ...outputs[0], id: 'x/0' }] })).rejects.toThrow(/another set/);
+    expect(existsSync(join(output, 'verdicts.jsonl'))).toBe(false);
   });
 
   test('what a run wrote is taken as recorded outputs', async () => {

@@ -5,7 +5,7 @@
 import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { InputError } from '../../errors/index.js';
-import { fileStatus, writeError } from '../../formats/index.js';
+import { checkWritable, fileStatus, writeError } from '../../formats/index.js';
 import { fieldOf } from '../../json/index.js';
 
 export class VerdictCache {
@@ -20,13 +20,7 @@ export class VerdictCache {
     if (status !== undefined && !status.isFile())
       throw new InputError(`--judge-cache ${path} is no file; name one for the judge's texts.`);
     if (status !== undefined) this.#read();
-    try {
-      mkdirSync(dirname(path), { recursive: true });
-      this.#descriptor = openSync(path, 'a');
-      if (this.#endsMidLine) appendFileSync(this.#descriptor, '\n');
-    } catch (error) {
-      throw writeError(path, error, status !== undefined);
-    }
+    checkWritable(path);
   }
 
   #endsMidLine = false;
@@ -38,12 +32,21 @@ export class VerdictCache {
 
   add(key: string, texts: readonly string[]): void {
     this.#known.set(key, texts);
-    if (this.#descriptor === undefined) return;
     try {
+      this.#descriptor ??= this.#open();
       appendFileSync(this.#descriptor, `${JSON.stringify({ key, texts })}\n`);
     } catch (error) {
       throw writeError(this.path, error, true);
     }
+  }
+
+  /** Made with the first line: a run that is refused leaves no file. */
+  #open(): number {
+    mkdirSync(dirname(this.path), { recursive: true });
+    const descriptor = openSync(this.path, 'a');
+    // A line that broke off must not run into the next one.
+    if (this.#endsMidLine) appendFileSync(descriptor, '\n');
+    return descriptor;
   }
 
   close(): void {
