@@ -3,11 +3,17 @@ import { join } from 'node:path';
 import { InputError } from '../errors/index.js';
 import {
   type Answerer,
+  dialogueOf,
+  dimensionsText,
   type EvaluationPlan,
   type EvaluationResult,
   HttpModel,
+  type Judge,
   type LanguageModel,
+  type PlannedTasks,
   PRESET_NAMES,
+  type Preset,
+  type ProgramVerdict,
   type PromptForm,
   PythonSandbox,
   planTasks,
@@ -22,6 +28,7 @@ import {
 import { log } from '../log/index.js';
 import { chatOptions } from './chat-options.js';
 import { openLocalModel } from './evaluated-model.js';
+import { judgeOptions, openJudge } from './judge-options.js';
 import { modelOptions } from './model-options.js';
 import { type OptionSpec, type OptionValues, parseOptions } from './options.js';
 
@@ -38,7 +45,16 @@ const specs = {
   },
   task: { kind: 'string', value: 'NAME,…', help: TASKS.map(({ name }) => name).join(', ') },
   preset: { kind: 'string', allowedValues: PRESET_NAMES, help: 'the sets and shots of a published table' },
-  data: { kind: 'string', value: 'ROOT', required: true, help: 'holds a folder for each set' },
+  data: {
+    kind: 'string',
+    value: 'ROOT',
+    help: 'holds a folder for each set; tasks of your own may bring their rows beside them',
+  },
+  dialogues: {
+    kind: 'string',
+    value: 'PATH',
+    help: 'of the task dialogue: a file of lines {"turns": […]}, or a folder of such, in place of ours',
+  },
   output: { kind: 'string', value: 'DIR', required: true, help: 'where results.json and samples.jsonl go' },
   shots: {
     kind: 'integer',
@@ -71,6 +87,7 @@ const specs = {
   parallel: { kind: 'integer', min: 1, help: 'with an address: questions at the same time; default 8' },
   python: { kind: 'string', value: 'PATH', help: 'the interpreter for sets that run code; default python3' },
   'run-code-unsafely': { kind: 'flag', help: 'run what a model wrote without a sandbox where none works' },
+  ...judgeOptions,
   overwrite: { kind: 'flag', help: 'begin anew where the output folder holds another evaluation' },
   json: { kind: 'flag', help: 'print {"results": […]} on stdout' },
 } as const satisfies Record<string, OptionSpec>;
@@ -91,7 +108,7 @@ export async function evaluate(args: readonly string[]): Promise<number> {
       summary: 'published evaluation sets on a model, or on recorded outputs',
       notes:
         'An interrupted evaluation goes on where it stopped when the same command is given again. The key of an address is ' +
-        'read from OPENAI_API_KEY.',
+        'read from OPENAI_API_KEY, that of a judge from JUDGE_API_KEY (else OPENAI_API_KEY, unless --model is another address).',
     },
     specs,
     args,
@@ -102,9 +119,13 @@ export async function evaluate(args: readonly string[]): Promise<number> {
   const preset = presetOf(options.preset);
   const model = path === undefined ? undefined : await openModel(options, path);
   let sandbox: PythonSandbox | undefined;
+  let judge: Judge | undefined;
   try {
-    const { tasks, notes } = planTasks({ ...options, preset, isCot: options.cot, forms: model?.forms });
+    const { tasks, notes } = plannedTasks(options, preset, model);
     for (const note of notes) log(note);
+    judge = await openJudge(options, isAddress(path) ? path : undefined, (folder) =>
+      openLocalModel({ ...options, ...JUDGE_ALONE, model: folder }),
+    );
     const answerer: Answerer =
       model === undefined
         ? {
@@ -129,21 +150,58 @@ export async function evaluate(args: readonly string[]): Promise<number> {
       overwrite: options.overwrite,
       command: ['xinghe', 'evaluate', ...args],
     };
-    const result = await runEvaluation(plan, answerer, {
-      runProgram: (program) => {
-        if (sandbox === undefined) throw new RangeError('a program to run, and no sandbox was made');
-        return sandbox.run(program);
-      },
-    });
+    const runProgram = (program: string): Promise<ProgramVerdict> => {
+      if (sandbox === undefined) throw new RangeError('a program to run, and no sandbox was made');
+      return sandbox.run(program);
+    };
+    const result = await runEvaluation(plan, answerer, { runProgram }, judge);
+    reportJudge(result, judge);
     return report(result, options);
   } finally {
     sandbox?.dispose();
+    judge?.dispose();
     model?.dispose();
   }
 }
 
+/** Options of the measured model that say nothing of a judge. */
+const JUDGE_ALONE = {
+  adapter: undefined,
+  config: undefined,
+  tokenizer: undefined,
+  'chat-template': undefined,
+  'template-set': [],
+};
+
+function isAddress(path: string | undefined): boolean {
+  return path !== undefined && /^https?:\/\//.test(path);
+}
+
+/** @throws InputError for options of a judge or of dialogues where no task takes them */
+function plannedTasks(
+  options: EvaluateOptions,
+  preset: Preset | undefined,
+  model: LanguageModel | undefined,
+): PlannedTasks {
+  const { tasks, notes } = planTasks({ ...options, preset, isCot: options.cot, forms: model?.forms });
+  const judged = tasks.filter(({ task }) => task.isJudged === true);
+  for (const name of ['judge', 'dialogues'] as const)
+    if (options[name] !== undefined && judged.length === 0)
+      throw new InputError(
+        `xinghe evaluate: --${name} is for the task dialogue; none of these tasks is judged.`,
+      );
+  if (judged.some(({ mode }) => mode === 'loglikelihood'))
+    throw new InputError(
+      'xinghe evaluate: dialogues are answered, not compared; leave --mode loglikelihood out.',
+    );
+  const { dialogues } = options;
+  if (dialogues === undefined) return { tasks, notes };
+  const own = dialogueOf(dialogues);
+  return { notes, tasks: tasks.map((plan) => (plan.task.name === own.name ? { ...plan, task: own } : plan)) };
+}
+
 async function openModel(options: EvaluateOptions, path: string): Promise<LanguageModel> {
-  if (!/^https?:\/\//.test(path)) return openLocalModel({ ...options, model: path });
+  if (!isAddress(path)) return openLocalModel({ ...options, model: path });
   const unused = (['adapter', 'config', 'dtype', 'device', 'threads', 'tokenizer'] as const).filter(
     (name) => options[name] !== undefined,
   );
@@ -161,6 +219,24 @@ async function openModel(options: EvaluateOptions, path: string): Promise<Langua
 
 function formsOf(form: PromptForm | undefined): readonly PromptForm[] {
   return form === 'plain' ? ['plain', 'chat'] : ['chat', 'plain'];
+}
+
+/** What the judge could not be brought to say. */
+function reportJudge({ tasks }: EvaluationResult, judge: Judge | undefined): void {
+  if (judge === undefined) return;
+  const { asked, cached } = judge.counts;
+  log(`judge: ${cached} verdicts were there already, ${asked} questions were put to it`);
+  for (const { task, judge: said } of tasks) {
+    if (said === undefined || said === null) continue;
+    for (const { reason, count, examples } of said.unusable)
+      log(
+        `${task}: ${count} x no verdict (${reason}), not in the score; the first: ${examples[0]?.message ?? ''}`,
+      );
+    for (const { reason, count, examples } of said.failed)
+      log(
+        `${task}: ${count} x the judge did not answer (${reason}), not in the score; the same command asks again; the first: ${examples[0]?.message ?? ''}`,
+      );
+  }
 }
 
 function report(result: EvaluationResult, { output, json }: EvaluateOptions): number {
@@ -186,7 +262,13 @@ function report(result: EvaluationResult, { output, json }: EvaluateOptions): nu
     process.stdout.write(
       tableText(resultTable(result), process.stdout.isTTY ? process.stdout.columns : undefined),
     );
-  if (result.complete) return 0;
+  if (!json) process.stdout.write(dimensionsText(result));
+  // Verdicts that are still wanted leave a score over the others.
+  if (
+    result.complete ||
+    result.tasks.every(({ failures, judge }) => failures.length === 0 && judge?.verdicts !== 0)
+  )
+    return 0;
   const failed = result.tasks.flatMap(({ failures }) => failures).reduce((sum, { count }) => sum + count, 0);
   log(
     `xinghe evaluate: ${failed} samples could not be asked, there is no score of their tasks; the same command asks them again`,

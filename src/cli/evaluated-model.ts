@@ -1,11 +1,15 @@
 /** A model of ours, made ready to be evaluated. */
 import { hashModel, hashTokenizer, type LanguageModel, LocalModel } from '../evaluation/index.js';
 import { chooseModelChat, loadModelTokenizer, parseTemplateValues } from '../models/index.js';
-import type { EvaluateOptions } from './evaluate.js';
-import { loadModelByOptions } from './model-options.js';
+import type { chatOptions } from './chat-options.js';
+import { loadModelByOptions, type modelOptions } from './model-options.js';
+import type { OptionValues } from './options.js';
 import { readModelDefaults } from './sampling-options.js';
 
-export function openLocalModel(options: EvaluateOptions & { readonly model: string }): LanguageModel {
+type LocalModelOptions = OptionValues<typeof modelOptions> &
+  OptionValues<typeof chatOptions> & { readonly tokenizer: string | undefined };
+
+export function openLocalModel(options: LocalModelOptions): LanguageModel {
   const { model: path, adapter } = options;
   const defaults = readModelDefaults(path);
   const loaded = loadModelByOptions(options);

@@ -55,6 +55,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'score answers with a reward model',
     load: async () => (await import('./score.js')).score,
   },
+  judge: {
+    summary: 'compare recorded dialogues of two or more models by a judge; hold a judge against people',
+    load: async () => (await import('./judge.js')).judge,
+  },
   evaluate: {
     summary: 'published evaluation sets on a model, or on recorded outputs',
     load: async () => (await import('./evaluate.js')).evaluate,

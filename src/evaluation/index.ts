@@ -2,6 +2,22 @@ export { compareRuns, type RunsComparison } from './comparison/compare-runs.js';
 export { comparisonNotes, comparisonText } from './comparison/comparison-table.js';
 export { type RecordedRun, readRun } from './comparison/recorded-run.js';
 export { comparisonJson, writeComparison } from './comparison/write-comparison.js';
+
+export {
+  type AgreementReport,
+  agreementOfScores,
+  readHumanScores,
+  readHumanWinners,
+} from './judge/agreement/human-labels.js';
+export { dimensionsText } from './judge/dimension-table.js';
+export { Judge, type JudgeReport } from './judge/judge.js';
+export { loadDialogues } from './judge/load-dialogues.js';
+export { pairwiseMarkdown, pairwiseText } from './judge/pairwise/pairwise-table.js';
+export { readRecordedRun } from './judge/pairwise/recorded-run.js';
+export { type PairwiseResult, runPairwise } from './judge/pairwise/run-pairwise.js';
+export { loadRubric, RUBRIC_PATH } from './judge/rubric.js';
+export { VerdictCache } from './judge/verdict-cache.js';
+
 export { type Continuation, type LogLikelihoodOptions, logLikelihoods } from './log-likelihood.js';
 export { HttpModel, type HttpModelOptions } from './model/http-model.js';
 export type { LanguageModel, ModelIdentity, PromptForm } from './model/language-model.js';
@@ -16,10 +32,12 @@ export { TASKS } from './registry.js';
 export { resultTable, tableText } from './report/result-table.js';
 export { writeReports } from './report/write-reports.js';
 export type { EvaluationPlan, TaskPlan } from './run/evaluation-plan.js';
-export { planTasks } from './run/plan-tasks.js';
+export { type PlannedTasks, planTasks } from './run/plan-tasks.js';
 export { readPredictions } from './run/predictions.js';
-export { PRESET_NAMES, presetOf } from './run/presets.js';
+export { PRESET_NAMES, type Preset, presetOf } from './run/presets.js';
 export { type Answerer, type EvaluationResult, runEvaluation } from './run/run-evaluation.js';
 export { type SuiteScore, type SuiteTask, TaskSuite } from './run/task-suite.js';
 export { PythonSandbox } from './sandbox/python-sandbox.js';
 export { type ScoreOptions, scoreConversations } from './score-conversations.js';
+export type { ProgramVerdict } from './task.js';
+export { dialogueOf } from './tasks/dialogue/dialogue.js';

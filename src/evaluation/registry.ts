@@ -7,6 +7,7 @@ import { arcChallenge, arcEasy } from './tasks/arc/arc.js';
 import { bbh } from './tasks/bbh/bbh.js';
 import { ceval } from './tasks/ceval/ceval.js';
 import { cmmlu } from './tasks/cmmlu/cmmlu.js';
+import { dialogue } from './tasks/dialogue/dialogue.js';
 import { financeiq } from './tasks/financeiq/financeiq.js';
 import { gaokaoBench } from './tasks/gaokao-bench/gaokao-bench.js';
 import { gaokaoEnglish } from './tasks/gaokao-english/gaokao-english.js';
@@ -31,6 +32,7 @@ export const TASKS: readonly Task[] = [
   humaneval,
   bbh,
   hellaswag,
+  dialogue,
 ];
 
 /** @throws InputError that lists what there is */

@@ -13,6 +13,8 @@ export interface Task {
   readonly version: number;
   /** Below the root of the data. */
   readonly folder: string;
+  /** Where `folder` lies, for tasks that bring their own data. Default: the root of the data. */
+  readonly root?: string;
   /** Where the set comes from, its paper, and where we differ from either. */
   readonly source: string;
   readonly paper: string;
@@ -34,6 +36,8 @@ export interface Task {
   /** Further metrics of written answers beside `metric`. */
   readonly metric?: string;
   readonly otherMetrics?: readonly string[];
+  /** Answers are dialogues that a judge scores; without one they are recorded alone. */
+  readonly isJudged?: boolean;
   /** What is written where the set comes without labels. */
   readonly submission?: (answers: readonly SubmittedAnswer[]) => unknown;
   /** @throws InputError where the set is not there or not of its form */
@@ -87,6 +91,10 @@ export interface Sample {
   readonly choicePrompt?: Prompt | undefined;
   /** Asked again with what the model wrote first; the second output is graded. */
   readonly secondPrompt?: ((output: string) => Prompt) | undefined;
+  /** A dialogue: what the user says after each answer. */
+  readonly laterTurns?: readonly string[] | undefined;
+  /** What a judge sees beside the answers. */
+  readonly judged?: JudgedDialogue | undefined;
   /** Questions with options: what log-likelihoods choose among. */
   readonly choices?: readonly Choice[] | undefined;
   /** What earns the right answer: a text that stands for the chosen options, graded like any output. */
@@ -132,6 +140,34 @@ export interface Prompt {
   readonly question: string;
   /** Between examples in plain text. Default a blank line. */
   readonly separator?: string;
+  /** The question is the next turn of a conversation. */
+  readonly dialogue?: Dialogue | undefined;
+}
+
+/** What was said before the question, and how plain text names who speaks. */
+export interface Dialogue {
+  readonly turns: readonly DialogueTurn[];
+  /** "User: ", "Assistant:" */
+  readonly speakers: { readonly user: string; readonly assistant: string };
+}
+
+export interface DialogueTurn {
+  readonly role: 'user' | 'assistant';
+  readonly content: string;
+}
+
+export interface JudgedDialogue {
+  /** Whose rubric counts. */
+  readonly dimension: string;
+  /** In place of what the rubric says of the dimension, which it need not have then. */
+  readonly criteria?: string | undefined;
+  readonly language: 'zh' | 'en';
+  readonly system?: string | undefined;
+  /** What the user says, turn by turn. */
+  readonly turns: readonly string[];
+  /** A right answer, and what one must hold; for the judge alone. */
+  readonly reference?: string | undefined;
+  readonly points: readonly string[];
 }
 
 export interface Shot {

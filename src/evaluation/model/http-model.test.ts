@@ -198,3 +198,81 @@ test('the first model of the list is asked where none is named', async () => {
     /127\.0\.0\.1:1/,
   );
 });
+
+test('a dialogue: its own answers are the history; the persona stays in front', async () => {
+  const asked: unknown[] = [];
+  const model = await open((body, response) => {
+    asked.push(body.messages);
+    json(response, chat(`answer ${asked.length}`));
+  });
+  const speakers = { user: 'User: ', assistant: 'Assistant:' };
+  const { answers } = await ask(model, [
+    {
+      ...text,
+      prompt: { system: 'S', shots: [], question: 'one', dialogue: { turns: [], speakers } },
+      laterTurns: ['two', 'three'],
+    },
+  ]);
+  expect(answers[0]?.outputs).toEqual(['answer 1', 'answer 2', 'answer 3']);
+  expect(asked.at(-1)).toEqual([
+    { role: 'system', content: 'S' },
+    { role: 'user', content: 'one' },
+    { role: 'assistant', content: 'answer 1' },
+    { role: 'user', content: 'two' },
+    { role: 'assistant', content: 'answer 2' },
+    { role: 'user', content: 'three' },
+  ]);
+});
+
+test("OpenAI's form of a refusal is the answer's text", async () => {
+  const model = await open((_, response) =>
+    json(response, { choices: [{ message: { content: null, refusal: 'I cannot.' } }] }),
+  );
+  expect((await ask(model, [text])).answers[0]?.output).toBe('I cannot.');
+});
+
+test('a refused question ends the run before anything was answered; after that it has failed, where that is wanted', async () => {
+  const refusing: Answer = (body, response) =>
+    JSON.stringify(body).includes('bad')
+      ? json(response, { error: { message: 'not allowed' } }, 403)
+      : json(response, chat('B'));
+  const bad: ModelQuestion = { ...text, prompt: { shots: [], question: 'bad' } };
+  const spelled = { key: 'JUDGE_API_KEY', name: '--judge-model' };
+  const patient = await open(refusing, { bearsRefusals: true, spelled });
+  await expect(ask(patient, [bad])).rejects.toThrow(/not allowed.*JUDGE_API_KEY and --judge-model/);
+  await ask(patient, [text]);
+  expect((await ask(patient, [bad, text])).failures).toEqual(['status 403']);
+});
+
+test('a reasoning model: the limit by its other name, no temperature; learned once', async () => {
+  const bodies: Record<string, unknown>[] = [];
+  const refuse = (response: ServerResponse, message: string): void =>
+    json(response, { error: { message } }, 400);
+  const model = await open((body, response) => {
+    bodies.push(body);
+    if ('max_tokens' in body)
+      refuse(
+        response,
+        "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+      );
+    else if ('temperature' in body)
+      refuse(
+        response,
+        "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported.",
+      );
+    else json(response, chat('B'));
+  });
+  expect((await ask(model, [text])).answers[0]?.output).toBe('B');
+  expect(bodies).toHaveLength(3);
+  expect(bodies[2]).toMatchObject({ max_completion_tokens: 5, seed: 0 });
+  expect((await ask(model, [text])).answers[0]?.output).toBe('B');
+  expect(bodies).toHaveLength(4);
+  server?.close();
+  const eager = await open((body, response) =>
+    'max_tokens' in body
+      ? setTimeout(() => refuse(response, "Use 'max_completion_tokens' instead."), 20)
+      : json(response, chat('B')),
+  );
+  const told = await ask(eager, new Array<ModelQuestion>(8).fill(text));
+  expect([told.answers.length, told.failures]).toEqual([8, []]);
+});

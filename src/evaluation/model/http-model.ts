@@ -2,6 +2,7 @@
 
 import { InputError, Interruption } from '../../errors/index.js';
 import { fieldOf } from '../../json/index.js';
+import { ChatSettings } from './chat-settings.js';
 import { echoedOption } from './echoed-option.js';
 import { HttpClient, type HttpClientOptions, HttpFailure } from './http-client.js';
 import type {
@@ -13,7 +14,7 @@ import type {
   ModelUsage,
   PromptForm,
 } from './language-model.js';
-import { promptMessages, promptText, withFewerShots } from './prompt-text.js';
+import { promptMessages, promptText, withFewerShots, withNextTurn } from './prompt-text.js';
 
 export interface HttpModelOptions extends HttpClientOptions {
   /** Default: the first that the address lists. */
@@ -22,6 +23,10 @@ export interface HttpModelOptions extends HttpClientOptions {
   readonly parallel?: number | undefined;
   /** The usual form for written answers first. */
   readonly forms?: readonly PromptForm[] | undefined;
+  /** The variable of the key and the option of the name, for messages. Default those of the model that is measured. */
+  readonly spelled?: { readonly key: string; readonly name: string } | undefined;
+  /** A question that is refused (401, 403, 404) after others were answered has failed, and the run goes on. Default false. */
+  readonly bearsRefusals?: boolean | undefined;
 }
 
 type TextQuestion = Extract<ModelQuestion, { kind: 'text' }>;
@@ -33,13 +38,20 @@ export class HttpModel implements LanguageModel {
   readonly #client: HttpClient;
   readonly #name: string;
   readonly #parallel: number;
+  readonly #spelled: { readonly key: string; readonly name: string };
+  readonly #bearsRefusals: boolean;
+  readonly #settings: ChatSettings;
+  #hasAnswered = false;
   #usage = { promptTokens: 0, cachedTokens: 0, generatedTokens: 0 };
 
   private constructor(
     client: HttpClient,
     name: string,
-    { parallel = 8, forms = ['chat', 'plain'] }: HttpModelOptions,
+    { parallel = 8, forms = ['chat', 'plain'], spelled = SPELLED, bearsRefusals = false }: HttpModelOptions,
   ) {
+    this.#spelled = spelled;
+    this.#settings = new ChatSettings(client.base);
+    this.#bearsRefusals = bearsRefusals;
     this.#client = client;
     this.#name = name;
     this.#parallel = parallel;
@@ -58,10 +70,12 @@ export class HttpModel implements LanguageModel {
     } catch (error) {
       if (!(error instanceof HttpFailure)) throw error;
       throw new InputError(
-        `${options.address}: ${error.message}; is it the address of an OpenAI-compatible API? Else name its model with --model-name.`,
+        `${options.address}: ${error.message}; is it the address of an OpenAI-compatible API? Else name its model with ${(options.spelled ?? SPELLED).name}.`,
       );
     }
-    throw new InputError(`${client.base}/models lists no model; name one with --model-name.`);
+    throw new InputError(
+      `${client.base}/models lists no model; name one with ${(options.spelled ?? SPELLED).name}.`,
+    );
   }
 
   get usage(): ModelUsage {
@@ -97,12 +111,14 @@ export class HttpModel implements LanguageModel {
           index,
           await this.#ask({ ...question, prompt: withFewerShots(question.prompt, shots) }, dropped),
         );
+        this.#hasAnswered = true;
         return;
       } catch (error) {
         if (!(error instanceof HttpFailure)) throw error;
-        if (error.status === 401 || error.status === 403 || error.status === 404)
+        const isRefused = error.status === 401 || error.status === 403 || error.status === 404;
+        if (isRefused && !(this.#bearsRefusals && this.#hasAnswered))
           throw new InputError(
-            `${error.message}; check the address, the key in OPENAI_API_KEY and --model-name.`,
+            `${error.message}; check the address, the key in ${this.#spelled.key} and ${this.#spelled.name}.`,
           );
         if (!isTooLong(error)) {
           hooks.onFailure(index, error.reason, error.message);
@@ -121,19 +137,37 @@ export class HttpModel implements LanguageModel {
     const first = await this.#write(question);
     const shown = question.form === 'plain' ? promptText(prompt) : JSON.stringify(promptMessages(prompt));
     const common = { prompt: shown, ids: null, droppedShots };
+    if (question.laterTurns !== undefined) return this.#converse(question, first, droppedShots);
     if (question.secondPrompt === undefined) return { ...common, output: first };
     const second = await this.#write({ ...question, prompt: question.secondPrompt(first), maxNewTokens: 64 });
     return { ...common, output: second };
   }
 
+  async #converse(question: TextQuestion, first: string, droppedShots: number): Promise<ModelAnswer> {
+    const outputs = [first];
+    let { prompt } = question;
+    let output = first;
+    for (const turn of question.laterTurns ?? []) {
+      prompt = withNextTurn(prompt, output, turn);
+      output = await this.#write({ ...question, prompt });
+      outputs.push(output);
+    }
+    const shown = question.form === 'plain' ? promptText(prompt) : JSON.stringify(promptMessages(prompt));
+    return { prompt: shown, ids: null, droppedShots, output, outputs };
+  }
+
   async #write({ form, prompt, stop, maxNewTokens }: TextQuestion): Promise<string> {
     const common = { model: this.#name, max_tokens: maxNewTokens, temperature: 0, seed: 0 };
     if (form === 'chat') {
-      const answer = await this.#client.post('/chat/completions', {
+      const answer = await this.#chat({
         ...common,
         messages: promptMessages(prompt),
       });
-      return this.#textOf(answer, (choice) => fieldOf(fieldOf(choice, 'message'), 'content'));
+      return this.#textOf(answer, (choice) => {
+        const said = fieldOf(choice, 'message');
+        // OpenAI's own form of a refusal.
+        return fieldOf(said, 'content') ?? fieldOf(said, 'refusal') ?? fieldOf(said, 'content');
+      });
     }
     const most = stop.slice(0, MOST_STOPS);
     const answer = await this.#client.post('/completions', {
@@ -145,6 +179,17 @@ export class HttpModel implements LanguageModel {
       this.#textOf(answer, (choice) => fieldOf(choice, 'text')),
       stop,
     );
+  }
+
+  async #chat(body: object): Promise<unknown> {
+    for (;;) {
+      const { version } = this.#settings;
+      try {
+        return await this.#client.post('/chat/completions', this.#settings.adapted(body));
+      } catch (error) {
+        if (!(error instanceof HttpFailure) || !this.#settings.learn(error, version)) throw error;
+      }
+    }
   }
 
   /** A message without content is an empty answer; anything else that is no text is none. */
@@ -212,6 +257,8 @@ export class HttpModel implements LanguageModel {
     );
   }
 }
+
+const SPELLED = { key: 'OPENAI_API_KEY', name: '--model-name' } as const;
 
 /** OpenAI takes no more. */
 const MOST_STOPS = 4;

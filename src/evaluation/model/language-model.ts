@@ -46,6 +46,8 @@ export type ModelQuestion =
       readonly form: PromptForm;
       readonly prompt: Prompt;
       readonly secondPrompt?: ((output: string) => Prompt) | undefined;
+      /** Said after each answer, which becomes history. */
+      readonly laterTurns?: readonly string[] | undefined;
       /** For text that goes on; an answer in chat form ends where the model ends it. */
       readonly stop: readonly string[];
       readonly maxNewTokens: number;
@@ -56,6 +58,8 @@ export interface ModelAnswer {
   /** Null where another program made them. */
   readonly ids: readonly number[] | null;
   readonly output?: string;
+  /** All of them, where several were wanted. */
+  readonly outputs?: readonly string[];
   /** One list for each choice: nats of each option behind the prompt. */
   readonly logLikelihoods?: readonly (readonly number[])[];
   /** Whether each option is what the model would write by itself. */

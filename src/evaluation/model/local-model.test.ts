@@ -116,3 +116,27 @@ test('written answers: greedy, no longer than asked for, a second question with 
   expect(tokenizer.encode(first).length).toBeGreaterThan(0);
   expect(answers.get(0)?.prompt).toBe(`Once upon${first} and then`);
 });
+
+test('a dialogue: each answer becomes history of the next turn; one whose history does not fit is told', async () => {
+  const speakers = { user: 'User: ', assistant: 'Assistant:' };
+  const dialogue: ModelQuestion = {
+    kind: 'text',
+    form: 'plain',
+    prompt: { shots: [], question: 'One?', dialogue: { turns: [], speakers } },
+    laterTurns: ['Two?', 'Three?'],
+    stop: ['\nUser:'],
+    maxNewTokens: 4,
+  };
+  const alone: ModelQuestion = { ...dialogue, laterTurns: [] };
+  const endless: ModelQuestion = { ...dialogue, laterTurns: ['word '.repeat(400)] };
+  const { answers, unanswerable } = await ask([dialogue, alone, endless]);
+  const [first = '', second = '', third] = answers.get(0)?.outputs ?? [];
+  expect(answers.get(0)?.outputs).toHaveLength(3);
+  expect(answers.get(0)?.output).toBe(third);
+  expect(answers.get(1)).toMatchObject({ output: first, outputs: [first] });
+  const said = (answer: string): string => (/^\s/.test(answer) ? answer : ` ${answer}`);
+  expect(answers.get(0)?.prompt).toBe(
+    `User: One?\nAssistant:${said(first)}\n\nUser: Two?\nAssistant:${said(second)}\n\nUser: Three?\nAssistant:`,
+  );
+  expect(unanswerable).toEqual([2]);
+});

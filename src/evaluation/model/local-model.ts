@@ -9,7 +9,6 @@ import {
 } from '../../generation/index.js';
 import type { ChatFormat, LoadedModel } from '../../models/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
-import type { Prompt } from '../task.js';
 import type {
   AnswerHooks,
   LanguageModel,
@@ -20,7 +19,7 @@ import type {
   PromptForm,
 } from './language-model.js';
 import { type EncodedPrompt, PromptEncoder } from './prompt-encoder.js';
-import { withFewerShots } from './prompt-text.js';
+import { withFewerShots, withNextTurn } from './prompt-text.js';
 
 export interface LocalModelOptions {
   readonly loaded: LoadedModel;
@@ -104,12 +103,19 @@ export class LocalModel implements LanguageModel {
     }
   }
 
-  #start(index: number, question: ModelQuestion | undefined, hooks: AnswerHooks): OpenQuestion | undefined {
+  /** @param earlier answers to earlier turns of a dialogue */
+  #start(
+    index: number,
+    question: ModelQuestion | undefined,
+    hooks: AnswerHooks,
+    earlier: readonly string[] = [],
+  ): OpenQuestion | undefined {
     if (question === undefined) return undefined;
     for (let dropped = 0; ; dropped++) {
       const shots = question.prompt.shots.length - dropped;
       try {
-        return this.#submit(index, question, withFewerShots(question.prompt, shots), dropped);
+        const prompt = withFewerShots(question.prompt, shots);
+        return this.#submit(index, { ...question, prompt }, dropped, earlier);
       } catch (error) {
         if (!(error instanceof InputError)) throw error;
         if (shots > 0) continue;
@@ -120,8 +126,13 @@ export class LocalModel implements LanguageModel {
   }
 
   /** @throws InputError where the engine has no room for it */
-  #submit(index: number, question: ModelQuestion, prompt: Prompt, droppedShots: number): OpenQuestion {
-    const encoded = this.#encoders[question.form].prompt(prompt);
+  #submit(
+    index: number,
+    question: ModelQuestion,
+    droppedShots: number,
+    earlier: readonly string[],
+  ): OpenQuestion {
+    const encoded = this.#encoders[question.form].prompt(question.prompt);
     const requests =
       question.kind === 'text'
         ? [this.#textRequest(encoded, question)]
@@ -134,7 +145,7 @@ export class LocalModel implements LanguageModel {
         throw error;
       }
     }
-    return new OpenQuestion(question, encoded, requests.length, droppedShots);
+    return new OpenQuestion(question, encoded, requests.length, droppedShots, earlier);
   }
 
   #textRequest(
@@ -184,7 +195,7 @@ export class LocalModel implements LanguageModel {
     const second = question.second();
     if (second === undefined) hooks.onAnswer(index, question.answer());
     else {
-      const restarted = this.#start(index, second, hooks);
+      const restarted = this.#start(index, second, hooks, question.turnsAnswered());
       if (restarted !== undefined) open.set(index, restarted);
     }
   }
@@ -209,9 +220,17 @@ class OpenQuestion {
   readonly #droppedShots: number;
   readonly #sums: number[];
   readonly #greedy: boolean[];
+  readonly #earlier: readonly string[];
   #text = '';
 
-  constructor(question: ModelQuestion, prompt: EncodedPrompt, requests: number, droppedShots: number) {
+  constructor(
+    question: ModelQuestion,
+    prompt: EncodedPrompt,
+    requests: number,
+    droppedShots: number,
+    earlier: readonly string[],
+  ) {
+    this.#earlier = earlier;
     this.#question = question;
     this.#prompt = prompt;
     this.#droppedShots = droppedShots;
@@ -238,7 +257,11 @@ class OpenQuestion {
   /** What is asked next, with what was written. */
   second(): ModelQuestion | undefined {
     const question = this.#question;
-    if (question.kind !== 'text' || question.secondPrompt === undefined) return undefined;
+    if (question.kind !== 'text') return undefined;
+    const [turn, ...laterTurns] = question.laterTurns ?? [];
+    if (turn !== undefined)
+      return { ...question, prompt: withNextTurn(question.prompt, this.#text, turn), laterTurns };
+    if (question.secondPrompt === undefined) return undefined;
     return {
       ...question,
       prompt: question.secondPrompt(this.#text),
@@ -247,10 +270,19 @@ class OpenQuestion {
     };
   }
 
+  /** The answers of a dialogue up to now; none of what is no dialogue. */
+  turnsAnswered(): readonly string[] {
+    const isDialogue = this.#question.kind === 'text' && this.#question.laterTurns !== undefined;
+    return isDialogue ? [...this.#earlier, this.#text] : [];
+  }
+
   answer(): ModelAnswer {
     const { text: prompt, ids } = this.#prompt;
     const common = { prompt, ids, droppedShots: this.#droppedShots };
-    if (this.#question.kind === 'text') return { ...common, output: this.#text };
+    if (this.#question.kind === 'text') {
+      const outputs = this.turnsAnswered();
+      return { ...common, output: this.#text, ...(outputs.length > 0 && { outputs }) };
+    }
     if (this.#sums.some((sum) => Number.isNaN(sum)))
       throw new NonFiniteError('evaluation: a log-likelihood is NaN.');
     let next = 0;

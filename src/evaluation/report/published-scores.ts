@@ -27,6 +27,8 @@ const PUBLISHED: Readonly<Record<string, Scores>> = {
   humaneval: [none, none, 36.6],
   bbh: [none, none, 60.3],
   hellaswag: [none, none, 86.3],
+  // On a private set by an unnamed judge: no run's own number compares with it.
+  dialogue: [none, none, 83.8],
 };
 
 /** One for each of PUBLISHED_MODELS; undefined where nothing was published. */

@@ -101,7 +101,7 @@ export async function askModel(
 function toAnswered(answer: ModelAnswer): Answered {
   return answer.output === undefined
     ? { kind: 'choices', answer }
-    : { kind: 'outputs', outputs: [answer.output], answer };
+    : { kind: 'outputs', outputs: answer.outputs ?? [answer.output], answer };
 }
 
 function droppedOf(answered: Answered | undefined): number {
@@ -121,6 +121,7 @@ function questionOf(
       form,
       prompt,
       secondPrompt,
+      laterTurns: sample.laterTurns,
       stop: sample.stop ?? [],
       maxNewTokens: maxNewTokens ?? sample.maxNewTokens ?? 256,
     };

@@ -1,6 +1,7 @@
 /** What became of one sample: the line of samples.jsonl, and what scores are made of. */
 
 import { characterCount } from '../graders/python-text.js';
+import { fractionOf, type ScoreReply } from '../judge/judge-samples.js';
 import type { ModelAnswer } from '../model/language-model.js';
 import type { Choice, Grade, GradingTools, Sample } from '../task.js';
 
@@ -20,9 +21,28 @@ export interface Outcome {
   readonly grade: Grade;
   /** 0 to 1, or points, by metric. */
   readonly scores: Readonly<Record<string, number>>;
+  /** Of a dialogue; undefined where no judge was asked. */
+  readonly reply?: ScoreReply | undefined;
 }
 
 const NOTHING: Grade = { extracted: null, isCorrect: [false], points: 0 };
+
+/** A dialogue with what the judge said of it; points by its verdict alone. */
+export function judgedOutcome(
+  sample: Sample,
+  answered: Answered,
+  reply: ScoreReply | undefined,
+  metric: string,
+): Outcome {
+  const score = fractionOf(answered, reply);
+  return {
+    sample,
+    answered,
+    reply,
+    grade: { extracted: null, isCorrect: [false], ...(score !== undefined && { points: 100 * score }) },
+    scores: score === undefined ? {} : { [metric]: score },
+  };
+}
 
 /** @param metric of the task for right or wrong */
 export async function gradeSample(
@@ -106,7 +126,7 @@ function optionTexts({ choices = [] }: Sample): { readonly options?: readonly st
 }
 
 /** A line of samples.jsonl; keys in a fixed order. */
-export function sampleLine(task: string, { sample, answered, grade, scores }: Outcome): object {
+export function sampleLine(task: string, { sample, answered, grade, scores, reply }: Outcome): object {
   const answer = answered.kind === 'missing' ? undefined : answered.answer;
   const outputs = answered.kind === 'outputs' ? answered.outputs : undefined;
   const isMissing = answered.kind === 'missing';
@@ -128,6 +148,31 @@ export function sampleLine(task: string, { sample, answered, grade, scores }: Ou
     ...(answer?.logLikelihoods !== undefined && { loglikelihoods: one(answer.logLikelihoods) }),
     ...(Object.keys(scores).length > 1 && { scores }),
     ...((answer?.droppedShots ?? 0) > 0 && { dropped_shots: answer?.droppedShots }),
+    ...(sample.judged !== undefined && judgedPart(sample, grade, scores, reply)),
     ...(isMissing && { missing: answered.reason }),
   };
+}
+
+/** Of a dialogue; without a verdict that counts it has neither points nor a target, as a sample without a label. */
+function judgedPart(
+  { target }: Sample,
+  { points }: Grade,
+  scores: Outcome['scores'],
+  reply: ScoreReply | undefined,
+): object {
+  const verdict = reply === undefined ? null : verdictLine(reply);
+  return points === undefined
+    ? { target: null, correct: null, verdict }
+    : { target, correct: undefined, points, max_points: 100, scores, verdict };
+}
+
+function verdictLine(reply: ScoreReply): object {
+  switch (reply.kind) {
+    case 'verdict':
+      return { score: reply.verdict.score, reason: reply.verdict.reason, raw: reply.texts };
+    case 'unusable':
+      return { score: null, unusable: reply.reason, raw: reply.texts };
+    case 'failed':
+      return { score: null, failed: reply.reason, message: reply.message };
+  }
 }

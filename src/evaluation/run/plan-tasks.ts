@@ -12,7 +12,8 @@ export interface TaskWishes {
   /** Names with commas between; undefined: those of the preset. */
   readonly task: string | undefined;
   readonly preset: Preset | undefined;
-  readonly data: string;
+  /** Undefined: every task brings its own. */
+  readonly data: string | undefined;
   readonly shots: number | undefined;
   readonly isCot: boolean;
   readonly mode: ScoringMode | undefined;
@@ -51,10 +52,18 @@ function chosenTasks({ task, preset, data }: TaskWishes): { tasks: Task[]; notes
   if (task !== undefined) {
     const names = [...new Set(task.split(',').map((name) => name.trim()))].filter((name) => name !== '');
     if (names.length === 0) throw new InputError('--task names no task.');
-    return { tasks: names.map(findTask), notes: [] };
+    const tasks = names.map(findTask);
+    const needy = tasks.find(({ root }) => data === undefined && root === undefined);
+    if (needy !== undefined)
+      throw new InputError(
+        `${needy.name}: give --data ROOT, which holds a folder for each set (${needy.folder}/, …).`,
+      );
+    return { tasks, notes: [] };
   }
   if (preset === undefined) throw new InputError('give --task NAME,… or --preset NAME.');
   const tasks = preset.tasks.map(findTask);
+  if (data === undefined)
+    throw new InputError('--preset needs --data ROOT, which holds a folder for each set.');
   const there = tasks.filter(({ folder }) => fileStatus(join(data, folder)) !== undefined);
   if (there.length === 0)
     throw new InputError(`--data ${data} holds none of the sets of the preset: ${preset.tasks.join(', ')}.`);

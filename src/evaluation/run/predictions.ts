@@ -24,16 +24,19 @@ export function readPredictions(path: string, tasks: readonly Task[]): Predictio
   const problems = new Map(tasks.map(({ name }): [string, Problems] => [name, new Problems()]));
   const others = new Map<string, number>();
   for (const { line, value } of readJsonLines(path)) {
-    const { task, id, output } = readLine(value, `${path}:${line}`, tasks);
+    const { task, id, outputs: given } = readLine(value, `${path}:${line}`, tasks);
     const measured = tasks.find(({ name }) => name === task);
     const own = outputs.get(task);
     if (measured === undefined || own === undefined) {
       others.set(task, (others.get(task) ?? 0) + 1);
       continue;
     }
+    // A sample without an output is missing.
+    if (given.length === 0) continue;
     const known = own.get(id);
-    if (known === undefined) own.set(id, [output]);
-    else if (measured.allowsSeveralOutputs === true) known.push(output);
+    const [output = ''] = given;
+    if (known === undefined) own.set(id, [...given]);
+    else if (measured.allowsSeveralOutputs === true) known.push(...given);
     else if (known.includes(output))
       problems.get(task)?.add('duplicate id', id, `${path}:${line}: the same output of ${id} once more.`);
     else
@@ -53,7 +56,7 @@ export function readPredictions(path: string, tasks: readonly Task[]): Predictio
 interface PredictionLine {
   readonly task: string;
   readonly id: string;
-  readonly output: string;
+  readonly outputs: readonly string[];
 }
 
 function readLine(value: unknown, source: string, tasks: readonly Task[]): PredictionLine {
@@ -61,9 +64,19 @@ function readLine(value: unknown, source: string, tasks: readonly Task[]): Predi
   const task = fieldOf(value, 'task') ?? (tasks.length === 1 ? only?.name : undefined);
   const id = fieldOf(value, 'id');
   const output = fieldOf(value, 'output');
-  if (typeof task === 'string' && typeof id === 'string' && typeof output === 'string')
-    return { task, id, output };
+  if (typeof task === 'string' && typeof id === 'string') {
+    if (typeof output === 'string') return { task, id, outputs: [output] };
+    const isDialogue = tasks.some(({ name, isJudged }) => name === task && isJudged === true);
+    if (isDialogue && isTexts(output)) return { task, id, outputs: output };
+    // A line of samples.jsonl of a dialogue that could not be answered.
+    if (isDialogue && output === null) return { task, id, outputs: [] };
+  }
   throw new InputError(
     `${source}: a recorded output is {"task": "gsm8k", "id": "test/0", "output": "…"}, found ${JSON.stringify(value)?.slice(0, 200)}.`,
   );
+}
+
+/** The answers to the turns of a dialogue. */
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'string');
 }

@@ -7,6 +7,8 @@ import { productVersion } from '../../config/index.js';
 import { InputError, InterruptedError } from '../../errors/index.js';
 import { fileStatus, lockOutput, readJsonFile, writeFileAtomic } from '../../formats/index.js';
 import { fieldOf } from '../../json/index.js';
+import type { Judge } from '../judge/judge.js';
+import { type JudgedTask, judgeSamples, summariseVerdicts } from '../judge/judge-samples.js';
 import type { LanguageModel, ModelUsage } from '../model/language-model.js';
 import { type Problem, Problems } from '../problems.js';
 import type { GradingTools } from '../task.js';
@@ -15,7 +17,7 @@ import { chanceOf } from './chance.js';
 import type { EvaluationPlan } from './evaluation-plan.js';
 import { Journal } from './journal.js';
 import { type LoadedTask, loadSamples } from './load-samples.js';
-import { type Answered, gradeSample, type Outcome, sampleLine } from './outcome.js';
+import { type Answered, gradeSample, judgedOutcome, type Outcome, sampleLine } from './outcome.js';
 import type { Predictions } from './predictions.js';
 import { metricsOf, type ResultEntry, summarise } from './summarise.js';
 
@@ -42,6 +44,8 @@ export interface TaskReport {
   /** Samples that could not be asked; the same command asks them again. */
   readonly failures: readonly Problem[];
   readonly submission: string | null;
+  /** Of dialogues; null where no judge was named. */
+  readonly judge?: JudgedTask['report'] | null;
 }
 
 export interface EvaluationResult {
@@ -74,6 +78,7 @@ export async function runEvaluation(
   plan: EvaluationPlan,
   answerer: Answerer,
   tools: GradingTools,
+  judge?: Judge | undefined,
 ): Promise<EvaluationResult> {
   const started = new Date();
   const loaded: LoadedTask[] = [];
@@ -82,7 +87,7 @@ export async function runEvaluation(
       answerer.kind === 'predictions' ? answerer.predictions.outputs.get(task.task.name) : undefined;
     loaded.push(await loadSamples(task, plan, outputs === undefined ? undefined : new Set(outputs.keys())));
   }
-  const fingerprint = fingerprintOf(plan, loaded, answerer);
+  const fingerprint = fingerprintOf(plan, loaded, answerer, judge);
   const release = lockOutput(plan.output);
   try {
     refuseOthers(plan, fingerprint);
@@ -92,7 +97,7 @@ export async function runEvaluation(
         ? new Journal(join(plan.output, 'unfinished.jsonl'), fingerprint, plan.overwrite)
         : undefined;
     try {
-      return await evaluateAll({ plan, loaded, answerer, tools, fingerprint, started }, journal);
+      return await evaluateAll({ plan, loaded, answerer, tools, judge, fingerprint, started }, journal);
     } finally {
       journal?.close();
     }
@@ -106,6 +111,7 @@ interface Run {
   readonly loaded: readonly LoadedTask[];
   readonly answerer: Answerer;
   readonly tools: GradingTools;
+  readonly judge: Judge | undefined;
   readonly fingerprint: string;
   readonly started: Date;
 }
@@ -115,7 +121,9 @@ async function evaluateAll(run: Run, journal: Journal | undefined): Promise<Eval
   const known = journal?.size ?? 0;
   const evaluated: EvaluatedTask[] = [];
   for (const task of loaded) evaluated.push(await evaluateTask(run, task, journal));
-  const isComplete = evaluated.every(({ report }) => report.failures.length === 0);
+  const isComplete = evaluated.every(
+    ({ report: { failures, judge } }) => failures.length === 0 && (judge?.failed.length ?? 0) === 0,
+  );
   const lines = evaluated.flatMap(({ report, outcomes }) =>
     outcomes.map((outcome) => `${JSON.stringify(sampleLine(report.task, outcome))}\n`),
   );
@@ -169,12 +177,18 @@ async function evaluateTask(
   const failures = new Problems();
   const { answered, droppedShots } = await answersFor(run, loaded, journal, failures);
   const metric = task.metric ?? 'acc';
+  const judged =
+    task.isJudged === true ? await judgeSamples(run.judge, task.name, samples, answered) : undefined;
   const outcomes: Outcome[] = [];
   for (const [index, sample] of samples.entries()) {
     const given = answered[index] ?? { kind: 'missing' as const, reason: 'could not be asked' };
-    outcomes.push(await gradeSample(sample, given, metric, run.tools));
+    if (judged !== undefined) outcomes.push(judgedOutcome(sample, given, judged.replies[index], metric));
+    else outcomes.push(await gradeSample(sample, given, metric, run.tools));
   }
-  const entries = summarise(task, outcomes, metricsOf(own, outcomes));
+  const entries =
+    judged === undefined
+      ? summarise(task, outcomes, metricsOf(own, outcomes))
+      : [summariseVerdicts(task.name, metric, outcomes)];
   const isUnlabelled = outcomes.length > 0 && samples.every(({ target }) => target === null);
   const handedIn = isUnlabelled && failures.total === 0 ? task.submission : undefined;
   return {
@@ -197,6 +211,7 @@ async function evaluateTask(
       dropped_shots: droppedShots,
       failures: failures.list(),
       submission: handedIn === undefined ? null : `${task.name}-submission.json`,
+      ...(judged !== undefined && { judge: judged.report, notes: [...loaded.notes, ...judged.notes] }),
     },
   };
 }
@@ -231,7 +246,12 @@ function withoutScore(entry: ResultEntry): ResultEntry {
 }
 
 /** Everything that decides the numbers. */
-function fingerprintOf(plan: EvaluationPlan, loaded: readonly LoadedTask[], answerer: Answerer): string {
+function fingerprintOf(
+  plan: EvaluationPlan,
+  loaded: readonly LoadedTask[],
+  answerer: Answerer,
+  judge: Judge | undefined,
+): string {
   const tasks = loaded.map(({ plan: { task, ...own }, data, samples }) => ({
     name: task.name,
     version: task.version,
@@ -242,7 +262,16 @@ function fingerprintOf(plan: EvaluationPlan, loaded: readonly LoadedTask[], answ
   const who = answerer.kind === 'model' ? answerer.model.identity : answerer.predictions.sha256;
   const { split = null, limit = null, maxNewTokens = null } = plan;
   return createHash('sha256')
-    .update(JSON.stringify([tasks, who, split, limit, maxNewTokens]))
+    .update(
+      JSON.stringify([
+        tasks,
+        who,
+        split,
+        limit,
+        maxNewTokens,
+        ...(judge === undefined ? [] : [judge.report]),
+      ]),
+    )
     .digest('hex');
 }
 

@@ -13,6 +13,8 @@ export interface ResultEntry {
   readonly n: number;
   /** Samples without an output, counted as wrong. */
   readonly missing: number;
+  /** Answers of which the judge gave no verdict that counts; they are in neither score nor n. */
+  readonly unjudged?: number;
   readonly stderr: number | null;
   readonly confidence_interval: readonly [number, number] | null;
   readonly points?: number;
@@ -29,6 +31,7 @@ export interface GroupEntry {
   readonly n: number;
   readonly points?: number;
   readonly max_points?: number;
+  readonly confidence_interval?: readonly [number, number];
 }
 
 /** @param metrics in the order in which they are shown */

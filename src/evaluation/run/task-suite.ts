@@ -1,4 +1,5 @@
 /** Tasks that are measured again and again on a model that changes, as during training: their sets are read once, nothing is written. */
+import { InputError } from '../../errors/index.js';
 import type { LanguageModel } from '../model/language-model.js';
 import { Problems } from '../problems.js';
 import type { GradingTools } from '../task.js';
@@ -35,6 +36,11 @@ export class TaskSuite {
   static async load(tasks: readonly SuiteTask[], data: string): Promise<TaskSuite> {
     const all: { loaded: LoadedTask; task: SuiteTask }[] = [];
     for (const task of tasks) {
+      const { name, isJudged } = task.plan.task;
+      if (isJudged === true)
+        throw new InputError(
+          `${name} is scored by a judge, and there is none here; measure it with xinghe evaluate --judge.`,
+        );
       const plan: EvaluationPlan = {
         tasks: [task.plan],
         data,
