@@ -73,6 +73,12 @@ export {
   publishedParameters,
   publishedTensors,
 } from './published-parameters.js';
+export {
+  findQuantization,
+  type QuantizationConfig,
+  quantizationOf,
+  withoutQuantization,
+} from './quantized/quantization-config.js';
 export { saveWeights } from './save-weights.js';
 export { ShardingTable, type Split } from './sharding-table.js';
 export { TENSOR_NAMINGS, type TensorNaming, type WeightTables } from './weight-tables.js';
