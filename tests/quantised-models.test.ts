@@ -6,7 +6,7 @@ import { readView } from '../src/formats/index.js';
 import { loadModel } from '../src/models/index.js';
 import { noGrad, scope } from '../src/tensor/index.js';
 import { maxAbsDifference, safetensorsOf } from './support/golden.js';
-import { quantisedGoldens, type QuantisedGolden } from './support/quantised-goldens.js';
+import { type QuantisedGolden, quantisedGoldens } from './support/quantised-goldens.js';
 
 const hashOf = (pieces: Iterable<Uint8Array>): string => {
   const hash = createHash('sha256');
@@ -14,23 +14,26 @@ const hashOf = (pieces: Iterable<Uint8Array>): string => {
   return hash.digest('hex');
 };
 
-describe.each(quantisedGoldens.map((golden) => [golden.name, golden] as const))('%s', (_, golden: QuantisedGolden) => {
-  test('every weight is that of the program that wrote it, to the bit', () => {
-    const [tensors] = openModelCheckpoint(golden.folder).ranks;
-    const found = Object.keys(golden.hashes).map((layer) => {
-      const view = tensors?.get(`${layer}.weight`);
-      return [layer, view === undefined ? 'missing' : hashOf(readView(view))];
+describe.each(quantisedGoldens.map((golden) => [golden.name, golden] as const))(
+  '%s',
+  (_, golden: QuantisedGolden) => {
+    test('every weight is that of the program that wrote it, to the bit', () => {
+      const [tensors] = openModelCheckpoint(golden.folder).ranks;
+      const found = Object.keys(golden.hashes).map((layer) => {
+        const view = tensors?.get(`${layer}.weight`);
+        return [layer, view === undefined ? 'missing' : hashOf(readView(view))];
+      });
+      expect(Object.fromEntries(found)).toEqual(golden.hashes);
     });
-    expect(Object.fromEntries(found)).toEqual(golden.hashes);
-  });
 
-  test('logits', () => {
-    const expected = safetensorsOf(`${golden.folder}/expected.safetensors`);
-    scope(() => {
-      const { model } = loadModel(golden.folder);
-      const logits = noGrad(() => model.forward(expected('input_ids').to('int64')));
-      expect(logits.dtype).toBe('float32');
-      expect(maxAbsDifference(logits, expected('logits'))).toBeLessThan(8 * golden.float32Error);
+    test('logits', () => {
+      const expected = safetensorsOf(`${golden.folder}/expected.safetensors`);
+      scope(() => {
+        const { model } = loadModel(golden.folder);
+        const logits = noGrad(() => model.forward(expected('input_ids').to('int64')));
+        expect(logits.dtype).toBe('float32');
+        expect(maxAbsDifference(logits, expected('logits'))).toBeLessThan(8 * golden.float32Error);
+      });
     });
-  });
-});
+  },
+);

@@ -70,11 +70,9 @@ export function withoutQuantization(config: unknown, source: string): unknown {
 const anything = z.unknown().optional();
 const keys = (names: string): Record<string, typeof anything> =>
   Object.fromEntries(names.split(' ').map((key) => [key, anything]));
-const groupSize = z
-  .int()
-  .refine((size) => size === -1 || size > 0, {
-    message: 'must be a number of inputs, or -1 for all of a row',
-  });
+const groupSize = z.int().refine((size) => size === -1 || size > 0, {
+  message: 'must be a number of inputs, or -1 for all of a row',
+});
 const bits = z.int().refine(isBits, { message: 'must be 2, 3, 4 or 8' });
 
 /** How the weights were made, and what runs them elsewhere: nothing of what the integers mean. */
