@@ -2,7 +2,8 @@
 import { InputError } from '../errors/index.js';
 import { type FileDtype, placeOfView, sameBytes, type TensorView } from '../formats/index.js';
 import { log } from '../log/index.js';
-import type { Module } from '../nn/index.js';
+import { type Module, namedLinears } from '../nn/index.js';
+import { IntegerLinear, packIntegers } from '../quantization/index.js';
 import { type FloatDType, isFloatDType, noGrad, type Tensor } from '../tensor/index.js';
 import { isCounter, type ModelTensors } from './model-tensors.js';
 import type { NameTable } from './name-table.js';
@@ -16,6 +17,11 @@ export interface LoadWeightsOptions {
   readonly dtype?: FloatDType | undefined;
   /** Default cpu. */
   readonly device?: string | undefined;
+  /**
+   * Linear layers that their files keep in integers stay so (`IntegerLinear`), where their groups allow it: a fraction of the
+   * memory, and nothing that could be trained or saved. Default false: all weights become floats.
+   */
+  readonly keepIntegers?: boolean | undefined;
   /** Of a checkpoint of many ranks. Default: that in its layout.json, else model parallelism alone. */
   readonly layout?: ParallelLayout | undefined;
 }
@@ -39,10 +45,12 @@ export function loadWeights(
   const model = openModelTensors(path, tables, { layout: options.layout, shapes });
   const views = matchNames(module, tables, path, model);
   const wanted = { ...options, dtype: options.dtype ?? floatOnly(model.dtype) };
+  const kept = options.keepIntegers === true ? keepIntegers(module, views, options.device) : new Set();
   const reader = new ParameterReader();
   try {
     noGrad(() => {
       for (const [ownPath, view] of views) {
+        if (kept.has(ownPath)) continue;
         const parameter = reader.read(view, wanted);
         module.assign(ownPath, divided(parameter, model.factors.get(ownPath) ?? 1));
       }
@@ -50,6 +58,30 @@ export function loadWeights(
   } finally {
     reader.dispose();
   }
+}
+
+/** Puts layers of integers in the place of dense ones. @returns the own paths of their weights, which nobody reads any more */
+function keepIntegers(
+  module: Module,
+  views: ReadonlyMap<string, TensorView>,
+  device: string | undefined,
+): Set<string> {
+  const kept = new Set<string>();
+  for (const [path, layer] of [...namedLinears(module)]) {
+    const integers = views.get(`${path}.weight`)?.integers;
+    if (integers === undefined || layer.layout !== 'out-in') continue;
+    const packed = packIntegers(integers.read());
+    if (packed === undefined) continue;
+    const { outFeatures, inFeatures, bias } = layer;
+    const quantised = new IntegerLinear([outFeatures, inFeatures], packed, {
+      bias: bias !== undefined,
+      device,
+    });
+    module.replaceModule(path, quantised);
+    layer.dispose();
+    kept.add(`${path}.weight`);
+  }
+  return kept;
 }
 
 function floatOnly(dtype: FileDtype | undefined): FloatDType | undefined {
