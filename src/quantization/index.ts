@@ -1,3 +1,4 @@
 /** Linear layers whose weights stay integers. */
+export { dequantizeLayers } from './dequantize-layers.js';
 export { IntegerLinear } from './integer-linear.js';
 export { type PackedIntegers, packIntegers } from './pack-integers.js';

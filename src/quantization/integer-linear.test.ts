@@ -128,7 +128,13 @@ describe.each(forms)('%s', (_, form) => {
     layer.bias?.setRequiresGrad(false);
     const [wanted] = [upstream.matmul(weight)];
     expect(ofX?.sub(wanted).abs().max().item()).toBeLessThan(1e-4);
-    expect(ofBias?.sub(upstream.sum([0])).abs().max().item()).toBeLessThan(1e-5);
+    expect(
+      ofBias
+        ?.sub(upstream.sum([0]))
+        .abs()
+        .max()
+        .item(),
+    ).toBeLessThan(1e-5);
   });
 });
 
