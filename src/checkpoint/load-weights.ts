@@ -10,6 +10,7 @@ import type { NameTable } from './name-table.js';
 import { openModelTensors } from './open-model-tensors.js';
 import type { ParallelLayout } from './parallel-layout.js';
 import { ParameterReader } from './parameter-reader.js';
+import { turnIntegers } from './quantized/turn-integers.js';
 import type { WeightTables } from './weight-tables.js';
 
 export interface LoadWeightsOptions {
@@ -42,7 +43,7 @@ export function loadWeights(
   options: LoadWeightsOptions = {},
 ): void {
   const shapes = new Map(module.namedParameters().map(([ownPath, { shape }]) => [ownPath, shape]));
-  const model = openModelTensors(path, tables, { layout: options.layout, shapes });
+  const model = turnIntegers(openModelTensors(path, tables, { layout: options.layout, shapes }), module);
   const views = matchNames(module, tables, path, model);
   const wanted = { ...options, dtype: options.dtype ?? floatOnly(model.dtype) };
   const kept = options.keepIntegers === true ? keepIntegers(module, views, options.device) : new Set();
@@ -69,7 +70,7 @@ function keepIntegers(
   const kept = new Set<string>();
   for (const [path, layer] of [...namedLinears(module)]) {
     const integers = views.get(`${path}.weight`)?.integers;
-    if (integers === undefined || layer.layout !== 'out-in') continue;
+    if (integers === undefined) continue;
     const packed = packIntegers(integers.read());
     if (packed === undefined) continue;
     const { outFeatures, inFeatures, bias } = layer;

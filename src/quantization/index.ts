@@ -2,3 +2,4 @@
 export { dequantizeLayers } from './dequantize-layers.js';
 export { IntegerLinear } from './integer-linear.js';
 export { type PackedIntegers, packIntegers } from './pack-integers.js';
+export { type RoundingRule, roundToNearest } from './round-to-nearest.js';
