@@ -11,6 +11,7 @@ import {
 } from '../models/index.js';
 import { prepareRuntime } from '../tensor/index.js';
 import { parseOptions } from './options.js';
+import { readTextWindows } from './text-windows.js';
 
 const specs = {
   model: {
@@ -24,7 +25,9 @@ const specs = {
   scheme: {
     kind: 'string',
     allowedValues: QUANTIZATION_SCHEMES,
-    help: "published: XVERSE's quantize(8 | 4), a scale for each row; rtn (default): the nearest integers of groups",
+    help:
+      "published: XVERSE's quantize(8 | 4), a scale for each row; rtn: the nearest integers of groups; gptq: those that change the " +
+      'outputs of a calibration least',
   },
   'group-size': {
     kind: 'string',
@@ -46,6 +49,22 @@ const specs = {
     value: 'NAME,…',
     help: 'layers that stay floats: all whose published name holds one of these',
   },
+  calibration: {
+    kind: 'string',
+    value: 'FILE',
+    help: 'records with "text", or {"input_ids": [[…]]}: what gptq rounds by; its default scheme then',
+  },
+  'calibration-tokens': {
+    kind: 'integer',
+    min: 1,
+    help: 'of them at most, in windows of 512; default 16384',
+  },
+  measure: {
+    kind: 'string',
+    value: 'FILE',
+    help: 'likewise: perplexity, divergence from the full model and agreement on it go into the report',
+  },
+  'measure-tokens': { kind: 'integer', min: 1, help: 'of them at most, in windows of 512; default 2048' },
   config: { kind: 'string', value: 'FILE', help: 'a config that does not lie beside the weights' },
   threads: { kind: 'integer', min: 1, help: 'CPU threads; default: all cores' },
   overwrite: { kind: 'flag', help: 'exchange what stands at --output, once the new one is whole' },
@@ -65,6 +84,13 @@ export async function quantize(args: readonly string[]): Promise<number> {
     args,
   );
   prepareRuntime(options.threads === undefined ? {} : { threads: options.threads });
+  const windowsOf = async (file: string | undefined, tokens: number): Promise<number[][] | undefined> =>
+    file === undefined
+      ? undefined
+      : readTextWindows(file, {
+          ...{ model: options.model, config: options.config, length: WINDOW },
+          most: Math.max(1, Math.floor(tokens / WINDOW)),
+        });
   let progress: Progress | undefined;
   const request: QuantizeOptions = {
     from: options.model,
@@ -78,6 +104,8 @@ export async function quantize(args: readonly string[]): Promise<number> {
     keep: options.keep?.split(',').filter((name) => name !== ''),
     configPath: options.config,
     replace: options.overwrite,
+    calibration: await windowsOf(options.calibration, options['calibration-tokens'] ?? 16_384),
+    measured: await windowsOf(options.measure, options['measure-tokens'] ?? 2048),
     onProgress(done, total) {
       progress ??= new Progress({ label: 'quantize', unit: 'layer', total });
       progress.update(done);
@@ -90,6 +118,9 @@ export async function quantize(args: readonly string[]): Promise<number> {
   return 0;
 }
 
+/** Tokens that are read together. */
+const WINDOW = 512;
+
 /** @throws InputError for what is no multiple of 32 */
 function parseGroupSize(text: string | undefined): number | 'row' | undefined {
   if (text === undefined || text === 'row') return text;
@@ -100,11 +131,18 @@ function parseGroupSize(text: string | undefined): number | 'row' | undefined {
   );
 }
 
-function summary({ layers, bytes, sourceBytes, seconds }: QuantizationReport, output: string): string {
+function summary(
+  { layers, bytes, sourceBytes, seconds, comparison }: QuantizationReport,
+  output: string,
+): string {
   const worst = layers.reduce((most, layer) => (layer.relativeError > most.relativeError ? layer : most));
   const bits = layers.reduce((sum, { bitsPerWeight }) => sum + bitsPerWeight, 0) / layers.length;
+  const measured =
+    comparison === undefined
+      ? ''
+      : `; perplexity ${comparison.fullPerplexity.toFixed(2)} -> ${comparison.perplexity.toFixed(2)}, divergence ${comparison.divergence.toFixed(4)} nats`;
   return (
     `${output}: ${layers.length} layers, ${bits.toFixed(2)} bits a weight; ${formatBytes(sourceBytes)} -> ${formatBytes(bytes)} in ` +
-    `${seconds.toFixed(1)} s. Largest relative squared error ${worst.relativeError.toExponential(1)}, in ${worst.name}`
+    `${seconds.toFixed(1)} s${measured}. Largest relative squared error ${worst.relativeError.toExponential(1)}, in ${worst.name}`
   );
 }

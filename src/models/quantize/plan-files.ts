@@ -11,6 +11,8 @@ import type { QuantizeOptions } from './quantize-options.js';
 export interface QuantizedWeight {
   /** Published name of the layer, without `.weight`. */
   readonly layer: string;
+  /** Own path of the layer. */
+  readonly path: string;
   readonly view: TensorView;
   /** [O, I], however it is stored. */
   readonly shape: readonly [outFeatures: number, inFeatures: number];
@@ -77,6 +79,7 @@ export function planFiles(
       const isTransposed = layout === 'in-out';
       plan.quantized.push({
         layer,
+        path: path.replace(/\.weight$/, ''),
         view,
         isTransposed,
         shape: isTransposed ? [columns, rows] : [rows, columns],
@@ -91,7 +94,13 @@ export function planFiles(
     );
   if ([...blocks.values()].every(({ quantized }) => quantized.length === 0))
     throw new InputError(`${from}: no linear layer is left to be quantised; --keep names all of them.`);
-  return { files: inFiles([...blocks.values()]), kept };
+  const inOrder = [...blocks].sort(([a], [b]) => blockNumber(a) - blockNumber(b)).map(([, plan]) => plan);
+  return { files: inFiles(inOrder), kept };
+}
+
+/** What stands around the blocks comes first. */
+function blockNumber(block: string): number {
+  return block === '' ? -1 : Number(block.slice('layers.'.length));
 }
 
 /** Experts lie piece by piece in published files. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { dequantizeRows, type IntegerMatrix, writeFileAtomic } from '../../formats/index.js';
 import { formatBytes } from '../../log/index.js';
 import { floatTensor, noGrad, scope, type Tensor } from '../../tensor/index.js';
+import type { ModelComparison } from './compare-models.js';
 import type { QuantizationForm, QuantizationScheme } from './quantize-options.js';
 
 export interface LayerReport {
@@ -26,6 +27,8 @@ export interface QuantizationReport {
   readonly sourceBytes: number;
   readonly bytes: number;
   readonly layers: readonly LayerReport[];
+  /** On a text, where one was given. */
+  readonly comparison: ModelComparison | undefined;
   readonly seconds: number;
 }
 
@@ -60,7 +63,7 @@ export function writeReport(folder: string, report: QuantizationReport): void {
 }
 
 function tableOf(report: QuantizationReport): string {
-  const { scheme, bits, groupSize, form, isSymmetric, layers, sourceBytes, bytes } = report;
+  const { scheme, bits, groupSize, form, isSymmetric, layers, sourceBytes, bytes, comparison } = report;
   const size = groupSize === 'row' ? 'a scale for each row' : `groups of ${groupSize}`;
   const rows = layers.map(
     ({ name, bitsPerWeight, relativeError: error }) =>
@@ -70,9 +73,22 @@ function tableOf(report: QuantizationReport): string {
     `int${bits} (${scheme}, ${size}, ${isSymmetric ? 'symmetric' : 'asymmetric'}; ${form}): ${formatBytes(sourceBytes)} -> ` +
       `${formatBytes(bytes)}`,
     '',
+    ...(comparison === undefined ? [] : comparisonTable(comparison)),
     "| layer | bits a weight | squared error, relative to the weight's square |",
     '| --- | --- | --- |',
     ...rows,
     '',
   ].join('\n');
+}
+
+function comparisonTable(comparison: ModelComparison): string[] {
+  const { tokens, fullPerplexity, perplexity, divergence, divergence99, top1Agreement } = comparison;
+  return [
+    '| on the measured text | full | quantised |',
+    '| --- | --- | --- |',
+    `| perplexity (${tokens} tokens) | ${fullPerplexity.toFixed(3)} | ${perplexity.toFixed(3)} |`,
+    `| KL divergence from the full model, nats: mean (99th percentile) | | ${divergence.toFixed(4)} (${divergence99.toFixed(3)}) |`,
+    `| the likeliest token is the same | | ${(100 * top1Agreement).toFixed(1)} % |`,
+    '',
+  ];
 }

@@ -18,6 +18,9 @@ import { copyAuxiliaryFiles } from '../auxiliary-files.js';
 import { refuseSamePath } from '../convert/conversion-target.js';
 import { openSource } from '../convert/open-source.js';
 import type { Architecture } from '../family.js';
+import { loadModel } from '../load-model.js';
+import { BlockCalibration } from './block-calibration.js';
+import { compareModels, type ModelComparison } from './compare-models.js';
 import { formFault, type IntegerFileForm, integerTensors, quantizationConfig } from './integer-files.js';
 import {
   type FilePlan,
@@ -32,7 +35,7 @@ import {
   relativeError,
   writeReport,
 } from './quantization-report.js';
-import type { QuantizeOptions } from './quantize-options.js';
+import type { QuantizationScheme, QuantizeOptions } from './quantize-options.js';
 
 /**
  * Writes a whole folder or nothing. In memory are the integers of one file and one weight in floats.
@@ -55,11 +58,14 @@ export async function quantizeModel(options: QuantizeOptions): Promise<Quantizat
     (folder) => {
       const written = writeFiles(folder, plan, form, options);
       writeConfig(folder, options, architecture, quantizationConfig(form, plan.kept));
+      const comparison =
+        options.measured === undefined ? undefined : measure(folder, options, options.measured);
       const report: QuantizationReport = {
-        ...{ from: options.from, scheme: options.scheme ?? 'rtn', form: form.form, bits: form.bits },
+        ...{ from: options.from, scheme: schemeOf(options), form: form.form, bits: form.bits },
         ...{ groupSize: form.groupSize ?? 'row', isSymmetric: form.isSymmetric },
         sourceBytes: plan.files.reduce((sum, file) => sum + sourceBytes(file), 0),
         ...written,
+        comparison,
         seconds: (performance.now() - started) / 1000,
       };
       writeReport(folder, report);
@@ -77,7 +83,8 @@ function sourceBytes({ quantized, plain }: FilePlan): number {
 const GROUPS = [128, 64, 32] as const;
 
 function fileForm(options: QuantizeOptions, { files }: QuantizationPlan): IntegerFileForm {
-  const { bits, scheme = 'rtn', form = 'compressed-tensors', groupSize } = options;
+  const { bits, form = 'compressed-tensors', groupSize } = options;
+  const scheme = schemeOf(options);
   const weights = files.flatMap(({ quantized }) => quantized);
   const usual =
     GROUPS.find((each) => weights.every(({ shape: [, inFeatures] }) => inFeatures % each === 0)) ?? 'row';
@@ -126,6 +133,7 @@ function writeFiles(
   options: QuantizeOptions,
 ): WrittenFiles {
   const total = files.reduce((sum, { quantized }) => sum + quantized.length, 0);
+  const calibration = calibrationOf(options, form, files);
   const reader = new ParameterReader();
   const layers: LayerReport[] = [];
   const weightMap: Record<string, string> = {};
@@ -135,7 +143,7 @@ function writeFiles(
       const name = fileName(index, files.length);
       const tensors = plain.map(plainTensor);
       for (const weight of quantized) {
-        const { report, parts } = quantizeWeight(weight, reader, form, options);
+        const { report, parts } = quantizeWeight(weight, reader, form, options, calibration);
         layers.push(report);
         tensors.push(...parts);
         options.onProgress?.(layers.length, total);
@@ -148,6 +156,7 @@ function writeFiles(
     }
   } finally {
     reader.dispose();
+    calibration?.dispose();
   }
   if (files.length > 1) {
     const content = { metadata: { total_size: bytes }, weight_map: weightMap };
@@ -166,16 +175,17 @@ function plainTensor({ name, view }: PlainWeight): TensorInput {
 }
 
 function quantizeWeight(
-  { layer, view, isTransposed, shape }: QuantizedWeight,
+  { layer, path, view, isTransposed, shape }: QuantizedWeight,
   reader: ParameterReader,
   form: IntegerFileForm,
   options: QuantizeOptions,
+  calibration: BlockCalibration | undefined,
 ): { report: LayerReport; parts: TensorInput[] } {
   return noGrad(() =>
     scope(() => {
       const stored = reader.read(view, {});
       const weight = isTransposed ? stored.transpose(0, 1).contiguous() : stored; // [O, I]
-      const matrix = integersOf(weight, form, options);
+      const matrix = calibration?.take(path) ?? integersOf(weight, form, options);
       refuseNonFinite(options.from, layer, matrix, weight);
       const parts = integerTensors(layer, matrix, form);
       const bytes = parts
@@ -191,20 +201,52 @@ function quantizeWeight(
   );
 }
 
-function integersOf(
-  weight: Tensor,
-  form: IntegerFileForm,
-  { scheme = 'rtn', searchRange }: QuantizeOptions,
-): IntegerMatrix {
+/** By the weight alone: also of layers that a calibration does not reach, as experts. */
+function integersOf(weight: Tensor, form: IntegerFileForm, options: QuantizeOptions): IntegerMatrix {
   const { bits, groupSize, scaleDtype, isSymmetric } = form;
-  switch (scheme) {
-    case 'published':
-      return roundToNearest(weight, { bits, groupSize, range: 'published' });
-    case 'rtn':
-      return roundToNearest(weight, {
-        ...{ bits, groupSize, scaleDType: scaleDtype, searchRange },
-        range: isSymmetric ? 'symmetric' : 'asymmetric',
-      });
+  if (schemeOf(options) === 'published')
+    return roundToNearest(weight, { bits, groupSize, range: 'published' });
+  return roundToNearest(weight, {
+    ...{ bits, groupSize, scaleDType: scaleDtype, searchRange: options.searchRange },
+    range: isSymmetric ? 'symmetric' : 'asymmetric',
+  });
+}
+
+/** @throws InputError for gptq without a calibration */
+function schemeOf({ scheme, calibration }: QuantizeOptions): QuantizationScheme {
+  if (scheme === 'gptq' && calibration === undefined)
+    throw new InputError(
+      'gptq rounds by what a text gives: name one with --calibration, or choose --scheme rtn.',
+    );
+  return scheme ?? (calibration === undefined ? 'rtn' : 'gptq');
+}
+
+function calibrationOf(
+  options: QuantizeOptions,
+  { bits, groupSize, isSymmetric, scaleDtype }: IntegerFileForm,
+  files: readonly FilePlan[],
+): BlockCalibration | undefined {
+  const { from, configPath, calibration, actOrder = true } = options;
+  if (schemeOf(options) !== 'gptq' || calibration === undefined) return undefined;
+  const paths = new Set(files.flatMap(({ quantized }) => quantized.map(({ path }) => path)));
+  const { model } = loadModel(from, { configPath });
+  // Groups of neighbours: each form has a place for them, and files are read faster.
+  const rule = { bits, groupSize, isSymmetric, actOrder, staticGroups: true, scaleDType: scaleDtype };
+  return new BlockCalibration(model, calibration, rule, (path) => paths.has(path));
+}
+
+function measure(
+  folder: string,
+  { from, configPath }: QuantizeOptions,
+  windows: readonly (readonly number[])[],
+): ModelComparison {
+  const full = loadModel(from, { configPath, dtype: 'float32' }).model;
+  const quantized = loadModel(folder, { keepIntegers: true, dtype: 'float32' }).model;
+  try {
+    return compareModels(full, quantized, windows);
+  } finally {
+    full.dispose();
+    quantized.dispose();
   }
 }
 

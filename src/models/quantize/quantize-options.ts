@@ -1,7 +1,7 @@
 /** What a quantisation is asked for. */
 import type { Bits } from '../../formats/index.js';
 
-export const QUANTIZATION_SCHEMES = ['published', 'rtn'] as const;
+export const QUANTIZATION_SCHEMES = ['published', 'rtn', 'gptq'] as const;
 export const QUANTIZATION_FORMS = ['compressed-tensors', 'gptq', 'awq'] as const;
 
 export type QuantizationScheme = (typeof QUANTIZATION_SCHEMES)[number];
@@ -13,7 +13,10 @@ export interface QuantizeOptions {
   /** A new folder. */
   readonly to: string;
   readonly bits: Extract<Bits, 4 | 8>;
-  /** published: XVERSE's quantize(bits), a scale for each row; rtn: to the nearest integers of groups. Default rtn. */
+  /**
+   * published: XVERSE's quantize(bits), a scale for each row; rtn: to the nearest integers of groups; gptq: so that the outputs
+   * of a calibration text change least. Default gptq with a calibration, else rtn.
+   */
   readonly scheme?: QuantizationScheme | undefined;
   /** Inputs that share a scale, or row: all of them. Default row for published, else the largest of 128, 64 and 32 that divides all. */
   readonly groupSize?: number | 'row' | undefined;
@@ -21,6 +24,12 @@ export interface QuantizeOptions {
   readonly isSymmetric?: boolean | undefined;
   /** Ranges are narrowed where that makes the squared error less. Default false. */
   readonly searchRange?: boolean | undefined;
+  /** For gptq: windows of token ids, all of one length. */
+  readonly calibration?: readonly (readonly number[])[] | undefined;
+  /** gptq: the inputs that weigh most are rounded first. Default true. */
+  readonly actOrder?: boolean | undefined;
+  /** A text to measure on: windows of token ids. Default: the report tells of weights alone. */
+  readonly measured?: readonly (readonly number[])[] | undefined;
   /** How the files keep the integers. Default compressed-tensors. */
   readonly form?: QuantizationForm | undefined;
   /** Layers that stay floats: those whose published name contains one of these. */
