@@ -15,6 +15,9 @@ namespace xinghe {
 TORCH_LIBRARY(xinghe, library) {
   library.def("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor");
   library.def("grouped_linear(Tensor input, Tensor weight, Tensor counts) -> Tensor");
+  library.def("integer_linear(Tensor input, Tensor weight, Tensor scales, Tensor zeros, Tensor? order, Tensor? bias, "
+              "int group_size) -> Tensor");
+  library.def("integer_weight(Tensor weight, Tensor scales, Tensor zeros, Tensor? order, int inputs, int group_size) -> Tensor");
   library.def("linears(Tensor input, Tensor[] weights, Tensor?[] biases) -> Tensor[]");
   library.def("rms_norm(Tensor input, Tensor weight, float eps, bool round_before_weight) -> Tensor", rmsNormComposed);
   library.def("rotary(Tensor input, Tensor cos, Tensor sin) -> Tensor", rotaryComposed);
@@ -36,6 +39,8 @@ TORCH_LIBRARY(xinghe, library) {
 TORCH_LIBRARY_IMPL(xinghe, CompositeExplicitAutograd, library) {
   library.impl("linear", linear);
   library.impl("grouped_linear", groupedLinear);
+  library.impl("integer_linear", integerLinear);
+  library.impl("integer_weight", integerWeight);
   library.impl("linears", linears);
   library.impl("paged_attention", pagedAttentionComposed);
   library.impl("paged_attention_composed", pagedAttentionComposed);
@@ -54,6 +59,7 @@ TORCH_LIBRARY_IMPL(xinghe, CPU, library) {
 TORCH_LIBRARY_IMPL(xinghe, Autograd, library) {
   library.impl("linear", linearWithGraph);
   library.impl("grouped_linear", groupedLinearWithGraph);
+  library.impl("integer_linear", integerLinearWithGraph);
   library.impl("linears", linearsWithGraph);
 }
 

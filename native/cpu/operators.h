@@ -18,6 +18,16 @@ at::Tensor linearWithGraph(const at::Tensor& x, const at::Tensor& w, const Optio
 
 at::Tensor groupedLinear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& counts);
 at::Tensor groupedLinearWithGraph(const at::Tensor& x, const at::Tensor& w, const at::Tensor& counts);
+// Weights in integers: uint8 [M, K / 2] or [M, K], scales and zeros [M, G], and the order in which inputs [I] are kept.
+at::Tensor integerLinear(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& scales,
+                         const at::Tensor& zeros, const OptionalTensor& order, const OptionalTensor& bias,
+                         std::int64_t groupSize);
+at::Tensor integerLinearWithGraph(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& scales,
+                                  const at::Tensor& zeros, const OptionalTensor& order, const OptionalTensor& bias,
+                                  std::int64_t groupSize);
+// [M, I] in float32.
+at::Tensor integerWeight(const at::Tensor& packed, const at::Tensor& scales, const at::Tensor& zeros,
+                         const OptionalTensor& order, std::int64_t inputs, std::int64_t groupSize);
 // One x times several weights; biases: one for each.
 std::vector<at::Tensor> linears(const at::Tensor& x, at::TensorList weights, const c10::List<OptionalTensor>& biases);
 std::vector<at::Tensor> linearsWithGraph(const at::Tensor& x, at::TensorList weights,

@@ -161,13 +161,18 @@ function formatOfFile(path: string): ContainerFormat {
   );
 }
 
+/** What programs call the weights of a model: other files of tensors beside them hold something else. */
+const USUAL_NAME = /^(model|pytorch_model|adapter_model|gptq_model)\b|\.index\.json$/;
+
 function formatOfFolder(folder: string): ContainerFormat {
   const names = listFolder(folder);
-  const found = CONTAINER_FORMATS.find((format) =>
-    CONTAINERS[format].endings.some((ending) =>
-      names.some((name) => name.endsWith(ending) || name.endsWith(`${ending}.index.json`)),
-    ),
-  );
+  const holding = (files: readonly string[]): ContainerFormat | undefined =>
+    CONTAINER_FORMATS.find((format) =>
+      CONTAINERS[format].endings.some((ending) =>
+        files.some((name) => name.endsWith(ending) || name.endsWith(`${ending}.index.json`)),
+      ),
+    );
+  const found = holding(names.filter((name) => USUAL_NAME.test(name))) ?? holding(names);
   if (found !== undefined) return found;
   throw new InputError(
     `${folder} holds no weights: no ${CONTAINER_FORMATS.flatMap((format) => CONTAINERS[format].endings).join(', ')} file.`,

@@ -63,6 +63,7 @@ export {
   rankCount,
   tensorsOfRank,
 } from './parallel-layout.js';
+export { ParameterReader } from './parameter-reader.js';
 export {
   type PublishedTensor,
   pieceOf,
@@ -73,6 +74,13 @@ export {
   publishedParameters,
   publishedTensors,
 } from './published-parameters.js';
+export {
+  findQuantization,
+  type QuantizationConfig,
+  quantizationOf,
+  withoutQuantization,
+} from './quantized/quantization-config.js';
+export { turnIntegers } from './quantized/turn-integers.js';
 export { saveWeights } from './save-weights.js';
 export { ShardingTable, type Split } from './sharding-table.js';
 export { TENSOR_NAMINGS, type TensorNaming, type WeightTables } from './weight-tables.js';

@@ -2,13 +2,15 @@
 import { InputError } from '../errors/index.js';
 import { type FileDtype, placeOfView, sameBytes, type TensorView } from '../formats/index.js';
 import { log } from '../log/index.js';
-import type { Module } from '../nn/index.js';
+import { type Module, namedLinears } from '../nn/index.js';
+import { IntegerLinear, packIntegers } from '../quantization/index.js';
 import { type FloatDType, isFloatDType, noGrad, type Tensor } from '../tensor/index.js';
 import { isCounter, type ModelTensors } from './model-tensors.js';
 import type { NameTable } from './name-table.js';
 import { openModelTensors } from './open-model-tensors.js';
 import type { ParallelLayout } from './parallel-layout.js';
 import { ParameterReader } from './parameter-reader.js';
+import { turnIntegers } from './quantized/turn-integers.js';
 import type { WeightTables } from './weight-tables.js';
 
 export interface LoadWeightsOptions {
@@ -16,6 +18,11 @@ export interface LoadWeightsOptions {
   readonly dtype?: FloatDType | undefined;
   /** Default cpu. */
   readonly device?: string | undefined;
+  /**
+   * Linear layers that their files keep in integers stay so (`IntegerLinear`), where their groups allow it: a fraction of the
+   * memory, and nothing that could be trained or saved. Default false: all weights become floats.
+   */
+  readonly keepIntegers?: boolean | undefined;
   /** Of a checkpoint of many ranks. Default: that in its layout.json, else model parallelism alone. */
   readonly layout?: ParallelLayout | undefined;
 }
@@ -36,13 +43,15 @@ export function loadWeights(
   options: LoadWeightsOptions = {},
 ): void {
   const shapes = new Map(module.namedParameters().map(([ownPath, { shape }]) => [ownPath, shape]));
-  const model = openModelTensors(path, tables, { layout: options.layout, shapes });
+  const model = turnIntegers(openModelTensors(path, tables, { layout: options.layout, shapes }), module);
   const views = matchNames(module, tables, path, model);
   const wanted = { ...options, dtype: options.dtype ?? floatOnly(model.dtype) };
+  const kept = options.keepIntegers === true ? keepIntegers(module, views, options.device) : new Set();
   const reader = new ParameterReader();
   try {
     noGrad(() => {
       for (const [ownPath, view] of views) {
+        if (kept.has(ownPath)) continue;
         const parameter = reader.read(view, wanted);
         module.assign(ownPath, divided(parameter, model.factors.get(ownPath) ?? 1));
       }
@@ -50,6 +59,30 @@ export function loadWeights(
   } finally {
     reader.dispose();
   }
+}
+
+/** Puts layers of integers in the place of dense ones. @returns the own paths of their weights, which nobody reads any more */
+function keepIntegers(
+  module: Module,
+  views: ReadonlyMap<string, TensorView>,
+  device: string | undefined,
+): Set<string> {
+  const kept = new Set<string>();
+  for (const [path, layer] of [...namedLinears(module)]) {
+    const integers = views.get(`${path}.weight`)?.integers;
+    if (integers === undefined) continue;
+    const packed = packIntegers(integers.read());
+    if (packed === undefined) continue;
+    const { outFeatures, inFeatures, bias } = layer;
+    const quantised = new IntegerLinear([outFeatures, inFeatures], packed, {
+      bias: bias !== undefined,
+      device,
+    });
+    module.replaceModule(path, quantised);
+    layer.dispose();
+    kept.add(`${path}.weight`);
+  }
+  return kept;
 }
 
 function floatOnly(dtype: FileDtype | undefined): FloatDType | undefined {

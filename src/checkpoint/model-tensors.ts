@@ -101,8 +101,13 @@ export function sortTensors(named: ReadonlyMap<string, TensorView>, tables: Weig
     }
     states.set(prefix, state.tensors);
   }
-  const dtype = scheme.float32Vectors === true ? matrixDtype(weights) : undefined;
+  const dtype = scheme.float32Vectors === true ? matrixDtype(weights) : floatsOfIntegers(weights);
   return { naming, weights, names, states, others, skipped, factors: scheme.factors ?? new Map(), dtype };
+}
+
+/** The products of integers are taken in float32, and so is all else then. */
+function floatsOfIntegers(weights: ReadonlyMap<string, TensorView>): FileDtype | undefined {
+  return [...weights.values()].some(({ integers }) => integers !== undefined) ? 'float32' : undefined;
 }
 
 function matrixDtype(weights: ReadonlyMap<string, TensorView>): FileDtype | undefined {

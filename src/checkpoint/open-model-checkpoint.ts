@@ -8,6 +8,7 @@ import { type ContainerFormat, openModelFiles } from './containers.js';
 import { openZeroCheckpoint } from './deepspeed.js';
 import { findStep, isStepFolder, isZeroCheckpoint, modelStateFiles } from './deepspeed-files.js';
 import { openUniversalCheckpoint } from './deepspeed-universal.js';
+import { joinIntegerTensors } from './quantized/integer-tensors.js';
 
 export interface ModelCheckpoint {
   readonly path: string;
@@ -55,7 +56,7 @@ function openFiles(path: string, options: OpenModelCheckpointOptions): ModelChec
     format: first.format,
     files: parts.flatMap(({ files }) => files),
     ranks: parts.map(({ tensors }, rank) =>
-      viewsOf(tensors, path, options, parts.length > 1 ? `rank_${rank}/` : ''),
+      joinIntegerTensors(path, viewsOf(tensors, path, options, parts.length > 1 ? `rank_${rank}/` : '')),
     ),
   };
 }

@@ -11,6 +11,7 @@ import { joinRanks } from './join-ranks.js';
 import { knownNames, type ModelTensors, sortTensors } from './model-tensors.js';
 import { type ModelCheckpoint, openModelCheckpoint } from './open-model-checkpoint.js';
 import { DEFAULT_SHARD_THRESHOLD, type ParallelLayout } from './parallel-layout.js';
+import { withoutEmptyBiases } from './quantized/empty-biases.js';
 import type { WeightTables } from './weight-tables.js';
 import { showTaken, unwrapNames } from './wrapped-names.js';
 
@@ -45,7 +46,9 @@ export function wholeModel(
   tables: WeightTables,
   { layout, shapes }: WholeModelOptions = {},
 ): ModelTensors {
-  const parts = ranks.map((named) => sortTensors(unwrapped(path, named, tables), tables));
+  const parts = ranks.map((named) =>
+    withoutEmptyBiases(sortTensors(unwrapped(path, named, tables), tables), shapes),
+  );
   const [first] = parts;
   if (first === undefined) throw new InputError(`${path} holds no tensors.`);
   const known = layout ?? readLayout(path);

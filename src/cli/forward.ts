@@ -59,7 +59,7 @@ interface ForwardSummary {
 
 function computeByOptions(options: ForwardOptions): ForwardSummary {
   const lastPositions = parsePositions(options.positions);
-  const loaded = loadModelByOptions(options);
+  const loaded = loadModelByOptions(options, { keepIntegers: !options.gradients });
   const { model, architecture } = loaded;
   const ids = readIdsFile(options.input, architecture.shape.vocabSize, true);
   if (options.gradients && ids.attentionMask?.flat().includes(0) === true)

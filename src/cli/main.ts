@@ -47,6 +47,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'weights and optimiser states to another container, spelling, dtype, number of files or ranks',
     load: async () => (await import('./convert.js')).convert,
   },
+  quantize: {
+    summary: "the weights of a model's blocks as integers of 8 or 4 bits",
+    load: async () => (await import('./quantize.js')).quantize,
+  },
   forward: {
     summary: 'logits, loss and gradients of given ids, for comparison with other implementations',
     load: async () => (await import('./forward.js')).forward,

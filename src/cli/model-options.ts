@@ -1,7 +1,7 @@
 /** What `forward`, `generate` and `chat` share: which model, in which dtype, on which device, with which adapter. */
 import { loadAdapter } from '../checkpoint/index.js';
 import type { LoraLinear } from '../lora/index.js';
-import { type LoadedModel, loadModel } from '../models/index.js';
+import { type LoadedModel, type LoadModelOptions, loadModel } from '../models/index.js';
 import { type DType, prepareRuntime, selectDevice } from '../tensor/index.js';
 import type { OptionSpec, OptionValues } from './options.js';
 
@@ -18,15 +18,22 @@ export const modelOptions = {
   threads: { kind: 'integer', min: 1, help: 'CPU threads; default: all cores' },
 } as const satisfies Record<string, OptionSpec>;
 
-/** @param output what the model must give; default logits */
+/**
+ * @param output what the model must give; default logits
+ * @param keepIntegers leave quantised weights as they are. Default true; gradients need floats
+ */
 export function loadModelByOptions(
   options: OptionValues<typeof modelOptions>,
-  output?: 'logits' | 'score',
+  {
+    output,
+    keepIntegers = true,
+  }: Pick<LoadModelOptions, 'keepIntegers'> & { output?: 'logits' | 'score' } = {},
 ): LoadedModel {
   prepareRuntime(options.threads === undefined ? {} : { threads: options.threads });
   const loaded = loadModel(options.model, {
     configPath: options.config,
     output,
+    keepIntegers,
     dtype: options.dtype,
     device: options.device === undefined ? undefined : selectDevice(options.device),
   });

@@ -43,6 +43,17 @@ export type {
 export { type MindRecordOptions, MindRecordWriter, writeMindRecord } from './mindrecord/mindrecord-writer.js';
 export { type ProtobufField, protobufFloat, readProtobuf } from './protobuf/protobuf.js';
 export { bytesField, doubleField, floatField, varintField } from './protobuf/protobuf-writer.js';
+export { type AwqTensors, packAwq, unpackAwq } from './quantized/awq.js';
+export { type GptqTensors, packGptq, unpackGptq } from './quantized/gptq.js';
+export {
+  type Bits,
+  dequantizeRows,
+  groupsInOrder,
+  type IntegerMatrix,
+  isBits,
+} from './quantized/integer-matrix.js';
+export { type IntegerWeight, integerView } from './quantized/integer-view.js';
+export { type PackedRows, packPackedRows, unpackInt8, unpackPackedRows } from './quantized/packed-rows.js';
 export {
   type JsonLine,
   type ParseJsonOptions,
@@ -91,6 +102,7 @@ export {
   type TensorInput,
   tensorBytes,
 } from './tensors/file-tensor.js';
+export { readBytes, readFloats, readInt32 } from './tensors/read-numbers.js';
 export {
   everyRow,
   interleaveRows,

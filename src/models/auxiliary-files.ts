@@ -1,7 +1,8 @@
 /** What lies beside the weights in a model folder and goes with them: config, tokenizer, generation settings. */
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { fileStatus, listFolder } from '../formats/index.js';
+import { quantizationOf, withoutQuantization } from '../checkpoint/index.js';
+import { fileStatus, listFolder, readJsonFile } from '../formats/index.js';
 import { embeddedFiles, readEmbeddedFiles } from './convert/gguf/gguf-files.js';
 
 const AUXILIARY_FILES =
@@ -15,10 +16,17 @@ export function copyAuxiliaryFiles(from: string, folder: string, configPath?: st
   // What lies beside such a file may be another model's.
   for (const name of inside.length > 0 ? [] : listFolder(source))
     if (AUXILIARY_FILES.test(name) && fileStatus(join(source, name))?.isFile() === true)
-      copyFileSync(join(source, name), join(folder, name));
+      copyAuxiliaryFile(join(source, name), join(folder, name));
   if (configPath === undefined) return;
   const name = configPath.endsWith('.json') ? 'config.json' : 'model_config.yaml';
-  copyFileSync(configPath, join(folder, basename(configPath) === name ? basename(configPath) : name));
+  copyAuxiliaryFile(configPath, join(folder, basename(configPath) === name ? basename(configPath) : name));
+}
+
+/** As it is, but for what a config says of integers: the weights beside the copy are floats. */
+function copyAuxiliaryFile(from: string, to: string): void {
+  const config = basename(to) === 'config.json' ? readJsonFile(from) : undefined;
+  if (quantizationOf(config) === undefined) copyFileSync(from, to);
+  else writeFileSync(to, `${JSON.stringify(withoutQuantization(config, from), null, 2)}\n`);
 }
 
 /** The text of a side file of the model at `path`: inside a GGUF that has its tokenizer, else in the folder; undefined without one. */

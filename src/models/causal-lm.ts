@@ -125,11 +125,13 @@ export abstract class CausalLm extends Module {
   /** The rotation that a text has when its length, all tokens known so far, is `length`. */
   abstract rotaryParameters(length: number): RotaryParameters;
 
-  /** The dtype that the blocks compute in: that of their matrices (norms may be wider). */
+  /** The dtype that the blocks compute in: that of their matrices (norms may be wider); of integers alone, that of the norms. */
   get computeDType(): FloatDType {
     for (const layer of this.layers)
       for (const [, { weight }] of namedLinears(layer)) if (isFloatDType(weight.dtype)) return weight.dtype;
-    throw new TypeError('a model without a linear layer has no compute dtype');
+    const { dtype } = this.finalNorm.weight;
+    if (isFloatDType(dtype)) return dtype;
+    throw new TypeError('a model without floats has no compute dtype');
   }
 
   get device(): string {

@@ -1,6 +1,7 @@
 /** Finds NaN and infinite weights once a result shows that there are any; checking at load would read every byte. */
 import { type NameTable, publishedName } from '../checkpoint/index.js';
 import { InputError, NonFiniteError } from '../errors/index.js';
+import { type Linear, namedLinears } from '../nn/index.js';
 import { noGrad, scope, type Tensor } from '../tensor/index.js';
 import type { LoadedModel } from './load-model.js';
 
@@ -32,6 +33,12 @@ export function reportNonFiniteWeights<Result>(
           `${source}: tensor "${damagedName(path, parameter, architecture.names)}" holds NaN or infinity; the weights are ` +
             'damaged: download or convert them again.',
         );
+    for (const [path, layer] of namedLinears(model))
+      if (!isFiniteWeight(layer))
+        throw new InputError(
+          `${source}: the scales of the quantised weight "${publishedName(architecture.names, `${path}.weight`)}" hold NaN or ` +
+            'infinity; the weights are damaged: download or quantise them again.',
+        );
     throw error;
   }
 }
@@ -44,6 +51,10 @@ function damagedName(path: string, parameter: Tensor, names: NameTable): string 
   return nameOf(
     pieces.find((index) => !scope(() => isFiniteTensor(parameter.detach().select(0, index)))) ?? 0,
   );
+}
+
+function isFiniteWeight(layer: Linear): boolean {
+  return noGrad(() => scope(() => isFiniteTensor(layer.dequantizedWeight())));
 }
 
 function isFiniteTensor(tensor: Tensor): boolean {

@@ -9,6 +9,7 @@ import {
   TENSOR_NAMINGS,
   type TensorNaming,
   type WeightTables,
+  withoutQuantization,
 } from '../checkpoint/index.js';
 import { parseConfig } from '../config/index.js';
 import type { InitRule } from '../nn/index.js';
@@ -143,7 +144,9 @@ export function defineFamily<Schema extends z.ZodType>(definition: {
     tables,
     recognises,
     parse(published, source) {
-      const config = complete?.(published, source) ?? published;
+      // How the files keep the weights is no part of what the model is: whoever opens them asks.
+      const plain = withoutQuantization(published, source);
+      const config = complete?.(plain, source) ?? plain;
       const parsed = parseConfig(schema, select(config), { source });
       const described = describe(parsed);
       const { gguf } = described;

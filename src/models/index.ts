@@ -51,6 +51,13 @@ export { type LoadedModel, type LoadModelOptions, loadModel, loadModelArchitectu
 export type { ExpertsShape, ModelShape } from './model-shape.js';
 export { holdsTokenizer, loadModelTokenizer, openTokenizer, tokenizerSource } from './model-tokenizer.js';
 export { isPublishedChat, type PublishedChat, publishedChat } from './published-chats.js';
+export {
+  QUANTIZATION_FORMS,
+  QUANTIZATION_SCHEMES,
+  type QuantizationReport,
+  type QuantizeOptions,
+  quantizeModel,
+} from './quantize/index.js';
 export { families, findConfig, findConfigIn, loadArchitecture, parseArchitecture } from './registry.js';
 export { lastScores, rewardArchitecture, SCORE, withScoreHead } from './reward-model.js';
 export { type AuxiliaryFile, auxiliaryFilesOf, saveModel } from './save-model.js';

@@ -85,7 +85,8 @@ const oneValueOnly = {
   tie_encoder_decoder: only(false),
   pruned_heads: z.record(z.string(), z.never()).nullish(),
   tf_legacy_loss: only(false),
-  quantization_config: quantised,
+  // Read with the weights, and gone by then.
+  quantization_config: z.null().optional(),
   /** MLX's. */
   quantization: quantised,
   sliding_window: z.null({ error: 'only null, attention to all tokens' }).optional(),

@@ -4,6 +4,7 @@
  */
 
 import { type ByteRange, readRanges, sliceRanges } from '../files/read-ranges.js';
+import type { IntegerWeight } from '../quantized/integer-view.js';
 import { dtypeBytes, type FileDtype } from './file-dtype.js';
 import { type FileTensor, tensorBytes } from './file-tensor.js';
 
@@ -16,6 +17,8 @@ export interface TensorView {
   locate(start: number, end: number): Iterable<ByteRange>;
   /** Its content lies in memory: `locate` throws. */
   readonly isInMemory?: true;
+  /** What its file keeps in the place of these floats; of a part of such a weight it is not set. */
+  readonly integers?: IntegerWeight | undefined;
   /** All its bytes in order, in pieces of its own choosing: where that is faster than range by range. */
   stream?(): Generator<Uint8Array, void>;
 }
@@ -178,7 +181,7 @@ export function stackRows(views: readonly TensorView[]): TensorView {
 /** The index `index` of the first dimension, which is gone. */
 export function selectRow(view: TensorView, index: number): TensorView {
   const row = sliceRows(view, index, index + 1);
-  return { ...row, shape: view.shape.slice(1), source: `${view.source}[${index}]` };
+  return { ...row, shape: view.shape.slice(1), source: `${view.source}[${index}]`, integers: undefined };
 }
 
 /** Views of one dtype and shape along a new first dimension. */
@@ -186,7 +189,7 @@ export function stackTensors(views: readonly TensorView[]): TensorView {
   const shape = [views.length, ...(views[0] ?? nothing()).shape];
   const source = views.length === 1 ? undefined : `${views[0]?.source} … ${views.at(-1)?.source}`;
   const rows = stackRows(views);
-  return { ...rows, shape, source: source ?? rows.source };
+  return { ...rows, shape, source: source ?? rows.source, integers: undefined };
 }
 
 /** Matrices side by side: equal in the first dimension. */

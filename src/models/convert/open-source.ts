@@ -12,6 +12,7 @@ import {
   type ParallelLayout,
   parseAdapterName,
   ShardingTable,
+  turnIntegers,
   type WeightTables,
   wholeModel,
 } from '../../checkpoint/index.js';
@@ -19,6 +20,7 @@ import { readConfigFile } from '../../config/index.js';
 import { InputError } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
 import { log } from '../../log/index.js';
+import type { Module } from '../../nn/index.js';
 import type { Architecture, ModelFamily } from '../family.js';
 import { families, findConfigIn, parseArchitecture } from '../registry.js';
 import { embeddedConfig } from './gguf/gguf-config.js';
@@ -69,8 +71,10 @@ export function openSource(path: string, options: SourceOptions = {}): Conversio
         'them; join them where they were written, or give the config with --config.',
     );
   const tables: WeightTables = architecture?.tables ?? family?.tables ?? NO_TABLES;
-  const shapes = architecture === undefined ? undefined : shapesOf(architecture);
-  const model = wholeModel(checkpoint, tables, { layout: options.layout, shapes });
+  const module = architecture?.createModel();
+  const shapes = module && shapesOf(module);
+  const whole = wholeModel(checkpoint, tables, { layout: options.layout, shapes });
+  const model = module === undefined ? whole : turnIntegers(whole, module);
   if (shapes !== undefined) refuseOtherShapes(path, checkpoint, model, shapes);
   return { checkpoint, family, tables, architecture, model };
 }
@@ -99,12 +103,8 @@ function architectureOf(
 
 type Shapes = ReadonlyMap<string, readonly number[]>;
 
-function shapesOf({ createModel }: Architecture): Shapes {
-  return new Map(
-    createModel()
-      .namedParameters()
-      .map(([ownPath, { shape }]) => [ownPath, shape]),
-  );
+function shapesOf(module: Module): Shapes {
+  return new Map(module.namedParameters().map(([ownPath, { shape }]) => [ownPath, shape]));
 }
 
 /** @throws InputError for a weight that the config wants in another shape */

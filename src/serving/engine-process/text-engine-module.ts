@@ -35,6 +35,7 @@ export function startEngine(setup: TextEngineSetup): StartedEngine {
   const { model, architecture } = loadModel(setup.model.path, {
     configPath: setup.model.configPath,
     dtype: setup.dtype,
+    keepIntegers: true,
     device: setup.device === undefined ? undefined : selectDevice(setup.device),
   });
   if (maxLength !== undefined && maxLength > (model.shape.maxPositions ?? Number.POSITIVE_INFINITY))

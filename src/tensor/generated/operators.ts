@@ -6639,6 +6639,10 @@ export interface Operators {
   'xinghe::gated_activation': (gate: Tensor, up: Tensor, activation: string) => Tensor;
   /** xinghe::grouped_linear(Tensor input, Tensor weight, Tensor counts) -> Tensor */
   'xinghe::grouped_linear': (input: Tensor, weight: Tensor, counts: Tensor) => Tensor;
+  /** xinghe::integer_linear(Tensor input, Tensor weight, Tensor scales, Tensor zeros, Tensor? order, Tensor? bias, int group_size) -> Tensor */
+  'xinghe::integer_linear': (input: Tensor, weight: Tensor, scales: Tensor, zeros: Tensor, order: Tensor | null | undefined, bias: Tensor | null | undefined, group_size: number) => Tensor;
+  /** xinghe::integer_weight(Tensor weight, Tensor scales, Tensor zeros, Tensor? order, int inputs, int group_size) -> Tensor */
+  'xinghe::integer_weight': (weight: Tensor, scales: Tensor, zeros: Tensor, order: Tensor | null | undefined, inputs: number, group_size: number) => Tensor;
   /** xinghe::linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor */
   'xinghe::linear': (input: Tensor, weight: Tensor, bias?: Tensor | null | undefined) => Tensor;
   /** xinghe::linears(Tensor input, Tensor[] weights, Tensor?[] biases) -> Tensor[] */

@@ -16,7 +16,7 @@ import { adaptedBy } from '../plan/adapted-layers.js';
 import { computeDType } from '../step/precision.js';
 import type { TrainConfig } from './run-config.js';
 
-export function createRunModel({ model: source, seed, device, training }: TrainConfig): LoadedModel {
+export function createRunModel({ model: source, seed, device, training, lora }: TrainConfig): LoadedModel {
   const { path, path_config: ofPath, config } = source;
   const dtype = training.precision === undefined ? undefined : computeDType(training.precision);
   const selected = selectDevice(device);
@@ -24,7 +24,9 @@ export function createRunModel({ model: source, seed, device, training }: TrainC
   if (path !== undefined) {
     const given = ofPath === undefined ? undefined : configuredArchitecture(ofPath, 'model.path_config');
     const output = isReward ? 'any' : 'logits';
-    const loaded = loadModel(path, { dtype, device: selected, architecture: given, output });
+    // Adapters are all that is trained then, beside weights that stay as their files have them.
+    const keepIntegers = lora !== undefined && source.adapter === undefined && !isReward;
+    const loaded = loadModel(path, { dtype, device: selected, architecture: given, output, keepIntegers });
     return isReward ? withNewScore(loaded, seed) : loaded;
   }
   const architecture = configuredArchitecture(config ?? {}, 'model.config');

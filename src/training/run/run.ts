@@ -6,7 +6,7 @@ import { InputError } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
 import { generateText } from '../../generation/index.js';
 import { log } from '../../log/index.js';
-import { learningRateFactors, mergeLora } from '../../lora/index.js';
+import { learningRateFactors } from '../../lora/index.js';
 import { type LoadedModel, loadModelTokenizer, saveModel, tokenizerSource } from '../../models/index.js';
 import { prepareRuntime, setLinearRoute } from '../../tensor/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
@@ -23,6 +23,7 @@ import { tensorBoard } from '../watch/tensor-board.js';
 import { watchServer } from '../watch/watch-server.js';
 import { type CheckpointedRun, findStart, RunCheckpointer, type RunStart } from './checkpointer.js';
 import { estimateRun, type RunEstimate } from './estimate.js';
+import { mergeAdapters } from './merge-adapters.js';
 import {
   ADAPTER,
   CHECKPOINTS,
@@ -306,7 +307,7 @@ async function trainAndSave(run: PreparedRun, watch: RunObserver | undefined): P
   await firstOf(run.ranks, async () => {
     if (adapters !== undefined) {
       await checkpoints.writeAdapter(join(output, ADAPTER));
-      mergeLora(loaded.model);
+      mergeAdapters(loaded);
     }
     await saveModel(join(output, FINAL), loaded, tokenizerSource(run.tokenizerPath), data.chatTemplate);
     log(`final model: ${join(output, FINAL)}`);
@@ -332,7 +333,7 @@ function observersOf({ config, start, ranks }: PreparedRun, watch: RunObserver |
 function mergeFirst({ model: { adapter } }: TrainConfig, { model, architecture }: LoadedModel): void {
   if (adapter === undefined) return;
   loadAdapter(model, architecture.names, adapter);
-  mergeLora(model);
+  mergeAdapters({ model, architecture });
   log(`merged ${adapter} into the weights`);
 }
 

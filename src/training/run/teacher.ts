@@ -53,7 +53,7 @@ export function loadTeacher(
 
 function loadTeacherModel(path: string, { device }: CausalLm): LoadedModel {
   try {
-    return loadModel(path, { device });
+    return loadModel(path, { device, keepIntegers: true });
   } catch (error) {
     throw error instanceof InputError ? new InputError(`${KEY}: ${error.message}`) : error;
   }

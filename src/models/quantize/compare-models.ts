@@ -1,0 +1,63 @@
+/** How far a quantised model is from the full one on a text: perplexity, divergence, agreement. */
+
+import { intTensor, noGrad, scope, type Tensor } from '../../tensor/index.js';
+import type { CausalLm } from '../causal-lm.js';
+
+export interface ModelComparison {
+  /** Tokens that were predicted. */
+  readonly tokens: number;
+  /** exp of the mean negative log-likelihood. */
+  readonly fullPerplexity: number;
+  readonly perplexity: number;
+  /** KL(full || quantised) in nats: the mean over all predictions, and the 99th percentile. */
+  readonly divergence: number;
+  readonly divergence99: number;
+  /** Share of predictions in which both find the same token the likeliest. */
+  readonly top1Agreement: number;
+}
+
+/** @param windows of token ids; the first token of each is not predicted @throws RangeError without a prediction */
+export function compareModels(
+  full: CausalLm,
+  quantized: CausalLm,
+  windows: readonly (readonly number[])[],
+): ModelComparison {
+  const divergences: number[] = [];
+  let [fullLoss, loss, same] = [0, 0, 0];
+  for (const window of windows)
+    noGrad(() =>
+      scope(() => {
+        const ids = intTensor(window, [1, window.length]);
+        const targets = ids.narrow(1, 1, window.length - 1).unsqueeze(-1); // [1, T - 1, 1]
+        const [ours, theirs] = [quantized, full].map((model) => logProbs(model, ids)); // [1, T - 1, V]
+        if (ours === undefined || theirs === undefined) return;
+        fullLoss -= theirs.gather(2, targets).to('float64').sum().item();
+        loss -= ours.gather(2, targets).to('float64').sum().item();
+        same += ours.argmax(-1).sub(theirs.argmax(-1)).eq(0).to('float64').sum().item();
+        divergences.push(...theirs.exp().mul(theirs.sub(ours)).sum([-1]).to('float64').toArray());
+      }),
+    );
+  const tokens = divergences.length;
+  if (tokens === 0) throw new RangeError('nothing is predicted');
+  const sorted = divergences.toSorted((a, b) => a - b);
+  return {
+    tokens,
+    fullPerplexity: Math.exp(fullLoss / tokens),
+    perplexity: Math.exp(loss / tokens),
+    divergence: divergences.reduce((sum, each) => sum + each, 0) / tokens,
+    divergence99: sorted[Math.min(tokens - 1, Math.floor(tokens * 0.99))] ?? 0,
+    top1Agreement: same / tokens,
+  };
+}
+
+/** Of the tokens behind each but the last. @returns [1, T - 1, V] float32 */
+function logProbs(model: CausalLm, ids: Tensor): Tensor {
+  const logits = model.forward(ids.toDevice(model.device)).toDevice('cpu'); // [1, T, V]
+  return logits.narrow(1, 0, ids.size(1) - 1).logSoftmax(-1, 'float32');
+}
+
+/** Windows of equal length, one after the other; what is left over is dropped, unless it is all. */
+export function windowsOf(ids: readonly number[], length: number, most: number): number[][] {
+  const count = Math.min(most, Math.max(1, Math.floor(ids.length / length)));
+  return Array.from({ length: count }, (_, index) => ids.slice(index * length, (index + 1) * length));
+}

@@ -1,0 +1,139 @@
+/** Integers of a layer as tensors of a file, in the forms that transformers, vLLM and GPTQModel read, and what a config says of them. */
+import {
+  type FileDtype,
+  type IntegerMatrix,
+  packAwq,
+  packGptq,
+  packPackedRows,
+  type TensorInput,
+} from '../../formats/index.js';
+import { floatTensor, scope } from '../../tensor/index.js';
+import type { QuantizationForm } from './quantize-options.js';
+
+export interface IntegerFileForm {
+  readonly form: QuantizationForm;
+  readonly bits: 4 | 8;
+  /** undefined: all of a row. */
+  readonly groupSize: number | undefined;
+  readonly isSymmetric: boolean;
+  readonly scaleDtype: 'float32' | 'float16' | 'bfloat16';
+}
+
+/** Why a layer of this size cannot be kept in a form; undefined where it can. */
+export function formFault(
+  { form, bits, groupSize }: IntegerFileForm,
+  [outFeatures, inFeatures]: readonly [number, number],
+): string | undefined {
+  const isWhole = groupSize === undefined || inFeatures % groupSize === 0;
+  switch (form) {
+    case 'compressed-tensors':
+      return isWhole ? undefined : `groups of ${groupSize} do not divide its ${inFeatures} inputs`;
+    case 'gptq':
+      return inFeatures % 32 === 0 && outFeatures % 32 === 0
+        ? undefined
+        : `GPTQ packs multiples of 32, and it has ${inFeatures} inputs and ${outFeatures} outputs`;
+    case 'awq':
+      if (bits !== 4) return 'AWQ has four bits only';
+      if (outFeatures % 8 !== 0) return `AWQ packs multiples of 8 outputs, and it has ${outFeatures}`;
+      return isWhole ? undefined : `groups of ${groupSize} do not divide its ${inFeatures} inputs`;
+  }
+}
+
+/** @param layer published name of the layer, without `.weight` */
+export function integerTensors(
+  layer: string,
+  matrix: IntegerMatrix,
+  { form, bits, scaleDtype }: IntegerFileForm,
+): TensorInput[] {
+  const { outFeatures, inFeatures } = matrix;
+  const groups = matrix.scales.length / outFeatures;
+  const tensor = (
+    part: string,
+    dtype: FileDtype,
+    shape: readonly number[],
+    values: ArrayBufferView,
+  ): TensorInput => ({
+    ...{ name: `${layer}.${part}`, dtype, shape },
+    bytes: () => new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+  });
+  const scalesOf = (part: string, shape: readonly number[], scales: Float32Array): TensorInput =>
+    tensor(part, scaleDtype, shape, narrowed(scales, scaleDtype));
+  switch (form) {
+    case 'compressed-tensors': {
+      const { packed, scales, zeroPoints } = packPackedRows(matrix);
+      return [
+        tensor('weight_packed', 'int32', [outFeatures, packed.length / outFeatures], packed),
+        scalesOf('weight_scale', [outFeatures, groups], scales),
+        tensor('weight_shape', 'int64', [2], BigInt64Array.of(BigInt(outFeatures), BigInt(inFeatures))),
+        ...(zeroPoints === undefined
+          ? []
+          : [tensor('weight_zero_point', 'int32', [zeroPoints.length / groups, groups], zeroPoints)]),
+      ];
+    }
+    case 'gptq': {
+      const { qweight, qzeros, scales } = packGptq(matrix, gptqVersion(matrix));
+      return [
+        tensor('qweight', 'int32', [(inFeatures * bits) / 32, outFeatures], qweight),
+        tensor('qzeros', 'int32', [groups, (outFeatures * bits) / 32], qzeros),
+        scalesOf('scales', [groups, outFeatures], scales),
+        tensor('g_idx', 'int32', [inFeatures], matrix.groups),
+      ];
+    }
+    case 'awq': {
+      const { qweight, qzeros, scales } = packAwq(matrix);
+      return [
+        tensor('qweight', 'int32', [inFeatures, outFeatures / 8], qweight),
+        tensor('qzeros', 'int32', [groups, outFeatures / 8], qzeros),
+        scalesOf('scales', [groups, outFeatures], scales),
+      ];
+    }
+  }
+}
+
+/** Symmetric zero points may be stored less one; a zero point of 0 is read differently by different programs then. */
+function gptqVersion({ bits, zeros }: IntegerMatrix): 1 | 2 {
+  return zeros.every((zero) => zero === 2 ** (bits - 1)) ? 1 : 2;
+}
+
+function narrowed(scales: Float32Array, dtype: IntegerFileForm['scaleDtype']): Uint8Array {
+  return scope(() => floatTensor(scales).to(dtype).toBytes());
+}
+
+/** `quantization_config` of a config.json. @param kept published names of linear layers that stay floats */
+export function quantizationConfig(form: IntegerFileForm, kept: readonly string[]): Record<string, unknown> {
+  const { bits, groupSize, isSymmetric } = form;
+  switch (form.form) {
+    case 'compressed-tensors':
+      return {
+        quant_method: 'compressed-tensors',
+        format: 'pack-quantized',
+        quantization_status: 'compressed',
+        config_groups: {
+          group_0: {
+            targets: ['Linear'],
+            weights: {
+              ...{ num_bits: bits, type: 'int', symmetric: isSymmetric, dynamic: false },
+              ...(groupSize === undefined
+                ? { strategy: 'channel', group_size: null }
+                : { strategy: 'group', group_size: groupSize }),
+            },
+            input_activations: null,
+            output_activations: null,
+          },
+        },
+        ignore: kept,
+        kv_cache_scheme: null,
+      };
+    case 'gptq':
+      return {
+        ...{ quant_method: 'gptq', bits, group_size: groupSize ?? -1, desc_act: false, sym: isSymmetric },
+        ...{ checkpoint_format: isSymmetric ? 'gptq' : 'gptq_v2', pack_dtype: 'int32', lm_head: false },
+        ...(kept.length === 0 ? {} : { modules_to_not_convert: kept }),
+      };
+    case 'awq':
+      return {
+        ...{ quant_method: 'awq', bits, group_size: groupSize ?? -1, zero_point: true, version: 'gemm' },
+        modules_to_not_convert: kept.length === 0 ? null : kept,
+      };
+  }
+}

@@ -1,0 +1,129 @@
+/** Which weights become integers, under which names, and in which file each is written. */
+import { publishedName } from '../../checkpoint/index.js';
+import { InputError } from '../../errors/index.js';
+import { selectRow, type TensorView, viewBytes } from '../../formats/index.js';
+import { namedLinears } from '../../nn/index.js';
+import type { ConversionSource } from '../convert/open-source.js';
+import type { Architecture } from '../family.js';
+import type { QuantizeOptions } from './quantize-options.js';
+
+/** A weight that becomes integers. */
+export interface QuantizedWeight {
+  /** Published name of the layer, without `.weight`. */
+  readonly layer: string;
+  /** Own path of the layer. */
+  readonly path: string;
+  readonly view: TensorView;
+  /** [O, I], however it is stored. */
+  readonly shape: readonly [outFeatures: number, inFeatures: number];
+  /** Stored as [I, O], as GPT-2's Conv1D does. */
+  readonly isTransposed: boolean;
+}
+
+/** What lies in one file: whole blocks, or what stands around them. */
+export interface FilePlan {
+  readonly quantized: readonly QuantizedWeight[];
+  readonly plain: readonly PlainWeight[];
+}
+
+export interface PlainWeight {
+  readonly name: string;
+  readonly view: TensorView;
+}
+
+export interface QuantizationPlan {
+  readonly files: readonly FilePlan[];
+  /** Published names of linear layers of blocks that stay floats, without `.weight`. */
+  readonly kept: readonly string[];
+}
+
+/** About what a file holds: its integers are in memory until it is written. */
+const FILE_BYTES = 2 ** 28;
+
+/** @throws InputError for a model that is quantised already, that lacks weights, or of which nothing would be quantised */
+export function planFiles(
+  { from, keep = [], bits }: QuantizeOptions,
+  { model: { weights } }: ConversionSource,
+  architecture: Architecture,
+): QuantizationPlan {
+  const already = [...weights.values()].find(({ integers }) => integers !== undefined);
+  if (already !== undefined)
+    throw new InputError(
+      `${from}: "${already.source}" is quantised already, and each time more is lost; take the model that it was made from.`,
+    );
+  const { names } = architecture;
+  const model = architecture.createModel();
+  const missing = model.namedParameters().find(([path]) => !weights.has(path))?.[0];
+  if (missing !== undefined)
+    throw new InputError(`${from}: the weight "${publishedName(names, missing)}" is missing.`);
+  const layouts = new Map([...namedLinears(model)].map(([path, { layout }]) => [`${path}.weight`, layout]));
+  const kept: string[] = [];
+  const blocks = new Map<string, { quantized: QuantizedWeight[]; plain: PlainWeight[]; bytes: number }>();
+  for (const [path, whole] of weights) {
+    const block = /^layers\.\d+(?=\.)/.exec(path)?.[0];
+    const plan = blocks.get(block ?? '') ?? { quantized: [], plain: [], bytes: 0 };
+    blocks.set(block ?? '', plan);
+    for (const { name, view } of published(path, whole, architecture)) {
+      const layout = names.piecesOf(path) === undefined ? layouts.get(path) : 'out-in';
+      const [rows, columns, more] = view.shape;
+      const isLinear =
+        layout !== undefined && rows !== undefined && columns !== undefined && more === undefined;
+      const layer = name.replace(/\.weight$/, '');
+      const isKept = keep.some((part) => layer.includes(part));
+      if (block !== undefined && isLinear && isKept) kept.push(layer);
+      if (block === undefined || !isLinear || isKept) {
+        plan.plain.push({ name, view });
+        plan.bytes += viewBytes(view);
+        continue;
+      }
+      const isTransposed = layout === 'in-out';
+      plan.quantized.push({
+        layer,
+        path: path.replace(/\.weight$/, ''),
+        view,
+        isTransposed,
+        shape: isTransposed ? [columns, rows] : [rows, columns],
+      });
+      plan.bytes += (rows * columns * bits) / 8;
+    }
+  }
+  const unused = keep.find((part) => !kept.some((layer) => layer.includes(part)));
+  if (unused !== undefined)
+    throw new InputError(
+      `--keep ${unused}: no linear layer of the model's blocks has this in its published name.`,
+    );
+  if ([...blocks.values()].every(({ quantized }) => quantized.length === 0))
+    throw new InputError(`${from}: no linear layer is left to be quantised; --keep names all of them.`);
+  const inOrder = [...blocks].sort(([a], [b]) => blockNumber(a) - blockNumber(b)).map(([, plan]) => plan);
+  return { files: inFiles(inOrder), kept };
+}
+
+/** What stands around the blocks comes first. */
+function blockNumber(block: string): number {
+  return block === '' ? -1 : Number(block.slice('layers.'.length));
+}
+
+/** Experts lie piece by piece in published files. */
+function published(path: string, view: TensorView, { names }: Architecture): PlainWeight[] {
+  const nameOf = names.piecesOf(path);
+  if (nameOf === undefined) return [{ name: publishedName(names, path), view }];
+  return Array.from({ length: view.shape[0] ?? 0 }, (_, index) => ({
+    name: nameOf(index),
+    view: selectRow(view, index),
+  }));
+}
+
+function inFiles(blocks: readonly (FilePlan & { readonly bytes: number })[]): FilePlan[] {
+  const files: { quantized: QuantizedWeight[]; plain: PlainWeight[]; bytes: number }[] = [];
+  for (const { quantized, plain, bytes } of blocks) {
+    const last = files.at(-1);
+    if (last === undefined || last.bytes + bytes > FILE_BYTES)
+      files.push({ quantized: [...quantized], plain: [...plain], bytes });
+    else {
+      last.quantized.push(...quantized);
+      last.plain.push(...plain);
+      last.bytes += bytes;
+    }
+  }
+  return files;
+}

@@ -1,0 +1,160 @@
+import { describe, expect, test } from 'vitest';
+import { dequantizeRows, type IntegerMatrix } from '../formats/index.js';
+import { isLinear } from '../nn/index.js';
+import {
+  floatTensor,
+  grad,
+  liveTensorCount,
+  noGrad,
+  RandomGenerator,
+  randn,
+  scope,
+  type Tensor,
+} from '../tensor/index.js';
+import { IntegerLinear, packIntegers } from './index.js';
+
+const random = new RandomGenerator(5);
+let state = 1;
+/** 0 … count - 1, the same at each run. */
+const draw = (count: number): number => {
+  state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+  return Math.floor((state / 2 ** 32) * count);
+};
+
+interface Form {
+  readonly bits: 3 | 4 | 8;
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  readonly groups: Int32Array;
+  readonly isHalf?: boolean;
+}
+
+function matrixOf({ bits, inFeatures, outFeatures, groups, isHalf = false }: Form): IntegerMatrix {
+  const places = outFeatures * (Math.max(...groups) + 1);
+  return {
+    ...{ bits, inFeatures, outFeatures, groups },
+    values: Uint8Array.from({ length: inFeatures * outFeatures }, () => draw(2 ** bits)),
+    // Eighths are exact in float16; thirds are not.
+    scales: Float32Array.from({ length: places }, () => (1 + draw(9)) / (isHalf ? 8 : 3)),
+    zeros: Uint8Array.from({ length: places }, () => draw(2 ** bits)),
+  };
+}
+
+function layerOf(matrix: IntegerMatrix, bias = false): IntegerLinear {
+  const packed = packIntegers(matrix);
+  if (packed === undefined) throw new Error('the groups do not fit');
+  const layer = new IntegerLinear([matrix.outFeatures, matrix.inFeatures], packed, { bias });
+  if (bias) layer.assign('bias', randn([matrix.outFeatures], random));
+  return layer;
+}
+
+function weightOf(matrix: IntegerMatrix): Tensor {
+  const weights = new Float32Array(matrix.outFeatures * matrix.inFeatures);
+  dequantizeRows(matrix, 0, matrix.outFeatures, weights);
+  return floatTensor(weights, [matrix.outFeatures, matrix.inFeatures]);
+}
+
+const inOrder = (inputs: number, size: number): Int32Array =>
+  Int32Array.from({ length: inputs }, (_, input) => Math.floor(input / size));
+/** The same groups, their inputs here and there. */
+const scattered = (inputs: number, size: number): Int32Array =>
+  Int32Array.from({ length: inputs }, (_, input) => Math.floor(((input * 77) % inputs) / size));
+
+const forms: readonly [string, Form][] = [
+  ['4 bits, groups of 32', { bits: 4, inFeatures: 96, outFeatures: 13, groups: inOrder(96, 32) }],
+  ['4 bits, one group', { bits: 4, inFeatures: 64, outFeatures: 5, groups: inOrder(64, 64), isHalf: true }],
+  ['4 bits, a short last group', { bits: 4, inFeatures: 160, outFeatures: 9, groups: inOrder(160, 64) }],
+  [
+    '4 bits, inputs here and there',
+    { bits: 4, inFeatures: 128, outFeatures: 70, groups: scattered(128, 32) },
+  ],
+  [
+    '4 bits, rows that end within a block',
+    { bits: 4, inFeatures: 43, outFeatures: 6, groups: inOrder(43, 32) },
+  ],
+  ['3 bits', { bits: 3, inFeatures: 64, outFeatures: 8, groups: inOrder(64, 32), isHalf: true }],
+  ['8 bits, groups of 32', { bits: 8, inFeatures: 96, outFeatures: 13, groups: inOrder(96, 32) }],
+  ['8 bits, one group, odd rows', { bits: 8, inFeatures: 37, outFeatures: 3, groups: inOrder(37, 37) }],
+];
+
+describe.each(forms)('%s', (_, form) => {
+  const matrix = matrixOf(form);
+  const layer = layerOf(matrix, true);
+  const weight = weightOf(matrix);
+
+  test('the weight is that of the integers, to the bit', () => {
+    expect(isLinear(layer)).toBe(true);
+    expect(layer.dequantizedWeight().equals(weight)).toBe(true);
+    expect(layer.weightBytes).toBeLessThan(weight.numBytes);
+  });
+
+  test.each([1, 2, 3, 5, 8, 9, 17, 70])('%i rows', (rows) => {
+    noGrad(() => {
+      const x = randn([rows, form.inFeatures], random);
+      const exact = x
+        .to('float64')
+        .matmul(weight.to('float64').transpose(0, 1))
+        .add(layer.bias ?? 0);
+      const y = layer.forward(x);
+      const scale = x.abs().to('float64').matmul(weight.abs().to('float64').transpose(0, 1)).max().item();
+      expect(y.to('float64').sub(exact).abs().max().item() / scale).toBeLessThan(3e-7);
+      // Each row as by itself.
+      for (const row of [0, rows - 1])
+        expect(layer.forward(x.narrow(0, row, 1)).equals(y.narrow(0, row, 1)), `row ${row}`).toBe(true);
+    });
+  });
+
+  test('16-bit inputs give 16-bit outputs, float64 is exact', () => {
+    noGrad(() => {
+      const x = randn([2, 3, form.inFeatures], random);
+      for (const dtype of ['bfloat16', 'float16'] as const) {
+        const narrow = layer.forward(x.to(dtype));
+        expect(narrow.dtype).toBe(dtype);
+        expect(narrow.equals(layer.forward(x.to(dtype).to('float32')).to(dtype))).toBe(true);
+      }
+      const wide = x
+        .to('float64')
+        .matmul(weight.to('float64').transpose(0, 1))
+        .add(layer.bias?.to('float64') ?? 0);
+      expect(layer.forward(x.to('float64')).sub(wide).abs().max().item()).toBeLessThan(1e-11);
+    });
+  });
+
+  test('gradients of input and bias are those of the dense weight', () => {
+    const x = randn([4, form.inFeatures], random).setRequiresGrad(true);
+    layer.bias?.setRequiresGrad(true);
+    const upstream = randn([4, form.outFeatures], random);
+    const [ofX, ofBias] = grad([layer.forward(x)], [x, layer.bias ?? x], { gradOutputs: [upstream] });
+    layer.bias?.setRequiresGrad(false);
+    const [wanted] = [upstream.matmul(weight)];
+    expect(ofX?.sub(wanted).abs().max().item()).toBeLessThan(1e-4);
+    expect(
+      ofBias
+        ?.sub(upstream.sum([0]))
+        .abs()
+        .max()
+        .item(),
+    ).toBeLessThan(1e-5);
+  });
+});
+
+test('nothing stays behind a pass or a disposal; integers are no parameters', () => {
+  const alive = liveTensorCount();
+  const layer = scope(() =>
+    layerOf(matrixOf({ bits: 4, inFeatures: 64, outFeatures: 4, groups: scattered(64, 32) }), true),
+  );
+  expect(layer.namedParameters().map(([path]) => path)).toEqual(['bias']);
+  const ready = liveTensorCount();
+  for (let pass = 0; pass < 3; pass++)
+    scope(() => {
+      layer.forward(randn([2, 64], random));
+    });
+  expect(liveTensorCount()).toBe(ready);
+  layer.dispose();
+  expect(liveTensorCount()).toBe(alive);
+});
+
+test('groups that are not whole blocks are left to the floats', () => {
+  for (const groups of [inOrder(64, 16), Int32Array.from({ length: 64 }, (_, input) => (input < 40 ? 0 : 1))])
+    expect(packIntegers(matrixOf({ bits: 4, inFeatures: 64, outFeatures: 2, groups }))).toBeUndefined();
+});

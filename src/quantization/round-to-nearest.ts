@@ -1,0 +1,144 @@
+/**
+ * Weights to the nearest integers, by row or by group of inputs.
+ *
+ * Shapes: O outputs, I inputs, G groups, N inputs of a group.
+ */
+import type { Bits, IntegerMatrix } from '../formats/index.js';
+import { groupsInOrder } from '../formats/index.js';
+import {
+  type FloatDType,
+  noGrad,
+  ones,
+  operator,
+  scope,
+  type Tensor,
+  where,
+  zeros as zeroTensor,
+} from '../tensor/index.js';
+
+const amax = operator('aten::amax');
+const amin = operator('aten::amin');
+const clamp = operator('aten::clamp');
+const round = operator('aten::round');
+
+export interface RoundingRule {
+  readonly bits: Bits;
+  /** Inputs that share a scale; undefined: all of a row. */
+  readonly groupSize: number | undefined;
+  /**
+   * The range that the integers stand for. published: as XVERSE's quantize(bits), max |w| on either side, scales in the dtype of
+   * the weight; symmetric: the same, with the extreme on the side that has one integer more; asymmetric: from the least to the
+   * largest weight, zero among them.
+   */
+  readonly range: 'published' | 'symmetric' | 'asymmetric';
+  /** Of the scales as they are stored. Default: the weight's; 16-bit ones are rounded before the integers are chosen. */
+  readonly scaleDType?: FloatDType | undefined;
+  /** Ranges are narrowed by up to a fifth where that makes the sum of squared errors less. Default false. */
+  readonly searchRange?: boolean | undefined;
+}
+
+/** @param weight [O, I] of any float dtype @returns scales exactly as stored */
+export function roundToNearest(weight: Tensor, rule: RoundingRule): IntegerMatrix {
+  const { bits, groupSize } = rule;
+  const [outFeatures = 0, inFeatures = 0] = weight.shape;
+  const size = groupSize ?? inFeatures;
+  const count = Math.ceil(inFeatures / size);
+  return noGrad(() =>
+    scope(() => {
+      const groups = grouped(weight, count, size); // [O, G, N]
+      const { values, scales, zeros } =
+        rule.range === 'published' ? published(groups, bits) : rounded(groups, rule);
+      const integers = values.reshape([outFeatures, count * size]).narrow(1, 0, inFeatures);
+      return {
+        ...{ outFeatures, inFeatures, bits, groups: groupsInOrder(inFeatures, size) },
+        values: bytesOf(integers.to('uint8')),
+        scales: scales.to('float32').toFloat32Array(),
+        zeros: bytesOf(zeros.to('uint8')),
+      };
+    }),
+  );
+}
+
+/** What a rule makes of groups [O, G, N]: integers [O, G, N] from 0, scales and zero points [O, G]. */
+interface RoundedGroups {
+  readonly values: Tensor;
+  readonly scales: Tensor;
+  readonly zeros: Tensor;
+}
+
+/** Inputs that lack in a last group are zeros, which widen no range. */
+function grouped(weight: Tensor, count: number, size: number): Tensor {
+  const [outFeatures = 0, inFeatures = 0] = weight.shape;
+  if (count * size === inFeatures) return weight.reshape([outFeatures, count, size]);
+  const padded = zeroTensor([outFeatures, count * size], { dtype: weight.dtype });
+  padded.narrow(1, 0, inFeatures).copy_(weight);
+  return padded.reshape([outFeatures, count, size]);
+}
+
+/** In the arithmetic of the weight's dtype, as the published code runs; a group of zeros has the scale 0. */
+function published(groups: Tensor, bits: Bits): RoundedGroups {
+  const middle = 2 ** (bits - 1);
+  const scales = amax(groups.abs(), [-1], true).div(middle - 1); // [O, G, 1]
+  const quotients = round(groups.div(scales));
+  const values = where(scales.ne(0), quotients, fullLike(scales, 0)).to('float32').add(middle);
+  return withoutLast(values, scales, fullLike(scales, middle));
+}
+
+/** From the whole range down to four fifths of it. */
+const SHRINKS = Array.from({ length: 20 }, (_, step) => 1 - step / 100);
+
+function rounded(groups: Tensor, rule: RoundingRule): RoundedGroups {
+  const wide = groups.to('float32');
+  const first = roundedTo(wide, 1, rule);
+  if (rule.searchRange !== true) return withoutLast(...first);
+  let best = first;
+  let bestError = errorOf(wide, first);
+  for (const shrink of SHRINKS.slice(1)) {
+    const next = roundedTo(wide, shrink, rule);
+    const error = errorOf(wide, next);
+    const isBetter = error.lt(bestError); // [O, G, 1]
+    best = [
+      where(isBetter, next[0], best[0]),
+      where(isBetter, next[1], best[1]),
+      where(isBetter, next[2], best[2]),
+    ];
+    bestError = where(isBetter, error, bestError);
+  }
+  return withoutLast(...best);
+}
+
+/** [O, G, N], and [O, G, 1] twice. */
+type Rounded = readonly [values: Tensor, scales: Tensor, zeros: Tensor];
+
+/** Sum of squared errors of each group. @returns [O, G, 1] */
+function errorOf(groups: Tensor, [values, scales, zeros]: Rounded): Tensor {
+  const differences = values.sub(zeros).mul(scales).sub(groups);
+  return differences.mul(differences).sum([-1], true);
+}
+
+function roundedTo(groups: Tensor, shrink: number, { bits, range, scaleDType }: RoundingRule): Rounded {
+  const [most, middle] = [2 ** bits - 1, 2 ** (bits - 1)];
+  const low = clamp(amin(groups, [-1], true), null, 0).mul(shrink); // [O, G, 1]
+  const high = clamp(amax(groups, [-1], true), 0).mul(shrink);
+  // The side that reaches further gets the integer that only one side has.
+  const extreme = where(high.gt(low.neg()), high, low);
+  const exact = range === 'asymmetric' ? high.sub(low).div(most) : extreme.div(-middle);
+  const scales = scaleDType === undefined ? exact : exact.to(scaleDType).to('float32');
+  const divisor = where(scales.ne(0), scales, fullLike(scales, 1));
+  const zeros =
+    range === 'asymmetric' ? clamp(round(low.neg().div(divisor)), 0, most) : fullLike(scales, middle);
+  const values = clamp(round(groups.div(divisor)).add(zeros), 0, most);
+  return [where(scales.ne(0), values, zeros), scales, zeros];
+}
+
+function withoutLast(values: Tensor, scales: Tensor, zeros: Tensor): RoundedGroups {
+  return { values, scales: scales.squeeze(-1), zeros: zeros.squeeze(-1) };
+}
+
+function fullLike(tensor: Tensor, value: number): Tensor {
+  return ones(tensor.shape).mul(value);
+}
+
+function bytesOf(tensor: Tensor): Uint8Array {
+  return tensor.contiguous().toBytes();
+}
