@@ -38,9 +38,17 @@ const specs = {
     value: 'FILE',
     help: 'outputs recorded elsewhere, in place of a model: lines of {"task","id","output"}',
   },
-  task: { kind: 'string', value: 'NAME,…', help: TASKS.map(({ name }) => name).join(', ') },
+  task: {
+    kind: 'string',
+    value: 'NAME,…',
+    help: `${TASKS.map(({ name }) => name).join(', ')}, or YAML files of your own, or folders of them`,
+  },
   preset: { kind: 'string', allowedValues: PRESET_NAMES, help: 'the sets and shots of a published table' },
-  data: { kind: 'string', value: 'ROOT', required: true, help: 'holds a folder for each set' },
+  data: {
+    kind: 'string',
+    value: 'ROOT',
+    help: 'holds a folder for each set; tasks of your own may bring their rows beside them',
+  },
   output: { kind: 'string', value: 'DIR', required: true, help: 'where results.json and samples.jsonl go' },
   shots: {
     kind: 'integer',

@@ -4,7 +4,14 @@ import { pythonPattern, selectMatch } from './python-pattern.js';
 // What CPython 3.11's re.findall gives.
 test.each<[string, string, readonly (string | readonly string[])[]]>([
   ['#### (\\-?[0-9\\.\\,]+)', 'so\n#### -1,234.5 end', ['-1,234.5']],
-  ['(-?[$0-9.,]{2,})|(-?[0-9]+)', '$12 and 3', [['$12', ''], ['', '3']]],
+  [
+    '(-?[$0-9.,]{2,})|(-?[0-9]+)',
+    '$12 and 3',
+    [
+      ['$12', ''],
+      ['', '3'],
+    ],
+  ],
   ['\\.$', '5.\n', ['.']],
   ['\\.$', '5.\n\n', []],
   ['(?s).*#### ', 'a\nb#### c', ['a\nb#### ']],

@@ -13,7 +13,14 @@ const NEWLINE = '\\n';
 /** Characters that JavaScript wants escaped outside of a class, and within. */
 const SYNTAX = /[\^$\\.*+?()[\]{}|/]/;
 const CLASS_SYNTAX = /[\^\\\]\-[]/;
-const CONTROLS: Readonly<Record<string, string>> = { a: '\\x07', f: '\\f', n: '\\n', r: '\\r', t: '\\t', v: '\\v' };
+const CONTROLS: Readonly<Record<string, string>> = {
+  a: '\\x07',
+  f: '\\f',
+  n: '\\n',
+  r: '\\r',
+  t: '\\t',
+  v: '\\v',
+};
 
 export interface PythonPattern {
   readonly source: string;
@@ -102,7 +109,8 @@ class Translator {
     const head = String.fromCodePoint(this.#source.codePointAt(this.#at) ?? 0);
     const { isVerbose, isMultiline, dotTakesAll } = this.#flags;
     if (isVerbose && /\s/.test(head)) return this.#nothing(head.length);
-    if (isVerbose && head === '#') return this.#nothing(/^[^\n]*/.exec(this.#source.slice(this.#at))?.[0].length ?? 1);
+    if (isVerbose && head === '#')
+      return this.#nothing(/^[^\n]*/.exec(this.#source.slice(this.#at))?.[0].length ?? 1);
     switch (head) {
       case '\\':
         return this.#escape(false);
@@ -195,7 +203,12 @@ class Translator {
       if (character === '\\') text += this.#escape(true);
       else {
         this.#take(character.length);
-        text += character === '-' ? this.#hyphen(text) : CLASS_SYNTAX.test(character) ? `\\${character}` : character;
+        text +=
+          character === '-'
+            ? this.#hyphen(text)
+            : CLASS_SYNTAX.test(character)
+              ? `\\${character}`
+              : character;
       }
     }
   }
@@ -211,7 +224,9 @@ class Translator {
   #escape(isInClass: boolean): string {
     const [, head = ''] = this.#source.slice(this.#at, this.#at + 2);
     if (head === '') throw fault(this.#source, 'it ends with a backslash');
-    const code = /^\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})/.exec(this.#source.slice(this.#at))?.[0];
+    const code = /^\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})/.exec(
+      this.#source.slice(this.#at),
+    )?.[0];
     if (code !== undefined) {
       this.#take(code.length);
       return `\\u{${code.slice(2).replace(/^0+(?=.)/, '')}}`;

@@ -14,8 +14,8 @@ export interface TaskPlan {
 
 export interface EvaluationPlan {
   readonly tasks: readonly TaskPlan[];
-  /** The folder that holds a folder for each set. */
-  readonly data: string;
+  /** The folder that holds a folder for each set; undefined: every task brings its own. */
+  readonly data?: string | undefined;
   readonly split?: string | undefined;
   /** Samples of each task at most. */
   readonly limit?: number | undefined;

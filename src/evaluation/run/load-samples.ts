@@ -24,7 +24,9 @@ export async function loadSamples(
 ): Promise<LoadedTask> {
   const { task, shots, isShotsWanted, isCot, isSingleChoiceOnly } = plan;
   const problems = new Problems();
-  const reader = new SetReader(task.name, data, task.folder, problems);
+  const root = task.root ?? data;
+  if (root === undefined) throw new RangeError(`${task.name} without a root of its data`);
+  const reader = new SetReader(task.name, root, task.folder, problems);
   const { samples, notes } = await task.load(reader, {
     shots,
     isShotsWanted,

@@ -224,9 +224,10 @@ function withoutScore(entry: ResultEntry): ResultEntry {
 function metricsOf({ task, mode }: TaskPlan, outcomes: readonly Outcome[]): string[] {
   const first = task.metric ?? 'acc';
   const byChoices = mode === 'loglikelihood' && outcomes.some(({ answered }) => answered.kind === 'choices');
-  const own = byChoices
+  const usual = byChoices
     ? ['acc', 'acc_norm', 'acc_bytes', 'greedy_match', 'bits_per_byte']
     : [first, ...(task.otherMetrics ?? [])];
+  const own = task.metrics ?? usual;
   const isThere = (metric: string): boolean => outcomes.some(({ scores }) => Object.hasOwn(scores, metric));
   const found = [...new Set([...own, first])].filter(isThere);
   return found.length === 0 ? [first] : found;
