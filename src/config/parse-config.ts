@@ -14,7 +14,7 @@ interface Problem {
 /**
  * Checks a plain value against a schema; objects should be z.strictObject, so that a misspelt key is an error.
  * @param source names the value in messages: the file, or "--set".
- * @param lineOf the line of a key in the source, which the message then names
+ * @param placeOf file and line of a key, which the message then names in place of the source
  * @param hintFor what to say of an unknown key that is no misspelling but a name from elsewhere; default: nothing
  * @returns the schema's output, defaults filled in.
  * @throws InputError with one line per problem: `<source>: <key.path>: expected …, got <value>`.
@@ -25,8 +25,8 @@ export function parseConfig<S extends z.ZodType>(
   {
     source,
     hintFor,
-    lineOf,
-  }: { readonly source: string; readonly hintFor?: KeyHint; readonly lineOf?: LineOf },
+    placeOf,
+  }: { readonly source: string; readonly hintFor?: KeyHint; readonly placeOf?: PlaceOf },
 ): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
@@ -35,12 +35,12 @@ export function parseConfig<S extends z.ZodType>(
   );
   const lines = problems.map(
     ({ path, text }) =>
-      `${source}${lineOf === undefined ? '' : `:${lineOf(path)}`}: ${path.length > 0 ? `${formatPath(path)}: ` : ''}${text}`,
+      `${placeOf?.(path) ?? source}: ${path.length > 0 ? `${formatPath(path)}: ` : ''}${text}`,
   );
   throw new InputError([...new Set(lines)].join('\n'));
 }
 
-type LineOf = (path: readonly PropertyKey[]) => number;
+type PlaceOf = (path: readonly PropertyKey[]) => string;
 
 /** A few words for a key that is known by another name, such as "here it is `x.y`". */
 type KeyHint = (key: string) => string | undefined;

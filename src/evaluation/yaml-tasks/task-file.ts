@@ -4,9 +4,18 @@ import type { z } from 'zod';
 import { type LocatedValue, parseConfig, parseLocatedYaml, readConfigText } from '../../config/index.js';
 import { InputError } from '../../errors/index.js';
 
-export class TaskFile {
+/** Where keys stand, for messages. */
+export interface KeyPlaces {
   readonly path: string;
-  /** Where paths within it begin. */
+  /** Where paths begin. */
+  readonly folder: string;
+  /** "<file>:<line>: <key>". A key is its parts, or they with points between. */
+  placeOf(...key: readonly PropertyKey[]): string;
+  fault(key: readonly PropertyKey[], problem: string): InputError;
+}
+
+export class TaskFile implements KeyPlaces {
+  readonly path: string;
   readonly folder: string;
   readonly content: Readonly<Record<string, unknown>>;
   readonly #located: LocatedValue;
@@ -20,6 +29,7 @@ export class TaskFile {
 
   /**
    * @param version YAML 1.1 for files that were written for PyYAML
+   * @param tags of texts that become a TaggedText
    * @throws InputError `<file>:<line>: …`
    */
   static read(path: string, version: '1.1' | '1.2', tags: readonly string[] = []): TaskFile {
@@ -30,9 +40,14 @@ export class TaskFile {
     return new TaskFile(path, located, { ...value });
   }
 
-  /** "<file>:<line>: <key>", for messages. */
+  /** "<file>:<line>" */
+  lineOf(path: readonly PropertyKey[]): string {
+    return `${this.path}:${this.#located.lineOf(path)}`;
+  }
+
   placeOf(...key: readonly PropertyKey[]): string {
-    return `${this.path}:${this.#located.lineOf(key)}: ${key.map(String).join('.')}`;
+    const path = pathOf(key);
+    return `${this.lineOf(path)}: ${path.map(String).join('.')}`;
   }
 
   fault(key: readonly PropertyKey[], problem: string): InputError {
@@ -41,6 +56,11 @@ export class TaskFile {
 
   /** @throws InputError that names file, line and key of every problem, and the nearest known key */
   check<Schema extends z.ZodType>(schema: Schema): z.output<Schema> {
-    return parseConfig(schema, this.content, { source: this.path, lineOf: this.#located.lineOf });
+    return parseConfig(schema, this.content, { source: this.path, placeOf: (path) => this.lineOf(path) });
   }
+}
+
+/** The parts of a key. */
+export function pathOf(key: readonly PropertyKey[]): PropertyKey[] {
+  return key.flatMap((part): PropertyKey[] => (typeof part === 'string' ? part.split('.') : [part]));
 }

@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { InputError } from '../../errors/index.js';
 import { fileStatus, listFolder } from '../../formats/index.js';
 import type { Task } from '../task.js';
+import { HarnessFile, isHarnessContent } from './harness/harness-file.js';
+import { FUNCTION_TAG } from './harness/harness-schema.js';
+import { harnessTask } from './harness/harness-task.js';
 import { ownTask } from './own-task.js';
 import { TaskFile } from './task-file.js';
 
@@ -19,10 +22,18 @@ export function isTaskPath(name: string): boolean {
 export function tasksOfPath(path: string, data: string | undefined): readonly Task[] {
   const status = fileStatus(path);
   if (status === undefined) throw new InputError(`--task ${path}: there is no such file or folder.`);
-  if (!status.isDirectory()) return [ownTask(TaskFile.read(path, '1.2'), data)];
+  if (!status.isDirectory()) return [taskOfFile(path, data)];
   const files = yamlFilesBelow(path);
   if (files.length === 0) throw new InputError(`--task ${path}: the folder holds no YAML file.`);
-  return files.map((file) => ownTask(TaskFile.read(file, '1.2'), data));
+  return files.map((file) => taskOfFile(file, data));
+}
+
+/** The form is told by the keys: ours has a kind. */
+function taskOfFile(path: string, data: string | undefined): Task {
+  const { content } = TaskFile.read(path, '1.1', [FUNCTION_TAG]);
+  if (!Object.hasOwn(content, 'kind') && isHarnessContent(content))
+    return harnessTask(HarnessFile.read(path), data);
+  return ownTask(TaskFile.read(path, '1.2'), data);
 }
 
 /** In order of their paths. */
