@@ -38,9 +38,10 @@ export class HarnessFile implements KeyPlaces {
     return [...new Set([this.path, ...[...this.#origins.values()].map(({ path }) => path)])];
   }
 
-  /** The same with other values of some keys, as a group gives them to its tasks. */
+  /** The same with other values of some keys, as a group gives them to its tasks; undefined: without the key. */
   with(content: Content): HarnessFile {
-    return new HarnessFile(this.#file, { ...this.content, ...content }, this.#origins);
+    const all = Object.entries({ ...this.content, ...content }).filter(([, value]) => value !== undefined);
+    return new HarnessFile(this.#file, Object.fromEntries(all), this.#origins);
   }
 
   lineOf(path: readonly PropertyKey[]): string {
