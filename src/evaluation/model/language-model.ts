@@ -1,5 +1,5 @@
 /** What an evaluation asks of a model, wherever it runs: log-likelihoods of options, and written answers. */
-import type { Choice, Prompt } from '../task.js';
+import type { Choice, Prompt, SamplingWish } from '../task.js';
 
 export interface LanguageModel {
   readonly identity: ModelIdentity;
@@ -49,6 +49,10 @@ export type ModelQuestion =
       /** For text that goes on; an answer in chat form ends where the model ends it. */
       readonly stop: readonly string[];
       readonly maxNewTokens: number;
+      /** Answers that are written, each with a seed of its own where tokens are drawn. Default 1. */
+      readonly repeats?: number | undefined;
+      /** Default: the likeliest token is taken. */
+      readonly sampling?: SamplingWish | undefined;
     };
 
 export interface ModelAnswer {
@@ -56,6 +60,8 @@ export interface ModelAnswer {
   /** Null where another program made them. */
   readonly ids: readonly number[] | null;
   readonly output?: string;
+  /** All of them, where several were wanted. */
+  readonly outputs?: readonly string[];
   /** One list for each choice: nats of each option behind the prompt. */
   readonly logLikelihoods?: readonly (readonly number[])[];
   /** Whether each option is what the model would write by itself. */

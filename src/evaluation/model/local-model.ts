@@ -2,6 +2,7 @@
 import { InputError, Interruption, NonFiniteError } from '../../errors/index.js';
 import {
   cacheBytesPerToken,
+  type SamplingParameters,
   type SequenceEnd,
   type StepEvent,
   TextEngine,
@@ -9,7 +10,7 @@ import {
 } from '../../generation/index.js';
 import type { ChatFormat, LoadedModel } from '../../models/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
-import type { Prompt } from '../task.js';
+import type { Prompt, SamplingWish } from '../task.js';
 import type {
   AnswerHooks,
   LanguageModel,
@@ -122,7 +123,7 @@ export class LocalModel implements LanguageModel {
     const encoded = this.#encoders[question.form].prompt(prompt);
     const requests =
       question.kind === 'text'
-        ? [this.#textRequest(encoded, question)]
+        ? this.#textRequests(encoded, question)
         : this.#optionRequests(encoded, question);
     for (const [part, request] of requests.entries()) {
       try {
@@ -135,19 +136,20 @@ export class LocalModel implements LanguageModel {
     return new OpenQuestion(question, encoded, requests.length, droppedShots);
   }
 
-  #textRequest(
+  #textRequests(
     { ids }: EncodedPrompt,
-    { form, maxNewTokens, stop }: Extract<ModelQuestion, { kind: 'text' }>,
-  ): TextRequest {
+    { form, maxNewTokens, stop, repeats = 1, sampling }: Extract<ModelQuestion, { kind: 'text' }>,
+  ): TextRequest[] {
     const { maxLength } = this.#engine.limits;
     // An answer of at least some length must fit behind the prompt.
     const room = Math.max(Math.min(maxNewTokens, 32), maxLength - ids.length);
-    return {
+    return Array.from({ length: repeats }, (_, seed) => ({
       promptIds: ids,
+      ...(sampling !== undefined && { sampling: samplingWith(sampling, seed) }),
       maxNewTokens: Math.min(maxNewTokens, room),
       stopTokenIds: this.#stopTokenIds,
       ...(form === 'plain' && { stopStrings: stop, continuesPrompt: true }),
-    };
+    }));
   }
 
   #optionRequests(
@@ -194,6 +196,11 @@ export class LocalModel implements LanguageModel {
   }
 }
 
+/** The seeds of a question are 0, 1, 2, …: the same command writes the same answers. */
+function samplingWith({ temperature, topP, topK }: SamplingWish, seed: number): SamplingParameters {
+  return { temperature, seed, ...(topP !== undefined && { topP }), ...(topK !== undefined && { topK }) };
+}
+
 function ledPrompt(encoder: PromptEncoder, prompt: EncodedPrompt, lead: string): EncodedPrompt {
   const { context, ids } = encoder.option(prompt, lead);
   return { text: prompt.text + lead, ids: [...context, ...ids] };
@@ -207,19 +214,20 @@ class OpenQuestion {
   readonly #droppedShots: number;
   readonly #sums: number[];
   readonly #greedy: boolean[];
-  #text = '';
+  readonly #texts: string[];
 
   constructor(question: ModelQuestion, prompt: EncodedPrompt, requests: number, droppedShots: number) {
     this.#question = question;
     this.#prompt = prompt;
     this.#droppedShots = droppedShots;
     this.waiting = new Set(Array.from({ length: requests }, (_, part) => part));
+    this.#texts = new Array<string>(requests).fill('');
     this.#sums = new Array<number>(requests).fill(0);
     this.#greedy = new Array<boolean>(requests).fill(true);
   }
 
   take(part: number, { text, promptLogProbs }: NonNullable<StepEvent['event']>): void {
-    this.#text += text;
+    this.#texts[part] = (this.#texts[part] ?? '') + text;
     for (const token of promptLogProbs ?? []) {
       if (token === null) continue;
       this.#sums[part] = (this.#sums[part] ?? 0) + token.chosen.logProb;
@@ -239,7 +247,7 @@ class OpenQuestion {
     if (question.kind !== 'text' || question.secondPrompt === undefined) return undefined;
     return {
       ...question,
-      prompt: question.secondPrompt(this.#text),
+      prompt: question.secondPrompt(this.#texts[0] ?? ''),
       secondPrompt: undefined,
       maxNewTokens: 64,
     };
@@ -248,7 +256,12 @@ class OpenQuestion {
   answer(): ModelAnswer {
     const { text: prompt, ids } = this.#prompt;
     const common = { prompt, ids, droppedShots: this.#droppedShots };
-    if (this.#question.kind === 'text') return { ...common, output: this.#text };
+    if (this.#question.kind === 'text')
+      return {
+        ...common,
+        output: this.#texts[0] ?? '',
+        ...(this.#texts.length > 1 && { outputs: this.#texts }),
+      };
     if (this.#sums.some((sum) => Number.isNaN(sum)))
       throw new NonFiniteError('evaluation: a log-likelihood is NaN.');
     let next = 0;

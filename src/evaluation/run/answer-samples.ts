@@ -93,7 +93,7 @@ export async function askModel(
 function toAnswered(answer: ModelAnswer): Answered {
   return answer.output === undefined
     ? { kind: 'choices', answer }
-    : { kind: 'outputs', outputs: [answer.output], answer };
+    : { kind: 'outputs', outputs: answer.outputs ?? [answer.output], answer };
 }
 
 function droppedOf(answered: Answered | undefined): number {
@@ -105,7 +105,7 @@ function questionOf(
   { mode, form }: TaskPlan,
   maxNewTokens: number | undefined,
 ): ModelQuestion {
-  const { prompt, choicePrompt, choices, reference, secondPrompt } = sample;
+  const { prompt, choicePrompt, choices, reference, secondPrompt, repeats, sampling } = sample;
   if (prompt === undefined) throw new RangeError(`${sample.id} has no prompt`);
   if (mode === 'generate')
     return {
@@ -115,6 +115,8 @@ function questionOf(
       secondPrompt,
       stop: sample.stop ?? [],
       maxNewTokens: maxNewTokens ?? sample.maxNewTokens ?? 256,
+      repeats,
+      sampling,
     };
   if (choices !== undefined) return { kind: 'choices', form, prompt: choicePrompt ?? prompt, choices };
   return {
