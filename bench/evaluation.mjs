@@ -70,15 +70,16 @@ metric_list: [{metric: acc}]
 
 const tasks = new Map(shotCounts.map((shots) => [shots, writeTasks(shots)]));
 const loaded = loadModel(values.model);
-const model = new LocalModel({
-  loaded,
-  tokenizer: loadModelTokenizer(loaded.architecture, values.model),
-  identity: { path: values.model, model: {}, tokenizer: null, adapter: null, dtype: null },
-  stopTokenIds: [],
-});
+const tokenizer = loadModelTokenizer(loaded.architecture, values.model);
 
 async function ours(names) {
-  const usage = model.usage;
+  // An engine of its own for each run: nothing comes out of the cache of the one before.
+  const model = new LocalModel({
+    loaded,
+    tokenizer,
+    identity: { path: values.model, model: {}, tokenizer: null, adapter: null, dtype: null },
+    stopTokenIds: [],
+  });
   const { tasks: planned } = planTasks({
     task: names.map((name) => join(folder, `${name}.yaml`)).join(','),
     isCot: false,
@@ -94,11 +95,12 @@ async function ours(names) {
   const seconds = (performance.now() - start) / 1000;
   const { user, system } = process.cpuUsage(used);
   const lines = readFileSync(join(output, 'samples.jsonl'), 'utf8').trimEnd().split('\n').map(JSON.parse);
-  const prompt = model.usage.promptTokens - usage.promptTokens;
+  const { promptTokens, cachedTokens } = model.usage;
+  model.dispose();
   return {
     seconds,
     processor: (user + system) / 1e6,
-    cached: (model.usage.cachedTokens - usage.cachedTokens) / prompt,
+    cached: cachedTokens / promptTokens,
     samples: Object.fromEntries(
       lines.map(({ task, id, loglikelihoods }) => [`${task} ${id.split('/').at(-1)}`, loglikelihoods]),
     ),
@@ -154,6 +156,5 @@ try {
     process.stdout.write(`log-likelihoods differ by ${greatest.toExponential(1)} at most\n`);
 } finally {
   reference?.end();
-  model.dispose();
   rmSync(folder, { recursive: true, force: true });
 }

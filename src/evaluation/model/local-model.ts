@@ -1,5 +1,5 @@
 /** A model of ours, through the engine: beginnings that questions share (the examples of a subject, a question's options) run once. */
-import { InputError, Interruption, NonFiniteError } from '../../errors/index.js';
+import { InputError, Interruption } from '../../errors/index.js';
 import {
   cacheBytesPerToken,
   type SamplingParameters,
@@ -14,12 +14,12 @@ import type { Prompt, SamplingWish } from '../task.js';
 import type {
   AnswerHooks,
   LanguageModel,
-  ModelAnswer,
   ModelIdentity,
   ModelQuestion,
   ModelUsage,
   PromptForm,
 } from './language-model.js';
+import { OpenQuestion, type PartRequest } from './open-question.js';
 import { type EncodedPrompt, PromptEncoder } from './prompt-encoder.js';
 import { withFewerShots } from './prompt-text.js';
 
@@ -121,11 +121,15 @@ export class LocalModel implements LanguageModel {
   /** @throws InputError where the engine has no room for it */
   #submit(index: number, question: ModelQuestion, prompt: Prompt, droppedShots: number): OpenQuestion {
     const encoded = this.#encoders[question.form].prompt(prompt);
-    const requests =
+    const parts =
       question.kind === 'text'
-        ? this.#textRequests(encoded, question)
+        ? this.#textRequests(encoded, question).map((request, text) => ({
+            request,
+            options: [text],
+            ids: [],
+          }))
         : this.#optionRequests(encoded, question);
-    for (const [part, request] of requests.entries()) {
+    for (const [part, { request }] of parts.entries()) {
       try {
         this.#engine.submit(`${index} ${part}`, request);
       } catch (error) {
@@ -133,7 +137,7 @@ export class LocalModel implements LanguageModel {
         throw error;
       }
     }
-    return new OpenQuestion(question, encoded, requests.length, droppedShots);
+    return new OpenQuestion(question, encoded, parts, droppedShots);
   }
 
   #textRequests(
@@ -152,23 +156,45 @@ export class LocalModel implements LanguageModel {
     }));
   }
 
+  /** Options of one token behind the same context need one pass together, the others one each. */
   #optionRequests(
     prompt: EncodedPrompt,
     { form, choices }: Extract<ModelQuestion, { kind: 'choices' }>,
-  ): TextRequest[] {
+  ): PartRequest[] {
     const encoder = this.#encoders[form];
-    return choices.flatMap(({ lead = '', continuations }) => {
+    const options = choices.flatMap(({ lead = '', continuations }, choice) => {
       const led = lead === '' ? prompt : ledPrompt(encoder, prompt, lead);
-      return continuations.map((continuation): TextRequest => {
-        const { context, ids } = encoder.option(led, continuation);
-        return {
-          promptIds: [...context, ...ids],
-          maxNewTokens: 0,
-          promptLogProbs: 1,
-          promptLogProbsFrom: context.length,
-        };
-      });
+      return continuations.map((continuation) => ({ choice, ...encoder.option(led, continuation) }));
     });
+    const passes: {
+      readonly context: readonly number[];
+      readonly ids: readonly number[];
+      readonly options: number[];
+    }[] = [];
+    for (const [option, { choice, context, ids }] of options.entries()) {
+      const [only] = ids;
+      const shared = passes.find(
+        (pass) =>
+          only !== undefined &&
+          ids.length === 1 &&
+          pass.ids.length === 1 &&
+          options[pass.options[0] ?? 0]?.choice === choice &&
+          isSameRow(pass.context, context),
+      );
+      if (shared === undefined) passes.push({ context, ids, options: [option] });
+      else shared.options.push(option);
+    }
+    return passes.map(({ context, ids, options: own }) => ({
+      options: own,
+      ids: own.flatMap((option) => options[option]?.ids.slice(0, 1) ?? []),
+      request: {
+        promptIds: [...context, ...ids],
+        maxNewTokens: 0,
+        promptLogProbs: 1,
+        promptLogProbsFrom: context.length,
+        ...(own.length > 1 && { promptLogProbIds: own.flatMap((option) => options[option]?.ids ?? []) }),
+      },
+    }));
   }
 
   #take({ id, event, error }: StepEvent, open: Map<number, OpenQuestion>, hooks: AnswerHooks): void {
@@ -206,74 +232,6 @@ function ledPrompt(encoder: PromptEncoder, prompt: EncodedPrompt, lead: string):
   return { text: prompt.text + lead, ids: [...context, ...ids] };
 }
 
-/** One question under way, in one request for each option or one for its text. */
-class OpenQuestion {
-  readonly waiting: Set<number>;
-  readonly #question: ModelQuestion;
-  readonly #prompt: EncodedPrompt;
-  readonly #droppedShots: number;
-  readonly #sums: number[];
-  readonly #greedy: boolean[];
-  readonly #texts: string[];
-
-  constructor(question: ModelQuestion, prompt: EncodedPrompt, requests: number, droppedShots: number) {
-    this.#question = question;
-    this.#prompt = prompt;
-    this.#droppedShots = droppedShots;
-    this.waiting = new Set(Array.from({ length: requests }, (_, part) => part));
-    this.#texts = new Array<string>(requests).fill('');
-    this.#sums = new Array<number>(requests).fill(0);
-    this.#greedy = new Array<boolean>(requests).fill(true);
-  }
-
-  take(part: number, { text, promptLogProbs }: NonNullable<StepEvent['event']>): void {
-    this.#texts[part] = (this.#texts[part] ?? '') + text;
-    for (const token of promptLogProbs ?? []) {
-      if (token === null) continue;
-      this.#sums[part] = (this.#sums[part] ?? 0) + token.chosen.logProb;
-      if (token.top[0]?.id !== token.chosen.id) this.#greedy[part] = false;
-    }
-  }
-
-  /** True when nothing of it is under way any more. */
-  end(part: number): boolean {
-    this.waiting.delete(part);
-    return this.waiting.size === 0;
-  }
-
-  /** What is asked next, with what was written. */
-  second(): ModelQuestion | undefined {
-    const question = this.#question;
-    if (question.kind !== 'text' || question.secondPrompt === undefined) return undefined;
-    return {
-      ...question,
-      prompt: question.secondPrompt(this.#texts[0] ?? ''),
-      secondPrompt: undefined,
-      maxNewTokens: 64,
-    };
-  }
-
-  answer(): ModelAnswer {
-    const { text: prompt, ids } = this.#prompt;
-    const common = { prompt, ids, droppedShots: this.#droppedShots };
-    if (this.#question.kind === 'text')
-      return {
-        ...common,
-        output: this.#texts[0] ?? '',
-        ...(this.#texts.length > 1 && { outputs: this.#texts }),
-      };
-    if (this.#sums.some((sum) => Number.isNaN(sum)))
-      throw new NonFiniteError('evaluation: a log-likelihood is NaN.');
-    let next = 0;
-    const shape = this.#question.choices.map(({ continuations }) => {
-      const from = next;
-      next += continuations.length;
-      return [from, next] as const;
-    });
-    return {
-      ...common,
-      logLikelihoods: shape.map(([from, to]) => this.#sums.slice(from, to)),
-      isGreedy: shape.map(([from, to]) => this.#greedy.slice(from, to)),
-    };
-  }
+function isSameRow(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((id, place) => id === b[place]);
 }

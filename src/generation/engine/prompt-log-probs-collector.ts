@@ -13,13 +13,20 @@ const ROWS = 64;
 export class PromptLogProbsCollector {
   readonly #promptIds: readonly number[];
   readonly #numTop: number;
+  readonly #askedIds: readonly number[];
   /** Of the first tokens of the prompt. */
   readonly #results: (TokenLogProbs | null)[];
   #isTaken = false;
 
-  constructor({ promptIds, promptLogProbs = 0, promptLogProbsFrom = 0 }: GenerationRequest) {
+  constructor({
+    promptIds,
+    promptLogProbs = 0,
+    promptLogProbsFrom = 0,
+    promptLogProbIds = [],
+  }: GenerationRequest) {
     this.#promptIds = promptIds;
     this.#numTop = promptLogProbs;
+    this.#askedIds = promptLogProbIds;
     this.#results = new Array<null>(Math.max(1, promptLogProbsFrom)).fill(null);
   }
 
@@ -43,7 +50,7 @@ export class PromptLogProbsCollector {
     if (first <= position)
       throw new RangeError(`log-probabilities of tokens ${first} to ${position} are missing`);
     const rows = targets.map((_, index) => row + first - 1 - position + index);
-    this.#results.push(...promptLogProbs(runner, hidden, rows, targets, this.#numTop));
+    this.#results.push(...promptLogProbs(runner, hidden, rows, targets, this.#numTop, this.#askedIds));
   }
 
   /** Once, when they are complete: one for each token of the prompt. */
@@ -59,6 +66,7 @@ export class PromptLogProbsCollector {
  *
  * Shapes: T tokens of the step, D hidden, R rows of a piece, V vocabulary, K alternatives.
  * @param hidden [1, T, D] @param rows the places before the targets @param numTop most probable tokens to give
+ * @param askedIds ids to give for each row, too
  */
 function promptLogProbs(
   runner: ModelRunner,
@@ -66,6 +74,7 @@ function promptLogProbs(
   rows: readonly number[],
   targets: readonly number[],
   numTop: number,
+  askedIds: readonly number[],
 ): TokenLogProbs[] {
   const results: TokenLogProbs[] = [];
   for (let start = 0; start < rows.length; start += ROWS)
@@ -80,13 +89,27 @@ function promptLogProbs(
       const topValues = values?.toFloat32Array() ?? new Float32Array(0); // [R, K]
       const topIds = places === undefined ? new Float64Array(0) : places.to('float64').toFloat64Array();
       const width = values?.size(1) ?? 0;
+      const asked = askedOf(logProbs, askedIds);
       for (const [row, id] of ids.entries()) {
         const top: TokenLogProb[] = Array.from({ length: width }, (_, rank) => ({
           id: topIds[row * width + rank] ?? 0,
           logProb: topValues[row * width + rank] ?? 0,
         }));
-        results.push({ chosen: { id, logProb: chosen[row] ?? 0 }, top });
+        results.push({
+          chosen: { id, logProb: chosen[row] ?? 0 },
+          top,
+          ...(asked !== undefined && {
+            asked: Array.from(asked.subarray(row * askedIds.length, (row + 1) * askedIds.length)),
+          }),
+        });
       }
     });
   return results;
+}
+
+/** [R, A] of the asked ids, flat; undefined where none are. */
+function askedOf(logProbs: Tensor, ids: readonly number[]): Float32Array | undefined {
+  if (ids.length === 0) return undefined;
+  const index = intTensor(ids, [ids.length], { device: logProbs.device });
+  return logProbs.indexSelect(1, index).toFloat32Array();
 }
