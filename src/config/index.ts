@@ -7,4 +7,4 @@ export { applyOverrides } from './overrides.js';
 export { parseConfig } from './parse-config.js';
 export { productVersion } from './product-version.js';
 export { knownKeysAt } from './schema-keys.js';
-export { parseYaml, parseYaml11 } from './yaml.js';
+export { type LocatedValue, parseLocatedYaml, parseYaml, parseYaml11, TaggedText } from './yaml.js';

@@ -14,6 +14,7 @@ interface Problem {
 /**
  * Checks a plain value against a schema; objects should be z.strictObject, so that a misspelt key is an error.
  * @param source names the value in messages: the file, or "--set".
+ * @param placeOf file and line of a key, which the message then names in place of the source
  * @param hintFor what to say of an unknown key that is no misspelling but a name from elsewhere; default: nothing
  * @returns the schema's output, defaults filled in.
  * @throws InputError with one line per problem: `<source>: <key.path>: expected …, got <value>`.
@@ -21,7 +22,11 @@ interface Problem {
 export function parseConfig<S extends z.ZodType>(
   schema: S,
   value: unknown,
-  { source, hintFor }: { readonly source: string; readonly hintFor?: KeyHint },
+  {
+    source,
+    hintFor,
+    placeOf,
+  }: { readonly source: string; readonly hintFor?: KeyHint; readonly placeOf?: PlaceOf },
 ): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
@@ -29,10 +34,13 @@ export function parseConfig<S extends z.ZodType>(
     explain(issue, [], { schema, root: value, hintFor }),
   );
   const lines = problems.map(
-    ({ path, text }) => `${source}: ${path.length > 0 ? `${formatPath(path)}: ` : ''}${text}`,
+    ({ path, text }) =>
+      `${placeOf?.(path) ?? source}: ${path.length > 0 ? `${formatPath(path)}: ` : ''}${text}`,
   );
   throw new InputError([...new Set(lines)].join('\n'));
 }
+
+type PlaceOf = (path: readonly PropertyKey[]) => string;
 
 /** A few words for a key that is known by another name, such as "here it is `x.y`". */
 type KeyHint = (key: string) => string | undefined;

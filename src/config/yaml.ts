@@ -3,9 +3,14 @@ import {
   Composer,
   type CST,
   type Document,
+  isAlias,
+  isMap,
+  isNode,
   isScalar,
+  isSeq,
   LineCounter,
   Parser,
+  type ScalarTag,
   type Tags,
   visit,
   type YAMLMap,
@@ -43,9 +48,86 @@ export function parseYaml11(text: string, source: string): NotedValue {
   return { value: parseDocument(text, source, 'YAML', notes), notes };
 }
 
-/** @param notes of YAML 1.1; undefined: YAML 1.2, where a key that stands twice is a fault */
-function parseDocument(text: string, source: string, language: 'YAML' | 'JSON', notes?: string[]): unknown {
+/** A value that knows the lines of its keys. */
+export interface LocatedValue extends NotedValue {
+  /** Counted from 1, of the key or item at a path, or of the nearest above it that stands in the text. */
+  readonly lineOf: (path: readonly PropertyKey[]) => number;
+}
+
+/** A text with a tag of its own, such as `!function module.name`. */
+export class TaggedText {
+  readonly tag: string;
+  readonly text: string;
+
+  constructor(tag: string, text: string) {
+    this.tag = tag;
+    this.text = text;
+  }
+}
+
+/**
+ * The value with the lines of its keys.
+ * @param tags texts with one of these become a TaggedText; other unknown tags are faults
+ * @throws InputError as parseYaml, or as parseYaml11
+ */
+export function parseLocatedYaml(
+  text: string,
+  source: string,
+  {
+    version = '1.2',
+    tags = [],
+  }: { readonly version?: '1.1' | '1.2'; readonly tags?: readonly string[] } = {},
+): LocatedValue {
+  const notes: string[] = [];
   const lines = new LineCounter();
+  let document: Document.Parsed | undefined;
+  const value = parseDocument(text, source, 'YAML', version === '1.1' ? notes : undefined, {
+    tags,
+    lines,
+    onDocument: (parsed) => {
+      document = parsed;
+    },
+  });
+  return { value, notes, lineOf: (path) => lineOf(document, lines, path) };
+}
+
+function lineOf(
+  document: Document.Parsed | undefined,
+  lines: LineCounter,
+  path: readonly PropertyKey[],
+): number {
+  let node: unknown = document?.contents;
+  let line = 1;
+  for (const step of path) {
+    if (isAlias(node)) node = document === undefined ? undefined : node.resolve(document);
+    let offset: number | undefined;
+    if (isMap(node)) {
+      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step));
+      offset = isScalar(pair?.key) ? pair.key.range?.[0] : undefined;
+      node = pair?.value;
+    } else if (isSeq(node)) {
+      node = node.items[Number(step)];
+      offset = isNode(node) ? node.range?.[0] : undefined;
+    } else return line;
+    if (offset !== undefined) ({ line } = lines.linePos(offset));
+  }
+  return line;
+}
+
+interface ParseMore {
+  readonly tags?: readonly string[];
+  readonly lines?: LineCounter;
+  readonly onDocument?: (document: Document.Parsed) => void;
+}
+
+/** @param notes of YAML 1.1; undefined: YAML 1.2, where a key that stands twice is a fault */
+function parseDocument(
+  text: string,
+  source: string,
+  language: 'YAML' | 'JSON',
+  notes?: string[],
+  { tags = [], lines = new LineCounter(), onDocument }: ParseMore = {},
+): unknown {
   const fault = (offset: number, problem: string): InputError => {
     const { line, col } = lines.linePos(offset);
     return new InputError(`${source}:${line}:${col}: not valid ${language}: ${asSentence(problem)}`);
@@ -61,7 +143,11 @@ function parseDocument(text: string, source: string, language: 'YAML' | 'JSON', 
     schema: 'core',
     merge: true,
     resolveKnownTags: false,
-    ...(notes !== undefined && { customTags: (tags: Tags) => [...yaml11Tags, ...tags] }),
+    customTags: (core: Tags) => [
+      ...(notes === undefined ? [] : yaml11Tags),
+      ...core,
+      ...tags.map((tag): ScalarTag => ({ tag, resolve: (value) => new TaggedText(tag, value) })),
+    ],
   } as const;
   // Its own check of unique keys is quadratic (8 s for 20 000 keys); checkNodes does it.
   const composer = new Composer({ ...options, uniqueKeys: false, logLevel: 'silent' });
@@ -70,6 +156,7 @@ function parseDocument(text: string, source: string, language: 'YAML' | 'JSON', 
   const error = document.errors[0] ?? document.warnings[0];
   if (error !== undefined) throw fault(error.pos[0], error.message);
   if (second !== undefined) throw fault(second.range[0], 'a second document begins here; use one');
+  onDocument?.(document);
   if (document.contents === null) return undefined;
   const onTwice = (offset: number, name: string): void => {
     const problem = `the key ${JSON.stringify(name)} stands twice in one mapping`;

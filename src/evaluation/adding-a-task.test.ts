@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { writeSets } from '../../tests/support/evaluation-sets.js';
 import { Problems } from './problems.js';
-import { findTask, TASKS } from './registry.js';
+import { findTasks, TASKS } from './registry.js';
 import { SetReader } from './sets/set-reader.js';
 import type { LoadOptions, Task } from './task.js';
 
@@ -53,7 +53,7 @@ test('the example of the page reads its set, names bad rows, and grades', async 
 
 describe.each(TASKS.map((task) => [task.name, task] as const))('%s', (name, task) => {
   test('says what it is, where it comes from and where it differs', () => {
-    expect(findTask(name)).toBe(task);
+    expect(findTasks(name, 'data')).toEqual([task]);
     expect(task.version).toBeGreaterThanOrEqual(1);
     for (const text of [task.title, task.folder, task.source, task.paper, ...task.deviations])
       expect(text).not.toBe('');
@@ -66,7 +66,7 @@ describe.each(TASKS.map((task) => [task.name, task] as const))('%s', (name, task
 });
 
 test('a task that there is not is refused with what there is', () => {
-  expect(() => findTask('mmmlu')).toThrow(/no task "mmmlu".*mmlu/);
+  expect(() => findTasks('mmmlu', 'data')).toThrow(/no task "mmmlu".*mmlu/);
 });
 
 test('the files that the page names are there', () => {

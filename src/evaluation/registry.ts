@@ -16,6 +16,7 @@ import { hellaswag } from './tasks/hellaswag/hellaswag.js';
 import { humaneval } from './tasks/humaneval/humaneval.js';
 import { math } from './tasks/math/math.js';
 import { mmlu } from './tasks/mmlu/mmlu.js';
+import { isTaskPath, tasksOfPath } from './yaml-tasks/task-path.js';
 
 export const TASKS: readonly Task[] = [
   ceval,
@@ -35,12 +36,24 @@ export const TASKS: readonly Task[] = [
   dialogue,
 ];
 
-/** @throws InputError that lists what there is */
-export function findTask(name: string): Task {
+/**
+ * The task of a name, or those of a YAML file or of a folder of such files.
+ * @param data where these may keep their rows; sets of the registry that bring none need it
+ * @throws InputError that lists what there is
+ */
+export function findTasks(name: string, data: string | undefined): readonly Task[] {
+  if (isTaskPath(name)) return tasksOfPath(name, data);
+  const task = findTask(name);
+  if (data !== undefined || task.root !== undefined) return [task];
+  throw new InputError(`${name}: give --data ROOT, which holds a folder for each set (${task.folder}/, …).`);
+}
+
+function findTask(name: string): Task {
   const names = TASKS.map((task) => task.name);
   const task = TASKS[names.indexOf(name)];
   if (task !== undefined) return task;
   throw new InputError(
-    `there is no task "${name}".${didYouMeanHint(name, names)} There are ${names.join(', ')}.`,
+    `there is no task "${name}".${didYouMeanHint(name, names)} There are ${names.join(', ')}, and YAML files of your own ` +
+      '(a path that ends in .yaml, or a folder: ./my-tasks).',
   );
 }

@@ -2,6 +2,8 @@
  * What an evaluation set is to the rest: data about it, and two short functions, from files to samples and from an output to a
  * grade. A task knows no model; docs/adding-a-task.md is the contract.
  */
+import type { PromptForm } from './model/language-model.js';
+import type { Estimate } from './run/statistics.js';
 import type { SetReader } from './sets/set-reader.js';
 
 export interface Task {
@@ -23,6 +25,10 @@ export interface Task {
   readonly defaultShots: number | undefined;
   /** How it is asked unless the user says otherwise: options compared, or an answer written. */
   readonly defaultMode: ScoringMode;
+  /** The ways in which it can be asked. Default: both. */
+  readonly modes?: readonly ScoringMode[];
+  /** Default: what suits the mode and the model. */
+  readonly defaultForm?: PromptForm;
   /** Whether `--cot` means something here. */
   readonly takesCot: boolean;
   /** Whether it thinks first even without `--cot`. Default false. */
@@ -38,10 +44,21 @@ export interface Task {
   readonly otherMetrics?: readonly string[];
   /** Answers are dialogues that a judge scores; without one they are recorded alone. */
   readonly isJudged?: boolean;
+  /** All its metrics, in place of the usual ones of either way of asking. */
+  readonly metrics?: readonly string[];
+  /** Metrics that are no mean over samples, from the grades of all. */
+  readonly aggregations?: Readonly<Record<string, (grades: readonly AggregatedGrade[]) => Estimate>>;
   /** What is written where the set comes without labels. */
   readonly submission?: (answers: readonly SubmittedAnswer[]) => unknown;
   /** @throws InputError where the set is not there or not of its form */
   readonly load: (reader: SetReader, options: LoadOptions) => Promise<LoadedSet>;
+}
+
+export interface AggregatedGrade {
+  readonly target: Sample['target'];
+  readonly extracted: Grade['extracted'];
+  /** What this metric says of the sample; undefined for one that is missing. */
+  readonly value: number | undefined;
 }
 
 export type ScoringMode = 'loglikelihood' | 'generate';
@@ -104,7 +121,22 @@ export interface Sample {
   readonly maxNewTokens?: number;
   /** What a free answer must be, for its log-likelihood. */
   readonly reference?: string | undefined;
+  /** Several answers are written, by chance where `sampling` says so; all of them are graded together. Default 1. */
+  readonly repeats?: number;
+  readonly sampling?: SamplingWish;
   readonly grade: (outputs: readonly string[], tools: GradingTools) => Grade | Promise<Grade>;
+  /** Of log-likelihoods, where the usual metrics are not wanted: one list for each choice. `others` are all that count. */
+  readonly gradeChoices?: (
+    logLikelihoods: readonly (readonly number[])[],
+    isGreedy: readonly (readonly boolean[])[],
+  ) => Grade;
+}
+
+/** How tokens are drawn; absent: the likeliest is taken. */
+export interface SamplingWish {
+  readonly temperature: number;
+  readonly topP?: number | undefined;
+  readonly topK?: number | undefined;
 }
 
 /** What some graders need beside the output. */
@@ -183,7 +215,7 @@ export interface Grade {
   readonly isCorrect: readonly boolean[];
   /** In place of right or wrong. */
   readonly points?: number;
-  /** 0 or 1 by other rules, by their names. */
+  /** 0 or 1 by other rules, or what an aggregation is made of, by their names. */
   readonly others?: Readonly<Record<string, number>>;
 }
 

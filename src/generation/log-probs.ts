@@ -14,6 +14,8 @@ export interface TokenLogProbs {
   readonly chosen: TokenLogProb;
   /** The most probable tokens, descending; of equals the smaller id first. */
   readonly top: readonly TokenLogProb[];
+  /** Of the ids that were asked for by `promptLogProbIds`, in their order. */
+  readonly asked?: readonly number[];
 }
 
 /**

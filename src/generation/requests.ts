@@ -51,6 +51,8 @@ interface CommonRequest {
    * Default 0: all of them, and the whole prompt runs.
    */
   readonly promptLogProbsFrom?: number | undefined;
+  /** Ids whose log-probability is given too wherever one of the prompt is: all options of a question in one pass. */
+  readonly promptLogProbIds?: readonly number[] | undefined;
   /** Beam search in place of sampling. */
   readonly beams?: BeamParameters | undefined;
   /** Give the pooled hidden states of the prompt and generate nothing; maxNewTokens is 0. */

@@ -33,12 +33,14 @@ import {
 export class Evaluator implements EvaluationContext {
   readonly work: (amount: number) => void;
   readonly #maxLength: number;
+  readonly #isStrict: boolean;
   /** What a filter block filters. */
   #blockText: Value = '';
 
-  constructor(work: (amount: number) => void, maxLength: number) {
+  constructor(work: (amount: number) => void, maxLength: number, isStrict: boolean) {
     this.work = work;
     this.#maxLength = maxLength;
+    this.#isStrict = isStrict;
   }
 
   /** @param blockText for filters without a target */
@@ -81,6 +83,7 @@ export class Evaluator implements EvaluationContext {
       typeof name === 'string'
         ? `'${typeName(target)} object' has no attribute '${name}'`
         : `${typeName(target)} object has no element ${representation(name)}`,
+      this.#isStrict,
     );
   }
 

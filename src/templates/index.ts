@@ -6,3 +6,4 @@ export { pythonJson, pythonText } from './python-text.js';
 export { renderChild } from './render-child-path.js';
 export { ChatTemplate, type RenderedTemplate, type RenderOptions, type TemplateValues } from './template.js';
 export { TemplateError } from './template-error.js';
+export { TextTemplate } from './text-template.js';

@@ -22,6 +22,8 @@ export interface RenderLimits {
   readonly maxSteps: number;
   /** Characters of the text. */
   readonly maxLength: number;
+  /** What is undefined cannot be printed either. */
+  readonly isStrict: boolean;
 }
 
 type Leave = 'break' | 'continue' | undefined;
@@ -47,7 +49,7 @@ export function runTemplate(
 ): TemplateRun {
   const interpreter = new Interpreter(limits);
   const output = new Output(limits.maxLength);
-  interpreter.run(statements, new VariableScope(undefined, globals), output);
+  interpreter.run(statements, new VariableScope(undefined, globals, limits.isStrict), output);
   const { text, generations } = output;
   return { text, generations: interpreter.generations === generations.length ? generations : undefined };
 }
@@ -78,7 +80,7 @@ class Interpreter {
 
   constructor(limits: RenderLimits) {
     this.#limits = limits;
-    this.#evaluator = new Evaluator((amount) => this.#work(amount), limits.maxLength);
+    this.#evaluator = new Evaluator((amount) => this.#work(amount), limits.maxLength, limits.isStrict);
   }
 
   run(statements: readonly Statement[], scope: Scope, output: Output): Leave {

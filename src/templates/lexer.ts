@@ -27,24 +27,29 @@ const OPENING = '([{';
 const CLOSING = ')]}';
 const RAW = /\{%([-+]?)\s*raw\s*(-?)%\}/y;
 const END_RAW = /\{%([-+]?)\s*endraw\s*(?:(\+)%\}|(-)%\}\s*|%\}\n?)/g;
+const END_RAW_UNTRIMMED = /\{%([-+]?)\s*endraw\s*(?:(\+)%\}|(-)%\}\s*|%\})/g;
 
-/** @throws TemplateError with the line */
-export function tokenize(source: string): Token[] {
-  // One newline at the end does not count.
-  const text = source.replace(/\r\n?/g, '\n').replace(/\n$/, '');
-  return new Lexer(text).read();
+/**
+ * @param trims white space around blocks, and the newline at the end. Default true
+ * @throws TemplateError with the line
+ */
+export function tokenize(source: string, trims = true): Token[] {
+  const text = source.replace(/\r\n?/g, '\n');
+  return new Lexer(trims ? text.replace(/\n$/, '') : text, trims).read();
 }
 
 class Lexer {
   readonly #source: string;
+  readonly #trims: boolean;
   readonly #tokens: Token[] = [];
   #at = 0;
   #line = 1;
   /** Whether what was read last ended a line, so that white space here begins one. */
   #isLineStart = true;
 
-  constructor(source: string) {
+  constructor(source: string, trims: boolean) {
     this.#source = source;
+    this.#trims = trims;
   }
 
   read(): Token[] {
@@ -79,7 +84,7 @@ class Lexer {
   #text(text: string, sign: string, canStrip: boolean): void {
     let kept = text;
     if (sign === '-') kept = text.trimEnd();
-    else if (sign !== '+' && canStrip) {
+    else if (this.#trims && sign !== '+' && canStrip) {
       const lineStart = text.lastIndexOf('\n') + 1;
       if ((lineStart > 0 || this.#isLineStart) && /^\s+$/.test(text.slice(lineStart)))
         kept = text.slice(0, lineStart);
@@ -105,8 +110,9 @@ class Lexer {
       this.#countLines(space);
       from += space.length;
     }
-    END_RAW.lastIndex = from;
-    const end = END_RAW.exec(this.#source);
+    const pattern = this.#trims ? END_RAW : END_RAW_UNTRIMMED;
+    pattern.lastIndex = from;
+    const end = pattern.exec(this.#source);
     if (end === null) throw new TemplateError('a raw block is not closed', this.#line);
     this.#isLineStart = this.#source[from - 1] === '\n';
     this.#text(this.#source.slice(from, end.index), end[1] ?? '', true);
@@ -175,7 +181,8 @@ class Lexer {
   /** After "-" all white space goes, after a block one newline. */
   #trimAfter(sign: string, isBlock: boolean): void {
     const rest = this.#source.slice(this.#at);
-    const gone = sign === '-' ? /^\s*/.exec(rest)![0] : isBlock && sign !== '+' ? /^\n?/.exec(rest)![0] : '';
+    const isTrimmed = this.#trims && isBlock && sign !== '+';
+    const gone = sign === '-' ? /^\s*/.exec(rest)![0] : isTrimmed ? /^\n?/.exec(rest)![0] : '';
     this.#countLines(gone);
     this.#at += gone.length;
     this.#isLineStart = gone.endsWith('\n');

@@ -20,7 +20,7 @@ import {
   type Value,
 } from './values.js';
 
-const length = filter('', (value) => lengthOf(value instanceof Undefined ? [] : value));
+const length = filter('', (value) => lengthOf(value instanceof Undefined ? [...itemsOf(value)] : value));
 
 export const LIST_FILTERS: Readonly<Record<string, Filter>> = {
   batch: filter('linecount fill_with', (value, given) => {

@@ -2,9 +2,9 @@ import { ExpressionParser } from './expression-parser.js';
 import { tokenize } from './lexer.js';
 import type { Expression, Macro, Statement, Target } from './syntax.js';
 
-/** @throws TemplateError naming the line */
-export function parseTemplate(source: string): Statement[] {
-  return new StatementParser(tokenize(source)).template();
+/** @param trims as of `tokenize`. @throws TemplateError naming the line */
+export function parseTemplate(source: string, trims = true): Statement[] {
+  return new StatementParser(tokenize(source, trims)).template();
 }
 
 /** Blocks nested deeper are refused, so that no template exhausts the stack. */

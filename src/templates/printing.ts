@@ -6,6 +6,7 @@ import {
   itemsOf,
   Namespace,
   PythonFloat,
+  refuseStrict,
   SafeText,
   Tuple,
   typeName,
@@ -17,7 +18,10 @@ import {
 export function stringOf(value: Value): string {
   if (typeof value === 'string') return value;
   if (value instanceof SafeText) return value.text;
-  if (value instanceof Undefined) return '';
+  if (value instanceof Undefined) {
+    refuseStrict(value);
+    return '';
+  }
   return representation(value);
 }
 

@@ -10,16 +10,24 @@ export interface Scope {
 export class VariableScope implements Scope {
   readonly #parent: Scope | undefined;
   readonly #variables: Map<string, Value>;
+  readonly #isStrict: boolean;
 
-  constructor(parent: Scope | undefined, variables: ReadonlyMap<string, Value> = new Map()) {
+  /** @param isStrict of the outermost scope: what nothing is known of is of no use */
+  constructor(
+    parent: Scope | undefined,
+    variables: ReadonlyMap<string, Value> = new Map(),
+    isStrict = false,
+  ) {
     this.#parent = parent;
     this.#variables = new Map(variables);
+    this.#isStrict = isStrict;
   }
 
   get(name: string): Value {
     const own = this.#variables.get(name);
     if (own !== undefined) return own;
-    return this.#parent === undefined ? new Undefined(`'${name}' is undefined`) : this.#parent.get(name);
+    if (this.#parent !== undefined) return this.#parent.get(name);
+    return new Undefined(`'${name}' is undefined`, this.#isStrict);
   }
 
   set(name: string, value: Value): void {

@@ -79,7 +79,7 @@ export class ChatTemplate {
   ): TemplateRun {
     const globals = globalValues(now);
     for (const [name, value] of values) globals.set(name, value);
-    return runTemplate(this.#statements, globals, { maxSteps, maxLength });
+    return runTemplate(this.#statements, globals, { maxSteps, maxLength, isStrict: false });
   }
 }
 

@@ -28,9 +28,12 @@ export class PythonFloat {
 /** What is not there: prints as nothing, is false, and fails when it is used. */
 export class Undefined {
   readonly description: string;
+  /** Printing it, asking whether it is true or going over it fails, too. */
+  readonly isStrict: boolean;
 
-  constructor(description: string) {
+  constructor(description: string, isStrict = false) {
     this.description = description;
+    this.isStrict = isStrict;
   }
 }
 
@@ -111,7 +114,11 @@ export function isTrue(value: Value): boolean {
   if (typeof value === 'string') return value !== '';
   if (typeof value === 'number') return value !== 0;
   if (typeof value === 'boolean') return value;
-  if (value === null || value instanceof Undefined) return false;
+  if (value === null) return false;
+  if (value instanceof Undefined) {
+    refuseStrict(value);
+    return false;
+  }
   if (value instanceof PythonFloat) return value.value !== 0;
   if (Array.isArray(value)) return value.length > 0;
   if (value instanceof Tuple) return value.items.length > 0;
@@ -134,6 +141,11 @@ export function typeName(value: Value): string {
   if (value instanceof Namespace) return 'Namespace';
   if (value instanceof SafeText) return 'Markup';
   return 'function';
+}
+
+/** @throws ValueFault where nothing may be made of it */
+export function refuseStrict(value: Undefined): void {
+  if (value.isStrict) throw new ValueFault(value.description);
 }
 
 /** @throws ValueFault for what is undefined */
@@ -171,7 +183,10 @@ export function itemsOf(value: Value): readonly Value[] {
   if (value instanceof Map) return [...value.keys()];
   if (typeof value === 'string') return [...value];
   if (value instanceof SafeText) return [...value.text];
-  if (value instanceof Undefined) return [];
+  if (value instanceof Undefined) {
+    refuseStrict(value);
+    return [];
+  }
   throw new ValueFault(`'${typeName(value)}' object is not iterable`);
 }
 
@@ -189,6 +204,7 @@ export function lengthOf(value: Value): number {
 }
 
 export function isEqual(a: Value, b: Value): boolean {
+  for (const each of [a, b]) if (each instanceof Undefined) refuseStrict(each);
   if (a === b) return true;
   const first = numberOf(a);
   const second = numberOf(b);

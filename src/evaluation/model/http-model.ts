@@ -134,12 +134,19 @@ export class HttpModel implements LanguageModel {
   async #ask(question: ModelQuestion, droppedShots: number): Promise<ModelAnswer> {
     const { prompt } = question;
     if (question.kind === 'choices') return { ...(await this.#score(question)), droppedShots };
-    const first = await this.#write(question);
+    const { repeats = 1 } = question;
+    const outputs: string[] = [];
+    for (let seed = 0; seed < repeats; seed += 1) outputs.push(await this.#write(question, seed));
+    const [first = ''] = outputs;
     const shown = question.form === 'plain' ? promptText(prompt) : JSON.stringify(promptMessages(prompt));
     const common = { prompt: shown, ids: null, droppedShots };
     if (question.laterTurns !== undefined) return this.#converse(question, first, droppedShots);
-    if (question.secondPrompt === undefined) return { ...common, output: first };
-    const second = await this.#write({ ...question, prompt: question.secondPrompt(first), maxNewTokens: 64 });
+    if (question.secondPrompt === undefined)
+      return { ...common, output: first, ...(repeats > 1 && { outputs }) };
+    const second = await this.#write(
+      { ...question, prompt: question.secondPrompt(first), maxNewTokens: 64 },
+      0,
+    );
     return { ...common, output: second };
   }
 
@@ -149,15 +156,22 @@ export class HttpModel implements LanguageModel {
     let output = first;
     for (const turn of question.laterTurns ?? []) {
       prompt = withNextTurn(prompt, output, turn);
-      output = await this.#write({ ...question, prompt });
+      output = await this.#write({ ...question, prompt }, 0);
       outputs.push(output);
     }
     const shown = question.form === 'plain' ? promptText(prompt) : JSON.stringify(promptMessages(prompt));
     return { prompt: shown, ids: null, droppedShots, output, outputs };
   }
 
-  async #write({ form, prompt, stop, maxNewTokens }: TextQuestion): Promise<string> {
-    const common = { model: this.#name, max_tokens: maxNewTokens, temperature: 0, seed: 0 };
+  async #write({ form, prompt, stop, maxNewTokens, sampling }: TextQuestion, seed: number): Promise<string> {
+    const common = {
+      model: this.#name,
+      max_tokens: maxNewTokens,
+      temperature: sampling?.temperature ?? 0,
+      ...(sampling?.topP !== undefined && { top_p: sampling.topP }),
+      ...(sampling?.topK !== undefined && { top_k: sampling.topK }),
+      seed,
+    };
     if (form === 'chat') {
       const answer = await this.#chat({
         ...common,

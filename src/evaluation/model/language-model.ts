@@ -1,5 +1,5 @@
 /** What an evaluation asks of a model, wherever it runs: log-likelihoods of options, and written answers. */
-import type { Choice, Prompt } from '../task.js';
+import type { Choice, Prompt, SamplingWish } from '../task.js';
 
 export interface LanguageModel {
   readonly identity: ModelIdentity;
@@ -51,6 +51,10 @@ export type ModelQuestion =
       /** For text that goes on; an answer in chat form ends where the model ends it. */
       readonly stop: readonly string[];
       readonly maxNewTokens: number;
+      /** Answers that are written, each with a seed of its own where tokens are drawn. Default 1. */
+      readonly repeats?: number | undefined;
+      /** Default: the likeliest token is taken. */
+      readonly sampling?: SamplingWish | undefined;
     };
 
 export interface ModelAnswer {

@@ -102,6 +102,39 @@ test('examples that do not fit are dropped from the end; a question that never f
   expect(unanswerable).toEqual([1]);
 });
 
+test('options of one token run in one pass, with the numbers that each has alone', async () => {
+  const prompt = { shots: [], question: 'Once upon a time there was' };
+  const continuations = [' a', ' b', ' the', ' c', 'x y z'];
+  const before = model.usage.promptTokens;
+  const { answers: together } = await ask([
+    { kind: 'choices', form: 'plain', prompt, choices: [{ continuations }] },
+  ]);
+  const spent = model.usage.promptTokens - before;
+  const { answers: alone } = await ask(
+    continuations.map((each) => ({
+      kind: 'choices',
+      form: 'plain',
+      prompt,
+      choices: [{ continuations: [each] }],
+    })),
+  );
+  expect(together.get(0)?.logLikelihoods?.[0]).toEqual(
+    continuations.map((_, place) => alone.get(place)?.logLikelihoods?.[0]?.[0]),
+  );
+  expect(together.get(0)?.isGreedy?.[0]).toEqual(
+    continuations.map((_, place) => alone.get(place)?.isGreedy?.[0]?.[0]),
+  );
+  const singles = continuations.filter(
+    (each) =>
+      tokenizer.encode(`${prompt.question}${each}`).length === tokenizer.encode(prompt.question).length + 1,
+  );
+  expect(singles.length).toBeGreaterThan(1);
+  // One prompt for those of one token, one for each of the others.
+  expect(spent).toBeLessThan(
+    (continuations.length - singles.length + 2) * (tokenizer.encode(prompt.question).length + 6),
+  );
+});
+
 test('written answers: greedy, no longer than asked for, a second question with the first answer', async () => {
   const question: ModelQuestion = {
     kind: 'text',

@@ -1,7 +1,8 @@
 /** A model of ours, through the engine: beginnings that questions share (the examples of a subject, a question's options) run once. */
-import { InputError, Interruption, NonFiniteError } from '../../errors/index.js';
+import { InputError, Interruption } from '../../errors/index.js';
 import {
   cacheBytesPerToken,
+  type SamplingParameters,
   type SequenceEnd,
   type StepEvent,
   TextEngine,
@@ -9,17 +10,18 @@ import {
 } from '../../generation/index.js';
 import type { ChatFormat, LoadedModel } from '../../models/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
+import type { Prompt, SamplingWish } from '../task.js';
 import type {
   AnswerHooks,
   LanguageModel,
-  ModelAnswer,
   ModelIdentity,
   ModelQuestion,
   ModelUsage,
   PromptForm,
 } from './language-model.js';
+import { OpenQuestion, type PartRequest } from './open-question.js';
 import { type EncodedPrompt, PromptEncoder } from './prompt-encoder.js';
-import { withFewerShots, withNextTurn } from './prompt-text.js';
+import { withFewerShots } from './prompt-text.js';
 
 export interface LocalModelOptions {
   readonly loaded: LoadedModel;
@@ -115,7 +117,7 @@ export class LocalModel implements LanguageModel {
       const shots = question.prompt.shots.length - dropped;
       try {
         const prompt = withFewerShots(question.prompt, shots);
-        return this.#submit(index, { ...question, prompt }, dropped, earlier);
+        return this.#submit(index, question, prompt, { droppedShots: dropped, earlier });
       } catch (error) {
         if (!(error instanceof InputError)) throw error;
         if (shots > 0) continue;
@@ -129,15 +131,19 @@ export class LocalModel implements LanguageModel {
   #submit(
     index: number,
     question: ModelQuestion,
-    droppedShots: number,
-    earlier: readonly string[],
+    prompt: Prompt,
+    { droppedShots, earlier }: { readonly droppedShots: number; readonly earlier: readonly string[] },
   ): OpenQuestion {
-    const encoded = this.#encoders[question.form].prompt(question.prompt);
-    const requests =
+    const encoded = this.#encoders[question.form].prompt(prompt);
+    const parts =
       question.kind === 'text'
-        ? [this.#textRequest(encoded, question)]
+        ? this.#textRequests(encoded, question).map((request, text) => ({
+            request,
+            options: [text],
+            ids: [],
+          }))
         : this.#optionRequests(encoded, question);
-    for (const [part, request] of requests.entries()) {
+    for (const [part, { request }] of parts.entries()) {
       try {
         this.#engine.submit(`${index} ${part}`, request);
       } catch (error) {
@@ -145,41 +151,64 @@ export class LocalModel implements LanguageModel {
         throw error;
       }
     }
-    return new OpenQuestion(question, encoded, requests.length, droppedShots, earlier);
+    return new OpenQuestion(question, encoded, parts, droppedShots, earlier);
   }
 
-  #textRequest(
+  #textRequests(
     { ids }: EncodedPrompt,
-    { form, maxNewTokens, stop }: Extract<ModelQuestion, { kind: 'text' }>,
-  ): TextRequest {
+    { form, maxNewTokens, stop, repeats = 1, sampling }: Extract<ModelQuestion, { kind: 'text' }>,
+  ): TextRequest[] {
     const { maxLength } = this.#engine.limits;
     // An answer of at least some length must fit behind the prompt.
     const room = Math.max(Math.min(maxNewTokens, 32), maxLength - ids.length);
-    return {
+    return Array.from({ length: repeats }, (_, seed) => ({
       promptIds: ids,
+      ...(sampling !== undefined && { sampling: samplingWith(sampling, seed) }),
       maxNewTokens: Math.min(maxNewTokens, room),
       stopTokenIds: this.#stopTokenIds,
       ...(form === 'plain' && { stopStrings: stop, continuesPrompt: true }),
-    };
+    }));
   }
 
+  /** Options of one token behind the same context need one pass together, the others one each. */
   #optionRequests(
     prompt: EncodedPrompt,
     { form, choices }: Extract<ModelQuestion, { kind: 'choices' }>,
-  ): TextRequest[] {
+  ): PartRequest[] {
     const encoder = this.#encoders[form];
-    return choices.flatMap(({ lead = '', continuations }) => {
+    const options = choices.flatMap(({ lead = '', continuations }, choice) => {
       const led = lead === '' ? prompt : ledPrompt(encoder, prompt, lead);
-      return continuations.map((continuation): TextRequest => {
-        const { context, ids } = encoder.option(led, continuation);
-        return {
-          promptIds: [...context, ...ids],
-          maxNewTokens: 0,
-          promptLogProbs: 1,
-          promptLogProbsFrom: context.length,
-        };
-      });
+      return continuations.map((continuation) => ({ choice, ...encoder.option(led, continuation) }));
     });
+    const passes: {
+      readonly context: readonly number[];
+      readonly ids: readonly number[];
+      readonly options: number[];
+    }[] = [];
+    for (const [option, { choice, context, ids }] of options.entries()) {
+      const [only] = ids;
+      const shared = passes.find(
+        (pass) =>
+          only !== undefined &&
+          ids.length === 1 &&
+          pass.ids.length === 1 &&
+          options[pass.options[0] ?? 0]?.choice === choice &&
+          isSameRow(pass.context, context),
+      );
+      if (shared === undefined) passes.push({ context, ids, options: [option] });
+      else shared.options.push(option);
+    }
+    return passes.map(({ context, ids, options: own }) => ({
+      options: own,
+      ids: own.flatMap((option) => options[option]?.ids.slice(0, 1) ?? []),
+      request: {
+        promptIds: [...context, ...ids],
+        maxNewTokens: 0,
+        promptLogProbs: 1,
+        promptLogProbsFrom: context.length,
+        ...(own.length > 1 && { promptLogProbIds: own.flatMap((option) => options[option]?.ids ?? []) }),
+      },
+    }));
   }
 
   #take({ id, event, error }: StepEvent, open: Map<number, OpenQuestion>, hooks: AnswerHooks): void {
@@ -207,94 +236,16 @@ export class LocalModel implements LanguageModel {
   }
 }
 
+/** The seeds of a question are 0, 1, 2, …: the same command writes the same answers. */
+function samplingWith({ temperature, topP, topK }: SamplingWish, seed: number): SamplingParameters {
+  return { temperature, seed, ...(topP !== undefined && { topP }), ...(topK !== undefined && { topK }) };
+}
+
 function ledPrompt(encoder: PromptEncoder, prompt: EncodedPrompt, lead: string): EncodedPrompt {
   const { context, ids } = encoder.option(prompt, lead);
   return { text: prompt.text + lead, ids: [...context, ...ids] };
 }
 
-/** One question under way, in one request for each option or one for its text. */
-class OpenQuestion {
-  readonly waiting: Set<number>;
-  readonly #question: ModelQuestion;
-  readonly #prompt: EncodedPrompt;
-  readonly #droppedShots: number;
-  readonly #sums: number[];
-  readonly #greedy: boolean[];
-  readonly #earlier: readonly string[];
-  #text = '';
-
-  constructor(
-    question: ModelQuestion,
-    prompt: EncodedPrompt,
-    requests: number,
-    droppedShots: number,
-    earlier: readonly string[],
-  ) {
-    this.#earlier = earlier;
-    this.#question = question;
-    this.#prompt = prompt;
-    this.#droppedShots = droppedShots;
-    this.waiting = new Set(Array.from({ length: requests }, (_, part) => part));
-    this.#sums = new Array<number>(requests).fill(0);
-    this.#greedy = new Array<boolean>(requests).fill(true);
-  }
-
-  take(part: number, { text, promptLogProbs }: NonNullable<StepEvent['event']>): void {
-    this.#text += text;
-    for (const token of promptLogProbs ?? []) {
-      if (token === null) continue;
-      this.#sums[part] = (this.#sums[part] ?? 0) + token.chosen.logProb;
-      if (token.top[0]?.id !== token.chosen.id) this.#greedy[part] = false;
-    }
-  }
-
-  /** True when nothing of it is under way any more. */
-  end(part: number): boolean {
-    this.waiting.delete(part);
-    return this.waiting.size === 0;
-  }
-
-  /** What is asked next, with what was written. */
-  second(): ModelQuestion | undefined {
-    const question = this.#question;
-    if (question.kind !== 'text') return undefined;
-    const [turn, ...laterTurns] = question.laterTurns ?? [];
-    if (turn !== undefined)
-      return { ...question, prompt: withNextTurn(question.prompt, this.#text, turn), laterTurns };
-    if (question.secondPrompt === undefined) return undefined;
-    return {
-      ...question,
-      prompt: question.secondPrompt(this.#text),
-      secondPrompt: undefined,
-      maxNewTokens: 64,
-    };
-  }
-
-  /** The answers of a dialogue up to now; none of what is no dialogue. */
-  turnsAnswered(): readonly string[] {
-    const isDialogue = this.#question.kind === 'text' && this.#question.laterTurns !== undefined;
-    return isDialogue ? [...this.#earlier, this.#text] : [];
-  }
-
-  answer(): ModelAnswer {
-    const { text: prompt, ids } = this.#prompt;
-    const common = { prompt, ids, droppedShots: this.#droppedShots };
-    if (this.#question.kind === 'text') {
-      const outputs = this.turnsAnswered();
-      return { ...common, output: this.#text, ...(outputs.length > 0 && { outputs }) };
-    }
-    if (this.#sums.some((sum) => Number.isNaN(sum)))
-      throw new NonFiniteError('evaluation: a log-likelihood is NaN.');
-    let next = 0;
-    const shape = this.#question.choices.map(({ continuations }) => {
-      const from = next;
-      next += continuations.length;
-      return [from, next] as const;
-    });
-    return {
-      ...common,
-      logLikelihoods: shape.map(([from, to]) => this.#sums.slice(from, to)),
-      isGreedy: shape.map(([from, to]) => this.#greedy.slice(from, to)),
-    };
-  }
+function isSameRow(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((id, place) => id === b[place]);
 }

@@ -113,7 +113,7 @@ function questionOf(
   { mode, form }: TaskPlan,
   maxNewTokens: number | undefined,
 ): ModelQuestion {
-  const { prompt, choicePrompt, choices, reference, secondPrompt } = sample;
+  const { prompt, choicePrompt, choices, reference, secondPrompt, repeats, sampling } = sample;
   if (prompt === undefined) throw new RangeError(`${sample.id} has no prompt`);
   if (mode === 'generate')
     return {
@@ -124,6 +124,8 @@ function questionOf(
       laterTurns: sample.laterTurns,
       stop: sample.stop ?? [],
       maxNewTokens: maxNewTokens ?? sample.maxNewTokens ?? 256,
+      repeats,
+      sampling,
     };
   if (choices !== undefined) return { kind: 'choices', form, prompt: choicePrompt ?? prompt, choices };
   return {

@@ -1,5 +1,6 @@
 /** The samples of one task, and what is to be said of its files. */
 import { createHash } from 'node:crypto';
+import { InputError } from '../../errors/index.js';
 import { Problems } from '../problems.js';
 import { SetReader } from '../sets/set-reader.js';
 import type { Sample } from '../task.js';
@@ -36,6 +37,7 @@ export async function loadSamples(
     needsPrompts: recordedIds === undefined,
     recordedIds,
   });
+  refuseDoubles(samples, reader);
   const hashes = Object.entries(reader.hashes);
   const whole = createHash('sha256').update(hashes.map((pair) => pair.join(' ')).join('\n'));
   return {
@@ -46,4 +48,16 @@ export async function loadSamples(
     problems,
     data: { files: hashes.length, sha256: whole.digest('hex') },
   };
+}
+
+/** Ids go with recorded outputs and unfinished runs: each stands for one sample. */
+function refuseDoubles(samples: readonly Sample[], { task, folder }: SetReader): void {
+  const seen = new Set<string>();
+  for (const { id } of samples) {
+    if (seen.has(id))
+      throw new InputError(
+        `${task}: two samples below ${folder} have the id "${id}": two files have one name. Rename one of them, or take it out.`,
+      );
+    seen.add(id);
+  }
 }

@@ -75,6 +75,10 @@ async function gradeChoices(
 ): Promise<Outcome> {
   const { logLikelihoods = [], isGreedy = [] } = answered.answer;
   const { choices } = sample;
+  if (sample.gradeChoices !== undefined) {
+    const grade = sample.gradeChoices(logLikelihoods, isGreedy);
+    return { sample, answered, grade, scores: { ...grade.others } };
+  }
   if (choices === undefined)
     return gradeReference(sample, answered, logLikelihoods[0]?.[0] ?? Number.NaN, isGreedy[0]?.[0] === true);
   const chosen = logLikelihoods.map((sums) => sums.indexOf(Math.max(...sums)));

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { InputError } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
 import type { PromptForm } from '../model/language-model.js';
-import { findTask } from '../registry.js';
+import { findTasks } from '../registry.js';
 import type { ScoringMode, Task } from '../task.js';
 import type { TaskPlan } from './evaluation-plan.js';
 import type { Preset } from './presets.js';
@@ -52,16 +52,12 @@ function chosenTasks({ task, preset, data }: TaskWishes): { tasks: Task[]; notes
   if (task !== undefined) {
     const names = [...new Set(task.split(',').map((name) => name.trim()))].filter((name) => name !== '');
     if (names.length === 0) throw new InputError('--task names no task.');
-    const tasks = names.map(findTask);
-    const needy = tasks.find(({ root }) => data === undefined && root === undefined);
-    if (needy !== undefined)
-      throw new InputError(
-        `${needy.name}: give --data ROOT, which holds a folder for each set (${needy.folder}/, …).`,
-      );
+    const tasks = names.flatMap((name) => findTasks(name, data));
+    refuseDoubles(tasks);
     return { tasks, notes: [] };
   }
   if (preset === undefined) throw new InputError('give --task NAME,… or --preset NAME.');
-  const tasks = preset.tasks.map(findTask);
+  const tasks = preset.tasks.flatMap((name) => findTasks(name, data));
   if (data === undefined)
     throw new InputError('--preset needs --data ROOT, which holds a folder for each set.');
   const there = tasks.filter(({ folder }) => fileStatus(join(data, folder)) !== undefined);
@@ -76,7 +72,7 @@ function chosenTasks({ task, preset, data }: TaskWishes): { tasks: Task[]; notes
 
 function planTask(task: Task, wishes: TaskWishes): TaskPlan {
   const { preset, forms = ['plain'] } = wishes;
-  const mode = wishes.mode ?? preset?.mode ?? task.defaultMode;
+  const mode = modeOf(task, wishes.mode, preset?.mode);
   const ofPreset = preset?.shots[task.name];
   const usual = wishes.forms === undefined ? 0 : (ofPreset ?? task.defaultShots ?? 0);
   return {
@@ -85,9 +81,28 @@ function planTask(task: Task, wishes: TaskWishes): TaskPlan {
     isShotsWanted: wishes.shots !== undefined,
     isCot: task.takesCot && (wishes.isCot || task.isCotByDefault === true),
     mode,
-    form: formOf(mode, wishes.form, preset?.form, forms),
+    form: formOf(mode, wishes.form, preset?.form ?? task.defaultForm, forms),
     isSingleChoiceOnly: preset?.isSingleChoiceOnly === true,
   };
+}
+
+function modeOf(task: Task, wished: ScoringMode | undefined, ofPreset: ScoringMode | undefined): ScoringMode {
+  const { name, modes = [task.defaultMode, wished ?? ofPreset ?? task.defaultMode] } = task;
+  if (wished !== undefined && !modes.includes(wished))
+    throw new InputError(
+      `--mode ${wished}: ${name} can be asked by ${modes.join(' or ')} alone; leave it out.`,
+    );
+  return [wished, ofPreset].find((mode) => mode !== undefined && modes.includes(mode)) ?? task.defaultMode;
+}
+
+/** Names go with results and recorded outputs: each stands for one task. */
+function refuseDoubles(tasks: readonly Task[]): void {
+  const names = tasks.map(({ name }) => name);
+  const double = names.find((name, place) => names.indexOf(name) !== place);
+  if (double !== undefined)
+    throw new InputError(
+      `--task gives two tasks with the name "${double}"; rename one of them, or leave one out.`,
+    );
 }
 
 /** Options are compared behind plain text, answers are written in the chat form where there is one. */

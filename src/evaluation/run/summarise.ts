@@ -1,5 +1,5 @@
 /** From the outcomes of a task's samples to the entries of its result. */
-import type { Task } from '../task.js';
+import type { AggregatedGrade, Task } from '../task.js';
 import { passAtK } from '../tasks/humaneval/pass-at-k.js';
 import type { TaskPlan } from './evaluation-plan.js';
 import type { Outcome } from './outcome.js';
@@ -55,7 +55,8 @@ export function summarise(
       },
     ];
   const byChoices = labelled.some(({ answered }) => answered.kind === 'choices');
-  if (task.allowsSeveralOutputs === true && !byChoices) return summarisePasses(labelled, common);
+  if (task.allowsSeveralOutputs === true && task.metrics === undefined && !byChoices)
+    return summarisePasses(labelled, common);
   if (labelled.some(({ sample }) => sample.maxPoints !== undefined))
     return [summarisePoints(labelled, common)];
   return metrics.map((metric) => summariseShares(task, labelled, metric, common));
@@ -89,8 +90,19 @@ function summariseShares(
   metric: string,
   common: Common,
 ): ResultEntry {
-  const valuesOf = (own: readonly Outcome[]): number[] => own.map(({ scores }) => scores[metric] ?? 0);
+  const aggregation = task.aggregations?.[metric];
   const groups = byGroup(outcomes);
+  if (aggregation !== undefined) {
+    const estimateOf = (own: readonly Outcome[]): Estimate =>
+      aggregation(own.map((each) => gradeOf(each, metric)));
+    return {
+      ...entry(common, metric, estimateOf(outcomes)),
+      groups: Object.fromEntries(
+        [...groups].map(([name, own]) => [name, { score: estimateOf(own).score, n: own.length }]),
+      ),
+    };
+  }
+  const valuesOf = (own: readonly Outcome[]): number[] => own.map(({ scores }) => scores[metric] ?? 0);
   const names = [...groups.keys()];
   const overSamples = estimateMean(valuesOf(outcomes));
   const means = (task.averages ?? []).map(({ over, groups: choose }) => ({
@@ -109,6 +121,10 @@ function summariseShares(
       [...groups].map(([name, own]) => [name, { score: estimateMean(valuesOf(own)).score, n: own.length }]),
     ),
   };
+}
+
+function gradeOf({ sample, grade, scores }: Outcome, metric: string): AggregatedGrade {
+  return { target: sample.target, extracted: grade.extracted, value: scores[metric] };
 }
 
 function summarisePoints(outcomes: readonly Outcome[], common: Common): ResultEntry {
@@ -158,9 +174,10 @@ function summarisePasses(outcomes: readonly Outcome[], common: Common): ResultEn
 export function metricsOf({ task, mode }: TaskPlan, outcomes: readonly Outcome[]): string[] {
   const first = task.metric ?? 'acc';
   const byChoices = mode === 'loglikelihood' && outcomes.some(({ answered }) => answered.kind === 'choices');
-  const own = byChoices
+  const usual = byChoices
     ? ['acc', 'acc_norm', 'acc_bytes', 'greedy_match', 'bits_per_byte']
     : [first, ...(task.otherMetrics ?? [])];
+  const own = task.metrics ?? usual;
   const isThere = (metric: string): boolean => outcomes.some(({ scores }) => Object.hasOwn(scores, metric));
   const found = [...new Set([...own, first])].filter(isThere);
   return found.length === 0 ? [first] : found;

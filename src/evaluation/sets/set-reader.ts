@@ -13,6 +13,8 @@ export interface SetFile {
   readonly stem: string;
   /** The folders above it within the set, outermost first. */
   readonly folders: readonly string[];
+  /** Where it lies, for one outside of the folder of the set; `path` is then its name alone. */
+  readonly location?: string;
 }
 
 export interface Row {
@@ -56,17 +58,7 @@ export class SetReader {
 
   /** Files of rows below the folder, in order of their paths; hidden ones are not looked at. */
   files(): SetFile[] {
-    return this.#filesBelow([]);
-  }
-
-  #filesBelow(folders: readonly string[]): SetFile[] {
-    const here = join(this.folder, ...folders);
-    return listFolder(here).flatMap((name): SetFile[] => {
-      if (name.startsWith('.') || name.startsWith('__')) return [];
-      if (fileStatus(join(here, name))?.isDirectory() === true) return this.#filesBelow([...folders, name]);
-      if (!ENDINGS.test(name)) return [];
-      return [{ path: [...folders, name].join('/'), stem: name.replace(ENDINGS, ''), folders }];
-    });
+    return filesBelow(this.folder);
   }
 
   /** A file of the set, or beside the sets, for prompts; undefined where none is there. @param places below the root */
@@ -74,10 +66,10 @@ export class SetReader {
     return places.map((place) => join(this.#root, place)).find((path) => fileStatus(path)?.isFile() === true);
   }
 
-  /** The path of a file, which from then on belongs to what was read. */
-  use(path: string): string {
-    const whole = path.startsWith(this.#root) ? path : join(this.folder, path);
-    const name = whole.slice(this.#root.length).replace(/^[/\\]+/, '');
+  /** The path of a file, which from then on belongs to what was read. @param location as of a SetFile */
+  use(path: string, location?: string): string {
+    const whole = location ?? (path.startsWith(this.#root) ? path : join(this.folder, path));
+    const name = location === undefined ? whole.slice(this.#root.length).replace(/^[/\\]+/, '') : path;
     if (!this.#hashes.has(name)) this.#hashes.set(name, sha256OfFile(whole));
     return whole;
   }
@@ -92,7 +84,7 @@ export class SetReader {
    * is counted. @throws InputError for a file in which later rows cannot be told from each other, or that is cut off
    */
   async rows(file: SetFile): Promise<Row[]> {
-    const path = this.use(file.path);
+    const path = this.use(file.path, file.location);
     const rows: Row[] = [];
     let index = 0;
     const onFault = (fault: RecordFault): void => {
@@ -109,13 +101,13 @@ export class SetReader {
 
   /** The one JSON value of a file. */
   async whole(file: SetFile): Promise<unknown> {
-    const path = this.use(file.path);
+    const path = this.use(file.path, file.location);
     for await (const { value } of readRecords(path, { format: 'json' })) return value;
     throw new InputError(`${path} is empty; fetch it again.`);
   }
 
   /** What `read` makes of each row; a row that it refuses is counted and left out. */
-  readEach<Item>(rows: readonly Row[], file: SetFile, read: (row: Row) => Item): Item[] {
+  readEach<Item, Own extends Row>(rows: readonly Own[], file: SetFile, read: (row: Own) => Item): Item[] {
     return rows.flatMap((row) => {
       try {
         return [read(row)];
@@ -136,6 +128,17 @@ export class SetReader {
       `${this.#task}: ${this.folder} holds no ${expected}; found ${found.length === 0 ? 'no file of rows' : found.join(', ')}.`,
     );
   }
+}
+
+/** Files of rows, in order of their paths; hidden ones are not looked at. @param folders below `folder`, where to begin */
+export function filesBelow(folder: string, folders: readonly string[] = []): SetFile[] {
+  const here = join(folder, ...folders);
+  return listFolder(here).flatMap((name): SetFile[] => {
+    if (name.startsWith('.') || name.startsWith('__')) return [];
+    if (fileStatus(join(here, name))?.isDirectory() === true) return filesBelow(folder, [...folders, name]);
+    if (!ENDINGS.test(name)) return [];
+    return [{ path: [...folders, name].join('/'), stem: name.replace(ENDINGS, ''), folders }];
+  });
 }
 
 /** Behind such a fault nobody knows how many rows were lost: ids would shift. */

@@ -50,7 +50,15 @@ export function checkRequest(request: GenerationRequest, limits: RequestLimits):
 }
 
 function checkNumbers(
-  { promptIds, priority = 0, logProbs, promptLogProbs, promptLogProbsFrom, vocabLimit }: GenerationRequest,
+  {
+    promptIds,
+    priority = 0,
+    logProbs,
+    promptLogProbs,
+    promptLogProbsFrom,
+    promptLogProbIds,
+    vocabLimit,
+  }: GenerationRequest,
   { vocabSize }: RequestLimits,
 ): void {
   const whole = (
@@ -68,13 +76,15 @@ function checkNumbers(
   whole('vocabLimit', vocabLimit, 1, Number.MAX_SAFE_INTEGER);
   if (promptLogProbsFrom !== undefined && promptLogProbs === undefined)
     throw new InputError('generation: promptLogProbsFrom without promptLogProbs; give both.');
+  if (promptLogProbIds !== undefined && promptLogProbs === undefined)
+    throw new InputError('generation: promptLogProbIds without promptLogProbs; give both.');
   if (!Number.isFinite(priority))
     throw new InputError(`generation: priority is ${priority}; give a finite number.`);
 }
 
 /** Ids beyond the vocabulary would end the request within a step; stop ids beyond it cannot come and do no harm. */
 function checkIds(
-  { allowedTokenIds, forbiddenSequences, sampling, vocabLimit }: GenerationRequest,
+  { allowedTokenIds, forbiddenSequences, promptLogProbIds, sampling, vocabLimit }: GenerationRequest,
   { vocabSize }: RequestLimits,
 ): void {
   const within = (name: string, ids: Iterable<number>): void => {
@@ -85,6 +95,7 @@ function checkIds(
         );
   };
   within('allowedTokenIds', allowedTokenIds ?? []);
+  within('promptLogProbIds', promptLogProbIds ?? []);
   within('forbiddenSequences', (forbiddenSequences ?? []).flat());
   within('logitBias', sampling?.logitBias?.keys() ?? []);
   const limit = vocabLimit ?? vocabSize;

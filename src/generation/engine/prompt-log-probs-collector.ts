@@ -13,13 +13,20 @@ const ROWS = 64;
 export class PromptLogProbsCollector {
   readonly #promptIds: readonly number[];
   readonly #numTop: number;
+  readonly #askedIds: readonly number[];
   /** Of the first tokens of the prompt. */
   readonly #results: (TokenLogProbs | null)[];
   #isTaken = false;
 
-  constructor({ promptIds, promptLogProbs = 0, promptLogProbsFrom = 0 }: GenerationRequest) {
+  constructor({
+    promptIds,
+    promptLogProbs = 0,
+    promptLogProbsFrom = 0,
+    promptLogProbIds = [],
+  }: GenerationRequest) {
     this.#promptIds = promptIds;
     this.#numTop = promptLogProbs;
+    this.#askedIds = promptLogProbIds;
     this.#results = new Array<null>(Math.max(1, promptLogProbsFrom)).fill(null);
   }
 
@@ -33,17 +40,22 @@ export class PromptLogProbsCollector {
   }
 
   /**
-   * Takes what a chunk of the prompt brings; one that runs again after a preemption brings nothing new.
-   * @param hidden [1, T, D] @param row of T, where the chunk begins @param position of its first token
+   * What is needed of a chunk of the prompt; one that runs again after a preemption brings nothing new.
+   * @param row of T, where the chunk begins @param position of its first token
    */
-  add(runner: ModelRunner, hidden: Tensor, row: number, position: number, count: number): void {
+  wanted(row: number, position: number, count: number): WantedLogProbs | undefined {
     const first = this.#results.length;
     const targets = this.#promptIds.slice(first, position + count + 1);
-    if (targets.length === 0) return;
+    if (targets.length === 0) return undefined;
     if (first <= position)
       throw new RangeError(`log-probabilities of tokens ${first} to ${position} are missing`);
-    const rows = targets.map((_, index) => row + first - 1 - position + index);
-    this.#results.push(...promptLogProbs(runner, hidden, rows, targets, this.#numTop));
+    return {
+      rows: targets.map((_, index) => row + first - 1 - position + index),
+      targets,
+      numTop: this.#numTop,
+      askedIds: this.#askedIds,
+      take: (results) => this.#results.push(...results),
+    };
   }
 
   /** Once, when they are complete: one for each token of the prompt. */
@@ -54,39 +66,77 @@ export class PromptLogProbsCollector {
   }
 }
 
+/** The places before some tokens of a prompt, and what is to be known of them. */
+export interface WantedLogProbs {
+  /** Which of T. */
+  readonly rows: readonly number[];
+  readonly targets: readonly number[];
+  /** Most probable tokens to give. */
+  readonly numTop: number;
+  /** Ids to give for each row, too. */
+  readonly askedIds: readonly number[];
+  readonly take: (results: readonly TokenLogProbs[]) => void;
+}
+
+interface WantedRow {
+  readonly row: number;
+  readonly target: number;
+  readonly askedIds: readonly number[];
+}
+
 /**
- * What the model says of each target.
- *
- * Shapes: T tokens of the step, D hidden, R rows of a piece, V vocabulary, K alternatives.
- * @param hidden [1, T, D] @param rows the places before the targets @param numTop most probable tokens to give
+ * Gives the prompts of a step their log-probabilities, the rows of all of them in one product: the head is read once.
+ * @param hidden [1, T, D] of all sequences
  */
-function promptLogProbs(
+export function takeLogProbs(runner: ModelRunner, hidden: Tensor, wanted: readonly WantedLogProbs[]): void {
+  for (const numTop of new Set(wanted.map((each) => each.numTop))) {
+    const own = wanted.filter((each) => each.numTop === numTop);
+    const rows = own.flatMap(({ rows: places, targets, askedIds }) =>
+      places.map((row, index): WantedRow => ({ row, target: targets[index] ?? 0, askedIds })),
+    );
+    const results: TokenLogProbs[] = [];
+    for (let start = 0; start < rows.length; start += ROWS)
+      results.push(...scope(() => logProbsOf(runner, hidden, rows.slice(start, start + ROWS), numTop)));
+    let next = 0;
+    for (const { rows: places, take } of own) {
+      take(results.slice(next, next + places.length));
+      next += places.length;
+    }
+  }
+}
+
+/** Shapes: T tokens of the step, D hidden, R rows, V vocabulary, K alternatives. @param hidden [1, T, D] */
+function logProbsOf(
   runner: ModelRunner,
   hidden: Tensor,
-  rows: readonly number[],
-  targets: readonly number[],
+  rows: readonly WantedRow[],
   numTop: number,
 ): TokenLogProbs[] {
-  const results: TokenLogProbs[] = [];
-  for (let start = 0; start < rows.length; start += ROWS)
-    scope(() => {
-      const ids = targets.slice(start, start + ROWS);
-      const logits = runner.head(hidden, rows.slice(start, start + ROWS)); // [R, V]
-      const logProbs = logits.logSoftmax(-1, logits.dtype === 'float64' ? 'float64' : 'float32');
-      const index = intTensor(ids, [ids.length, 1], { device: logProbs.device });
-      const chosen = logProbs.gather(1, index).toFloat32Array(); // [R, 1]
-      const [values, places] =
-        numTop === 0 ? [] : topkOp(logProbs, Math.min(numTop, logProbs.size(1)), -1, true, true);
-      const topValues = values?.toFloat32Array() ?? new Float32Array(0); // [R, K]
-      const topIds = places === undefined ? new Float64Array(0) : places.to('float64').toFloat64Array();
-      const width = values?.size(1) ?? 0;
-      for (const [row, id] of ids.entries()) {
-        const top: TokenLogProb[] = Array.from({ length: width }, (_, rank) => ({
-          id: topIds[row * width + rank] ?? 0,
-          logProb: topValues[row * width + rank] ?? 0,
-        }));
-        results.push({ chosen: { id, logProb: chosen[row] ?? 0 }, top });
-      }
-    });
-  return results;
+  const logits = runner.head(
+    hidden,
+    rows.map(({ row }) => row),
+  ); // [R, V]
+  const logProbs = logits.logSoftmax(-1, logits.dtype === 'float64' ? 'float64' : 'float32');
+  const ids = rows.map(({ target }) => target);
+  const index = intTensor(ids, [ids.length, 1], { device: logProbs.device });
+  const chosen = logProbs.gather(1, index).toFloat32Array(); // [R, 1]
+  const [values, places] =
+    numTop === 0 ? [] : topkOp(logProbs, Math.min(numTop, logProbs.size(1)), -1, true, true);
+  const topValues = values?.toFloat32Array() ?? new Float32Array(0); // [R, K]
+  const topIds = places === undefined ? new Float64Array(0) : places.to('float64').toFloat64Array();
+  const width = values?.size(1) ?? 0;
+  return rows.map(({ target: id, askedIds }, row) => {
+    const top: TokenLogProb[] = Array.from({ length: width }, (_, rank) => ({
+      id: topIds[row * width + rank] ?? 0,
+      logProb: topValues[row * width + rank] ?? 0,
+    }));
+    const asked = askedIds.length === 0 ? {} : { asked: askedOf(logProbs, row, askedIds) };
+    return { chosen: { id, logProb: chosen[row] ?? 0 }, top, ...asked };
+  });
+}
+
+/** @param logProbs [R, V] */
+function askedOf(logProbs: Tensor, row: number, ids: readonly number[]): number[] {
+  const index = intTensor(ids, [ids.length], { device: logProbs.device });
+  return Array.from(logProbs.select(0, row).indexSelect(0, index).toFloat32Array());
 }

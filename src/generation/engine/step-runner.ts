@@ -8,8 +8,9 @@ import { isInvariantLinear, noGrad, scope, setInvariantLinear, type Tensor } fro
 import type { LogitsRow } from '../sampling-parameters.js';
 import type { BlockPool } from './block-pool.js';
 import type { ModelRunner } from './model-runner.js';
+import { takeLogProbs, type WantedLogProbs } from './prompt-log-probs-collector.js';
 import type { PlannedChunk } from './scheduler.js';
-import { attempt } from './task.js';
+import { attempt, type ScheduledTask } from './task.js';
 
 export class StepRunner {
   readonly #runner: ModelRunner;
@@ -46,7 +47,7 @@ export class StepRunner {
     const rows: number[] = [];
     let first = 0;
     for (const [index, { scheduled, sequence, count, drafts }] of chunks.entries()) {
-      if (count === sequence.pending && scheduled.task.pooler === undefined)
+      if (count === sequence.pending && choosesToken(scheduled))
         for (let row = first + count - 1; row < first + count + drafts.length; row++) rows.push(row);
       first += inputs[index]?.ids.length ?? 0;
     }
@@ -65,8 +66,7 @@ export class StepRunner {
       this.promptTokens += Math.max(0, fresh);
       let kept = count;
       if (count === sequence.pending) {
-        const rows =
-          scheduled.task.pooler === undefined ? Array.from({ length: drafts.length + 1 }, next) : [];
+        const rows = choosesToken(scheduled) ? Array.from({ length: drafts.length + 1 }, next) : [];
         const accepted = attempt(scheduled, () => scheduled.task.take(sequence, drafts, rows)) ?? 0;
         kept += accepted;
         this.draftTokens += drafts.length;
@@ -78,13 +78,22 @@ export class StepRunner {
 
   #takeHidden(chunks: readonly PlannedChunk[], hidden: Tensor): void {
     let first = 0;
+    const wanted: WantedLogProbs[] = [];
     for (const { scheduled, sequence, count, drafts } of chunks) {
       const { promptLogProbsCollector, task } = scheduled;
-      for (const taker of [promptLogProbsCollector, task.pooler])
-        taker?.add(this.#runner, hidden, first, sequence.computed, count);
+      const own = promptLogProbsCollector?.wanted(first, sequence.computed, count);
+      if (own !== undefined) wanted.push(own);
+      task.pooler?.add(this.#runner, hidden, first, sequence.computed, count);
       first += count + drafts.length;
     }
+    takeLogProbs(this.#runner, hidden, wanted);
   }
+}
+
+/** Whether logits behind the last token are of use: a request that writes nothing has none. */
+function choosesToken({ task }: ScheduledTask): boolean {
+  const { maxNewTokens, beams } = task.request;
+  return task.pooler === undefined && (maxNewTokens > 0 || beams !== undefined);
 }
 
 /** Products whose rows do not feel each other, for the length of a step: training and comparison keep their own. */

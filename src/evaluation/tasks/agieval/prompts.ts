@@ -2,10 +2,10 @@
 import { InputError } from '../../../errors/index.js';
 import { readRecords } from '../../../formats/index.js';
 import { optionLetters } from '../../graders/option-letters.js';
+import { type PythonValue, parsePythonLiteral } from '../../graders/python-literal.js';
 import type { SetReader } from '../../sets/set-reader.js';
 import type { Prompt, Shot } from '../../task.js';
 import type { Language } from './extraction.js';
-import { type PythonValue, parsePythonLiteral } from './python-literal.js';
 import { NOT_IN_THE_PAPER, type SubSet } from './sub-sets.js';
 
 export interface AgiQuestion {

@@ -19,6 +19,7 @@ export const dialogue: Task = {
   ],
   defaultShots: undefined,
   defaultMode: 'generate',
+  modes: ['generate'],
   takesCot: false,
   allowsSeveralOutputs: true,
   isJudged: true,

@@ -1,5 +1,5 @@
-/** Values as Python's repr() writes them: the examples of AGIEval lie in its CSV in this form. */
-import { InputError } from '../../../errors/index.js';
+/** Values as Python's repr() writes them: AGIEval's examples lie in its CSV in this form, lists come out of templates so. */
+import { InputError } from '../../errors/index.js';
 
 export type PythonValue =
   | string
