@@ -148,7 +148,9 @@ describe('forms', () => {
     expect(config.ignore).toContain('model.layers.0.self_attn.q_proj');
     expect(config.ignore).not.toContain('model.layers.1.self_attn.q_proj');
     const all = logitsOf(expected, true);
-    expect(logitsOf(to, true).integers).toBe(all.integers - config.ignore.length);
+    // The output projection is named as well.
+    expect(config.ignore).toContain('lm_head');
+    expect(logitsOf(to, true).integers).toBe(all.integers - (config.ignore.length - 1));
   });
 
   test('the report tells of every layer', () => {

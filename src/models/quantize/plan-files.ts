@@ -33,7 +33,7 @@ export interface PlainWeight {
 
 export interface QuantizationPlan {
   readonly files: readonly FilePlan[];
-  /** Published names of linear layers of blocks that stay floats, without `.weight`. */
+  /** Published names, without `.weight`, of all matrices but the embedding that stay floats: programs elsewhere have to be told. */
   readonly kept: readonly string[];
 }
 
@@ -57,7 +57,9 @@ export function planFiles(
   if (missing !== undefined)
     throw new InputError(`${from}: the weight "${publishedName(names, missing)}" is missing.`);
   const layouts = new Map([...namedLinears(model)].map(([path, { layout }]) => [`${path}.weight`, layout]));
-  const kept: string[] = [];
+  const { headWeight, embeddingWeight } = names;
+  // Elsewhere a tied projection is a layer, too.
+  const kept = headWeight === undefined ? [] : [withoutWeight(publishedName(names, headWeight))];
   const blocks = new Map<string, { quantized: QuantizedWeight[]; plain: PlainWeight[]; bytes: number }>();
   for (const [path, whole] of weights) {
     const block = /^layers\.\d+(?=\.)/.exec(path)?.[0];
@@ -68,18 +70,18 @@ export function planFiles(
       const [rows, columns, more] = view.shape;
       const isLinear =
         layout !== undefined && rows !== undefined && columns !== undefined && more === undefined;
-      const layer = name.replace(/\.weight$/, '');
+      const layer = withoutWeight(name);
       const isKept = keep.some((part) => layer.includes(part));
-      if (block !== undefined && isLinear && isKept) kept.push(layer);
       if (block === undefined || !isLinear || isKept) {
         plan.plain.push({ name, view });
+        if (view.shape.length === 2 && path !== headWeight && path !== embeddingWeight) kept.push(layer);
         plan.bytes += viewBytes(view);
         continue;
       }
       const isTransposed = layout === 'in-out';
       plan.quantized.push({
         layer,
-        path: path.replace(/\.weight$/, ''),
+        path: withoutWeight(path),
         view,
         isTransposed,
         shape: isTransposed ? [columns, rows] : [rows, columns],
@@ -96,6 +98,10 @@ export function planFiles(
     throw new InputError(`${from}: no linear layer is left to be quantised; --keep names all of them.`);
   const inOrder = [...blocks].sort(([a], [b]) => blockNumber(a) - blockNumber(b)).map(([, plan]) => plan);
   return { files: inFiles(inOrder), kept };
+}
+
+function withoutWeight(name: string): string {
+  return name.replace(/\.weight$/, '');
 }
 
 /** What stands around the blocks comes first. */
