@@ -4,6 +4,7 @@
 #include <torch/library.h>
 
 #include "cpu/paged-pre-norm-block.h"
+#include "collective-functions.h"
 
 namespace xinghe {
 
@@ -20,6 +21,10 @@ TORCH_LIBRARY(xinghe, library) {
   library.def("rotary(Tensor input, Tensor cos, Tensor sin) -> Tensor", rotaryComposed);
   library.def("gated_activation(Tensor gate, Tensor up, str activation) -> Tensor", gatedActivationComposed);
   library.def("weighted_cross_entropy(Tensor logits, Tensor targets, Tensor weights) -> Tensor", crossEntropyComposed);
+  library.def("all_reduce_forward(Tensor input, str group_name) -> Tensor");
+  library.def("all_reduce_backward(Tensor input, str group_name) -> Tensor");
+  library.def("all_gather(Tensor input, int group_size, str group_name) -> Tensor");
+  library.def("reduce_scatter(Tensor input, int group_size, str group_name) -> Tensor");
   library.def("paged_attention" XINGHE_PAGED_SCHEMA);
   library.def("paged_attention_composed" XINGHE_PAGED_SCHEMA);
   library.def(
@@ -37,6 +42,10 @@ TORCH_LIBRARY_IMPL(xinghe, CompositeExplicitAutograd, library) {
   library.impl("linear", linear);
   library.impl("grouped_linear", groupedLinear);
   library.impl("linears", linears);
+  library.impl("all_reduce_forward", allReduceForward);
+  library.impl("all_reduce_backward", allReduceBackward);
+  library.impl("all_gather", allGather);
+  library.impl("reduce_scatter", reduceScatter);
   library.impl("paged_attention", pagedAttentionComposed);
   library.impl("paged_attention_composed", pagedAttentionComposed);
   library.impl("paged_attention_projected", pagedAttentionProjected);
@@ -55,6 +64,10 @@ TORCH_LIBRARY_IMPL(xinghe, Autograd, library) {
   library.impl("linear", linearWithGraph);
   library.impl("grouped_linear", groupedLinearWithGraph);
   library.impl("linears", linearsWithGraph);
+  library.impl("all_reduce_forward", allReduceForwardWithGraph);
+  library.impl("all_reduce_backward", allReduceBackwardWithGraph);
+  library.impl("all_gather", allGatherWithGraph);
+  library.impl("reduce_scatter", reduceScatterWithGraph);
 }
 
 TORCH_LIBRARY_IMPL(xinghe, AutogradCPU, library) {

@@ -74,5 +74,5 @@ export {
   publishedTensors,
 } from './published-parameters.js';
 export { saveWeights } from './save-weights.js';
-export { ShardingTable, type Split } from './sharding-table.js';
+export { ShardingTable, type Split, type TrainedSplit } from './sharding-table.js';
 export { TENSOR_NAMINGS, type TensorNaming, type WeightTables } from './weight-tables.js';

@@ -1,23 +1,42 @@
 /** The ranks of a training run: how they meet, what each of them does, and what rank 0 does for all. */
 import { productVersion } from '../../config/index.js';
-import { type RankEnvironment, World } from '../../distributed/index.js';
+import { type ProcessGroup, type RankEnvironment, TensorGroup, World } from '../../distributed/index.js';
 import { InputError, messageOf } from '../../errors/index.js';
+import type { Architecture } from '../../models/index.js';
 import { linearRoute, setLinearRoute, torchVersion } from '../../tensor/index.js';
 import type { ShareStep } from '../step/shared-step.js';
-import { DataParallel } from './data-parallel.js';
+import { checkWorldSize } from './check-layout.js';
+import { DataParallel, type ZeroStage } from './data-parallel.js';
 import type { ParallelConfig } from './parallel-config.js';
+import { SplitModel } from './split-model.js';
 
 /** In this order the ranks tell one another which they have received. */
 const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGUSR1', 'SIGHUP'];
 
+/** A rank's place on an axis of the mesh, and those that it is there with. */
+export interface RankAxis {
+  readonly rank: number;
+  readonly size: number;
+  readonly group: ProcessGroup;
+}
+
 export class RunRanks {
   readonly world: World;
-  readonly share: ShareStep;
+  /** Those that have other rows, and the same part of the model. */
+  readonly data: RankAxis;
+  readonly #tensor: TensorGroup | undefined;
+  readonly #zero: ZeroStage;
 
-  private constructor(world: World, { zero }: ParallelConfig) {
+  /** The mesh: ranks that share matrices are neighbours. */
+  private constructor(world: World, { zero, tensor, sequence }: ParallelConfig) {
     this.world = world;
-    this.share = (model, parameters, isWide) =>
-      new DataParallel(model, parameters, world.group, zero, isWide);
+    this.#zero = zero;
+    const [row, column] = [Math.floor(world.rank / tensor), world.rank % tensor];
+    const size = world.size / tensor;
+    this.#tensor =
+      tensor === 1 ? undefined : new TensorGroup(world.subgroup(`tensor-${row}`, column, tensor), sequence);
+    const group = tensor === 1 ? world.group : world.subgroup(`data-${column}`, row, size);
+    this.data = { rank: row, size, group };
   }
 
   /**
@@ -25,11 +44,7 @@ export class RunRanks {
    * @throws InputError if the ranks do not meet, or differ
    */
   static join(environment: RankEnvironment, parallel: ParallelConfig, identity: string): RunRanks {
-    const { data = environment.size } = parallel;
-    if (data !== environment.size)
-      throw new InputError(
-        `parallel.data is ${data}, and ${environment.size} ranks were started (WORLD_SIZE); start ${data}, or leave parallel.data out.`,
-      );
+    checkWorldSize(environment.size, parallel);
     const world = World.join(environment);
     world.agree(
       `the version (${productVersion()}, libtorch ${torchVersion()})`,
@@ -39,6 +54,14 @@ export class RunRanks {
     // The same products on every rank, whatever each of them would measure.
     setLinearRoute(JSON.parse(world.tell(world.isFirst ? JSON.stringify(linearRoute()) : undefined)));
     return new RunRanks(world, parallel);
+  }
+
+  /** How the ranks share the steps of a model, whose parameters are cut as its family says. */
+  share({ tables: { sharding } }: Pick<Architecture, 'tables'>): ShareStep {
+    return (model, parameters, isWide) => {
+      const split = this.#tensor && new SplitModel(model, sharding, this.#tensor);
+      return new DataParallel(model, parameters, this.data.group, this.#zero, isWide, split);
+    };
   }
 
   get rank(): number {

@@ -7,6 +7,7 @@ import {
   type LoadedModel,
   loadArchitecture,
   loadModel,
+  loadModelArchitecture,
   parseArchitecture,
   withScoreHead,
 } from '../../models/index.js';
@@ -38,6 +39,13 @@ export function createRunModel({ model: source, seed, device, training }: TrainC
     }),
   );
   return isReward ? withNewScore({ model, architecture }, seed) : { model, architecture };
+}
+
+/** What a run trains, by its config alone: no weights are read. */
+export function runArchitecture({ model: { path, path_config: ofPath, config } }: TrainConfig): Architecture {
+  if (path === undefined) return configuredArchitecture(config ?? {}, 'model.config');
+  if (ofPath !== undefined) return configuredArchitecture(ofPath, 'model.path_config');
+  return loadModelArchitecture(path, undefined, 'any');
 }
 
 function withNewScore(loaded: LoadedModel, seed: number): LoadedModel {

@@ -58,7 +58,7 @@ class TrainingLoop {
     this.#options = options;
     const { label, seed, shuffle, training } = options;
     const isCounted = training.steps !== undefined;
-    const { rank = 0, size = 1 } = options.ranks ?? {};
+    const { rank = 0, size = 1 } = options.ranks?.data ?? {};
     this.#rows = rows;
     this.#loader = new RowLoader(rows, {
       seed,
@@ -134,7 +134,7 @@ class TrainingLoop {
     const { step, tokens } = this.#progress;
     const started = performance.now();
     this.#clock.enter('data');
-    const { size = 1 } = this.#options.ranks ?? {};
+    const { size = 1 } = this.#options.ranks?.data ?? {};
     const { rows, indices } = await this.#loader.next(this.#parts.rowsPerStep / size);
     const filler = size === 1 ? undefined : (rows[0] ?? (await this.#rows.read(0)));
     const steps = trainer.microSteps(inGroups(rows, training.micro_batch_size), filler);
@@ -206,7 +206,7 @@ class TrainingLoop {
         // The state of the last step is whole: it is saved, and the evaluation is made again after resuming.
         await this.#endIfAsked();
       },
-      this.#options.ranks,
+      this.#options.ranks?.data,
     );
     this.#clock.enter(undefined);
     const { step, best } = this.#progress;
