@@ -1,36 +1,69 @@
 /** Runs whose ranks share every large matrix, against the same run of one process: losses, norms, checkpoints, weights. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ALONE, familyCases, type Layout, type ParallelCase, ParallelRuns } from './support/parallel-runs.js';
+import { ALONE, type Layout, ParallelRuns, trainFiles } from './support/parallel-runs.js';
+import { tensorParallelCases } from './support/tensor-parallel-cases.js';
 
-const runs = new ParallelRuns(process.env.TP_STEPS === undefined ? 12 : Number(process.env.TP_STEPS));
+const runs = new ParallelRuns(12);
 afterAll(() => runs.dispose());
 
-const all = familyCases((process.env.TP_F ?? 'xverse').split(','));
+// Biases and a tied table; fused matrices; experts. All others are in the long run.
+const all = tensorParallelCases(runs, ['spark', 'telechat-52b']);
+const named = (...names: string[]) => names.flatMap((name) => all.get(name) ?? []);
+const CASES = named('spark', 'telechat-52b', 'balanced', 'dora', 'dpo');
 
-const LAYOUTS: readonly (Layout & { readonly of: readonly ParallelCase[] })[] = [
-  { run: 'tensor-2', ranks: 2, tensor: 2, of: all },
-  { run: 'tensor-2-sequence', ranks: 2, tensor: 2, sequence: true, of: all },
-  { run: 'tensor-2-data-2', ranks: 4, tensor: 2, zero: 3, of: all },
-  { run: 'tensor-4', ranks: 4, tensor: 4, zero: 1, sequence: true, of: all },
+const LAYOUTS: readonly Layout[] = [
+  { run: 'tensor-2', ranks: 2, tensor: 2, sequence: true },
+  { run: 'tensor-2-data-2', ranks: 4, tensor: 2, zero: 3 },
 ];
 
 beforeAll(async () => {
-  await runs.run(all, ALONE);
-  for (const layout of LAYOUTS) await runs.run(layout.of, layout);
-}, 600_000);
+  await runs.run(CASES, ALONE);
+  for (const layout of LAYOUTS) await runs.run(CASES, layout);
+}, 300_000);
 
-describe.each(LAYOUTS)('$ranks ranks, tensor $tensor', ({ run, of }) => {
-  it.each(of)('train $name as one process does', ({ name, within }) => {
-    const { worst, what } = runs.metricsDifference(run, name);
-    expect(worst, what).toBeLessThan(within);
-    if (within > 1e-9) return;
-    for (const file of [
-      'final',
-      'checkpoints/step-3/model.safetensors',
-      'checkpoints/step-3/optimizer.safetensors',
-    ]) {
-      const difference = runs.tensorsDifference(run, name, file);
-      expect(difference.worst, `${file}: ${difference.what}`).toBeLessThan(1e-9);
-    }
+describe.each(LAYOUTS)('$run', ({ run }) => {
+  it.each(CASES)('train $name as one process does', (one) => runs.expectAsAlone(run, one));
+});
+
+describe('a run goes on', () => {
+  it.each([
+    { from: 'tensor-2-data-2', on: { run: 'tensor-to-one', ranks: 1 } },
+    { from: 'one', on: { run: 'one-to-tensor-4', ranks: 4, tensor: 4, zero: 1, sequence: true } },
+  ] as const)('on $on.ranks rank(s) from a checkpoint of $from', async ({ from, on }) => {
+    const [one] = named('spark');
+    if (one === undefined) throw new Error('no case');
+    await runs.resume(one, from, on);
+    runs.expectAsAlone(on.run, one);
+  });
+});
+
+describe('refused before anything is allocated', () => {
+  const [one] = named('spark');
+  it.each([
+    {
+      what: 'heads',
+      parallel: { tensor: 3 },
+      ranks: 3,
+      says: /parallel\.tensor is 3.*4 heads.*what fits is 1, 2, 4/,
+    },
+    {
+      what: 'ranks',
+      parallel: { tensor: 2 },
+      ranks: 3,
+      says: /parallel\.tensor is 2, and 3 ranks were started/,
+    },
+    {
+      what: 'axes',
+      parallel: { tensor: 2, data: 2 },
+      ranks: 2,
+      says: /data 2 x parallel\.tensor 2 are 4 ranks/,
+    },
+  ])('$what', async ({ what, parallel, ranks, says }) => {
+    if (one === undefined) throw new Error('no case');
+    const file = runs.writeConfig(
+      { ...one, name: `refused-${what}`, sections: { parallel } },
+      { run: 'refused', ranks },
+    );
+    await expect(trainFiles([file], ranks)).rejects.toThrow(says);
   });
 });

@@ -1,6 +1,6 @@
 /** Runs of several ranks, each a process, and how far they are from the same run of one. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -63,6 +63,7 @@ export class ParallelRuns {
   /** Records of texts, and of preferences. */
   readonly texts = join(this.folder, 'texts.jsonl');
   readonly preferences = join(this.folder, 'preferences.jsonl');
+  readonly judged = join(this.folder, 'judged.jsonl');
   readonly #steps: number;
 
   constructor(steps = 6) {
@@ -75,6 +76,14 @@ export class ParallelRuns {
       JSON.stringify({ prompt: `How many? ${index}`, chosen: `${index * 7} stars`, rejected: 'none 没有' }),
     );
     writeFileSync(this.preferences, `${pairs.join('\n')}\n`);
+    const judged = Array.from({ length: ROWS }, (_, index) =>
+      JSON.stringify({
+        prompt: `How many? ${index}`,
+        completion: `${index * 7} stars`,
+        label: index % 3 > 0,
+      }),
+    );
+    writeFileSync(this.judged, `${judged.join('\n')}\n`);
   }
 
   /** @returns the file */
@@ -94,19 +103,19 @@ export class ParallelRuns {
       },
       data: rows,
       evaluation: { ...rows, every: 3, max_rows: 5 },
+      parallel: ranks === 1 ? {} : { zero, tensor, sequence },
+      checkpoints: { every: 3 },
       ...sections,
       training: {
         steps: this.#steps,
         micro_batch_size: 1,
-        gradient_accumulation_steps: MICRO_BATCHES / (ranks / tensor),
+        gradient_accumulation_steps: Math.ceil(MICRO_BATCHES / (ranks / tensor)),
         learning_rate: 1e-3,
         max_grad_norm: 0.5,
         weight_decay: 0.1,
         precision: 'float64',
         ...training,
       },
-      parallel: ranks === 1 ? {} : { zero, tensor, sequence },
-      checkpoints: { every: 3 },
     };
     writeFileSync(path, JSON.stringify(content));
     return path;
@@ -128,7 +137,9 @@ export class ParallelRuns {
       for (const key of COMPARED) {
         const [a, b] = [record[key], found[line]?.[key]];
         if (a === undefined && b === undefined) continue;
-        const difference = Math.abs(Number(a) - Number(b)) / Math.max(Math.abs(Number(a)), 1e-30);
+        // A margin is a difference of log-probabilities: 0 in the first step, but for their rounding.
+        const least = key === 'rewards/margins' ? 1e-5 : 1e-30;
+        const difference = Math.abs(Number(a) - Number(b)) / Math.max(Math.abs(Number(a)), least);
         if (difference <= worst) continue;
         [worst, what] = [difference, `${key} of line ${line}: ${String(a)} and ${String(b)}`];
       }
@@ -147,6 +158,35 @@ export class ParallelRuns {
         if (!(difference <= worst)) [worst, what] = [difference, `${tensor}[${index}]`];
       }
     return { worst, what };
+  }
+
+  /** Fails unless metrics, weights and checkpoints are those of the run of one process. */
+  expectAsAlone(run: string, { name, within }: ParallelCase): void {
+    const { worst, what } = this.metricsDifference(run, name);
+    expect(worst, what).toBeLessThan(within);
+    if (within > 1e-9) return;
+    const checkpoint = join('checkpoints', 'step-3');
+    for (const file of [
+      'final',
+      join(checkpoint, 'model.safetensors'),
+      join(checkpoint, 'optimizer.safetensors'),
+    ]) {
+      const difference = this.tensorsDifference(run, name, file);
+      expect(difference.worst, `${file}: ${difference.what}`).toBeLessThan(1e-9);
+    }
+  }
+
+  /** Goes on from the checkpoint of step 3 of a run that was made, on another layout. */
+  async resume(one: ParallelCase, from: string, layout: Layout): Promise<void> {
+    const folder = join(this.folder, layout.run, one.name);
+    cpSync(join(this.folder, from, one.name), folder, { recursive: true });
+    rmSync(join(folder, 'final'), { recursive: true });
+    for (let step = 6; step <= this.#steps; step += 3)
+      rmSync(join(folder, 'checkpoints', `step-${step}`), { recursive: true });
+    const config = this.writeConfig(one, layout);
+    const resumed = config.replace('.json', '-resumed.json');
+    cpSync(config, resumed);
+    await trainFiles([resumed], layout.ranks);
   }
 
   dispose(): void {

@@ -273,7 +273,7 @@ export class Trainer {
   ): number {
     this.#options.clock?.enter('forward');
     return scope(() => {
-      const prepared = batch.prepare(this.#model);
+      const prepared = batch.prepare(this.#model, this.#gradientOptions.steps);
       return accumulateLossGradients(
         this.#model,
         prepared,
@@ -293,7 +293,7 @@ export class Trainer {
     const batch = this.#objective.arrange(rows);
     return scope(() =>
       noGrad(() => {
-        const prepared = batch.prepare(this.#model);
+        const prepared = batch.prepare(this.#model, this.#gradientOptions.steps);
         const { perToken, perRecord, metrics } = prepared.sums(
           modelOutput(this.#model, prepared, this.#gradientOptions.steps),
         );

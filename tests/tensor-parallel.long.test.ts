@@ -1,0 +1,31 @@
+/** As tensor-parallel.test.ts, for every family and whatever may be told apart in a run, on every kind of mesh. */
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { goldenModels } from './support/golden.js';
+import { ALONE, type Layout, type ParallelCase, ParallelRuns } from './support/parallel-runs.js';
+import { tensorParallelCases } from './support/tensor-parallel-cases.js';
+
+const runs = new ParallelRuns(12);
+afterAll(() => runs.dispose());
+
+const CASES = [...tensorParallelCases(runs, goldenModels).values()];
+// 6 heads for 4 ranks are refused.
+const forFour = CASES.filter(({ name }) => name !== 'uneven-heads');
+
+const LAYOUTS: readonly (Layout & { readonly of: readonly ParallelCase[] })[] = [
+  { run: 'tensor-2', ranks: 2, tensor: 2, of: CASES },
+  { run: 'tensor-2-zero-3-sequence', ranks: 2, tensor: 2, zero: 3, sequence: true, of: CASES },
+  { run: 'tensor-2-data-2-zero-1-sequence', ranks: 4, tensor: 2, zero: 1, sequence: true, of: CASES },
+  { run: 'tensor-2-data-2-zero-2', ranks: 4, tensor: 2, zero: 2, of: CASES },
+  { run: 'tensor-2-data-2-zero-3-sequence', ranks: 4, tensor: 2, zero: 3, sequence: true, of: CASES },
+  { run: 'tensor-4', ranks: 4, tensor: 4, of: forFour },
+  { run: 'tensor-4-zero-1-sequence', ranks: 4, tensor: 4, zero: 1, sequence: true, of: forFour },
+];
+
+beforeAll(async () => {
+  await runs.run(CASES, ALONE);
+  for (const layout of LAYOUTS) await runs.run(layout.of, layout);
+}, 3_600_000);
+
+describe.each(LAYOUTS)('$run', ({ run, of }) => {
+  it.each(of)('train $name as one process does', (one) => runs.expectAsAlone(run, one));
+});
