@@ -7,18 +7,38 @@ import { tensorParallelCases } from './support/tensor-parallel-cases.js';
 const runs = new ParallelRuns(12);
 afterAll(() => runs.dispose());
 
-const CASES = [...tensorParallelCases(runs, goldenModels).values()];
-// 6 heads for 4 ranks are refused.
-const forFour = CASES.filter(({ name }) => name !== 'uneven-heads');
+const all = tensorParallelCases(runs, goldenModels);
+const CASES = [...all.values()];
+const withFamilies = (...names: string[]): ParallelCase[] =>
+  [...goldenModels, ...names].flatMap((name) => all.get(name) ?? []);
 
 const LAYOUTS: readonly (Layout & { readonly of: readonly ParallelCase[] })[] = [
   { run: 'tensor-2', ranks: 2, tensor: 2, of: CASES },
   { run: 'tensor-2-zero-3-sequence', ranks: 2, tensor: 2, zero: 3, sequence: true, of: CASES },
-  { run: 'tensor-2-data-2-zero-1-sequence', ranks: 4, tensor: 2, zero: 1, sequence: true, of: CASES },
-  { run: 'tensor-2-data-2-zero-2', ranks: 4, tensor: 2, zero: 2, of: CASES },
-  { run: 'tensor-2-data-2-zero-3-sequence', ranks: 4, tensor: 2, zero: 3, sequence: true, of: CASES },
-  { run: 'tensor-4', ranks: 4, tensor: 4, of: forFour },
-  { run: 'tensor-4-zero-1-sequence', ranks: 4, tensor: 4, zero: 1, sequence: true, of: forFour },
+  {
+    run: 'tensor-2-data-2-zero-1-sequence',
+    ranks: 4,
+    tensor: 2,
+    zero: 1,
+    sequence: true,
+    of: withFamilies('epochs', 'dora', 'kto', 'best'),
+  },
+  {
+    run: 'tensor-2-data-2-zero-3',
+    ranks: 4,
+    tensor: 2,
+    zero: 3,
+    of: withFamilies('kto', 'samples', 'mixed'),
+  },
+  {
+    run: 'tensor-4-zero-1-sequence',
+    ranks: 4,
+    tensor: 4,
+    zero: 1,
+    sequence: true,
+    of: withFamilies('odd', 'balanced', 'dora', 'fused-lora', 'orpo'),
+  },
+  { run: 'tensor-4-zero-2', ranks: 4, tensor: 4, zero: 2, of: withFamilies('lora') },
 ];
 
 beforeAll(async () => {

@@ -36,6 +36,7 @@ export class DataParallel implements SharedStep {
   readonly #parameters: ReadonlyMap<string, Tensor>;
   /** undefined: each rank computes with whole matrices. */
   readonly #split: SplitModel | undefined;
+  readonly #keepsWhole: boolean;
   #isLast = true;
   #isDisposed = false;
 
@@ -52,6 +53,7 @@ export class DataParallel implements SharedStep {
     this.ranks = group.size;
     this.ranksOfRows = split?.group.size ?? 1;
     this.#split = split;
+    this.#keepsWhole = split === undefined || (split.group.rank === 0 && group.rank === 0);
     this.#group = group;
     this.#zero = zero;
     this.#parameters = parameters;
@@ -130,7 +132,8 @@ export class DataParallel implements SharedStep {
     const unit = this.#unitOf.get(path);
     const parameter = this.#parameters.get(path);
     if (this.#isDisposed || unit === undefined) {
-      if (parameter !== undefined) writeElements(parameter, values, start);
+      // At the end of a run the whole model is one rank's.
+      if (parameter !== undefined && this.#keepsWhole) writeElements(parameter, values, start);
       return;
     }
     scope(() => {
@@ -152,7 +155,7 @@ export class DataParallel implements SharedStep {
     this.#isDisposed = true;
     if (this.#zero > 0) for (const part of this.#updated.values()) part.dispose();
     for (const unit of this.#units) unit.dispose();
-    this.#split?.join();
+    this.#split?.join(this.#keepsWhole);
   }
 
   #trainedUnits(): Set<FlatUnit> {

@@ -77,6 +77,11 @@ export class RunRanks {
     return this.world.isFirst;
   }
 
+  /** Of the ranks that compute on the same rows, one speaks for all. */
+  get isFirstOfRows(): boolean {
+    return this.#tensor === undefined || this.#tensor.rank === 0;
+  }
+
   /** Rank 0 alone runs it, the others wait. @throws what it throws there; on the others an error that says so */
   async first<Result>(body: () => Result | Promise<Result>): Promise<Result | undefined> {
     if (!this.isFirst) {

@@ -123,10 +123,13 @@ export class SplitModel {
     }
   }
 
-  /** Every rank has the whole model; all ranks together. */
-  join(): void {
+  /**
+   * Puts the whole model together again; all ranks at once, tensor by tensor.
+   * @param isKept false: what this rank is left with has the shapes of the whole, and no memory of its own. Default true
+   */
+  join(isKept = true): void {
     for (const [path, cut] of this.#cuts)
-      noGrad(() => scope(() => this.#joinOne(this.#parameterOf(path), cut)));
+      noGrad(() => scope(() => this.#joinOne(this.#parameterOf(path), cut, isKept)));
     for (const { path, original } of [...this.#replacements].reverse())
       this.#model.replaceModule(path, original);
     this.#model.edges = undefined;
@@ -135,7 +138,7 @@ export class SplitModel {
     for (const layer of loraLayers(this.#model).values()) layer.inputPart = undefined;
   }
 
-  #joinOne(parameter: Tensor, cut: TensorCut): void {
+  #joinOne(parameter: Tensor, cut: TensorCut, isKept: boolean): void {
     const { dtype } = parameter;
     if (!isFloatDType(dtype)) throw new TypeError(`a parameter of ${dtype} in a split model`);
     const length = cut.greatestPart;
@@ -143,7 +146,10 @@ export class SplitModel {
     part.narrow(0, 0, parameter.numElements).copy_(parameter.detach().reshape([parameter.numElements]));
     const all = zeros([length * this.group.size], { dtype });
     this.group.group.allGather(part, all).wait();
-    setTensor(parameter, cut.join(all, length, dtype));
+    setTensor(
+      parameter,
+      isKept ? cut.join(all, length, dtype) : zeros([1], { dtype }).expand([...cut.shape]),
+    );
   }
 
   #planCuts(): void {

@@ -42,7 +42,7 @@ export interface SharedStep {
   writeParameter(path: string, values: Tensor, start: number): void;
   /** Runs something that reads the whole model. */
   withWholeModel<Result>(body: () => Result): Result;
-  /** Leaves the model whole. */
+  /** Leaves the model whole, on the first rank at least. */
   dispose(): void;
 }
 
