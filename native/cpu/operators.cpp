@@ -25,6 +25,8 @@ TORCH_LIBRARY(xinghe, library) {
   library.def("all_reduce_backward(Tensor input, str group_name) -> Tensor");
   library.def("all_gather(Tensor input, int group_size, str group_name) -> Tensor");
   library.def("reduce_scatter(Tensor input, int group_size, str group_name) -> Tensor");
+  library.def("log_sums(Tensor logits, Tensor weights) -> Tensor");
+  library.def("weighted_target_sum(Tensor logits, Tensor targets, Tensor weights, Tensor log_sums) -> Tensor");
   library.def("paged_attention" XINGHE_PAGED_SCHEMA);
   library.def("paged_attention_composed" XINGHE_PAGED_SCHEMA);
   library.def(
@@ -57,6 +59,8 @@ TORCH_LIBRARY_IMPL(xinghe, CPU, library) {
   library.impl("rotary", rotary);
   library.impl("gated_activation", gatedActivation);
   library.impl("weighted_cross_entropy", crossEntropy);
+  library.impl("log_sums", logSums);
+  library.impl("weighted_target_sum", weightedTargetSum);
   library.impl("paged_attention", pagedAttention);
 }
 
@@ -75,6 +79,7 @@ TORCH_LIBRARY_IMPL(xinghe, AutogradCPU, library) {
   library.impl("rotary", rotaryWithGraph);
   library.impl("gated_activation", gatedActivationWithGraph);
   library.impl("weighted_cross_entropy", crossEntropyWithGraph);
+  library.impl("weighted_target_sum", weightedTargetSumWithGraph);
 }
 
 }  // namespace xinghe

@@ -6649,6 +6649,8 @@ export interface Operators {
   'xinghe::linear': (input: Tensor, weight: Tensor, bias?: Tensor | null | undefined) => Tensor;
   /** xinghe::linears(Tensor input, Tensor[] weights, Tensor?[] biases) -> Tensor[] */
   'xinghe::linears': (input: Tensor, weights: readonly Tensor[], biases: readonly (Tensor | null)[]) => Tensor[];
+  /** xinghe::log_sums(Tensor logits, Tensor weights) -> Tensor */
+  'xinghe::log_sums': (logits: Tensor, weights: Tensor) => Tensor;
   /** xinghe::paged_attention(Tensor q, Tensor k, Tensor v, Tensor(a!) key_pages, Tensor(b!) value_pages, Tensor(c!)? key_scales, Tensor(d!)? value_scales, Tensor attended, Tensor block_tables, Tensor sequences, int window, Tensor? key_cos, Tensor? key_sin) -> Tensor */
   'xinghe::paged_attention': (q: Tensor, k: Tensor, v: Tensor, key_pages: Tensor, value_pages: Tensor, key_scales: Tensor | null | undefined, value_scales: Tensor | null | undefined, attended: Tensor, block_tables: Tensor, sequences: Tensor, window: number, key_cos?: Tensor | null | undefined, key_sin?: Tensor | null | undefined) => Tensor;
   /** xinghe::paged_attention_composed(Tensor q, Tensor k, Tensor v, Tensor(a!) key_pages, Tensor(b!) value_pages, Tensor(c!)? key_scales, Tensor(d!)? value_scales, Tensor attended, Tensor block_tables, Tensor sequences, int window, Tensor? key_cos, Tensor? key_sin) -> Tensor */
@@ -6665,4 +6667,6 @@ export interface Operators {
   'xinghe::rotary': (input: Tensor, cos: Tensor, sin: Tensor) => Tensor;
   /** xinghe::weighted_cross_entropy(Tensor logits, Tensor targets, Tensor weights) -> Tensor */
   'xinghe::weighted_cross_entropy': (logits: Tensor, targets: Tensor, weights: Tensor) => Tensor;
+  /** xinghe::weighted_target_sum(Tensor logits, Tensor targets, Tensor weights, Tensor log_sums) -> Tensor */
+  'xinghe::weighted_target_sum': (logits: Tensor, targets: Tensor, weights: Tensor, log_sums: Tensor) => Tensor;
 }
