@@ -49,3 +49,10 @@ beforeAll(async () => {
 describe.each(LAYOUTS)('$run', ({ run, of }) => {
   it.each(of)('train $name as one process does', (one) => runs.expectAsAlone(run, one));
 });
+
+it('goes on with four parts from a checkpoint of two', async () => {
+  const [one] = withFamilies().slice(-1);
+  if (one === undefined) throw new Error('no case');
+  await runs.resume(one, 'tensor-2-data-2-zero-3', { run: 'two-to-four', ranks: 4, tensor: 4, zero: 1 });
+  runs.expectAsAlone('two-to-four', one);
+});

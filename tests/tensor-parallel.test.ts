@@ -28,7 +28,7 @@ describe.each(LAYOUTS)('$run', ({ run }) => {
 describe('a run goes on', () => {
   it.each([
     { from: 'tensor-2-data-2', on: { run: 'tensor-to-one', ranks: 1 } },
-    { from: 'one', on: { run: 'one-to-tensor-4', ranks: 4, tensor: 4, zero: 1, sequence: true } },
+    { from: 'one', on: { run: 'one-to-tensor-2', ranks: 2, tensor: 2, zero: 1, sequence: true } },
   ] as const)('on $on.ranks rank(s) from a checkpoint of $from', async ({ from, on }) => {
     const [one] = named('spark');
     if (one === undefined) throw new Error('no case');
