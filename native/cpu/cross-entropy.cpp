@@ -1,6 +1,7 @@
 // xinghe::weighted_cross_entropy: the sum over rows of weight * -log softmax(logits)[target]. The forward pass keeps one
 // number for each row, the backward pass writes the gradient in one pass; neither makes a tensor of log-probabilities.
-// Rows of weight 0 are not read. Other devices than the CPU, and second derivatives, take the same formula composed of
+// Rows of weight 0 are not read. Of classes that are split over several processes, log_sums and weighted_target_sum are what each
+// of them computes of its own: the former is combined, and given to the latter. Other devices than the CPU, and second derivatives, take the same formula composed of
 // libtorch's operators.
 //
 // Shapes: N rows, V classes.
@@ -70,22 +71,36 @@ struct Loss {
   at::Tensor logSums;  // [N]
 };
 
+// [N], 0 where a row is not read. Both contiguous.
+at::Tensor logSumsOf(const at::Tensor& logits, const at::Tensor& weights) {
+  const std::int64_t rows = logits.size(0), classes = logits.size(1);
+  const at::Tensor result = emptyTensor({rows}, weights.options());
+  withElementType(logits.scalar_type(), [&](auto element) {
+    using Element = decltype(element);
+    using W = Wide<Element>;
+    const auto* x = logits.const_data_ptr<Element>();
+    const auto* weight = weights.const_data_ptr<W>();
+    auto* logSum = result.mutable_data_ptr<W>();
+    parallelRanges(rows, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t row = begin; row < end; row++)
+        logSum[row] = weight[row] == W(0) ? W(0) : logSumExp<Element>(x + row * classes, classes);
+    });
+  });
+  return result;
+}
+
 Loss lossOf(const at::Tensor& input, const at::Tensor& targetInput, const at::Tensor& weightInput) {
   const at::Tensor logits = input.contiguous(), targets = targetInput.contiguous(), weights = weightInput.contiguous();
   const std::int64_t rows = logits.size(0), classes = logits.size(1);
   checkTargets(targets, weights, classes);
-  const Loss result{emptyTensor({}, weights.options()), emptyTensor({rows}, weights.options())};
+  const Loss result{emptyTensor({}, weights.options()), logSumsOf(logits, weights)};
   withElementType(logits.scalar_type(), [&](auto element) {
     using Element = decltype(element);
     using W = Wide<Element>;
     const auto* x = logits.const_data_ptr<Element>();
     const auto* target = targets.const_data_ptr<std::int64_t>();
     const auto* weight = weights.const_data_ptr<W>();
-    auto* logSum = result.logSums.mutable_data_ptr<W>();
-    parallelRanges(rows, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t row = begin; row < end; row++)
-        logSum[row] = weight[row] == W(0) ? W(0) : logSumExp<Element>(x + row * classes, classes);
-    });
+    const auto* logSum = result.logSums.const_data_ptr<W>();
     double sum = 0;
     for (std::int64_t row = 0; row < rows; row++)
       if (weight[row] != W(0))
@@ -119,6 +134,7 @@ at::Tensor backward(const at::Tensor& gradOutput, const at::Tensor& input, const
         }
         const W scale = factor * weight[row];
         scaledSoftmax<Element>(x + row * classes, logSum[row], scale, out, classes);
+        if (target[row] < 0 || target[row] >= classes) continue;  // another process has it
         const W p = exponential(widen(x[row * classes + target[row]]) - logSum[row]);
         out[target[row]] = narrow<Element>(scale * (p - W(1)));
       }
@@ -127,7 +143,47 @@ at::Tensor backward(const at::Tensor& gradOutput, const at::Tensor& input, const
   return gradient;
 }
 
+void checkPart(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights) {
+  TORCH_CHECK(fits(logits, targets, weights), "xinghe: logits [N, V] of a part of the classes, targets [N] of int64 and weights [N] of ",
+              wideType(logits), " on the CPU are needed");
+}
+
 }  // namespace
+
+at::Tensor logSums(const at::Tensor& logits, const at::Tensor& weights) {
+  return logSumsOf(logits.contiguous(), weights.contiguous());
+}
+
+at::Tensor weightedTargetSum(const at::Tensor& input, const at::Tensor& targetInput, const at::Tensor& weightInput,
+                             const at::Tensor&) {
+  checkPart(input, targetInput, weightInput);
+  const at::Tensor logits = input.contiguous(), targets = targetInput.contiguous(), weights = weightInput.contiguous();
+  const std::int64_t rows = logits.size(0), classes = logits.size(1);
+  const at::Tensor result = emptyTensor({}, weights.options());
+  withElementType(logits.scalar_type(), [&](auto element) {
+    using Element = decltype(element);
+    using W = Wide<Element>;
+    const auto* x = logits.const_data_ptr<Element>();
+    const auto* target = targets.const_data_ptr<std::int64_t>();
+    const auto* weight = weights.const_data_ptr<W>();
+    double sum = 0;
+    for (std::int64_t row = 0; row < rows; row++)
+      if (weight[row] != W(0) && target[row] >= 0 && target[row] < classes)
+        sum -= static_cast<double>(weight[row]) * static_cast<double>(widen(x[row * classes + target[row]]));
+    *result.mutable_data_ptr<W>() = static_cast<W>(sum);
+  });
+  return result;
+}
+
+at::Tensor weightedTargetSumWithGraph(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights,
+                                      const at::Tensor& logSums) {
+  const auto forward = [&]() -> Forward {
+    return {weightedTargetSum(logits, targets, weights, logSums), {logits, targets, weights, logSums}};
+  };
+  return recorded({logits}, forward, [](const at::Tensor& grad, const Tensors& saved, const std::vector<bool>&) -> Tensors {
+    return {backward(grad, saved[0], saved[1], saved[2], saved[3])};
+  });
+}
 
 at::Tensor crossEntropyComposed(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights) {
   const at::Tensor wide = logits.to(wideType(logits));

@@ -4,6 +4,7 @@
 #include <torch/library.h>
 
 #include "cpu/paged-pre-norm-block.h"
+#include "collective-functions.h"
 
 namespace xinghe {
 
@@ -23,6 +24,12 @@ TORCH_LIBRARY(xinghe, library) {
   library.def("rotary(Tensor input, Tensor cos, Tensor sin) -> Tensor", rotaryComposed);
   library.def("gated_activation(Tensor gate, Tensor up, str activation) -> Tensor", gatedActivationComposed);
   library.def("weighted_cross_entropy(Tensor logits, Tensor targets, Tensor weights) -> Tensor", crossEntropyComposed);
+  library.def("all_reduce_forward(Tensor input, str group_name) -> Tensor");
+  library.def("all_reduce_backward(Tensor input, str group_name) -> Tensor");
+  library.def("all_gather(Tensor input, int group_size, str group_name) -> Tensor");
+  library.def("reduce_scatter(Tensor input, int group_size, str group_name) -> Tensor");
+  library.def("log_sums(Tensor logits, Tensor weights) -> Tensor");
+  library.def("weighted_target_sum(Tensor logits, Tensor targets, Tensor weights, Tensor log_sums) -> Tensor");
   library.def("paged_attention" XINGHE_PAGED_SCHEMA);
   library.def("paged_attention_composed" XINGHE_PAGED_SCHEMA);
   library.def(
@@ -42,6 +49,10 @@ TORCH_LIBRARY_IMPL(xinghe, CompositeExplicitAutograd, library) {
   library.impl("integer_linear", integerLinear);
   library.impl("integer_weight", integerWeight);
   library.impl("linears", linears);
+  library.impl("all_reduce_forward", allReduceForward);
+  library.impl("all_reduce_backward", allReduceBackward);
+  library.impl("all_gather", allGather);
+  library.impl("reduce_scatter", reduceScatter);
   library.impl("paged_attention", pagedAttentionComposed);
   library.impl("paged_attention_composed", pagedAttentionComposed);
   library.impl("paged_attention_projected", pagedAttentionProjected);
@@ -53,6 +64,8 @@ TORCH_LIBRARY_IMPL(xinghe, CPU, library) {
   library.impl("rotary", rotary);
   library.impl("gated_activation", gatedActivation);
   library.impl("weighted_cross_entropy", crossEntropy);
+  library.impl("log_sums", logSums);
+  library.impl("weighted_target_sum", weightedTargetSum);
   library.impl("paged_attention", pagedAttention);
 }
 
@@ -61,6 +74,10 @@ TORCH_LIBRARY_IMPL(xinghe, Autograd, library) {
   library.impl("grouped_linear", groupedLinearWithGraph);
   library.impl("integer_linear", integerLinearWithGraph);
   library.impl("linears", linearsWithGraph);
+  library.impl("all_reduce_forward", allReduceForwardWithGraph);
+  library.impl("all_reduce_backward", allReduceBackwardWithGraph);
+  library.impl("all_gather", allGatherWithGraph);
+  library.impl("reduce_scatter", reduceScatterWithGraph);
 }
 
 TORCH_LIBRARY_IMPL(xinghe, AutogradCPU, library) {
@@ -68,6 +85,7 @@ TORCH_LIBRARY_IMPL(xinghe, AutogradCPU, library) {
   library.impl("rotary", rotaryWithGraph);
   library.impl("gated_activation", gatedActivationWithGraph);
   library.impl("weighted_cross_entropy", crossEntropyWithGraph);
+  library.impl("weighted_target_sum", weightedTargetSumWithGraph);
 }
 
 }  // namespace xinghe

@@ -82,5 +82,5 @@ export {
 } from './quantized/quantization-config.js';
 export { turnIntegers } from './quantized/turn-integers.js';
 export { saveWeights } from './save-weights.js';
-export { ShardingTable, type Split } from './sharding-table.js';
+export { ShardingTable, type Split, type TrainedSplit } from './sharding-table.js';
 export { TENSOR_NAMINGS, type TensorNaming, type WeightTables } from './weight-tables.js';

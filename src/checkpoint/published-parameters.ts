@@ -22,14 +22,18 @@ export interface PublishedTensor {
   readonly shape: readonly number[];
 }
 
-/** What files hold of parameters, in their order. @param parameters by own path */
+/**
+ * What files hold of parameters, in their order.
+ * @param parameters by own path @param wholeShapeOf where this process has parts of them. Default: their own shape
+ */
 export function publishedTensors(
   parameters: Iterable<readonly [path: string, parameter: Tensor]>,
   names: NameTable,
+  wholeShapeOf: (path: string, parameter: Tensor) => readonly number[] = (_, { shape }) => shape,
 ): PublishedTensor[] {
   return [...parameters].flatMap(([path, parameter]): PublishedTensor[] => {
     const nameOf = names.piecesOf(path);
-    const { shape } = parameter;
+    const shape = wholeShapeOf(path, parameter);
     if (nameOf === undefined)
       return [{ name: publishedName(names, path), path, parameter, piece: undefined, shape }];
     const [count = 0, ...rest] = shape;

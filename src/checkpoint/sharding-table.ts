@@ -14,6 +14,20 @@ export interface Split {
    * false.
    */
   readonly mayBeWhole?: boolean;
+  /** Heads of keys and values, which may be fewer than the ranks of a training: each then has all of them. Default false. */
+  readonly isKeyValue?: boolean;
+  /** The dimension that is cut in training, where it is another: of experts each, which are kept apart in files. */
+  readonly trainedDim?: 1 | 2;
+}
+
+/** How a tensor is cut in training. */
+export interface TrainedSplit {
+  readonly dim: number;
+  /** Equal parts along it, each of which is cut. */
+  readonly blocks: number;
+  readonly isKeyValue: boolean;
+  /** Its rows are the vocabulary, which is cut where it may be uneven. */
+  readonly isVocabulary: boolean;
 }
 
 /** A row for every tensor that is cut; every rank has the whole of the others. */
@@ -44,6 +58,14 @@ export class ShardingTable {
     const isOutputCut = split?.dim === (this.linearLayout === 'out-in' ? 0 : 1);
     if (split === undefined || isOutputCut !== (half.part === 'loraB')) return undefined;
     return { ...split, dim: half.part === 'loraB' ? 0 : 1 };
+  }
+
+  /** @param path our path of a parameter of the model itself; undefined: every rank has the whole */
+  trainedSplitOf(path: string): TrainedSplit | undefined {
+    const split = this.#splits.get(layerPattern(path).pattern);
+    if (split === undefined) return undefined;
+    const { dim, trainedDim = dim, blocks = 1, isKeyValue = false, mayBeWhole: isVocabulary = false } = split;
+    return { dim: trainedDim, blocks, isKeyValue, isVocabulary };
   }
 
   /** The part of `rank` of `ranks`. @throws InputError if the tensor cannot be cut so often */

@@ -56,7 +56,8 @@ export interface Collectives {
 export class ProcessGroup implements Collectives {
   readonly rank: number;
   readonly size: number;
-  readonly #name: string;
+  /** That operators find it by. */
+  readonly name: string;
   readonly #registered: RegisteredGroup | undefined;
 
   /** A group of this process. */
@@ -68,23 +69,23 @@ export class ProcessGroup implements Collectives {
   constructor(store: Store | undefined, { name, rank, size, timeout }: GroupOptions) {
     this.rank = rank;
     this.size = size;
-    this.#name = name;
+    this.name = name;
     this.#registered = size > 1 ? store?.createGlooGroup(name, rank, size, timeout) : undefined;
   }
 
   allReduce(values: Tensor, operation: 'sum' | 'max' = 'sum'): Pending {
     if (this.size === 1) return done(values);
-    return pending(noGrad(() => allReduceInPlace(values, operation, this.#name)));
+    return pending(noGrad(() => allReduceInPlace(values, operation, this.name)));
   }
 
   allGather(part: Tensor, whole: Tensor): Pending {
     if (this.size === 1) return done(noGrad(() => whole.copy_(part)));
-    return pending(noGrad(() => allGatherInto(part, this.size, this.#name, whole)));
+    return pending(noGrad(() => allGatherInto(part, this.size, this.name, whole)));
   }
 
   reduceScatter(whole: Tensor): Pending {
     if (this.size === 1) return done(whole.keep());
-    return pending(noGrad(() => reduceScatter(whole, 'sum', this.size, this.#name)).keep());
+    return pending(noGrad(() => reduceScatter(whole, 'sum', this.size, this.name)).keep());
   }
 
   gatherNumbers(values: readonly number[]): number[][] {

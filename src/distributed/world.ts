@@ -26,6 +26,7 @@ export class World {
   readonly #prefix: string;
   readonly #joinTimeout: number;
   readonly #timeout: number;
+  readonly #subgroups: ProcessGroup[] = [];
   #agreed = 0;
 
   private constructor(
@@ -98,7 +99,17 @@ export class World {
     return this.#store.get(key, this.#timeout);
   }
 
+  /** A group of some of the ranks, under a name that each of them gives. @param rank of this process in it @param size of it */
+  subgroup(name: string, rank: number, size: number): ProcessGroup {
+    if (size === 1) return ProcessGroup.alone();
+    const options = { name: `${this.#prefix}/${name}`, rank, size, timeout: this.#timeout };
+    const group = new ProcessGroup(this.#store, options);
+    this.#subgroups.push(group);
+    return group;
+  }
+
   leave(): void {
+    for (const group of this.#subgroups) group.dispose();
     this.group.dispose();
   }
 }

@@ -9,15 +9,24 @@
  *
  * Shapes: I input features, O output features, R rank, … any leading dimensions.
  */
-import { type Linear, parameter } from '../nn/index.js';
+import { type Linear, parameter, WrappedLinear } from '../nn/index.js';
 import { empty, noGrad, operator, type RandomGenerator, type Tensor } from '../tensor/index.js';
 import { type LoraOptions, loraScale } from './lora-options.js';
 import { rowNorms, wideDType } from './row-norms.js';
-import { WrappedLinear } from './wrapped-linear.js';
 
 const linear = operator('xinghe::linear');
 const bernoulli = operator('aten::bernoulli_.float');
 const version = operator('aten::_version');
+
+/** What a layer has of the inputs of a layer that is split over several processes. */
+export interface InputPart {
+  /** The first of them. */
+  readonly start: number;
+  /** Inputs of the whole layer. */
+  readonly inFeatures: number;
+  /** Sums a number for each output over all parts. */
+  sum(values: Tensor): Tensor;
+}
 
 interface CachedNorms {
   readonly norms: Tensor;
@@ -34,6 +43,8 @@ export class LoraLinear extends WrappedLinear {
   readonly options: LoraOptions;
   /** Draws the dropout in training; undefined in evaluation and generation: no dropout. */
   dropoutGenerator: RandomGenerator | undefined;
+  /** undefined: it has all inputs. */
+  inputPart: InputPart | undefined;
   /** false: the layer is its base, as if there were no adapter. */
   isEnabled = true;
   #cached: CachedNorms | undefined;
@@ -57,7 +68,7 @@ export class LoraLinear extends WrappedLinear {
     const result = base.forward(x);
     if (magnitude === undefined) return result.add(update);
     const biased = dropped === x ? result : base.forward(dropped);
-    const direction = base.bias === undefined ? biased : biased.sub(base.bias);
+    const direction = base.bias === undefined || !base.addsBias ? biased : biased.sub(base.bias);
     const norms = this.#norms();
     const factor = magnitude.to(norms.dtype).div(norms);
     return result.add(direction.mul(factor.sub(1).to(x.dtype))).add(update.mul(factor.to(x.dtype)));
@@ -67,7 +78,9 @@ export class LoraLinear extends WrappedLinear {
     const { dropout = 0 } = this.options;
     if (dropout === 0 || this.dropoutGenerator === undefined) return x;
     const { dtype, device } = x;
-    const kept = bernoulli(empty(x.shape, { dtype, device }), 1 - dropout, this.dropoutGenerator);
+    const { start, inFeatures } = this.inputPart ?? { start: 0, inFeatures: x.size(-1) };
+    const drawn = empty([...x.shape.slice(0, -1), inFeatures], { dtype, device });
+    const kept = bernoulli(drawn, 1 - dropout, this.dropoutGenerator).narrow(-1, start, x.size(-1));
     return x.mul(kept.mul(1 / (1 - dropout)));
   }
 
@@ -82,7 +95,7 @@ export class LoraLinear extends WrappedLinear {
     );
     if (known !== undefined && isValid === true && !isTrained) return known.norms;
     this.#forgetNorms();
-    const norms = rowNorms(this.base.dequantizedWeight(), { loraA, loraB, scale });
+    const norms = rowNorms(this.base.dequantizedWeight(), { loraA, loraB, scale }, this.inputPart?.sum);
     if (!isTrained) this.#cached = { norms: norms.keep(), sources };
     return norms;
   }

@@ -4,12 +4,11 @@
  *
  * Shapes: N rows (leading dimensions flattened), n rows of one adapter, I input features, O output features, R rank.
  */
-import type { Linear } from '../nn/index.js';
+import { type Linear, WrappedLinear } from '../nn/index.js';
 import { isFloatDType, noGrad, operator, scope, type Tensor } from '../tensor/index.js';
 import { type AdapterMapping, replaceRows, rowsOf } from './adapter-mapping.js';
 import { type LoraOptions, loraScale } from './lora-options.js';
 import { rowNorms } from './row-norms.js';
-import { WrappedLinear } from './wrapped-linear.js';
 
 const linear = operator('xinghe::linear');
 

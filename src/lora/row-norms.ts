@@ -17,8 +17,9 @@ export interface RowUpdate {
 /**
  * ||W + scale * B A|| of every row, outside of any graph, in float64 for a float64 weight, else in float32. The weight is
  * taken in strips of rows, so that no wide copy of it is made. A row of zeros, whose direction nothing tells, counts as 1.
+ * @param sum over the parts of a matrix of which this is one. Default: it is the whole
  */
-export function rowNorms(weight: Tensor, update?: RowUpdate): Tensor {
+export function rowNorms(weight: Tensor, update?: RowUpdate, sum?: (squares: Tensor) => Tensor): Tensor {
   return noGrad(() =>
     scope(() => {
       const dtype = wideDType(weight);
@@ -37,7 +38,8 @@ export function rowNorms(weight: Tensor, update?: RowUpdate): Tensor {
           }),
         );
       }
-      const norms = cat(strips);
+      const own = cat(strips);
+      const norms = sum === undefined ? own : sum(own.mul(own)).sqrt();
       return norms.maskedFill(norms.eq(0), 1);
     }),
   );

@@ -18,6 +18,7 @@ import {
   type Rotary,
   type Routing,
   rotaryTable,
+  weightedCrossEntropySum,
 } from '../nn/index.js';
 import { cat, type FloatDType, isFloatDType, scope, stack, type Tensor } from '../tensor/index.js';
 import type { ModelShape } from './model-shape.js';
@@ -91,8 +92,27 @@ export interface ModelSegment {
   forward(input: Tensor, context: ForwardContext): Tensor;
 }
 
+/** What happens at the ends of a model that several processes compute together. */
+export interface ModelEdges {
+  /** @param hidden what the embedding gives @returns what the first block reads */
+  afterEmbedding(hidden: Tensor): Tensor;
+  /** @param hidden what the last block gives @returns what the head reads */
+  beforeHead(hidden: Tensor): Tensor;
+  /** Of values for all tokens [B, T, D] those that stand between the blocks of this process. */
+  ownPart(whole: Tensor): Tensor;
+  /** A batch of rows of `tokens` tokens begins. */
+  begin(tokens: number): void;
+}
+
+/** Sum over the targets of weight * -log p(target). @param logits [..., V] @param targets int64 [...] @param weights [...] */
+export type CrossEntropySum = (logits: Tensor, targets: Tensor, weights: Tensor) => Tensor; // []
+
 export abstract class CausalLm extends Module {
   readonly shape: ModelShape;
+  /** undefined: this process has the whole model. */
+  edges: ModelEdges | undefined = undefined;
+  /** Of what the head gives: logits of all ids, or of those that this process has. */
+  crossEntropySum: CrossEntropySum = weightedCrossEntropySum;
   /** For each layer the tokens that a query sees at most, itself included; undefined: all. Empty: no layer has a window. */
   readonly slidingWindows: readonly (number | undefined)[] = [];
   /** Factor of the load-balancing loss of its experts, which is added to that of training. Default: it has none. */
@@ -155,18 +175,28 @@ export abstract class CausalLm extends Module {
     const within = (parts: readonly string[]): string[] =>
       paths.filter((path) => parts.some((part) => path.startsWith(`${part}.`)));
     const segments: ModelSegment[] = [
-      { name: 'embedding', parameters: within(this.ends.embedding), forward: (ids) => this.embed(ids) },
+      { name: 'embedding', parameters: within(this.ends.embedding), forward: (ids) => this.#embedded(ids) },
       ...this.layers.map((layer, index) => ({
         name: `layers.${index}`,
         parameters: within([`layers.${index}`]),
         forward: (hidden: Tensor, context: ForwardContext) => layer.forward(hidden, context, index),
       })),
-      { name: 'head', parameters: within(this.ends.head), forward: (hidden) => this.head(hidden) },
+      {
+        name: 'head',
+        parameters: within(this.ends.head),
+        forward: (hidden) => this.head(this.edges?.beforeHead(hidden) ?? hidden),
+      },
     ];
     const covered = new Set(segments.flatMap(({ parameters }) => parameters));
     const stray = paths.find((path) => !covered.has(path));
     if (stray !== undefined) throw new TypeError(`${stray} belongs to no segment of the model`);
     return segments;
+  }
+
+  #embedded(inputIds: Tensor): Tensor {
+    this.edges?.begin(inputIds.size(1));
+    const hidden = this.embed(inputIds);
+    return this.edges?.afterEmbedding(hidden) ?? hidden;
   }
 
   /** For `length` tokens of whole rows. */

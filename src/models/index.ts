@@ -3,8 +3,10 @@ export {
   type Block,
   type BlockLinears,
   CausalLm,
+  type CrossEntropySum,
   type ForwardContext,
   type ForwardOptions,
+  type ModelEdges,
   type ModelEnds,
   type ModelSegment,
 } from './causal-lm.js';

@@ -28,3 +28,4 @@ export {
 export { projectTogether } from './project-together.js';
 export { applyRotary, type Rotary, type RotaryOptions, rotaryTable } from './rotary.js';
 export { Router, type RouterOptions, type Routing } from './router.js';
+export { WrappedLinear } from './wrapped-linear.js';

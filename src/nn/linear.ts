@@ -23,6 +23,8 @@ export interface Linear extends Module {
   readonly inFeatures: number;
   readonly outFeatures: number;
   readonly layout: 'out-in' | 'in-out';
+  /** Does `forward` add the bias? False where it gives a part of a sum, and another part has the bias. */
+  readonly addsBias: boolean;
   /** @param x [..., I] @returns [..., O] */
   forward(x: Tensor): Tensor;
   /** The weight as a dense float matrix [O, I]; a layer that stores it otherwise computes it. */
@@ -53,6 +55,7 @@ export class DenseLinear extends Module implements Linear {
   readonly inFeatures: number;
   readonly outFeatures: number;
   readonly layout: 'out-in' | 'in-out';
+  addsBias = true;
 
   constructor(
     inFeatures: number,
@@ -69,7 +72,8 @@ export class DenseLinear extends Module implements Linear {
   }
 
   forward(x: Tensor): Tensor {
-    return linear(x, this.layout === 'out-in' ? this.weight : this.weight.transpose(0, 1), this.bias);
+    const bias = this.addsBias ? this.bias : undefined;
+    return linear(x, this.layout === 'out-in' ? this.weight : this.weight.transpose(0, 1), bias);
   }
 
   dequantizedWeight(): Tensor {

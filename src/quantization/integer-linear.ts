@@ -15,6 +15,7 @@ export class IntegerLinear extends Module implements Linear {
   readonly inFeatures: number;
   readonly outFeatures: number;
   readonly layout = 'out-in';
+  readonly addsBias = true;
   readonly bits: 4 | 8;
   // No parameters: they are neither trained nor cast, and have no published names of their own.
   readonly #groupSize: number;

@@ -124,6 +124,7 @@ class InputRecorder extends Module implements Linear {
   readonly inFeatures: number;
   readonly outFeatures: number;
   readonly layout: Linear['layout'];
+  readonly addsBias = true;
   readonly #layer: Linear;
   #hessian: Tensor | undefined; // [I, I]
 

@@ -4,7 +4,7 @@ import { ShardingTable } from '../../checkpoint/index.js';
 export const telechatSharding = new ShardingTable([
   ['embedTokens.weight', { dim: 0, mayBeWhole: true }],
   ['layers.{i}.attention.query.weight', { dim: 0 }],
-  ['layers.{i}.attention.keyValue.weight', { dim: 0 }],
+  ['layers.{i}.attention.keyValue.weight', { dim: 0, isKeyValue: true }],
   ['layers.{i}.attention.dense.weight', { dim: 1 }],
   ['layers.{i}.mlp.gateProj.weight', { dim: 0 }],
   ['layers.{i}.mlp.upProj.weight', { dim: 0 }],

@@ -6635,6 +6635,12 @@ export interface Operators {
   'symm_mem::two_shot_all_reduce_': (input: Tensor, reduce_op: string, group_name: string) => Tensor;
   /** symm_mem::two_shot_all_reduce_out(Tensor(a!) input, str reduce_op, str group_name, Tensor(b!) output) -> Tensor(b!) */
   'symm_mem::two_shot_all_reduce_out': (input: Tensor, reduce_op: string, group_name: string, output: Tensor) => Tensor;
+  /** xinghe::all_gather(Tensor input, int group_size, str group_name) -> Tensor */
+  'xinghe::all_gather': (input: Tensor, group_size: number, group_name: string) => Tensor;
+  /** xinghe::all_reduce_backward(Tensor input, str group_name) -> Tensor */
+  'xinghe::all_reduce_backward': (input: Tensor, group_name: string) => Tensor;
+  /** xinghe::all_reduce_forward(Tensor input, str group_name) -> Tensor */
+  'xinghe::all_reduce_forward': (input: Tensor, group_name: string) => Tensor;
   /** xinghe::gated_activation(Tensor gate, Tensor up, str activation) -> Tensor */
   'xinghe::gated_activation': (gate: Tensor, up: Tensor, activation: string) => Tensor;
   /** xinghe::grouped_linear(Tensor input, Tensor weight, Tensor counts) -> Tensor */
@@ -6647,6 +6653,8 @@ export interface Operators {
   'xinghe::linear': (input: Tensor, weight: Tensor, bias?: Tensor | null | undefined) => Tensor;
   /** xinghe::linears(Tensor input, Tensor[] weights, Tensor?[] biases) -> Tensor[] */
   'xinghe::linears': (input: Tensor, weights: readonly Tensor[], biases: readonly (Tensor | null)[]) => Tensor[];
+  /** xinghe::log_sums(Tensor logits, Tensor weights) -> Tensor */
+  'xinghe::log_sums': (logits: Tensor, weights: Tensor) => Tensor;
   /** xinghe::paged_attention(Tensor q, Tensor k, Tensor v, Tensor(a!) key_pages, Tensor(b!) value_pages, Tensor(c!)? key_scales, Tensor(d!)? value_scales, Tensor attended, Tensor block_tables, Tensor sequences, int window, Tensor? key_cos, Tensor? key_sin) -> Tensor */
   'xinghe::paged_attention': (q: Tensor, k: Tensor, v: Tensor, key_pages: Tensor, value_pages: Tensor, key_scales: Tensor | null | undefined, value_scales: Tensor | null | undefined, attended: Tensor, block_tables: Tensor, sequences: Tensor, window: number, key_cos?: Tensor | null | undefined, key_sin?: Tensor | null | undefined) => Tensor;
   /** xinghe::paged_attention_composed(Tensor q, Tensor k, Tensor v, Tensor(a!) key_pages, Tensor(b!) value_pages, Tensor(c!)? key_scales, Tensor(d!)? value_scales, Tensor attended, Tensor block_tables, Tensor sequences, int window, Tensor? key_cos, Tensor? key_sin) -> Tensor */
@@ -6655,10 +6663,14 @@ export interface Operators {
   'xinghe::paged_attention_projected': (q: Tensor, k: Tensor, v: Tensor, cos: Tensor, sin: Tensor, key_pages: Tensor, value_pages: Tensor, key_scales: Tensor | null | undefined, value_scales: Tensor | null | undefined, attended: Tensor, block_tables: Tensor, sequences: Tensor, window: number) => Tensor;
   /** xinghe::paged_pre_norm_block(Tensor hidden, Tensor[] norms, Tensor[] weights, Tensor?[] biases, float eps, bool round_before_weight, Tensor cos, Tensor sin, Tensor(a!) key_pages, Tensor(b!) value_pages, Tensor(c!)? key_scales, Tensor(d!)? value_scales, Tensor attended, Tensor block_tables, Tensor sequences, int window) -> Tensor */
   'xinghe::paged_pre_norm_block': (hidden: Tensor, norms: readonly Tensor[], weights: readonly Tensor[], biases: readonly (Tensor | null)[], eps: number, round_before_weight: boolean, cos: Tensor, sin: Tensor, key_pages: Tensor, value_pages: Tensor, key_scales: Tensor | null | undefined, value_scales: Tensor | null | undefined, attended: Tensor, block_tables: Tensor, sequences: Tensor, window: number) => Tensor;
+  /** xinghe::reduce_scatter(Tensor input, int group_size, str group_name) -> Tensor */
+  'xinghe::reduce_scatter': (input: Tensor, group_size: number, group_name: string) => Tensor;
   /** xinghe::rms_norm(Tensor input, Tensor weight, float eps, bool round_before_weight) -> Tensor */
   'xinghe::rms_norm': (input: Tensor, weight: Tensor, eps: number, round_before_weight: boolean) => Tensor;
   /** xinghe::rotary(Tensor input, Tensor cos, Tensor sin) -> Tensor */
   'xinghe::rotary': (input: Tensor, cos: Tensor, sin: Tensor) => Tensor;
   /** xinghe::weighted_cross_entropy(Tensor logits, Tensor targets, Tensor weights) -> Tensor */
   'xinghe::weighted_cross_entropy': (logits: Tensor, targets: Tensor, weights: Tensor) => Tensor;
+  /** xinghe::weighted_target_sum(Tensor logits, Tensor targets, Tensor weights, Tensor log_sums) -> Tensor */
+  'xinghe::weighted_target_sum': (logits: Tensor, targets: Tensor, weights: Tensor, log_sums: Tensor) => Tensor;
 }

@@ -9,13 +9,14 @@ import {
   writeFolderAtomic,
   writeSafetensors,
 } from '../../formats/index.js';
+import type { ElementRange } from '../step/shared-step.js';
 import { manifestSchema } from './manifest.js';
 
 export interface SnapshotTensor extends TensorDescription {
   /** Bytes that nobody changes any more, or how to get them while nobody does. */
   readonly bytes: Uint8Array | (() => Uint8Array);
-  /** The element that the bytes begin with, where a rank has a part only. Default 0. */
-  readonly start?: number;
+  /** Where in the tensor the elements of the bytes are, in their order, where a rank has a part only. Default: all of it. */
+  readonly ranges?: readonly ElementRange[] | undefined;
 }
 
 export interface SnapshotFile {
@@ -47,7 +48,7 @@ export async function writeSnapshot(folder: string, { files, manifest }: Snapsho
         else
           writeSafetensors(
             target,
-            content.tensors.map(({ bytes, start: _start, ...tensor }) => ({
+            content.tensors.map(({ bytes, ranges: _ranges, ...tensor }) => ({
               ...tensor,
               bytes: () => (typeof bytes === 'function' ? bytes() : bytes),
             })),

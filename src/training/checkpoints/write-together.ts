@@ -107,13 +107,17 @@ function writePieces(path: string, { content }: SnapshotFile, { offsets }: FileL
   });
 }
 
-function writePiece(file: number, { dtype, start = 0, bytes }: SnapshotTensor, offset: number): void {
+function writePiece(file: number, { dtype, ranges, bytes }: SnapshotTensor, offset: number): void {
   const own = typeof bytes === 'function' ? bytes() : bytes;
-  let position = offset + start * dtypeBytes(dtype);
-  for (let done = 0; done < own.length; ) {
-    const written = writeSync(file, own, done, own.length - done, position);
-    done += written;
-    position += written;
+  const width = dtypeBytes(dtype);
+  let done = 0;
+  for (const { start, length } of ranges ?? [{ start: 0, length: own.length / width }]) {
+    const end = Math.min(own.length, done + length * width);
+    for (let position = offset + start * width; done < end; ) {
+      const written = writeSync(file, own, done, end - done, position);
+      done += written;
+      position += written;
+    }
   }
 }
 

@@ -1,7 +1,6 @@
 /** Next-token prediction: every token counts by its weight in the loss mask. */
 import type { Row } from '../../data/index.js';
 import type { CausalLm } from '../../models/index.js';
-import { weightedCrossEntropySum } from '../../nn/index.js';
 import {
   type LossAlignment,
   learnedWeight,
@@ -36,7 +35,7 @@ function arrange(rows: readonly Row[], options: CrossEntropyOptions): ObjectiveB
         inputIds,
         documents,
         lengths: rows.map(({ ids }) => ids.length),
-        sums: (logits) => ({ perToken: weightedCrossEntropySum(logits, targets, weights) }),
+        sums: (logits) => ({ perToken: model.crossEntropySum(logits, targets, weights) }),
       };
     },
   };

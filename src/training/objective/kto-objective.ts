@@ -6,6 +6,7 @@
 import type { Row } from '../../data/index.js';
 import type { CausalLm } from '../../models/index.js';
 import { noGrad, scope, type Tensor } from '../../tensor/index.js';
+import type { SegmentSteps } from '../step/segment-steps.js';
 import { modelOutput } from '../step/segments.js';
 import type { LossSums, MetricSum, Objective, ObjectiveBatch } from './objective.js';
 import type { ObjectiveConfig } from './objective-config.js';
@@ -34,8 +35,8 @@ function arrange(rows: readonly Row[], config: KtoConfig, padTokenId: number): O
   return {
     learned,
     divisors: { tokens: learned, records: rows.length },
-    prepare(model) {
-      const kl = distance(model, mismatched, rows);
+    prepare(model, steps) {
+      const kl = distance(model, mismatched, rows, steps);
       const tensors = answers.tensors(model);
       return {
         inputIds: tensors.inputIds,
@@ -47,11 +48,16 @@ function arrange(rows: readonly Row[], config: KtoConfig, padTokenId: number): O
 }
 
 /** Mean over the micro-batch, at least 0. */
-function distance(model: CausalLm, mismatched: SequenceBatch, rows: readonly Row[]): number {
+function distance(
+  model: CausalLm,
+  mismatched: SequenceBatch,
+  rows: readonly Row[],
+  steps: readonly SegmentSteps[] | undefined,
+): number {
   const logProbs = scope(() =>
     noGrad(() => {
       const tensors = mismatched.tensors(model);
-      return answerLogProbs(modelOutput(model, tensors), tensors).toArray();
+      return answerLogProbs(modelOutput(model, tensors, steps), tensors).toArray();
     }),
   );
   const ratios = logProbs.map((value, index) => {

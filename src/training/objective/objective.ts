@@ -5,6 +5,7 @@
 import type { Row } from '../../data/index.js';
 import type { CausalLm } from '../../models/index.js';
 import type { Tensor } from '../../tensor/index.js';
+import type { SegmentSteps } from '../step/segment-steps.js';
 
 export interface Objective {
   /** Lays out a micro-batch in plain arrays; no tensor is made yet. */
@@ -22,8 +23,11 @@ export interface ObjectiveBatch {
   /** Sum of the weights of what is learned; 0: there is nothing. */
   readonly learned: number;
   readonly divisors: LossDivisors;
-  /** On the model's device; call inside a scope that outlives the backward pass. */
-  prepare(model: CausalLm): PreparedBatch;
+  /**
+   * On the model's device; call inside a scope that outlives the backward pass.
+   * @param steps around each segment of the model, where more is computed with it than the batch itself
+   */
+  prepare(model: CausalLm, steps?: readonly SegmentSteps[]): PreparedBatch;
 }
 
 export interface PreparedBatch {

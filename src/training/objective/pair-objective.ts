@@ -1,7 +1,6 @@
 /** Objectives over chosen and rejected answers: one forward pass for both, chosen rows first. Shapes: B records, R = 2 B. */
 import type { Row } from '../../data/index.js';
 import type { CausalLm } from '../../models/index.js';
-import { weightedCrossEntropySum } from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
 import { arrangeRows, weightTensor } from './arrange-rows.js';
 import type { LossSums, MetricSum, Objective, ObjectiveBatch, PreparedBatch } from './objective.js';
@@ -96,7 +95,7 @@ function pairSums(logits: Tensor, pairs: Pairs, config: PairObjectiveConfig): Lo
       const means = meansOf(logProbs, pairs);
       const found = oddsRatioLosses(means, config);
       const weights = chosenWeights(pairs);
-      const perToken = weightedCrossEntropySum(
+      const perToken = model.crossEntropySum(
         logits.narrow(0, 0, count),
         tensors.targets.narrow(0, 0, count),
         weights,

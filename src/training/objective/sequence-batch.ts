@@ -3,8 +3,7 @@
  * V vocabulary.
  */
 import { type Row, sequencesOf } from '../../data/index.js';
-import type { CausalLm } from '../../models/index.js';
-import { weightedCrossEntropySum } from '../../nn/index.js';
+import type { CausalLm, CrossEntropySum } from '../../models/index.js';
 import { floatTensor, operator, stack, type Tensor } from '../../tensor/index.js';
 import { arrangeRows, idTensor, weightTensor } from './arrange-rows.js';
 
@@ -23,6 +22,8 @@ export interface SequenceTensors {
   readonly targets: Tensor; // int64 [R, T]
   /** 1 where a target belongs to an answer. */
   readonly weights: Tensor; // [R, T]
+  /** The model's, for its logits. */
+  readonly crossEntropySum: CrossEntropySum;
 }
 
 export function arrangeSequences(sequences: readonly Row[], padTokenId: number): SequenceBatch {
@@ -42,6 +43,7 @@ export function arrangeSequences(sequences: readonly Row[], padTokenId: number):
         inputIds: all.narrow(1, 0, predictions),
         targets: all.narrow(1, 1, predictions).contiguous(),
         weights: weightTensor(mask, shape, model).narrow(1, 1, predictions),
+        crossEntropySum: model.crossEntropySum,
       };
     },
   };
@@ -62,12 +64,15 @@ export function sequencesInTurn(rows: readonly Row[]): Row[] {
 
 /**
  * Sum over the answer's tokens of log p(token | what is before it), in float32 at least.
- * @param logits [R, T, V] @returns [R]
+ * @param logits [R, T, V] of the model whose tensors they are @returns [R]
  */
-export function answerLogProbs(logits: Tensor, { targets, weights }: SequenceTensors): Tensor {
+export function answerLogProbs(
+  logits: Tensor,
+  { targets, weights, crossEntropySum }: SequenceTensors,
+): Tensor {
   return stack(
     unbind(logits).map((own, index) =>
-      weightedCrossEntropySum(own, targets.select(0, index), weights.select(0, index)).neg(),
+      crossEntropySum(own, targets.select(0, index), weights.select(0, index)).neg(),
     ),
   );
 }

@@ -5,21 +5,23 @@
  */
 import type { Collectives } from '../../distributed/index.js';
 import type { CausalLm } from '../../models/index.js';
-import { type FloatDType, isFloatDType, type Tensor } from '../../tensor/index.js';
+import { type FloatDType, isFloatDType, scope, type Tensor } from '../../tensor/index.js';
 import type { MetricSum } from '../objective/objective.js';
 import type { Gradients } from '../step/gradient-store.js';
 import type { SegmentRun, SegmentSteps } from '../step/segment-steps.js';
-import type { SharedStep } from '../step/shared-step.js';
+import type { ElementRange, SharedStep } from '../step/shared-step.js';
 import { writeElements } from '../step/write-elements.js';
 import { FlatUnit } from './flat-unit.js';
 import { gatherMetricSums } from './metric-sums.js';
 import { RankGradients } from './rank-gradients.js';
+import type { SplitModel } from './split-model.js';
 
 export type ZeroStage = 0 | 1 | 2 | 3;
 
 export class DataParallel implements SharedStep {
   readonly rank: number;
   readonly ranks: number;
+  readonly ranksOfRows: number;
   readonly gradients: Gradients;
   readonly segmentSteps: SegmentSteps;
   readonly #group: Collectives;
@@ -32,19 +34,26 @@ export class DataParallel implements SharedStep {
   readonly #updated = new Map<string, Tensor>();
   readonly #starts = new Map<string, number>();
   readonly #parameters: ReadonlyMap<string, Tensor>;
+  /** undefined: each rank computes with whole matrices. */
+  readonly #split: SplitModel | undefined;
+  readonly #keepsWhole: boolean;
   #isLast = true;
   #isDisposed = false;
 
-  /** @param parameters what is trained, by own path @param isWide sum gradients of 16 bit in float32 */
+  /** @param parameters what is trained, by own path @param isWide sum gradients of 16 bit in float32 @param group of those that have the same part of the model */
   constructor(
     model: CausalLm,
     parameters: ReadonlyMap<string, Tensor>,
     group: Collectives,
     zero: ZeroStage,
     isWide: boolean,
+    split?: SplitModel,
   ) {
     this.rank = group.rank;
     this.ranks = group.size;
+    this.ranksOfRows = split?.group.size ?? 1;
+    this.#split = split;
+    this.#keepsWhole = split === undefined || (split.group.rank === 0 && group.rank === 0);
     this.#group = group;
     this.#zero = zero;
     this.#parameters = parameters;
@@ -58,9 +67,10 @@ export class DataParallel implements SharedStep {
       this.#updated.set(path, zero === 0 ? parameter : piece.values.keep());
     }
     this.#rankGradients = new RankGradients(parameters, group, {
-      isWide: isWide || group.size > 1,
+      isWide: isWide || group.size > 1 || split !== undefined,
       isScattered: zero > 0,
       isEager: zero > 1,
+      split,
     });
     this.gradients = this.#rankGradients;
     this.segmentSteps = this.#stepsAround(used, first);
@@ -71,13 +81,29 @@ export class DataParallel implements SharedStep {
   }
 
   ownPart(path: string): Tensor | undefined {
+    const split = this.#split;
+    // What all ranks of a group have, the first of them answers for.
+    if (split !== undefined && split.group.rank > 0 && !split.isCut(path)) return undefined;
     if (this.#zero > 0) return this.#updated.get(path);
     const place = [...this.#updated.keys()].indexOf(path);
     return place % this.ranks === this.rank ? this.#updated.get(path) : undefined;
   }
 
-  partStart(path: string): number {
-    return this.#starts.get(path) ?? 0;
+  rangesOf(path: string): readonly ElementRange[] {
+    const start = this.#starts.get(path) ?? 0;
+    const length = this.#updated.get(path)?.numElements ?? 0;
+    return this.#split?.rangesOf(path, start, length) ?? [{ start, length }];
+  }
+
+  wholeShape(path: string): readonly number[] {
+    return this.#split?.wholeShape(path) ?? this.#parameters.get(path)?.shape ?? [];
+  }
+
+  partOf(path: string, whole: Tensor): Tensor {
+    const own = this.#split?.partOf(path, whole, 0).values ?? whole;
+    const part = this.#updated.get(path);
+    if (part === undefined || part.numElements === own.numElements) return own;
+    return own.reshape([own.numElements]).narrow(0, this.#starts.get(path) ?? 0, part.numElements);
   }
 
   gatherNumbers(values: readonly number[]): number[][] {
@@ -105,14 +131,21 @@ export class DataParallel implements SharedStep {
   writeParameter(path: string, values: Tensor, start: number): void {
     const unit = this.#unitOf.get(path);
     const parameter = this.#parameters.get(path);
-    if (!this.#isDisposed && unit !== undefined) unit.write(path, values, start);
-    else if (parameter !== undefined) writeElements(parameter, values, start);
+    if (this.#isDisposed || unit === undefined) {
+      // At the end of a run the whole model is one rank's.
+      if (parameter !== undefined && this.#keepsWhole) writeElements(parameter, values, start);
+      return;
+    }
+    scope(() => {
+      const part = this.#split?.partOf(path, values, start) ?? { values, start };
+      unit.write(path, part.values, part.start);
+    });
   }
 
   withWholeModel<Result>(body: () => Result): Result {
     for (const unit of this.#units) unit.gather();
     try {
-      return body();
+      return this.#split === undefined ? body() : this.#split.withWhole(body);
     } finally {
       for (const unit of this.#units) unit.release();
     }
@@ -121,7 +154,7 @@ export class DataParallel implements SharedStep {
   async whileWholeModel<Result>(body: () => Promise<Result>): Promise<Result> {
     for (const unit of this.#units) unit.gather();
     try {
-      return await body();
+      return await (this.#split === undefined ? body() : this.#split.whileWhole(body));
     } finally {
       for (const unit of this.#units) unit.release();
     }
@@ -131,6 +164,7 @@ export class DataParallel implements SharedStep {
     this.#isDisposed = true;
     if (this.#zero > 0) for (const part of this.#updated.values()) part.dispose();
     for (const unit of this.#units) unit.dispose();
+    this.#split?.join(this.#keepsWhole);
   }
 
   #trainedUnits(): Set<FlatUnit> {

@@ -170,6 +170,24 @@ export class FlatUnit {
     });
   }
 
+  sizeOf(path: string): { readonly length: number; readonly shape: readonly number[] } {
+    return this.#placeOf(path);
+  }
+
+  /** Some of the gradients one after the other, zeros where there is none. */
+  sideBySide(paths: readonly string[], gradients: ReadonlyMap<string, Tensor>, dtype: FloatDType): Tensor {
+    const length = paths.reduce((sum, path) => sum + this.#placeOf(path).length, 0);
+    const all = zeros([length], { dtype });
+    let start = 0;
+    for (const path of paths) {
+      const { length: own, shape } = this.#placeOf(path);
+      const gradient = gradients.get(path);
+      if (gradient !== undefined) scope(() => all.narrow(0, start, own).view(shape).copy_(gradient));
+      start += own;
+    }
+    return all;
+  }
+
   /** A parameter in a tensor that is laid out as the unit. */
   wholeIn(whole: Tensor, path: string): Tensor {
     const { start, length, shape } = this.#placeOf(path);

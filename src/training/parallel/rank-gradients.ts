@@ -3,6 +3,7 @@ import type { Collectives, Pending } from '../../distributed/index.js';
 import { type FloatDType, noGrad, scope, type Tensor } from '../../tensor/index.js';
 import { GradientStore, type Gradients, normOf } from '../step/gradient-store.js';
 import type { FlatUnit } from './flat-unit.js';
+import type { SplitModel } from './split-model.js';
 
 /** A unit whose gradients are on their way. */
 interface Reduction {
@@ -19,6 +20,8 @@ export interface RankGradientsOptions {
   readonly isScattered: boolean;
   /** Reduce after every micro-batch instead of after the last. */
   readonly isEager: boolean;
+  /** The parts that other ranks have of the model. Default: this one has all of it. */
+  readonly split?: SplitModel | undefined;
 }
 
 export class RankGradients implements Gradients {
@@ -54,6 +57,7 @@ export class RankGradients implements Gradients {
         }),
       );
       const dtype = this.#dtypeOf(unit);
+      this.#sumOverParts(unit, found, dtype);
       const pending = this.#options.isScattered
         ? unit.reduceScatter(found, dtype)
         : unit.allReduce(found, dtype);
@@ -83,9 +87,15 @@ export class RankGradients implements Gradients {
 
   /** The same on every rank. */
   norm(): number {
-    const own = normOf([...this.#pieces.values()]) ** 2;
-    if (!this.#options.isScattered) return Math.sqrt(own);
-    return Math.sqrt(this.#group.gatherNumbers([own]).reduce((sum, [square = 0]) => sum + square, 0));
+    const { isScattered, split } = this.#options;
+    const pieces = [...this.#pieces];
+    // What all parts have alike is counted once.
+    const counted = pieces.filter(
+      ([path]) => split === undefined || split.group.rank === 0 || split.isCut(path),
+    );
+    const own = normOf(counted.map(([, piece]) => piece)) ** 2;
+    const ofParts = split === undefined ? own : squaresOver(split.group.group, own);
+    return Math.sqrt(isScattered ? squaresOver(this.#group, ofParts) : ofParts);
   }
 
   clear(): void {
@@ -95,6 +105,26 @@ export class RankGradients implements Gradients {
     for (const { sum } of this.#sums.values()) sum.dispose();
     this.#pieces.clear();
     this.#sums.clear();
+  }
+
+  /** Gradients of parameters that every part of the model has, as far as each is a part of a sum. */
+  #sumOverParts(unit: FlatUnit, gradients: Map<string, Tensor>, dtype: FloatDType): void {
+    const { split } = this.#options;
+    if (split === undefined || gradients.size === 0) return;
+    const paths = unit.paths.filter((path) => split.isSummed(path));
+    if (paths.length === 0) return;
+    noGrad(() => {
+      const sums = unit.sideBySide(paths, gradients, dtype);
+      split.group.group.allReduce(sums).wait();
+      let start = 0;
+      for (const path of paths) {
+        const { length, shape } = unit.sizeOf(path);
+        gradients.get(path)?.dispose();
+        gradients.set(path, scope(() => sums.narrow(0, start, length).view(shape).clone()).keep());
+        start += length;
+      }
+      sums.dispose();
+    });
   }
 
   #dtypeOf({ dtype }: FlatUnit): FloatDType {
@@ -118,4 +148,8 @@ export class RankGradients implements Gradients {
       for (const path of paths) known.paths.add(path);
     }
   }
+}
+
+function squaresOver(group: Collectives, own: number): number {
+  return group.gatherNumbers([own]).reduce((sum, [square = 0]) => sum + square, 0);
 }

@@ -1,12 +1,15 @@
 /** The ranks of a training run: how they meet, what each of them does, and what rank 0 does for all. */
 import { setImmediate } from 'node:timers/promises';
 import { productVersion } from '../../config/index.js';
-import { type RankEnvironment, World } from '../../distributed/index.js';
+import { type ProcessGroup, type RankEnvironment, TensorGroup, World } from '../../distributed/index.js';
 import { InputError, messageOf } from '../../errors/index.js';
+import type { Architecture } from '../../models/index.js';
 import { linearRoute, setLinearRoute, torchVersion } from '../../tensor/index.js';
 import type { ShareStep } from '../step/shared-step.js';
-import { DataParallel } from './data-parallel.js';
+import { checkWorldSize } from './check-layout.js';
+import { DataParallel, type ZeroStage } from './data-parallel.js';
 import type { ParallelConfig } from './parallel-config.js';
+import { SplitModel } from './split-model.js';
 
 /** What rank 0 says in the middle of long work, and how often: well within the time that a collective may take. */
 const GOES_ON = '{"goesOn":true}';
@@ -15,14 +18,30 @@ const TURN_MILLISECONDS = 2_000;
 /** In this order the ranks tell one another which they have received. */
 const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGUSR1', 'SIGHUP'];
 
+/** A rank's place on an axis of the mesh, and those that it is there with. */
+export interface RankAxis {
+  readonly rank: number;
+  readonly size: number;
+  readonly group: ProcessGroup;
+}
+
 export class RunRanks {
   readonly world: World;
-  readonly share: ShareStep;
+  /** Those that have other rows, and the same part of the model. */
+  readonly data: RankAxis;
+  readonly #tensor: TensorGroup | undefined;
+  readonly #zero: ZeroStage;
 
-  private constructor(world: World, { zero }: ParallelConfig) {
+  /** The mesh: ranks that share matrices are neighbours. */
+  private constructor(world: World, { zero, tensor, sequence }: ParallelConfig) {
     this.world = world;
-    this.share = (model, parameters, isWide) =>
-      new DataParallel(model, parameters, world.group, zero, isWide);
+    this.#zero = zero;
+    const [row, column] = [Math.floor(world.rank / tensor), world.rank % tensor];
+    const size = world.size / tensor;
+    this.#tensor =
+      tensor === 1 ? undefined : new TensorGroup(world.subgroup(`tensor-${row}`, column, tensor), sequence);
+    const group = tensor === 1 ? world.group : world.subgroup(`data-${column}`, row, size);
+    this.data = { rank: row, size, group };
   }
 
   /**
@@ -30,11 +49,7 @@ export class RunRanks {
    * @throws InputError if the ranks do not meet, or differ
    */
   static join(environment: RankEnvironment, parallel: ParallelConfig, identity: string): RunRanks {
-    const { data = environment.size } = parallel;
-    if (data !== environment.size)
-      throw new InputError(
-        `parallel.data is ${data}, and ${environment.size} ranks were started (WORLD_SIZE); start ${data}, or leave parallel.data out.`,
-      );
+    checkWorldSize(environment.size, parallel);
     const world = World.join(environment);
     world.agree(
       `the version (${productVersion()}, libtorch ${torchVersion()})`,
@@ -44,6 +59,14 @@ export class RunRanks {
     // The same products on every rank, whatever each of them would measure.
     setLinearRoute(JSON.parse(world.tell(world.isFirst ? JSON.stringify(linearRoute()) : undefined)));
     return new RunRanks(world, parallel);
+  }
+
+  /** How the ranks share the steps of a model, whose parameters are cut as its family says. */
+  share({ tables: { sharding } }: Pick<Architecture, 'tables'>): ShareStep {
+    return (model, parameters, isWide) => {
+      const split = this.#tensor && new SplitModel(model, sharding, this.#tensor);
+      return new DataParallel(model, parameters, this.data.group, this.#zero, isWide, split);
+    };
   }
 
   get rank(): number {
@@ -57,6 +80,11 @@ export class RunRanks {
   /** Rank 0 writes, reports and answers for all. */
   get isFirst(): boolean {
     return this.world.isFirst;
+  }
+
+  /** Of the ranks that compute on the same rows, one speaks for all. */
+  get isFirstOfRows(): boolean {
+    return this.#tensor === undefined || this.#tensor.rank === 0;
   }
 
   /** Rank 0 alone runs it, the others wait. @throws what it throws there; on the others an error that says so */

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import {
   adapterContent,
+  type NameTable,
   type PublishedTensor,
   pieceStart,
   publishedTensors,
@@ -17,11 +18,12 @@ import {
   SCORE,
   tokenizerSource,
 } from '../../models/index.js';
-import { scope } from '../../tensor/index.js';
+import { scope, type Tensor } from '../../tensor/index.js';
 import type { RunCheckpointManifest } from '../checkpoints/manifest.js';
 import { openCheckpointFolder, type RunCheckpointStore } from '../checkpoints/run-checkpoint-store.js';
 import type { SnapshotFile, SnapshotTensor } from '../checkpoints/snapshot.js';
 import type { RunRanks } from '../parallel/run-ranks.js';
+import type { ElementRange } from '../step/shared-step.js';
 import type { TrainConfig } from './run-config.js';
 import type { RunParts } from './run-parts.js';
 import type { RunRows } from './run-rows.js';
@@ -134,7 +136,7 @@ export class RunCheckpointer implements Checkpointer {
     const progress = restoreRun(path, manifest, this.#identity(parts), {
       trainer: parts.trainer,
       dropout: parts.dropout,
-      parameters: publishedTensors(parts.parameters, architecture.names),
+      parameters: wholeTensors(parts, parts.parameters, architecture.names),
       weights: isAdapter ? 'adapter_model.safetensors' : '.',
       nameIn: (name) => (isAdapter ? `base_model.model.${name}` : name),
       what,
@@ -170,14 +172,15 @@ export class RunCheckpointer implements Checkpointer {
       const saved = tensors.map(([name, parameter]) => {
         const path = own.get(parameter);
         if (path === undefined) throw new TypeError(`${name} is saved and not trained`);
-        return ownElements({ name, path, parameter, piece: undefined, shape: parameter.shape }, parts);
+        const shape = parts.trainer.wholeShape(path);
+        return ownElements({ name, path, parameter, piece: undefined, shape }, parts);
       });
       return [
         { path: weightFile, content: { kind: 'tensors', tensors: saved } },
         { path: configFile, content: { kind: 'bytes', bytes: Buffer.from(config) } },
       ];
     }
-    const tensors = publishedTensors(model.namedParameters(), architecture.names).map((tensor) =>
+    const tensors = wholeTensors(parts, model.namedParameters(), architecture.names).map((tensor) =>
       ownElements(tensor, parts),
     );
     return [
@@ -199,26 +202,39 @@ export class RunCheckpointer implements Checkpointer {
   }
 }
 
+/** What files hold of parameters, of which this rank may have parts. */
+function wholeTensors(
+  { trainer }: RunParts,
+  parameters: Iterable<readonly [path: string, parameter: Tensor]>,
+  names: NameTable,
+): PublishedTensor[] {
+  return publishedTensors(parameters, names, (path) => trainer.wholeShape(path));
+}
+
 /** What this rank has of a trained parameter: all of it, where it is alone. */
 function ownElements(tensor: PublishedTensor, { trainer }: RunParts): SnapshotTensor {
   const { name, path, parameter, shape } = tensor;
-  const { start: partStart, values } = trainer.ownPart(path);
+  const { ranges: all, values } = trainer.ownPart(path);
   const first = pieceStart(tensor);
-  const count = shape.reduce((product, size) => product * size, 1);
-  const from = Math.max(first, partStart);
-  const end = Math.min(first + count, partStart + (values?.numElements ?? 0));
+  const end = first + shape.reduce((product, size) => product * size, 1);
+  const ranges: ElementRange[] = [];
+  let [before, count, passed] = [0, 0, 0];
+  for (const { start, length } of values === undefined ? [] : all) {
+    const [from, to] = [Math.max(first, start), Math.min(end, start + length)];
+    if (from < to) {
+      // A piece is an index of the first dimension: what is there of it follows one another.
+      if (ranges.length === 0) before = passed + from - start;
+      ranges.push({ start: from - first, length: to - from });
+      count += to - from;
+    }
+    passed += length;
+  }
   const bytes = (): Uint8Array => {
-    if (values === undefined || from >= end) return new Uint8Array(0);
-    if (values.numElements === end - from) return values.toBytes();
-    return scope(() =>
-      values
-        .detach()
-        .reshape([values.numElements])
-        .narrow(0, from - partStart, end - from)
-        .toBytes(),
-    );
+    if (values === undefined || count === 0) return new Uint8Array(0);
+    if (values.numElements === count) return values.toBytes();
+    return scope(() => values.detach().reshape([values.numElements]).narrow(0, before, count).toBytes());
   };
-  return { name, dtype: parameter.dtype, shape, start: Math.max(0, from - first), bytes };
+  return { name, dtype: parameter.dtype, shape, ranges, bytes };
 }
 
 function auxiliaryFileBytes(content: AuxiliaryFile['content']): Uint8Array {

@@ -2,7 +2,7 @@
 import type { Row, RowSource } from '../../data/index.js';
 import { MetricMeans, type MetricSum } from '../objective/objective.js';
 import { gatherMetricSums } from '../parallel/metric-sums.js';
-import type { RunRanks } from '../parallel/run-ranks.js';
+import type { RankAxis } from '../parallel/run-ranks.js';
 import type { MeasuredRows } from '../step/trainer.js';
 
 /** Rows that are measured during a run, and when. */
@@ -25,21 +25,21 @@ export interface HeldOutResult {
 /**
  * @param measure the sums of a batch
  * @param pause called after each batch; what it throws ends the measurement
- * @param ranks each measures every n-th batch; all of them as many, the surplus counting nothing
+ * @param data the ranks that have other rows: each measures every n-th batch; all of them as many, the surplus counting nothing
  */
 export async function measureHeldOut(
   measure: (batch: readonly Row[]) => MeasuredRows,
   { rows, max_rows = rows.rowCount }: HeldOut,
   batchSize: number,
   pause: () => Promise<void>,
-  ranks?: RunRanks,
+  data?: RankAxis,
 ): Promise<HeldOutResult> {
   let [perToken, perRecord, tokens, records] = [0, 0, 0, 0];
   let [hasTokenPart, hasRecordPart] = [false, false];
   const metrics = new MetricMeans();
   const count = Math.min(rows.rowCount, max_rows);
   const batches = Math.ceil(count / batchSize);
-  const { rank = 0, size: rankCount = 1 } = ranks ?? {};
+  const { rank = 0, size: rankCount = 1 } = data ?? {};
   for (let round = 0; round < batches; round += rankCount) {
     const isSurplus = round + rank >= batches;
     const start = isSurplus ? 0 : (round + rank) * batchSize;
@@ -56,8 +56,8 @@ export async function measureHeldOut(
     records += measured.divisors.records;
     metrics.add(measured.metrics);
   }
-  if (ranks !== undefined) {
-    const all = ranks.world.group.gatherNumbers([
+  if (data !== undefined) {
+    const all = data.group.gatherNumbers([
       perToken,
       perRecord,
       tokens,
@@ -69,7 +69,7 @@ export async function measureHeldOut(
     [perToken, perRecord, tokens, records] = [sum(0), sum(1), sum(2), sum(3)];
     [hasTokenPart, hasRecordPart] = [sum(4) > 0, sum(5) > 0];
   }
-  const shared = ranks && gatherMetricSums(ranks.world.group, metrics.sums());
+  const shared = data && gatherMetricSums(data.group, metrics.sums());
   const loss = (hasTokenPart ? perToken / tokens : 0) + (hasRecordPart ? perRecord / records : 0);
   return { loss, tokens, metrics: meansOf(shared ?? [metrics.sums()]) };
 }

@@ -243,6 +243,11 @@ export const trainConfigSchema = z
         ['training', 'loss_alignment'],
         'loss_alignment: input belongs to cross-entropy; leave it out with an objective',
       );
+    if (objective?.loss === 'distillation' && config.parallel.tensor > 1)
+      refuse(
+        ['parallel', 'tensor'],
+        'distillation compares whole distributions of the next token, and tensor ranks have parts of the vocabulary; use parallel.data and zero',
+      );
     if (objective?.loss === 'reward' && watch.prompts !== undefined)
       refuse(['watch', 'prompts'], 'a reward model writes no text; leave watch.prompts out');
   })

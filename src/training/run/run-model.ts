@@ -7,6 +7,7 @@ import {
   type LoadedModel,
   loadArchitecture,
   loadModel,
+  loadModelArchitecture,
   parseArchitecture,
   withScoreHead,
 } from '../../models/index.js';
@@ -16,7 +17,14 @@ import { adaptedBy } from '../plan/adapted-layers.js';
 import { computeDType } from '../step/precision.js';
 import type { TrainConfig } from './run-config.js';
 
-export function createRunModel({ model: source, seed, device, training, lora }: TrainConfig): LoadedModel {
+export function createRunModel({
+  model: source,
+  seed,
+  device,
+  training,
+  lora,
+  parallel,
+}: TrainConfig): LoadedModel {
   const { path, path_config: ofPath, config } = source;
   const dtype = training.precision === undefined ? undefined : computeDType(training.precision);
   const selected = selectDevice(device);
@@ -25,7 +33,9 @@ export function createRunModel({ model: source, seed, device, training, lora }: 
     const given = ofPath === undefined ? undefined : configuredArchitecture(ofPath, 'model.path_config');
     const output = isReward ? 'any' : 'logits';
     // Adapters are all that is trained then, beside weights that stay as their files have them.
-    const keepIntegers = lora !== undefined && source.adapter === undefined && !isReward;
+    // Ranks that share every matrix cut floats.
+    const keepIntegers =
+      lora !== undefined && source.adapter === undefined && !isReward && parallel.tensor === 1;
     const loaded = loadModel(path, { dtype, device: selected, architecture: given, output, keepIntegers });
     return isReward ? withNewScore(loaded, seed) : loaded;
   }
@@ -40,6 +50,13 @@ export function createRunModel({ model: source, seed, device, training, lora }: 
     }),
   );
   return isReward ? withNewScore({ model, architecture }, seed) : { model, architecture };
+}
+
+/** What a run trains, by its config alone: no weights are read. */
+export function runArchitecture({ model: { path, path_config: ofPath, config } }: TrainConfig): Architecture {
+  if (path === undefined) return configuredArchitecture(config ?? {}, 'model.config');
+  if (ofPath !== undefined) return configuredArchitecture(ofPath, 'model.path_config');
+  return loadModelArchitecture(path, undefined, 'any');
 }
 
 function withNewScore(loaded: LoadedModel, seed: number): LoadedModel {

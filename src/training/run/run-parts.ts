@@ -54,7 +54,7 @@ export function createRunParts(
   clock: PhaseClock,
 ): RunParts {
   const { model, architecture } = loaded;
-  const count = ranks?.size ?? 1;
+  const count = ranks?.data.size ?? 1;
   const totalSteps = stepsOf(training, rowCount, count);
   const padTokenId = architecture.padTokenId ?? 0;
   const dropout = new RandomGenerator(seed, model.device);
@@ -72,7 +72,7 @@ export function createRunParts(
       training.objective && createObjective(training.objective, { padTokenId, documentAttention, teacher }),
     generator: dropout,
     clock,
-    share: ranks?.share,
+    share: ranks?.share(architecture),
   });
   return { trainer, dropout, parameters, totalSteps, rowsPerStep: rowsPerStep(training, count) };
 }

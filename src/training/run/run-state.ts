@@ -95,9 +95,11 @@ export function takeSnapshot(
     config,
   };
   const states = [...tensors].map(([name, tensor]) => {
-    const { start, shape, isOwn } = places.get(name) ?? { start: 0, shape: tensor.shape, isOwn: true };
     const own = snapshotTensor(name, tensor);
-    return { ...own, start, shape, bytes: isOwn ? own.bytes : new Uint8Array(0) };
+    const place = places.get(name);
+    if (place === undefined) return own;
+    const { ranges, shape, isOwn } = place;
+    return { ...own, ranges, shape, bytes: isOwn ? own.bytes : new Uint8Array(0) };
   });
   return {
     manifest,

@@ -11,6 +11,7 @@ import { type LoadedModel, loadModelTokenizer, saveModel, tokenizerSource } from
 import { prepareRuntime, setLinearRoute } from '../../tensor/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
 import { RunCheckpointStore } from '../checkpoints/run-checkpoint-store.js';
+import { checkTensorSplit } from '../parallel/check-layout.js';
 import { RunRanks } from '../parallel/run-ranks.js';
 import { residentBytes } from '../plan/process-memory.js';
 import { collectGarbage, scriptBytes } from '../plan/script-memory.js';
@@ -37,7 +38,7 @@ import { referencedRows } from './reference.js';
 import { checkRun } from './run-checks.js';
 import { hasRows, type TrainConfig } from './run-config.js';
 import { lockRun } from './run-lock.js';
-import { addAdapters, createRunModel } from './run-model.js';
+import { addAdapters, createRunModel, runArchitecture } from './run-model.js';
 import { type RunRows, readRunRows } from './run-rows.js';
 import { outliveHangUp } from './signal-watch.js';
 import { type CreateTaskEvaluator, type TaskEvaluator, taskEvaluatorOf } from './task-evaluation.js';
@@ -94,9 +95,11 @@ function joinRanks(config: TrainConfig): RunRanks | undefined {
   const environment = rankEnvironment();
   const { parallel, threads } = config;
   if (environment === undefined || environment.size === 1) {
-    if (parallel.data !== undefined && parallel.data > 1)
+    const wanted = (parallel.data ?? 1) * parallel.tensor;
+    if (wanted > 1)
       throw new InputError(
-        `parallel.data is ${parallel.data}, and this process is alone; start the ranks: xinghe launch --nproc ${parallel.data} -- train …`,
+        `parallel.${parallel.tensor > 1 ? 'tensor' : 'data'} is ${parallel.tensor > 1 ? parallel.tensor : parallel.data}, and this process ` +
+          `is alone; start the ranks: xinghe launch --nproc ${wanted} -- train …`,
       );
     return undefined;
   }
@@ -207,6 +210,7 @@ export async function prepareRun(
     throw new InputError('model.tokenizer is missing; a new model needs a tokenizer file or folder.');
   prepareRuntime(config.threads === undefined ? {} : { threads: config.threads });
   if (config.deterministic) setLinearRoute({ forward: false, gradInput: false, gradWeight: false });
+  if (config.parallel.tensor > 1) checkTensorSplit(runArchitecture(config), config.parallel);
   const startBytes = residentBytes();
   const startScriptBytes = scriptBytes();
   const loaded = createRunModel(config);

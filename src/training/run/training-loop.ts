@@ -59,7 +59,7 @@ class TrainingLoop {
     this.#options = options;
     const { label, seed, shuffle, training } = options;
     const isCounted = training.steps !== undefined;
-    const { rank = 0, size = 1 } = options.ranks ?? {};
+    const { rank = 0, size = 1 } = options.ranks?.data ?? {};
     this.#rows = rows;
     this.#loader = new RowLoader(rows, {
       seed,
@@ -137,7 +137,7 @@ class TrainingLoop {
     const { step, tokens } = this.#progress;
     const started = performance.now();
     this.#clock.enter('data');
-    const { size = 1 } = this.#options.ranks ?? {};
+    const { size = 1 } = this.#options.ranks?.data ?? {};
     const { rows, indices } = await this.#loader.next(this.#parts.rowsPerStep / size);
     const filler = size === 1 ? undefined : (rows[0] ?? (await this.#rows.read(0)));
     const steps = trainer.microSteps(inGroups(rows, training.micro_batch_size), filler);
@@ -209,7 +209,7 @@ class TrainingLoop {
         // The state of the last step is whole: it is saved, and the evaluation is made again after resuming.
         await this.#endIfAsked();
       },
-      this.#options.ranks,
+      this.#options.ranks?.data,
     );
     this.#clock.enter(undefined);
     const { step, best } = this.#progress;
@@ -272,24 +272,32 @@ class TrainingLoop {
   }
 
   #noteSkipped({ loss, gradNorm, lossScale }: StepResult, rows: readonly number[]): void {
-    const { training, output } = this.#options;
+    const { training } = this.#options;
     this.#skippedSteps += 1;
     // An overflow under a dynamic loss scale is how the scale is found.
     if (lossScale !== undefined && training.non_finite !== 'skip') return;
     const problem = `loss ${loss}, gradient norm ${gradNorm}`;
-    noteBadRows(output, { step: this.#progress.step, policy: 'skipped', problem, rows });
+    this.#noteBadRows({ step: this.#progress.step, policy: 'skipped', problem, rows });
+  }
+
+  /** Each rank notes its own; of those that have the same rows, one. */
+  #noteBadRows(bad: Parameters<typeof noteBadRows>[1]): void {
+    const { output, ranks } = this.#options;
+    if (ranks?.isFirstOfRows !== false) noteBadRows(output, bad);
   }
 
   async #refuseOrRollBack(error: NonFiniteError, indices: readonly number[]): Promise<void> {
-    const { training, checkpoints, output, label } = this.#options;
+    const { training, checkpoints, label } = this.#options;
     const { step } = this.#progress;
     const { position: behind } = this.#loader.state();
     const policy = training.non_finite;
-    noteBadRows(output, { step: step + 1, policy, problem: error.message, rows: indices });
+    this.#noteBadRows({ step: step + 1, policy, problem: error.message, rows: indices });
     if (policy !== 'rollback')
-      reportNonFiniteWeights(this.#loaded, label, () => {
-        throw error;
-      });
+      this.#parts.trainer.withWholeModel(() =>
+        reportNonFiniteWeights(this.#loaded, label, () => {
+          throw error;
+        }),
+      );
     const restored = await checkpoints?.restore(this.#parts, 'newest');
     if (restored === undefined)
       throw new NonFiniteError(`${error.message} There is no checkpoint to go back to yet.`);

@@ -6,7 +6,7 @@
  * Shapes: B batch, T tokens, D hidden.
  */
 import type { CausalLm } from '../../models/index.js';
-import { type Routing, weightedCrossEntropySum } from '../../nn/index.js';
+import type { Routing } from '../../nn/index.js';
 import {
   generatorState,
   grad,
@@ -61,6 +61,8 @@ export interface GradientOptions {
   readonly embeddingNoise?: number | undefined;
   /** What the load-balancing loss of the model's experts counts, where it has one. Default 1. */
   readonly balanceWeight?: number | undefined;
+  /** What of the gradient of that loss is to be computed here, where several processes compute the same and add it up. Default 1. */
+  readonly gradientShare?: number | undefined;
   /** Told how the experts of the model shared the tokens. */
   readonly reportRouting?: ((statistics: RoutingStatistics) => void) | undefined;
   /** What else happens around each segment, in this order. Default nothing. */
@@ -89,6 +91,8 @@ function segmentsOf(
 ): ComputedSegment[] {
   const length = inputIds.size(1);
   const context = model.createContext(length, { documents });
+  const { edges } = model;
+  const wholeEmbedding = edges && { length, ownPart: (whole: Tensor) => edges.ownPart(whole) };
   const real = lengths === undefined ? undefined : realTokens(lengths, length, model.device);
   const parameters = new Map(model.namedParameters().filter(([path]) => isTrained(path)));
   const segments = model.segments();
@@ -116,7 +120,7 @@ function segmentsOf(
         };
         const output = segment.forward(this.input ?? inputIds, { ...context, observeRouting });
         if (index === 0 && embeddingNoise !== undefined)
-          return { output: withEmbeddingNoise(output, embeddingNoise, generator), routed };
+          return { output: withEmbeddingNoise(output, embeddingNoise, generator, wholeEmbedding), routed };
         return { output: index < segments.length - 1 ? output : lossOf(output), routed };
       });
       [this.routing] = routed;
@@ -141,7 +145,7 @@ export function accumulateGradients(
   options: GradientOptions = {},
 ): number {
   const { targets, weights } = batch;
-  const lossOf = (logits: Tensor): Tensor => weightedCrossEntropySum(logits, targets, weights).mul(scale);
+  const lossOf = (logits: Tensor): Tensor => model.crossEntropySum(logits, targets, weights).mul(scale);
   return accumulateLossGradients(model, batch, lossOf, gradients, options);
 }
 
@@ -157,7 +161,7 @@ export function accumulateLossGradients(
   gradients: Gradients,
   options: GradientOptions = {},
 ): number {
-  const { generator, steps = [], clock, balanceWeight = 1, reportRouting } = options;
+  const { generator, steps = [], clock, balanceWeight = 1, gradientShare = 1, reportRouting } = options;
   clock?.enter('forward');
   return scope(() => {
     const segments = segmentsOf(model, input, lossOf, (path) => gradients.isTrained(path), options);
@@ -177,7 +181,8 @@ export function accumulateLossGradients(
     if (balance !== undefined) reportRouting?.(balance.statistics);
     const balanceScale = (model.balanceLossFactor ?? 0) * balanceWeight;
     const loss = (boundary?.item() ?? Number.NaN) + balanceScale * (balance?.statistics.balanceLoss ?? 0);
-    const routingGradient = balanceScale === 0 ? undefined : balance?.gradient.mul(balanceScale);
+    const routingGradient =
+      balanceScale === 0 ? undefined : balance?.gradient.mul(balanceScale * gradientShare);
     for (const segment of segments)
       if (segment.routing !== undefined) segment.routingGradient = routingGradient;
 

@@ -5,16 +5,29 @@ import type { MetricSum } from '../objective/objective.js';
 import type { Gradients } from './gradient-store.js';
 import type { SegmentSteps } from './segment-steps.js';
 
+/** Elements that follow one another in a tensor, counted row by row. */
+export interface ElementRange {
+  readonly start: number;
+  readonly length: number;
+}
+
 export interface SharedStep {
+  /** Among those that have rows of their own. */
   readonly rank: number;
   readonly ranks: number;
+  /** Ranks that compute on the same rows, and find the same loss. */
+  readonly ranksOfRows: number;
   /** Summed over the ranks once `endMicroBatches` was called. */
   readonly gradients: Gradients;
   readonly segmentSteps: SegmentSteps;
   /** What this rank updates of a parameter: all of it, a piece [n], or nothing. It stays the callee's. */
   updatedPart(path: string): Tensor | undefined;
-  /** Where that piece begins in the parameter, counted row by row; 0 for a whole one. */
-  partStart(path: string): number;
+  /** Where in the whole parameter the elements of that piece are, in their order. */
+  rangesOf(path: string): readonly ElementRange[];
+  /** Of the whole parameter. */
+  wholeShape(path: string): readonly number[];
+  /** What of a whole tensor in the shape of the parameter is at the place of `updatedPart`, in its shape. */
+  partOf(path: string, whole: Tensor): Tensor;
   /** The same, where every element is one rank's alone. */
   ownPart(path: string): Tensor | undefined;
   /** The numbers of every rank, by rank. */
@@ -25,13 +38,13 @@ export interface SharedStep {
   endMicroBatches(): void;
   /** Every rank has updated its part. */
   afterUpdate(): void;
-  /** New values of a parameter, or of its elements from `start` on. */
+  /** New values of a whole parameter, or of an index of its first dimension, which begins at the element `start`. */
   writeParameter(path: string, values: Tensor, start: number): void;
   /** Runs something that reads the whole model. */
   withWholeModel<Result>(body: () => Result): Result;
   /** The same of something that takes turns with others. */
   whileWholeModel<Result>(body: () => Promise<Result>): Promise<Result>;
-  /** Leaves the model whole. */
+  /** Leaves the model whole, on the first rank at least. */
   dispose(): void;
 }
 

@@ -33,7 +33,7 @@ import { rememberDraws, StepDraws } from './remember-draws.js';
 import { routingMetrics } from './routing-balance.js';
 import { learningRateAt, type Schedule, scheduleOf } from './schedule.js';
 import { accumulateLossGradients, type GradientOptions, modelOutput } from './segments.js';
-import type { SharedStep, ShareStep } from './shared-step.js';
+import type { ElementRange, SharedStep, ShareStep } from './shared-step.js';
 import { countStep, meansOverRanks, sumOverRanks, tokensOf } from './step-totals.js';
 import type { TrainingSettings } from './training-settings.js';
 import { writeElements } from './write-elements.js';
@@ -94,9 +94,10 @@ export interface TrainerState {
   readonly lossScale: LossScaleState | undefined;
 }
 
-/** A piece of a tensor, its elements counted row by row. */
+/** A piece of a tensor. */
 export interface PiecePlace {
-  readonly start: number;
+  /** Where its elements are in the whole, in their order. */
+  readonly ranges: readonly ElementRange[];
   /** Of the whole tensor. */
   readonly shape: readonly number[];
   /** False: another rank has the same, and saves it. */
@@ -220,6 +221,7 @@ export class Trainer {
           const read = tokensOf(microBatches[index] ?? []);
           scaledLoss += this.#accumulate(batch, metrics, (sums) => stepLoss(sums, divisors, scale), {
             balanceWeight: (read / tokens) * scale,
+            gradientShare: 1 / (this.#shared?.ranksOfRows ?? 1),
             reportRouting: (statistics) => metrics.add(routingMetrics(statistics, read)),
           });
         } else if (filler !== undefined)
@@ -267,11 +269,11 @@ export class Trainer {
     batch: ObjectiveBatch,
     metrics: MetricMeans | undefined,
     lossOf: (sums: LossSums) => Tensor,
-    routing: Pick<GradientOptions, 'balanceWeight' | 'reportRouting'>,
+    routing: Pick<GradientOptions, 'balanceWeight' | 'gradientShare' | 'reportRouting'>,
   ): number {
     this.#options.clock?.enter('forward');
     return scope(() => {
-      const prepared = batch.prepare(this.#model);
+      const prepared = batch.prepare(this.#model, this.#gradientOptions.steps);
       return accumulateLossGradients(
         this.#model,
         prepared,
@@ -291,7 +293,7 @@ export class Trainer {
     const batch = this.#objective.arrange(rows);
     return scope(() =>
       noGrad(() => {
-        const prepared = batch.prepare(this.#model);
+        const prepared = batch.prepare(this.#model, this.#gradientOptions.steps);
         const { perToken, perRecord, metrics } = prepared.sums(
           modelOutput(this.#model, prepared, this.#gradientOptions.steps),
         );
@@ -329,20 +331,30 @@ export class Trainer {
   }
 
   #placeOf(path: string): PiecePlace {
+    const shared = this.#shared;
+    if (shared === undefined) {
+      const { shape = [], numElements = 0 } = this.#parameters.get(path) ?? {};
+      return { ranges: [{ start: 0, length: numElements }], shape, isOwn: true };
+    }
     return {
-      start: this.#shared?.partStart(path) ?? 0,
-      shape: this.#parameters.get(path)?.shape ?? [],
-      isOwn: this.#shared === undefined || this.#shared.ownPart(path) !== undefined,
+      ranges: shared.rangesOf(path),
+      shape: shared.wholeShape(path),
+      isOwn: shared.ownPart(path) !== undefined,
     };
   }
 
-  /** This rank's elements of a trained parameter, and where they begin; every element is one rank's. Freed by nobody. */
-  ownPart(path: string): { readonly start: number; readonly values: Tensor | undefined } {
+  /** This rank's elements of a trained parameter, and where they are in it; every element is one rank's. Freed by nobody. */
+  ownPart(path: string): PiecePlace & { readonly values: Tensor | undefined } {
     const values = this.#shared === undefined ? this.#parameters.get(path) : this.#shared.ownPart(path);
-    return { start: this.#shared === undefined ? 0 : this.#shared.partStart(path), values };
+    return { ...this.#placeOf(path), values };
   }
 
-  /** New values of a parameter that is trained, or of some of its elements. @param start the first of them, row by row */
+  /** Of the whole parameter, of which this rank may have a part. */
+  wholeShape(path: string): readonly number[] {
+    return this.#placeOf(path).shape;
+  }
+
+  /** New values of a parameter that is trained, or of one index of its first dimension. @param start the first of them, row by row */
   writeParameter(path: string, values: Tensor, start = 0): void {
     const parameter = this.#parameters.get(path);
     if (this.#shared !== undefined) this.#shared.writeParameter(path, values, start);
@@ -365,9 +377,8 @@ export class Trainer {
   ): void {
     this.#optimizer.restore(optimizerSteps, (name, { path, parameter }) => {
       const saved = read(name);
-      if (saved === undefined || saved.numElements === parameter.numElements)
-        return saved?.reshape(parameter.shape);
-      return saved.reshape([saved.numElements]).narrow(0, this.#placeOf(path).start, parameter.numElements);
+      if (saved === undefined) return undefined;
+      return (this.#shared?.partOf(path, saved) ?? saved).reshape(parameter.shape);
     });
     if (lossScale !== undefined) this.#lossScale?.restore(lossScale);
   }

@@ -1,6 +1,8 @@
 /** A linear layer that wraps another in the module tree; the wrapped layer's parameters keep their paths. */
-import { type Linear, Module } from '../nn/index.js';
+
 import type { Tensor } from '../tensor/index.js';
+import type { Linear } from './linear.js';
+import { Module } from './module.js';
 
 export abstract class WrappedLinear extends Module implements Linear {
   readonly base: Linear;
@@ -35,6 +37,10 @@ export abstract class WrappedLinear extends Module implements Linear {
 
   get layout(): 'out-in' | 'in-out' {
     return this.base.layout;
+  }
+
+  get addsBias(): boolean {
+    return this.base.addsBias;
   }
 
   override *namedModules(prefix = ''): ReturnType<Module['namedModules']> {

@@ -1,0 +1,290 @@
+/**
+ * A model of which each rank of a tensor-parallel group has a part: large matrices are cut as the family's table says, in the same
+ * tensors, and what is exchanged stands around attention, MLP, embedding and head. The modules of the family know nothing of it.
+ */
+import type { ShardingTable, TrainedSplit } from '../../checkpoint/index.js';
+import {
+  headsOfRank,
+  isHiddenModule,
+  SelectedOutputs,
+  SplitRegion,
+  type TensorGroup,
+  VocabularyEmbedding,
+  vocabularyCrossEntropySum,
+} from '../../distributed/index.js';
+import { loraLayers } from '../../lora/index.js';
+import { type CausalLm, SCORE } from '../../models/index.js';
+import {
+  DenseLinear,
+  Embedding,
+  type Module,
+  namedLinears,
+  weightedCrossEntropySum,
+} from '../../nn/index.js';
+import { isFloatDType, noGrad, operator, scope, type Tensor, zeros } from '../../tensor/index.js';
+import type { ElementRange } from '../step/shared-step.js';
+import { product, TensorCut } from './tensor-cut.js';
+
+const setTensor = operator('aten::set_.source_Tensor');
+
+/** A module that stands in the place of another while the model is split. */
+interface Replacement {
+  readonly path: string;
+  readonly module: Module;
+  readonly original: Module;
+}
+
+export class SplitModel {
+  readonly group: TensorGroup;
+  readonly #model: CausalLm;
+  readonly #table: ShardingTable;
+  /** Of parameters that are cut. */
+  readonly #cuts = new Map<string, TensorCut>();
+  readonly #parameters: ReadonlyMap<string, Tensor>;
+  /** Attention and MLP of each block. */
+  readonly #regions = new Set<string>();
+  readonly #givesScore: boolean;
+  readonly #replacements: Replacement[] = [];
+
+  /** Cuts the parameters, each in its tensor. */
+  constructor(model: CausalLm, table: ShardingTable, group: TensorGroup) {
+    this.#model = model;
+    this.#table = table;
+    this.group = group;
+    this.#parameters = new Map(model.namedParameters());
+    this.#givesScore = [...this.#parameters.keys()].some((path) => path.startsWith(`${SCORE}.`));
+    this.#planCuts();
+    noGrad(() => {
+      for (const [path, cut] of this.#cuts)
+        scope(() => {
+          const parameter = this.#parameterOf(path);
+          setTensor(parameter, cut.of(parameter.detach()).clone().contiguous());
+        });
+    });
+    this.#planReplacements();
+    this.#split();
+  }
+
+  isCut(path: string): boolean {
+    return this.#cuts.has(path);
+  }
+
+  /** Is a rank's gradient of a parameter that all of them have whole a part of a sum? */
+  isSummed(path: string): boolean {
+    if (this.isCut(path)) return false;
+    const region = regionOf(path);
+    if (region !== undefined) return this.#regions.has(region) || this.group.isSequence;
+    return !this.#givesScore;
+  }
+
+  /** Shape of the whole of a parameter. */
+  wholeShape(path: string): readonly number[] {
+    return this.#cuts.get(path)?.shape ?? this.#parameterOf(path).shape;
+  }
+
+  /** Where in the whole parameter the elements of this rank's are. */
+  rangesOf(path: string, start: number, length: number): readonly ElementRange[] {
+    return this.#cuts.get(path)?.rangesOf(start, length) ?? [{ start, length }];
+  }
+
+  /**
+   * What of new values for a parameter is this rank's.
+   * @param values of the whole, or of one index of its first dimension @param start the first of them
+   * @returns start: the first in this rank's part
+   */
+  partOf(path: string, values: Tensor, start: number): { readonly values: Tensor; readonly start: number } {
+    const cut = this.#cuts.get(path);
+    if (cut === undefined) return { values, start };
+    const { shape, partShape } = cut;
+    const isWhole = values.numElements === product(shape);
+    const part = cut.of(values.reshape(isWhole ? shape : shape.slice(1)));
+    return {
+      values: part,
+      start: isWhole ? 0 : (start / product(shape.slice(1))) * product(partShape.slice(1)),
+    };
+  }
+
+  /** Runs something with the whole model in place of the part. */
+  withWhole<Result>(body: () => Result): Result {
+    const splitAgain = this.#makeWhole();
+    try {
+      return body();
+    } finally {
+      splitAgain();
+    }
+  }
+
+  /** The same of something that takes turns with others. */
+  async whileWhole<Result>(body: () => Promise<Result>): Promise<Result> {
+    const splitAgain = this.#makeWhole();
+    try {
+      return await body();
+    } finally {
+      splitAgain();
+    }
+  }
+
+  /** @returns what puts the part back in its place */
+  #makeWhole(): () => void {
+    const parts = new Map(
+      [...this.#cuts.keys()].map((path) => [path, this.#parameterOf(path).detach().keep()]),
+    );
+    this.join();
+    return () => {
+      noGrad(() => {
+        for (const [path, part] of parts) {
+          setTensor(this.#parameterOf(path), part);
+          part.dispose();
+        }
+      });
+      this.#split();
+    };
+  }
+
+  /**
+   * Puts the whole model together again; all ranks at once, tensor by tensor.
+   * @param isKept false: what this rank is left with has the shapes of the whole, and no memory of its own. Default true
+   */
+  join(isKept = true): void {
+    for (const [path, cut] of this.#cuts)
+      noGrad(() => scope(() => this.#joinOne(this.#parameterOf(path), cut, isKept)));
+    for (const { path, original } of [...this.#replacements].reverse())
+      this.#model.replaceModule(path, original);
+    this.#model.edges = undefined;
+    this.#model.crossEntropySum = weightedCrossEntropySum;
+    for (const [, module] of this.#inputLinears()) module.addsBias = true;
+    for (const layer of loraLayers(this.#model).values()) layer.inputPart = undefined;
+  }
+
+  #joinOne(parameter: Tensor, cut: TensorCut, isKept: boolean): void {
+    const { dtype } = parameter;
+    if (!isFloatDType(dtype)) throw new TypeError(`a parameter of ${dtype} in a split model`);
+    const length = cut.greatestPart;
+    const part = zeros([length], { dtype });
+    part.narrow(0, 0, parameter.numElements).copy_(parameter.detach().reshape([parameter.numElements]));
+    const all = zeros([length * this.group.size], { dtype });
+    this.group.group.allGather(part, all).wait();
+    setTensor(
+      parameter,
+      isKept ? cut.join(all, length, dtype) : zeros([1], { dtype }).expand([...cut.shape]),
+    );
+  }
+
+  #planCuts(): void {
+    const { rank, size } = this.group;
+    const layers = new Map([...namedLinears(this.#model)]);
+    for (const [path, { shape }] of this.#parameters) {
+      const split = this.#splitOf(path, layers);
+      if (split === undefined) continue;
+      this.#cuts.set(path, new TensorCut(shape, split, rank, size));
+      const region = regionOf(path);
+      if (region !== undefined) this.#regions.add(region);
+    }
+  }
+
+  /** Of a parameter of the model itself as the table says; of an adapter's as its weight is. */
+  #splitOf(
+    path: string,
+    layers: ReadonlyMap<string, { readonly layout: 'out-in' | 'in-out' }>,
+  ): Pick<TrainedSplit, 'dim' | 'blocks'> | undefined {
+    const [, adapted, part] = /^(.*)\.lora(A|B|Magnitude|Bias)$/.exec(path) ?? [];
+    const split = this.#tableSplitOf(adapted === undefined ? path : `${adapted}.weight`);
+    if (split === undefined || adapted === undefined) return split;
+    const isOutput = split.dim === (layers.get(adapted)?.layout === 'in-out' ? 1 : 0);
+    if (part === 'A') return isOutput ? undefined : { dim: 1, blocks: split.blocks };
+    return isOutput ? { dim: 0, blocks: split.blocks } : undefined;
+  }
+
+  #tableSplitOf(path: string): TrainedSplit | undefined {
+    const split = this.#table.trainedSplitOf(path);
+    return split?.isKeyValue === true && this.#hasAllKeyValues ? undefined : split;
+  }
+
+  get #hasAllKeyValues(): boolean {
+    return this.#model.shape.numKvHeads % this.group.size !== 0;
+  }
+
+  #planReplacements(): void {
+    const { numHeads, numKvHeads } = this.#model.shape;
+    const { rank, size } = this.group;
+    const modules = new Map(this.#model.namedModules());
+    const replace = (path: string, module: Module): void => {
+      const original = modules.get(path);
+      if (original !== undefined) this.#replacements.push({ path, original, module });
+    };
+    // Inner ones first: the path of an outer one leads to them.
+    if (this.#hasAllKeyValues) {
+      const heads = headsOfRank(numHeads, numKvHeads, rank, size);
+      for (const [path, layer] of namedLinears(this.#model)) {
+        if (this.#table.trainedSplitOf(`${path}.weight`)?.isKeyValue !== true) continue;
+        this.#replacements.push({
+          path,
+          original: layer,
+          module: new SelectedOutputs(layer, heads, numKvHeads),
+        });
+        const region = regionOf(path);
+        if (region !== undefined) this.#regions.add(region);
+      }
+    }
+    for (const region of this.#regions) {
+      const module = modules.get(region);
+      if (module === undefined || !isHiddenModule(module))
+        throw new TypeError(`${region} reads no hidden states`);
+      replace(region, new SplitRegion(module, this.group));
+    }
+    for (const [path, module] of modules) {
+      const cut = this.#cuts.get(`${path}.weight`);
+      if (module instanceof Embedding && cut !== undefined)
+        replace(path, new VocabularyEmbedding(module, cut.start));
+    }
+  }
+
+  #split(): void {
+    const { group } = this;
+    for (const { path, module } of this.#replacements) this.#model.replaceModule(path, module);
+    this.#model.edges = {
+      begin: (tokens) => group.begin(tokens),
+      afterEmbedding: (hidden) => group.leave(hidden),
+      beforeHead: (hidden) => (this.#givesScore ? group.enterWhole(hidden) : group.enter(hidden)),
+      ownPart: (whole) => group.ownPart(whole),
+    };
+    if (!this.#givesScore) {
+      const { vocabSize } = this.#model.shape;
+      const start = Math.floor((vocabSize * group.rank) / group.size);
+      this.#model.crossEntropySum = (logits, targets, weights) =>
+        vocabularyCrossEntropySum(logits, targets, weights, { group, start, vocabSize });
+    }
+    // Of the parts of a sum one has the bias.
+    for (const [, module] of this.#inputLinears()) module.addsBias = group.rank === 0;
+    for (const [path, layer] of loraLayers(this.#model)) {
+      const cut = this.#cuts.get(`${path}.loraA`);
+      if (cut === undefined) continue;
+      layer.inputPart = {
+        start: cut.start,
+        inFeatures: cut.shape[1] ?? 0,
+        sum: (values) => group.sum(values),
+      };
+    }
+  }
+
+  /** Layers whose inputs are cut. */
+  *#inputLinears(): Generator<[path: string, layer: DenseLinear]> {
+    for (const [path, module] of this.#model.namedModules()) {
+      if (!(module instanceof DenseLinear)) continue;
+      const inputDim = module.layout === 'out-in' ? 1 : 0;
+      if (this.#cuts.get(`${path}.weight`)?.dim === inputDim) yield [path, module];
+    }
+  }
+
+  #parameterOf(path: string): Tensor {
+    const parameter = this.#parameters.get(path);
+    if (parameter === undefined) throw new TypeError(`the model has no ${path}`);
+    return parameter;
+  }
+}
+
+/** layers.{i}.attention of a parameter within it; undefined outside of blocks. */
+function regionOf(path: string): string | undefined {
+  const [layers, index, part] = path.split('.');
+  return layers === 'layers' ? `layers.${index}.${part}` : undefined;
+}
