@@ -13,7 +13,12 @@ const folder = mkdtempSync(join(tmpdir(), 'xinghe-launch-tasks-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const sets = writeSets(join(folder, 'sets'));
 
-function train(output: string, zero: number, lora: object | undefined, evaluation: object | undefined): void {
+function train(
+  output: string,
+  parallel: object,
+  lora: object | undefined,
+  evaluation: object | undefined,
+): void {
   const texts = join(folder, 'texts.jsonl');
   const lines = Array.from({ length: 60 }, (_, index) =>
     JSON.stringify({ text: `Line ${index}: ${index * 7} stars are seen.` }),
@@ -27,7 +32,7 @@ function train(output: string, zero: number, lora: object | undefined, evaluatio
     deterministic: true,
     data: { files: [texts], form: 'text', sequence_length: 24 },
     training: { steps: 6, micro_batch_size: 2, learning_rate: 3e-3 },
-    parallel: { zero },
+    parallel,
     ...(lora !== undefined && { lora }),
     ...(evaluation !== undefined && { evaluation }),
   };
@@ -54,10 +59,11 @@ function linesOf(output: string): Line[] {
 }
 
 describe.each([
-  ['zero 0', 0, undefined],
-  ['zero 3', 3, undefined],
-  ['zero 0, LoRA with dropout', 0, { rank: 2, alpha: 4, dropout: 0.2, target_modules: ['q_proj'] }],
-])('%s', (name, zero, lora) => {
+  ['zero 0', {}, undefined],
+  ['zero 3', { zero: 3 }, undefined],
+  ['tensor 2', { tensor: 2, sequence: true }, undefined],
+  ['zero 0, LoRA with dropout', {}, { rank: 2, alpha: 4, dropout: 0.2, target_modules: ['q_proj'] }],
+])('%s', (name, parallel, lora) => {
   test('the tasks are measured once, and the numbers are those of a run without', () => {
     const output = name.replaceAll(/[ ,]+/g, '-');
     const evaluation = {
@@ -68,8 +74,8 @@ describe.each([
       tasks_data: sets,
       every: 3,
     };
-    train(`${output}-with`, zero, lora, evaluation);
-    train(`${output}-without`, zero, lora, undefined);
+    train(`${output}-with`, parallel, lora, evaluation);
+    train(`${output}-without`, parallel, lora, undefined);
     const learned = (run: string): unknown[] =>
       linesOf(run).flatMap(({ step, loss, grad_norm }) =>
         loss === undefined ? [] : [[step, loss, grad_norm]],

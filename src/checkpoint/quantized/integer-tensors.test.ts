@@ -115,9 +115,11 @@ describe('a layer', () => {
   test('int8 with a scale for each row, or one for all', () => {
     const rows = openWeights({ tensors: int8, config: INT8 }).get('a.weight');
     expect(rows && [...readFloats(rows)]).toEqual([2, 4, 6, 8, -0.5, -1, -1.5, -64]);
-    const one = { ...int8, 'a.weight_scale': ['float32', [1, 1], Float32Array.of(2)] } satisfies Tensors;
-    const all = openWeights({ tensors: one, config: INT8 }).get('a.weight');
-    expect(all && [...readFloats(all)]).toEqual([2, 4, 6, 8, -2, -4, -6, -256]);
+    for (const shape of [[1, 1], [1]]) {
+      const one = { ...int8, 'a.weight_scale': ['float32', shape, Float32Array.of(2)] } satisfies Tensors;
+      const all = openWeights({ tensors: one, config: INT8 }).get('a.weight');
+      expect(all && [...readFloats(all)]).toEqual([2, 4, 6, 8, -2, -4, -6, -256]);
+    }
   });
 
   test('g_idx is obeyed, whatever the config says of order', () => {
@@ -292,6 +294,14 @@ describe('refused by name', () => {
       'both kinds of one weight',
       { tensors: { ...gptq, 'a.weight': ['float32', [8, 32], new Float32Array(256)] }, config: GPTQ },
       /both "a\.weight" and "a\.qweight" are there/,
+    ],
+    [
+      'one row of scales for several groups',
+      {
+        tensors: { ...packed, 'a.weight_scale': ['float32', [1, 2], Float32Array.of(1, 2)] },
+        config: COMPRESSED,
+      },
+      /"a\.weight_scale" has 1 rows for 8 outputs/,
     ],
     [
       'a shape that lies',

@@ -178,7 +178,7 @@ function readCompressed(layer: LayerTensors, kind: 'weight_packed' | 'weight'): 
       `is [${carrier.shape.join(', ')}] of a weight [${outFeatures}, ${inFeatures}] with ${groupCount} groups, which fits no bits ` +
         'and group size of the config',
     );
-  if (scaleRows !== outFeatures && scaleRows !== 1)
+  if (scaleRows !== outFeatures && (scaleRows !== 1 || groupCount !== 1))
     refuse(layer, 'weight_scale', `has ${scaleRows} rows for ${outFeatures} outputs`);
   const { bits, groupSize } = form;
   const zeroPoints = layer.part('weight_zero_point');
@@ -225,7 +225,8 @@ interface MatrixPart {
 function matrixPart(layer: LayerTensors, name: string, dtypes: readonly string[]): MatrixPart {
   const view = layer.part(name);
   if (view === undefined) return refuse(layer, name, 'is missing');
-  const [rows, columns, more] = view.shape;
+  // One scale for a whole matrix may be a list of one.
+  const [rows, columns, more] = view.shape.join() === '1' ? [1, 1] : view.shape;
   if (rows === undefined || columns === undefined || more !== undefined || rows * columns === 0)
     return refuse(layer, name, `has shape [${view.shape.join(', ')}], and must be a matrix`);
   if (!dtypes.includes(view.dtype))
