@@ -29,7 +29,7 @@ const round = operator('aten::round');
 const argsort = operator('aten::argsort');
 const cholesky = operator('aten::linalg_cholesky');
 const choleskyInverse = operator('aten::cholesky_inverse');
-const diagonal = operator('aten::diagonal');
+const diagonalOf = operator('aten::diagonal');
 
 /** Inputs whose losses are made good at once in those behind them. */
 const BLOCK = 128;
@@ -145,10 +145,6 @@ function prepare(hessian: Tensor, { actOrder, damping = 0.01 }: GptqRule): Prepa
     }
   }
   throw new RangeError('the Hessian of the calibration is not positive definite, however it is damped');
-}
-
-function diagonalOf(matrix: Tensor): Tensor {
-  return diagonal(matrix);
 }
 
 /** Scales and zero points [O, 1] of a group [O, N]. */

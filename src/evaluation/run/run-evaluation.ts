@@ -4,9 +4,8 @@ import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { productVersion } from '../../config/index.js';
-import { InputError, InterruptedError } from '../../errors/index.js';
-import { fileStatus, lockOutput, readJsonFile, writeFileAtomic } from '../../formats/index.js';
-import { fieldOf } from '../../json/index.js';
+import { InterruptedError } from '../../errors/index.js';
+import { lockOutput, writeFileAtomic } from '../../formats/index.js';
 import type { Judge } from '../judge/judge.js';
 import { type JudgedTask, judgeSamples, summariseVerdicts } from '../judge/judge-samples.js';
 import type { LanguageModel, ModelUsage } from '../model/language-model.js';
@@ -19,7 +18,11 @@ import { Journal } from './journal.js';
 import { type LoadedTask, loadSamples } from './load-samples.js';
 import { type Answered, gradeSample, judgedOutcome, type Outcome, sampleLine } from './outcome.js';
 import type { Predictions } from './predictions.js';
+import { refuseOtherResults } from './refuse-other-results.js';
 import { metricsOf, type ResultEntry, summarise } from './summarise.js';
+
+const OTHER_RESULTS =
+  'is the result of another evaluation (other model, set or options); give another --output, or --overwrite to begin anew.';
 
 /** Who answers: a model, or a file of recorded outputs. */
 export type Answerer =
@@ -90,7 +93,7 @@ export async function runEvaluation(
   const fingerprint = fingerprintOf(plan, loaded, answerer, judge);
   const release = lockOutput(plan.output);
   try {
-    refuseOthers(plan, fingerprint);
+    refuseOtherResults(plan, fingerprint, OTHER_RESULTS);
     mkdirSync(plan.output, { recursive: true });
     const journal =
       answerer.kind === 'model'
@@ -273,17 +276,4 @@ function fingerprintOf(
       ]),
     )
     .digest('hex');
-}
-
-/** @throws InputError for results of another evaluation; its own are made anew */
-function refuseOthers({ output, overwrite }: EvaluationPlan, fingerprint: string): void {
-  const status = fileStatus(output);
-  if (status !== undefined && !status.isDirectory())
-    throw new InputError(`--output ${output} is a file; name a folder.`);
-  const path = join(output, 'results.json');
-  if (overwrite || fileStatus(path) === undefined) return;
-  if (fieldOf(readJsonFile(path), 'fingerprint') !== fingerprint)
-    throw new InputError(
-      `${path} is the result of another evaluation (other model, set or options); give another --output, or --overwrite to begin anew.`,
-    );
 }

@@ -1,5 +1,5 @@
 /** The content of small tensors as numbers of JavaScript. */
-import { float16Values } from '../gguf/blocks/block-decoder.js';
+import { float16Values } from './float16.js';
 import { readView, type TensorView, viewBytes } from './tensor-view.js';
 
 /** Of float32, float16 or bfloat16, exactly. Throws RangeError for another dtype (a fault of the caller). */

@@ -1,6 +1,7 @@
 /** A matrix with rows and columns exchanged, read strip by strip. */
 import { dtypeBytes } from './file-dtype.js';
-import { readView, rowParts, sliceColumns, type TensorView } from './tensor-view.js';
+import { readBytes } from './read-numbers.js';
+import { rowParts, sliceColumns, type TensorView } from './tensor-view.js';
 
 /** About what a strip of columns may hold; its transpose takes as much again. */
 const STRIP_BYTES = 2 ** 25;
@@ -38,23 +39,12 @@ function* strips(view: TensorView, order: Int32Array): Generator<Uint8Array, voi
     const wanted = order.subarray(start, start + perStrip);
     const first = wanted.reduce((min, column) => Math.min(min, column));
     const last = wanted.reduce((max, column) => Math.max(max, column));
-    const strip = readWhole(sliceColumns(view, first, last + 1), rows * (last + 1 - first) * width);
+    const strip = readBytes(sliceColumns(view, first, last + 1));
     const transposed = new Uint8Array(wanted.length * rows * width);
     const columns = wanted.map((column) => column - first);
     transposeTile(words(strip, width), words(transposed, width), rows, last + 1 - first, columns);
     yield transposed;
   }
-}
-
-/** In a buffer of its own, so that its elements are aligned. */
-function readWhole(view: TensorView, bytes: number): Uint8Array {
-  const whole = new Uint8Array(bytes);
-  let filled = 0;
-  for (const piece of readView(view)) {
-    whole.set(piece, filled);
-    filled += piece.byteLength;
-  }
-  return whole;
 }
 
 type Words = Uint8Array | Uint16Array | Uint32Array | BigUint64Array;

@@ -55,9 +55,3 @@ function logProbs(model: CausalLm, ids: Tensor): Tensor {
   const logits = model.forward(ids.toDevice(model.device)).toDevice('cpu'); // [1, T, V]
   return logits.narrow(1, 0, ids.size(1) - 1).logSoftmax(-1, 'float32');
 }
-
-/** Windows of equal length, one after the other; what is left over is dropped, unless it is all. */
-export function windowsOf(ids: readonly number[], length: number, most: number): number[][] {
-  const count = Math.min(most, Math.max(1, Math.floor(ids.length / length)));
-  return Array.from({ length: count }, (_, index) => ids.slice(index * length, (index + 1) * length));
-}

@@ -16,7 +16,7 @@ export interface IntegerFileForm {
   /** undefined: all of a row. */
   readonly groupSize: number | undefined;
   readonly isSymmetric: boolean;
-  readonly scaleDtype: 'float32' | 'float16' | 'bfloat16';
+  readonly scaleDType: 'float32' | 'float16' | 'bfloat16';
 }
 
 /** Why a layer of this size cannot be kept in a form; undefined where it can. */
@@ -43,7 +43,7 @@ export function formFault(
 export function integerTensors(
   layer: string,
   matrix: IntegerMatrix,
-  { form, bits, scaleDtype }: IntegerFileForm,
+  { form, bits, scaleDType }: IntegerFileForm,
 ): TensorInput[] {
   const { outFeatures, inFeatures } = matrix;
   const groups = matrix.scales.length / outFeatures;
@@ -57,7 +57,7 @@ export function integerTensors(
     bytes: () => new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
   });
   const scalesOf = (part: string, shape: readonly number[], scales: Float32Array): TensorInput =>
-    tensor(part, scaleDtype, shape, narrowed(scales, scaleDtype));
+    tensor(part, scaleDType, shape, narrowed(scales, scaleDType));
   switch (form) {
     case 'compressed-tensors': {
       const { packed, scales, zeroPoints } = packPackedRows(matrix);
@@ -95,7 +95,7 @@ function gptqVersion({ bits, zeros }: IntegerMatrix): 1 | 2 {
   return zeros.every((zero) => zero === 2 ** (bits - 1)) ? 1 : 2;
 }
 
-function narrowed(scales: Float32Array, dtype: IntegerFileForm['scaleDtype']): Uint8Array {
+function narrowed(scales: Float32Array, dtype: IntegerFileForm['scaleDType']): Uint8Array {
   return scope(() => floatTensor(scales).to(dtype).toBytes());
 }
 

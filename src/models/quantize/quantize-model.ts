@@ -92,13 +92,13 @@ function fileForm(options: QuantizeOptions, { files }: QuantizationPlan): Intege
   const dtype = weights[0]?.view.dtype;
   // As the published code keeps them: in the dtype of the weights. Others are rounded before the integers are chosen.
   const isWide = scheme === 'published' && dtype === 'float32';
-  const scaleDtype = isWide
+  const scaleDType = isWide
     ? 'float32'
     : dtype === 'bfloat16' && form === 'compressed-tensors'
       ? 'bfloat16'
       : 'float16';
   return {
-    ...{ form, bits, scaleDtype },
+    ...{ form, bits, scaleDType },
     groupSize: size === 'row' ? undefined : size,
     isSymmetric: scheme === 'published' || options.isSymmetric === true,
   };
@@ -203,11 +203,11 @@ function quantizeWeight(
 
 /** By the weight alone: also of layers that a calibration does not reach, as experts. */
 function integersOf(weight: Tensor, form: IntegerFileForm, options: QuantizeOptions): IntegerMatrix {
-  const { bits, groupSize, scaleDtype, isSymmetric } = form;
+  const { bits, groupSize, scaleDType, isSymmetric } = form;
   if (schemeOf(options) === 'published')
     return roundToNearest(weight, { bits, groupSize, range: 'published' });
   return roundToNearest(weight, {
-    ...{ bits, groupSize, scaleDType: scaleDtype, searchRange: options.searchRange },
+    ...{ bits, groupSize, scaleDType, searchRange: options.searchRange },
     range: isSymmetric ? 'symmetric' : 'asymmetric',
   });
 }
@@ -223,7 +223,7 @@ function schemeOf({ scheme, calibration }: QuantizeOptions): QuantizationScheme 
 
 function calibrationOf(
   options: QuantizeOptions,
-  { bits, groupSize, isSymmetric, scaleDtype }: IntegerFileForm,
+  { bits, groupSize, isSymmetric, scaleDType }: IntegerFileForm,
   files: readonly FilePlan[],
 ): BlockCalibration | undefined {
   const { from, configPath, calibration, actOrder = true } = options;
@@ -231,7 +231,7 @@ function calibrationOf(
   const paths = new Set(files.flatMap(({ quantized }) => quantized.map(({ path }) => path)));
   const { model } = loadModel(from, { configPath });
   // Groups of neighbours: each form has a place for them, and files are read faster.
-  const rule = { bits, groupSize, isSymmetric, actOrder, staticGroups: true, scaleDType: scaleDtype };
+  const rule = { bits, groupSize, isSymmetric, actOrder, staticGroups: true, scaleDType };
   return new BlockCalibration(model, calibration, rule, (path) => paths.has(path));
 }
 

@@ -4,10 +4,10 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { productVersion } from '../../../config/index.js';
 import { InputError } from '../../../errors/index.js';
-import { fileStatus, lockOutput, readJsonFile, writeFileAtomic } from '../../../formats/index.js';
-import { fieldOf } from '../../../json/index.js';
+import { lockOutput, writeFileAtomic } from '../../../formats/index.js';
 import type { Problem } from '../../problems.js';
 import type { LoadedTask } from '../../run/load-samples.js';
+import { refuseOtherResults } from '../../run/refuse-other-results.js';
 import type { HumanWinner } from '../agreement/human-labels.js';
 import { type AgreementReport, agreementOfWinners } from '../agreement/human-labels.js';
 import type { Judge, JudgeReport } from '../judge.js';
@@ -15,6 +15,9 @@ import { battlesOf, type ComparedDialogue, type Comparison, compareAnswers } fro
 import { type PairReport, pairLine, pairReports, positionReport } from './pair-report.js';
 import { type RankedModel, rankModels } from './rank-models.js';
 import type { RecordedRun } from './recorded-run.js';
+
+const OTHER_RESULTS =
+  'is another result (other runs, judge, set or options); give another --output, or --overwrite.';
 
 export interface PairwisePlan {
   readonly runs: readonly RecordedRun[];
@@ -73,7 +76,7 @@ export async function runPairwise(plan: PairwisePlan, judge: Judge): Promise<Pai
     .digest('hex');
   const release = lockOutput(output);
   try {
-    refuseOthers(plan, fingerprint);
+    refuseOtherResults(plan, fingerprint, OTHER_RESULTS);
     mkdirSync(output, { recursive: true });
     const dialogues = set.samples.flatMap(({ id, judged }): ComparedDialogue[] =>
       judged === undefined ? [] : [{ id, judged }],
@@ -161,16 +164,4 @@ function pairsOf({ runs, baseline }: PairwisePlan): (readonly [number, number])[
   const all = places.flatMap((one) => places.slice(one + 1).map((other) => [one, other] as const));
   const base = runs.findIndex(({ name }) => name === baseline);
   return baseline === undefined ? all : all.filter((pair) => pair.includes(base));
-}
-
-function refuseOthers({ output, overwrite }: PairwisePlan, fingerprint: string): void {
-  const status = fileStatus(output);
-  if (status !== undefined && !status.isDirectory())
-    throw new InputError(`--output ${output} is a file; name a folder.`);
-  const path = join(output, 'results.json');
-  if (overwrite || fileStatus(path) === undefined) return;
-  if (fieldOf(readJsonFile(path), 'fingerprint') !== fingerprint)
-    throw new InputError(
-      `${path} is another result (other runs, judge, set or options); give another --output, or --overwrite.`,
-    );
 }

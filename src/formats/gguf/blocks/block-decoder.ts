@@ -7,29 +7,6 @@
  */
 export type DecodeBlocks = (bytes: Uint8Array, count: number, weights: Float32Array) => void;
 
-let halves: Float32Array | undefined;
-
-/** The value of every float16, by its bits. */
-export function float16Values(): Float32Array {
-  if (halves !== undefined) return halves;
-  const values = new Float32Array(2 ** 16);
-  for (let bits = 0; bits < values.length; bits++) {
-    const exponent = (bits >> 10) & 31;
-    const fraction = bits & 1023;
-    const magnitude =
-      exponent === 0
-        ? fraction * 2 ** -24
-        : exponent === 31
-          ? fraction === 0
-            ? Number.POSITIVE_INFINITY
-            : Number.NaN
-          : (1 + fraction / 1024) * 2 ** (exponent - 15);
-    values[bits] = bits & 0x8000 ? -magnitude : magnitude;
-  }
-  halves = values;
-  return values;
-}
-
 /** The 16 levels of IQ4_NL and IQ4_XS. */
 export const NONLINEAR_LEVELS: readonly number[] = [
   -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,

@@ -3,7 +3,8 @@
  * the bytes are the first 16 weights, the high halves the others
  * (layouts: https://github.com/ggml-org/llama.cpp/blob/master/ggml/src/ggml-common.h).
  */
-import { type DecodeBlocks, float16Values, NONLINEAR_LEVELS } from './block-decoder.js';
+import { float16Values } from '../../tensors/float16.js';
+import { type DecodeBlocks, NONLINEAR_LEVELS } from './block-decoder.js';
 
 const BLOCK = 32;
 const HALF = 16;
