@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openModelCheckpoint } from '../src/checkpoint/index.js';
 import { InputError } from '../src/errors/index.js';
-import { readFloats } from '../src/formats/index.js';
+import { openSafetensorsModel, readFloats } from '../src/formats/index.js';
 import {
   loadModel,
   parseArchitecture,
@@ -115,6 +115,22 @@ beforeAll(async () => {
     dtype: 'float32',
   });
   await saveModel(model, { model: created, architecture });
+});
+
+test.each([
+  ['fp16', 'float16'],
+  ['bf16', 'bfloat16'],
+])('published scales of %s weights are %s, whatever the form', async (folder, dtype) => {
+  const from = `${goldenFolder}xverse/${folder}`;
+  const configPath = `${goldenFolder}xverse/config.json`;
+  for (const [form, part] of [
+    ['compressed-tensors', 'weight_scale'],
+    ['gptq', 'scales'],
+  ] as const) {
+    const to = await quantized(from, { bits: 8, scheme: 'published', configPath, form, keep: ['mlp'] });
+    const { tensors } = openSafetensorsModel(to);
+    expect(tensors.get(`model.layers.0.self_attn.q_proj.${part}`)?.dtype, form).toBe(dtype);
+  }
 });
 
 describe('forms', () => {

@@ -95,6 +95,25 @@ test('a calibration of fewer tokens than inputs, or of equal ones, is damped unt
   expect(() => gptq(weight, randn([32, 32], random).mul(Number.NaN), rule)).toThrow();
 });
 
+test('weights too small for a 16-bit scale are zeros and spoil nothing beside them', () => {
+  const random = new RandomGenerator(4);
+  const weight = randn([3, 64], random);
+  weight.narrow(1, 0, 32).mul_(1e-12);
+  weight.narrow(1, 0, 1).mul_(0);
+  const x = randn([90, 64], random);
+  const rule = { bits: 4, groupSize: 32, isSymmetric: false, actOrder: false, staticGroups: false } as const;
+  const found = weightsOf(gptq(weight, x.transpose(0, 1).matmul(x), { ...rule, scaleDType: 'float16' }));
+  expect(found.narrow(1, 0, 32).abs().max().item()).toBeLessThan(1e-6);
+  expect(
+    found
+      .narrow(1, 32, 32)
+      .sub(weight.narrow(1, 32, 32))
+      .abs()
+      .max()
+      .item(),
+  ).toBeLessThan(1);
+});
+
 test('nothing stays behind', () => {
   const random = new RandomGenerator(9);
   const [weight, x] = [randn([4, 200], random), randn([300, 200], random)];

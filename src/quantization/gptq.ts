@@ -161,7 +161,9 @@ function rangeOf(
   const one = ones(low.shape);
   // A group of zeros has any range.
   const width = where(isZero, one.add(one), high.sub(low));
-  const scale = width.div(most).to(scaleDType).to('float32');
+  const stored = width.div(most).to(scaleDType).to('float32');
+  // Weights so small that their scale becomes 0 are zeros: the least number of 16 bits divides as well.
+  const scale = where(stored.ne(0), stored, one.mul(2 ** -24));
   const zero = isSymmetric
     ? one.mul((most + 1) / 2)
     : clamp(round(where(isZero, one, low.neg()).div(scale)), 0, most);

@@ -91,12 +91,9 @@ function fileForm(options: QuantizeOptions, { files }: QuantizationPlan): Intege
   const size = groupSize ?? (scheme === 'published' ? 'row' : usual);
   const dtype = weights[0]?.view.dtype;
   // As the published code keeps them: in the dtype of the weights. Others are rounded before the integers are chosen.
-  const isWide = scheme === 'published' && dtype === 'float32';
-  const scaleDType = isWide
-    ? 'float32'
-    : dtype === 'bfloat16' && form === 'compressed-tensors'
-      ? 'bfloat16'
-      : 'float16';
+  const isPublished = scheme === 'published' && (dtype === 'float32' || dtype === 'bfloat16');
+  const isWide = dtype === 'bfloat16' && form === 'compressed-tensors';
+  const scaleDType = isPublished ? dtype : isWide ? 'bfloat16' : 'float16';
   return {
     ...{ form, bits, scaleDType },
     groupSize: size === 'row' ? undefined : size,
