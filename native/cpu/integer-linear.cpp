@@ -37,7 +37,7 @@ std::int64_t roundUp(std::int64_t count, std::int64_t unit) { return (count + un
 
 // A weight as it is kept.
 struct IntegerMatrix {
-  at::Tensor packed;  // uint8 [M, K / 2] or [M, K]
+  at::Tensor packed;  // uint8 [M, K / 2] or [M, K], or int8 [M, K]
   at::Tensor scales;  // float32 or float16 [M, G]
   at::Tensor zeros;   // uint8 [M, G]
   at::Tensor order;   // int64 [I]: the input at each place; undefined: as they are
@@ -46,6 +46,7 @@ struct IntegerMatrix {
   std::int64_t padded() const { return roundUp(inputs, integerBlock); }
   std::int64_t outputs() const { return packed.size(0); }
   bool isInt4() const { return packed.size(1) * 2 == padded(); }
+  bool isSigned() const { return packed.scalar_type() == at::kChar; }
 };
 
 IntegerMatrix checked(const at::Tensor& packed, const at::Tensor& scales, const at::Tensor& zeros,
@@ -54,10 +55,11 @@ IntegerMatrix checked(const at::Tensor& packed, const at::Tensor& scales, const 
   TORCH_CHECK_VALUE(inputs > 0 && groupSize > 0 && groupSize % integerBlock == 0, "xinghe::integer_linear: ", inputs,
                     " inputs in groups of ", groupSize, "; groups hold a multiple of ", integerBlock);
   const std::int64_t groups = (inputs + groupSize - 1) / groupSize;
-  TORCH_CHECK_VALUE(packed.dim() == 2 && packed.scalar_type() == at::kByte &&
-                        (packed.size(1) == padded || packed.size(1) * 2 == padded),
-                    "xinghe::integer_linear: weight ", packed.sizes(), " ", packed.scalar_type(),
-                    "; it is uint8 [M, K / 2] or [M, K] with K = ", padded);
+  const auto type = packed.scalar_type();
+  TORCH_CHECK_VALUE(packed.dim() == 2 && (((type == at::kByte || type == at::kChar) && packed.size(1) == padded) ||
+                                          (type == at::kByte && packed.size(1) * 2 == padded)),
+                    "xinghe::integer_linear: weight ", packed.sizes(), " ", type,
+                    "; it is uint8 [M, K / 2], or uint8 or int8 [M, K], with K = ", padded);
   const std::vector<std::int64_t> shape{packed.size(0), groups};
   TORCH_CHECK_VALUE(scales.sizes() == shape && (scales.scalar_type() == at::kFloat || scales.scalar_type() == at::kHalf) &&
                         zeros.sizes() == shape && zeros.scalar_type() == at::kByte,
@@ -77,7 +79,7 @@ IntegerProducts productsOf(const IntegerMatrix& matrix) {
           .blocksPerGroup = matrix.groupSize / integerBlock,
           .groups = matrix.scales.size(1),
           .input = nullptr,
-          .weight = matrix.packed.const_data_ptr<std::uint8_t>(),
+          .weight = static_cast<const std::uint8_t*>(matrix.packed.const_data_ptr()),
           .scales = matrix.scales.const_data_ptr(),
           .areHalfScales = matrix.scales.scalar_type() == at::kHalf,
           .zeros = matrix.zeros.const_data_ptr<std::uint8_t>(),
@@ -86,7 +88,7 @@ IntegerProducts productsOf(const IntegerMatrix& matrix) {
 }
 
 const IntegerKernels& kernelsOf(const IntegerMatrix& matrix) {
-  return matrix.isInt4() ? kernels().int4 : kernels().int8;
+  return matrix.isInt4() ? kernels().int4 : matrix.isSigned() ? kernels().signedInt8 : kernels().int8;
 }
 
 // Two inputs share a byte of four bits each, so that a block is decoded as 16 even and 16 odd ones; whatever is multiplied
@@ -124,7 +126,9 @@ at::Tensor decodedComposed(const IntegerMatrix& matrix) {
         .reshape({outputs, groups * matrix.groupSize})
         .narrow(1, 0, padded);
   };
-  const at::Tensor zeros = forInputs(matrix.zeros), scales = forInputs(matrix.scales);
+  const at::Tensor scales = forInputs(matrix.scales);
+  at::Tensor zeros = forInputs(matrix.zeros);
+  if (matrix.isSigned()) zeros = zeros.sub(128);
   return integers.to(at::kFloat).sub_(zeros).mul_(scales);
 }
 

@@ -19,6 +19,7 @@ namespace {
 typedef float Float16Lanes __attribute__((vector_size(64)));
 typedef std::int32_t Int16Lanes __attribute__((vector_size(64)));
 typedef std::uint8_t Byte16Lanes __attribute__((vector_size(16)));
+typedef std::int8_t SignedByte16Lanes __attribute__((vector_size(16)));
 
 #if defined(__AVX512F__)
 constexpr int mostRows = 8;
@@ -50,6 +51,16 @@ XINGHE_INLINE Int16Lanes widen(const std::uint8_t* bytes) {
   __builtin_memcpy(&packed, bytes, sizeof packed);
 #if defined(__AVX512F__)
   return (Int16Lanes)_mm512_cvtepu8_epi32((__m128i)packed);
+#else
+  return __builtin_convertvector(packed, Int16Lanes);
+#endif
+}
+
+XINGHE_INLINE Int16Lanes widenSigned(const std::uint8_t* bytes) {
+  SignedByte16Lanes packed;
+  __builtin_memcpy(&packed, bytes, sizeof packed);
+#if defined(__AVX512F__)
+  return (Int16Lanes)_mm512_cvtepi8_epi32((__m128i)packed);
 #else
   return __builtin_convertvector(packed, Int16Lanes);
 #endif
@@ -118,14 +129,18 @@ struct Int4 {
 #endif
 };
 
-struct Int8 {
+template <bool IsSigned>
+struct Bytes {
   static constexpr std::int64_t blockBytes = 32;
   float scale, zero;
 
-  XINGHE_INLINE Int8(float scale, float zero) : scale(scale), zero(zero) {}
+  // Zero points are those of the unsigned.
+  XINGHE_INLINE Bytes(float scale, float zero) : scale(scale), zero(IsSigned ? zero - 128 : zero) {}
   XINGHE_INLINE void decode(const std::uint8_t* bytes, Float16Lanes (&out)[2]) const {
-    for (int half = 0; half < 2; half++)
-      out[half] = (__builtin_convertvector(widen(bytes + half * 16), Float16Lanes) - zero) * scale;
+    for (int half = 0; half < 2; half++) {
+      const Int16Lanes wide = IsSigned ? widenSigned(bytes + half * 16) : widen(bytes + half * 16);
+      out[half] = (__builtin_convertvector(wide, Float16Lanes) - zero) * scale;
+    }
   }
 };
 
@@ -286,7 +301,9 @@ void multiply(const IntegerProducts& products, std::int64_t output, std::int64_t
 }
 
 constexpr IntegerSet integersHere() {
-  return {{multiply<Int4>, decodeOutputs<Int4>}, {multiply<Int8>, decodeOutputs<Int8>}};
+  return {{multiply<Int4>, decodeOutputs<Int4>},
+          {multiply<Bytes<false>>, decodeOutputs<Bytes<false>>},
+          {multiply<Bytes<true>>, decodeOutputs<Bytes<true>>}};
 }
 
 }  // namespace

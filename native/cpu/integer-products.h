@@ -15,11 +15,11 @@ struct IntegerProducts {
   std::int64_t rows, blocks, outputs;  // N, K / 32, M
   std::int64_t blocksPerGroup, groups;
   const float* input;  // [N, K]; for four bits the 16 even inputs of a block, then the 16 odd ones
-  // [M, K / 2] for four bits, a byte the inputs 2 i (its low half) and 2 i + 1; [M, K] for eight.
+  // [M, K / 2] for four bits, a byte the inputs 2 i (its low half) and 2 i + 1; [M, K] for eight, signed or not.
   const std::uint8_t* weight;
   const void* scales;        // [M, G], float32 or float16
   bool areHalfScales;
-  const std::uint8_t* zeros;  // [M, G]
+  const std::uint8_t* zeros;  // [M, G]; of signed weights those of weight + 128
   const float* bias;          // [M], or null
   float* output;              // [N, M]
 };
@@ -36,7 +36,7 @@ struct IntegerKernels {
 constexpr std::int64_t decodedOutputs = 4;
 
 struct IntegerSet {
-  IntegerKernels int4, int8;
+  IntegerKernels int4, int8, signedInt8;
 };
 
 IntegerSet plainIntegers();

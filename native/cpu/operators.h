@@ -18,7 +18,7 @@ at::Tensor linearWithGraph(const at::Tensor& x, const at::Tensor& w, const Optio
 
 at::Tensor groupedLinear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& counts);
 at::Tensor groupedLinearWithGraph(const at::Tensor& x, const at::Tensor& w, const at::Tensor& counts);
-// Weights in integers: uint8 [M, K / 2] or [M, K], scales and zeros [M, G], and the order in which inputs [I] are kept.
+// Weights in integers: uint8 [M, K / 2], or uint8 or int8 [M, K], scales and zeros [M, G], and the order in which inputs [I] are kept.
 at::Tensor integerLinear(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& scales,
                          const at::Tensor& zeros, const OptionalTensor& order, const OptionalTensor& bias,
                          std::int64_t groupSize);

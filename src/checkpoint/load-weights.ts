@@ -2,14 +2,14 @@
 import { InputError } from '../errors/index.js';
 import { type FileDtype, placeOfView, sameBytes, type TensorView } from '../formats/index.js';
 import { log } from '../log/index.js';
-import { type Module, namedLinears } from '../nn/index.js';
-import { IntegerLinear, packIntegers } from '../quantization/index.js';
+import type { Module } from '../nn/index.js';
 import { type FloatDType, isFloatDType, noGrad, type Tensor } from '../tensor/index.js';
 import { isCounter, type ModelTensors } from './model-tensors.js';
 import type { NameTable } from './name-table.js';
 import { openModelTensors } from './open-model-tensors.js';
 import type { ParallelLayout } from './parallel-layout.js';
 import { ParameterReader } from './parameter-reader.js';
+import { keepIntegers } from './quantized/keep-integers.js';
 import { turnIntegers } from './quantized/turn-integers.js';
 import type { WeightTables } from './weight-tables.js';
 
@@ -46,9 +46,10 @@ export function loadWeights(
   const model = turnIntegers(openModelTensors(path, tables, { layout: options.layout, shapes }), module);
   const views = matchNames(module, tables, path, model);
   const wanted = { ...options, dtype: options.dtype ?? floatOnly(model.dtype) };
-  const kept = options.keepIntegers === true ? keepIntegers(module, views, options.device) : new Set();
   const reader = new ParameterReader();
   try {
+    const kept =
+      options.keepIntegers === true ? keepIntegers(module, views, reader, options.device) : new Set();
     noGrad(() => {
       for (const [ownPath, view] of views) {
         if (kept.has(ownPath)) continue;
@@ -59,30 +60,6 @@ export function loadWeights(
   } finally {
     reader.dispose();
   }
-}
-
-/** Puts layers of integers in the place of dense ones. @returns the own paths of their weights, which nobody reads any more */
-function keepIntegers(
-  module: Module,
-  views: ReadonlyMap<string, TensorView>,
-  device: string | undefined,
-): Set<string> {
-  const kept = new Set<string>();
-  for (const [path, layer] of [...namedLinears(module)]) {
-    const integers = views.get(`${path}.weight`)?.integers;
-    if (integers === undefined) continue;
-    const packed = packIntegers(integers.read());
-    if (packed === undefined) continue;
-    const { outFeatures, inFeatures, bias } = layer;
-    const quantised = new IntegerLinear([outFeatures, inFeatures], packed, {
-      bias: bias !== undefined,
-      device,
-    });
-    module.replaceModule(path, quantised);
-    layer.dispose();
-    kept.add(`${path}.weight`);
-  }
-  return kept;
 }
 
 function floatOnly(dtype: FileDtype | undefined): FloatDType | undefined {

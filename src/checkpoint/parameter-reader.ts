@@ -1,6 +1,13 @@
 /** A parameter out of a view of a file: in the file's own pages where they hold it as it is wanted, else a copy made piece by piece. */
 import { InputError } from '../errors/index.js';
-import { type ByteRange, placeOfView, readRanges, type TensorView, viewBytes } from '../formats/index.js';
+import {
+  type ByteRange,
+  placeOfView,
+  readBytes,
+  readRanges,
+  type TensorView,
+  viewBytes,
+} from '../formats/index.js';
 import {
   empty,
   type FloatDType,
@@ -37,12 +44,20 @@ export class ParameterReader {
     const wanted = dtype ?? stored;
     const range = onlyRange(view);
     const tensor =
-      range === undefined || range.content !== undefined
+      range === undefined
         ? this.#copied(view, stored, wanted)
         : cast(this.#open(range.path).tensor(range.start, shape, stored), wanted);
-    const placed = tensor.toDevice(device);
-    if (placed !== tensor) tensor.dispose();
-    return placed;
+    return placedOn(tensor, device);
+  }
+
+  /** Integers of one byte as they lie in the file. @param shape of the bytes, row by row */
+  readBytes(view: TensorView, dtype: 'int8' | 'uint8', shape: readonly number[], device = 'cpu'): Tensor {
+    const range = onlyRange(view);
+    const tensor =
+      range === undefined
+        ? scope(() => tensorFromBytes(readBytes(view), shape, dtype)).keep()
+        : this.#open(range.path).tensor(range.start, shape, dtype);
+    return placedOn(tensor, device);
   }
 
   dispose(): void {
@@ -79,9 +94,16 @@ function cast(tensor: Tensor, dtype: FloatDType): Tensor {
   return result;
 }
 
-/** The range of a view whose bytes lie together. */
+function placedOn(tensor: Tensor, device: string): Tensor {
+  const placed = tensor.toDevice(device);
+  if (placed !== tensor) tensor.dispose();
+  return placed;
+}
+
+/** The range of a view whose bytes lie together in a file, as they are. */
 function onlyRange(view: TensorView): ByteRange | undefined {
   const ranges = view.locate(0, viewBytes(view))[Symbol.iterator]();
   const first = ranges.next();
-  return first.done !== true && ranges.next().done === true ? first.value : undefined;
+  if (first.done === true || ranges.next().done !== true) return undefined;
+  return first.value.content === undefined ? first.value : undefined;
 }

@@ -43,8 +43,8 @@ export type {
 export { type MindRecordOptions, MindRecordWriter, writeMindRecord } from './mindrecord/mindrecord-writer.js';
 export { type ProtobufField, protobufFloat, readProtobuf } from './protobuf/protobuf.js';
 export { bytesField, doubleField, floatField, varintField } from './protobuf/protobuf-writer.js';
-export { type AwqTensors, packAwq, unpackAwq } from './quantized/awq.js';
-export { type GptqTensors, packGptq, unpackGptq } from './quantized/gptq.js';
+export { type AwqTensors, awqRows, packAwq, unpackAwq } from './quantized/awq.js';
+export { type GptqTensors, gptqRows, packGptq, unpackGptq } from './quantized/gptq.js';
 export {
   type Bits,
   dequantizeRows,
@@ -52,8 +52,16 @@ export {
   type IntegerMatrix,
   isBits,
 } from './quantized/integer-matrix.js';
+export { groupLayout, type IntegerRows, rowLayout } from './quantized/integer-rows.js';
 export { type IntegerWeight, integerView } from './quantized/integer-view.js';
-export { type PackedRows, packPackedRows, unpackInt8, unpackPackedRows } from './quantized/packed-rows.js';
+export {
+  type PackedRows,
+  packedZeros,
+  packPackedRows,
+  unpackInt8,
+  unpackPackedRows,
+  unsigned,
+} from './quantized/packed-rows.js';
 export {
   type JsonLine,
   type ParseJsonOptions,

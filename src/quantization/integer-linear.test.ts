@@ -11,7 +11,7 @@ import {
   scope,
   type Tensor,
 } from '../tensor/index.js';
-import { IntegerLinear, packIntegers } from './index.js';
+import { IntegerLinear, packIntegers, placeIntegers } from './index.js';
 
 const random = new RandomGenerator(5);
 let state = 1;
@@ -43,7 +43,8 @@ function matrixOf({ bits, inFeatures, outFeatures, groups, isHalf = false }: For
 function layerOf(matrix: IntegerMatrix, bias = false): IntegerLinear {
   const packed = packIntegers(matrix);
   if (packed === undefined) throw new Error('the groups do not fit');
-  const layer = new IntegerLinear([matrix.outFeatures, matrix.inFeatures], packed, { bias });
+  const { outFeatures, inFeatures } = matrix;
+  const layer = new IntegerLinear([outFeatures, inFeatures], placeIntegers(packed, outFeatures), { bias });
   if (bias) layer.assign('bias', randn([matrix.outFeatures], random));
   return layer;
 }

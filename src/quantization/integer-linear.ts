@@ -10,6 +10,43 @@ import type { PackedIntegers } from './pack-integers.js';
 const integerLinear = operator('xinghe::integer_linear');
 const integerWeight = operator('xinghe::integer_weight');
 
+/** What a layer of integers is made of; K: its inputs in whole blocks of 32. */
+export interface IntegerTensors {
+  readonly bits: 4 | 8;
+  /** Inputs in each group but the last. */
+  readonly groupSize: number;
+  /** uint8 [O, K * bits / 8]; of eight bits also int8, less by 128 (zero points are those of the unsigned). */
+  readonly packed: Tensor;
+  /** float32 or float16 [O, G] */
+  readonly scales: Tensor;
+  /** uint8 [O, G] */
+  readonly zeros: Tensor;
+  /** int64 [I]: the input at each place; undefined: each at its own. */
+  readonly order: Tensor | undefined;
+}
+
+/** @param device where they are to lie. Default: cpu */
+export function placeIntegers(integers: PackedIntegers, outFeatures: number, device = 'cpu'): IntegerTensors {
+  const { bits, groupSize, packed, scales, zeros, order } = integers;
+  const groups = [outFeatures, scales.length / outFeatures];
+  const place = (bytes: NodeJS.TypedArray, shape: readonly number[], dtype: DType): Tensor =>
+    scope(() => tensorFromBytes(bytes, shape, dtype).toDevice(device)).keep();
+  return {
+    ...{ bits, groupSize },
+    packed: place(packed, [outFeatures, packed.length / outFeatures], 'uint8'),
+    scales: place(scales, groups, 'float32'),
+    zeros: place(zeros, groups, 'uint8'),
+    order: order && placeOrder(order, device),
+  };
+}
+
+/** int64 [I] */
+export function placeOrder(order: Int32Array, device = 'cpu'): Tensor {
+  return scope(() =>
+    tensorFromBytes(BigInt64Array.from(order, BigInt), [order.length], 'int64').toDevice(device),
+  ).keep();
+}
+
 export class IntegerLinear extends Module implements Linear {
   bias: Tensor | undefined; // [O]
   readonly inFeatures: number;
@@ -19,35 +56,30 @@ export class IntegerLinear extends Module implements Linear {
   readonly bits: 4 | 8;
   // No parameters: they are neither trained nor cast, and have no published names of their own.
   readonly #groupSize: number;
-  #weight: Tensor; // uint8 [O, K * bits / 8]
+  #weight: Tensor; // uint8 [O, K * bits / 8], or int8 [O, K]
   #scales: Tensor; // float32 or float16 [O, G]
   #zeros: Tensor; // uint8 [O, G]
   #order: Tensor | undefined; // int64 [I]
 
-  /** @param device where the integers lie. Default: cpu */
+  /** @param tensors which the layer takes over */
   constructor(
     [outFeatures, inFeatures]: readonly [number, number],
-    integers: PackedIntegers,
-    { bias = false, device = 'cpu' }: { readonly bias?: boolean; readonly device?: string | undefined } = {},
+    { packed, scales, zeros, order, bits, groupSize }: IntegerTensors,
+    { bias = false }: { readonly bias?: boolean } = {},
   ) {
     super();
     this.outFeatures = outFeatures;
     this.inFeatures = inFeatures;
-    this.bits = integers.bits;
-    this.#groupSize = integers.groupSize;
+    this.bits = bits;
+    this.#groupSize = groupSize;
     this.bias = bias ? parameter(outFeatures) : undefined;
-    const { packed, scales, zeros, order } = integers;
-    const groups = [outFeatures, scales.length / outFeatures];
-    const place = (bytes: NodeJS.TypedArray, shape: readonly number[], dtype: DType): Tensor =>
-      scope(() => tensorFromBytes(bytes, shape, dtype).toDevice(device)).keep();
-    this.#weight = place(packed, [outFeatures, packed.length / outFeatures], 'uint8');
-    this.#scales = noGrad(() => narrowest(place(scales, groups, 'float32')));
-    this.#zeros = place(zeros, groups, 'uint8');
-    this.#order =
-      order === undefined ? undefined : place(BigInt64Array.from(order, BigInt), [inFeatures], 'int64');
+    this.#weight = packed;
+    this.#scales = noGrad(() => narrowest(scales));
+    this.#zeros = zeros;
+    this.#order = order;
   }
 
-  /** As it is stored: uint8 [O, K * bits / 8]. */
+  /** As it is stored: uint8 [O, K * bits / 8], or int8 [O, K]. */
   get weight(): Tensor {
     return this.#weight;
   }
@@ -83,6 +115,7 @@ export class IntegerLinear extends Module implements Linear {
 
 /** Scales that were float16 in their file are kept so: with groups of 32 they are a tenth of the bytes. */
 function narrowest(scales: Tensor): Tensor {
+  if (scales.dtype === 'float16') return scales;
   const half = scales.to('float16').keep();
   const isExact = scope(() => half.to('float32').equals(scales));
   const [kept, other] = isExact ? [half, scales] : [scales, half];

@@ -1,7 +1,7 @@
 /** Integers of any published form in the one order that the products read, where there is one. */
-import type { IntegerMatrix } from '../formats/index.js';
+import { groupLayout, type IntegerMatrix } from '../formats/index.js';
 
-/** Inputs are decoded so many at a time: rows are padded to whole blocks, groups are made of them. */
+/** Inputs are decoded so many at a time: rows are padded to whole blocks. */
 const BLOCK = 32;
 
 export interface PackedIntegers {
@@ -21,9 +21,9 @@ export interface PackedIntegers {
 /** undefined where the groups are not of one size, or not made of whole blocks. */
 export function packIntegers(matrix: IntegerMatrix): PackedIntegers | undefined {
   const { bits, inFeatures, outFeatures, scales, zeros } = matrix;
-  const order = orderOf(matrix.groups);
-  const groupSize = groupSizeOf(matrix, scales.length / outFeatures);
-  if (groupSize === undefined) return undefined;
+  const layout = groupLayout(matrix.groups, scales.length / outFeatures);
+  if (layout === undefined) return undefined;
+  const { order, groupSize } = layout;
   const [perByte, padded] = [bits === 8 ? 1 : 2, roundUp(inFeatures)];
   const rowBytes = padded / perByte;
   const packed = new Uint8Array(outFeatures * rowBytes);
@@ -36,22 +36,6 @@ export function packIntegers(matrix: IntegerMatrix): PackedIntegers | undefined 
     }
   }
   return { bits: bits === 8 ? 8 : 4, packed, scales, zeros, order, groupSize };
-}
-
-/** The inputs group by group; undefined where they stand so already. */
-function orderOf(groups: Int32Array): Int32Array | undefined {
-  const isInOrder = groups.every((group, input) => input === 0 || group >= groups[input - 1]!);
-  if (isInOrder) return undefined;
-  return Int32Array.from(groups.keys()).sort((a, b) => groups[a]! - groups[b]! || a - b);
-}
-
-function groupSizeOf({ groups, inFeatures }: IntegerMatrix, count: number): number | undefined {
-  if (count === 1) return roundUp(inFeatures);
-  const sizes = new Int32Array(count);
-  for (const group of groups) sizes[group]! += 1;
-  const [size = 0] = sizes;
-  const isWhole = size > 0 && size % BLOCK === 0 && Math.ceil(inFeatures / size) === count;
-  return isWhole && sizes.subarray(0, -1).every((each) => each === size) ? size : undefined;
 }
 
 function roundUp(inputs: number): number {

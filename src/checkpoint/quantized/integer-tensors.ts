@@ -1,18 +1,26 @@
 /** The tensors of quantised layers put together: for each layer one weight, its integers unpacked when it is read. */
 import { InputError } from '../../errors/index.js';
 import {
+  type AwqTensors,
+  awqRows,
+  type GptqTensors,
+  gptqRows,
   groupsInOrder,
   type IntegerMatrix,
+  type IntegerRows,
   integerView,
+  packedZeros,
   placeOfView,
   readBytes,
   readFloats,
   readInt32,
+  rowLayout,
   type TensorView,
   unpackAwq,
   unpackGptq,
   unpackInt8,
   unpackPackedRows,
+  unsigned,
 } from '../../formats/index.js';
 import { type FoundQuantization, findQuantization, type IntegerForm } from './quantization-config.js';
 
@@ -30,6 +38,7 @@ interface ReadLayer {
   readonly bits: IntegerMatrix['bits'];
   readonly groupCount: number;
   read(): IntegerMatrix;
+  readRows(): IntegerRows | undefined;
 }
 
 /** Endings of the tensors that carry a layer's integers, and of those that go with them. */
@@ -125,16 +134,17 @@ function readGptq(layer: LayerTensors, version: 1 | 2, forms: readonly IntegerFo
     refuse(layer, 'qweight', `has ${wordRows} rows, no whole number of inputs`);
   wantShape(layer, 'scales', [groupCount, outFeatures]);
   wantShape(layer, 'qzeros', [groupCount, Math.ceil((outFeatures * bits) / 32)]);
+  const tensors = (): GptqTensors => ({
+    ...{ bits, version },
+    qweight: readInt32(qweight.view),
+    qzeros: readInt32(qzeros.view),
+    scales: readFloats(scales.view),
+    groups: groupsOf(layer, index, 'g_idx', { inFeatures, groupCount, groupSize: form.groupSize }),
+  });
   return {
     ...{ shape: [outFeatures, inFeatures], bits, groupCount },
-    read: () =>
-      unpackGptq({
-        ...{ bits, version },
-        qweight: readInt32(qweight.view),
-        qzeros: readInt32(qzeros.view),
-        scales: readFloats(scales.view),
-        groups: groupsOf(layer, index, 'g_idx', { inFeatures, groupCount, groupSize: form.groupSize }),
-      }),
+    read: () => unpackGptq(tensors()),
+    readRows: () => gptqRows(tensors()),
   };
 }
 
@@ -148,13 +158,15 @@ function readAwq(layer: LayerTensors, forms: readonly IntegerForm[]): ReadLayer 
   const groupCount = Math.ceil(inFeatures / groupSize);
   wantShape(layer, 'scales', [groupCount, outFeatures]);
   wantShape(layer, 'qzeros', [groupCount, words]);
+  const tensors = (): AwqTensors => ({
+    qweight: readInt32(qweight.view),
+    qzeros: readInt32(qzeros.view),
+    scales: readFloats(scales.view),
+  });
   return {
     ...{ shape: [outFeatures, inFeatures], bits: 4, groupCount },
-    read: () =>
-      unpackAwq(
-        { qweight: readInt32(qweight.view), qzeros: readInt32(qzeros.view), scales: readFloats(scales.view) },
-        groupsInOrder(inFeatures, groupSize),
-      ),
+    read: () => unpackAwq(tensors(), groupsInOrder(inFeatures, groupSize)),
+    readRows: () => awqRows(tensors(), groupsInOrder(inFeatures, groupSize)),
   };
 }
 
@@ -190,13 +202,30 @@ function readCompressed(layer: LayerTensors, kind: 'weight_packed' | 'weight'): 
   else if (zeroPoints !== undefined)
     refuse(layer, 'weight_zero_point', 'with one scale for a whole matrix is not read here');
   const index = layer.part('weight_g_idx');
+  const groupsHere = (): Int32Array =>
+    groupsOf(layer, index, 'weight_g_idx', { inFeatures, groupCount, groupSize });
+  // One scale for the whole matrix is one for each row.
+  const isOneScale = scaleRows !== outFeatures;
+  const oneForAll = (): Float32Array => new Float32Array(outFeatures).fill(readFloats(scales.view)[0] ?? 0);
   return {
     ...{ shape: [outFeatures, inFeatures], bits, groupCount },
+    readRows() {
+      const layout = rowLayout(groupsHere(), groupCount);
+      if ((bits !== 4 && bits !== 8) || layout === undefined || layout.order !== undefined) return undefined;
+      const isSigned = kind === 'weight';
+      const shape = [outFeatures, (inFeatures * bits) / 8];
+      return {
+        ...layout,
+        ...{ bits, isSigned, values: { ...carrier.view, dtype: 'uint8', shape } },
+        scales: isOneScale ? oneForAll() : scales.view,
+        zeros: isSigned
+          ? zeroPoints && unsigned(signedBytes(zeroPoints))
+          : packedZeros({ bits, zeroPoints: zeroPoints && readInt32(zeroPoints) }, outFeatures, groupCount),
+      };
+    },
     read() {
-      const groups = groupsOf(layer, index, 'weight_g_idx', { inFeatures, groupCount, groupSize });
-      const given = readFloats(scales.view);
-      // One scale for the whole matrix is one for each row.
-      const all = scaleRows === outFeatures ? given : new Float32Array(outFeatures).fill(given[0] ?? 0);
+      const groups = groupsHere();
+      const all = isOneScale ? oneForAll() : readFloats(scales.view);
       if (kind === 'weight')
         return unpackInt8(
           signedBytes(carrier.view),

@@ -2,6 +2,7 @@
  * Weights as AutoAWQ stores them ("GEMM"): four bits, eight outputs a word in an order of their own, zero points as they are.
  */
 import type { IntegerMatrix } from './integer-matrix.js';
+import { type IntegerRows, rowLayout, turnedNibbles } from './integer-rows.js';
 import { transposed } from './packed-integers.js';
 
 export interface AwqTensors {
@@ -23,6 +24,25 @@ export function unpackAwq({ qweight, qzeros, scales }: AwqTensors, groups: Int32
   return {
     ...{ outFeatures, inFeatures, bits: 4, groups },
     values: unpackOutputs(qweight, inFeatures, outFeatures),
+    scales: transposed(scales, groupCount, outFeatures, new Float32Array(scales.length)),
+    zeros: unpackOutputs(qzeros, groupCount, outFeatures),
+  };
+}
+
+/** The same for products. */
+export function awqRows(
+  { qweight, qzeros, scales }: AwqTensors,
+  groups: Int32Array,
+): IntegerRows | undefined {
+  const inFeatures = groups.length;
+  const outFeatures = (qweight.length * 8) / inFeatures;
+  const groupCount = scales.length / outFeatures;
+  const layout = rowLayout(groups, groupCount);
+  if (layout === undefined) return undefined;
+  const words = turnedNibbles(qweight, inFeatures, outFeatures, ORDER);
+  return {
+    ...layout,
+    ...{ bits: 4, values: new Uint8Array(words.buffer), isSigned: false },
     scales: transposed(scales, groupCount, outFeatures, new Float32Array(scales.length)),
     zeros: unpackOutputs(qzeros, groupCount, outFeatures),
   };

@@ -3,6 +3,7 @@
  * stream of bits, 32 of them a word. Zero points likewise along the rows; the first version of the form stores them less one.
  */
 import type { Bits, IntegerMatrix } from './integer-matrix.js';
+import { type IntegerRows, reorderedRows, rowLayout, transposedWords } from './integer-rows.js';
 import { packRows, transposed, unpackRows } from './packed-integers.js';
 
 export interface GptqTensors {
@@ -23,17 +24,54 @@ export function unpackGptq({ bits, qweight, qzeros, scales, groups, version }: G
   const inFeatures = groups.length;
   const outFeatures = (qweight.length * 32) / bits / inFeatures;
   const groupCount = scales.length / outFeatures;
-  const values = unpackColumns(qweight, bits, inFeatures, outFeatures);
+  return {
+    ...{ outFeatures, inFeatures, bits, groups },
+    values: unpackColumns(qweight, bits, inFeatures, outFeatures),
+    scales: transposed(scales, groupCount, outFeatures, new Float32Array(scales.length)),
+    zeros: zerosOf({ bits, qzeros, version }, groupCount, outFeatures),
+  };
+}
+
+/** The same for products. */
+export function gptqRows({
+  bits,
+  qweight,
+  qzeros,
+  scales,
+  groups,
+  version,
+}: GptqTensors): IntegerRows | undefined {
+  if (bits !== 4 && bits !== 8) return undefined;
+  const inFeatures = groups.length;
+  const outFeatures = (qweight.length * 32) / bits / inFeatures;
+  const groupCount = scales.length / outFeatures;
+  const layout = rowLayout(groups, groupCount);
+  if (layout === undefined) return undefined;
+  const rows = new Uint8Array(transposedWords(qweight, (inFeatures * bits) / 32, outFeatures).buffer);
+  return {
+    ...layout,
+    ...{
+      bits,
+      values: layout.order === undefined ? rows : reorderedRows(rows, bits, layout.order),
+      isSigned: false,
+    },
+    scales: transposed(scales, groupCount, outFeatures, new Float32Array(scales.length)),
+    zeros: zerosOf({ bits, qzeros, version }, groupCount, outFeatures),
+  };
+}
+
+/** [G, O * bits / 32] as stored -> [O, G] */
+function zerosOf(
+  { bits, qzeros, version }: Pick<GptqTensors, 'bits' | 'qzeros' | 'version'>,
+  groupCount: number,
+  outFeatures: number,
+): Uint8Array {
   const stored = unpackRows(qzeros, bits, groupCount, outFeatures);
   if (version === 1) {
     const most = 2 ** bits - 1;
     for (let index = 0; index < stored.length; index++) stored[index] = (stored[index]! + 1) & most;
   }
-  return {
-    ...{ outFeatures, inFeatures, bits, values, groups },
-    scales: transposed(scales, groupCount, outFeatures, new Float32Array(scales.length)),
-    zeros: transposed(stored, groupCount, outFeatures, new Uint8Array(stored.length)),
-  };
+  return transposed(stored, groupCount, outFeatures, new Uint8Array(stored.length));
 }
 
 /** @throws RangeError for zero points that version 1 cannot say, and sizes that fill no whole words (faults of the caller) */

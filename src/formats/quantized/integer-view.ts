@@ -2,6 +2,7 @@
 import { type RangeContent, readRanges, sliceRanges } from '../files/read-ranges.js';
 import type { TensorView } from '../tensors/tensor-view.js';
 import { dequantizeRows, type IntegerMatrix } from './integer-matrix.js';
+import type { IntegerRows } from './integer-rows.js';
 
 /** A weight that its file keeps in integers. */
 export interface IntegerWeight {
@@ -10,6 +11,8 @@ export interface IntegerWeight {
   readonly groupCount: number;
   /** Unpacked anew at each call. */
   read(): IntegerMatrix;
+  /** In the order of the products, without unpacking; undefined where bits, groups or sizes do not allow it. */
+  readRows(): IntegerRows | undefined;
 }
 
 const WIDTH = 4;

@@ -26,9 +26,8 @@ export function unpackPackedRows(
     ...{ outFeatures, inFeatures, bits, scales, groups },
     values: unpackRows(packed, bits, outFeatures, inFeatures),
     zeros:
-      zeroPoints === undefined
-        ? new Uint8Array(scales.length).fill(2 ** (bits - 1))
-        : unpackDown(zeroPoints, bits, outFeatures, groupCount),
+      packedZeros({ bits, zeroPoints }, outFeatures, groupCount) ??
+      new Uint8Array(scales.length).fill(2 ** (bits - 1)),
   };
 }
 
@@ -51,12 +50,27 @@ export function unpackInt8(
   outFeatures: number,
   groups: Int32Array,
 ): IntegerMatrix {
-  const moved = (signed: Int8Array): Uint8Array => Uint8Array.from(signed, (value) => value + 128);
   return {
     ...{ outFeatures, inFeatures: groups.length, bits: 8, scales, groups },
-    values: moved(values),
-    zeros: zeroPoints === undefined ? new Uint8Array(scales.length).fill(128) : moved(zeroPoints),
+    values: unsigned(values),
+    zeros: zeroPoints === undefined ? new Uint8Array(scales.length).fill(128) : unsigned(zeroPoints),
   };
+}
+
+/** Moved up by half their range. */
+export function unsigned(signed: Int8Array): Uint8Array {
+  const moved = new Uint8Array(signed.length);
+  for (let index = 0; index < signed.length; index++) moved[index] = signed[index]! + 128;
+  return moved;
+}
+
+/** The zero points of such a file, [O, G]; undefined: all are half the range. */
+export function packedZeros(
+  { bits, zeroPoints }: Pick<PackedRows, 'bits' | 'zeroPoints'>,
+  outFeatures: number,
+  groupCount: number,
+): Uint8Array | undefined {
+  return zeroPoints && unpackDown(zeroPoints, bits, outFeatures, groupCount);
 }
 
 /** [ceil(R * bits / 32), C] words -> [R, C] */

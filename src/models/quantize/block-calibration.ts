@@ -5,7 +5,7 @@
 
 import type { IntegerMatrix } from '../../formats/index.js';
 import { isLinear, type Linear, Module } from '../../nn/index.js';
-import { type GptqRule, gptq, IntegerLinear, packIntegers } from '../../quantization/index.js';
+import { type GptqRule, gptq, IntegerLinear, packIntegers, placeIntegers } from '../../quantization/index.js';
 import { intTensor, noGrad, scope, type Tensor } from '../../tensor/index.js';
 import type { CausalLm, ForwardContext } from '../causal-lm.js';
 
@@ -107,7 +107,8 @@ export class BlockCalibration {
     const packed = packIntegers(matrix);
     if (packed === undefined) throw new RangeError(`${path}: groups of ${this.#rule.groupSize}`);
     const { inFeatures, outFeatures, bias } = layer;
-    const quantized = new IntegerLinear([outFeatures, inFeatures], packed, { bias: bias !== undefined });
+    const tensors = placeIntegers(packed, outFeatures);
+    const quantized = new IntegerLinear([outFeatures, inFeatures], tensors, { bias: bias !== undefined });
     if (bias !== undefined) quantized.assign('bias', bias.detach().clone());
     block.replaceModule(path, quantized);
     layer.dispose();
