@@ -92,10 +92,7 @@ const IntegerKernels& kernelsOf(const IntegerMatrix& matrix) {
 }
 
 // Two inputs share a byte of four bits each, so that a block is decoded as 16 even and 16 odd ones; whatever is multiplied
-// with it lies so, too. [R, K] with the inputs of a block as they follow each other -> the even ones first, and back.
-at::Tensor pairsApart(const at::Tensor& rows) {
-  return rows.view({rows.size(0), -1, integerBlock / 2, 2}).transpose(2, 3).contiguous().view(rows.sizes());
-}
+// with it lies so, too. [R, K] with the even inputs of a block first -> as they follow each other.
 at::Tensor pairsTogether(const at::Tensor& rows) {
   return rows.view({rows.size(0), -1, 2, integerBlock / 2}).transpose(2, 3).contiguous().view(rows.sizes());
 }
@@ -148,45 +145,91 @@ bool fitsKernel(const at::Tensor& x, const IntegerMatrix& matrix) {
 
 // x [N, I] as the kernels read it: float32 [N, K], in the order in which the weight is decoded.
 at::Tensor rowsOf(const at::Tensor& x, const IntegerMatrix& matrix) {
-  at::Tensor rows = x.reshape({-1, matrix.inputs}).to(at::kFloat);
-  if (matrix.order.defined()) rows = rows.index_select(1, matrix.order);
-  if (matrix.padded() != matrix.inputs) {
-    const at::Tensor padded = zeroTensor({rows.size(0), matrix.padded()}, rows.options());
-    padded.narrow(1, 0, matrix.inputs).copy_(rows);
-    rows = padded;
-  }
-  return matrix.isInt4() ? pairsApart(rows.contiguous()) : rows.contiguous();
+  const at::Tensor rows = x.reshape({-1, matrix.inputs}).to(at::kFloat).contiguous();
+  const std::int64_t count = rows.size(0), inputs = matrix.inputs, padded = matrix.padded();
+  const bool isInt4 = matrix.isInt4();
+  if (!matrix.order.defined() && !isInt4 && padded == inputs) return rows;
+  const at::Tensor prepared = emptyTensor({count, padded}, rows.options());
+  const at::Tensor order = matrix.order.defined() ? matrix.order.contiguous() : matrix.order;
+  const std::int64_t* places = order.defined() ? order.const_data_ptr<std::int64_t>() : nullptr;
+  const float* source = rows.const_data_ptr<float>();
+  float* target = prepared.mutable_data_ptr<float>();
+  parallelRanges(count, std::max<std::int64_t>(1, 65536 / padded), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; row++) {
+      const float* from = source + row * inputs;
+      float* to = target + row * padded;
+      for (std::int64_t block = 0; block < padded; block += integerBlock)
+        for (std::int64_t lane = 0; lane < integerBlock; lane++) {
+          // Two inputs share a byte of four bits each: the even ones of a block come first.
+          const std::int64_t half = integerBlock / 2;
+          const std::int64_t place = block + (isInt4 ? lane % half * 2 + lane / half : lane);
+          to[block + lane] = place >= inputs ? 0.0f : from[places == nullptr ? place : places[place]];
+        }
+    }
+  });
+  return prepared;
 }
 
-at::Tensor multiplied(const at::Tensor& x, const IntegerMatrix& matrix, const OptionalTensor& bias) {
-  const at::Tensor rows = rowsOf(x, matrix);
-  at::Tensor addend;
-  if (bias.has_value() && bias->defined()) addend = bias->to(at::kFloat).contiguous();
-  std::vector<std::int64_t> shape(x.sizes().begin(), x.sizes().end() - 1);
-  shape.push_back(matrix.outputs());
-  const at::Tensor y = emptyTensor(shape, rows.options());
-  IntegerProducts products = productsOf(matrix);
-  products.rows = rows.size(0);
-  products.input = rows.const_data_ptr<float>();
-  products.bias = addend.defined() ? addend.const_data_ptr<float>() : nullptr;
-  products.output = y.mutable_data_ptr<float>();
-  // Small pieces, taken one after the other: a thread that is held up leaves its work to the others.
+struct IntegerLayer {
+  IntegerMatrix matrix;
+  OptionalTensor bias;
+};
+
+// The products of one input with several layers, their rows prepared once where they are read in one order, and the threads
+// meeting once.
+std::vector<at::Tensor> multiplied(const at::Tensor& x, const std::vector<IntegerLayer>& layers) {
+  struct Work {
+    IntegerProducts products;
+    const IntegerKernels* kernels;
+    std::int64_t size, firstPiece;
+  };
   const std::int64_t threads = at::get_num_threads();
-  const std::int64_t size = std::clamp<std::int64_t>(roundUp(products.outputs / (threads * 8), 4), 4, 64);
-  const std::int64_t pieces = (products.outputs + size - 1) / size;
+  std::vector<at::Tensor> outputs, rows, addends;
+  std::vector<Work> works;
+  std::int64_t pieces = 0, scratchFloats = 0;
+  for (const IntegerLayer& layer : layers) {
+    const IntegerMatrix& matrix = layer.matrix;
+    const IntegerMatrix& first = layers.front().matrix;
+    const bool isSame = !rows.empty() && !first.order.defined() && !matrix.order.defined() &&
+                        first.isInt4() == matrix.isInt4();
+    rows.push_back(isSame ? rows.front() : rowsOf(x, matrix));
+    const bool hasBias = layer.bias.has_value() && layer.bias->defined();
+    addends.push_back(hasBias ? layer.bias->to(at::kFloat).contiguous() : at::Tensor());
+    std::vector<std::int64_t> shape(x.sizes().begin(), x.sizes().end() - 1);
+    shape.push_back(matrix.outputs());
+    outputs.push_back(emptyTensor(shape, rows.back().options()));
+    IntegerProducts products = productsOf(matrix);
+    products.rows = rows.back().size(0);
+    products.input = rows.back().const_data_ptr<float>();
+    products.bias = hasBias ? addends.back().const_data_ptr<float>() : nullptr;
+    products.output = outputs.back().mutable_data_ptr<float>();
+    // Small pieces, taken one after the other: a thread that is held up leaves its work to the others.
+    const std::int64_t size = std::clamp<std::int64_t>(roundUp(products.outputs / (threads * 8), 4), 4, 64);
+    works.push_back({products, &kernelsOf(matrix), size, pieces});
+    pieces += (products.outputs + size - 1) / size;
+    // One or two rows never need it: no kernel decodes for so few.
+    if (products.rows > 2) scratchFloats = std::max(scratchFloats, decodedOutputs * matrix.padded());
+  }
   std::atomic<std::int64_t> next{0};
   parallelRanges(std::min(pieces, threads), 1, [&](std::int64_t, std::int64_t) {
-    const at::Tensor scratch = emptyTensor({decodedOutputs * matrix.padded()}, rows.options());
-    for (std::int64_t piece = next++; piece < pieces; piece = next++)
-      kernelsOf(matrix).multiply(products, piece * size, std::min((piece + 1) * size, products.outputs),
-                                 scratch.mutable_data_ptr<float>());
+    const at::Tensor scratch =
+        scratchFloats == 0 ? at::Tensor() : emptyTensor({scratchFloats}, rows.front().options());
+    std::size_t at = 0;
+    for (std::int64_t piece = next++; piece < pieces; piece = next++) {
+      while (at + 1 < works.size() && works[at + 1].firstPiece <= piece) at++;
+      const auto& [products, kernels, size, firstPiece] = works[at];
+      const std::int64_t output = (piece - firstPiece) * size;
+      kernels->multiply(products, output, std::min(output + size, products.outputs),
+                        scratch.defined() ? scratch.mutable_data_ptr<float>() : nullptr);
+    }
   });
-  return y.to(x.scalar_type());
+  for (at::Tensor& output : outputs) output = output.to(x.scalar_type());
+  return outputs;
 }
 
 at::Tensor product(const at::Tensor& x, const IntegerMatrix& matrix, const OptionalTensor& bias) {
   TORCH_CHECK_VALUE(x.dim() >= 1, "xinghe::integer_linear: the input has no features");
-  if (fitsKernel(x, matrix)) return multiplied(x, matrix, bias);
+  if (fitsKernel(x, matrix)) return multiplied(x, {{matrix, bias}})[0];
   OptionalTensor addend;
   if (bias.has_value() && bias->defined()) addend = bias->to(x.scalar_type());
   return linearProduct(x, weightOf(matrix).to(x.scalar_type()), addend);
@@ -203,6 +246,26 @@ at::Tensor integerLinear(const at::Tensor& x, const at::Tensor& packed, const at
                          const at::Tensor& zeros, const OptionalTensor& order, const OptionalTensor& bias,
                          std::int64_t groupSize) {
   return product(x, checked(packed, scales, zeros, order, x.size(-1), groupSize), bias);
+}
+
+std::vector<at::Tensor> integerLinears(const at::Tensor& x, at::TensorList integers, const c10::List<OptionalTensor>& orders,
+                                       const c10::List<OptionalTensor>& biases, at::IntArrayRef groupSizes) {
+  const std::size_t count = groupSizes.size();
+  TORCH_CHECK_VALUE(x.dim() >= 1 && integers.size() == count * 3 && orders.size() == count && biases.size() == count,
+                    "xinghe::integer_linears: ", integers.size(), " tensors, ", orders.size(), " orders and ",
+                    biases.size(), " biases for ", count, " layers; each has a weight, scales and zeros, an order and a bias");
+  std::vector<IntegerLayer> layers;
+  bool fits = true;
+  for (std::size_t i = 0; i < count; i++) {
+    layers.push_back({checked(integers[i * 3], integers[i * 3 + 1], integers[i * 3 + 2], orders.get(i), x.size(-1),
+                              groupSizes[i]),
+                      biases.get(i)});
+    fits = fits && fitsKernel(x, layers.back().matrix);
+  }
+  if (fits) return multiplied(x, layers);
+  std::vector<at::Tensor> outputs;
+  for (const IntegerLayer& layer : layers) outputs.push_back(product(x, layer.matrix, layer.bias));
+  return outputs;
 }
 
 at::Tensor integerLinearWithGraph(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& scales,

@@ -19,6 +19,7 @@ TORCH_LIBRARY(xinghe, library) {
   library.def("integer_linear(Tensor input, Tensor weight, Tensor scales, Tensor zeros, Tensor? order, Tensor? bias, "
               "int group_size) -> Tensor");
   library.def("integer_weight(Tensor weight, Tensor scales, Tensor zeros, Tensor? order, int inputs, int group_size) -> Tensor");
+  library.def("integer_linears(Tensor input, Tensor[] integers, Tensor?[] orders, Tensor?[] biases, int[] group_sizes) -> Tensor[]");
   library.def("linears(Tensor input, Tensor[] weights, Tensor?[] biases) -> Tensor[]");
   library.def("rms_norm(Tensor input, Tensor weight, float eps, bool round_before_weight) -> Tensor", rmsNormComposed);
   library.def("rotary(Tensor input, Tensor cos, Tensor sin) -> Tensor", rotaryComposed);
@@ -36,11 +37,13 @@ TORCH_LIBRARY(xinghe, library) {
       "paged_attention_projected(Tensor q, Tensor k, Tensor v, Tensor cos, Tensor sin, Tensor(a!) key_pages, "
       "Tensor(b!) value_pages, Tensor(c!)? key_scales, Tensor(d!)? value_scales, Tensor attended, Tensor block_tables, "
       "Tensor sequences, int window) -> Tensor");
-  library.def(
-      "paged_pre_norm_block(Tensor hidden, Tensor[] norms, Tensor[] weights, Tensor?[] biases, float eps, "
-      "bool round_before_weight, Tensor cos, Tensor sin, Tensor(a!) key_pages, Tensor(b!) value_pages, "
-      "Tensor(c!)? key_scales, Tensor(d!)? value_scales, Tensor attended, Tensor block_tables, Tensor sequences, "
-      "int window) -> Tensor");
+#define XINGHE_BLOCK_END                                                                                      \
+  "float eps, bool round_before_weight, Tensor cos, Tensor sin, Tensor(a!) key_pages, Tensor(b!) value_pages, " \
+  "Tensor(c!)? key_scales, Tensor(d!)? value_scales, Tensor attended, Tensor block_tables, Tensor sequences, "  \
+  "int window) -> Tensor"
+  library.def("paged_pre_norm_block(Tensor hidden, Tensor[] norms, Tensor[] weights, Tensor?[] biases, " XINGHE_BLOCK_END);
+  library.def("paged_pre_norm_integer_block(Tensor hidden, Tensor[] norms, Tensor[] integers, Tensor?[] orders, "
+              "Tensor?[] biases, int[] group_sizes, " XINGHE_BLOCK_END);
 }
 
 TORCH_LIBRARY_IMPL(xinghe, CompositeExplicitAutograd, library) {
@@ -48,6 +51,7 @@ TORCH_LIBRARY_IMPL(xinghe, CompositeExplicitAutograd, library) {
   library.impl("grouped_linear", groupedLinear);
   library.impl("integer_linear", integerLinear);
   library.impl("integer_weight", integerWeight);
+  library.impl("integer_linears", integerLinears);
   library.impl("linears", linears);
   library.impl("all_reduce_forward", allReduceForward);
   library.impl("all_reduce_backward", allReduceBackward);
@@ -57,6 +61,7 @@ TORCH_LIBRARY_IMPL(xinghe, CompositeExplicitAutograd, library) {
   library.impl("paged_attention_composed", pagedAttentionComposed);
   library.impl("paged_attention_projected", pagedAttentionProjected);
   library.impl("paged_pre_norm_block", pagedPreNormBlock);
+  library.impl("paged_pre_norm_integer_block", pagedPreNormIntegerBlock);
 }
 
 TORCH_LIBRARY_IMPL(xinghe, CPU, library) {

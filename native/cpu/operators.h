@@ -25,6 +25,9 @@ at::Tensor integerLinear(const at::Tensor& x, const at::Tensor& packed, const at
 at::Tensor integerLinearWithGraph(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& scales,
                                   const at::Tensor& zeros, const OptionalTensor& order, const OptionalTensor& bias,
                                   std::int64_t groupSize);
+// One x times several of them, without gradients; integers: weight, scales and zeros of each, one after the other.
+std::vector<at::Tensor> integerLinears(const at::Tensor& x, at::TensorList integers, const c10::List<OptionalTensor>& orders,
+                                       const c10::List<OptionalTensor>& biases, at::IntArrayRef groupSizes);
 // [M, I] in float32.
 at::Tensor integerWeight(const at::Tensor& packed, const at::Tensor& scales, const at::Tensor& zeros,
                          const OptionalTensor& order, std::int64_t inputs, std::int64_t groupSize);

@@ -13,5 +13,13 @@ at::Tensor pagedPreNormBlock(const at::Tensor& hidden, at::TensorList norms, at:
                              const at::Tensor& valuePages, const OptionalTensor& keyScales,
                              const OptionalTensor& valueScales, const at::Tensor& attended,
                              const at::Tensor& blockTables, const at::Tensor& sequences, std::int64_t window);
+// The same with weights in integers, as in integerLinears.
+at::Tensor pagedPreNormIntegerBlock(const at::Tensor& hidden, at::TensorList norms, at::TensorList integers,
+                                    const c10::List<OptionalTensor>& orders, const c10::List<OptionalTensor>& biases,
+                                    at::IntArrayRef groupSizes, double eps, bool roundBeforeWeight,
+                                    const at::Tensor& cos, const at::Tensor& sin, const at::Tensor& keyPages,
+                                    const at::Tensor& valuePages, const OptionalTensor& keyScales,
+                                    const OptionalTensor& valueScales, const at::Tensor& attended,
+                                    const at::Tensor& blockTables, const at::Tensor& sequences, std::int64_t window);
 
 }  // namespace xinghe

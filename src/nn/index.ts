@@ -9,7 +9,14 @@ export { Embedding } from './embedding.js';
 export { gatedActivation } from './gated-activation.js';
 export { GroupedLinear } from './grouped-linear.js';
 export { type InitOptions, type InitRule, initializeModule } from './init.js';
-export { DenseLinear, isLinear, type Linear, type LinearOptions, namedLinears } from './linear.js';
+export {
+  DenseLinear,
+  type IntegerOperands,
+  isLinear,
+  type Linear,
+  type LinearOptions,
+  namedLinears,
+} from './linear.js';
 export { weightedCrossEntropySum } from './loss.js';
 export { Experts, MixtureOfExperts, type MixtureOfExpertsOptions } from './mixture-of-experts.js';
 export { Module, parameter } from './module.js';

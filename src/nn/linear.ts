@@ -25,10 +25,21 @@ export interface Linear extends Module {
   readonly layout: 'out-in' | 'in-out';
   /** Does `forward` add the bias? False where it gives a part of a sum, and another part has the bias. */
   readonly addsBias: boolean;
+  /** Of a layer that multiplies with integers as `xinghe::integer_linear` does, and does nothing else. */
+  readonly integers?: IntegerOperands;
   /** @param x [..., I] @returns [..., O] */
   forward(x: Tensor): Tensor;
   /** The weight as a dense float matrix [O, I]; a layer that stores it otherwise computes it. */
   dequantizedWeight(): Tensor;
+}
+
+/** What `xinghe::integer_linear` multiplies with. */
+export interface IntegerOperands {
+  /** Weight, scales and zero points. */
+  readonly tensors: readonly [Tensor, Tensor, Tensor];
+  /** int64 [I]: the input at each place; null: each at its own. */
+  readonly order: Tensor | null;
+  readonly groupSize: number;
 }
 
 /** By what it can do, so that a wrapper is one without being of a class. */

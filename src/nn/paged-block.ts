@@ -8,9 +8,11 @@ import { operator, type Tensor } from '../tensor/index.js';
 import { DenseLinear, type Linear } from './linear.js';
 import type { RmsNorm } from './norm.js';
 import type { PagedLayer } from './paged-kv-cache.js';
+import { integersOf } from './project-together.js';
 
 const attendOperator = operator('xinghe::paged_attention_projected');
 const blockOperator = operator('xinghe::paged_pre_norm_block');
+const integerBlockOperator = operator('xinghe::paged_pre_norm_integer_block');
 
 /**
  * Rotates queries and keys, stores keys and values, attends.
@@ -35,16 +37,20 @@ export function pagedPreNormBlock(
   layer: PagedLayer,
 ): Tensor | undefined {
   const { eps, rounding } = inputNorm;
-  const areDense = linears.every((linear) => linear instanceof DenseLinear && linear.layout === 'out-in');
-  if (!areDense || eps !== postAttentionNorm.eps || rounding !== postAttentionNorm.rounding) return undefined;
+  if (eps !== postAttentionNorm.eps || rounding !== postAttentionNorm.rounding) return undefined;
+  const norms = [inputNorm.weight, postAttentionNorm.weight];
+  const last = [eps, rounding === 'before-weight', ...pageArguments(layer)] as const;
+  const integers = integersOf(linears);
+  if (integers !== undefined) return integerBlockOperator(hidden, norms, ...integers, ...last);
+  if (!linears.every((linear) => linear instanceof DenseLinear && linear.layout === 'out-in'))
+    return undefined;
+  const weights = linears.map(({ weight }) => weight);
   return blockOperator(
     hidden,
-    [inputNorm.weight, postAttentionNorm.weight],
-    linears.map(({ weight }) => weight),
+    norms,
+    weights,
     linears.map(({ bias }) => bias ?? null),
-    eps,
-    rounding === 'before-weight',
-    ...pageArguments(layer),
+    ...last,
   );
 }
 

@@ -6,6 +6,7 @@ import { isInvariantLinear, operator, type Tensor } from '../tensor/index.js';
 import { DenseLinear, type Linear } from './linear.js';
 
 const linears = operator('xinghe::linears');
+const integerLinears = operator('xinghe::integer_linears');
 
 /**
  * The outputs of the layers, in their order. In generation only (`setInvariantLinear`): in training the layers run one by
@@ -17,11 +18,26 @@ export function projectTogether<const Layers extends readonly Linear[]>(
   layers: Layers,
 ): { readonly [Index in keyof Layers]: Tensor };
 export function projectTogether(x: Tensor, layers: readonly Linear[]): readonly Tensor[] {
+  if (!isInvariantLinear()) return layers.map((layer) => layer.forward(x));
+  const integers = integersOf(layers);
+  if (integers !== undefined) return integerLinears(x, ...integers);
   const areDense = layers.every((layer) => layer instanceof DenseLinear && layer.layout === 'out-in');
-  if (!areDense || !isInvariantLinear()) return layers.map((layer) => layer.forward(x));
+  if (!areDense) return layers.map((layer) => layer.forward(x));
   return linears(
     x,
     layers.map(({ weight }) => weight),
     layers.map(({ bias }) => bias ?? null),
   );
+}
+
+/** All layers as operators of integers take them; undefined where one is of another kind. */
+export function integersOf(layers: readonly Linear[]) {
+  const all = layers.flatMap(({ integers }) => integers ?? []);
+  if (all.length < layers.length) return undefined;
+  return [
+    all.flatMap(({ tensors }) => tensors),
+    all.map(({ order }) => order),
+    layers.map(({ bias }) => bias ?? null),
+    all.map(({ groupSize }) => groupSize),
+  ] as const;
 }

@@ -1,6 +1,15 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { dequantizeRows, type IntegerMatrix } from '../formats/index.js';
-import { isLinear } from '../nn/index.js';
+import {
+  attendProjected,
+  gatedActivation,
+  isLinear,
+  PagedKvCache,
+  pagedPreNormBlock,
+  projectTogether,
+  RmsNorm,
+  rotaryTable,
+} from '../nn/index.js';
 import {
   floatTensor,
   grad,
@@ -9,6 +18,7 @@ import {
   RandomGenerator,
   randn,
   scope,
+  setInvariantLinear,
   type Tensor,
 } from '../tensor/index.js';
 import { IntegerLinear, packIntegers, placeIntegers } from './index.js';
@@ -158,4 +168,83 @@ test('nothing stays behind a pass or a disposal; integers are no parameters', ()
 test('groups that are not whole blocks are left to the floats', () => {
   for (const groups of [inOrder(64, 16), Int32Array.from({ length: 64 }, (_, input) => (input < 40 ? 0 : 1))])
     expect(packIntegers(matrixOf({ bits: 4, inFeatures: 64, outFeatures: 2, groups }))).toBeUndefined();
+});
+
+describe('together, with the bits of each layer alone', () => {
+  const inFeatures = 96;
+  const parts: readonly Partial<Form>[] = [
+    {},
+    { outFeatures: 70 },
+    { groups: scattered(inFeatures, 32) },
+    { bits: 8, outFeatures: 9 },
+  ];
+  const layers = parts.map((part, index) =>
+    layerOf(
+      matrixOf({ bits: 4, inFeatures, outFeatures: 13, groups: inOrder(inFeatures, 32), ...part }),
+      index % 2 === 1,
+    ),
+  );
+  afterEach(() => setInvariantLinear(false));
+
+  test.each([1, 5, 40])('%i rows', (rows) => {
+    setInvariantLinear(true);
+    noGrad(() =>
+      scope(() => {
+        const x = randn([1, rows, inFeatures], random, { dtype: 'bfloat16' });
+        for (const chosen of [layers, layers.slice(2), layers.slice(0, 1)])
+          for (const [index, together] of projectTogether(x, chosen).entries())
+            expect(chosen[index]?.forward(x).equals(together), `layer ${index}`).toBe(true);
+      }),
+    );
+  });
+
+  test.each([1, 6])('a whole block of a model, %i tokens', (count) => {
+    setInvariantLinear(true);
+    const [hidden, headDim, inner] = [64, 16, 96];
+    const square = (seed: number, bits: 4 | 8, [outFeatures, inputs] = [hidden, hidden]): IntegerLinear =>
+      layerOf(
+        matrixOf({ bits, inFeatures: inputs, outFeatures, groups: inOrder(inputs, 32) }),
+        seed % 2 === 0,
+      );
+    const linears = [
+      ...[square(1, 4), square(2, 8, [32, hidden]), square(3, 4, [32, hidden]), square(4, 4)],
+      ...[square(5, 4, [inner, hidden]), square(6, 4, [inner, hidden]), square(7, 8, [hidden, inner])],
+    ] as const;
+    const [q, k, v, o, gate, up, down] = linears;
+    const norms = [1, 2].map((seed) => {
+      const norm = new RmsNorm(hidden, 1e-6);
+      norm.assign('weight', randn([hidden], new RandomGenerator(seed)));
+      return norm;
+    });
+    const [inputNorm, postAttentionNorm] = norms;
+    if (inputNorm === undefined || postAttentionNorm === undefined) throw new Error('two norms');
+    noGrad(() =>
+      scope(() => {
+        const rotary = rotaryTable({
+          start: 0,
+          length: count,
+          headDim,
+          base: 1e4,
+          dtype: 'float32',
+          device: 'cpu',
+        });
+        const row = [{ count, position: 0, blocks: [0], keyTable: 0 }];
+        const [first, second] = [1, 2].map(() => {
+          const cache = new PagedKvCache({
+            ...{ layers: 1, blocks: 2, numKvHeads: 2, headDim, dtype: 'float32', device: 'cpu', window: 64 },
+          });
+          return cache.layerOf(0, rotary, cache.prepare(row));
+        });
+        if (first === undefined || second === undefined) throw new Error('two caches');
+        const x = randn([1, count, hidden], random);
+        const whole = pagedPreNormBlock(x, { inputNorm, postAttentionNorm, linears }, first);
+        const normed = inputNorm.forward(x);
+        const mixed = attendProjected(q.forward(normed), k.forward(normed), v.forward(normed), second);
+        const h = x.add(o.forward(mixed));
+        const after = postAttentionNorm.forward(h);
+        const apart = h.add(down.forward(gatedActivation(gate.forward(after), up.forward(after), 'silu')));
+        expect(whole?.equals(apart)).toBe(true);
+      }),
+    );
+  });
 });

@@ -3,7 +3,7 @@
  * group of inputs. What is multiplied is that very float32, so the layer computes what the dense one does, but for the
  * order of sums; rows do not depend on their neighbours.
  */
-import { type Linear, Module, parameter } from '../nn/index.js';
+import { type IntegerOperands, type Linear, Module, parameter } from '../nn/index.js';
 import { type DType, noGrad, operator, scope, type Tensor, tensorFromBytes } from '../tensor/index.js';
 import type { PackedIntegers } from './pack-integers.js';
 
@@ -90,6 +90,14 @@ export class IntegerLinear extends Module implements Linear {
       (sum, tensor) => sum + (tensor?.numBytes ?? 0),
       0,
     );
+  }
+
+  get integers(): IntegerOperands {
+    return {
+      tensors: [this.#weight, this.#scales, this.#zeros],
+      order: this.#order ?? null,
+      groupSize: this.#groupSize,
+    };
   }
 
   forward(x: Tensor): Tensor {
