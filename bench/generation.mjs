@@ -16,6 +16,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Engine } from '../dist/generation/index.js';
 import { loadModel } from '../dist/models/index.js';
+import { namedLinears } from '../dist/nn/index.js';
+import { IntegerLinear } from '../dist/quantization/index.js';
 import { byteWidth, measureReadBandwidth, prepareRuntime } from '../dist/tensor/index.js';
 
 const { values } = parseArgs({
@@ -46,16 +48,23 @@ if (values.against !== undefined) {
 
 prepareRuntime(values.threads === undefined ? {} : { threads: Number(values.threads) });
 const bandwidth = measureReadBandwidth();
-const { model } = loadModel(values.model, values.dtype === undefined ? {} : { dtype: values.dtype });
+const { model } = loadModel(values.model, {
+  keepIntegers: true,
+  ...(values.dtype !== undefined && { dtype: values.dtype }),
+});
 const multiplied = model
   .namedParameters()
   .filter(([name]) => model.shape.tied || !name.startsWith('embedTokens'))
   .map(([, tensor]) => tensor);
-const weights = multiplied.reduce((sum, { numElements }) => sum + numElements, 0);
-const weightBytes = multiplied.reduce(
-  (sum, { numElements, dtype }) => sum + numElements * byteWidth(dtype),
-  0,
-);
+const integers = [...namedLinears(model)]
+  .map(([, layer]) => layer)
+  .filter((layer) => layer instanceof IntegerLinear);
+const weights =
+  multiplied.reduce((sum, { numElements }) => sum + numElements, 0) +
+  integers.reduce((sum, { inFeatures, outFeatures }) => sum + inFeatures * outFeatures, 0);
+const weightBytes =
+  multiplied.reduce((sum, { numElements, dtype }) => sum + numElements * byteWidth(dtype), 0) +
+  integers.reduce((sum, { weightBytes }) => sum + weightBytes, 0);
 const parts = values.only.split(',');
 if (parts.includes('decode')) for (const count of counts) print(speed(count));
 if (parts.includes('prefix')) print(prefixGain());

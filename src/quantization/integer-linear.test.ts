@@ -212,7 +212,7 @@ describe('together, with the bits of each layer alone', () => {
     ] as const;
     const [q, k, v, o, gate, up, down] = linears;
     const norms = [1, 2].map((seed) => {
-      const norm = new RmsNorm(hidden, 1e-6);
+      const norm = new RmsNorm(hidden, 1e-6, 'before-weight');
       norm.assign('weight', randn([hidden], new RandomGenerator(seed)));
       return norm;
     });
