@@ -21,7 +21,10 @@ await train({
 });
 
 // adapter/ is a PEFT folder; final/ would be the model with it merged.
-await using model = await loadModel(path, { cacheTokens: 2048, adapters: { xinghe: join(output, 'adapter') } });
+await using model = await loadModel(path, {
+  cacheTokens: 2048,
+  adapters: { xinghe: join(output, 'adapter') },
+});
 const question = messages.slice(0, 1);
 const [base, adapted] = await Promise.all([
   model.chat(question, { maxNewTokens: 12 }),

@@ -5,7 +5,7 @@ import { loadModel } from 'xinghe';
 const [path = 'out/demo/model', port = '0'] = process.argv.slice(2);
 await using model = await loadModel(path, { cacheTokens: 2048 });
 
-const answer = model.requestHandler({ apiKeys: ['secret'] });
+const answer = model.requestHandler({ apiKeys: ['my-secret-key'] });
 const server = createServer((request, response) => {
   if (request.url === '/') response.end('my own page\n');
   else answer(request, response);
@@ -21,8 +21,10 @@ const ask = (key: string) =>
     headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
     body: JSON.stringify({ messages: [{ role: 'user', content: '你好' }], max_tokens: 8, stream: true }),
   });
-console.log(`without a key of ours: ${(await ask('other')).status}`);
-const stream = (await (await ask('secret')).text()).split('\n\n').filter((event) => event.startsWith('data: '));
+console.log(`without a key of ours: ${(await ask('another-key')).status}`);
+const stream = (await (await ask('my-secret-key')).text())
+  .split('\n\n')
+  .filter((event) => event.startsWith('data: '));
 console.log(`with it: ${stream.length} events, the last ${stream.at(-1)}`);
 
 if (port === '0') await new Promise((resolve) => server.close(resolve));

@@ -6,7 +6,9 @@ import { loadModel, train } from 'xinghe';
 const [tokenizer = 'out/demo/model', output = 'out/examples/train'] = process.argv.slice(2);
 const texts = join(output, '..', 'texts.jsonl');
 mkdirSync(join(output, '..'), { recursive: true });
-const lines = Array.from({ length: 40 }, (_, index) => ({ text: `Star ${index} shines over the river. 星河灿烂。` }));
+const lines = Array.from({ length: 40 }, (_, index) => ({
+  text: `Star ${index} shines over the river. 星河灿烂。`,
+}));
 writeFileSync(texts, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
 
 const { losses, evaluations } = await train(
@@ -30,9 +32,14 @@ const { losses, evaluations } = await train(
     training: { steps: 20, micro_batch_size: 4, learning_rate: 5e-3 },
   },
   // Any key may be changed as on the command line.
-  { set: ['training.warmup_steps=2'], onStep: ({ step, loss }) => console.log(`step ${step}: ${loss.toFixed(3)}`) },
+  {
+    set: ['training.warmup_steps=2'],
+    onStep: ({ step, loss }) => console.log(`step ${step}: ${loss.toFixed(3)}`),
+  },
 );
-console.log(`loss ${losses[0]?.loss.toFixed(3)} -> ${losses.at(-1)?.loss.toFixed(3)}, ${evaluations.length} evaluations`);
+console.log(
+  `loss ${losses[0]?.loss.toFixed(3)} -> ${losses.at(-1)?.loss.toFixed(3)}, ${evaluations.length} evaluations`,
+);
 
 await using model = await loadModel(join(output, 'final'), { cacheTokens: 1024 });
 console.log((await model.generate('Star', { maxNewTokens: 8 })).text);
