@@ -8,6 +8,7 @@ import { spawnSync } from 'node:child_process';
 const packages = /** @type {const} */ ([
   ['chromium', 'chromium'],
   ['nginx-light', 'nginx'],
+  ['prometheus', 'promtool'],
 ]);
 const MINUTES = 8;
 const started = Date.now();

@@ -1,5 +1,6 @@
 // Makes a fresh clone ready to run: npm packages, libtorch, the native addon, the program. Every step is skipped
-// when its result is there and current. Asks nothing; says on stderr what it does.
+// when its result is there and current. Asks nothing; says on stderr what it does. In an installed package only libtorch
+// and the native addon are left to do.
 //
 //   node tools/setup.mjs [--only npm|libtorch|native|build] [--quiet]
 //
@@ -12,7 +13,7 @@ import { withLock } from './setup/lock.mjs';
 import { buildNative } from './setup/native.mjs';
 import { checkNode, installPackages } from './setup/node-packages.mjs';
 import { buildPage } from './setup/page.mjs';
-import { buildFolder } from './setup/paths.mjs';
+import { buildFolder, isPackage } from './setup/paths.mjs';
 import { buildProgram } from './setup/program.mjs';
 import { Interrupted, SetupError, setQuiet } from './setup/report.mjs';
 import { interruption } from './setup/run-program.mjs';
@@ -20,7 +21,7 @@ import { writeStamp } from './setup/stamp.mjs';
 
 /** @typedef {'npm' | 'libtorch' | 'native' | 'build'} Step */
 /** @type {Step[]} */
-const allSteps = ['npm', 'libtorch', 'native', 'build'];
+const allSteps = isPackage ? ['libtorch', 'native'] : ['npm', 'libtorch', 'native', 'build'];
 
 /**
  * @param {Step[]} [steps] default: all

@@ -7,9 +7,10 @@ import {
   TENSOR_NAMINGS,
 } from '../checkpoint/index.js';
 import { InputError } from '../errors/index.js';
-import { isStored, placeOfView, withLockedOutput } from '../formats/index.js';
+import { isStored, placeOfView } from '../formats/index.js';
+import { convert as convertModel } from '../library/index.js';
 import { formatBytes, log } from '../log/index.js';
-import { type ConversionPlan, type ConvertOptions, convertModel, planConversion } from '../models/index.js';
+import { type ConversionPlan, type ConvertOptions, planConversion } from '../models/index.js';
 import { parseOptions } from './options.js';
 
 const specs = {
@@ -160,7 +161,7 @@ export async function convert(args: readonly string[]): Promise<number> {
     printPlan(planConversion(request), options.json);
     return 0;
   }
-  const result = await withLockedOutput(request.to, () => convertModel(request));
+  const result = await convertModel(request);
   for (const { name, reason } of result.leftOut.slice(0, 10)) log(`left out: ${name} (${reason})`);
   if (result.leftOut.length > 10) log(`left out: ${result.leftOut.length - 10} more`);
   if (options.json) {

@@ -7,23 +7,20 @@ import {
   dimensionsText,
   type EvaluationPlan,
   type EvaluationResult,
+  evaluateTasks,
   HttpModel,
   type Judge,
   type LanguageModel,
   type PlannedTasks,
   PRESET_NAMES,
   type Preset,
-  type ProgramVerdict,
   type PromptForm,
-  PythonSandbox,
   planTasks,
   presetOf,
   readPredictions,
   resultTable,
-  runEvaluation,
   TASKS,
   tableText,
-  writeReports,
 } from '../evaluation/index.js';
 import { log } from '../log/index.js';
 import { chatOptions } from './chat-options.js';
@@ -122,7 +119,6 @@ export async function evaluate(args: readonly string[]): Promise<number> {
     throw new InputError('xinghe evaluate: give --model DIR|URL or --predictions FILE, one of the two.');
   const preset = presetOf(options.preset);
   const model = path === undefined ? undefined : await openModel(options, path);
-  let sandbox: PythonSandbox | undefined;
   let judge: Judge | undefined;
   try {
     const { tasks, notes } = plannedTasks(options, preset, model);
@@ -140,10 +136,6 @@ export async function evaluate(args: readonly string[]): Promise<number> {
             ),
           }
         : { kind: 'model', model };
-    if (
-      tasks.some(({ task, mode }) => task.runsCode === true && (model === undefined || mode === 'generate'))
-    )
-      sandbox = new PythonSandbox({ python: options.python, mayRunUnconfined: options['run-code-unsafely'] });
     const plan: EvaluationPlan = {
       tasks,
       data: options.data,
@@ -154,15 +146,14 @@ export async function evaluate(args: readonly string[]): Promise<number> {
       overwrite: options.overwrite,
       command: ['xinghe', 'evaluate', ...args],
     };
-    const runProgram = (program: string): Promise<ProgramVerdict> => {
-      if (sandbox === undefined) throw new RangeError('a program to run, and no sandbox was made');
-      return sandbox.run(program);
-    };
-    const result = await runEvaluation(plan, answerer, { runProgram }, judge);
+    const result = await evaluateTasks(plan, answerer, {
+      python: options.python,
+      runCodeUnsafely: options['run-code-unsafely'],
+      judge,
+    });
     reportJudge(result, judge);
     return report(result, options);
   } finally {
-    sandbox?.dispose();
     judge?.dispose();
     model?.dispose();
   }
@@ -240,7 +231,6 @@ function reportJudge({ tasks }: EvaluationResult, judge: Judge | undefined): voi
 }
 
 function report(result: EvaluationResult, { output, json }: EvaluateOptions): number {
-  writeReports(output, result);
   for (const { task, notes, problems, failures, dropped_shots, submission } of result.tasks) {
     for (const note of notes) log(`${task}: ${note}`);
     if (dropped_shots > 0)

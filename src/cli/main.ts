@@ -15,6 +15,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'the whole life of a small model in one run: data, tokenizer, training, measuring, talking',
     load: async () => (await import('./demo.js')).demo,
   },
+  setup: {
+    summary: 'find or fetch libtorch and build the native part, as the first use of any command does',
+    load: async () => (await import('./setup.js')).setup,
+  },
   doctor: {
     summary: 'versions, devices, measured speed, and what each optional part would need',
     load: async () => (await import('./doctor.js')).doctor,

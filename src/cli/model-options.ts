@@ -1,8 +1,5 @@
 /** What `forward`, `generate` and `chat` share: which model, in which dtype, on which device, with which adapter. */
-import { loadAdapter } from '../checkpoint/index.js';
-import type { LoraLinear } from '../lora/index.js';
-import { type LoadedModel, type LoadModelOptions, loadModel } from '../models/index.js';
-import { type DType, prepareRuntime, selectDevice } from '../tensor/index.js';
+import { type LoadedModel, type LoadModelOptions, loadAdaptedModel } from '../models/index.js';
 import type { OptionSpec, OptionValues } from './options.js';
 
 export const modelOptions = {
@@ -29,26 +26,13 @@ export function loadModelByOptions(
     keepIntegers = true,
   }: Pick<LoadModelOptions, 'keepIntegers'> & { output?: 'logits' | 'score' } = {},
 ): LoadedModel {
-  prepareRuntime(options.threads === undefined ? {} : { threads: options.threads });
-  const loaded = loadModel(options.model, {
+  return loadAdaptedModel(options.model, {
     configPath: options.config,
     output,
     keepIntegers,
     dtype: options.dtype,
-    device: options.device === undefined ? undefined : selectDevice(options.device),
+    device: options.device,
+    threads: options.threads,
+    adapter: options.adapter,
   });
-  if (options.adapter !== undefined) {
-    const { model, architecture } = loaded;
-    for (const layer of loadAdapter(model, architecture.names, options.adapter).values())
-      if (options.dtype !== undefined) castAdapter(layer, options.dtype);
-  }
-  return loaded;
-}
-
-/** The base has its dtype from loading. */
-function castAdapter(layer: LoraLinear, dtype: DType): void {
-  for (const part of ['loraA', 'loraB', 'loraMagnitude', 'loraBias'] as const) {
-    const parameter = layer[part];
-    if (parameter !== undefined) layer.assign(part, parameter.to(dtype));
-  }
 }

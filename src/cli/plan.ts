@@ -3,6 +3,7 @@ import { loadTrainingConfig } from '../compat/index.js';
 import { openDataset } from '../data/index.js';
 import { InputError } from '../errors/index.js';
 import { fileStatus } from '../formats/index.js';
+import { TASKS_CACHE_BYTES } from '../library/index.js';
 import { formatBytes, formatCount, formatDuration, log } from '../log/index.js';
 import {
   type Architecture,
@@ -26,7 +27,6 @@ import {
   type TrainConfig,
 } from '../training/index.js';
 import { EXIT_BAD_INPUT, type OptionValues, parseOptions } from './options.js';
-import { TASKS_CACHE_BYTES } from './training-tasks.js';
 
 const specs = {
   config: { kind: 'string', value: 'FILE', help: 'the configuration of a run, as xinghe train takes it' },

@@ -3,11 +3,10 @@ import { InputError } from '../errors/index.js';
 import {
   type BeamParameters,
   type GenerationDefaults,
-  parseGenerationDefaults,
+  readGenerationDefaults,
   type SamplingParameters,
 } from '../generation/index.js';
 import { log } from '../log/index.js';
-import { readAuxiliaryFile } from '../models/index.js';
 import type { OptionSpec, OptionValues } from './options.js';
 
 export const samplingOptions = {
@@ -39,10 +38,7 @@ export type ModelDefaults = GenerationDefaults;
 
 /** @throws InputError for values out of range in generation_config.json */
 export function readModelDefaults(model: string): ModelDefaults {
-  return parseGenerationDefaults(
-    readAuxiliaryFile(model, 'generation_config.json'),
-    `${model}: generation_config.json`,
-  );
+  return readGenerationDefaults(model);
 }
 
 type SamplingValues = OptionValues<typeof samplingOptions> & { readonly beams?: number | undefined };

@@ -1,11 +1,11 @@
 /** `xinghe train`: a run by its configuration file. */
 import { loadTrainingConfig } from '../compat/index.js';
 import { InputError } from '../errors/index.js';
+import { createTaskEvaluator } from '../library/index.js';
 import { log } from '../log/index.js';
 import { dryRun, runTraining, type TrainConfig } from '../training/index.js';
 import { parseOptions } from './options.js';
 import { plan } from './plan.js';
-import { createTaskEvaluator } from './training-tasks.js';
 
 const specs = {
   config: {

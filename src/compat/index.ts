@@ -6,7 +6,7 @@ export {
 } from './deepspeed/load-deepspeed-config.js';
 export { checkTrainInput, type ImportedRun, type MissingValue } from './imported-run.js';
 export { describeIgnored, type IgnoredKey } from './key-tree.js';
-export { loadTrainingConfig, type TrainingConfig } from './load-training-config.js';
+export { loadTrainingConfig, parseTrainingConfig, type TrainingConfig } from './load-training-config.js';
 export type { PublishedGeneration } from './mindformers/generation-section.js';
 export { isPublishedRun, loadPublishedRun, type PublishedRun } from './mindformers/load-published-run.js';
 export type { PublishedLayout } from './mindformers/parallel-layout.js';

@@ -37,9 +37,21 @@ export function loadTrainingConfig(path: string, overrides: readonly string[] = 
     throw new InputError(
       `${path}: is a DeepSpeed file, which says nothing of model and data; give the launch script that names it (--config run.sh).`,
     );
+  return { config: parseTrainingConfig(value, path, overrides), notes: [], resume: false };
+}
+
+/**
+ * A configuration of our own form that is no file.
+ * @param source names it in messages
+ * @throws InputError naming source and key
+ */
+export function parseTrainingConfig(
+  value: unknown,
+  source: string,
+  overrides: readonly string[] = [],
+): TrainConfig {
   const changed = spellOutAllModules(applyOverrides(value, overrides, { nullRemoves: true }));
-  const config = parseConfig(trainConfigSchema, changed, { source: path, hintFor: foreignKeyHint });
-  return { config, notes: [], resume: false };
+  return parseConfig(trainConfigSchema, changed, { source, hintFor: foreignKeyHint });
 }
 
 function notesOf(run: ImportedRun): string[] {

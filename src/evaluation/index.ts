@@ -30,12 +30,12 @@ export {
 } from './multiple-choice.js';
 export { TASKS } from './registry.js';
 export { resultTable, tableText } from './report/result-table.js';
-export { writeReports } from './report/write-reports.js';
+export { type EvaluateTasksOptions, evaluateTasks } from './run/evaluate-tasks.js';
 export type { EvaluationPlan, TaskPlan } from './run/evaluation-plan.js';
 export { type PlannedTasks, planTasks } from './run/plan-tasks.js';
 export { readPredictions } from './run/predictions.js';
 export { PRESET_NAMES, type Preset, presetOf } from './run/presets.js';
-export { type Answerer, type EvaluationResult, runEvaluation } from './run/run-evaluation.js';
+export type { Answerer, EvaluationResult } from './run/run-evaluation.js';
 export { type SuiteScore, type SuiteTask, TaskSuite } from './run/task-suite.js';
 export { PythonSandbox } from './sandbox/python-sandbox.js';
 export { type ScoreOptions, scoreConversations } from './score-conversations.js';

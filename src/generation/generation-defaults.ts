@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { parseConfig } from '../config/index.js';
 import { parseJson } from '../formats/index.js';
+import { readAuxiliaryFile } from '../models/index.js';
 
 /** Undefined: the file says nothing; HTTP then takes OpenAI's default, the command line the likeliest token. */
 export interface GenerationDefaults {
@@ -42,4 +43,15 @@ export function parseGenerationDefaults(text: string | undefined, source: string
     repetitionPenalty: config.repetition_penalty ?? undefined,
     eosTokenIds: typeof eos === 'number' ? [eos] : eos,
   };
+}
+
+/**
+ * @param model a model folder, or a GGUF
+ * @throws InputError for values out of range in generation_config.json
+ */
+export function readGenerationDefaults(model: string): GenerationDefaults {
+  return parseGenerationDefaults(
+    readAuxiliaryFile(model, 'generation_config.json'),
+    `${model}: generation_config.json`,
+  );
 }

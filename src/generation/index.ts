@@ -22,7 +22,7 @@ export { StepLoop, type StepLoopHooks } from './engine/step-loop.js';
 export type { StepEvent, SteppingEngine } from './engine/stepping-engine.js';
 export { TextEngine, type TextEngineOptions } from './engine/text-engine.js';
 export { type GenerationResult, generateIds, generateText, type TextResult } from './generate-text.js';
-export { type GenerationDefaults, parseGenerationDefaults } from './generation-defaults.js';
+export { type GenerationDefaults, readGenerationDefaults } from './generation-defaults.js';
 export { type TokenLogProb, type TokenLogProbs, tokenLogProbs } from './log-probs.js';
 export {
   createPenalties,

@@ -1,4 +1,4 @@
 export { log } from './log.js';
 export { listenToLog } from './log-listeners.js';
 export { formatBytes, formatCount, formatDuration, Progress, type ProgressOptions } from './progress.js';
-export { lostLogLines, stderrStream, watchStderr, writeStderr } from './stderr.js';
+export { lostLogLines, redirectStderr, stderrStream, watchStderr, writeStderr } from './stderr.js';

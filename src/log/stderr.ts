@@ -6,11 +6,21 @@ import { writeSync } from 'node:fs';
 
 const STDERR = 2;
 let lost = 0;
+let receiver: ((text: string) => void) | undefined;
 /** Node's stream takes nothing more after its first fault; the file behind it may have room again. */
 let isBroken = false;
 let isWatched = false;
 
+/** Who gets what would go to stderr; it must not throw. undefined: stderr again. */
+export function redirectStderr(to: ((text: string) => void) | undefined): void {
+  receiver = to;
+}
+
 export function writeStderr(text: string): void {
+  if (receiver !== undefined) {
+    receiver(text);
+    return;
+  }
   watchStderr();
   if (!isBroken) {
     try {

@@ -49,6 +49,7 @@ export {
   planConversion,
 } from './convert/index.js';
 export { type Architecture, configValue, type FamilyName, type ModelFamily } from './family.js';
+export { type LoadAdaptedModelOptions, loadAdaptedModel } from './load-adapted-model.js';
 export { type LoadedModel, type LoadModelOptions, loadModel, loadModelArchitecture } from './load-model.js';
 export type { ExpertsShape, ModelShape } from './model-shape.js';
 export { holdsTokenizer, loadModelTokenizer, openTokenizer, tokenizerSource } from './model-tokenizer.js';

@@ -13,8 +13,21 @@ export {
   EngineUnavailableError,
   QueueFullError,
 } from './engine-service.js';
-export { ApiKeys, readKeyFile } from './http/index.js';
-export { type OpenAiRoutesOptions, openAiRoutes } from './openai/index.js';
+export {
+  ApiKeys,
+  createRequestHandler,
+  HttpError,
+  type RequestHandler,
+  readKeyFile,
+} from './http/index.js';
+export { ModelService, type ModelServiceOptions } from './model-service.js';
+export {
+  ChatRun,
+  CompletionRun,
+  type OpenAiRoutesOptions,
+  openAiRoutes,
+  type RunCaller,
+} from './openai/index.js';
 export { ModelServer, type ServeOptions } from './serve.js';
 export {
   createServedModel,

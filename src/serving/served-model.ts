@@ -4,7 +4,7 @@
  */
 import { basename, dirname, resolve } from 'node:path';
 import { InputError } from '../errors/index.js';
-import { type GenerationDefaults, parseGenerationDefaults } from '../generation/index.js';
+import { type GenerationDefaults, readGenerationDefaults } from '../generation/index.js';
 import {
   type Architecture,
   type ChatFormat,
@@ -16,7 +16,6 @@ import {
   encodeCut,
   loadModelArchitecture,
   loadModelTokenizer,
-  readAuxiliaryFile,
 } from '../models/index.js';
 import type { RenderedTemplate } from '../templates/index.js';
 import type { Tokenizer } from '../tokenizers/index.js';
@@ -100,10 +99,7 @@ export function loadServedModel(options: LoadServedModelOptions): ServedModel {
   const { path, configPath, tokenizerPath } = options;
   const architecture = loadModelArchitecture(path, configPath);
   const tokenizer = loadModelTokenizer(architecture, tokenizerPath ?? path);
-  const defaults = parseGenerationDefaults(
-    readAuxiliaryFile(path, 'generation_config.json'),
-    `${path}: generation_config.json`,
-  );
+  const defaults = readGenerationDefaults(path);
   const paths = tokenizerPath === undefined ? [path] : [tokenizerPath, path];
   return createServedModel({
     id: options.id ?? modelName(path),

@@ -4,7 +4,7 @@
  */
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { messageOf } from '../errors/index.js';
+import { InputError, messageOf } from '../errors/index.js';
 
 /** What an argument may be on the native side: handles and plain values. */
 export type NativeValue = number | bigint | boolean | string | null | undefined | readonly NativeValue[];
@@ -102,7 +102,7 @@ const KEPT_SHAPES = '32';
 let loaded: Native | undefined;
 let afterLoading: (() => void) | undefined;
 
-/** The addon. Throws if it has not been built. */
+/** The addon. @throws InputError if it has not been built */
 export function native(): Native {
   return loaded ?? load();
 }
@@ -141,7 +141,10 @@ function load(): Native {
   try {
     addon = createRequire(import.meta.url)(path);
   } catch (error) {
-    throw new Error(`the native addon ${path} cannot be loaded; run \`npm run setup\` (${messageOf(error)})`);
+    throw new InputError(
+      `the native addon ${path} cannot be loaded; build it with \`npx xinghe setup\`, in a checkout with ` +
+        `\`npm run setup\` (${messageOf(error)})`,
+    );
   }
   loaded = addon;
   const action = afterLoading;

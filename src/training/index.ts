@@ -31,5 +31,6 @@ export { accumulateGradients, type Recompute, type TrainingBatch } from './step/
 export { type StepResult, Trainer, type TrainerOptions } from './step/trainer.js';
 export { type TrainingSettings, trainingSettings } from './step/training-settings.js';
 export { metricsFile } from './watch/metrics-file.js';
+export type { EvaluationRecord, RunObserver, StepRecord } from './watch/observer.js';
 export { progress } from './watch/progress.js';
 export { type WatchedFolders, watchFolders } from './watch/watch-folders.js';

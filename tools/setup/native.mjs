@@ -6,6 +6,7 @@
 // <torch/csrc/autograd/custom_function.h> 12. So each of the heavy ones is included by one file of ours. A precompiled
 // header was measured and left out: 385 MB and 23 s, more than all files together would save.
 import { mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { availableParallelism, totalmem } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import { findCompiler } from './compiler.mjs';
@@ -165,6 +166,12 @@ async function compileAll(units, libtorch, compiler) {
   say(`compiled in ${since(start)}`);
 }
 
+/** @returns {string} in our node_modules, or in that of whoever installed us */
+function nodeApiHeaders() {
+  const { resolve } = createRequire(join(root, 'package.json'));
+  return join(dirname(resolve('node-api-headers/package.json')), 'include');
+}
+
 /** @param {Unit} unit @param {Libtorch} libtorch @param {Compiler} compiler */
 async function compile(unit, libtorch, compiler) {
   const include = join(libtorch.path, 'include');
@@ -175,7 +182,7 @@ async function compile(unit, libtorch, compiler) {
     ...unit.flags,
     `-I${nativeFolder}`,
     ...[include, join(include, 'torch', 'csrc', 'api', 'include')].flatMap((path) => ['-isystem', path]),
-    ...['-isystem', join(root, 'node_modules', 'node-api-headers', 'include')],
+    ...['-isystem', nodeApiHeaders()],
     ...['-c', unit.source, '-o', temporary],
   ]);
   if (result.code !== 0) {

@@ -5,8 +5,10 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The repository. */
+/** The repository, or the folder of the installed package. */
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+/** Installed by npm: its packages and dist/ are there, and what they were made from is not. */
+export const isPackage = !existsSync(join(root, 'tsconfig.build.json'));
 export const buildFolder = join(root, 'build');
 export const addonFile = join(buildFolder, 'xinghe.node');
 /** What the addon was built with; `xinghe doctor` reads it. */

@@ -1,25 +1,16 @@
 /** The HTTP server: listens, routes each request, and drains before it closes. */
-import {
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-  STATUS_CODES,
-} from 'node:http';
-import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
+import { createServer, type Server, STATUS_CODES } from 'node:http';
+import { type AddressInfo, Server as NetServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { InputError, messageOf } from '../../errors/index.js';
 import { log } from '../../log/index.js';
 import { accessLine } from './access-log.js';
 import { ApiKeys } from './api-keys.js';
-import { BrowserGuard, isLoopbackName } from './browser-guard.js';
-import { ConcurrencyLimiter } from './concurrency-limiter.js';
-import { Exchange, type ServerParts, shuttingDown } from './exchange.js';
+import { isLoopbackName } from './browser-guard.js';
 import { HttpError } from './http-error.js';
 import type { HttpServerOptions, Settings } from './http-options.js';
+import { RequestHandler } from './request-handler.js';
 import type { Route } from './route.js';
-import { RouteTable } from './route-table.js';
-import { TrustedProxies } from './trusted-proxies.js';
 
 /** Bytes of a request's head; more is a 431. */
 const MAX_HEAD_BYTES = 32 * 1024;
@@ -37,26 +28,12 @@ export function createHttpServer(routes: readonly Route[], options: HttpServerOp
 export class HttpService {
   readonly #server: Server;
   readonly #settings: Settings;
-  readonly #running = new Map<Exchange, Promise<void>>();
-  /** Of each connection; several where a client does not wait for answers (pipelining). */
-  readonly #exchanges = new Map<Duplex, Set<Exchange>>();
-  #isDraining = false;
+  readonly #handler: RequestHandler;
 
   constructor(routes: readonly Route[], settings: Settings) {
     this.#settings = settings;
-    const parts: ServerParts = {
-      settings,
-      table: new RouteTable(routes),
-      guard: new BrowserGuard({
-        allowedOrigins: settings.allowedOrigins,
-        allowedHosts: settings.allowedHosts,
-        isLoopback: isLoopbackName(settings.host),
-        hasKeys: settings.keys.isRequired,
-      }),
-      gate: new ConcurrencyLimiter(settings.maxConcurrentPerKey),
-      proxies: new TrustedProxies(settings.trustedProxies),
-      isDraining: () => this.#isDraining,
-    };
+    const handler = new RequestHandler(routes, settings);
+    this.#handler = handler;
     this.#server = createServer({
       maxHeaderSize: MAX_HEAD_BYTES,
       headersTimeout: settings.headerTimeout,
@@ -70,10 +47,9 @@ export class HttpService {
     // Counted by us: beyond this limit Node would leave headers out without a word.
     this.#server.maxHeadersCount = 0;
     this.#server.maxConnections = settings.maxConnections;
-    this.#server.on('connection', (socket) => this.#watch(socket));
-    this.#server.on('request', (request, response) => this.#handle(parts, request, response, false));
-    this.#server.on('checkContinue', (request, response) => this.#handle(parts, request, response, true));
-    this.#server.on('checkExpectation', (request, response) => this.#handle(parts, request, response, false));
+    this.#server.on('request', (request, response) => handler.handle(request, response));
+    this.#server.on('checkContinue', (request, response) => handler.handle(request, response, true));
+    this.#server.on('checkExpectation', (request, response) => handler.handle(request, response));
     this.#server.on('clientError', (error, socket) => this.#refuse(error, socket));
   }
 
@@ -109,12 +85,12 @@ export class HttpService {
   }
 
   get isDraining(): boolean {
-    return this.#isDraining;
+    return this.#handler.isDraining;
   }
 
   /** Requests that are not answered to their end. */
   get running(): number {
-    return this.#running.size;
+    return this.#handler.running;
   }
 
   /** Open connections. */
@@ -129,14 +105,14 @@ export class HttpService {
    * ends them after `milliseconds`, then closes everything.
    */
   async drain(milliseconds: number): Promise<void> {
-    this.#isDraining = true;
+    this.#handler.refuseNew();
     // Of net, not of http: the latter cuts idle connections at the moment when a request may be on its way.
     const closed = new Promise<void>((resolve) => {
       NetServer.prototype.close.call(this.#server, () => resolve());
     });
-    await this.#settled(milliseconds);
-    for (const exchange of this.#running.keys()) exchange.abort(shuttingDown());
-    await this.#settled(CLOSE_GRACE_MILLISECONDS);
+    await this.#handler.settled(milliseconds);
+    this.#handler.abortAll();
+    await this.#handler.settled(CLOSE_GRACE_MILLISECONDS);
     this.#server.close();
     this.#server.closeAllConnections();
     await closed;
@@ -147,47 +123,10 @@ export class HttpService {
     await this.drain(0);
   }
 
-  async #settled(milliseconds: number): Promise<void> {
-    if (this.#running.size === 0) return;
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, milliseconds);
-    });
-    await Promise.race([Promise.all(this.#running.values()), timeout]);
-    clearTimeout(timer);
-  }
-
-  #handle(
-    parts: ServerParts,
-    request: IncomingMessage,
-    response: ServerResponse,
-    needsContinue: boolean,
-  ): void {
-    const exchange = new Exchange(parts, request, response, needsContinue);
-    const exchanges = this.#exchanges.get(request.socket);
-    exchanges?.add(exchange);
-    const done = Promise.all([exchange.run(), exchange.closed]).then(() => {
-      this.#running.delete(exchange);
-      exchanges?.delete(exchange);
-    });
-    this.#running.set(exchange, done);
-  }
-
-  /** Node tells only the answer that is being sent of the end of its connection, not those that wait behind it. */
-  #watch(socket: Socket): void {
-    const exchanges = new Set<Exchange>();
-    this.#exchanges.set(socket, exchanges);
-    socket.once('close', () => {
-      this.#exchanges.delete(socket);
-      for (const exchange of exchanges) exchange.close();
-    });
-  }
-
   /** What is no HTTP, or takes too long to become a request. */
   #refuse(error: Error & { readonly code?: string }, socket: Duplex): void {
     const isGone = error.code === 'ECONNRESET' || error.code === 'HPE_INVALID_EOF_STATE';
-    const isAnswering = [...(this.#exchanges.get(socket) ?? [])].some(({ isBegun }) => isBegun);
-    if (!socket.writable || isGone || isAnswering) {
+    if (!socket.writable || isGone || this.#handler.isAnswering(socket)) {
       socket.destroy();
       return;
     }
@@ -240,6 +179,17 @@ function refusal(code: string | undefined): HttpError {
     default:
       return new HttpError(400, { message: `The request is not valid HTTP (${code ?? 'unknown fault'}).` });
   }
+}
+
+/**
+ * Routes for a server that somebody else made and listens with: of the options, those of the server itself mean nothing.
+ * @throws InputError for allowed origins and proxies that are none
+ */
+export function createRequestHandler(
+  routes: readonly Route[],
+  options: HttpServerOptions = {},
+): RequestHandler {
+  return new RequestHandler(routes, withDefaults(options));
 }
 
 function withDefaults(options: HttpServerOptions): Settings {

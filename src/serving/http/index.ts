@@ -1,7 +1,7 @@
 export type { WorkFacts } from './access-log.js';
 export { ApiKeys, type ApiKeyTexts, readKeyFile } from './api-keys.js';
 export { isLoopbackName } from './browser-guard.js';
-export { createHttpServer, HttpService } from './create-http-server.js';
+export { createHttpServer, createRequestHandler, HttpService } from './create-http-server.js';
 export { type HealthOptions, healthRoutes } from './health-routes.js';
 export {
   badRequest,
@@ -15,6 +15,7 @@ export type { HttpObserver, HttpRequestRecord, HttpServerOptions } from './http-
 export { inKeyOrder } from './json-body.js';
 export { JsonMeter } from './json-shape.js';
 export { type OpenApiInfo, openApiDocument, withOpenApi } from './openapi.js';
+export type { RequestHandler } from './request-handler.js';
 export type {
   Access,
   EventStream,

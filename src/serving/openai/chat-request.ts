@@ -22,11 +22,15 @@ export interface ChatPlan {
   readonly wantsLogProbs: boolean;
 }
 
-/** @throws HttpError 400, 404, 422 */
+/**
+ * @param defaultTokens of an answer whose length is not given. Default: as many as there is room for
+ * @throws HttpError 400, 404, 422
+ */
 export async function planChat(
   fields: ChatFields,
   caller: Caller,
   context: OpenAiContext,
+  defaultTokens = Number.POSITIVE_INFINITY,
 ): Promise<ChatPlan> {
   const { engine } = context;
   const requested = findModel(context, fields.model);
@@ -42,7 +46,7 @@ export async function planChat(
   const maxNewTokens = answerLength(
     promptIds.length,
     fields.max_completion_tokens ?? fields.max_tokens,
-    Number.POSITIVE_INFINITY,
+    defaultTokens,
     engine.maxModelLength,
     'messages',
   );

@@ -8,12 +8,15 @@ import { chatPrompt } from './chat-prompt.js';
 import { type ChatPlan, planChat } from './chat-request.js';
 import { type ChatFields, chatSchema } from './chat-schema.js';
 import { ChoiceRun } from './choice-run.js';
-import { findModel, type OpenAiContext, requireEngine } from './context.js';
+import { type Caller, findModel, type OpenAiContext, requireEngine } from './context.js';
 import { parseBody } from './parse-body.js';
 import { toolMode } from './tool-prompt.js';
 import type { Timings, Usage } from './usage.js';
 
 export type ChatMessageAnswer = ChatChoice['message'];
+
+/** Who asks, and who is told what it took. */
+export type RunCaller = Caller & Pick<RouteRequest, 'note'>;
 
 export class ChatRun {
   /** The id of the model or adapter that answers. */
@@ -25,17 +28,19 @@ export class ChatRun {
   /**
    * @param body as of /v1/chat/completions; its faults name its fields
    * @param route names the route in the log
+   * @param defaultTokens as `planChat` takes it
    * @throws HttpError as that route does
    */
   static async plan(
     body: Readonly<Record<string, unknown>>,
     route: string,
     context: OpenAiContext,
-    request: RouteRequest,
+    request: RunCaller,
+    defaultTokens?: number,
   ): Promise<ChatRun> {
     const fields = parseBody(chatSchema, body, route);
     requireEngine(context);
-    const plan = await planChat(fields, request, context);
+    const plan = await planChat(fields, request, context, defaultTokens);
     context.observeChoices?.(plan.choices);
     const run = new ChatRun(fields, plan, context);
     request.note(() => run.facts);

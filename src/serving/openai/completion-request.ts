@@ -21,11 +21,15 @@ export interface CompletionPlan {
   readonly isBeams: boolean;
 }
 
-/** @throws HttpError 400, 404 */
+/**
+ * @param defaultTokens of a text whose length is not given. Default 16, OpenAI's
+ * @throws HttpError 400, 404
+ */
 export async function planCompletion(
   fields: CompletionFields,
   caller: Caller,
   context: OpenAiContext,
+  defaultTokens = DEFAULT_MAX_TOKENS,
 ): Promise<CompletionPlan> {
   const { engine } = context;
   const requested = findModel(context, fields.model);
@@ -50,7 +54,7 @@ export async function planCompletion(
     const maxNewTokens = answerLength(
       ids.length,
       fields.max_tokens,
-      DEFAULT_MAX_TOKENS,
+      defaultTokens,
       engine.maxModelLength,
       param,
     );

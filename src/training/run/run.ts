@@ -55,6 +55,8 @@ export interface RunOptions {
   readonly resume?: string | undefined;
   /** Who measures evaluation.tasks. */
   readonly createTaskEvaluator?: CreateTaskEvaluator | undefined;
+  /** Told of every step beside the files and the page; on rank 0 alone. */
+  readonly observer?: RunObserver | undefined;
 }
 
 /**
@@ -109,7 +111,7 @@ function joinRanks(config: TrainConfig): RunRanks | undefined {
 
 async function runRecorded(
   config: TrainConfig,
-  { resume, createTaskEvaluator }: RunOptions,
+  { resume, createTaskEvaluator, observer }: RunOptions,
   record: RunObserver | undefined,
   ranks: RunRanks | undefined,
 ): Promise<TrainingResult> {
@@ -122,7 +124,7 @@ async function runRecorded(
   if (resume === 'auto' && start === undefined) log(`${output} has no checkpoint yet: the run begins anew`);
   const outlived = outliveHangUp();
   try {
-    return await runFrom(config, store, start, { resume, createTaskEvaluator, record, ranks });
+    return await runFrom(config, store, start, { resume, createTaskEvaluator, observer, record, ranks });
   } finally {
     outlived();
   }
@@ -136,6 +138,7 @@ async function runFrom(
   {
     resume,
     createTaskEvaluator,
+    observer,
     record,
     ranks,
   }: RunOptions & { readonly record: RunObserver | undefined; readonly ranks: RunRanks | undefined },
@@ -149,7 +152,7 @@ async function runFrom(
     // Another run may have come and gone while this one was prepared.
     if (resume === undefined) await refuseOtherRunOf(output, ranks);
     if (ranks?.isFirst !== false)
-      watch = joinObservers([record, await openWatch(config)].filter((one) => one !== undefined));
+      watch = joinObservers([record, observer, await openWatch(config)].filter((one) => one !== undefined));
     return await trainAndSave(run, watch);
   } catch (error) {
     await watch?.close();

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { writeSets } from '../../tests/support/evaluation-sets.js';
 import { tinyRunModel } from '../../tests/support/tiny-model.js';
-import { main } from './main.js';
+import { main } from '../cli/main.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-training-tasks-'));
 const sets = writeSets(join(folder, 'sets'));

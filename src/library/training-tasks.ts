@@ -1,10 +1,10 @@
 /** Evaluation tasks for a training run: sets and graders of `evaluation`, the model of `training`. */
 import { InputError } from '../errors/index.js';
 import { LocalModel, PythonSandbox, planTasks, TaskSuite } from '../evaluation/index.js';
+import { readGenerationDefaults } from '../generation/index.js';
 import { log } from '../log/index.js';
 import { chooseModelChat, templateChat } from '../models/index.js';
 import type { TaskEvaluator, TaskEvaluatorOptions } from '../training/index.js';
-import { readModelDefaults } from './sampling-options.js';
 
 /** Memory for keys and values beside all that training holds, unless one question alone needs more. */
 export const TASKS_CACHE_BYTES = 2 ** 28;
@@ -56,7 +56,7 @@ export async function createTaskEvaluator({
         loaded,
         tokenizer,
         chat,
-        stopTokenIds: readModelDefaults(tokenizerPath).eosTokenIds,
+        stopTokenIds: readGenerationDefaults(tokenizerPath).eosTokenIds,
         identity: { path: '', model: {}, tokenizer: null, adapter: null, dtype: null },
         cacheBytes: TASKS_CACHE_BYTES,
       });

@@ -1,0 +1,47 @@
+/** A model of ours, made ready to be evaluated. */
+import { hashModel, hashTokenizer, type LanguageModel, LocalModel } from '../evaluation/index.js';
+import { readGenerationDefaults } from '../generation/index.js';
+import { type ChatWishes, chooseModelChat, loadAdaptedModel, loadModelTokenizer } from '../models/index.js';
+import type { FloatDType } from '../tensor/index.js';
+
+export interface OpenLocalModelOptions {
+  /** Model folder or weight file. */
+  readonly path: string;
+  readonly configPath?: string | undefined;
+  /** Default: the tokenizer in the model folder. */
+  readonly tokenizerPath?: string | undefined;
+  readonly adapter?: string | undefined;
+  readonly dtype?: FloatDType | undefined;
+  readonly device?: string | undefined;
+  readonly threads?: number | undefined;
+  readonly chat?: ChatWishes | undefined;
+}
+
+/** @throws InputError for whatever of it cannot be read */
+export function openLocalModel({
+  path,
+  tokenizerPath,
+  chat,
+  adapter,
+  dtype,
+  ...options
+}: OpenLocalModelOptions): LanguageModel {
+  const { eosTokenIds } = readGenerationDefaults(path);
+  const loaded = loadAdaptedModel(path, { ...options, adapter, dtype, keepIntegers: true });
+  const source = tokenizerPath ?? path;
+  const tokenizer = loadModelTokenizer(loaded.architecture, source);
+  const paths = tokenizerPath === undefined ? [path] : [tokenizerPath, path];
+  return new LocalModel({
+    loaded,
+    tokenizer,
+    chat: chooseModelChat(loaded.architecture, paths, chat)?.format,
+    stopTokenIds: eosTokenIds,
+    identity: {
+      path,
+      model: hashModel(path),
+      tokenizer: hashTokenizer(source),
+      adapter: adapter === undefined ? null : hashModel(adapter),
+      dtype: dtype ?? null,
+    },
+  });
+}
