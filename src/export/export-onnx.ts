@@ -96,7 +96,11 @@ function planGraph(
     ...rotationTensors(tables),
   ]);
   const builder = new GraphBuilder(opset);
-  const weights = new WeightStore(tensors, builder, { dtype: compute, isInt8: dtype === 'int8' });
+  const weights = new WeightStore(tensors, builder, {
+    dtype: compute,
+    isInt8: (name) =>
+      dtype === 'int8' && name.startsWith(WEIGHT_PREFIX) && (tensors.get(name)?.numDims ?? 0) > 1,
+  });
   try {
     const graph = translateGraph(traceModel(traced, tables, compute), builder, weights);
     return { graph: { ...graph, ...describe(architecture, opset, tables) }, tables, architecture, dtype };

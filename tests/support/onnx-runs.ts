@@ -13,6 +13,12 @@ export interface OnnxText {
   readonly newTokens: number;
 }
 
+export interface OnnxJob extends OnnxText {
+  readonly graph: string;
+  /** Leave away what onnxruntime does to products with integers: it rounds what they are multiplied with, too. */
+  readonly asWritten?: boolean;
+}
+
 export interface OnnxOutcome {
   /** Of the prompt, then of each new token: [B, T or 1, V], after one another. */
   readonly logits: readonly (readonly number[])[];
@@ -35,6 +41,8 @@ for job in json.load(open(sys.argv[1])):
     onnx.checker.check_model(job['graph'], full_check=True)
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
+    if job.get('asWritten'):
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     session = ort.InferenceSession(job['graph'], options, providers=['CPUExecutionProvider'])
     names = [item.name for item in session.get_outputs()]
     inputs = session.get_inputs()
@@ -67,7 +75,7 @@ for job in json.load(open(sys.argv[1])):
         chosen = logits[:, -1].argmax(-1)[:, None].astype(np.int64)
         plain_ids.append(chosen)
         whole, rest = np.concatenate([whole, chosen], 1), grow(rest)
-    join = lambda parts: np.concatenate(parts, 1).tolist() if parts else []
+    join = lambda parts: np.concatenate(parts, 1).tolist() if parts else [[] for _ in range(batch)]
     results.append({
         'logits': [part.astype(np.float64).reshape(-1).tolist() for part in all_logits],
         'ids': join(cached_ids), 'idsWithoutPast': join(plain_ids),
@@ -78,11 +86,7 @@ print(json.dumps(results))
 `;
 
 /** One process for all of them. @param folder for the file of jobs */
-export function runOnnx(
-  python: string,
-  folder: string,
-  jobs: readonly (OnnxText & { readonly graph: string })[],
-): OnnxOutcome[] {
+export function runOnnx(python: string, folder: string, jobs: readonly OnnxJob[]): OnnxOutcome[] {
   const file = join(folder, 'jobs.json');
   writeFileSync(file, JSON.stringify(jobs));
   return runReference<OnnxOutcome[]>(python, PROGRAM, [file]);

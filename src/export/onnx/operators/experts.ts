@@ -52,7 +52,7 @@ const groupedLinear: Translate = (translation, call) => {
   const inputs = [translation.use(valueAt(call, 0)), translation.use(valueAt(call, 2))];
   const stretches = builder.nodeOf('Split', inputs, experts, { axis: int(0) });
   const products = stretches.map((rows, expert) =>
-    builder.node('MatMul', [rows, weights.matrix(weight.name, true, expert)]),
+    builder.node('MatMul', [rows, weights.matrix(weight.name, { isTurned: true, outputs: 1, expert })]),
   );
   return [products.length === 1 ? (products[0] ?? '') : builder.node('Concat', products, { axis: int(0) })];
 };

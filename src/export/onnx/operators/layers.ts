@@ -37,12 +37,15 @@ function product(
       x,
       builder.node('Transpose', [translation.use(matrix)], { perm: ints(1, 0) }),
     ]);
-  if (weight.isTransposed) return builder.node('MatMul', [x, weights.matrix(weight.name, false)]);
+  if (weight.isTransposed)
+    return builder.node('MatMul', [x, weights.matrix(weight.name, { isTurned: false, outputs: 1 })]);
   if (!translation.isLookedUp(weight.name))
-    return builder.node('MatMul', [x, weights.matrix(weight.name, true)]);
+    return builder.node('MatMul', [x, weights.matrix(weight.name, { isTurned: true, outputs: 1 })]);
   const width = input.shape.at(-1) ?? 1;
   const flat = translation.reshape(x, input.shape, [-1, width]);
-  const logits = builder.node('Gemm', [flat, weights.matrix(weight.name, false)], { transB: int(1) });
+  const logits = builder.node('Gemm', [flat, weights.matrix(weight.name, { isTurned: false, outputs: 0 })], {
+    transB: int(1),
+  });
   return builder.node('Reshape', [logits, translation.sizes(result.shape)]);
 }
 
