@@ -40,6 +40,11 @@ const specs = {
     kind: 'flag',
     help: 'the weights as a file beside the graph, as is done anyway from 2 GB on',
   },
+  'browser-runtime': {
+    kind: 'string',
+    value: 'DIR',
+    help: 'the package onnxruntime-web, unpacked: its files for the page chat.html; default: put them into ort/ later',
+  },
   config: { kind: 'string', value: 'FILE', help: 'a config that does not lie beside the weights' },
   threads: { kind: 'integer', min: 1, help: 'CPU threads; default: all cores' },
   overwrite: { kind: 'flag', help: 'exchange what stands at --output, once the new one is whole' },
@@ -68,6 +73,7 @@ export async function exportModel(args: readonly string[]): Promise<number> {
       config: options.config,
       contextLength: options['context-length'],
       externalData: options['external-data'],
+      browserRuntime: options['browser-runtime'],
       replace: options.overwrite,
     }),
   );

@@ -39,6 +39,7 @@ import { GraphBuilder } from './onnx/graph-builder.js';
 import { translateGraph } from './onnx/translate-graph.js';
 import { NoOnnxForm } from './onnx/translation.js';
 import { WeightStore } from './onnx/weight-store.js';
+import { writeChatPage } from './page/chat-page.js';
 import { writeRuntimeFiles } from './runtime-files.js';
 import { type RotationTables, rotationTables } from './trace/rotation-tables.js';
 import { rotationTensors, traceModel, WEIGHT_PREFIX } from './trace/trace-model.js';
@@ -56,9 +57,13 @@ export async function exportOnnx(options: ExportOnnxOptions): Promise<ExportRepo
   const loaded = loadModel(path, { configPath: config });
   try {
     const plan = planGraph(loaded, { ...options, dtype, opset });
-    const files = await writeFolderAtomic(options.output, (folder) => writeFolder(folder, plan, options), {
-      replace: options.replace === true,
-    });
+    const { files, noPage } = await writeFolderAtomic(
+      options.output,
+      (folder) => writeFolder(folder, plan, options),
+      {
+        replace: options.replace === true,
+      },
+    );
     return {
       output: options.output,
       family: loaded.architecture.family,
@@ -69,7 +74,7 @@ export async function exportOnnx(options: ExportOnnxOptions): Promise<ExportRepo
       parameters: loaded.model.parameterCount(),
       bytes: onnxConstantBytes(plan.graph),
       contextLength: plan.tables.positions,
-      limits: limitsOf(plan.tables),
+      limits: limitsOf(plan.tables, noPage),
       seconds: (performance.now() - started) / 1000,
     };
   } finally {
@@ -82,6 +87,7 @@ interface GraphPlan {
   readonly tables: RotationTables;
   readonly architecture: Architecture;
   readonly dtype: ExportDType;
+  readonly maskedTokenId: number | undefined;
 }
 
 function planGraph(
@@ -103,7 +109,13 @@ function planGraph(
   });
   try {
     const graph = translateGraph(traceModel(traced, tables, compute), builder, weights);
-    return { graph: { ...graph, ...describe(architecture, opset, tables) }, tables, architecture, dtype };
+    return {
+      graph: { ...graph, ...describe(architecture, opset, tables) },
+      tables,
+      architecture,
+      dtype,
+      maskedTokenId: model.maskedTokenId,
+    };
   } catch (error) {
     if (!(error instanceof NoOnnxForm)) throw error;
     throw new InputError(
@@ -134,8 +146,11 @@ function longestText({ shape }: CausalLm, path: string, wanted: number | undefin
   throw new InputError(`${path}: a context of ${wanted} tokens; this model takes ${maxPositions} at most.`);
 }
 
-function limitsOf({ limit, positions }: RotationTables): string[] {
-  return limit === undefined ? [] : [`texts end at ${positions} tokens: ${limit}`];
+function limitsOf({ limit, positions }: RotationTables, noPage: string | undefined): string[] {
+  return [
+    ...(limit === undefined ? [] : [`texts end at ${positions} tokens: ${limit}`]),
+    ...(noPage === undefined ? [] : [`no page to chat in a browser was written: ${noPage}`]),
+  ];
 }
 
 /** As transformers.js names the graph by its dtype. */
@@ -161,9 +176,9 @@ const SHOWN_FROM = 2 ** 26;
 
 function writeFolder(
   folder: string,
-  { graph, architecture, tables, dtype }: GraphPlan,
-  { model, config, externalData }: ExportOnnxOptions,
-): string[] {
+  { graph, architecture, tables, dtype, maskedTokenId }: GraphPlan,
+  { model, config, externalData, browserRuntime }: ExportOnnxOptions,
+): { files: string[]; noPage: string | undefined } {
   const bytes = onnxConstantBytes(graph);
   const name = graphName(dtype);
   const isOutside = externalData === true || bytes > ONNX_MESSAGE_LIMIT - GRAPH_ROOM;
@@ -182,6 +197,8 @@ function writeFolder(
   });
   progress?.finish();
   const files = [name, ...(data === undefined ? [] : [data])].map((file) => `${GRAPH_FOLDER}/${file}`);
-  writeRuntimeFiles(folder, { model, config, architecture, files, dtype, contextLength: tables.positions });
-  return files;
+  const about = { model, architecture, files, dtype, contextLength: tables.positions, maskedTokenId };
+  writeRuntimeFiles(folder, { ...about, config });
+  const noPage = writeChatPage(folder, { ...about, browserRuntime });
+  return { files, noPage };
 }

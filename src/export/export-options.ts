@@ -27,6 +27,8 @@ export interface ExportOnnxOptions {
   readonly contextLength?: number | undefined;
   /** Keep the weights in a file beside the graph. Default: where they are too big for one file, 2 GB. */
   readonly externalData?: boolean | undefined;
+  /** The package onnxruntime-web, unpacked: its files for the page that chats in a browser. Default: they are put there later. */
+  readonly browserRuntime?: string | undefined;
   /** Exchange a folder that already holds something. Default false. */
   readonly replace?: boolean | undefined;
 }

@@ -25,6 +25,8 @@ export interface RuntimeFilesOptions {
   readonly files: readonly string[];
   readonly dtype: ExportDType;
   readonly contextLength: number;
+  /** Never drawn. */
+  readonly maskedTokenId: number | undefined;
 }
 
 export function writeRuntimeFiles(folder: string, options: RuntimeFilesOptions): void {
@@ -37,7 +39,7 @@ export function writeRuntimeFiles(folder: string, options: RuntimeFilesOptions):
   const base = isKnown && typeof published === 'object' ? published : llamaForm(options);
   writeJson(path, { ...base, 'transformers.js_config': browserConfig(options) });
   writeJson(join(folder, 'genai_config.json'), genaiConfig(options));
-  writeGenerationConfig(folder, architecture);
+  writeGenerationConfig(folder, options);
 }
 
 function writeJson(path: string, value: object): void {
@@ -127,10 +129,9 @@ function genaiConfig({ architecture, files, contextLength }: RuntimeFilesOptions
 }
 
 /** What ends an answer; a token that the published prediction never draws is said too. */
-function writeGenerationConfig(folder: string, architecture: Architecture): void {
+function writeGenerationConfig(folder: string, { architecture, maskedTokenId }: RuntimeFilesOptions): void {
   const path = join(folder, 'generation_config.json');
   const existing = existsSync(path) ? readJsonFile(path) : {};
-  const { maskedTokenId } = architecture.createModel();
   writeJson(path, {
     ...tokenIds(architecture),
     ...(maskedTokenId !== undefined && { suppress_tokens: [maskedTokenId] }),
