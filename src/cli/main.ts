@@ -51,6 +51,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'weights and optimiser states to another container, spelling, dtype, number of files or ranks',
     load: async () => (await import('./convert.js')).convert,
   },
+  export: {
+    summary: 'a model as an ONNX graph for onnxruntime, in programs, on devices and in browsers',
+    load: async () => (await import('./export.js')).exportModel,
+  },
   quantize: {
     summary: "the weights of a model's blocks as integers of 8 or 4 bits",
     load: async () => (await import('./quantize.js')).quantize,

@@ -41,6 +41,17 @@ export type {
   MindRecordValue,
 } from './mindrecord/mindrecord-schema.js';
 export { type MindRecordOptions, MindRecordWriter, writeMindRecord } from './mindrecord/mindrecord-writer.js';
+export {
+  ONNX_TYPES,
+  type OnnxAttribute,
+  type OnnxInitializer,
+  type OnnxModel,
+  type OnnxNode,
+  type OnnxPort,
+  type OnnxType,
+  onnxTypeBytes,
+} from './onnx/onnx-model.js';
+export { ONNX_MESSAGE_LIMIT, onnxConstantBytes, writeOnnxModel } from './onnx/onnx-writer.js';
 export { type ProtobufField, protobufFloat, readProtobuf } from './protobuf/protobuf.js';
 export { bytesField, doubleField, floatField, varintField } from './protobuf/protobuf-writer.js';
 export { type AwqTensors, awqRows, packAwq, unpackAwq } from './quantized/awq.js';

@@ -1,4 +1,4 @@
-export { readAuxiliaryFile } from './auxiliary-files.js';
+export { copyAuxiliaryFiles, readAuxiliaryFile } from './auxiliary-files.js';
 export {
   type Block,
   type BlockLinears,
@@ -9,6 +9,7 @@ export {
   type ModelEdges,
   type ModelEnds,
   type ModelSegment,
+  type RotaryParameters,
 } from './causal-lm.js';
 export {
   answerText,

@@ -7,6 +7,7 @@ export {
 } from './attention.js';
 export { Embedding } from './embedding.js';
 export { gatedActivation } from './gated-activation.js';
+export { groupedAttention } from './grouped-attention.js';
 export { GroupedLinear } from './grouped-linear.js';
 export { type InitOptions, type InitRule, initializeModule } from './init.js';
 export {

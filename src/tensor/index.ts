@@ -28,4 +28,4 @@ export {
   torchVersion,
 } from './runtime.js';
 export { liveTensorCount, scope } from './scope.js';
-export { operator, Tensor } from './tensor.js';
+export { type CallInterceptor, interceptCalls, operator, Tensor } from './tensor.js';

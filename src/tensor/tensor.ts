@@ -36,7 +36,7 @@ export function operator<Name extends keyof Operators>(name: Name): Operators[Na
     const resolved = native().resolveOperator(base ?? name, overload ?? '');
     ({ id, returned, results } = resolved);
   };
-  const invoke = (...values: Argument[]): unknown => {
+  const call = (values: readonly Argument[]): unknown => {
     if (id < 0) resolve();
     let result: NativeValue;
     switch (values.length) {
@@ -58,9 +58,44 @@ export function operator<Name extends keyof Operators>(name: Name): Operators[Na
     if (target instanceof Tensor) forgetShape(target);
     return target;
   };
+  const invoke = (...values: Argument[]): unknown =>
+    interceptor === undefined ? call(values) : intercepted(interceptor, name, values, () => call(values));
   // The one place where the schema's types meet the untyped bridge: `Operators` is generated from the same schemas
   // that the bridge converts by.
   return invoke as Operators[Name];
+}
+
+/** Stands in the place of every operator: may `run` it, and gives what the caller gets. */
+export type CallInterceptor = (name: string, values: readonly unknown[], run: () => unknown) => unknown;
+
+let interceptor: CallInterceptor | undefined;
+
+/**
+ * Runs `body` with `intercept` in the place of the operators that it calls, through whatever function; for who records a graph.
+ * Operators that `intercept` calls itself are plain.
+ */
+export function interceptCalls<Result>(intercept: CallInterceptor, body: () => Result): Result {
+  const outer = interceptor;
+  interceptor = intercept;
+  try {
+    return body();
+  } finally {
+    interceptor = outer;
+  }
+}
+
+function intercepted(
+  intercept: CallInterceptor,
+  name: string,
+  values: readonly unknown[],
+  run: () => unknown,
+): unknown {
+  interceptor = undefined;
+  try {
+    return intercept(name, values, run);
+  } finally {
+    interceptor = intercept;
+  }
 }
 
 function wrapResults(results: string, value: NativeValue): unknown {

@@ -10,6 +10,8 @@ const recordName = 'build.json';
 const browserFolder = join('src', 'training', 'watch', 'page', 'client');
 const reportFolder = join('src', 'evaluation', 'report', 'page', 'client');
 const reportConfig = join(root, 'tools', 'setup', 'report-page.vite.mjs');
+const exportFolder = join('src', 'export', 'page', 'client');
+const exportConfig = join(root, 'tools', 'setup', 'export-page.vite.mjs');
 
 export async function buildProgram() {
   const key = fingerprintFiles([
@@ -18,6 +20,8 @@ export async function buildProgram() {
     join(root, browserFolder, 'tsconfig.json'),
     join(root, reportFolder, 'tsconfig.json'),
     reportConfig,
+    join(root, exportFolder, 'tsconfig.json'),
+    exportConfig,
   ]);
   if (readJson(join(distFolder, recordName))?.key === key) return;
   say('compiling src/ to dist/');
@@ -26,7 +30,7 @@ export async function buildProgram() {
   rmSync(fresh, { recursive: true, force: true });
   const tsc = join(root, 'node_modules', '.bin', 'tsc');
   const vite = join(root, 'node_modules', '.bin', 'vite');
-  // The second project runs in browsers and has their types. The report is one file, so its scripts are bundled.
+  // What runs in browsers is a project of its own and has their types. Pages that are one file have their scripts bundled.
   for (const [program, ...options] of [
     [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh],
     [
@@ -39,6 +43,12 @@ export async function buildProgram() {
       vite,
       ...['build', '--config', reportConfig, '--logLevel', 'warn'],
       ...['--outDir', join(fresh, 'evaluation', 'report', 'page', 'client')],
+    ],
+    [tsc, '-p', join(exportFolder, 'tsconfig.json')],
+    [
+      vite,
+      ...['build', '--config', exportConfig, '--logLevel', 'warn'],
+      ...['--outDir', join(fresh, 'export', 'page', 'client')],
     ],
   ]) {
     const result = await runProgram(program, options, { cwd: root });
