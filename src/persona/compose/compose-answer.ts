@@ -1,6 +1,6 @@
 /** An answer in character made from the table of attributes alone: the reference answers, and a teacher where there is no model. */
 import { createHash } from 'node:crypto';
-import type { Language } from '../attributes/attribute-kinds.js';
+import { kindOfName, type Language } from '../attributes/attribute-kinds.js';
 import type { Persona } from '../attributes/persona.js';
 import { coversValue } from '../rules/value-match.js';
 import { clauseOf, unsetClause } from './phrases.js';
@@ -29,7 +29,9 @@ function whoItIs(persona: Persona): readonly string[] {
 }
 
 function clauseFor(persona: Persona, asked: string, { id, language }: ComposedQuestion): string {
-  const attribute = persona.find(asked);
+  // Who has no role still has a name.
+  const attribute =
+    persona.find(asked) ?? (kindOfName(asked) === 'identity' ? persona.find('name') : undefined);
   if (attribute === undefined) return unsetClause(asked, language, variantOf(id));
   return clauseOf(
     attribute.names[0] ?? asked,

@@ -114,6 +114,8 @@ function judgeAsked(
   today: Date,
 ): RuleVerdict {
   const attribute = persona.find(asked);
+  if (attribute === undefined && asked === 'identity' && persona.find('name') !== undefined)
+    return saysWhoItIs(persona, answer);
   if (attribute === undefined) return judgeUnset(persona, asked, answer, language, today);
   if (attribute.values.some((value) => keepsTo(answer, value, attribute.kind))) return KEPT;
   if (attribute.kind === 'identity') return saysWhoItIs(persona, answer);
