@@ -79,6 +79,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'two or more evaluations, sample by sample',
     load: async () => (await import('./compare.js')).compare,
   },
+  persona: {
+    summary: 'teach a model who it is: prompts, a teacher, training, and how often it falls out of its role',
+    load: async () => (await import('./persona.js')).persona,
+  },
   generate: {
     summary: 'continue a prompt, or answer a file of questions',
     load: async () => (await import('./generate.js')).generate,

@@ -3,6 +3,7 @@ export { comparisonNotes, comparisonText } from './comparison/comparison-table.j
 export { type RecordedRun, readRun } from './comparison/recorded-run.js';
 export { comparisonJson, writeComparison } from './comparison/write-comparison.js';
 
+export { cohenKappa } from './judge/agreement/agreement.js';
 export {
   type AgreementReport,
   agreementOfScores,
@@ -10,19 +11,36 @@ export {
   readHumanWinners,
 } from './judge/agreement/human-labels.js';
 export { dimensionsText } from './judge/dimension-table.js';
-export { Judge, type JudgeReport } from './judge/judge.js';
+export { Fence } from './judge/fence.js';
+export {
+  countUnusable,
+  Judge,
+  type JudgeQuestion,
+  type JudgeReply,
+  type JudgeReport,
+} from './judge/judge.js';
 export { loadDialogues } from './judge/load-dialogues.js';
 export { pairwiseMarkdown, pairwiseText } from './judge/pairwise/pairwise-table.js';
 export { readRecordedRun } from './judge/pairwise/recorded-run.js';
 export { type PairwiseResult, runPairwise } from './judge/pairwise/run-pairwise.js';
 export { loadRubric, RUBRIC_PATH } from './judge/rubric.js';
 export { VerdictCache } from './judge/verdict-cache.js';
+export { type Candidate, fieldLike, type Reading, readVerdictText, reasonIn } from './judge/verdict-text.js';
 
 export { type Continuation, type LogLikelihoodOptions, logLikelihoods } from './log-likelihood.js';
 export { HttpModel, type HttpModelOptions } from './model/http-model.js';
-export type { LanguageModel, ModelIdentity, PromptForm } from './model/language-model.js';
+export type {
+  AnswerHooks,
+  LanguageModel,
+  ModelIdentity,
+  ModelQuestion,
+  ModelUsage,
+  PromptForm,
+} from './model/language-model.js';
 export { LocalModel, type LocalModelOptions } from './model/local-model.js';
 export { hashModel, hashTokenizer } from './model/model-identity.js';
+export { promptMessages } from './model/prompt-text.js';
+export { RateLimit } from './model/rate-limit.js';
 export {
   type MultipleChoiceItem,
   type MultipleChoiceResult,
@@ -35,9 +53,11 @@ export type { EvaluationPlan, TaskPlan } from './run/evaluation-plan.js';
 export { type PlannedTasks, planTasks } from './run/plan-tasks.js';
 export { readPredictions } from './run/predictions.js';
 export { PRESET_NAMES, type Preset, presetOf } from './run/presets.js';
-export type { Answerer, EvaluationResult } from './run/run-evaluation.js';
+export { type Answerer, type EvaluationResult, runEvaluation } from './run/run-evaluation.js';
+export { type Estimate, estimateMean, wilsonInterval } from './run/statistics.js';
 export { type SuiteScore, type SuiteTask, TaskSuite } from './run/task-suite.js';
 export { PythonSandbox } from './sandbox/python-sandbox.js';
 export { type ScoreOptions, scoreConversations } from './score-conversations.js';
-export type { ProgramVerdict } from './task.js';
+export type { SetReader } from './sets/set-reader.js';
+export type { Grade, ProgramVerdict, Prompt, Sample, Task } from './task.js';
 export { dialogueOf } from './tasks/dialogue/dialogue.js';

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../errors/index.js';
 import { fieldOf } from '../../json/index.js';
+import { RateLimit } from './rate-limit.js';
 
 export interface HttpClientOptions {
   /** "http://localhost:8000" or with its path, e.g. ".../v1". */
@@ -12,6 +13,8 @@ export interface HttpClientOptions {
   readonly timeoutSeconds?: number | undefined;
   /** Times that a request is sent at most. Default 5. */
   readonly attempts?: number | undefined;
+  /** Default: as fast as it goes. */
+  readonly rate?: RateLimit | undefined;
 }
 
 /** Why there is no answer, by kind, for counting. */
@@ -47,13 +50,21 @@ export class HttpClient {
   readonly #apiKey: string | undefined;
   readonly #timeout: number;
   readonly #attempts: number;
+  readonly #rate: RateLimit;
 
-  constructor({ address, apiKey, timeoutSeconds = 120, attempts = 5 }: HttpClientOptions) {
+  constructor({
+    address,
+    apiKey,
+    timeoutSeconds = 120,
+    attempts = 5,
+    rate = new RateLimit(undefined),
+  }: HttpClientOptions) {
     const bare = address.replace(/\/+$/, '').replace(/\/(chat\/)?completions$/, '');
     this.#base = new URL(bare).pathname === '/' ? `${bare}/v1` : bare;
     this.#apiKey = apiKey;
     this.#timeout = timeoutSeconds * 1000;
     this.#attempts = attempts;
+    this.#rate = rate;
   }
 
   get base(): string {
@@ -72,11 +83,15 @@ export class HttpClient {
   async #request(path: string, body: string | undefined): Promise<unknown> {
     for (let attempt = 1; ; attempt++) {
       try {
+        await this.#rate.take();
         return await this.#once(path, body);
       } catch (error) {
         if (!(error instanceof HttpFailure) || !error.isPassing || attempt >= this.#attempts) throw error;
         const wait = error.retryAfterSeconds ?? 0.25 * 2 ** attempt;
-        await sleep(Math.min(wait, LONGEST_WAIT_SECONDS) * 1000);
+        const seconds = Math.min(wait, LONGEST_WAIT_SECONDS);
+        // What is too much for one is too much for the account: the others wait, too.
+        if (error.status === 429) this.#rate.pause(seconds);
+        await sleep(seconds * 1000);
       }
     }
   }

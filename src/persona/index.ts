@@ -1,0 +1,20 @@
+/** Personas: questions and prompts, answers of a teacher, training, and how often a model falls out of its role. */
+export { readAttributes } from './attributes/attribute-table.js';
+export { Persona } from './attributes/persona.js';
+export { type Character, openingOf, readCharacter, speakAs } from './character/role-card.js';
+export { composeAnswer } from './compose/compose-answer.js';
+export { type ExtractReport, extractAnswers } from './extract/extract-answers.js';
+export { EXCEPTION_FILE, QA_FILE } from './extract/qa-file.js';
+export { MEASURE_FILE, measurePersona } from './measure/measure-persona.js';
+export type { GeneralDialogue } from './measure/persona-task.js';
+export { type MeasureSummary, summaryMarkdown, summaryText } from './measure/summary.js';
+export { readTestQuestions } from './measure/test-set.js';
+export { type PersonaDataReport, preparePersona } from './prepare/prepare-persona.js';
+export { PERSONA_DEFAULTS, writeTrainConfig } from './prepare/train-config.js';
+export { loadPromptForm, PROMPT_FORMS, renderPrompt } from './prompts/prompt-form.js';
+export { assemblePrompts, promptsText, readPrompts, type TeacherPrompt } from './prompts/teacher-prompt.js';
+export { type PersonaRunReport, RUN_FOLDERS, runPersona } from './run/run-persona.js';
+export { RulesTeacher } from './teacher/rules-teacher.js';
+export { SparkModel } from './teacher/spark-model.js';
+export { type KeySource, keySource, sparkKeys } from './teacher/teacher-keys.js';
+export { readTemplate, TEMPLATE_PATH } from './template/template-line.js';
