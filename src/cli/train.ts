@@ -1,5 +1,6 @@
 /** `xinghe train`: a run by its configuration file. */
 import { loadTrainingConfig } from '../compat/index.js';
+import { rankEnvironment } from '../distributed/index.js';
 import { InputError } from '../errors/index.js';
 import { log } from '../log/index.js';
 import { dryRun, runTraining, type TrainConfig } from '../training/index.js';
@@ -39,10 +40,11 @@ export async function train(args: readonly string[]): Promise<number> {
     specs,
     args,
   );
-  const { config, notes, resume } = loadTrainingConfig(options.config, [
-    ...options.set,
-    ...(options.watch === undefined ? [] : [`watch.port=${options.watch}`]),
-  ]);
+  const { config, notes, resume } = loadTrainingConfig(
+    options.config,
+    [...options.set, ...(options.watch === undefined ? [] : [`watch.port=${options.watch}`])],
+    { ranks: rankEnvironment()?.size },
+  );
   for (const note of notes) log(note);
   const from = options.resume ?? (resume === true ? 'auto' : resume || undefined);
   if (options['dry-run']) {

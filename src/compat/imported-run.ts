@@ -39,7 +39,7 @@ const alternatives: readonly (readonly [section: string, one: string, other: str
  * @param own the value of `xinghe` in the foreign file; undefined: nothing
  */
 export function overlayOwnKeys(
-  train: TrainInput,
+  train: Readonly<Record<string, unknown>>,
   own: Readonly<Record<string, unknown>> | null | undefined,
 ): Readonly<Record<string, unknown>> {
   if (own === undefined || own === null) return { ...train };
