@@ -31,6 +31,11 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'pre-train or fine-tune (full, LoRA) by a configuration file',
     load: async () => (await import('./train.js')).train,
   },
+  run: {
+    summary:
+      'the published run entry: train, finetune, eval, predict or export by a run file of Spark or MindFormers',
+    load: async () => (await import('./run.js')).run,
+  },
   launch: {
     summary: 'a command as several ranks, on one machine or many; rank tables',
     load: async () => (await import('./launch.js')).launch,

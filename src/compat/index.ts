@@ -4,7 +4,7 @@ export {
   type DeepspeedConfig,
   loadDeepspeedConfig,
 } from './deepspeed/load-deepspeed-config.js';
-export { checkTrainInput, type ImportedRun, type MissingValue } from './imported-run.js';
+export { checkTrainInput, type ImportedRun, type MissingValue, refuseMissing } from './imported-run.js';
 export { describeIgnored, type IgnoredKey } from './key-tree.js';
 export { loadTrainingConfig, notesOf, type TrainingConfig } from './load-training-config.js';
 export type { PublishedGeneration } from './mindformers/generation-section.js';

@@ -49,6 +49,7 @@ export {
   planConversion,
 } from './convert/index.js';
 export { type Architecture, configValue, type FamilyName, type ModelFamily } from './family.js';
+export { type AdaptedModelOptions, holdsAdapterHalves, loadAdaptedModel } from './load-adapted-model.js';
 export { type LoadedModel, type LoadModelOptions, loadModel, loadModelArchitecture } from './load-model.js';
 export type { ExpertsShape, ModelShape } from './model-shape.js';
 export { holdsTokenizer, loadModelTokenizer, openTokenizer, tokenizerSource } from './model-tokenizer.js';
@@ -62,4 +63,4 @@ export {
 } from './quantize/index.js';
 export { families, findConfig, findConfigIn, loadArchitecture, parseArchitecture } from './registry.js';
 export { lastScores, rewardArchitecture, SCORE, withScoreHead } from './reward-model.js';
-export { type AuxiliaryFile, auxiliaryFilesOf, saveModel } from './save-model.js';
+export { type AuxiliaryFile, auxiliaryFilesOf, saveModel, tokenizerFilesOf } from './save-model.js';

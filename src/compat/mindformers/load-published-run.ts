@@ -42,8 +42,10 @@ export interface PublishedRun extends ImportedRun {
     readonly config: unknown;
     /** load_checkpoint, else checkpoint_name_or_path. */
     readonly weights: string | undefined;
-    /** model.model_config is the config of the weights: none lies beside them. */
-    readonly isConfigOfWeights: boolean;
+    /** Config of the weights where none lies beside them: model.model_config, or the path of another. */
+    readonly configOfWeights: unknown;
+    /** checkpoint_name_or_path: the model of an adapter that load_checkpoint names. */
+    readonly base: string | undefined;
     readonly tokenizer: string | undefined;
     /** compute_type: what a model that is not trained computes in; undefined: as the weights are. */
     readonly dtype: 'float32' | 'float16' | 'bfloat16' | undefined;
@@ -132,7 +134,8 @@ export function loadPublishedRun(
       name: file.trainer.model_name,
       config: model.config,
       weights: ownText(overlaid, 'model', 'path'),
-      isConfigOfWeights: valueAt(overlaid, 'model', 'path_config') !== undefined,
+      configOfWeights: valueAt(overlaid, 'model', 'path_config'),
+      base: filled(runtime.checkpoint_name_or_path),
       tokenizer: ownText(overlaid, 'model', 'tokenizer'),
       dtype: runtime.compute_type ?? runtime.compute_dtype,
       lora:
