@@ -6,13 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { main } from '../src/cli/main.js';
 import { loadModel } from '../src/models/index.js';
 import { goldenFolder } from './support/golden.js';
-import {
-  isSparkFile,
-  smallModel,
-  smallSizes,
-  sparkTokenizer,
-  telechatTokenizer,
-} from './support/published/small-run.js';
+import { smallModel, smallSizes, sparkTokenizer, writeLoraRanks } from './support/published/small-run.js';
 import { requiresShared } from './support/requires.js';
 import { sharedData } from './support/shared-data.js';
 
@@ -57,17 +51,9 @@ const INFER = 'spark/run_iflytekspark_13b_infer_800T_A2_64G.yaml';
 const rows = `${goldenFolder}mindrecord/sft.mindrecord`;
 
 describe('published run files', requiresShared(recipes), () => {
-  const models = new Map<boolean, string>();
   let model = '';
-
   beforeAll(async () => {
-    const telechat = files.find((name) => name.includes('predict_telechat_12b'));
-    for (const name of [INFER, telechat ?? ''])
-      models.set(
-        isSparkFile(pathOf(name)),
-        await smallModel(pathOf(name), mkdtempSync(join(folder, 'model-'))),
-      );
-    model = models.get(true) ?? '';
+    model = await smallModel(pathOf(INFER), mkdtempSync(join(folder, 'model-')));
   });
 
   const run = (name: string, output: string, ...args: string[]): Promise<Said> =>
@@ -81,17 +67,14 @@ describe('published run files', requiresShared(recipes), () => {
       `output_dir=${join(folder, output)}`,
     );
 
-  test.each(files)('%s runs in its own mode', async (name) => {
-    const isSpark = isSparkFile(pathOf(name));
+  /** Runs that train take seconds each: one of them here, all in the long run. */
+  const inOwnMode = files.filter(
+    (name) => process.env.XINGHE_TEST_LONG === '1' || name === SFT || /infer|predict/.test(name),
+  );
+  test.each(inOwnMode)('%s runs in its own mode', async (name) => {
     const output = name.replaceAll(/\W/g, '-');
-    const tokenizer = isSpark ? sparkTokenizer : telechatTokenizer;
-    const is52b = name.includes('52b');
+    const weights = await smallModel(pathOf(name), mkdtempSync(join(folder, 'model-')));
     if (/infer|predict/.test(name)) {
-      const weights = is52b
-        ? await smallModel(pathOf(name), mkdtempSync(join(folder, 'model-')))
-        : name.includes('7b')
-          ? await smallModel(pathOf(name), mkdtempSync(join(folder, 'model-')))
-          : (models.get(isSpark) ?? '');
       const said = await run(
         ...[name, output, '--load_checkpoint', weights, '--predict_data', '[who are you##你好##3]'],
         ...['--predict_length', '4', '--predict_batch', '2'],
@@ -102,11 +85,10 @@ describe('published run files', requiresShared(recipes), () => {
       return;
     }
     const said = await run(
-      ...[name, output, '--run-mode=train', '--train_dataset', rows, '--tokenizer_file', tokenizer],
-      ...['--set', 'xinghe.training.steps=1', 'model.model_config.compute_type=float32'].slice(
-        0,
-        isSpark ? 3 : 2,
-      ),
+      ...[name, output, '--train_dataset', rows, '--load_checkpoint', weights],
+      // The published warm-up, and that of the loss scale, are longer than this run.
+      ...['--set', 'xinghe.training.steps=2', 'lr_schedule.warmup_steps=0', 'lr_schedule.warmup_ratio=0'],
+      'runner_wrapper.scale_sense=1',
     );
     expect(said.code, said.stderr).toBe(0);
     expect(said.stderr).toContain('no effect');
@@ -133,6 +115,24 @@ describe('published run files', requiresShared(recipes), () => {
       '[<User> question 0<end><Bot> ]',
     );
     expect(lines(templated.stdout)[0]).toEqual(lines(one.stdout)[0]);
+  });
+
+  test('resume: from the newest checkpoint of output_dir, or from the one that load_checkpoint names', async () => {
+    const train = (weights: string, steps: number, ...args: string[]): Promise<Said> =>
+      run(
+        ...[SFT, 'resumed', '--train_dataset', rows, '--load_checkpoint', weights, ...args],
+        ...['--set', `xinghe.training.steps=${steps}`, 'callbacks.1.save_checkpoint_steps=1'],
+        ...['runner_wrapper.scale_sense=1', 'parallel_config.data_parallel=1'],
+      );
+    expect((await train(model, 2)).code).toBe(0);
+    expect((await train(model, 2)).stderr).toMatch(/resumed/);
+    const checkpoint = join(folder, 'resumed', 'checkpoints', 'step-1');
+    const named = await train(checkpoint, 3, '--resume', 'True');
+    expect(named.stderr).toContain('step-1');
+    expect(named.code, named.stderr).toBe(0);
+    const newest = await train(model, 4, '--resume', 'True');
+    expect(newest.stderr).toContain('step-3');
+    expect(newest.code, newest.stderr).toBe(0);
   });
 
   test('predict: a second run replaces the results of the first and says so; --output keeps them', async () => {
@@ -165,6 +165,51 @@ describe('published run files', requiresShared(recipes), () => {
         .map((line) => `${String(Object(line).predict)}\n${JSON.stringify(line)}\n`)
         .join(''),
     );
+  });
+
+  test('ranks of MindSpore with LoRA matrices among the weights: joined, and worked in', async () => {
+    const lora = 'spark/run_iflytekspark_13b_infer_lora_800T_A2_64G.yaml';
+    const trained = await run(
+      ...[
+        'spark/run_iflytekspark_13b_lora_800T_A2_64G.yaml',
+        'lora',
+        '--train_dataset',
+        rows,
+        '--load_checkpoint',
+        model,
+      ],
+      ...['--set', 'xinghe.training.steps=3', 'lr_schedule.learning_rate=0.05', 'lr_schedule.warmup_ratio=0'],
+      ...['runner_wrapper.scale_sense=1', 'model.model_config.compute_type=float32'],
+    );
+    expect(trained.code, trained.stderr).toBe(0);
+    const ask = [
+      '--predict_data',
+      '[who##what]',
+      '--predict_length',
+      '8',
+      '--tokenizer_file',
+      sparkTokenizer,
+    ];
+    const float = ['--set', 'model.model_config.compute_type=float32'];
+    const ask1 = (output: string, ...args: string[]) => run(lora, output, ...ask, ...args);
+    const merged = await ask1('merged', '--load_checkpoint', join(folder, 'lora', 'final'), ...float);
+    expect(merged.code, merged.stderr).toBe(0);
+    expect(merged.stderr).toContain('has no LoRA matrices');
+    const beside = await ask1(
+      ...['beside', '--load_checkpoint', join(folder, 'lora', 'adapter'), ...float],
+      `model.model_config.checkpoint_name_or_path=${model}`,
+    );
+    expect(beside.stdout, beside.stderr).toBe(merged.stdout);
+    const plain = await ask1('bare', '--load_checkpoint', model, ...float);
+    expect(plain.stdout).not.toBe(merged.stdout);
+    expect((await ask1('alone', '--load_checkpoint', join(folder, 'lora', 'adapter'))).stderr).toContain(
+      'is an adapter; name the model',
+    );
+    const ranks = join(folder, 'ranks');
+    await writeLoraRanks(model, join(folder, 'lora', 'adapter'), ranks);
+    const joined = await ask1('joined', '--load_checkpoint', ranks, ...float);
+    expect(joined.stdout, joined.stderr).toBe(merged.stdout);
+    expect(joined.stderr).not.toContain('has no LoRA matrices');
   });
 
   test('eval: the perplexity of MindRecord rows', async () => {

@@ -1,8 +1,11 @@
 /** Published run files with a model of debug size: what `--set` makes of them, and weights that fit. */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openModelCheckpoint } from '../../../src/checkpoint/index.js';
 import { loadPublishedRun } from '../../../src/compat/index.js';
-import { parseArchitecture, saveModel } from '../../../src/models/index.js';
+import { readView, type TensorView, writeCkptFile } from '../../../src/formats/index.js';
+import { convertModel, parseArchitecture, saveModel } from '../../../src/models/index.js';
 import { initializeModule } from '../../../src/nn/index.js';
 import { RandomGenerator } from '../../../src/tensor/index.js';
 import { goldenFolder } from '../golden.js';
@@ -45,4 +48,42 @@ export async function smallModel(
   await saveModel(target, { model, architecture }, isSparkFile(path) ? sparkTokenizer : telechatTokenizer);
   model.dispose();
   return target;
+}
+
+/**
+ * The weights of a model with an adapter's matrices beside them, on two model-parallel ranks: what a LoRA run of MindSpore leaves,
+ * without a config.
+ */
+export async function writeLoraRanks(model: string, adapter: string, target: string): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'xinghe-lora-ranks-'));
+  const halves = join(folder, 'halves.ckpt');
+  await convertModel({
+    from: join(adapter, 'adapter_model.safetensors'),
+    to: halves,
+    adapterNaming: 'mindpet',
+  });
+  const tensors = [join(model, 'model.safetensors'), halves].flatMap((path) => [
+    ...(openModelCheckpoint(path).ranks[0] ?? new Map<string, TensorView>()),
+  ]);
+  const whole = join(folder, 'whole.ckpt');
+  writeCkptFile(
+    whole,
+    tensors.map(([name, view]) => ({
+      name,
+      dtype: view.dtype,
+      shape: view.shape,
+      bytes: () => readView(view),
+    })),
+  );
+  const configPath = join(model, 'model_config.yaml');
+  const layout = {
+    dataParallel: 1,
+    modelParallel: 2,
+    pipelineStages: 1,
+    optimizerShard: false,
+    shardThreshold: 0,
+  };
+  await convertModel({ from: whole, to: target, names: 'mindspore', configPath, layout });
+  rmSync(join(target, 'model_config.yaml'));
+  rmSync(folder, { recursive: true });
 }
