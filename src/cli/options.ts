@@ -15,7 +15,12 @@ export interface OptionSpec {
   readonly allowedValues?: readonly string[];
   /** Smallest allowed number. */
   readonly min?: number;
+  /** A path to such things, which may also name a repository of the hub (hub-options.ts). */
+  readonly place?: Place;
 }
+
+/** What lies at a path: decides which files of a repository are fetched, and which part of the cache is looked into. */
+export type Place = 'model' | 'tokenizer' | 'data';
 
 type ValueOf<Spec extends OptionSpec> = Spec['kind'] extends 'flag'
   ? boolean

@@ -10,6 +10,7 @@ import { readYaml11File } from '../config/index.js';
 import { rankEnvironment } from '../distributed/index.js';
 import { InputError } from '../errors/index.js';
 import { log } from '../log/index.js';
+import { hubOptions, placed } from './hub-options.js';
 import { type OptionSpec, type OptionValues, parseOptions } from './options.js';
 
 /** Spelled as published; with dashes they are understood too. */
@@ -34,6 +35,7 @@ const specs = {
   load_checkpoint: {
     kind: 'string',
     value: 'PATH',
+    place: 'model',
     help: 'a model folder, a weight file, a folder of rank_0, rank_1, …, or a checkpoint to resume',
   },
   auto_trans_ckpt: {
@@ -46,8 +48,18 @@ const specs = {
     value: 'True|False|PATH',
     help: 'train: go on from the newest checkpoint of output_dir, from load_checkpoint, or from this one',
   },
-  train_dataset: { kind: 'string', value: 'PATH', help: 'train: rows, a MindRecord file or folder' },
-  eval_dataset: { kind: 'string', value: 'PATH', help: 'eval, and train with do_eval: rows to measure' },
+  train_dataset: {
+    kind: 'string',
+    value: 'PATH',
+    place: 'data',
+    help: 'train: rows, a MindRecord file or folder',
+  },
+  eval_dataset: {
+    kind: 'string',
+    value: 'PATH',
+    place: 'data',
+    help: 'eval, and train with do_eval: rows to measure',
+  },
   predict_data: {
     kind: 'string',
     value: 'FILE|[q1##q2]',
@@ -61,7 +73,12 @@ const specs = {
     help: "predict: put each question into this text, at its {}: '<User> {}<end><Bot> '",
   },
   streamer: { kind: 'string', value: 'True|False', help: 'predict: print the text while it comes' },
-  tokenizer_file: { kind: 'string', value: 'PATH', help: 'default: the one beside the weights' },
+  tokenizer_file: {
+    kind: 'string',
+    value: 'PATH',
+    place: 'tokenizer',
+    help: 'default: the one beside the weights',
+  },
   mindir_save_dir: { kind: 'string', value: 'FOLDER', help: 'export: where the model goes' },
   optimizer_parallel: {
     kind: 'string',
@@ -75,6 +92,7 @@ const specs = {
     value: 'key=value…',
     help: 'any key of the file; keys of ours with xinghe. before them',
   },
+  ...hubOptions,
   output: {
     kind: 'string',
     value: 'FILE',
@@ -92,17 +110,20 @@ export interface ModeRun {
 }
 
 export async function run(args: readonly string[]): Promise<number> {
-  const options = parseOptions(
-    {
-      command: 'xinghe run',
-      summary:
-        'the published run entry: train, finetune, eval, predict or export by a run file of Spark or MindFormers',
-      notes:
-        'Options are spelled as published (--run_mode) or with dashes (--run-mode) and go over the file. What has no effect here is\n' +
-        'listed first. Several ranks: xinghe launch --nproc N -- run --config FILE --use_parallel True, torchrun, or RANK_TABLE_FILE.',
-    },
+  const options = await placed(
     specs,
-    withUnderscores(args),
+    parseOptions(
+      {
+        command: 'xinghe run',
+        summary:
+          'the published run entry: train, finetune, eval, predict or export by a run file of Spark or MindFormers',
+        notes:
+          'Options are spelled as published (--run_mode) or with dashes (--run-mode) and go over the file. What has no effect here is\n' +
+          'listed first. Several ranks: xinghe launch --nproc N -- run --config FILE --use_parallel True, torchrun, or RANK_TABLE_FILE.',
+      },
+      specs,
+      withUnderscores(args),
+    ),
   );
   const { config: source } = options;
   if (!isPublishedRun(readYaml11File(source).value))
