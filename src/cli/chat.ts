@@ -13,6 +13,7 @@ import {
 } from '../models/index.js';
 import type { Tokenizer } from '../tokenizers/index.js';
 import { chatByOptions, chatOptions } from './chat-options.js';
+import { placed } from './hub-options.js';
 import { loadModelByOptions, modelOptions } from './model-options.js';
 import { type OptionValues, parseOptions } from './options.js';
 import {
@@ -26,7 +27,12 @@ import {
 
 const specs = {
   ...modelOptions,
-  tokenizer: { kind: 'string', value: 'PATH', help: 'default: the one in the model folder' },
+  tokenizer: {
+    kind: 'string',
+    value: 'PATH',
+    place: 'tokenizer',
+    help: 'default: the one in the model folder',
+  },
   'parse-special': { kind: 'flag', help: 'names of special tokens in messages become these tokens' },
   ...chatOptions,
   system: { kind: 'string', value: 'TEXT', help: 'a system text for the whole conversation' },
@@ -42,15 +48,18 @@ const specs = {
 type ChatOptions = OptionValues<typeof specs>;
 
 export async function chat(args: readonly string[]): Promise<number> {
-  const options = parseOptions(
-    {
-      command: 'xinghe chat',
-      summary: 'talk with a model in the terminal',
-      notes:
-        'While talking: /reset forgets the conversation, /help lists the commands, /exit (or Ctrl-D) ends it, Ctrl-C stops an answer.',
-    },
+  const options = await placed(
     specs,
-    args,
+    parseOptions(
+      {
+        command: 'xinghe chat',
+        summary: 'talk with a model in the terminal',
+        notes:
+          'While talking: /reset forgets the conversation, /help lists the commands, /exit (or Ctrl-D) ends it, Ctrl-C stops an answer.',
+      },
+      specs,
+      args,
+    ),
   );
   if (options.json && options.message.length === 0)
     throw new InputError('xinghe chat: --json needs --message TEXT');

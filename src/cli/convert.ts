@@ -11,15 +11,18 @@ import { isStored, placeOfView } from '../formats/index.js';
 import { convert as convertModel } from '../library/index.js';
 import { formatBytes, log } from '../log/index.js';
 import { type ConversionPlan, type ConvertOptions, planConversion } from '../models/index.js';
+import { hubOptions, placed } from './hub-options.js';
 import { parseOptions } from './options.js';
 
 const specs = {
   from: {
     kind: 'string',
     value: 'PATH',
+    place: 'model',
     required: true,
     help: 'a file, an index of shards, a model folder, a folder of rank_0, rank_1, …, or a ZeRO checkpoint',
   },
+  ...hubOptions,
   to: {
     kind: 'string',
     value: 'PATH',
@@ -110,16 +113,20 @@ const specs = {
 } as const;
 
 export async function convert(args: readonly string[]): Promise<number> {
-  const options = parseOptions(
-    {
-      command: 'xinghe convert',
-      summary: 'weights and optimiser states to another container, spelling, dtype, number of files or ranks',
-      notes:
-        'Container and family of the source are recognised by its content. The output is written in a temporary place, read\n' +
-        'back, compared by checksums and only then renamed; two tensors at most are in memory.',
-    },
+  const options = await placed(
     specs,
-    args,
+    parseOptions(
+      {
+        command: 'xinghe convert',
+        summary:
+          'weights and optimiser states to another container, spelling, dtype, number of files or ranks',
+        notes:
+          'Container and family of the source are recognised by its content. The output is written in a temporary place, read\n' +
+          'back, compared by checksums and only then renamed; two tensors at most are in memory.',
+      },
+      specs,
+      args,
+    ),
   );
   if (options.merge && options.unmerge)
     throw new InputError('xinghe convert: give --merge or --unmerge, not both.');

@@ -12,6 +12,7 @@ import { InputError } from '../errors/index.js';
 import { withLockedOutput } from '../formats/index.js';
 import { BUILT_IN_CHATS, parseTemplateValues } from '../models/index.js';
 import { chatOptions } from './chat-options.js';
+import { hubOptions, placed } from './hub-options.js';
 import { type OptionValues, parseOptions } from './options.js';
 import { isStandardInput, withInputPath } from './standard-input.js';
 
@@ -26,6 +27,7 @@ const specs = {
   tokenizer: {
     kind: 'string',
     value: 'PATH',
+    place: 'tokenizer',
     required: true,
     help: 'tokenizer.json, *.model, a folder, or a .gguf',
   },
@@ -33,8 +35,10 @@ const specs = {
   input: {
     kind: 'strings',
     value: 'FILE…',
+    place: 'data',
     help: 'json, jsonl, csv, parquet or text, .gz too; - reads stdin',
   },
+  ...hubOptions,
   output: { kind: 'string', value: 'PATH', required: true, help: 'new folder, or a new file *.mindrecord' },
   format: { kind: 'string', allowedValues: ['safetensors', 'mindrecord'], help: 'default: safetensors' },
   packing: { kind: 'string', allowedValues: packings, help: 'default: as the recipe was published' },
@@ -72,16 +76,19 @@ const specs = {
 type PrepareCommandOptions = OptionValues<typeof specs>;
 
 export async function dataPrepare(args: readonly string[]): Promise<number> {
-  const options = parseOptions(
-    {
-      command: 'xinghe data prepare',
-      summary: 'records to rows on disk, by a published recipe',
-      notes:
-        'Every record is in a row or in skipped.jsonl with its reason. The same options and files give the same bytes, ' +
-        'whatever the number of threads. docs/data.md tells of recipes, mixtures and the files written.',
-    },
+  const options = await placed(
     specs,
-    args,
+    parseOptions(
+      {
+        command: 'xinghe data prepare',
+        summary: 'records to rows on disk, by a published recipe',
+        notes:
+          'Every record is in a row or in skipped.jsonl with its reason. The same options and files give the same bytes, ' +
+          'whatever the number of threads. docs/data.md tells of recipes, mixtures and the files written.',
+      },
+      specs,
+      args,
+    ),
   );
   const report = await withLockedOutput(options.output, () =>
     options.input.some(isStandardInput)

@@ -25,6 +25,7 @@ import {
 import { log } from '../log/index.js';
 import { chatOptions } from './chat-options.js';
 import { openLocalModel } from './evaluated-model.js';
+import { placed } from './hub-options.js';
 import { judgeOptions, openJudge } from './judge-options.js';
 import { modelOptions } from './model-options.js';
 import { type OptionSpec, type OptionValues, parseOptions } from './options.js';
@@ -33,7 +34,8 @@ const specs = {
   model: {
     kind: 'string',
     value: 'DIR|URL',
-    help: 'model folder or weight file, or the address of an OpenAI-compatible API',
+    place: 'model',
+    help: 'model folder, weight file, ORG/NAME of the hub, or the address of an OpenAI-compatible API',
   },
   predictions: {
     kind: 'string',
@@ -49,6 +51,7 @@ const specs = {
   data: {
     kind: 'string',
     value: 'ROOT',
+    place: 'data',
     help: 'holds a folder for each set; tasks of your own may bring their rows beside them',
   },
   dialogues: {
@@ -77,7 +80,12 @@ const specs = {
   split: { kind: 'string', value: 'NAME', help: 'test, val or dev; default: as the set is published' },
   'max-new-tokens': { kind: 'integer', min: 1, help: 'of written answers; default: as the set needs' },
   ...modelOptionsButModel(),
-  tokenizer: { kind: 'string', value: 'PATH', help: 'default: the one in the model folder' },
+  tokenizer: {
+    kind: 'string',
+    value: 'PATH',
+    place: 'tokenizer',
+    help: 'default: the one in the model folder',
+  },
   ...chatOptions,
   'model-name': {
     kind: 'string',
@@ -103,16 +111,19 @@ export type EvaluateOptions = OptionValues<typeof specs>;
 const EXIT_INCOMPLETE = 1;
 
 export async function evaluate(args: readonly string[]): Promise<number> {
-  const options = parseOptions(
-    {
-      command: 'xinghe evaluate',
-      summary: 'published evaluation sets on a model, or on recorded outputs',
-      notes:
-        'An interrupted evaluation goes on where it stopped when the same command is given again. The key of an address is ' +
-        'read from OPENAI_API_KEY, that of a judge from JUDGE_API_KEY (else OPENAI_API_KEY, unless --model is another address).',
-    },
+  const options = await placed(
     specs,
-    args,
+    parseOptions(
+      {
+        command: 'xinghe evaluate',
+        summary: 'published evaluation sets on a model, or on recorded outputs',
+        notes:
+          'An interrupted evaluation goes on where it stopped when the same command is given again. The key of an address is ' +
+          'read from OPENAI_API_KEY, that of a judge from JUDGE_API_KEY (else OPENAI_API_KEY, unless --model is another address).',
+      },
+      specs,
+      args,
+    ),
   );
   const { model: path, predictions } = options;
   if ((path === undefined) === (predictions === undefined))

@@ -8,6 +8,7 @@ import { log } from '../log/index.js';
 import { checkFiniteLogits, type LoadedModel, reportNonFiniteWeights } from '../models/index.js';
 import { intTensor, noGrad, scope, type Tensor } from '../tensor/index.js';
 import { accumulateGradients, GradientStore, readsLastToken, trainingBatch } from '../training/index.js';
+import { placed } from './hub-options.js';
 import { loadModelByOptions, modelOptions } from './model-options.js';
 import { type OptionValues, parseOptions } from './options.js';
 import { withInputPath } from './standard-input.js';
@@ -29,16 +30,19 @@ const specs = {
 type ForwardOptions = OptionValues<typeof specs>;
 
 export async function forward(args: readonly string[]): Promise<number> {
-  const options = parseOptions(
-    {
-      command: 'xinghe forward',
-      summary: 'logits of given ids as safetensors; with --gradients the loss and its gradients',
-      notes:
-        'logits [B, T, V] are float32 (float64 with --dtype float64). The loss shifts targets by one, weights them ' +
-        'by loss_mask of the target and divides by its sum; with --adapter there are gradients of its matrices too.',
-    },
+  const options = await placed(
     specs,
-    args,
+    parseOptions(
+      {
+        command: 'xinghe forward',
+        summary: 'logits of given ids as safetensors; with --gradients the loss and its gradients',
+        notes:
+          'logits [B, T, V] are float32 (float64 with --dtype float64). The loss shifts targets by one, weights them ' +
+          'by loss_mask of the target and divides by its sum; with --adapter there are gradients of its matrices too.',
+      },
+      specs,
+      args,
+    ),
   );
   const summary = await withLockedOutput(options.output, () =>
     withInputPath(options.input, (input) => computeByOptions({ ...options, input })),

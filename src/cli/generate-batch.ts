@@ -4,20 +4,16 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { InputError, InterruptedError } from '../errors/index.js';
 import {
-  type Answer,
   AnswerFile,
-  answerQuestions,
-  cacheBytesPerToken,
   type Question,
   ReorderBuffer,
   readQuestions,
-  TextEngine,
   type TextRequest,
 } from '../generation/index.js';
-import { log, Progress } from '../log/index.js';
+import { log } from '../log/index.js';
 import { type ChatFormat, type LoadedModel, loadModelTokenizer } from '../models/index.js';
 import type { Tokenizer } from '../tokenizers/index.js';
-import { availableBytes } from '../training/index.js';
+import { type AnswerCounts, answerBatch, publishedAnswer } from './answer-batch.js';
 import { chatByOptions, chatOptions } from './chat-options.js';
 import type { GenerateOptions } from './generate.js';
 import { loadModelByOptions } from './model-options.js';
@@ -28,7 +24,6 @@ import {
   type ModelDefaults,
   samplingByOptions,
 } from './sampling-options.js';
-import { nameStandardInput } from './standard-input.js';
 
 export const batchOptions = {
   output: { kind: 'string', value: 'FILE', help: 'where answers to questions go; default stdout' },
@@ -126,82 +121,32 @@ async function run(
   first: number,
   answers: { add(question: number, answer: object): void },
   defaults: ModelDefaults,
-): Promise<{ tokens: number; failed: number }> {
+): Promise<AnswerCounts> {
   const loaded = loadModelByOptions(options);
   const tokenizer = loadModelTokenizer(loaded.architecture, options.tokenizer ?? options.model);
-  const maxNewTokens = options['max-new-tokens'] ?? DEFAULT_MAX_NEW_TOKENS;
   const asking: Asking = { options, loaded, tokenizer, defaults, chat: chatByOptions(options, loaded) };
-  const requests = questions.map((question, index) => attempt(() => requestOf(asking, question, index)));
-  const engine = new TextEngine(loaded.model, tokenizer, {
-    cacheTokens: cacheTokens(options, requests.slice(first), maxNewTokens, loaded),
-    maxSequences: options.parallel ?? DEFAULT_PARALLEL,
-    maxDrafts: options.speculate ?? 0,
-    kvDType: options['kv-dtype'] === 'int8' ? 'int8' : undefined,
-  });
-  const progress = new Progress({ label: 'questions', unit: 'question', total: questions.length });
-  const counts = { tokens: 0, failed: 0, done: first };
   try {
-    await answerQuestions(engine, {
-      count: questions.length,
+    return await answerBatch({
+      loaded,
+      tokenizer,
+      questions,
       first,
-      request: (index) => given(requests[index])(),
-      onAnswer(index, answer) {
-        counts.done += 1;
-        counts.tokens += answer.end?.generatedTokens ?? 0;
-        if (answer.error !== undefined) counts.failed += 1;
-        answers.add(index, published(answer, questions[index], options.details));
-      },
-      onProgress: () =>
-        progress.update(
-          counts.done,
-          `${(engine.stats.generatedTokens / progress.seconds).toFixed(1)} tokens/s`,
-        ),
+      request: (question, index) => requestOf(asking, question, index),
+      maxNewTokens: options['max-new-tokens'] ?? DEFAULT_MAX_NEW_TOKENS,
+      parallel: options.parallel ?? DEFAULT_PARALLEL,
+      beams: options.beams,
+      maxDrafts: options.speculate,
+      kvDType: options['kv-dtype'] === 'int8' ? 'int8' : undefined,
+      onAnswer: (index, answer) =>
+        answers.add(index, publishedAnswer(answer, questions[index], options.details)),
     });
-    progress.finish();
   } catch (error) {
     if (error instanceof InterruptedError && options.output !== undefined)
       throw new InterruptedError(
         `${error.message}; ${options.output} has the answers so far, the same command goes on from there`,
       );
     throw error;
-  } finally {
-    engine.dispose();
   }
-  return counts;
-}
-
-/** The request, or what is wrong with the question: said when its turn comes, so that the others are asked all the same. */
-function attempt(make: () => TextRequest): () => TextRequest {
-  try {
-    const request = make();
-    return () => request;
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    return () => {
-      throw error;
-    };
-  }
-}
-
-function given<Value>(value: Value | undefined): Value {
-  if (value === undefined) throw new RangeError('a question that is not there');
-  return value;
-}
-
-/** As Spark's predict mode writes it; details on request. */
-function published({ text, end, error }: Answer, question: Question | undefined, details: boolean): object {
-  if (error !== undefined) {
-    const { source = '' } = question ?? {};
-    const message = error.message.startsWith(source) ? error.message : `${source}: ${error.message}`;
-    return { predict: null, error: nameStandardInput(message) };
-  }
-  if (!details || end === undefined) return { predict: text };
-  return {
-    predict: text,
-    finish_reason: end.finishReason,
-    prompt_tokens: end.promptTokens,
-    completion_tokens: end.generatedTokens,
-  };
 }
 
 interface Asking {
@@ -241,39 +186,6 @@ function requestOf(
     stopStrings: options.stop,
     stopTokenIds: options['no-eos'] ? [] : [...new Set([...ends, ...defaults.eosTokenIds])],
   };
-}
-
-/** A cache that takes all free memory leaves none for the computation. */
-const CACHE_SHARE = 0.7;
-
-/** Room for the longest questions that run together, as far as they fit the model and the memory; the engine refuses others. */
-function cacheTokens(
-  options: GenerateOptions,
-  requests: readonly (() => TextRequest)[],
-  maxNewTokens: number,
-  { model }: LoadedModel,
-): number {
-  const bound = model.shape.maxPositions ?? Number.POSITIVE_INFINITY;
-  // Of an accelerator's memory nothing is known here.
-  const free = model.device === 'cpu' ? availableBytes() : Number.POSITIVE_INFINITY;
-  const affordable = Math.floor((free * CACHE_SHARE) / cacheBytesPerToken(model));
-  const lengths = requests
-    .flatMap(promptLength)
-    .filter((length) => length <= bound)
-    .map((length) => length + maxNewTokens + 64)
-    .filter((length) => length <= affordable)
-    .sort((a, b) => b - a);
-  const together = lengths.slice(0, options.parallel ?? DEFAULT_PARALLEL);
-  const wished = together.reduce((sum, length) => sum + length, 0) * (options.beams ?? 1);
-  return Math.max(64, Math.min(wished, affordable));
-}
-
-function promptLength(request: () => TextRequest): number[] {
-  try {
-    return [request().promptIds.length];
-  } catch {
-    return []; // Said when its turn comes.
-  }
 }
 
 /** What decides the answers: changes of it must not continue an older file. */

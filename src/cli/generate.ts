@@ -13,6 +13,7 @@ import {
 } from '../models/index.js';
 import type { Tokenizer } from '../tokenizers/index.js';
 import { batchOptions, generateBatch } from './generate-batch.js';
+import { placed } from './hub-options.js';
 import { loadModelByOptions, modelOptions } from './model-options.js';
 import { type OptionValues, parseOptions } from './options.js';
 import {
@@ -28,7 +29,12 @@ import { withInputPath } from './standard-input.js';
 
 const specs = {
   ...modelOptions,
-  tokenizer: { kind: 'string', value: 'PATH', help: 'default: the one in the model folder' },
+  tokenizer: {
+    kind: 'string',
+    value: 'PATH',
+    place: 'tokenizer',
+    help: 'default: the one in the model folder',
+  },
   prompt: { kind: 'string', value: 'TEXT', help: 'the text to continue' },
   input: {
     kind: 'string',
@@ -47,17 +53,20 @@ const specs = {
 export type GenerateOptions = OptionValues<typeof specs>;
 
 export async function generate(args: readonly string[]): Promise<number> {
-  const options = parseOptions(
-    {
-      command: 'xinghe generate',
-      summary: 'continue a prompt, or answer a file of questions',
-      notes:
-        'With ids the choices have a text only where there is a tokenizer. Questions are {"input" | "prompt" | "question" | "text": "…"}\n' +
-        'or {"messages": […]}; answers come in their order as {"predict": "…"}, to --output or stdout. An interrupted batch\n' +
-        'continues when the same command is given again.',
-    },
+  const options = await placed(
     specs,
-    args,
+    parseOptions(
+      {
+        command: 'xinghe generate',
+        summary: 'continue a prompt, or answer a file of questions',
+        notes:
+          'With ids the choices have a text only where there is a tokenizer. Questions are {"input" | "prompt" | "question" | "text": "…"}\n' +
+          'or {"messages": […]}; answers come in their order as {"predict": "…"}, to --output or stdout. An interrupted batch\n' +
+          'continues when the same command is given again.',
+      },
+      specs,
+      args,
+    ),
   );
   if ((options.prompt === undefined) === (options.input === undefined))
     throw new InputError('xinghe generate: give either --prompt TEXT or --input FILE');

@@ -8,6 +8,7 @@ export const judgeOptions = {
   judge: {
     kind: 'string',
     value: 'DIR|URL',
+    place: 'model',
     help: 'who scores dialogues: the address of an OpenAI-compatible API, or a model folder; without one answers are recorded alone',
   },
   'judge-model': {

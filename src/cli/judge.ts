@@ -17,11 +17,12 @@ import { checkWritable, writeFileAtomic } from '../formats/index.js';
 import { log } from '../log/index.js';
 import { chatOptions } from './chat-options.js';
 import { openLocalModel } from './evaluated-model.js';
+import { placed } from './hub-options.js';
 import { judgeOptions, openJudge } from './judge-options.js';
 import { modelOptions } from './model-options.js';
 import { type OptionSpec, type OptionValues, parseOptionsAndWords } from './options.js';
 
-const { config, dtype, device, threads } = modelOptions;
+const { hub, config, dtype, device, threads } = modelOptions;
 
 const specs = {
   ...judgeOptions,
@@ -42,6 +43,7 @@ const specs = {
   seed: { kind: 'integer', min: 0, help: 'of the resamples; default 0' },
   timeout: { kind: 'integer', min: 1, help: 'with an address: seconds for one verdict; default 120' },
   parallel: { kind: 'integer', min: 1, help: 'with an address: questions at the same time; default 8' },
+  hub,
   config,
   dtype,
   device,
@@ -54,7 +56,7 @@ const specs = {
 type Options = OptionValues<typeof specs>;
 
 export async function judge(args: readonly string[]): Promise<number> {
-  const { options, words } = parseOptionsAndWords(
+  const { options: given, words } = parseOptionsAndWords(
     {
       command: 'xinghe judge RUN RUN…',
       summary: 'compare recorded dialogues of two or more models, pair by pair, by a judge',
@@ -66,6 +68,7 @@ export async function judge(args: readonly string[]): Promise<number> {
     specs,
     args,
   );
+  const options = await placed(specs, given);
   if (words.length === 0)
     throw new InputError('xinghe judge: name the runs to compare: xinghe judge RUN RUN… --judge DIR|URL.');
   return words.length === 1 ? agree(options, words[0] ?? '') : await compare(options, words, args);

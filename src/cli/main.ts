@@ -2,15 +2,18 @@
 import { didYouMeanHint, productVersion } from '../config/index.js';
 import { InputError, InterruptedError, isSystemError, messageOf, systemErrorText } from '../errors/index.js';
 import { watchStderr, writeStderr } from '../log/index.js';
+import { helpLanguage } from './help/help-language.js';
 import { EXIT_BAD_INPUT, HelpRequest } from './options.js';
 
 export interface Command {
   readonly summary: string;
   /** Loaded when it is called, so that `--help` and light commands do not load the engine. */
   readonly load: () => Promise<(args: readonly string[]) => Promise<number>>;
+  /** Words behind it that are commands of their own, where its help does not list them. */
+  readonly subcommands?: readonly string[];
 }
 
-const commands: Readonly<Record<string, Command>> = {
+export const commands: Readonly<Record<string, Command>> = {
   demo: {
     summary: 'the whole life of a small model in one run: data, tokenizer, training, measuring, talking',
     load: async () => (await import('./demo.js')).demo,
@@ -35,9 +38,15 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'pre-train or fine-tune (full, LoRA) by a configuration file',
     load: async () => (await import('./train.js')).train,
   },
+  run: {
+    summary:
+      'the published run entry: train, finetune, eval, predict or export by a run file of Spark or MindFormers',
+    load: async () => (await import('./run.js')).run,
+  },
   launch: {
     summary: 'a command as several ranks, on one machine or many; rank tables',
     load: async () => (await import('./launch.js')).launch,
+    subcommands: ['rank-table', 'merge-rank-tables'],
   },
   watch: {
     summary: 'the page of finished and running training runs, several side by side',
@@ -95,6 +104,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'a model behind an OpenAI-compatible API, with a chat page',
     load: async () => (await import('./serve.js')).serve,
   },
+  completion: {
+    summary: 'what a shell needs to complete commands and options: bash, zsh or fish',
+    load: async () => (await import('./completion.js')).completion,
+  },
 };
 
 /** Set in the ranks of `xinghe launch`; asked for here without loading what they need. */
@@ -109,7 +122,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   try {
     const [name, ...args] = withHelpLast(argv);
     if (name === undefined || name === '--help' || name === '-h') {
-      process.stdout.write(overview());
+      process.stdout.write(await overview());
       return name === undefined ? EXIT_BAD_INPUT : 0;
     }
     if (name === '--version' || name === '-V' || name === 'version') {
@@ -126,7 +139,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return await run(args);
   } catch (error) {
     if (error instanceof HelpRequest) {
-      process.stdout.write(error.message);
+      process.stdout.write(await helpText(error));
       return 0;
     }
     if (error instanceof InputError) {
@@ -162,8 +175,29 @@ function isRefusedBySystem(error: unknown): boolean {
   return isSystemError(error) && ('path' in error || systemErrorText(error) !== undefined);
 }
 
-function overview(): string {
+/** In the language of the environment; the texts are loaded when they are asked for. */
+async function helpText({ message, page }: HelpRequest): Promise<string> {
+  const { formatPage, translated } = await import('./help/format-page.js');
+  const language = helpLanguage();
+  return page === undefined ? translated(message, language) : formatPage(page, language);
+}
+
+async function overview(): Promise<string> {
+  const language = helpLanguage();
+  // Nothing is loaded for English.
+  const say = language === 'english' ? (text: string) => text : await translator();
   const width = Math.max(...Object.keys(commands).map((name) => name.length));
-  const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
-  return `xinghe COMMAND [options]; xinghe COMMAND --help (or help COMMAND) tells more, xinghe --version which one this is\n\n${lines.join('\n')}\n`;
+  const lines = Object.entries(commands).map(
+    ([name, { summary }]) => `  ${name.padEnd(width)}  ${say(summary)}`,
+  );
+  const head =
+    language === 'english'
+      ? 'xinghe COMMAND [options]; xinghe COMMAND --help (or help COMMAND) tells more, xinghe --version which one this is'
+      : 'xinghe 命令 [选项]；xinghe 命令 --help（或 help 命令）给出详情，xinghe --version 给出版本';
+  return `${head}\n\n${lines.join('\n')}\n`;
+}
+
+async function translator(): Promise<(text: string) => string> {
+  const { translated } = await import('./help/format-page.js');
+  return (text) => translated(text, 'chinese');
 }

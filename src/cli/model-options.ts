@@ -1,11 +1,24 @@
 /** What `forward`, `generate` and `chat` share: which model, in which dtype, on which device, with which adapter. */
 import { type LoadedModel, type LoadModelOptions, loadAdaptedModel } from '../models/index.js';
+import { hubOptions } from './hub-options.js';
 import type { OptionSpec, OptionValues } from './options.js';
 
 export const modelOptions = {
-  model: { kind: 'string', value: 'PATH', required: true, help: 'model folder, or a weight file' },
+  model: {
+    kind: 'string',
+    value: 'PATH',
+    place: 'model',
+    required: true,
+    help: 'model folder, weight file, or ORG/NAME of the hub',
+  },
+  ...hubOptions,
   config: { kind: 'string', value: 'FILE', help: 'a config that does not lie beside the weights' },
-  adapter: { kind: 'string', value: 'PATH', help: 'a LoRA adapter: PEFT folder or safetensors file' },
+  adapter: {
+    kind: 'string',
+    value: 'PATH',
+    place: 'model',
+    help: 'a LoRA adapter: PEFT folder or safetensors file',
+  },
   dtype: {
     kind: 'string',
     allowedValues: ['float32', 'float64', 'bfloat16', 'float16'],

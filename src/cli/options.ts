@@ -15,7 +15,12 @@ export interface OptionSpec {
   readonly allowedValues?: readonly string[];
   /** Smallest allowed number. */
   readonly min?: number;
+  /** A path to such things, which may also name a repository of the hub (hub-options.ts). */
+  readonly place?: Place;
 }
+
+/** What lies at a path: decides which files of a repository are fetched, and which part of the cache is looked into. */
+export type Place = 'model' | 'tokenizer' | 'data';
 
 type ValueOf<Spec extends OptionSpec> = Spec['kind'] extends 'flag'
   ? boolean
@@ -42,11 +47,24 @@ export interface CommandHelp {
   readonly notes?: string;
 }
 
-/** Thrown by parseOptions after `--help`: the caller prints the text and ends with 0. */
 export const EXIT_BAD_INPUT = 2;
 
+/** What `--help` tells of a command. */
+export interface HelpPage {
+  readonly help: CommandHelp;
+  readonly specs: Readonly<Record<string, OptionSpec>>;
+}
+
+/** Thrown after `--help`: the caller prints the page, or the text of a command of several, and ends with 0. */
 export class HelpRequest extends Error {
   override readonly name = 'HelpRequest';
+  /** undefined: the message is the text. */
+  readonly page: HelpPage | undefined;
+
+  constructor(text: string, page?: HelpPage) {
+    super(text);
+    this.page = page;
+  }
 }
 
 /**
@@ -80,7 +98,7 @@ function parse<const Specs extends Record<string, OptionSpec>>(
 ): OptionValues<Specs> {
   const end = args.indexOf('--');
   const asked = end < 0 ? args : args.slice(0, end);
-  if (asked.includes('--help') || asked.includes('-h')) throw new HelpRequest(formatHelp(help, specs));
+  if (asked.includes('--help') || asked.includes('-h')) throw new HelpRequest(help.summary, { help, specs });
   const raw = parseArgs({
     args: [...args],
     strict: false,
@@ -162,17 +180,4 @@ function readValue(
     fail(`--${name} is "${text}"; give ${kind === 'integer' ? 'a whole number' : 'a number'}`);
   if (min !== undefined && number < min) fail(`--${name} is ${text}; give ${min} or more`);
   return number;
-}
-
-function formatHelp({ command, summary, notes }: CommandHelp, specs: Record<string, OptionSpec>): string {
-  const rows = Object.entries(specs).map(([name, { kind, value, allowedValues, required, help }]) => {
-    const placeholder =
-      kind === 'flag' ? '' : ` ${allowedValues?.join('|') ?? value ?? (kind === 'strings' ? 'VALUE…' : 'N')}`;
-    return { left: `--${name}${placeholder}`, right: required === true ? `${help} (required)` : help };
-  });
-  const width = Math.min(34, Math.max(...rows.map(({ left }) => left.length), 0));
-  const lines = rows.map(({ left, right }) =>
-    left.length > width ? `  ${left}\n  ${' '.repeat(width)}  ${right}` : `  ${left.padEnd(width)}  ${right}`,
-  );
-  return [`${command}: ${summary}`, '', ...lines, ...(notes === undefined ? [] : ['', notes]), ''].join('\n');
 }

@@ -26,12 +26,14 @@ import {
   sequencesPerRow,
   type TrainConfig,
 } from '../training/index.js';
+import { hubOptions, placed } from './hub-options.js';
 import { EXIT_BAD_INPUT, type OptionValues, parseOptions } from './options.js';
 
 const specs = {
   config: { kind: 'string', value: 'FILE', help: 'the configuration of a run, as xinghe train takes it' },
   set: { kind: 'strings', value: 'key=value…', help: 'override any key of it' },
-  model: { kind: 'string', value: 'DIR', help: 'or a model folder; only its config is read' },
+  ...hubOptions,
+  model: { kind: 'string', value: 'DIR', place: 'model', help: 'or a model folder; only its config is read' },
   'config-json': {
     kind: 'string',
     value: 'FILE',
@@ -67,15 +69,18 @@ type Run = Omit<
 >;
 
 export async function plan(args: readonly string[]): Promise<number> {
-  const options = parseOptions(
-    {
-      command: 'xinghe plan',
-      summary: 'memory and time of a training run before it is started',
-      notes:
-        'The exit code is 0 for a run that fits, 2 for one that does not (the plan is printed all the same).',
-    },
+  const options = await placed(
     specs,
-    args,
+    parseOptions(
+      {
+        command: 'xinghe plan',
+        summary: 'memory and time of a training run before it is started',
+        notes:
+          'The exit code is 0 for a run that fits, 2 for one that does not (the plan is printed all the same).',
+      },
+      specs,
+      args,
+    ),
   );
   const { architecture, run } = readSource(options);
   prepareRuntime(options.threads === undefined ? {} : { threads: options.threads });

@@ -10,6 +10,7 @@ import {
   quantizeModel,
 } from '../models/index.js';
 import { prepareRuntime } from '../tensor/index.js';
+import { hubOptions, placed } from './hub-options.js';
 import { parseOptions } from './options.js';
 import { readTextWindows } from './text-windows.js';
 
@@ -17,9 +18,11 @@ const specs = {
   model: {
     kind: 'string',
     value: 'PATH',
+    place: 'model',
     required: true,
     help: 'a model folder or weight file, in any container',
   },
+  ...hubOptions,
   output: { kind: 'string', value: 'DIR', required: true, help: 'a new folder' },
   to: { kind: 'string', required: true, allowedValues: ['int8', 'int4'], help: 'integers of so many bits' },
   scheme: {
@@ -72,16 +75,19 @@ const specs = {
 } as const;
 
 export async function quantize(args: readonly string[]): Promise<number> {
-  const options = parseOptions(
-    {
-      command: 'xinghe quantize',
-      summary: "the weights of a model's blocks as integers of 8 or 4 bits",
-      notes:
-        'Embedding, norms and output projection stay as they are. The folder loads like any other: forward, generate, chat, serve,\n' +
-        'evaluate and LoRA training multiply with the integers. quantization_report.md in it says what each layer lost.',
-    },
+  const options = await placed(
     specs,
-    args,
+    parseOptions(
+      {
+        command: 'xinghe quantize',
+        summary: "the weights of a model's blocks as integers of 8 or 4 bits",
+        notes:
+          'Embedding, norms and output projection stay as they are. The folder loads like any other: forward, generate, chat, serve,\n' +
+          'evaluate and LoRA training multiply with the integers. quantization_report.md in it says what each layer lost.',
+      },
+      specs,
+      args,
+    ),
   );
   prepareRuntime(options.threads === undefined ? {} : { threads: options.threads });
   const windowsOf = async (file: string | undefined, tokens: number): Promise<number[][] | undefined> =>

@@ -15,12 +15,18 @@ import { writeFileAtomic } from '../formats/index.js';
 import { log } from '../log/index.js';
 import { type ChatMessage, type ChosenChat, type LoadedModel, loadModelTokenizer } from '../models/index.js';
 import { chatOptions, chosenChatByOptions } from './chat-options.js';
+import { placed } from './hub-options.js';
 import { loadModelByOptions, modelOptions } from './model-options.js';
 import { parseOptions } from './options.js';
 
 const specs = {
   ...modelOptions,
-  tokenizer: { kind: 'string', value: 'PATH', help: 'default: the one beside the weights' },
+  tokenizer: {
+    kind: 'string',
+    value: 'PATH',
+    place: 'tokenizer',
+    help: 'default: the one beside the weights',
+  },
   ...chatOptions,
   input: {
     kind: 'string',
@@ -34,10 +40,9 @@ const specs = {
 } as const;
 
 export async function score(args: readonly string[]): Promise<number> {
-  const options = parseOptions(
-    { command: 'xinghe score', summary: 'score answers with a reward model' },
+  const options = await placed(
     specs,
-    args,
+    parseOptions({ command: 'xinghe score', summary: 'score answers with a reward model' }, specs, args),
   );
   const { input, output } = options;
   if (options.json && output === undefined)

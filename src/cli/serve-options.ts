@@ -9,10 +9,11 @@ import { chatOptions } from './chat-options.js';
 import { modelOptions } from './model-options.js';
 import type { OptionSpec, OptionValues } from './options.js';
 
-const { model, config, dtype, device, threads } = modelOptions;
+const { model, hub, config, dtype, device, threads } = modelOptions;
 
 export const serveSpecs = {
   model,
+  hub,
   host: { kind: 'string', value: 'ADDRESS', help: 'default 127.0.0.1: this machine alone' },
   port: { kind: 'integer', min: 0, help: 'default 8000; 0: one that is free' },
   'api-key-file': { kind: 'string', value: 'FILE', help: 'keys that callers must have, one a line' },
@@ -35,7 +36,12 @@ export const serveSpecs = {
     value: 'NAME',
     help: 'default: name of the model folder, or of the one around "model", "final", …',
   },
-  tokenizer: { kind: 'string', value: 'PATH', help: 'default: the one in the model folder' },
+  tokenizer: {
+    kind: 'string',
+    value: 'PATH',
+    place: 'tokenizer',
+    help: 'default: the one in the model folder',
+  },
   ...chatOptions,
   'parse-special': {
     kind: 'flag',

@@ -2,22 +2,26 @@
 import { productVersion } from '../config/index.js';
 import { log } from '../log/index.js';
 import { ModelServer } from '../serving/index.js';
+import { placed } from './hub-options.js';
 import { parseOptions } from './options.js';
 import { DEFAULT_DRAIN_SECONDS, readServeOptions, serveSpecs } from './serve-options.js';
 
 const EXIT_INTERRUPTED = 130;
 
 export async function serve(args: readonly string[]): Promise<number> {
-  const options = parseOptions(
-    {
-      command: 'xinghe serve',
-      summary: 'a model behind an OpenAI-compatible API, with a chat page',
-      notes:
-        'Ready when GET /health answers 200. Keys may also stand in XINGHE_API_KEY and XINGHE_ADMIN_KEY.\n' +
-        'SIGTERM, SIGHUP or Ctrl-C waits for the requests under way and ends; a second Ctrl-C ends at once.',
-    },
+  const options = await placed(
     serveSpecs,
-    args,
+    parseOptions(
+      {
+        command: 'xinghe serve',
+        summary: 'a model behind an OpenAI-compatible API, with a chat page',
+        notes:
+          'Ready when GET /health answers 200. Keys may also stand in XINGHE_API_KEY and XINGHE_ADMIN_KEY.\n' +
+          'SIGTERM, SIGHUP or Ctrl-C waits for the requests under way and ends; a second Ctrl-C ends at once.',
+      },
+      serveSpecs,
+      args,
+    ),
   );
   const serveOptions = readServeOptions(options, productVersion());
   const signals = new EndSignals();

@@ -7,34 +7,41 @@ import {
   readTexts,
   TEXT_KINDS,
 } from '../tokenizers/index.js';
+import { hubOptions, placed } from './hub-options.js';
 import { parseOptions } from './options.js';
 
 const specs = {
   tokenizer: {
     kind: 'string',
     value: 'PATH',
+    place: 'tokenizer',
     required: true,
     help: 'tokenizer.json, *.model, a folder, or a .gguf',
   },
   input: {
     kind: 'strings',
     value: 'FILE…',
+    place: 'data',
     required: true,
     help: '.txt (a text a line) or .jsonl, also .gz',
   },
+  ...hubOptions,
   field: { kind: 'string', value: 'NAME', help: 'key of the text in JSON lines (text)' },
   json: { kind: 'flag', help: 'print one JSON document' },
 } as const;
 
 export async function tokenizerReport(args: readonly string[]): Promise<number> {
-  const options = parseOptions(
-    {
-      command: 'xinghe tokenizer report',
-      summary:
-        'tokens per character and word, bytes per token, unknown tokens; by kind of writing and by file',
-    },
+  const options = await placed(
     specs,
-    args,
+    parseOptions(
+      {
+        command: 'xinghe tokenizer report',
+        summary:
+          'tokens per character and word, bytes per token, unknown tokens; by kind of writing and by file',
+      },
+      specs,
+      args,
+    ),
   );
   const tokenizer = openTokenizer(options.tokenizer);
   const all = new FertilityMeter(tokenizer);

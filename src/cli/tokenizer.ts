@@ -6,6 +6,7 @@ import { readJsonLines, withLockedOutput, writeFileAtomic } from '../formats/ind
 import { log } from '../log/index.js';
 import { loadModelArchitecture, loadModelTokenizer, openTokenizer } from '../models/index.js';
 import type { Tokenizer } from '../tokenizers/index.js';
+import { hubOptions, placed } from './hub-options.js';
 import { EXIT_BAD_INPUT, HelpRequest, type OptionValues, parseOptionsAndWords } from './options.js';
 import { withInputPath } from './standard-input.js';
 import { tokenizerMerge } from './tokenizer-merge.js';
@@ -13,10 +14,17 @@ import { tokenizerReport } from './tokenizer-report.js';
 import { tokenizerTrain } from './tokenizer-train.js';
 
 const specs = {
-  tokenizer: { kind: 'string', value: 'PATH', help: 'tokenizer.json, *.model, a folder, or a .gguf' },
+  ...hubOptions,
+  tokenizer: {
+    kind: 'string',
+    value: 'PATH',
+    place: 'tokenizer',
+    help: 'tokenizer.json, *.model, a folder, or a .gguf',
+  },
   model: {
     kind: 'string',
     value: 'PATH',
+    place: 'model',
     help: "a model folder or .gguf: its tokenizer, by its family's rules",
   },
   input: {
@@ -75,7 +83,7 @@ export async function tokenizer(args: readonly string[]): Promise<number> {
 type Verb = 'encode' | 'decode';
 
 async function convertLines(verb: Verb, args: readonly string[]): Promise<number> {
-  const { options, words } = parseOptionsAndWords(
+  const { options: given, words } = parseOptionsAndWords(
     {
       command: `xinghe tokenizer ${verb}`,
       summary: 'lines of JSON, text to ids and back',
@@ -84,6 +92,7 @@ async function convertLines(verb: Verb, args: readonly string[]): Promise<number
     specs,
     args,
   );
+  const options = await placed(specs, given);
   const { input, output } = options;
   if ((input === undefined) === (words.length === 0))
     throw new InputError(

@@ -1,9 +1,11 @@
 /** `xinghe train`: a run by its configuration file. */
 import { loadTrainingConfig } from '../compat/index.js';
+import { rankEnvironment } from '../distributed/index.js';
 import { InputError } from '../errors/index.js';
 import { createTaskEvaluator } from '../library/index.js';
 import { log } from '../log/index.js';
 import { dryRun, runTraining, type TrainConfig } from '../training/index.js';
+import { hubOptions, placedConfig } from './hub-options.js';
 import { parseOptions } from './options.js';
 import { plan } from './plan.js';
 
@@ -20,6 +22,7 @@ const specs = {
     value: 'auto|PATH',
     help: 'go on from the newest checkpoint in the output folder (from the start if it has none), or from this one',
   },
+  ...hubOptions,
   watch: {
     kind: 'integer',
     min: 0,
@@ -39,11 +42,17 @@ export async function train(args: readonly string[]): Promise<number> {
     specs,
     args,
   );
-  const { config, notes, resume } = loadTrainingConfig(options.config, [
-    ...options.set,
-    ...(options.watch === undefined ? [] : [`watch.port=${options.watch}`]),
-  ]);
+  const {
+    config: read,
+    notes,
+    resume,
+  } = loadTrainingConfig(
+    options.config,
+    [...options.set, ...(options.watch === undefined ? [] : [`watch.port=${options.watch}`])],
+    { ranks: rankEnvironment()?.size },
+  );
   for (const note of notes) log(note);
+  const config = await placedConfig(read, options.hub);
   const from = options.resume ?? (resume === true ? 'auto' : resume || undefined);
   if (options['dry-run']) {
     if (options.json)

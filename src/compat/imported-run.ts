@@ -39,7 +39,7 @@ const alternatives: readonly (readonly [section: string, one: string, other: str
  * @param own the value of `xinghe` in the foreign file; undefined: nothing
  */
 export function overlayOwnKeys(
-  train: TrainInput,
+  train: Readonly<Record<string, unknown>>,
   own: Readonly<Record<string, unknown>> | null | undefined,
 ): Readonly<Record<string, unknown>> {
   if (own === undefined || own === null) return { ...train };
@@ -98,6 +98,12 @@ function isSet(value: unknown): boolean {
   return value !== undefined && value !== null;
 }
 
+/** @throws InputError with a line for each value that is missing */
+export function refuseMissing({ missing }: Pick<ImportedRun, 'missing'>, source: string): void {
+  if (missing.length > 0)
+    throw new InputError(missing.map(({ key, message }) => `${source}: ${key}: ${message}`).join('\n'));
+}
+
 /**
  * The checked configuration of a run that can start.
  * @throws InputError with a line for each value that is missing, else for each that is wrong
@@ -106,7 +112,6 @@ export function checkTrainInput(
   { train, missing }: Pick<ImportedRun, 'train' | 'missing'>,
   source: string,
 ): TrainConfig {
-  if (missing.length > 0)
-    throw new InputError(missing.map(({ key, message }) => `${source}: ${key}: ${message}`).join('\n'));
+  refuseMissing({ missing }, source);
   return parseConfig(trainConfigSchema, spellOutAllModules(train), { source, hintFor: foreignKeyHint });
 }

@@ -20,15 +20,20 @@ export interface TrainingConfig {
 /**
  * @param path our own YAML or JSON, a published run file (.yaml), or a published launch script or its arguments (.sh, .txt)
  * @param overrides key=value with the keys of the file's own kind
+ * @param ranks processes that share the run: what a published run file says of its devices goes by them
  * @throws InputError naming file and key
  */
-export function loadTrainingConfig(path: string, overrides: readonly string[] = []): TrainingConfig {
+export function loadTrainingConfig(
+  path: string,
+  overrides: readonly string[] = [],
+  { ranks = 1 }: { readonly ranks?: number | undefined } = {},
+): TrainingConfig {
   if (/\.(?:sh|bash|txt|args)$/i.test(path)) {
     const run = loadScript(path, overrides);
     return { config: checkTrainInput(run, path), notes: notesOf(run), resume: run.resume };
   }
   if (isPublishedRun(readYaml11File(path).value)) {
-    const run = loadPublishedRun(path, overrides);
+    const run = loadPublishedRun(path, overrides, { ranks });
     refuseOtherModes(run, path);
     return { config: checkTrainInput(run, path), notes: notesOf(run), resume: run.resume };
   }
@@ -54,7 +59,8 @@ export function parseTrainingConfig(
   return parseConfig(trainConfigSchema, changed, { source, hintFor: foreignKeyHint });
 }
 
-function notesOf(run: ImportedRun): string[] {
+/** What a user should know of it; a line each. */
+export function notesOf(run: ImportedRun): string[] {
   return [...run.warnings.map((text) => `note: ${text}`), ...describeIgnored(run.ignored)];
 }
 
@@ -68,18 +74,7 @@ function refuseOtherModes({ runMode }: PublishedRun, path: string): void {
     case 'export':
       throw new InputError(
         `${path}: run_mode is ${runMode}; xinghe train takes train and finetune (--set run_mode=finetune), ` +
-          `${commandOf(runMode)} does what the file asks for.`,
+          `xinghe run --config ${path} does what the file asks for.`,
       );
-  }
-}
-
-function commandOf(mode: 'eval' | 'predict' | 'export'): string {
-  switch (mode) {
-    case 'eval':
-      return 'the evaluation section of a training run';
-    case 'predict':
-      return 'xinghe generate';
-    case 'export':
-      return 'xinghe convert';
   }
 }

@@ -99,6 +99,14 @@ export class World {
     return this.#store.get(key, this.#timeout);
   }
 
+  /** A text of every rank, in their order, on rank 0; the others get none. @throws Error if a rank does not give its own in time */
+  collect(text: string): string[] {
+    const key = `${this.#prefix}/collect/${this.#agreed++}`;
+    this.#store.set(`${key}/${this.rank}`, text);
+    if (!this.isFirst) return [];
+    return Array.from({ length: this.size }, (_, rank) => this.#store.get(`${key}/${rank}`, this.#timeout));
+  }
+
   /** A group of some of the ranks, under a name that each of them gives. @param rank of this process in it @param size of it */
   subgroup(name: string, rank: number, size: number): ProcessGroup {
     if (size === 1) return ProcessGroup.alone();

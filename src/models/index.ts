@@ -51,6 +51,7 @@ export {
 } from './convert/index.js';
 export { type Architecture, configValue, type FamilyName, type ModelFamily } from './family.js';
 export { type LoadAdaptedModelOptions, loadAdaptedModel } from './load-adapted-model.js';
+export { holdsAdapterHalves, loadMergedModel, type MergedModelOptions } from './load-merged-model.js';
 export { type LoadedModel, type LoadModelOptions, loadModel, loadModelArchitecture } from './load-model.js';
 export type { ExpertsShape, ModelShape } from './model-shape.js';
 export { holdsTokenizer, loadModelTokenizer, openTokenizer, tokenizerSource } from './model-tokenizer.js';
@@ -64,4 +65,4 @@ export {
 } from './quantize/index.js';
 export { families, findConfig, findConfigIn, loadArchitecture, parseArchitecture } from './registry.js';
 export { lastScores, rewardArchitecture, SCORE, withScoreHead } from './reward-model.js';
-export { type AuxiliaryFile, auxiliaryFilesOf, saveModel } from './save-model.js';
+export { type AuxiliaryFile, auxiliaryFilesOf, saveModel, tokenizerFilesOf } from './save-model.js';

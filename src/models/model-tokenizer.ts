@@ -38,7 +38,7 @@ export function openTokenizer(path: string, options: LoadTokenizerOptions = {}):
 
 /** The folder of a weight file without a tokenizer inside; every other path is itself. */
 export function tokenizerSource(path: string): string {
-  const isWeights = /\.(gguf|safetensors(\.index\.json)?)$/.test(path);
+  const isWeights = /\.(gguf|ckpt|bin|pt|safetensors(\.index\.json)?)$/.test(path);
   if (fileStatus(path) === undefined) throw new InputError(`${path} does not exist; check the path.`);
   return isWeights && !holdsTokenizer(path) ? dirname(path) : path;
 }

@@ -3,6 +3,7 @@ import { copyFileSync, readdirSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { stringify } from 'yaml';
 import { saveWeights } from '../checkpoint/index.js';
+import { InputError } from '../errors/index.js';
 import { fileStatus, writeFileAtomic, writeFolderAtomic } from '../formats/index.js';
 import { readEmbeddedFiles } from './convert/gguf/gguf-files.js';
 import type { LoadedModel } from './load-model.js';
@@ -66,14 +67,22 @@ export async function saveModel(
   );
 }
 
+/** The files that make up a tokenizer, by the path of one of them or of their folder. @throws InputError if it is not there */
+export function tokenizerFilesOf(path: string): string[] {
+  const status = fileStatus(path);
+  if (status === undefined) throw new InputError(`${path}: no such tokenizer file or folder.`);
+  if (!status.isDirectory()) return [path];
+  return readdirSync(path)
+    .filter((name) => TOKENIZER_FILES.test(name))
+    .map((name) => join(path, name));
+}
+
 /** Of a tokenizer file or folder, or of a GGUF that holds one. */
 function tokenizerFiles(path: string): AuxiliaryFile[] {
   const inside = readEmbeddedFiles(path);
   if (inside.length > 0) return inside.map(([name, content]) => ({ name, content }));
   if (fileStatus(path)?.isDirectory() === true)
-    return readdirSync(path)
-      .filter((name) => TOKENIZER_FILES.test(name))
-      .map((name) => ({ name, content: { file: join(path, name) } }));
+    return tokenizerFilesOf(path).map((file) => ({ name: basename(file), content: { file } }));
   // A folder is searched for this name.
   return [{ name: extname(path) === '.json' ? 'tokenizer.json' : basename(path), content: { file: path } }];
 }

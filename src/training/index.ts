@@ -1,3 +1,4 @@
+export { isRunCheckpoint } from './checkpoints/run-checkpoint-store.js';
 export { sequencesPerRow } from './objective/objective-config.js';
 export { PRECISIONS, type Precision } from './plan/byte-table.js';
 export { flopsPerToken } from './plan/flops.js';
@@ -10,6 +11,7 @@ export { type LossPlotOptions, plotLossTerminal } from './plots/loss-plot.js';
 export { type LossSeries, type LossSvgOptions, renderLossSvg } from './plots/loss-svg.js';
 export { type DryRun, dryRun } from './run/dry-run.js';
 export type { LossPoint } from './run/loss-picture.js';
+export { type MeasuredRun, measureRun } from './run/measure-run.js';
 export { type RunOptions, runTraining } from './run/run.js';
 export { type TrainConfig, trainConfigSchema } from './run/run-config.js';
 export { isRunning } from './run/run-lock.js';

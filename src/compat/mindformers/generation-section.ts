@@ -10,9 +10,8 @@ export interface PublishedGeneration {
   /** Ids of the answer. */
   readonly maxNewTokens: number | undefined;
   readonly batchSize: number;
-  /** Questions, or a .json or .jsonl file of {"input"}. */
-  readonly questions: readonly string[];
-  readonly questionFile: string | undefined;
+  /** predict_data: a file of {"input"}, the text `[q1##q2]`, or the questions; undefined: none. */
+  readonly questions: string | readonly string[] | undefined;
   /** With one {} for the question. */
   readonly template: string | undefined;
   readonly stream: boolean;
@@ -23,25 +22,21 @@ export function readGeneration(
   model: RuntimeModelSection,
   family: FamilyName,
 ): PublishedGeneration {
-  const data = file.predict_data ?? undefined;
-  const questionFile = typeof data === 'string' && /\.jsonl?$/.test(data) ? data : undefined;
   return {
     sampling: samplingOf(model, family),
     maxLength: model.max_length ?? model.max_decode_length,
     maxNewTokens: file.predict_length,
     batchSize: file.predict_batch ?? 1,
-    questions: questionFile === undefined ? questionsOf(data) : [],
-    questionFile,
-    template: file.prompt ?? undefined,
+    questions: questionsOf(file.predict_data),
+    template: file.prompt || undefined,
     stream: file.streamer ?? false,
   };
 }
 
-/** [q1##q2##…] as on the published command line, or a list. */
-function questionsOf(data: string | readonly string[] | undefined): readonly string[] {
-  if (data === undefined) return [];
-  const parts = typeof data === 'string' ? [data.replace(/^\[(.*)\]$/s, '$1')] : data;
-  return parts.flatMap((part) => part.split('##')).filter((question) => question !== '');
+/** A list comes of YAML, which takes `[q1##q2]` for one of one text. */
+function questionsOf(data: PublishedRunFile['predict_data']): PublishedGeneration['questions'] {
+  if (data === null || data === undefined || data === '') return undefined;
+  return typeof data === 'string' ? data : data.flatMap((part) => part.split('##'));
 }
 
 function samplingOf(model: RuntimeModelSection, family: FamilyName): SamplingParameters {

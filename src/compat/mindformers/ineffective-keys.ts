@@ -1,7 +1,10 @@
 /** Keys that have no effect because of another value in the same file. */
 import { valueAt } from '../imported-run.js';
 import type { IgnoredKey } from '../key-tree.js';
+import { keysOfOtherModes } from './mode-keys.js';
 import type { PublishedRunFile, RuntimeModelSection } from './published-schema.js';
+
+const trains = ({ run_mode: mode }: PublishedRunFile): boolean => mode === 'train' || mode === 'finetune';
 
 /** @param value the file as it was read, to tell what is in it */
 export function ineffectiveKeys(
@@ -10,22 +13,34 @@ export function ineffectiveKeys(
   model: RuntimeModelSection,
 ): IgnoredKey[] {
   const rules: (readonly [applies: boolean, reason: string, keys: readonly string[]])[] = [
+    ...keysOfOtherModes(file.run_mode),
     [
-      file.lr_schedule !== null && file.lr_schedule !== undefined,
+      file.context.device_target !== 'GPU',
+      `of a GPU, and device_target is ${file.context.device_target}, in whose place the CPU computes`,
+      ['device_id', 'context.device_id'],
+    ],
+    [file.device_id !== undefined, 'device_id counts', ['context.device_id']],
+    [trains(file), 'the evaluation gives the loss, of which perplexity is the exponential', ['metric']],
+    [
+      trains(file) && file.lr_schedule !== null && file.lr_schedule !== undefined,
       'the rate of lr_schedule counts',
       ['optimizer.learning_rate'],
     ],
     [
-      file.runner_config.batch_size !== undefined,
+      trains(file) && file.runner_config.batch_size !== undefined,
       'runner_config.batch_size counts',
       ['train_dataset.batch_size'],
     ],
     [
-      !file.do_eval,
+      trains(file) && !file.do_eval,
       'do_eval is false',
       ['eval_step_interval', 'eval_epoch_interval', 'eval_dataset.data_loader.dataset_dir'],
     ],
-    [file.do_eval && file.eval_step_interval > 0, 'eval_step_interval counts', ['eval_epoch_interval']],
+    [
+      trains(file) && file.do_eval && file.eval_step_interval > 0,
+      'eval_step_interval counts',
+      ['eval_epoch_interval'],
+    ],
     [
       file.parallel_config.pipeline_stage === 1,
       'of a pipeline, and pipeline_stage is 1',
@@ -47,8 +62,9 @@ export function ineffectiveKeys(
       ['model.model_config.pretrain_seqlen'],
     ],
   ];
-  return rules
+  const found = rules
     .filter(([applies]) => applies)
     .flatMap(([, reason, keys]) => keys.map((key) => ({ key, reason })))
     .filter(({ key }) => valueAt(value, ...key.split('.')) !== undefined);
+  return [...new Map(found.map((ignored) => [ignored.key, ignored])).values()];
 }

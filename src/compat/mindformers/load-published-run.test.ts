@@ -68,7 +68,7 @@ test('generation, predict_data and the layout', () => {
     maxNewTokens: 100,
     template: 'Q: {}',
   });
-  expect(load('predict_data=q.jsonl').generation.questionFile).toBe('q.jsonl');
+  expect(load('predict_data=q.jsonl').generation.questions).toBe('q.jsonl');
   expect(run.parallel).toMatchObject({ enabled: false, devices: 8, optimizerShard: true });
   expect(run.warnings.join(' ')).not.toContain('devices');
   expect(valueAt(run.train, 'training', 'gradient_accumulation_steps')).toBe(1);

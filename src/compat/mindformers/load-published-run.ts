@@ -4,6 +4,7 @@
  */
 import { dirname } from 'node:path';
 import { applyOverrides, parseConfig, readYaml11File } from '../../config/index.js';
+import { InputError } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
 import { type FamilyName, findConfigIn } from '../../models/index.js';
 import {
@@ -19,9 +20,15 @@ import { type PublishedGeneration, readGeneration } from './generation-section.j
 import { ineffectiveKeys } from './ineffective-keys.js';
 import { missingValues } from './missing-values.js';
 import { dropoutsOf, readModelSection } from './model-section.js';
-import { layoutWarnings, type PublishedLayout, readLayout } from './parallel-layout.js';
+import { type PublishedLayout, readLayout, shareLayout } from './parallel-layout.js';
 import { callbackKeys, datasetKeys, evaluationKeys, publishedKeys } from './published-keys.js';
-import { publishedRunSchema, type RunMode, runtimeModelSchema } from './published-schema.js';
+import {
+  type PublishedRunFile,
+  publishedRunSchema,
+  type RunMode,
+  type RuntimeModelSection,
+  runtimeModelSchema,
+} from './published-schema.js';
 import { checkpointsOf, definedDataset, evaluationOf, loraOf } from './run-sections.js';
 import { readTraining } from './training-section.js';
 
@@ -35,14 +42,32 @@ export interface PublishedRun extends ImportedRun {
     readonly config: unknown;
     /** load_checkpoint, else checkpoint_name_or_path. */
     readonly weights: string | undefined;
+    /** Config of the weights where none lies beside them: model.model_config, or the path of another. */
+    readonly configOfWeights: unknown;
+    /** checkpoint_name_or_path: the model of an adapter that load_checkpoint names. */
+    readonly base: string | undefined;
     readonly tokenizer: string | undefined;
+    /** compute_type: what a model that is not trained computes in; undefined: as the weights are. */
+    readonly dtype: 'float32' | 'float16' | 'bfloat16' | undefined;
+    /** pet_config: the scale of LoRA matrices among the weights. */
+    readonly lora: { readonly rank: number; readonly alpha: number } | undefined;
+    readonly device: string;
   };
+  /** mindir_save_dir. */
+  readonly exportFolder: string | undefined;
   readonly generation: PublishedGeneration;
   readonly parallel: PublishedLayout;
   /** Steps of the published schedule where they are not the run's. */
   readonly scheduleSteps: number | undefined;
   /** resume_training: go on from the last checkpoint, or from the named one. */
   readonly resume: boolean | string;
+}
+
+export interface PublishedRunOptions {
+  /** Published keys of the top with their values, laid over the file and the overrides: options of the run entry. */
+  readonly values?: Readonly<Record<string, unknown>>;
+  /** Processes that share the run. Default 1. */
+  readonly ranks?: number | undefined;
 }
 
 /** Keys that only such files have. */
@@ -60,41 +85,46 @@ export function isPublishedRun(value: unknown): boolean {
  * @param overrides key=value with published keys; keys of ours with `xinghe.` before them
  * @throws InputError naming file and key
  */
-export function loadPublishedRun(from: unknown, overrides: readonly string[] = []): PublishedRun {
+export function loadPublishedRun(
+  from: unknown,
+  overrides: readonly string[] = [],
+  { values = {}, ranks = 1 }: PublishedRunOptions = {},
+): PublishedRun {
   const source = typeof from === 'string' ? from : 'the published run';
   refuseOwnKeys(overrides, Object.keys(publishedKeys));
   const read = typeof from === 'string' ? readYaml11File(from) : { value: from, notes: [] };
-  const value = applyOverrides(read.value, overrides);
+  const value = layValues(applyOverrides(read.value, overrides), values, source);
   const ignored = sortAllKeys(value, source);
   const file = parseConfig(publishedRunSchema, value, { source });
   const section = file.model.model_config;
   const runtime = parseConfig(runtimeModelSchema, section, { source: `${source}: model.model_config` });
   const model = readModelSection(section, source);
   const layout = readLayout(file, runtime);
-  const training = readTraining(file, runtime, layout);
+  const shared = shareLayout(layout, ranks, valueAt(file.xinghe, 'parallel'), source);
+  const training = readTraining(file, runtime, layout, shared);
   const weights = filled(file.load_checkpoint) ?? filled(runtime.checkpoint_name_or_path);
   const { tokenizer: files } = file.processor;
   const tokenizer = filled(file.tokenizer_file) ?? filled(files.vocab_file) ?? filled(files.tokenizer_file);
   const lora = loraOf(runtime, source);
+  const start = startOf(weights, file.xinghe, model.config);
   const train: TrainInput = {
     output: file.output_dir,
     seed: file.seed,
-    device: file.context.device_target === 'GPU' ? 'cuda' : 'cpu',
+    device: deviceOf(file),
     model: {
-      ...startOf(weights, file.xinghe, model.config),
+      ...start,
       ...(tokenizer !== undefined && { tokenizer }),
     },
-    data: {
-      ...definedDataset(file.train_dataset),
-      shuffle: typeof file.train_dataset === 'string' ? true : file.train_dataset.data_loader.shuffle,
-      document_attention: runtime.eod_reset,
-    },
+    ...rowsOf(file, runtime),
     ...(lora !== undefined && { lora }),
-    ...evaluationOf(file, runtime),
     training: training.training,
     ...checkpointsOf(file),
   };
-  const overlaid = overlayOwnKeys(train, file.xinghe);
+  const overlaid = overlayOwnKeys(
+    { ...train, ...(shared.parallel !== undefined && { parallel: shared.parallel }) },
+    file.xinghe,
+  );
+  refuseOtherMetrics(file, source);
   const total = file.lr_schedule?.total_steps ?? -1;
   return {
     runMode: file.run_mode,
@@ -103,17 +133,26 @@ export function loadPublishedRun(from: unknown, overrides: readonly string[] = [
       family: model.architecture.family,
       name: file.trainer.model_name,
       config: model.config,
-      weights,
-      tokenizer,
+      weights: ownText(overlaid, 'model', 'path'),
+      configOfWeights: valueAt(overlaid, 'model', 'path_config'),
+      base: filled(runtime.checkpoint_name_or_path),
+      tokenizer: ownText(overlaid, 'model', 'tokenizer'),
+      dtype: runtime.compute_type ?? runtime.compute_dtype,
+      lora:
+        lora?.rank === undefined || lora.alpha === undefined
+          ? undefined
+          : { rank: lora.rank, alpha: lora.alpha },
+      device: ownText(overlaid, 'device') ?? 'cpu',
     },
+    exportFolder: filled(file.mindir_save_dir),
     generation: readGeneration(file, runtime, model.architecture.family),
     parallel: layout,
     scheduleSteps: total > 0 ? total : undefined,
     resume: file.resume ?? (file.resume_training === '' ? false : file.resume_training),
-    ignored: [...ignored, ...model.ignored, ...ineffectiveKeys(value, file, runtime)],
+    ignored: withoutParts([...ignored, ...model.ignored, ...ineffectiveKeys(value, file, runtime)]),
     warnings: [
       ...read.notes,
-      ...layoutWarnings(layout),
+      ...shared.warnings,
       ...training.warnings,
       ...(file.do_eval && file.eval_step_interval < 0
         ? [
@@ -123,13 +162,72 @@ export function loadPublishedRun(from: unknown, overrides: readonly string[] = [
       ...datasetWarnings(file, model.architecture.family),
       ...dropoutsOf(section),
     ],
-    missing: missingValues(
-      file.run_mode,
-      overlaid,
-      model.architecture.family,
-      valueAt(file.xinghe, 'model', 'config') !== undefined,
-    ),
+    missing: missingValues(file, overlaid, model.architecture.family),
   };
+}
+
+/** Of a dataset that the run entry names, the path takes the place of that in the section. */
+const DATASETS: readonly string[] = ['train_dataset', 'eval_dataset'];
+
+function layValues(value: unknown, values: Readonly<Record<string, unknown>>, source: string): unknown {
+  const given = Object.entries(values);
+  if (given.length === 0) return value;
+  if (!isMapping(value))
+    throw new InputError(`${source}: expected a mapping, got ${JSON.stringify(value) ?? 'nothing'}.`);
+  const laid = given.map(([key, content]): [string, unknown] => {
+    const section = value[key];
+    if (!DATASETS.includes(key) || !isMapping(section)) return [key, content];
+    const { dataset_files: _, ...loader } = Object(section.data_loader);
+    return [key, { ...section, data_loader: { ...loader, dataset_dir: content } }];
+  });
+  return { ...value, ...Object.fromEntries(laid) };
+}
+
+function deviceOf({ context, device_id: id = context.device_id }: PublishedRunFile): string {
+  if (context.device_target !== 'GPU') return 'cpu';
+  return id === undefined || id === 0 ? 'cuda' : `cuda:${id}`;
+}
+
+/** What is learned, and what is measured beside it; of run_mode eval what is measured alone. */
+function rowsOf(
+  file: PublishedRunFile,
+  runtime: RuntimeModelSection,
+): Pick<TrainInput, 'data' | 'evaluation'> {
+  const { train_dataset: dataset, eval_dataset: held } = file;
+  const document_attention = runtime.eod_reset;
+  if (file.run_mode === 'eval')
+    return { data: { ...definedDataset(held), shuffle: false, document_attention } };
+  return {
+    data: {
+      ...definedDataset(dataset),
+      shuffle: typeof dataset === 'string' ? true : dataset.data_loader.shuffle,
+      document_attention,
+    },
+    ...evaluationOf(file, runtime),
+  };
+}
+
+function refuseOtherMetrics({ run_mode: mode, metric }: PublishedRunFile, source: string): void {
+  const type = valueAt(metric, 'type');
+  if (mode !== 'eval' || type === undefined || type === 'PerplexityMetric') return;
+  throw new InputError(
+    `${source}: metric.type: expected "PerplexityMetric", got ${JSON.stringify(type)}; other measures are sets of xinghe evaluate.`,
+  );
+}
+
+/** A section that has no effect is named as a whole. */
+function withoutParts(ignored: readonly IgnoredKey[]): IgnoredKey[] {
+  const keys = new Set(ignored.map(({ key }) => key));
+  const isPart = (key: string): boolean => {
+    const names = key.split('.');
+    return names.some((_, depth) => depth > 0 && keys.has(names.slice(0, depth).join('.')));
+  };
+  return ignored.filter(({ key }) => !isPart(key));
+}
+
+function ownText(train: unknown, ...path: readonly string[]): string | undefined {
+  const value = valueAt(train, ...path);
+  return typeof value === 'string' ? value : undefined;
 }
 
 /**

@@ -9,7 +9,6 @@ const PROFILE = 'MindSpore profiler; metrics.jsonl has the time of every phase';
 const TUNING = 'search for a parallel strategy by MindSpore';
 const CLOUD = 'upload to a cloud service; copy the output folder';
 const LAYERWISE = 'rates by layer for pictures; no published recipe switches them on';
-const PERPLEXITY = 'the evaluation gives the loss, of which perplexity is the exponential';
 const SAME_DATA = 'says the same as the data section';
 const RANKS = 'checkpoints are one set of files, whatever the layout';
 const SAFE_LOAD = 'ranks of any layout are joined when weights are loaded';
@@ -89,7 +88,7 @@ export const publishedKeys: KeyTree = {
   use_parallel: mapped,
   run_mode: mapped,
   task: mapped,
-  device_id: 'choose the device by xinghe.device',
+  device_id: mapped,
   tokenizer_file: mapped,
   predict_data: mapped,
   predict_length: mapped,
@@ -97,7 +96,7 @@ export const publishedKeys: KeyTree = {
   prompt: mapped,
   streamer: mapped,
   optimizer_parallel: mapped,
-  mindir_save_dir: 'models are saved as safetensors, .bin, .ckpt or GGUF by xinghe convert',
+  mindir_save_dir: mapped,
   xinghe: mapped,
   trainer: { type: REGISTRY, model_name: mapped },
   runner_config: {
@@ -160,7 +159,7 @@ export const publishedKeys: KeyTree = {
   context: {
     device_target: mapped,
     max_device_memory: 'memory is taken as it is needed',
-    device_id: 'choose the device by xinghe.device',
+    device_id: mapped,
     mode: GRAPH,
     enable_graph_kernel: GRAPH,
     graph_kernel_flags: GRAPH,
@@ -197,7 +196,7 @@ export const publishedKeys: KeyTree = {
       auto_register: REGISTRY,
     },
   },
-  metric: PERPLEXITY,
+  metric: mapped,
   runner_wrapper: {
     type: REGISTRY,
     scale_sense: mapped,

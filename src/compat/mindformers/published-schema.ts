@@ -95,10 +95,12 @@ export const publishedRunSchema = z.object({
     .default(false),
   /** Or the name of the checkpoint to go on from. */
   resume_training: z.union([z.boolean(), z.string()]).default(false),
-  resume: z.boolean().optional(),
+  resume: z.union([z.boolean(), z.string().min(1)]).optional(),
   use_parallel: z.boolean().default(false),
   run_mode: z.enum(RUN_MODES).default('train'),
   task: z.literal('text_generation').optional(),
+  device_id: natural.optional(),
+  mindir_save_dir: text,
   tokenizer_file: text,
   predict_data: z.union([z.string(), z.array(z.string())]).nullish(),
   predict_length: positive.optional(),
@@ -138,11 +140,17 @@ export const publishedRunSchema = z.object({
     .object({ recompute: z.boolean().default(false), select_recompute: z.boolean().default(false) })
     .prefault({}),
   callbacks: z.array(callback).default([]),
-  context: z.object({ device_target: z.enum(['Ascend', 'GPU', 'CPU']).default('Ascend') }).prefault({}),
+  context: z
+    .object({
+      device_target: z.enum(['Ascend', 'GPU', 'CPU']).default('Ascend'),
+      device_id: natural.optional(),
+    })
+    .prefault({}),
   parallel: z.object({ enable_parallel_optimizer: z.boolean().default(false) }).prefault({}),
   processor: z
     .object({ tokenizer: z.object({ vocab_file: text, tokenizer_file: text }).prefault({}) })
     .prefault({}),
+  metric: z.unknown().optional(),
   runner_wrapper: z
     .object({
       scale_sense: lossScale.optional(),

@@ -1,6 +1,6 @@
 /** Optimizer, schedule, batches, precision and scales of a published run as our training section. */
 import type { TrainInput } from '../imported-run.js';
-import type { PublishedLayout } from './parallel-layout.js';
+import type { PublishedLayout, SharedLayout } from './parallel-layout.js';
 import type { PublishedLossScale, PublishedRunFile, RuntimeModelSection } from './published-schema.js';
 
 type Training = TrainInput['training'];
@@ -17,6 +17,7 @@ export function readTraining(
   file: PublishedRunFile,
   model: RuntimeModelSection,
   layout: PublishedLayout,
+  { replicasInOne }: SharedLayout,
 ): TrainingSection {
   const { runner_config: runner, optimizer, runner_wrapper: wrapper, recompute_config: recompute } = file;
   const warnings: string[] = [];
@@ -29,8 +30,7 @@ export function readTraining(
     training: {
       epochs: runner.epochs * (trainDataset?.repeat ?? 1),
       micro_batch_size: runner.batch_size ?? trainDataset?.batch_size ?? 1,
-      gradient_accumulation_steps:
-        runner.gradient_accumulation_steps * layout.microBatches * (layout.enabled ? layout.dataParallel : 1),
+      gradient_accumulation_steps: runner.gradient_accumulation_steps * layout.microBatches * replicasInOne,
       precision: precisionOf(model.compute_type ?? model.compute_dtype),
       ...(lossScale !== undefined && { loss_scale: lossScaleOf(lossScale) }),
       ...readSchedule(file),

@@ -18,6 +18,8 @@ export interface AnswerOptions {
   /** @throws InputError for a question that cannot be asked; the others go on */
   readonly request: (question: number) => TextRequest;
   readonly onAnswer: (question: number, answer: Answer) => void;
+  /** Text of an answer as it comes; of beams there is none before the end. */
+  readonly onPiece?: ((question: number, text: string) => void) | undefined;
   /** After every step. */
   readonly onProgress?: () => void;
 }
@@ -83,7 +85,11 @@ class Round {
   take({ id, event, error }: StepEvent): void {
     const pieces = this.#open.get(id);
     if (pieces === undefined) return;
-    if (event !== undefined) pieces.push(event.beams?.[0]?.text ?? event.text);
+    const piece = event === undefined ? '' : (event.beams?.[0]?.text ?? event.text);
+    if (piece !== '') {
+      pieces.push(piece);
+      this.#options.onPiece?.(Number(id), piece);
+    }
     if (event?.end === undefined && error === undefined) return;
     this.#open.delete(id);
     this.#options.onAnswer(Number(id), { text: pieces.join(''), end: event?.end, error });

@@ -52,7 +52,7 @@ function listed(input: string): Question[] {
   const parts = input.slice(1, -1).split(SEPARATOR);
   return parts.map((part, index) => {
     const source = `question ${index + 1} of ${parts.length}`;
-    if (part.trim() === '') throw new InputError(`--input: ${source} in "[…]" is empty.`);
+    if (part.trim() === '') throw new InputError(`${source} in "[…]" is empty.`);
     return { source, content: part };
   });
 }

@@ -161,6 +161,11 @@ export class RunCheckpointStore {
   }
 }
 
+/** Whether a folder is a checkpoint of a run, whole or not. */
+export function isRunCheckpoint(path: string): boolean {
+  return fileStatus(join(path, MANIFEST_FILE)) !== undefined;
+}
+
 /** The manifest of a checkpoint whose files have the hashes that it states. @throws InputError if they have not */
 export function openCheckpointFolder(path: string): RunCheckpointManifest {
   const manifest = readManifest(join(path, MANIFEST_FILE));

@@ -94,14 +94,18 @@ function templateText(chosen: ChosenChat | undefined): string | undefined {
   return chosen?.kind === 'template' ? chosen.text : undefined;
 }
 
-function datasetRows(
+/**
+ * Rows of a prepared dataset.
+ * @param tokenizer checked against that of the dataset, where both are known
+ */
+export function datasetRows(
   { document_attention: wanted, learn }: RowsConfig,
   dataset: Dataset,
   { shape: { vocabSize }, padTokenId }: Architecture,
-  tokenizer: Tokenizer,
+  tokenizer: Tokenizer | undefined,
 ): RunRows {
   const { path, rowCount, rowLength, hasDocuments } = dataset;
-  if (rowCount === 0) throw new InputError(`${path} has no rows to train on.`);
+  if (rowCount === 0) throw new InputError(`${path} has no rows.`);
   for (const part of dataset.parts ?? [dataset]) checkTokenizer(part, vocabSize, tokenizer);
   if (wanted === true && !hasDocuments)
     throw new InputError(
@@ -133,14 +137,14 @@ function datasetRows(
   };
 }
 
-function checkTokenizer({ path, index }: Dataset, vocabSize: number, tokenizer: Tokenizer): void {
+function checkTokenizer({ path, index }: Dataset, vocabSize: number, tokenizer: Tokenizer | undefined): void {
   if (index === undefined) return;
   if (index.tokenizer.vocab_size > vocabSize)
     throw new InputError(
       `${path} was prepared with a tokenizer of ${index.tokenizer.vocab_size} ids, the model has ${vocabSize}; prepare it with ` +
         "the model's tokenizer.",
     );
-  if (index.tokenizer.vocab_size !== tokenizer.vocabSize)
+  if (tokenizer !== undefined && index.tokenizer.vocab_size !== tokenizer.vocabSize)
     throw new InputError(
       `${path} was prepared with ${index.tokenizer.path} (${index.tokenizer.vocab_size} ids), the run's tokenizer has ` +
         `${tokenizer.vocabSize}; prepare it with the model's tokenizer.`,
