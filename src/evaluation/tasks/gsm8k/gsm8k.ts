@@ -3,24 +3,24 @@ import { examplesOf } from '../../sets/examples.js';
 import { type Row, RowFault, type SetReader, textOf } from '../../sets/set-reader.js';
 import { filesOfSplit, splitOf } from '../../sets/split.js';
 import type { LoadedSet, LoadOptions, Sample, Shot, Task } from '../../task.js';
-import { isSameNumber, lastFlexibleNumber, lastNumber, markedNumber } from './answers.js';
+import { isSameNumber, lastFlexibleNumber, lastNumber, markedNumber, strictNumber } from './answers.js';
 
 export const gsm8k: Task = {
   name: 'gsm8k',
   title: 'GSM8K',
-  version: 1,
+  version: 2,
   folder: 'gsm8k',
   source: 'github.com/openai/grade-school-math',
   paper: 'Cobbe et al. 2021, Training Verifiers to Solve Math Word Problems',
   deviations: [
     'examples are the first of the training split, in file order; published runs draw them by seed or write their own',
-    "the score is the authors' grader; flexible_extract and last_number are those of lm-evaluation-harness and OpenCompass",
+    "the score is the authors' grader; strict_match and flexible_extract are those of lm-evaluation-harness, last_number is OpenCompass'",
   ],
   defaultShots: 4,
   defaultMode: 'generate',
   takesCot: false,
   metric: 'exact_match',
-  otherMetrics: ['flexible_extract', 'last_number'],
+  otherMetrics: ['strict_match', 'flexible_extract', 'last_number'],
   load,
 };
 
@@ -74,6 +74,7 @@ function sampleOf({ index, value }: Row, stem: string, shots: readonly Shot[]): 
         extracted,
         isCorrect: [extracted === target],
         others: {
+          strict_match: Number(strictNumber(output) === strictNumber(worked)),
           flexible_extract: Number(lastFlexibleNumber(output) === lastFlexibleNumber(target)),
           last_number: Number(isSameNumber(lastNumber(output), target)),
         },
