@@ -1,6 +1,6 @@
 import { fieldOf } from '../../../json/index.js';
 import { examplesOf } from '../../sets/examples.js';
-import { type Row, RowFault, type SetReader, textOf } from '../../sets/set-reader.js';
+import { type Row, RowFault, type SetFile, type SetReader, textOf } from '../../sets/set-reader.js';
 import { filesOfSplit, splitOf } from '../../sets/split.js';
 import type { LoadedSet, LoadOptions, Sample, Shot, Task } from '../../task.js';
 import { isSameNumber, lastFlexibleNumber, lastNumber, markedNumber, strictNumber } from './answers.js';
@@ -25,7 +25,7 @@ export const gsm8k: Task = {
 };
 
 async function load(reader: SetReader, options: LoadOptions): Promise<LoadedSet> {
-  const files = reader.files().map(splitOf);
+  const files = mainForm(reader.files()).map(splitOf);
   const chosen = filesOfSplit(files, [options.split ?? 'test']);
   if (chosen === undefined) return reader.refuse('file of the test split');
   const { shots, notes } = await examplesOf(
@@ -41,6 +41,12 @@ async function load(reader: SetReader, options: LoadOptions): Promise<LoadedSet>
   }
   if (samples.length === 0) reader.refuse('lines of {"question", "answer"}');
   return { samples, notes };
+}
+
+/** The hub has the set twice: "socratic" tells the same solutions by questions. */
+function mainForm(files: readonly SetFile[]): readonly SetFile[] {
+  const main = files.filter(({ folders }) => folders.at(-1) === 'main');
+  return main.length > 0 ? main : files;
 }
 
 function questionOf(value: unknown): string {

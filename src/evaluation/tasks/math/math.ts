@@ -2,7 +2,7 @@ import { isEquivalentMath, lastBoxed } from '../../graders/hendrycks-math.js';
 import { isSameMinervaText, isSameMinervaValue, minervaAnswer } from '../../graders/minerva-math.js';
 import { examplesOf } from '../../sets/examples.js';
 import { type Row, RowFault, type SetFile, type SetReader, textOf } from '../../sets/set-reader.js';
-import { type SplitFile, splitOf } from '../../sets/split.js';
+import { isShard, type SplitFile, splitOf } from '../../sets/split.js';
 import type { LoadedSet, LoadOptions, Sample, Shot, Task } from '../../task.js';
 
 export const math: Task = {
@@ -84,12 +84,14 @@ function sampleOf({ index, value }: Row, file: SetFile, isOne: boolean, shots: r
   const target = lastBoxed(solution);
   if (target === null)
     throw new RowFault('answer out of range', '"solution" has no \\boxed{…} with the answer.');
-  const folder = file.folders.at(-1) ?? file.stem;
+  // Of the hub's form, too, the folder says what a file is of.
+  const isOfFolder = isOne || isShard(file);
+  const folder = (isOfFolder ? file.folders.at(-1) : undefined) ?? file.stem;
   const [type, level] = [textOf(value, 'type'), textOf(value, 'level')];
   return {
-    id: isOne ? `${folder}/${file.stem}` : `${file.stem}/${index}`,
-    file: isOne ? folder : file.stem,
-    groups: [...new Set([isOne ? folder : file.stem, type, level])],
+    id: `${folder}/${isOne ? file.stem : index}`,
+    file: folder,
+    groups: [...new Set([folder, type, level])],
     target,
     prompt: { shots, question: questionOf(value) },
     reference: ` ${solution}`,
