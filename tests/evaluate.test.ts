@@ -208,6 +208,40 @@ describe('recorded outputs', () => {
     expect(readFileSync(join(output, 'report.html'), 'utf8')).toContain('predictions');
   });
 
+  test('the samples of an evaluation are read again as they are, those without an output as missing', async () => {
+    const path = predictions([
+      { task: 'gsm8k', id: 'test/0', prompt: 'x', output: '#### 4', correct: true },
+      { task: 'gsm8k', id: 'test/1', output: null, missing: 'too long for the model' },
+    ]);
+    const output = newOutput();
+    expect(await evaluate(output, '--predictions', path, '--task', 'gsm8k', '--json'), errors).toBe(0);
+    expect(results()[0]).toMatchObject({ score: 0.5, n: 2, missing: 1 });
+    expect(errors).toMatch(/gsm8k: 1 x no output, the first: .*:2: the output of test\/1 is null/);
+    const compared = predictions([{ task: 'gsm8k', id: 'test/0', output: null, loglikelihoods: [-1] }]);
+    expect(await evaluate(newOutput(), '--predictions', compared, '--task', 'gsm8k')).toBe(2);
+    expect(errors).toMatch(/none of its 1 lines for gsm8k has an output/);
+  });
+
+  test.runIf(sandbox !== undefined)(
+    'several programs of one problem, in one line or in several',
+    async () => {
+      const id = 'HumanEval/0';
+      const [right, wrong] = ['    return a + b\n', '    return a\n'];
+      for (const lines of [
+        [{ task: 'humaneval', id, output: [right, wrong] }],
+        [right, wrong].map((output) => ({ task: 'humaneval', id, output })),
+      ]) {
+        out = '';
+        const args = ['--predictions', predictions(lines), '--task', 'humaneval', '--json'];
+        expect(await evaluate(newOutput(), ...args), errors).toBe(0);
+        expect(results().map(({ metric, score }) => [metric, score])).toEqual([
+          ['pass@1', 0.5],
+          ['pass@2', 1],
+        ]);
+      }
+    },
+  );
+
   test.each<[string, object[], string, RegExp]>([
     ['of another set', [{ task: 'gsm8k', id: 'train/0', output: '' }], 'gsm8k', /another set/],
     [

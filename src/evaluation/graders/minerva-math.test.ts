@@ -17,6 +17,16 @@ test.each([
   ['\\text{seven} dollars', 'seven'],
   ['\\boxed{3}', '3'],
   ['\\sqrt2', '\\sqrt{2}'],
+  ['12,345,678', '12345678'],
+  ['1,²', '1²'],
+  ['1,000x', '1,000x'],
+  ['a $b$ c $d$', 'b'],
+  ['$a', 'a'],
+  ['\\boxed{\\boxed{3}}', '\\boxed{3}'],
+  ['\\text{a}\\text{b', 'a\\text{b'],
+  ['(1,\\text{and}2)', '(1,2)'],
+  ['90^\\circ', '90'],
+  ['', ''],
 ])('%j is spelled %j', (given, spelled) => {
   expect(normalizeMinerva(given)).toBe(spelled);
 });

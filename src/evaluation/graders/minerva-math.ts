@@ -1,8 +1,9 @@
 /**
  * The answer to a MATH problem in Minerva's form (Lewkowycz et al. 2022): behind a fixed sentence, its units and marks taken
- * away. What the original then decides by computer algebra is decided here by equal texts: a lower bound.
+ * away. What the original then decides by computer algebra (sympy) is decided here by the values of both formulas.
  */
-import { strip } from './python-text.js';
+import { isSameFormula } from './algebra/same-formula.js';
+import { isDigits, strip } from './python-text.js';
 
 const NO_ANSWER = '[invalidanswer]';
 const ENDING = 'I hope it is correct.';
@@ -18,6 +19,12 @@ export function minervaAnswer(output: string): string {
 
 export function isSameMinervaText(given: string, expected: string): boolean {
   return normalizeMinerva(given) === normalizeMinerva(expected);
+}
+
+/** As texts, else as formulas; undefined where the texts differ and one of them is no formula that we can read. */
+export function isSameMinervaValue(given: string, expected: string): boolean | undefined {
+  const [a, b] = [normalizeMinerva(given), normalizeMinerva(expected)];
+  return a === b || isSameFormula(a, b);
 }
 
 const REPLACED: readonly (readonly [string, string])[] = [
@@ -52,14 +59,41 @@ export function normalizeMinerva(answer: string): string {
   for (const [from, to] of REPLACED) text = text.split(from).join(to);
   for (const mark of TAKEN_AWAY) text = text.split(mark).join('');
   text = text
-    .replace(/[^\n]*?\$([^\n]*?)\$[^\n]*/gu, '$$$1$$')
-    .replace(/\\text\{([^\n]*?)\}/gu, '$1')
-    .replace(/\\textbf\{([^\n]*?)\}/gu, '$1')
-    .replace(/\\overline\{([^\n]*?)\}/gu, '$1')
-    .replace(/\\boxed\{([^\n]*)\}/gu, '$1')
+    .split('\n')
+    .map((line) =>
+      withoutBox(['\\text{', '\\textbf{', '\\overline{'].reduce(unwrapped, firstInDollars(line))),
+    )
+    .join('\n')
     .replace(/frac([^{])([^\n])/gu, 'frac{$1}{$2}')
     .replace(/sqrt([^{])/gu, 'sqrt{$1}')
     .replaceAll('$', '');
   // A group of thousands, and nothing else.
-  return /^\p{Nd}+$/u.test(text.replaceAll(',', '')) ? text.replaceAll(',', '') : text;
+  const joined = text.replaceAll(',', '');
+  return isDigits(joined) ? joined : text;
+}
+
+/** Of a line with two dollars what stands between the first two. */
+function firstInDollars(line: string): string {
+  const [, inner, end] = line.split('$', 3);
+  return inner === undefined || end === undefined ? line : `$${inner}$`;
+}
+
+/** The shortest inside of each such command. */
+function unwrapped(line: string, command: string): string {
+  let [text, from] = ['', 0];
+  for (;;) {
+    const start = line.indexOf(command, from);
+    const end = start < 0 ? -1 : line.indexOf('}', start + command.length);
+    if (end < 0) return text + line.slice(from);
+    text += line.slice(from, start) + line.slice(start + command.length, end);
+    from = end + 1;
+  }
+}
+
+/** The longest inside of the first box. */
+function withoutBox(line: string): string {
+  const command = '\\boxed{';
+  const [start, end] = [line.indexOf(command), line.lastIndexOf('}')];
+  if (start < 0 || end < start + command.length) return line;
+  return line.slice(0, start) + line.slice(start + command.length, end) + line.slice(end + 1);
 }

@@ -9,3 +9,14 @@ export function lettersIn(text: string, letters: string): string[] {
 export function optionLetters(count: number): string[] {
   return Array.from({ length: count }, (_, index) => String.fromCharCode(0x41 + index));
 }
+
+/** The first letter of the class behind the phrase on one line, of the first line that has both; its time grows as the text. */
+export function letterBehind(phrase: string, text: string, letters: string): string | undefined {
+  const letter = new RegExp(`[${letters}]`);
+  for (const line of text.split('\n')) {
+    const at = line.indexOf(phrase);
+    const found = at < 0 ? undefined : letter.exec(line.slice(at + phrase.length))?.[0];
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}

@@ -32,7 +32,10 @@ export function readPredictions(path: string, tasks: readonly Task[]): Predictio
       continue;
     }
     // A sample without an output is missing.
-    if (given.length === 0) continue;
+    if (given.length === 0) {
+      problems.get(task)?.add('no output', id, `${path}:${line}: the output of ${id} is null.`);
+      continue;
+    }
     const known = own.get(id);
     const [output = ''] = given;
     if (known === undefined) own.set(id, [...given]);
@@ -44,12 +47,19 @@ export function readPredictions(path: string, tasks: readonly Task[]): Predictio
         `${path}:${line}: a second output of ${task} ${id}, other than the first; ${task} takes one a sample: keep one of them.`,
       );
   }
-  for (const [task, own] of outputs)
-    if (own.size === 0)
+  for (const [task, own] of outputs) {
+    if (own.size > 0) continue;
+    const empty = problems.get(task)?.total ?? 0;
+    if (empty > 0)
       throw new InputError(
-        `${path}: no line for the task ${task}; it has ` +
-          `${[...others].map(([name, count]) => `${count} for ${name}`).join(', ') || [...outputs].map(([name, { size }]) => `${size} for ${name}`).join(', ')}.`,
+        `${path}: none of its ${empty} lines for ${task} has an output: they are of options that were compared, or of samples ` +
+          'that were not answered.',
       );
+    throw new InputError(
+      `${path}: no line for the task ${task}; it has ` +
+        `${[...others].map(([name, count]) => `${count} for ${name}`).join(', ') || [...outputs].map(([name, { size }]) => `${size} for ${name}`).join(', ')}.`,
+    );
+  }
   return { path, sha256: sha256OfFile(path), outputs, problems };
 }
 
@@ -66,17 +76,20 @@ function readLine(value: unknown, source: string, tasks: readonly Task[]): Predi
   const output = fieldOf(value, 'output');
   if (typeof task === 'string' && typeof id === 'string') {
     if (typeof output === 'string') return { task, id, outputs: [output] };
-    const isDialogue = tasks.some(({ name, isJudged }) => name === task && isJudged === true);
-    if (isDialogue && isTexts(output)) return { task, id, outputs: output };
-    // A line of samples.jsonl of a dialogue that could not be answered.
-    if (isDialogue && output === null) return { task, id, outputs: [] };
+    const takesSeveral = tasks.some(
+      ({ name, isJudged, allowsSeveralOutputs }) =>
+        name === task && (isJudged === true || allowsSeveralOutputs === true),
+    );
+    if (takesSeveral && isTexts(output)) return { task, id, outputs: output };
+    // A line of samples.jsonl of a sample that was not answered.
+    if (output === null) return { task, id, outputs: [] };
   }
   throw new InputError(
     `${source}: a recorded output is {"task": "gsm8k", "id": "test/0", "output": "…"}, found ${JSON.stringify(value)?.slice(0, 200)}.`,
   );
 }
 
-/** The answers to the turns of a dialogue. */
+/** The answers to the turns of a dialogue, or several programs. */
 function isTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'string');
 }

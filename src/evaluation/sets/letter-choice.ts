@@ -6,6 +6,7 @@ import { InputError } from '../../errors/index.js';
 import { firstOption } from '../graders/first-option.js';
 import {
   type Average,
+  type Grade,
   graded,
   type LoadedSet,
   type LoadOptions,
@@ -39,9 +40,11 @@ export interface LetterChoiceForm extends LetterColumns {
   readonly blank: string;
   /** Reasoning before the answer, where the set's examples have it. */
   readonly cot?: { readonly cue: string; readonly answer: (row: LetterRow) => string };
+  /** How the set's own code reads a written answer, beside first_option; '' for none. */
+  readonly ownExtraction?: { readonly metric: string; readonly read: (output: string) => string };
 }
 
-type Described = Omit<Task, 'load' | 'defaultMode' | 'defaultShots' | 'takesCot'>;
+type Described = Omit<Task, 'load' | 'defaultMode' | 'defaultShots' | 'takesCot' | 'otherMetrics'>;
 
 export function letterChoiceTask(described: Described, form: LetterChoiceForm): Task {
   return {
@@ -49,6 +52,7 @@ export function letterChoiceTask(described: Described, form: LetterChoiceForm): 
     defaultShots: 5,
     defaultMode: 'loglikelihood',
     takesCot: form.cot !== undefined,
+    otherMetrics: form.ownExtraction === undefined ? [] : [form.ownExtraction.metric],
     load: (reader, options) => load(reader, options, form),
   };
 }
@@ -164,8 +168,19 @@ function sampleOf(row: LetterRow, { file, subject, known, shots, options, form }
     choices: [{ continuations: LETTERS.map((letter) => `${form.blank}${letter}`), answer }],
     stop: ['\n\n'],
     maxNewTokens: options.isCot ? 512 : 256,
-    grade: (outputs) => graded(outputs, (output) => firstOption(output, 'ABCD') || null, row.answer),
+    grade: (outputs) => gradeLetter(outputs, row.answer, form),
   };
+}
+
+function gradeLetter(
+  outputs: readonly string[],
+  answer: string | null,
+  { ownExtraction: own }: LetterChoiceForm,
+): Grade {
+  const grade = graded(outputs, (output) => firstOption(output, 'ABCD') || null, answer);
+  return own === undefined
+    ? grade
+    : { ...grade, others: { [own.metric]: Number(own.read(outputs[0] ?? '') === answer) } };
 }
 
 function questionOf(row: LetterRow, isCot: boolean, { lead, cue, cot }: LetterChoiceForm): string {

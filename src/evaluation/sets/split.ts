@@ -19,8 +19,15 @@ const SPLITS = new Map([
   ['auxiliary_train', 'train'],
 ]);
 
+const SHARD = /^(\w+?)-\d{5}-of-\d{5}$/;
+
+/** "test-00000-of-00001": the hub's name of a part of a split; what it is of, its folder says. */
+export function isShard({ stem }: SetFile): boolean {
+  return SHARD.test(stem);
+}
+
 export function splitOf(file: SetFile): SplitFile {
-  const shard = /^(\w+?)-\d{5}-of-\d{5}$/.exec(file.stem)?.[1];
+  const shard = SHARD.exec(file.stem)?.[1];
   const ofShard = shard === undefined ? undefined : SPLITS.get(shard);
   if (ofShard !== undefined) {
     const subject = file.folders.at(-1) ?? '';

@@ -1,6 +1,6 @@
 /** What AGIEval's graders read in an output, by kind of sub-set and by setting. */
 import { lastBoxed } from '../../graders/hendrycks-math.js';
-import { lettersIn } from '../../graders/option-letters.js';
+import { letterBehind, lettersIn } from '../../graders/option-letters.js';
 import { strip } from '../../graders/python-text.js';
 
 export interface Setting {
@@ -14,8 +14,7 @@ export type Language = 'en' | 'zh';
 export function extractOne(output: string, { isFewShot, isCot }: Setting, language: Language): string {
   if (isFewShot) {
     const looked = isCot ? lastLine(output) : output;
-    const said = language === 'en' ? /answer is [^\n]*?([A-G])/u : /答案是[^\n]*?([A-G])/u;
-    const letter = said.exec(looked)?.[1];
+    const letter = letterBehind(language === 'en' ? 'answer is ' : '答案是', looked, 'A-G');
     if (letter !== undefined) return letter;
   }
   return lettersIn(output, 'A-F')[0] ?? '';

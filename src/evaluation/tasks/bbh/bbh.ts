@@ -3,7 +3,8 @@ import { InputError } from '../../../errors/index.js';
 import { decodeUtf8 } from '../../../formats/index.js';
 import { fieldOf } from '../../../json/index.js';
 import { afterLast, strip } from '../../graders/python-text.js';
-import { type SetFile, type SetReader, textOf } from '../../sets/set-reader.js';
+import { type Row, type SetFile, type SetReader, textOf } from '../../sets/set-reader.js';
+import { isShard } from '../../sets/split.js';
 import { graded, type LoadedSet, type LoadOptions, type Prompt, type Sample, type Task } from '../../task.js';
 
 export const bbh: Task = {
@@ -42,24 +43,31 @@ function filesOf(all: readonly string[]): readonly string[] {
 }
 
 async function load(reader: SetReader, options: LoadOptions): Promise<LoadedSet> {
-  const files = reader.files().filter(({ folders }) => folders.length === 0);
   const samples: Sample[] = [];
-  for (const file of files) {
-    const items = fieldOf(await reader.whole(file), 'examples');
-    if (!Array.isArray(items)) {
+  for (const file of reader.files().flatMap(taskFile)) {
+    const rows = file.folders.length > 0 ? await reader.rows(file) : await examplesIn(reader, file);
+    if (rows === undefined) {
       reader.problems.add('other form', file.stem, `${file.path} has no list "examples".`);
       continue;
     }
     const prompt = options.needsPrompts ? promptMaker(reader, file, options) : undefined;
-    const rows = items.map((value: unknown, index) => ({
-      index,
-      source: `${file.path}: example ${index}`,
-      value,
-    }));
     samples.push(...reader.readEach(rows, file, ({ index, value }) => sampleOf(index, value, file, prompt)));
   }
   if (samples.length === 0) reader.refuse('file of {"examples": [{"input", "target"}]}');
   return { samples, notes: [] };
+}
+
+/** The authors' files lie in no folder; of the hub's form the folder is the task. */
+function taskFile(file: SetFile): SetFile[] {
+  if (file.folders.length === 0) return [file];
+  const stem = file.folders.at(-1);
+  return isShard(file) && stem !== undefined ? [{ ...file, stem }] : [];
+}
+
+async function examplesIn(reader: SetReader, file: SetFile): Promise<Row[] | undefined> {
+  const items = fieldOf(await reader.whole(file), 'examples');
+  if (!Array.isArray(items)) return undefined;
+  return items.map((value: unknown, index) => ({ index, source: `${file.path}: example ${index}`, value }));
 }
 
 function sampleOf(

@@ -1,3 +1,4 @@
+import { cevalChoice } from '../../graders/ceval-choice.js';
 import { letterChoiceTask, overSubjects } from '../../sets/letter-choice.js';
 import type { SubmittedAnswer } from '../../task.js';
 import { SUBJECTS } from './subjects.js';
@@ -12,7 +13,7 @@ export const ceval = letterChoiceTask(
     paper: 'Huang et al. 2023, C-Eval: A Multi-Level Multi-Discipline Chinese Evaluation Suite',
     deviations: [
       'measured on val unless it is absent: the labels of test are kept by the authors',
-      "written answers are read by OpenCompass' first_option",
+      "written answers are read by OpenCompass' first_option; ceval_extract reads them as the authors' code does without examples",
     ],
     averages: [overSubjects(SUBJECTS)],
     submission,
@@ -25,6 +26,7 @@ export const ceval = letterChoiceTask(
     lead: '',
     cue: '答案：',
     blank: '',
+    ownExtraction: { metric: 'ceval_extract', read: cevalChoice },
     cot: {
       cue: '让我们一步一步思考，\n',
       answer: ({ explanation, answer }) => `${explanation}\n所以答案是${answer ?? ''}。`,

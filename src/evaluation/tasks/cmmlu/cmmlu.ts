@@ -1,3 +1,4 @@
+import { cmmluChoice } from '../../graders/cmmlu-choice.js';
 import { CMMLU_FORM } from '../../sets/cmmlu-form.js';
 import { letterChoiceTask, overSubjects } from '../../sets/letter-choice.js';
 import { SUBJECTS } from './subjects.js';
@@ -11,10 +12,14 @@ export const cmmlu = letterChoiceTask(
     source: 'github.com/haonan-li/CMMLU',
     paper: 'Li et al. 2023, CMMLU: Measuring massive multitask language understanding in Chinese',
     deviations: [
-      "written answers are read by OpenCompass' first_option; where the authors' own extraction draws a letter at random, " +
-        'nothing is taken',
+      "written answers are read by OpenCompass' first_option; cmmlu_extract reads them as the authors' code does, but where " +
+        'that draws a letter at random nothing is taken',
     ],
     averages: [overSubjects(SUBJECTS)],
   },
-  { subjects: SUBJECTS, ...CMMLU_FORM },
+  {
+    subjects: SUBJECTS,
+    ...CMMLU_FORM,
+    ownExtraction: { metric: 'cmmlu_extract', read: cmmluChoice },
+  },
 );

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isSameNumber, lastFlexibleNumber, lastNumber, markedNumber } from './answers.js';
+import { isSameNumber, lastFlexibleNumber, lastNumber, markedNumber, strictNumber } from './answers.js';
 
 test.each([
   ['x\n#### 1,000', '1000'],
@@ -9,8 +9,20 @@ test.each([
   ['####5', null],
   ['18', null],
   ['#### 18.0', '18.0'],
+  ['#### -1,234.5\r\n', '-1234.5'],
+  ['#### 1/2', '1'],
+  ['####  7', null],
+  ['#### １８', null],
+  ['#### .', '.'],
+  ['', null],
 ])('behind the mark in %j: %j', (text, number) => {
   expect(markedNumber(text)).toBe(number);
+});
+
+test('strictly: a final dot goes', () => {
+  expect(strictNumber('so #### 10.')).toBe('10');
+  expect(strictNumber('#### 1,000.')).toBe('1000');
+  expect(strictNumber('10')).toBeNull();
 });
 
 test.each([
@@ -18,6 +30,9 @@ test.each([
   ['5', '5'],
   ['a 7 then 12.50', '12.50'],
   ['none', null],
+  ['minus -$1,000.00', '-1000.00'],
+  ['5...', '5..'],
+  ['', null],
 ])('the last flexible number of %j: %j', (text, number) => {
   expect(lastFlexibleNumber(text)).toBe(number);
 });
@@ -27,5 +42,10 @@ test('the last number: commas end it, another question cuts it', () => {
   expect(lastNumber('5\nQuestion: 6')).toBe('5');
   expect(isSameNumber('18.0', '18')).toBe(true);
   expect(isSameNumber('000', '1000')).toBe(false);
+  // Digits of every script are digits, in Python.
+  expect(lastNumber('是１８。')).toBe('１８');
+  expect(isSameNumber('１８', '18')).toBe(true);
+  expect(isSameNumber('-𝟏𝟖.٠', '-18')).toBe(true);
+  expect(isSameNumber('18.5', '18')).toBe(false);
   expect(isSameNumber(null, '1')).toBe(false);
 });

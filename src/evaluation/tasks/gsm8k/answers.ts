@@ -1,9 +1,16 @@
-/** The number that an answer to GSM8K gives, by three graders. */
+/** The number that an answer to GSM8K gives, by the graders of its authors and of two harnesses. */
+import { numberOf } from '../../graders/python-text.js';
 
 /** OpenAI's: behind the first "#### ", compared as text without its commas. Null for none. */
 export function markedNumber(text: string): string | null {
   const number = /#### (-?[0-9.,]+)/u.exec(text)?.[1];
   return number === undefined ? null : number.replaceAll(',', '');
+}
+
+/** lm-evaluation-harness' strict-match: OpenAI's, and a dot that ends it is dropped. Null for none. */
+export function strictNumber(text: string): string | null {
+  const number = markedNumber(text);
+  return number === null ? null : plain(number);
 }
 
 /** lm-evaluation-harness' flexible-extract: the last number of any form. */
@@ -26,6 +33,6 @@ export function lastNumber(text: string): string | null {
 export function isSameNumber(given: string | null, expected: string): boolean {
   if (given === null) return false;
   return (
-    given === expected || (/^-?[0-9]+$/.test(expected) && Math.abs(Number(given) - Number(expected)) < 1e-6)
+    given === expected || (/^-?[0-9]+$/.test(expected) && Math.abs(numberOf(given) - Number(expected)) < 1e-6)
   );
 }

@@ -1,31 +1,31 @@
 import { fieldOf } from '../../../json/index.js';
 import { examplesOf } from '../../sets/examples.js';
-import { type Row, RowFault, type SetReader, textOf } from '../../sets/set-reader.js';
+import { type Row, RowFault, type SetFile, type SetReader, textOf } from '../../sets/set-reader.js';
 import { filesOfSplit, splitOf } from '../../sets/split.js';
 import type { LoadedSet, LoadOptions, Sample, Shot, Task } from '../../task.js';
-import { isSameNumber, lastFlexibleNumber, lastNumber, markedNumber } from './answers.js';
+import { isSameNumber, lastFlexibleNumber, lastNumber, markedNumber, strictNumber } from './answers.js';
 
 export const gsm8k: Task = {
   name: 'gsm8k',
   title: 'GSM8K',
-  version: 1,
+  version: 2,
   folder: 'gsm8k',
   source: 'github.com/openai/grade-school-math',
   paper: 'Cobbe et al. 2021, Training Verifiers to Solve Math Word Problems',
   deviations: [
     'examples are the first of the training split, in file order; published runs draw them by seed or write their own',
-    "the score is the authors' grader; flexible_extract and last_number are those of lm-evaluation-harness and OpenCompass",
+    "the score is the authors' grader; strict_match and flexible_extract are those of lm-evaluation-harness, last_number is OpenCompass'",
   ],
   defaultShots: 4,
   defaultMode: 'generate',
   takesCot: false,
   metric: 'exact_match',
-  otherMetrics: ['flexible_extract', 'last_number'],
+  otherMetrics: ['strict_match', 'flexible_extract', 'last_number'],
   load,
 };
 
 async function load(reader: SetReader, options: LoadOptions): Promise<LoadedSet> {
-  const files = reader.files().map(splitOf);
+  const files = mainForm(reader.files()).map(splitOf);
   const chosen = filesOfSplit(files, [options.split ?? 'test']);
   if (chosen === undefined) return reader.refuse('file of the test split');
   const { shots, notes } = await examplesOf(
@@ -41,6 +41,12 @@ async function load(reader: SetReader, options: LoadOptions): Promise<LoadedSet>
   }
   if (samples.length === 0) reader.refuse('lines of {"question", "answer"}');
   return { samples, notes };
+}
+
+/** The hub has the set twice: "socratic" tells the same solutions by questions. */
+function mainForm(files: readonly SetFile[]): readonly SetFile[] {
+  const main = files.filter(({ folders }) => folders.at(-1) === 'main');
+  return main.length > 0 ? main : files;
 }
 
 function questionOf(value: unknown): string {
@@ -74,6 +80,7 @@ function sampleOf({ index, value }: Row, stem: string, shots: readonly Shot[]): 
         extracted,
         isCorrect: [extracted === target],
         others: {
+          strict_match: Number(strictNumber(output) === strictNumber(worked)),
           flexible_extract: Number(lastFlexibleNumber(output) === lastFlexibleNumber(target)),
           last_number: Number(isSameNumber(lastNumber(output), target)),
         },

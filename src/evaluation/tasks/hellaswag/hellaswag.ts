@@ -10,7 +10,7 @@ import { capitalized, cleaned } from './context.js';
 export const hellaswag: Task = {
   name: 'hellaswag',
   title: 'HellaSwag',
-  version: 1,
+  version: 2,
   folder: 'hellaswag',
   source: 'github.com/rowanz/hellaswag',
   paper: 'Zellers et al. 2019, HellaSwag: Can a Machine Really Finish Your Sentence?',

@@ -1,37 +1,43 @@
 import { isEquivalentMath, lastBoxed } from '../../graders/hendrycks-math.js';
-import { isSameMinervaText, minervaAnswer } from '../../graders/minerva-math.js';
+import { isSameMinervaText, isSameMinervaValue, minervaAnswer } from '../../graders/minerva-math.js';
 import { examplesOf } from '../../sets/examples.js';
 import { type Row, RowFault, type SetFile, type SetReader, textOf } from '../../sets/set-reader.js';
-import { splitOf } from '../../sets/split.js';
+import { isShard, type SplitFile, splitOf } from '../../sets/split.js';
 import type { LoadedSet, LoadOptions, Sample, Shot, Task } from '../../task.js';
 
 export const math: Task = {
   name: 'math',
   title: 'MATH',
-  version: 1,
+  version: 2,
   folder: 'math',
   source: 'github.com/hendrycks/math',
   paper: 'Hendrycks et al. 2021, Measuring Mathematical Problem Solving With the MATH Dataset',
   deviations: [
-    "examples are the first of the training split, in file order; Minerva's four fixed ones are not in the set",
-    'minerva_text compares as Minerva does but for its last step, equality by sympy: a lower bound of it',
+    "examples are those of few_shot_prompts.jsonl (Minerva's four fixed ones are not in the set), else the first of the training split",
+    'minerva compares as lm-evaluation-harness does, but for its last step: in place of sympy the values of both formulas decide. ' +
+      'Where that cannot be told (lists, sets, intervals) equal texts alone count, and minerva_undecided is the share of the others. ' +
+      "Of what sympy reads only the beginning of ('3,4' is 3 to it) the whole counts here",
+    'minerva_text counts equal texts alone: a lower bound',
   ],
   defaultShots: 4,
   defaultMode: 'generate',
   takesCot: false,
   metric: 'exact_match',
-  otherMetrics: ['minerva_text'],
+  otherMetrics: ['minerva', 'minerva_text', 'minerva_undecided'],
   load,
 };
 
 async function load(reader: SetReader, options: LoadOptions): Promise<LoadedSet> {
-  const files = reader.files().map(splitOf);
+  const files = reader
+    .files()
+    .filter(({ stem }) => stem !== FEW_SHOT)
+    .map(splitOf);
   const split = options.split ?? 'test';
   const measured = files.filter((file) => file.split === split);
   if (measured.length === 0) return reader.refuse(`problem of the ${split} split`);
   const { shots, notes } = await examplesOf(
     reader,
-    files.filter((file) => file.split === 'train'),
+    fixedExamples(reader) ?? files.filter((file) => file.split === 'train'),
     options,
     ({ value }) => ({ question: questionOf(value), answer: ` ${textOf(value, 'solution')}` }),
   );
@@ -45,6 +51,17 @@ async function load(reader: SetReader, options: LoadOptions): Promise<LoadedSet>
   }
   if (samples.length === 0) reader.refuse('problem of {"problem", "level", "type", "solution"}');
   return { samples, notes };
+}
+
+const FEW_SHOT = 'few_shot_prompts';
+
+/** Lines of {"problem", "solution"} that are no part of the set; undefined where nobody has put them there. */
+function fixedExamples(reader: SetReader): readonly SplitFile[] | undefined {
+  const places = [`math/${FEW_SHOT}.jsonl`, `../eval-prompts/math/${FEW_SHOT}.jsonl`];
+  const location = reader.find(...places);
+  if (location === undefined) return undefined;
+  const file = { path: `${FEW_SHOT}.jsonl`, stem: FEW_SHOT, folders: [], location };
+  return [{ ...splitOf(file), split: 'train' }];
 }
 
 /** By folder, then by number: 2 before 10. */
@@ -67,12 +84,14 @@ function sampleOf({ index, value }: Row, file: SetFile, isOne: boolean, shots: r
   const target = lastBoxed(solution);
   if (target === null)
     throw new RowFault('answer out of range', '"solution" has no \\boxed{…} with the answer.');
-  const folder = file.folders.at(-1) ?? file.stem;
+  // Of the hub's form, too, the folder says what a file is of.
+  const isOfFolder = isOne || isShard(file);
+  const folder = (isOfFolder ? file.folders.at(-1) : undefined) ?? file.stem;
   const [type, level] = [textOf(value, 'type'), textOf(value, 'level')];
   return {
-    id: isOne ? `${folder}/${file.stem}` : `${file.stem}/${index}`,
-    file: isOne ? folder : file.stem,
-    groups: [...new Set([isOne ? folder : file.stem, type, level])],
+    id: `${folder}/${isOne ? file.stem : index}`,
+    file: folder,
+    groups: [...new Set([folder, type, level])],
     target,
     prompt: { shots, question: questionOf(value) },
     reference: ` ${solution}`,
@@ -83,8 +102,17 @@ function sampleOf({ index, value }: Row, file: SetFile, isOne: boolean, shots: r
       return {
         extracted,
         isCorrect: [extracted !== null && isEquivalentMath(extracted, target)],
-        others: { minerva_text: Number(isSameMinervaText(minervaAnswer(output), target)) },
+        others: minervaGrades(minervaAnswer(output), target),
       };
     },
+  };
+}
+
+function minervaGrades(given: string, target: string): Readonly<Record<string, number>> {
+  const isSame = isSameMinervaValue(given, target);
+  return {
+    minerva: Number(isSame === true),
+    minerva_text: Number(isSameMinervaText(given, target)),
+    minerva_undecided: Number(isSame === undefined),
   };
 }
