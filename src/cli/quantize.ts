@@ -30,7 +30,7 @@ const specs = {
     allowedValues: QUANTIZATION_SCHEMES,
     help:
       "published: XVERSE's quantize(8 | 4), a scale for each row; rtn: the nearest integers of groups; gptq: those that change the " +
-      'outputs of a calibration least',
+      'outputs of a calibration least; awq: the nearest integers of weights that are scaled by what they are multiplied with',
   },
   'group-size': {
     kind: 'string',
@@ -41,6 +41,11 @@ const specs = {
   'search-range': {
     kind: 'flag',
     help: 'rtn: narrow the range of a group where that makes its squared error less',
+  },
+  recipe: {
+    kind: 'string',
+    allowedValues: ['best', 'published'],
+    help: "gptq: best (default) scales the weights first and follows the full model; published: AutoGPTQ's integers alone",
   },
   form: {
     kind: 'string',
@@ -55,7 +60,7 @@ const specs = {
   calibration: {
     kind: 'string',
     value: 'FILE',
-    help: 'records with "text", or {"input_ids": [[…]]}: what gptq rounds by; its default scheme then',
+    help: 'records with "text", or {"input_ids": [[…]]}: what gptq and awq round by; gptq is the default scheme then',
   },
   'calibration-tokens': {
     kind: 'integer',
@@ -106,6 +111,7 @@ export async function quantize(args: readonly string[]): Promise<number> {
     groupSize: parseGroupSize(options['group-size']),
     isSymmetric: options.symmetric,
     searchRange: options['search-range'],
+    recipe: options.recipe,
     form: options.form,
     keep: options.keep?.split(',').filter((name) => name !== ''),
     configPath: options.config,

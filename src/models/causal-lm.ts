@@ -59,12 +59,29 @@ export interface BlockLinears {
   readonly mlpIn: readonly string[];
   /** undefined: a mixture of experts stands in the place of the MLP, and `mlpIn` is empty. */
   readonly mlpOut: string | undefined;
+  /** Do the rows of keys and of values alternate in the last of `attentionIn`, head by head? Default: values are its last rows. */
+  readonly alternatesKeysAndValues?: boolean;
 }
 
+/** hidden += attention(inputNorm(hidden)); hidden += mlp(postAttentionNorm(hidden)). */
 export interface Block extends Module {
   readonly linears: BlockLinears;
+  readonly inputNorm: LayerNorm | RmsNorm;
+  readonly attention: BlockAttention;
+  readonly postAttentionNorm: LayerNorm | RmsNorm;
+  readonly mlp: BlockMlp;
   /** @param hidden [B, T, D] @param layer index of this block, its place in the cache */
   forward(hidden: Tensor, context: ForwardContext, layer: number): Tensor; // [B, T, D]
+}
+
+export interface BlockAttention extends Module {
+  /** @param x [B, T, D] @param layer index of the block */
+  forward(x: Tensor, context: ForwardContext, layer: number): Tensor; // [B, T, D]
+}
+
+export interface BlockMlp extends Module {
+  /** @param x [B, T, D] */
+  forward(x: Tensor): Tensor; // [B, T, D]
 }
 
 export interface ForwardOptions {

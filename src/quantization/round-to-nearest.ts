@@ -5,16 +5,8 @@
  */
 import type { Bits, IntegerMatrix } from '../formats/index.js';
 import { groupsInOrder } from '../formats/index.js';
-import {
-  type FloatDType,
-  noGrad,
-  ones,
-  operator,
-  scope,
-  type Tensor,
-  where,
-  zeros as zeroTensor,
-} from '../tensor/index.js';
+import { type FloatDType, noGrad, ones, operator, scope, type Tensor, where } from '../tensor/index.js';
+import { inGroups } from './group-ranges.js';
 
 const amax = operator('aten::amax');
 const amin = operator('aten::amin');
@@ -28,9 +20,9 @@ export interface RoundingRule {
   /**
    * The range that the integers stand for. published: as XVERSE's quantize(bits), max |w| on either side, scales in the dtype of
    * the weight; symmetric: the same, with the extreme on the side that has one integer more; asymmetric: from the least to the
-   * largest weight, zero among them.
+   * largest weight, zero among them; awq: likewise, with zero among them only by chance, as AutoAWQ does.
    */
-  readonly range: 'published' | 'symmetric' | 'asymmetric';
+  readonly range: 'published' | 'symmetric' | 'asymmetric' | 'awq';
   /** Of the scales as they are stored. Default: the weight's; 16-bit ones are rounded before the integers are chosen. */
   readonly scaleDType?: FloatDType | undefined;
   /** Ranges are narrowed by up to a fifth where that makes the sum of squared errors less. Default false. */
@@ -45,7 +37,7 @@ export function roundToNearest(weight: Tensor, rule: RoundingRule): IntegerMatri
   const count = Math.ceil(inFeatures / size);
   return noGrad(() =>
     scope(() => {
-      const groups = grouped(weight, count, size); // [O, G, N]
+      const groups = inGroups(weight, size); // [O, G, N]
       const { values, scales, zeros } =
         rule.range === 'published' ? published(groups, bits) : rounded(groups, rule);
       const integers = values.reshape([outFeatures, count * size]).narrow(1, 0, inFeatures);
@@ -59,20 +51,25 @@ export function roundToNearest(weight: Tensor, rule: RoundingRule): IntegerMatri
   );
 }
 
+/** The weight that its integers stand for. @param weight [O, I] @returns float32 [O, I] */
+export function roundedWeight(weight: Tensor, rule: RoundingRule): Tensor {
+  return noGrad(() =>
+    scope(() => {
+      const [outFeatures = 0, inFeatures = 0] = weight.shape;
+      const groups = inGroups(weight, rule.groupSize ?? inFeatures);
+      const { values, scales, zeros } =
+        rule.range === 'published' ? published(groups, rule.bits) : rounded(groups, rule);
+      const wide = values.to('float32').sub(zeros.unsqueeze(-1)).mul(scales.to('float32').unsqueeze(-1));
+      return wide.reshape([outFeatures, -1]).narrow(1, 0, inFeatures).contiguous();
+    }),
+  );
+}
+
 /** What a rule makes of groups [O, G, N]: integers [O, G, N] from 0, scales and zero points [O, G]. */
 interface RoundedGroups {
   readonly values: Tensor;
   readonly scales: Tensor;
   readonly zeros: Tensor;
-}
-
-/** Inputs that lack in a last group are zeros, which widen no range. */
-function grouped(weight: Tensor, count: number, size: number): Tensor {
-  const [outFeatures = 0, inFeatures = 0] = weight.shape;
-  if (count * size === inFeatures) return weight.reshape([outFeatures, count, size]);
-  const padded = zeroTensor([outFeatures, count * size], { dtype: weight.dtype });
-  padded.narrow(1, 0, inFeatures).copy_(weight);
-  return padded.reshape([outFeatures, count, size]);
 }
 
 /** In the arithmetic of the weight's dtype, as the published code runs; a group of zeros has the scale 0. */
@@ -118,15 +115,20 @@ function errorOf(groups: Tensor, [values, scales, zeros]: Rounded): Tensor {
 
 function roundedTo(groups: Tensor, shrink: number, { bits, range, scaleDType }: RoundingRule): Rounded {
   const [most, middle] = [2 ** bits - 1, 2 ** (bits - 1)];
-  const low = clamp(amin(groups, [-1], true), null, 0).mul(shrink); // [O, G, 1]
-  const high = clamp(amax(groups, [-1], true), 0).mul(shrink);
+  const [least, largest] = [amin(groups, [-1], true), amax(groups, [-1], true)];
+  const holdsZero = range !== 'awq';
+  const low = (holdsZero ? clamp(least, null, 0) : least).mul(shrink); // [O, G, 1]
+  const high = (holdsZero ? clamp(largest, 0) : largest).mul(shrink);
   // The side that reaches further gets the integer that only one side has.
   const extreme = where(high.gt(low.neg()), high, low);
-  const exact = range === 'asymmetric' ? high.sub(low).div(most) : extreme.div(-middle);
+  const exact =
+    range === 'symmetric'
+      ? extreme.div(-middle)
+      : (range === 'awq' ? clamp(high.sub(low), 1e-5) : high.sub(low)).div(most);
   const scales = scaleDType === undefined ? exact : exact.to(scaleDType).to('float32');
   const divisor = where(scales.ne(0), scales, fullLike(scales, 1));
   const zeros =
-    range === 'asymmetric' ? clamp(round(low.neg().div(divisor)), 0, most) : fullLike(scales, middle);
+    range === 'symmetric' ? fullLike(scales, middle) : clamp(round(low.neg().div(divisor)), 0, most);
   const values = clamp(round(groups.div(divisor)).add(zeros), 0, most);
   return [where(scales.ne(0), values, zeros), scales, zeros];
 }

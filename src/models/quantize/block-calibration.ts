@@ -1,167 +1,296 @@
 /**
- * The integers of a model's blocks by GPTQ, block after block: each is calibrated with what the quantised blocks before it give for
- * a text, and within it each layer with what those before it give.
+ * The integers of a model's blocks by what a calibration text gives, block after block. Two streams of hidden states run through the
+ * model: one through the full blocks, by which scales are chosen and which the quantised blocks are to follow, and one through the
+ * quantised blocks, by which integers are chosen; within a block each matrix sees what the quantised ones before it give.
  */
 
 import type { IntegerMatrix } from '../../formats/index.js';
-import { isLinear, type Linear, Module } from '../../nn/index.js';
-import { type GptqRule, gptq, IntegerLinear, packIntegers, placeIntegers } from '../../quantization/index.js';
-import { intTensor, noGrad, scope, type Tensor } from '../../tensor/index.js';
-import type { CausalLm, ForwardContext } from '../causal-lm.js';
+import {
+  correction,
+  dequantizedMatrix,
+  type GptqRule,
+  gptq,
+  type RoundingRule,
+  roundToNearest,
+} from '../../quantization/index.js';
+import { type FloatDType, intTensor, isFloatDType, noGrad, scope, type Tensor } from '../../tensor/index.js';
+import type { Block, CausalLm, ForwardContext } from '../causal-lm.js';
+import { InputSums, rowsByExpert, rowsOf, type Seen, watchInputs } from './block-inputs.js';
+import { type BlockWeight, ownFloats, stagesOf, type WeightStage } from './block-weights.js';
+import { type ScaleRule, type StageInputs, scaleBlock } from './scale-block.js';
 
-/** Own paths of layers within their block that read one input, in the order in which a block runs them. */
-type Stages = readonly (readonly string[])[];
+/** Of one matrix. */
+export interface MatrixRule {
+  readonly rounding: RoundingRule;
+  /** undefined: to the nearest integers. */
+  readonly gptq: GptqRule | undefined;
+}
+
+export interface CalibrationRule {
+  /** By the own path of a layer; undefined: it stays as it is. @param expert its number, of a matrix of experts */
+  matrixRule(path: string, expert: number | undefined): MatrixRule | undefined;
+  /** Do matrices go by GPTQ, those with no input aside? Else only the full blocks run. */
+  readonly usesGptq: boolean;
+  /** undefined: none. */
+  readonly scales: ScaleRule | undefined;
+  /** How much of what the quantised blocks before have changed is made good in each weight: 0 (nothing) to 1. */
+  readonly correction: number;
+}
+
+/** Where a calibration stands between two blocks. */
+export interface CalibrationState {
+  readonly nextBlock: number;
+  /** Through the full blocks, and through the quantised ones: [1, T, D] float32 of each window; the same where one stream is enough. */
+  readonly full: readonly Tensor[];
+  readonly quantized: readonly Tensor[];
+}
+
+export interface CalibratedMatrix {
+  readonly matrix: IntegerMatrix;
+  /** |W' - W|^2 / |W|^2 of the weight as scaling left it; 0 for a weight of zeros. */
+  readonly relativeError: number;
+}
+
+export interface CalibratedModels {
+  /** Used up: its blocks are replaced and freed. */
+  readonly model: CausalLm;
+  /** The same again; undefined where neither scales nor corrections are wanted. */
+  readonly full: CausalLm | undefined;
+}
 
 export class BlockCalibration {
-  readonly #model: CausalLm;
-  readonly #rule: GptqRule;
+  readonly #models: CalibratedModels;
+  readonly #rule: CalibrationRule;
   readonly #context: ForwardContext;
-  /** What goes into the next block, a window each. */
-  #hidden: Tensor[]; // [1, T, D] float32
-  #next = 0;
-  readonly #found = new Map<string, IntegerMatrix>();
-  readonly #isQuantized: (path: string) => boolean;
+  #full: Tensor[]; // [1, T, D] float32, a window each
+  #quantized: Tensor[];
+  #next: number;
+  readonly #found = new Map<string, CalibratedMatrix>();
+  readonly #changed = new Map<string, Tensor>();
 
-  /**
-   * @param model is used up: its blocks are replaced as they are done
-   * @param windows of token ids, all of one length
-   * @param isQuantized tells the layers, by own path
-   */
+  /** @param windows of token ids, all of one length @param state where to go on. Default: before the first block */
   constructor(
-    model: CausalLm,
+    models: CalibratedModels,
     windows: readonly (readonly number[])[],
-    rule: GptqRule,
-    isQuantized: (path: string) => boolean,
+    rule: CalibrationRule,
+    state?: CalibrationState,
   ) {
-    this.#model = model;
+    const { model } = models;
+    this.#models = models;
     this.#rule = rule;
-    this.#isQuantized = isQuantized;
     const length = windows[0]?.length ?? 0;
-    this.#widen(0);
+    // The rotation is computed in the dtype of the blocks.
+    model.layers[0]?.to({ dtype: 'float32' });
     this.#context = noGrad(() => model.createContext(length));
     for (const tensor of Object.values(this.#context.rotary)) if (typeof tensor === 'object') tensor.keep();
-    this.#hidden = windows.map((window) =>
-      noGrad(() => scope(() => model.embed(intTensor(window, [1, length])).to('float32')).keep()),
-    );
+    const embedded = (): Tensor[] =>
+      windows.map((window) =>
+        noGrad(() => scope(() => model.embed(intTensor(window, [1, length])).to('float32')).keep()),
+      );
+    this.#quantized = state === undefined ? embedded() : [...state.quantized];
+    this.#full = models.full === undefined ? [] : state === undefined ? embedded() : [...state.full];
+    this.#next = state?.nextBlock ?? 0;
   }
 
-  /** Of a layer's weight, given once; undefined for one that is not calibrated. @param path own path of the layer */
-  take(path: string): IntegerMatrix | undefined {
-    const block = Number(/^layers\.(\d+)\./.exec(path)?.[1] ?? Number.NaN);
-    while (this.#next <= block) this.#calibrate(this.#next++);
-    const found = this.#found.get(path);
-    this.#found.delete(path);
+  get state(): CalibrationState {
+    return { nextBlock: this.#next, full: this.#full, quantized: this.#quantized };
+  }
+
+  /** Blocks before have been done. @throws RangeError for one that was passed by another run's state (a fault of the caller) */
+  calibrate(index: number): void {
+    if (index !== this.#next) throw new RangeError(`block ${index} comes when block ${this.#next} is due`);
+    this.#next++;
+    this.#calibrate(index);
+  }
+
+  /** Integers of a weight of the block that was done last, given once; undefined for one that stays as it is. @param path own path of its layer */
+  take(path: string, expert: number | undefined): CalibratedMatrix | undefined {
+    const key = keyOf(path, expert);
+    const found = this.#found.get(key);
+    this.#found.delete(key);
+    return found;
+  }
+
+  /** A parameter that stays floats and is another now, by own path, given once: the caller disposes of it. */
+  takeChanged(path: string): Tensor | undefined {
+    const found = this.#changed.get(path);
+    this.#changed.delete(path);
     return found;
   }
 
   dispose(): void {
-    for (const hidden of this.#hidden) hidden.dispose();
+    for (const tensor of [...this.#full, ...this.#quantized, ...this.#changed.values()]) tensor.dispose();
     for (const tensor of Object.values(this.#context.rotary))
       if (typeof tensor === 'object') tensor.dispose();
-    this.#model.dispose();
-  }
-
-  #widen(index: number): void {
-    this.#model.layers[index]?.to({ dtype: 'float32' });
+    this.#models.model.dispose();
+    this.#models.full?.dispose();
   }
 
   #calibrate(index: number): void {
-    const block = this.#model.layers[index];
-    if (block === undefined) throw new RangeError(`the model has no block ${index}`);
-    this.#widen(index);
-    const { attentionIn, attentionOut, mlpIn, mlpOut } = block.linears;
-    const stages: Stages = [attentionIn, [attentionOut], mlpIn, ...(mlpOut === undefined ? [] : [[mlpOut]])];
-    for (const stage of stages) {
-      const paths = stage.filter((path) => this.#isQuantized(`layers.${index}.${path}`));
-      const [first] = paths;
-      if (first === undefined) continue;
-      const recorder = this.#record(index, block, first);
-      for (const path of paths) this.#replace(index, block, path, recorder.hessian);
-      recorder.hessian.dispose();
+    const { model, full } = this.#models;
+    const block = blockOf(model, index);
+    const dtypes = new Map(block.namedParameters().map(([path, { dtype }]) => [path, dtype]));
+    ownFloats(block);
+    const inputs = full === undefined ? undefined : this.#runFull(blockOf(full, index), index);
+    if (this.#rule.scales !== undefined && inputs !== undefined) {
+      const changed = scaleBlock(
+        {
+          ...{ block, context: this.#context, index, inputs },
+          isQuantized: ({ path, expert }) => this.#ruleOf(index, path, expert) !== undefined,
+          storedDType: (path) => floatDType(dtypes.get(path)),
+        },
+        this.#rule.scales,
+      );
+      const parameters = new Map(block.namedParameters());
+      for (const path of changed) {
+        const parameter = parameters.get(path);
+        if (parameter !== undefined)
+          this.#changed.set(`layers.${index}.${path}`, parameter.detach().clone().keep());
+      }
     }
-    const outputs = this.#hidden.map((hidden) => this.#run(index, hidden));
-    for (const hidden of this.#hidden) hidden.dispose();
-    this.#hidden = outputs;
+    for (const stage of stagesOf(block)) this.#roundStage(index, block, stage, inputs);
+    // Without GPTQ nothing is chosen by the second stream.
+    if (this.#rule.usesGptq) this.#quantized = this.#passed(block, index, this.#quantized);
+    freeInputs(inputs);
+    for (const used of [block, full?.layers[index]]) used?.dispose();
   }
 
-  #run(index: number, hidden: Tensor): Tensor {
-    const block = this.#model.layers[index];
-    if (block === undefined) throw new RangeError(`the model has no block ${index}`);
+  #ruleOf(index: number, path: string, expert: number | undefined): MatrixRule | undefined {
+    return this.#rule.matrixRule(`layers.${index}.${path}`, expert);
+  }
+
+  #passed(block: Block, index: number, before: readonly Tensor[]): Tensor[] {
+    const outputs = before.map((hidden) => this.#run(block, index, hidden));
+    for (const hidden of before) hidden.dispose();
+    return outputs;
+  }
+
+  #run(block: Block, index: number, hidden: Tensor): Tensor {
     return noGrad(() => scope(() => block.forward(hidden, this.#context, index))).keep();
   }
 
-  /** Runs all windows and sums up what goes into a layer. */
-  #record(index: number, block: Module, path: string): InputRecorder {
-    const layer = linearAt(block, path);
-    const recorder = new InputRecorder(layer);
-    block.replaceModule(path, recorder);
-    for (const hidden of this.#hidden) this.#run(index, hidden).dispose();
-    block.replaceModule(path, layer);
-    return recorder;
-  }
-
-  #replace(index: number, block: Module, path: string, hessian: Tensor): void {
-    const layer = linearAt(block, path);
-    const matrix = noGrad(() => scope(() => gptq(layer.dequantizedWeight(), hessian, this.#rule)));
-    this.#found.set(`layers.${index}.${path}`, matrix);
-    const packed = packIntegers(matrix);
-    if (packed === undefined) throw new RangeError(`${path}: groups of ${this.#rule.groupSize}`);
-    const { inFeatures, outFeatures, bias } = layer;
-    const tensors = placeIntegers(packed, outFeatures);
-    const quantized = new IntegerLinear([outFeatures, inFeatures], tensors, { bias: bias !== undefined });
-    if (bias !== undefined) quantized.assign('bias', bias.detach().clone());
-    block.replaceModule(path, quantized);
-    layer.dispose();
-  }
-}
-
-function linearAt(block: Module, path: string): Linear {
-  for (const [found, module] of block.namedModules()) if (found === path && isLinear(module)) return module;
-  throw new TypeError(`the block has no linear layer ${path}`);
-}
-
-/** A layer that sums x x^T over all inputs that it sees. */
-class InputRecorder extends Module implements Linear {
-  readonly inFeatures: number;
-  readonly outFeatures: number;
-  readonly layout: Linear['layout'];
-  readonly addsBias = true;
-  readonly #layer: Linear;
-  #hessian: Tensor | undefined; // [I, I]
-
-  constructor(layer: Linear) {
-    super();
-    this.#layer = layer;
-    this.inFeatures = layer.inFeatures;
-    this.outFeatures = layer.outFeatures;
-    this.layout = layer.layout;
-  }
-
-  get weight(): Tensor {
-    return this.#layer.weight;
-  }
-
-  get bias(): Tensor | undefined {
-    return this.#layer.bias;
-  }
-
-  /** Throws TypeError if nothing came by. */
-  get hessian(): Tensor {
-    if (this.#hessian === undefined) throw new TypeError('no input was recorded');
-    return this.#hessian;
-  }
-
-  forward(x: Tensor): Tensor {
-    scope(() => {
-      const rows = x.detach().reshape([-1, this.inFeatures]).to('float32'); // [N, I]
-      const sum = rows.transpose(0, 1).matmul(rows);
-      if (this.#hessian === undefined) this.#hessian = sum.keep();
-      else this.#hessian.add_(sum);
+  /** All windows through a full block; what went into its matrices. */
+  #runFull(block: Block, index: number): StageInputs {
+    noGrad(() => block.to({ dtype: 'float32' }));
+    const rows = new Map<string, Tensor[]>();
+    const experts = new Map<string, InputSums[]>();
+    const keepRows =
+      (path: string): Seen =>
+      (x) => {
+        rows.set(path, [...(rows.get(path) ?? []), noGrad(() => scope(() => rowsOf(x).clone())).keep()]);
+      };
+    const seen = new Map<string, Seen>();
+    for (const { watched, weights } of stagesOf(block)) {
+      if (weights[0]?.expert === undefined) seen.set(watched, keepRows(watched));
+      else {
+        seen.set('mlp.router', keepRows('mlp.router'));
+        const sums = sumsForExperts(weights);
+        experts.set(watched, sums);
+        seen.set(watched, addByExpert(sums));
+      }
+    }
+    watchInputs(block, seen, () => {
+      this.#full = this.#passed(block, index, this.#full);
     });
-    return this.#layer.forward(x);
+    return { rows, experts };
   }
 
-  dequantizedWeight(): Tensor {
-    return this.#layer.dequantizedWeight();
+  #roundStage(index: number, block: Block, stage: WeightStage, inputs: StageInputs | undefined): void {
+    const rules = stage.weights.map(({ path, expert }) => this.#ruleOf(index, path, expert));
+    if (rules.every((rule) => rule === undefined)) return;
+    const sums = rules.some((rule) => rule?.gptq !== undefined)
+      ? this.#sumInputs(index, block, stage, inputs?.rows.get(stage.watched))
+      : [];
+    for (const [place, weight] of stage.weights.entries()) {
+      const rule = rules[place];
+      if (rule !== undefined) this.#round(index, weight, rule, sums[weight.expert ?? 0]);
+    }
+    for (const each of sums) each.dispose();
   }
+
+  #round(index: number, weight: BlockWeight, rule: MatrixRule, sums: InputSums | undefined): void {
+    noGrad(() =>
+      scope(() => {
+        const exact = weight.read();
+        const matrix = this.#matrixOf(exact, rule, sums);
+        const made = dequantizedMatrix(matrix);
+        const lost = made.sub(exact);
+        const square = exact.mul(exact).sum().item();
+        const relativeError = square === 0 ? 0 : lost.mul(lost).sum().item() / square;
+        this.#found.set(keyOf(`layers.${index}.${weight.path}`, weight.expert), { matrix, relativeError });
+        weight.write(made);
+      }),
+    );
+  }
+
+  #matrixOf(exact: Tensor, { rounding, gptq: rule }: MatrixRule, sums: InputSums | undefined): IntegerMatrix {
+    const { gram, cross } = sums ?? {};
+    // An expert that no token came to has nothing but its weight.
+    if (rule === undefined || gram === undefined) return roundToNearest(exact, rounding);
+    const strength = this.#rule.correction;
+    const wanted =
+      strength === 0 || cross === undefined
+        ? exact
+        : exact.add(exact.matmul(correction({ gram, cross }, strength)));
+    return gptq(wanted, gram, rule);
+  }
+
+  /** Of all windows behind the quantised blocks. @param full the same rows in the full model @returns for each expert, else one */
+  #sumInputs(
+    index: number,
+    block: Block,
+    { watched, weights }: WeightStage,
+    full: readonly Tensor[] | undefined,
+  ): InputSums[] {
+    const isGrouped = weights[0]?.expert !== undefined;
+    const sums = isGrouped ? sumsForExperts(weights) : [new InputSums()];
+    const corrects = this.#rule.correction > 0;
+    for (const [place, hidden] of this.#quantized.entries()) {
+      const seen: Seen = isGrouped
+        ? addByExpert(sums)
+        : (x) => scope(() => sums[0]?.add(rowsOf(x), corrects ? full?.[place] : undefined));
+      watchInputs(
+        block,
+        new Map([[watched, seen]]),
+        () => this.#run(block, index, hidden).dispose(),
+        watched,
+      );
+    }
+    return sums;
+  }
+}
+
+function keyOf(path: string, expert: number | undefined): string {
+  return expert === undefined ? path : `${path}.${expert}`;
+}
+
+function blockOf(model: CausalLm, index: number): Block {
+  const block = model.layers[index];
+  if (block === undefined) throw new RangeError(`the model has no block ${index}`);
+  return block;
+}
+
+function floatDType(dtype: string | undefined): FloatDType {
+  if (dtype === undefined) return 'float32';
+  if (isFloatDType(dtype)) return dtype;
+  throw new TypeError(`a parameter of ${dtype} has no floats`);
+}
+
+function sumsForExperts(weights: readonly BlockWeight[]): InputSums[] {
+  const count = 1 + Math.max(...weights.map(({ expert = 0 }) => expert));
+  return Array.from({ length: count }, () => new InputSums());
+}
+
+function addByExpert(sums: readonly InputSums[]): Seen {
+  return (x, counts) => {
+    if (counts === undefined) throw new TypeError('rows of experts come without their counts');
+    scope(() => {
+      for (const [expert, rows] of rowsByExpert(rowsOf(x), counts).entries()) sums[expert]?.add(rows);
+    });
+  };
+}
+
+function freeInputs(inputs: StageInputs | undefined): void {
+  for (const rows of inputs?.rows.values() ?? []) for (const each of rows) each.dispose();
+  for (const sums of inputs?.experts.values() ?? []) for (const each of sums) each.dispose();
 }

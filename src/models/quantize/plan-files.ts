@@ -13,6 +13,8 @@ export interface QuantizedWeight {
   readonly layer: string;
   /** Own path of the layer. */
   readonly path: string;
+  /** Its number, of an expert. */
+  readonly expert: number | undefined;
   readonly view: TensorView;
   /** [O, I], however it is stored. */
   readonly shape: readonly [outFeatures: number, inFeatures: number];
@@ -20,24 +22,31 @@ export interface QuantizedWeight {
   readonly isTransposed: boolean;
 }
 
-/** What lies in one file: whole blocks, or what stands around them. */
-export interface FilePlan {
+/** A block, or what stands around them. */
+export interface BlockPlan {
+  /** undefined: around the blocks. */
+  readonly index: number | undefined;
   readonly quantized: readonly QuantizedWeight[];
   readonly plain: readonly PlainWeight[];
 }
 
 export interface PlainWeight {
   readonly name: string;
+  /** Own path. */
+  readonly path: string;
   readonly view: TensorView;
 }
 
 export interface QuantizationPlan {
-  readonly files: readonly FilePlan[];
+  /** In the order in which they are quantised. */
+  readonly blocks: readonly BlockPlan[];
+  /** The blocks of each file. */
+  readonly files: readonly (readonly BlockPlan[])[];
   /** Published names, without `.weight`, of all matrices but the embedding that stay floats: programs elsewhere have to be told. */
   readonly kept: readonly string[];
 }
 
-/** About what a file holds: its integers are in memory until it is written. */
+/** About what a file holds. */
 const FILE_BYTES = 2 ** 28;
 
 /** @throws InputError for a model that is quantised already, that lacks weights, or of which nothing would be quantised */
@@ -65,7 +74,7 @@ export function planFiles(
     const block = /^layers\.\d+(?=\.)/.exec(path)?.[0];
     const plan = blocks.get(block ?? '') ?? { quantized: [], plain: [], bytes: 0 };
     blocks.set(block ?? '', plan);
-    for (const { name, view } of published(path, whole, architecture)) {
+    for (const { name, view, expert } of published(path, whole, architecture)) {
       const layout = names.piecesOf(path) === undefined ? layouts.get(path) : 'out-in';
       const [rows, columns, more] = view.shape;
       const isLinear =
@@ -73,7 +82,7 @@ export function planFiles(
       const layer = withoutWeight(name);
       const isKept = keep.some((part) => layer.includes(part));
       if (block === undefined || !isLinear || isKept) {
-        plan.plain.push({ name, view });
+        plan.plain.push({ name, path, view });
         if (view.shape.length === 2 && path !== headWeight && path !== embeddingWeight) kept.push(layer);
         plan.bytes += viewBytes(view);
         continue;
@@ -82,6 +91,7 @@ export function planFiles(
       plan.quantized.push({
         layer,
         path: withoutWeight(path),
+        expert,
         view,
         isTransposed,
         shape: isTransposed ? [columns, rows] : [rows, columns],
@@ -96,8 +106,14 @@ export function planFiles(
     );
   if ([...blocks.values()].every(({ quantized }) => quantized.length === 0))
     throw new InputError(`${from}: no linear layer is left to be quantised; --keep names all of them.`);
-  const inOrder = [...blocks].sort(([a], [b]) => blockNumber(a) - blockNumber(b)).map(([, plan]) => plan);
-  return { files: inFiles(inOrder), kept };
+  const inOrder = [...blocks]
+    .map(([block, plan]) => ({ index: blockNumber(block), ...plan }))
+    .sort((a, b) => a.index - b.index);
+  const planned = inOrder.map(({ index, quantized, plain, bytes }) => ({
+    plan: { index: index < 0 ? undefined : index, quantized, plain },
+    bytes,
+  }));
+  return { blocks: planned.map(({ plan }) => plan), files: inFiles(planned), kept };
 }
 
 function withoutWeight(name: string): string {
@@ -109,27 +125,32 @@ function blockNumber(block: string): number {
   return block === '' ? -1 : Number(block.slice('layers.'.length));
 }
 
+interface PublishedWeight {
+  readonly name: string;
+  readonly view: TensorView;
+  readonly expert: number | undefined;
+}
+
 /** Experts lie piece by piece in published files. */
-function published(path: string, view: TensorView, { names }: Architecture): PlainWeight[] {
+function published(path: string, view: TensorView, { names }: Architecture): PublishedWeight[] {
   const nameOf = names.piecesOf(path);
-  if (nameOf === undefined) return [{ name: publishedName(names, path), view }];
+  if (nameOf === undefined) return [{ name: publishedName(names, path), view, expert: undefined }];
   return Array.from({ length: view.shape[0] ?? 0 }, (_, index) => ({
     name: nameOf(index),
     view: selectRow(view, index),
+    expert: index,
   }));
 }
 
-function inFiles(blocks: readonly (FilePlan & { readonly bytes: number })[]): FilePlan[] {
-  const files: { quantized: QuantizedWeight[]; plain: PlainWeight[]; bytes: number }[] = [];
-  for (const { quantized, plain, bytes } of blocks) {
+function inFiles(blocks: readonly { readonly plan: BlockPlan; readonly bytes: number }[]): BlockPlan[][] {
+  const files: { blocks: BlockPlan[]; bytes: number }[] = [];
+  for (const { plan, bytes } of blocks) {
     const last = files.at(-1);
-    if (last === undefined || last.bytes + bytes > FILE_BYTES)
-      files.push({ quantized: [...quantized], plain: [...plain], bytes });
+    if (last === undefined || last.bytes + bytes > FILE_BYTES) files.push({ blocks: [plan], bytes });
     else {
-      last.quantized.push(...quantized);
-      last.plain.push(...plain);
+      last.blocks.push(plan);
       last.bytes += bytes;
     }
   }
-  return files;
+  return files.map((file) => file.blocks);
 }

@@ -1,8 +1,10 @@
 /** `xinghe quantize`: the linear layers of a model's blocks as integers; all else as it is. */
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { join, resolve } from 'node:path';
 import { ParameterReader } from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
 import {
+  fileStatus,
   type IntegerMatrix,
   readView,
   type TensorInput,
@@ -13,32 +15,37 @@ import {
   writeSafetensors,
 } from '../../formats/index.js';
 import { roundToNearest } from '../../quantization/index.js';
-import { noGrad, scope, type Tensor } from '../../tensor/index.js';
+import { isFloatDType, noGrad, scope, type Tensor } from '../../tensor/index.js';
 import { copyAuxiliaryFiles } from '../auxiliary-files.js';
+import type { CausalLm } from '../causal-lm.js';
 import { refuseSamePath } from '../convert/conversion-target.js';
 import { openSource } from '../convert/open-source.js';
 import type { Architecture } from '../family.js';
 import { loadModel } from '../load-model.js';
-import { BlockCalibration } from './block-calibration.js';
+import { BlockCalibration, type CalibrationState } from './block-calibration.js';
 import { compareModels, type ModelComparison } from './compare-models.js';
+import { FinishedBlocks } from './finished-blocks.js';
 import { formFault, type IntegerFileForm, integerTensors, quantizationConfig } from './integer-files.js';
 import {
-  type FilePlan,
+  type BlockPlan,
   type PlainWeight,
   planFiles,
   type QuantizationPlan,
   type QuantizedWeight,
 } from './plan-files.js';
+import { calibrationRule, roundingRule, schemeOf } from './quantization-recipe.js';
 import {
   type LayerReport,
   type QuantizationReport,
   relativeError,
   writeReport,
 } from './quantization-report.js';
-import type { QuantizationScheme, QuantizeOptions } from './quantize-options.js';
+import type { QuantizeOptions } from './quantize-options.js';
 
 /**
- * Writes a whole folder or nothing. In memory are the integers of one file and one weight in floats.
+ * Writes a whole folder or nothing; blocks that are done lie beside it until then, so that a run that was ended goes on behind them. In
+ * memory are the integers of one block and one weight in floats; with a calibration the block that it works on in float32, twice where
+ * the full one is followed, and what the text gives there.
  * @throws InputError for a model that cannot be quantised so, before anything is written where that can be known
  */
 export async function quantizeModel(options: QuantizeOptions): Promise<QuantizationReport> {
@@ -56,36 +63,44 @@ export async function quantizeModel(options: QuantizeOptions): Promise<Quantizat
   return writeFolderAtomic(
     options.to,
     (folder) => {
-      const written = writeFiles(folder, plan, form, options);
-      writeConfig(folder, options, architecture, quantizationConfig(form, plan.kept));
-      const comparison =
-        options.measured === undefined ? undefined : measure(folder, options, options.measured);
-      const report: QuantizationReport = {
-        ...{ from: options.from, scheme: schemeOf(options), form: form.form, bits: form.bits },
-        ...{ groupSize: form.groupSize ?? 'row', isSymmetric: form.isSymmetric },
-        sourceBytes: plan.files.reduce((sum, file) => sum + sourceBytes(file), 0),
-        ...written,
-        comparison,
-        seconds: (performance.now() - started) / 1000,
-      };
-      writeReport(folder, report);
-      return report;
+      const finished = new FinishedBlocks(options.to, requestOf(options, plan));
+      try {
+        const layers = quantizeBlocks(finished, plan, form, options);
+        const bytes = writeFiles(folder, plan, finished);
+        writeConfig(folder, options, architecture, quantizationConfig(form, plan.kept));
+        const comparison =
+          options.measured === undefined ? undefined : measure(folder, options, options.measured);
+        const report: QuantizationReport = {
+          ...{ from: options.from, scheme: schemeOf(options), form: form.form, bits: form.bits },
+          ...{ groupSize: form.groupSize ?? 'row', isSymmetric: form.isSymmetric },
+          sourceBytes: plan.blocks.reduce((sum, block) => sum + sourceBytes(block), 0),
+          ...{ bytes, layers, comparison },
+          seconds: (performance.now() - started) / 1000,
+        };
+        writeReport(folder, report);
+        finished.remove();
+        return report;
+      } catch (error) {
+        // The same would be refused again.
+        if (error instanceof InputError) finished.remove();
+        throw error;
+      }
     },
     { replace: options.replace ?? false },
   );
 }
 
-function sourceBytes({ quantized, plain }: FilePlan): number {
+function sourceBytes({ quantized, plain }: BlockPlan): number {
   return [...quantized, ...plain].reduce((sum, { view }) => sum + viewBytes(view), 0);
 }
 
 /** The usual sizes; the first that divides the inputs of all layers is the default. */
 const GROUPS = [128, 64, 32] as const;
 
-function fileForm(options: QuantizeOptions, { files }: QuantizationPlan): IntegerFileForm {
+function fileForm(options: QuantizeOptions, { blocks }: QuantizationPlan): IntegerFileForm {
   const { bits, form = 'compressed-tensors', groupSize } = options;
   const scheme = schemeOf(options);
-  const weights = files.flatMap(({ quantized }) => quantized);
+  const weights = blocks.flatMap(({ quantized }) => quantized);
   const usual =
     GROUPS.find((each) => weights.every(({ shape: [, inFeatures] }) => inFeatures % each === 0)) ?? 'row';
   const size = groupSize ?? (scheme === 'published' ? 'row' : usual);
@@ -102,12 +117,12 @@ function fileForm(options: QuantizeOptions, { files }: QuantizationPlan): Intege
 }
 
 /** @throws InputError for a layer that the form has no place for */
-function refuseFaults({ from }: QuantizeOptions, form: IntegerFileForm, { files }: QuantizationPlan): void {
+function refuseFaults({ from }: QuantizeOptions, form: IntegerFileForm, { blocks }: QuantizationPlan): void {
   if (form.form === 'awq' && form.isSymmetric)
     throw new InputError(
       '--form awq keeps a zero point for each group: leave --symmetric and --scheme published away.',
     );
-  for (const { quantized } of files)
+  for (const { quantized } of blocks)
     for (const { layer, shape } of quantized) {
       const fault = formFault(form, shape);
       if (fault !== undefined)
@@ -118,48 +133,111 @@ function refuseFaults({ from }: QuantizeOptions, form: IntegerFileForm, { files 
     }
 }
 
-interface WrittenFiles {
-  readonly bytes: number;
-  readonly layers: readonly LayerReport[];
+/** All that decides about the bytes of the folder. */
+function requestOf(
+  {
+    from,
+    to,
+    bits,
+    scheme,
+    groupSize,
+    isSymmetric,
+    searchRange,
+    calibration,
+    actOrder,
+    form,
+    keep,
+    configPath,
+    recipe,
+  }: QuantizeOptions,
+  { blocks }: QuantizationPlan,
+): unknown {
+  const paths = new Set(
+    blocks.flatMap(({ quantized, plain }) =>
+      [...quantized, ...plain].flatMap(({ view }) =>
+        [...view.locate(0, viewBytes(view))].map(({ path }) => path),
+      ),
+    ),
+  );
+  const text = createHash('sha256')
+    .update(JSON.stringify(calibration ?? []))
+    .digest('hex');
+  return {
+    ...{
+      from: resolve(from),
+      to: resolve(to),
+      bits,
+      scheme,
+      groupSize,
+      isSymmetric,
+      searchRange,
+      actOrder,
+      form,
+    },
+    ...{ keep, configPath, recipe, text },
+    weights: [...paths].sort().map((path) => [path, fileStatus(path)?.size, fileStatus(path)?.mtimeMs]),
+  };
 }
 
-function writeFiles(
-  folder: string,
-  { files }: QuantizationPlan,
+/** Block after block, but those that are done already. */
+function quantizeBlocks(
+  finished: FinishedBlocks,
+  { blocks }: QuantizationPlan,
   form: IntegerFileForm,
   options: QuantizeOptions,
-): WrittenFiles {
-  const total = files.reduce((sum, { quantized }) => sum + quantized.length, 0);
-  const calibration = calibrationOf(options, form, files);
+): LayerReport[] {
+  const total = blocks.reduce((sum, { quantized }) => sum + quantized.length, 0);
   const reader = new ParameterReader();
   const layers: LayerReport[] = [];
-  const weightMap: Record<string, string> = {};
-  let bytes = 0;
+  const next = blocks.findIndex(({ index }) => finished.reportOf(index) === undefined);
+  const due = next < 0 ? undefined : blocks.slice(next).find(({ index }) => index !== undefined)?.index;
+  const calibration =
+    due === undefined ? undefined : calibrationOf(options, form, blocks, finished.state(due), due);
   try {
-    for (const [index, { quantized, plain }] of files.entries()) {
-      const name = fileName(index, files.length);
-      const tensors = plain.map(plainTensor);
-      for (const weight of quantized) {
-        const { report, parts } = quantizeWeight(weight, reader, form, options, calibration);
-        layers.push(report);
-        tensors.push(...parts);
-        options.onProgress?.(layers.length, total);
-      }
-      writeSafetensors(join(folder, name), tensors, { format: 'pt' });
-      for (const tensor of tensors) {
-        weightMap[tensor.name] = name;
-        bytes += tensorBytes(tensor);
+    for (const { index, quantized, plain } of blocks) {
+      const known = finished.reportOf(index);
+      if (known !== undefined) layers.push(...known);
+      else {
+        if (calibration !== undefined) for (const weight of quantized) refuseDamaged(weight, reader, options);
+        if (index !== undefined) calibration?.calibrate(index);
+        const tensors: TensorInput[] = [];
+        const own: LayerReport[] = [];
+        for (const weight of quantized) {
+          const { report, parts } = quantizeWeight(weight, reader, form, options, calibration);
+          own.push(report);
+          tensors.push(...parts);
+          options.onProgress?.(layers.length + own.length, total);
+        }
+        finished.write(index, [...plain.map((weight) => plainTensor(weight, calibration)), ...tensors], own);
+        if (calibration !== undefined && index !== undefined) finished.writeState(calibration.state);
+        layers.push(...own);
       }
     }
   } finally {
     reader.dispose();
     calibration?.dispose();
   }
+  return layers;
+}
+
+/** @returns bytes of all tensors */
+function writeFiles(folder: string, { files }: QuantizationPlan, finished: FinishedBlocks): number {
+  const weightMap: Record<string, string> = {};
+  let bytes = 0;
+  for (const [index, blocks] of files.entries()) {
+    const name = fileName(index, files.length);
+    const tensors = blocks.flatMap((block) => finished.tensors(block.index));
+    writeSafetensors(join(folder, name), tensors, { format: 'pt' });
+    for (const tensor of tensors) {
+      weightMap[tensor.name] = name;
+      bytes += tensorBytes(tensor);
+    }
+  }
   if (files.length > 1) {
     const content = { metadata: { total_size: bytes }, weight_map: weightMap };
     writeFileAtomic(join(folder, 'model.safetensors.index.json'), `${JSON.stringify(content, null, 2)}\n`);
   }
-  return { bytes, layers };
+  return bytes;
 }
 
 function fileName(index: number, count: number): string {
@@ -167,12 +245,41 @@ function fileName(index: number, count: number): string {
   return count === 1 ? 'model.safetensors' : `model-${digits(index + 1)}-of-${digits(count)}.safetensors`;
 }
 
-function plainTensor({ name, view }: PlainWeight): TensorInput {
-  return { name, dtype: view.dtype, shape: view.shape, bytes: () => readView(view) };
+/** Before anything is computed with it: NaN would spread through the block. */
+function refuseDamaged(
+  { layer, view }: QuantizedWeight,
+  reader: ParameterReader,
+  { from }: QuantizeOptions,
+): void {
+  noGrad(() =>
+    scope(() => {
+      const stored = reader.read(view, {});
+      if (stored.isfinite().all().item() === 1) return;
+      const row = stored
+        .isfinite()
+        .toArray()
+        .findIndex((isFinite) => !isFinite);
+      throw nonFinite(from, layer, Math.floor(row / stored.size(-1)));
+    }),
+  );
+}
+
+/** As it was, or as scaling left it. */
+function plainTensor(
+  { name, path, view }: PlainWeight,
+  calibration: BlockCalibration | undefined,
+): TensorInput {
+  const { dtype, shape } = view;
+  const changed = calibration?.takeChanged(path);
+  if (changed === undefined || !isFloatDType(dtype))
+    return { name, dtype, shape, bytes: () => readView(view) };
+  const bytes = scope(() => changed.to(dtype).toBytes());
+  changed.dispose();
+  return { name, dtype, shape, bytes: () => bytes };
 }
 
 function quantizeWeight(
-  { layer, path, view, isTransposed, shape }: QuantizedWeight,
+  { layer, path, expert, view, isTransposed, shape }: QuantizedWeight,
   reader: ParameterReader,
   form: IntegerFileForm,
   options: QuantizeOptions,
@@ -182,7 +289,8 @@ function quantizeWeight(
     scope(() => {
       const stored = reader.read(view, {});
       const weight = isTransposed ? stored.transpose(0, 1).contiguous() : stored; // [O, I]
-      const matrix = calibration?.take(path) ?? integersOf(weight, form, options);
+      const calibrated = calibration?.take(path, expert);
+      const matrix = calibrated?.matrix ?? roundToNearest(weight, roundingRule(form, options));
       refuseNonFinite(options.from, layer, matrix, weight);
       const parts = integerTensors(layer, matrix, form);
       const bytes = parts
@@ -191,45 +299,45 @@ function quantizeWeight(
       const [outFeatures, inFeatures] = shape;
       const bitsPerWeight = (bytes * 8) / (outFeatures * inFeatures);
       return {
-        report: { name: layer, bits: form.bits, bitsPerWeight, relativeError: relativeError(weight, matrix) },
+        report: {
+          name: layer,
+          bits: form.bits,
+          bitsPerWeight,
+          relativeError: calibrated?.relativeError ?? relativeError(weight, matrix),
+        },
         parts,
       };
     }),
   );
 }
 
-/** By the weight alone: also of layers that a calibration does not reach, as experts. */
-function integersOf(weight: Tensor, form: IntegerFileForm, options: QuantizeOptions): IntegerMatrix {
-  const { bits, groupSize, scaleDType, isSymmetric } = form;
-  if (schemeOf(options) === 'published')
-    return roundToNearest(weight, { bits, groupSize, range: 'published' });
-  return roundToNearest(weight, {
-    ...{ bits, groupSize, scaleDType, searchRange: options.searchRange },
-    range: isSymmetric ? 'symmetric' : 'asymmetric',
-  });
-}
-
-/** @throws InputError for gptq without a calibration */
-function schemeOf({ scheme, calibration }: QuantizeOptions): QuantizationScheme {
-  if (scheme === 'gptq' && calibration === undefined)
-    throw new InputError(
-      'gptq rounds by what a text gives: name one with --calibration, or choose --scheme rtn.',
-    );
-  return scheme ?? (calibration === undefined ? 'rtn' : 'gptq');
-}
-
 function calibrationOf(
   options: QuantizeOptions,
-  { bits, groupSize, isSymmetric, scaleDType }: IntegerFileForm,
-  files: readonly FilePlan[],
+  form: IntegerFileForm,
+  blocks: readonly BlockPlan[],
+  state: CalibrationState | undefined,
+  due: number,
 ): BlockCalibration | undefined {
-  const { from, configPath, calibration, actOrder = true } = options;
-  if (schemeOf(options) !== 'gptq' || calibration === undefined) return undefined;
-  const paths = new Set(files.flatMap(({ quantized }) => quantized.map(({ path }) => path)));
-  const { model } = loadModel(from, { configPath });
-  // Groups of neighbours: each form has a place for them, and files are read faster.
-  const rule = { bits, groupSize, isSymmetric, actOrder, staticGroups: true, scaleDType };
-  return new BlockCalibration(model, calibration, rule, (path) => paths.has(path));
+  const { from, configPath, calibration } = options;
+  const keyOf = (path: string, expert: number | undefined): string => `${path} ${expert ?? ''}`;
+  const quantized = new Set(
+    blocks.flatMap((block) => block.quantized.map(({ path, expert }) => keyOf(path, expert))),
+  );
+  const rule = calibrationRule(options, form, (path, expert) =>
+    quantized.has(keyOf(path, expert)) ? form : undefined,
+  );
+  if (rule === undefined || calibration === undefined) return undefined;
+  const load = (): CausalLm => loadModel(from, { configPath }).model;
+  const needsFull = rule.scales !== undefined || rule.correction > 0;
+  const made = new BlockCalibration(
+    { model: load(), full: needsFull ? load() : undefined },
+    calibration,
+    rule,
+    state,
+  );
+  // A run that was ended between a block and its state: what stood before is computed again.
+  for (let index = state?.nextBlock ?? 0; index < due; index++) made.calibrate(index);
+  return made;
 }
 
 function measure(
@@ -256,10 +364,13 @@ function refuseNonFinite(
 ): void {
   const place = scales.findIndex((scale) => !Number.isFinite(scale));
   if (place < 0 && scope(() => weight.isfinite().all().item()) === 1) return;
-  const row = Math.floor(place / (scales.length / outFeatures));
-  throw new InputError(
-    `${from}: ${layer}.weight${place < 0 ? '' : `, row ${row}`} holds NaN or infinity, or weights too large for 16-bit scales; the ` +
-      'weights are damaged: download or convert them again.',
+  throw nonFinite(from, layer, place < 0 ? undefined : Math.floor(place / (scales.length / outFeatures)));
+}
+
+function nonFinite(from: string, layer: string, row: number | undefined): InputError {
+  return new InputError(
+    `${from}: ${layer}.weight${row === undefined ? '' : `, row ${row}`} holds NaN or infinity, or weights too large for 16-bit scales; ` +
+      'the weights are damaged: download or convert them again.',
   );
 }
 

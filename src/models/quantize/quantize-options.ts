@@ -1,7 +1,7 @@
 /** What a quantisation is asked for. */
 import type { Bits } from '../../formats/index.js';
 
-export const QUANTIZATION_SCHEMES = ['published', 'rtn', 'gptq'] as const;
+export const QUANTIZATION_SCHEMES = ['published', 'rtn', 'gptq', 'awq'] as const;
 export const QUANTIZATION_FORMS = ['compressed-tensors', 'gptq', 'awq'] as const;
 
 export type QuantizationScheme = (typeof QUANTIZATION_SCHEMES)[number];
@@ -15,7 +15,8 @@ export interface QuantizeOptions {
   readonly bits: Extract<Bits, 4 | 8>;
   /**
    * published: XVERSE's quantize(bits), a scale for each row; rtn: to the nearest integers of groups; gptq: so that the outputs
-   * of a calibration text change least. Default gptq with a calibration, else rtn.
+   * of a calibration text change least; awq: to the nearest of weights that are scaled by what they are multiplied with, as AutoAWQ
+   * does. Default gptq with a calibration, else rtn.
    */
   readonly scheme?: QuantizationScheme | undefined;
   /** Inputs that share a scale, or row: all of them. Default row for published, else the largest of 128, 64 and 32 that divides all. */
@@ -24,8 +25,13 @@ export interface QuantizeOptions {
   readonly isSymmetric?: boolean | undefined;
   /** Ranges are narrowed where that makes the squared error less. Default false. */
   readonly searchRange?: boolean | undefined;
-  /** For gptq: windows of token ids, all of one length. */
+  /** For gptq and awq: windows of token ids, all of one length. */
   readonly calibration?: readonly (readonly number[])[] | undefined;
+  /**
+   * gptq: best: weights scaled by what they are multiplied with, and moved against what the blocks before have lost; published: the
+   * integers alone, as AutoGPTQ chooses them. Default best.
+   */
+  readonly recipe?: 'best' | 'published' | undefined;
   /** gptq: the inputs that weigh most are rounded first. Default true. */
   readonly actOrder?: boolean | undefined;
   /** A text to measure on: windows of token ids. Default: the report tells of weights alone. */

@@ -82,6 +82,7 @@ const TELECHAT_LINEARS: BlockLinears = {
   attentionOut: 'attention.dense',
   mlpIn: ['mlp.gateProj', 'mlp.upProj'],
   mlpOut: 'mlp.downProj',
+  alternatesKeysAndValues: true,
 };
 
 class TelechatBlock extends Module implements Block {
