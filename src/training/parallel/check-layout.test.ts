@@ -1,7 +1,7 @@
 /** Layouts that are refused before anything is allocated, with what would fit. */
 import { expect, test } from 'vitest';
 import { parseArchitecture } from '../../models/index.js';
-import { checkTensorSplit, checkWorldSize } from './check-layout.js';
+import { checkModelSplit, checkWorldSize } from './check-layout.js';
 import { parallelSchema } from './parallel-config.js';
 
 function checkModel(changes: Record<string, unknown>, tensor: number): void {
@@ -19,7 +19,7 @@ function checkModel(changes: Record<string, unknown>, tensor: number): void {
     head_dim: 4,
     ...changes,
   };
-  checkTensorSplit(parseArchitecture(config, 'test'), parallelSchema.parse({ tensor }));
+  checkModelSplit(parseArchitecture(config, 'test'), parallelSchema.parse({ tensor }));
 }
 
 test.each([

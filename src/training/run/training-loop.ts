@@ -209,7 +209,7 @@ class TrainingLoop {
         // The state of the last step is whole: it is saved, and the evaluation is made again after resuming.
         await this.#endIfAsked();
       },
-      this.#options.ranks?.data,
+      this.#options.ranks,
     );
     this.#clock.enter(undefined);
     const { step, best } = this.#progress;
@@ -292,12 +292,16 @@ class TrainingLoop {
     const { position: behind } = this.#loader.state();
     const policy = training.non_finite;
     this.#noteBadRows({ step: step + 1, policy, problem: error.message, rows: indices });
-    if (policy !== 'rollback')
-      this.#parts.trainer.withWholeModel(() =>
+    if (policy !== 'rollback') {
+      const report = (): void =>
         reportNonFiniteWeights(this.#loaded, label, () => {
           throw error;
-        }),
-      );
+        });
+      // One rank has all of the model then.
+      await this.#parts.trainer.whileWholeModel(async () => {
+        await (this.#options.ranks?.first(report) ?? report());
+      });
+    }
     const restored = await checkpoints?.restore(this.#parts, 'newest');
     if (restored === undefined)
       throw new NonFiniteError(`${error.message} There is no checkpoint to go back to yet.`);
