@@ -108,7 +108,7 @@ export class ParallelRuns {
       threads: 1,
       deterministic: true,
       model: {
-        tokenizer: `${goldenFolder}tokenizers/${name === 'spark' ? 'spark_like' : 'bbpe_gpt2'}`,
+        tokenizer: `${goldenFolder}tokenizers/${name.startsWith('spark') ? 'spark_like' : 'bbpe_gpt2'}`,
         config,
       },
       data: rows,

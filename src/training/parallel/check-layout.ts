@@ -53,7 +53,7 @@ export function checkModelSplit(architecture: Architecture, parallel: ParallelCo
   if (pipeline * chunks > numLayers && pipeline > 1) {
     const most = Math.floor(numLayers / chunks);
     const pieces = chunks === 1 ? '' : ` in ${chunks} pieces each`;
-    const fitting = most > 0 ? `what fits is 1 to ${most}` : 'nothing fits with so many pieces';
+    const fitting = most > 1 ? `what fits is 1 to ${most}` : 'what fits is 1';
     throw new InputError(
       `parallel.pipeline is ${pipeline}${pieces}, and the model has ${numLayers} blocks, of which each rank takes one at least for each piece; ` +
         `${fitting}.`,

@@ -201,11 +201,13 @@ export class DataParallel implements SharedStep {
     }
   }
 
-  dispose(): void {
+  dispose(isThrough: boolean): void {
     this.#isDisposed = true;
     if (this.#zero > 0) for (const part of this.#updated.values()) part.dispose();
+    if (isThrough) for (const unit of this.#units) unit.gather();
     for (const unit of this.#units) unit.dispose();
     this.#context?.remove();
+    if (!isThrough) return;
     this.#split?.join(this.#keepsWhole);
     this.#stage?.collect();
   }

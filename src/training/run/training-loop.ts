@@ -6,6 +6,7 @@ import { InterruptedError, NonFiniteError, NothingLearnedError } from '../../err
 import { log } from '../../log/index.js';
 import { type LoadedModel, reportNonFiniteWeights } from '../../models/index.js';
 import { PhaseClock } from '../step/phase-clock.js';
+import { WAIT } from '../step/pipeline-step.js';
 import type { StepResult } from '../step/trainer.js';
 import type { EvaluationRecord, StepRecord } from '../watch/observer.js';
 import { noteBadRows } from './bad-rows.js';
@@ -29,10 +30,13 @@ export async function runTrainingLoop(
   options: TrainingLoopOptions,
 ): Promise<TrainingResult> {
   const loop = new TrainingLoop(loaded, rows, options);
+  let isThrough = false;
   try {
-    return await loop.train();
+    const result = await loop.train();
+    isThrough = true;
+    return result;
   } finally {
-    await loop.dispose();
+    await loop.dispose(isThrough);
   }
 }
 
@@ -44,7 +48,8 @@ class TrainingLoop {
   readonly #loader: RowLoader;
   // Between two phases a rank goes on by itself: only one that is told so waits for work.
   readonly #clock = new PhaseClock((phase = 'the next step') =>
-    heartbeat({ step: this.#progress.step, phase }),
+    // Of stages that wait for one another, the one that computes is to blame if nothing goes on.
+    heartbeat({ step: this.#progress.step, phase: phase === WAIT ? undefined : phase }),
   );
   readonly #signals: SignalWatch;
   readonly #started = performance.now();
@@ -343,11 +348,11 @@ class TrainingLoop {
     for (const observer of observers) observer.step(record);
   }
 
-  async dispose(): Promise<void> {
+  async dispose(isThrough: boolean): Promise<void> {
     const { adapters, label, output, observers = [] } = this.#options;
     this.#signals.dispose();
     await this.#loader.close();
-    this.#parts.trainer.dispose();
+    this.#parts.trainer.dispose(isThrough);
     this.#parts.dropout.dispose();
     for (const layer of adapters?.values() ?? []) layer.dropoutGenerator = undefined;
     for (const [, parameter] of this.#loaded.model.namedParameters()) parameter.setRequiresGrad(false);

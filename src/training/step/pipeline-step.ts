@@ -23,6 +23,9 @@ import { keyOf, type PipelineAction, type PipelinePlan, planPipeline } from './p
 import { SegmentPass } from './segment-pass.js';
 import { balancedLoss, type GradientOptions, type ModelInput } from './segments.js';
 
+/** The phase in which a stage waits for another. */
+export const WAIT = 'wait';
+
 /** A chunk of a micro-batch between its forward and its backward pass. */
 interface HeldPass {
   readonly scope: LastingScope;
@@ -55,6 +58,8 @@ export class PipelineStep {
   readonly #options: PipelineStepOptions;
   readonly #messages: ChunkMessages;
   readonly #held = new Map<string, HeldPass>();
+  /** Of a forward pass that is not through. */
+  #begun: LastingScope | undefined;
   /** On their way, with the place of the action that takes them in the plan of the other stage. */
   #sent: (SentMessage & { readonly taker: number })[] = [];
   #plan: PipelinePlan = { actions: [], time: 0 };
@@ -104,6 +109,8 @@ export class PipelineStep {
       return this.#loss;
     } finally {
       for (const { scope: own } of [...batches, ...this.#held.values()]) own.dispose();
+      this.#begun?.dispose();
+      this.#begun = undefined;
       this.#held.clear();
       this.#sent = [];
     }
@@ -126,6 +133,7 @@ export class PipelineStep {
     const { model, pipeline, gradients, gradientOptions } = this.#options;
     const { microBatch, chunk } = action;
     const own = new LastingScope();
+    this.#begun = own;
     const held = own.run((): HeldPass => {
       const before =
         chunk === 0 ? undefined : this.#receiveForward({ microBatch, chunk: chunk - 1 }, prepared);
@@ -151,6 +159,7 @@ export class PipelineStep {
       return { scope: own, pass, outputShape, routingGradient: undefined };
     });
     this.#held.set(placeOf(action), held);
+    this.#begun = undefined;
   }
 
   #backward(action: PipelineAction, { work }: StepBatch, isLastOfStep: boolean): void {
@@ -195,7 +204,7 @@ export class PipelineStep {
   }
 
   #receiveForward(from: MessagePlace, input: ModelInput): ForwardMessage {
-    const message = this.#messages.receiveForward(from, input);
+    const message = this.#waiting('forward', () => this.#messages.receiveForward(from, input));
     this.#noteReceived({ kind: 'forward', ...from });
     return message;
   }
@@ -205,9 +214,18 @@ export class PipelineStep {
     shape: readonly number[],
     hasRouting: boolean,
   ): ReturnType<ChunkMessages['receiveGradient']> {
-    const message = this.#messages.receiveGradient(from, shape, hasRouting);
+    const message = this.#waiting('backward', () => this.#messages.receiveGradient(from, shape, hasRouting));
     this.#noteReceived({ kind: 'backward', ...from });
     return message;
+  }
+
+  /** For another stage: that is no part of what this one does. */
+  #waiting<Result>(kind: PipelineAction['kind'], receive: () => Result): Result {
+    const { clock } = this.#options.gradientOptions;
+    clock?.enter(WAIT);
+    const result = receive();
+    clock?.enter(kind);
+    return result;
   }
 
   /** Whoever has sent this is through with all that its plan has before, and has what that takes. */

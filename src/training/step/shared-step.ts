@@ -50,8 +50,11 @@ export interface SharedStep {
   withWholeModel<Result>(body: () => Result): Result;
   /** The same of something that takes turns with others. */
   whileWholeModel<Result>(body: () => Promise<Result>): Promise<Result>;
-  /** Leaves the model whole, on the first rank at least. */
-  dispose(): void;
+  /**
+   * Leaves the model whole, on the first rank at least.
+   * @param isThrough false: this rank has failed, and nothing is exchanged any more: others may still wait for what it will not send
+   */
+  dispose(isThrough: boolean): void;
 }
 
 /** @param isWide sum gradients of 16 bit in float32 */

@@ -430,10 +430,11 @@ export class Trainer {
     if (lossScale !== undefined) this.#lossScale?.restore(lossScale);
   }
 
-  dispose(): void {
+  /** @param isThrough false: after a failure; the model is of no more use where ranks share it. Default true */
+  dispose(isThrough = true): void {
     this.#gradients.clear();
     this.#optimizer.dispose();
-    this.#shared?.dispose();
+    this.#shared?.dispose(isThrough);
     returnFreedMemory();
   }
 }
