@@ -1,6 +1,7 @@
 // What layers exchange that are split over a group of processes, with its gradient. all_reduce_forward sums over the group
 // and hands the gradient on as it is; all_reduce_backward hands the values on and sums the gradient; all_gather and
-// reduce_scatter, over the first dimension, are each other's gradient. c10d's own operators find the group by its name and do
+// reduce_scatter, over the first dimension, are each other's gradient; all_to_all, whose i-th index of the first dimension goes to
+// process i, is its own. c10d's own operators find the group by its name and do
 // the work; libtorch's versions with a gradient give tensors that nobody has waited for, and that cannot be waited for where a
 // graph is recorded.
 #include "collective-functions.h"
@@ -41,6 +42,12 @@ at::Tensor scattered(const at::Tensor& input, std::int64_t size, const std::stri
   return awaited(scatter, {input.contiguous(), "sum", size, group});
 }
 
+at::Tensor exchanged(const at::Tensor& input, std::int64_t size, const std::string& group) {
+  static const Handle exchange = find("_c10d_functional::all_to_all_single");
+  const std::vector<std::int64_t> parts(static_cast<std::size_t>(size), input.size(0) / size);
+  return awaited(exchange, {input.contiguous(), parts, parts, group});
+}
+
 // `forward` of the input, and `backward` of the gradient.
 template <typename Function, typename Gradient>
 at::Tensor withGradient(const at::Tensor& input, const Function& forward, const Gradient& backward) {
@@ -64,6 +71,15 @@ at::Tensor allGather(const at::Tensor& input, std::int64_t size, std::string_vie
 
 at::Tensor reduceScatter(const at::Tensor& input, std::int64_t size, std::string_view group) {
   return scattered(input, size, std::string(group));
+}
+
+at::Tensor allToAll(const at::Tensor& input, std::int64_t size, std::string_view group) {
+  return exchanged(input, size, std::string(group));
+}
+
+at::Tensor allToAllWithGraph(const at::Tensor& input, std::int64_t size, std::string_view group) {
+  const auto exchange = [size, group = std::string(group)](const at::Tensor& x) { return exchanged(x, size, group); };
+  return withGradient(input, exchange, exchange);
 }
 
 at::Tensor allReduceForwardWithGraph(const at::Tensor& input, std::string_view group) {

@@ -16,5 +16,7 @@ at::Tensor allGather(const at::Tensor& input, std::int64_t size, std::string_vie
 at::Tensor allGatherWithGraph(const at::Tensor& input, std::int64_t size, std::string_view group);
 at::Tensor reduceScatter(const at::Tensor& input, std::int64_t size, std::string_view group);
 at::Tensor reduceScatterWithGraph(const at::Tensor& input, std::int64_t size, std::string_view group);
+at::Tensor allToAll(const at::Tensor& input, std::int64_t size, std::string_view group);
+at::Tensor allToAllWithGraph(const at::Tensor& input, std::int64_t size, std::string_view group);
 
 }  // namespace xinghe

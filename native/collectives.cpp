@@ -1,7 +1,7 @@
 // compile flags (x64): -DUSE_C10D_GLOO
 // compile flags (arm64): -DUSE_C10D_GLOO
 // Stores and process groups of libtorch's c10d. Collectives themselves are operators (_c10d_functional::…), which find
-// a group by its name; so a group is made, named and forgotten here, and nothing else.
+// a group by its name; so a group is made, named and forgotten here. What one process sends another goes by the group itself.
 #include "collectives.h"
 
 #include <torch/csrc/distributed/c10d/GroupRegistry.hpp>
@@ -101,6 +101,42 @@ napi_value removeGroup(napi_env env, napi_callback_info info) {
   });
 }
 
+using WorkPointer = c10::intrusive_ptr<c10d::Work>;
+
+// Arguments of both: (name of the group, handle of a contiguous tensor, rank of the other, tag) -> the work, which holds the tensor.
+template <typename Start>
+napi_value startTransfer(napi_env env, napi_callback_info info, const Start& start) {
+  return guarded(env, [&] {
+    const Arguments<4> arguments(env, info);
+    std::vector<at::Tensor> tensors{arguments.addon->tensors.at(toInt32(env, arguments[1]))};
+    const auto group = c10d::resolve_process_group(toString(env, arguments[0]));
+    return fromShared<WorkPointer>(env, start(*group, tensors, toInt32(env, arguments[2]), toInt32(env, arguments[3])));
+  });
+}
+
+napi_value sendTensor(napi_env env, napi_callback_info info) {
+  return startTransfer(env, info, [](c10d::ProcessGroup& group, std::vector<at::Tensor>& tensors, int rank, int tag) {
+    return group.send(tensors, rank, tag);
+  });
+}
+
+napi_value receiveTensor(napi_env env, napi_callback_info info) {
+  return startTransfer(env, info, [](c10d::ProcessGroup& group, std::vector<at::Tensor>& tensors, int rank, int tag) {
+    return group.recv(tensors, rank, tag);
+  });
+}
+
+// Until a transfer is through.
+napi_value waitTransfer(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    const Arguments<1> arguments(env, info);
+    void* data = nullptr;
+    check(env, napi_get_value_external(env, arguments[0], &data), "a transfer");
+    (*static_cast<WorkPointer*>(data))->wait();
+    return nullptr;
+  });
+}
+
 }  // namespace
 
 void registerCollectives(napi_env env, napi_value exports, AddonState* addon) {
@@ -109,6 +145,9 @@ void registerCollectives(napi_env env, napi_value exports, AddonState* addon) {
   addFunction(env, exports, addon, "storeGet", storeGet);
   addFunction(env, exports, addon, "createGlooGroup", createGlooGroup);
   addFunction(env, exports, addon, "removeGroup", removeGroup);
+  addFunction(env, exports, addon, "sendTensor", sendTensor);
+  addFunction(env, exports, addon, "receiveTensor", receiveTensor);
+  addFunction(env, exports, addon, "waitTransfer", waitTransfer);
 }
 
 }  // namespace xinghe

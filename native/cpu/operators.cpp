@@ -29,6 +29,7 @@ TORCH_LIBRARY(xinghe, library) {
   library.def("all_reduce_backward(Tensor input, str group_name) -> Tensor");
   library.def("all_gather(Tensor input, int group_size, str group_name) -> Tensor");
   library.def("reduce_scatter(Tensor input, int group_size, str group_name) -> Tensor");
+  library.def("all_to_all(Tensor input, int group_size, str group_name) -> Tensor");
   library.def("log_sums(Tensor logits, Tensor weights) -> Tensor");
   library.def("weighted_target_sum(Tensor logits, Tensor targets, Tensor weights, Tensor log_sums) -> Tensor");
   library.def("paged_attention" XINGHE_PAGED_SCHEMA);
@@ -57,6 +58,7 @@ TORCH_LIBRARY_IMPL(xinghe, CompositeExplicitAutograd, library) {
   library.impl("all_reduce_backward", allReduceBackward);
   library.impl("all_gather", allGather);
   library.impl("reduce_scatter", reduceScatter);
+  library.impl("all_to_all", allToAll);
   library.impl("paged_attention", pagedAttentionComposed);
   library.impl("paged_attention_composed", pagedAttentionComposed);
   library.impl("paged_attention_projected", pagedAttentionProjected);
@@ -83,6 +85,7 @@ TORCH_LIBRARY_IMPL(xinghe, Autograd, library) {
   library.impl("all_reduce_backward", allReduceBackwardWithGraph);
   library.impl("all_gather", allGatherWithGraph);
   library.impl("reduce_scatter", reduceScatterWithGraph);
+  library.impl("all_to_all", allToAllWithGraph);
 }
 
 TORCH_LIBRARY_IMPL(xinghe, AutogradCPU, library) {

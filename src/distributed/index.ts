@@ -1,3 +1,4 @@
+export { ContextGroup } from './context-parallel/context-group.js';
 export { heartbeat, type Mark, startHeartbeat } from './launch/heartbeat.js';
 export { type LaunchOptions, launch } from './launch/launch.js';
 export {

@@ -10,6 +10,7 @@ import {
   type Store,
   scope,
   type Tensor,
+  Transfer,
   zeros,
 } from '../tensor/index.js';
 
@@ -109,6 +110,17 @@ export class ProcessGroup implements Collectives {
     return this.gatherNumbers([bytes.length, ...padded(bytes, longest)]).map(([length = 0, ...codes]) =>
       Buffer.from(codes.slice(0, length)).toString(),
     );
+  }
+
+  /** To one process; not changed until it is there. @param values contiguous @returns to be waited for, sooner or later */
+  send(values: Tensor, rank: number, tag: number): Transfer {
+    return Transfer.send(this.name, values, rank, tag);
+  }
+
+  /** From one process, which sends it with the same tag; there when this returns. @param values contiguous, is overwritten */
+  receive(values: Tensor, rank: number, tag: number): Tensor {
+    Transfer.receive(this.name, values, rank, tag).wait();
+    return values;
   }
 
   dispose(): void {

@@ -28,6 +28,14 @@ export interface InputPart {
   sum(values: Tensor): Tensor;
 }
 
+/** What a layer has of the tokens of rows that several processes share. */
+export interface TokenPart {
+  /** Tokens of a whole row. */
+  count(): number;
+  /** @param whole [B, T, I] @returns [B, t, I] */
+  own(whole: Tensor): Tensor;
+}
+
 interface CachedNorms {
   readonly norms: Tensor;
   /** What they were computed from, and how often that had been written to. */
@@ -45,6 +53,8 @@ export class LoraLinear extends WrappedLinear {
   dropoutGenerator: RandomGenerator | undefined;
   /** undefined: it has all inputs. */
   inputPart: InputPart | undefined;
+  /** undefined: it reads all tokens. */
+  tokenPart: TokenPart | undefined;
   /** false: the layer is its base, as if there were no adapter. */
   isEnabled = true;
   #cached: CachedNorms | undefined;
@@ -79,8 +89,11 @@ export class LoraLinear extends WrappedLinear {
     if (dropout === 0 || this.dropoutGenerator === undefined) return x;
     const { dtype, device } = x;
     const { start, inFeatures } = this.inputPart ?? { start: 0, inFeatures: x.size(-1) };
-    const drawn = empty([...x.shape.slice(0, -1), inFeatures], { dtype, device });
-    const kept = bernoulli(drawn, 1 - dropout, this.dropoutGenerator).narrow(-1, start, x.size(-1));
+    const { tokenPart } = this;
+    const shape = tokenPart === undefined ? x.shape.slice(0, -1) : [x.size(0), tokenPart.count()];
+    const drawn = empty([...shape, inFeatures], { dtype, device });
+    const all = bernoulli(drawn, 1 - dropout, this.dropoutGenerator).narrow(-1, start, x.size(-1));
+    const kept = tokenPart?.own(all) ?? all;
     return x.mul(kept.mul(1 / (1 - dropout)));
   }
 

@@ -117,8 +117,24 @@ export interface ModelEdges {
   beforeHead(hidden: Tensor): Tensor;
   /** Of values for all tokens [B, T, D] those that stand between the blocks of this process. */
   ownPart(whole: Tensor): Tensor;
-  /** A batch of rows of `tokens` tokens begins. */
+  /** Rows of `tokens` tokens are computed from here on. */
   begin(tokens: number): void;
+  /** Tokens of a row that stand between the blocks of this process, of `tokens` in all. */
+  tokensBetween(tokens: number): number;
+  /** undefined: every process reads all tokens. */
+  readonly tokens?: SharedRowTokens | undefined;
+}
+
+/** Tokens of each row that several processes have a part of each, from the first segment to the last. */
+export interface SharedRowTokens {
+  /** What this process has of values for all tokens [B, T], filled up with 0 to as many as the others have. */
+  own(values: Tensor): Tensor; // [B, t]
+  /** Over all processes, of values outside of any graph; they are overwritten. */
+  sum(values: Tensor): Tensor;
+  /** What the blocks of this process share, whose queries and keys are those of its own tokens. @param whole of the whole rows */
+  shareContext(whole: ForwardContext): ForwardContext;
+  /** What the loss reads of what the head gives for the own tokens. */
+  afterHead(output: Tensor): Tensor;
 }
 
 /** Sum over the targets of weight * -log p(target). @param logits [..., V] @param targets int64 [...] @param weights [...] */
@@ -201,7 +217,10 @@ export abstract class CausalLm extends Module {
       {
         name: 'head',
         parameters: within(this.ends.head),
-        forward: (hidden) => this.head(this.edges?.beforeHead(hidden) ?? hidden),
+        forward: (hidden) => {
+          const output = this.head(this.edges?.beforeHead(hidden) ?? hidden);
+          return this.edges?.tokens?.afterHead(output) ?? output;
+        },
       },
     ];
     const covered = new Set(segments.flatMap(({ parameters }) => parameters));
@@ -211,8 +230,7 @@ export abstract class CausalLm extends Module {
   }
 
   #embedded(inputIds: Tensor): Tensor {
-    this.edges?.begin(inputIds.size(1));
-    const hidden = this.embed(inputIds);
+    const hidden = this.embed(this.edges?.tokens?.own(inputIds) ?? inputIds);
     return this.edges?.afterEmbedding(hidden) ?? hidden;
   }
 

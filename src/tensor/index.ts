@@ -18,7 +18,7 @@ export { isInvariantLinear, setInvariantLinear } from './invariant-linear.js';
 export { chooseLinearRoute, type LinearRoute, linearRoute, setLinearRoute } from './linear-route.js';
 export { MappedFile } from './mapped-file.js';
 export { measureGemm, measureReadBandwidth } from './measure.js';
-export { type RegisteredGroup, Store } from './process-groups.js';
+export { type RegisteredGroup, Store, Transfer } from './process-groups.js';
 export { RandomGenerator } from './random-generator.js';
 export {
   type NativeBuild,
@@ -27,5 +27,5 @@ export {
   type RuntimeOptions,
   torchVersion,
 } from './runtime.js';
-export { liveTensorCount, scope } from './scope.js';
+export { LastingScope, liveTensorCount, scope } from './scope.js';
 export { type CallInterceptor, interceptCalls, operator, Tensor } from './tensor.js';

@@ -28,6 +28,11 @@ export interface NativeGroup {
   readonly __group: never;
 }
 
+/** A tensor on its way to or from another process. */
+export interface NativeTransfer {
+  readonly __transfer: never;
+}
+
 export interface Native {
   resolveOperator(name: string, overload: string): NativeOperator;
   call(id: number, ...values: NativeValue[]): NativeValue;
@@ -95,6 +100,9 @@ export interface Native {
   storeGet(store: NativeStore, key: string, timeout: number): string;
   createGlooGroup(name: string, store: NativeStore, rank: number, size: number, timeout: number): NativeGroup;
   removeGroup(name: string): void;
+  sendTensor(group: string, tensor: number, rank: number, tag: number): NativeTransfer;
+  receiveTensor(group: string, tensor: number, rank: number, tag: number): NativeTransfer;
+  waitTransfer(transfer: NativeTransfer): void;
 }
 
 const KEPT_SHAPES = '32';

@@ -1,5 +1,6 @@
 /** libtorch's c10d: stores that processes meet at, and groups of processes whose collectives are operators. */
-import { type NativeGroup, type NativeStore, native } from './native.js';
+import { type NativeGroup, type NativeStore, type NativeTransfer, native } from './native.js';
+import type { Tensor } from './tensor.js';
 
 /** A key-value store that all processes of a run talk to; one of them serves it. */
 export class Store {
@@ -55,5 +56,29 @@ export class RegisteredGroup {
     if (this.#group === undefined) return;
     native().removeGroup(this.name);
     this.#group = undefined;
+  }
+}
+
+/** A tensor on its way to or from another process of a group; held until `wait` was called, which has to be. */
+export class Transfer {
+  readonly #transfer: NativeTransfer;
+
+  private constructor(transfer: NativeTransfer) {
+    this.#transfer = transfer;
+  }
+
+  /** @param tensor contiguous, not changed until it is there @param tag tells transfers between two processes apart */
+  static send(group: string, tensor: Tensor, rank: number, tag: number): Transfer {
+    return new Transfer(native().sendTensor(group, tensor.handle, rank, tag));
+  }
+
+  /** @param tensor contiguous: takes the values */
+  static receive(group: string, tensor: Tensor, rank: number, tag: number): Transfer {
+    return new Transfer(native().receiveTensor(group, tensor.handle, rank, tag));
+  }
+
+  /** @throws Error if the other process is gone, or time is over */
+  wait(): void {
+    native().waitTransfer(this.#transfer);
   }
 }

@@ -4,7 +4,7 @@
  * scope, and kept ones, live until `dispose()`; the garbage collector frees the forgotten ones, which is the safety
  * net and never the plan.
  *
- * Private to this folder but for `scope`; knows tensors only through `Scoped`.
+ * Private to this folder but for `scope` and `LastingScope`; knows tensors only through `Scoped`.
  */
 import { native } from './native.js';
 
@@ -91,6 +91,26 @@ export function scope<Result>(body: () => Result): Result {
       }
     }
     if (count > 0) native().release(releasing, count);
+  }
+}
+
+/** A scope that is left and entered again, for work that takes turns with other work. It ends when it is disposed. */
+export class LastingScope {
+  readonly #made: Scoped[] = [];
+
+  /** Tensors made in `body` live on behind it. */
+  run<Result>(body: () => Result): Result {
+    const outer = current;
+    current = this.#made;
+    try {
+      return body();
+    } finally {
+      current = outer;
+    }
+  }
+
+  dispose(): void {
+    for (const tensor of this.#made.splice(0)) if (tensor.inScope) dispose(tensor);
   }
 }
 

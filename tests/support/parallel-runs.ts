@@ -33,6 +33,10 @@ export interface Layout {
   readonly zero?: number;
   readonly tensor?: number;
   readonly sequence?: boolean;
+  readonly pipeline?: number;
+  /** Pieces of the model on each of its ranks; more than one are interleaved. */
+  readonly chunks?: number;
+  readonly context?: number;
 }
 
 /** The run of one process that all others are held against. */
@@ -40,6 +44,14 @@ export const ALONE: Layout = { run: 'one', ranks: 1 };
 
 /** Micro-batches of a step, on all ranks together. */
 const MICRO_BATCHES = 4;
+
+/** The section of a configuration. */
+function parallelOf({ ranks, zero = 0, chunks = 1, ...layout }: Layout): Record<string, unknown> {
+  if (ranks === 1) return {};
+  const { tensor = 1, sequence = false, pipeline = 1, context = 1 } = layout;
+  const interleaved = chunks === 1 ? {} : { schedule: 'interleaved', chunks };
+  return { zero, tensor, sequence, pipeline, ...interleaved, context };
+}
 
 export function publishedConfig(name: string): Record<string, unknown> {
   const config: unknown = JSON.parse(readFileSync(`${goldenFolder}${name}/config.json`, 'utf8'));
@@ -87,10 +99,8 @@ export class ParallelRuns {
   }
 
   /** @returns the file */
-  writeConfig(
-    { name, config, training, sections }: ParallelCase,
-    { run, ranks, zero = 0, tensor = 1, sequence = false }: Layout,
-  ): string {
+  writeConfig({ name, config, training, sections }: ParallelCase, layout: Layout): string {
+    const { run, ranks, tensor = 1, pipeline = 1, context = 1 } = layout;
     const path = join(this.folder, `${run}-${name}.json`);
     const rows = { files: [this.texts], form: 'text', sequence_length: 24 };
     const content = {
@@ -98,18 +108,18 @@ export class ParallelRuns {
       threads: 1,
       deterministic: true,
       model: {
-        tokenizer: `${goldenFolder}tokenizers/${name === 'spark' ? 'spark_like' : 'bbpe_gpt2'}`,
+        tokenizer: `${goldenFolder}tokenizers/${name.startsWith('spark') ? 'spark_like' : 'bbpe_gpt2'}`,
         config,
       },
       data: rows,
       evaluation: { ...rows, every: 3, max_rows: 5 },
-      parallel: ranks === 1 ? {} : { zero, tensor, sequence },
+      parallel: parallelOf(layout),
       checkpoints: { every: 3 },
       ...sections,
       training: {
         steps: this.#steps,
         micro_batch_size: 1,
-        gradient_accumulation_steps: Math.ceil(MICRO_BATCHES / (ranks / tensor)),
+        gradient_accumulation_steps: Math.ceil((MICRO_BATCHES * tensor * pipeline * context) / ranks),
         learning_rate: 1e-3,
         max_grad_norm: 0.5,
         weight_decay: 0.1,

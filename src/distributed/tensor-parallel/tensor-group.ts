@@ -93,13 +93,18 @@ export class TensorGroup {
     return this.#filledUp(whole).narrow(1, this.rank * own, own);
   }
 
+  /** Tokens of a row that a process has outside of split regions, of `tokens` in all. */
+  tokensBetween(tokens: number): number {
+    return this.isSequence ? Math.ceil(tokens / this.size) : tokens;
+  }
+
   /** T of the rows that are being computed, and not those of this process alone. */
   get tokens(): number {
     return this.#tokens;
   }
 
   get #ownTokens(): number {
-    return Math.ceil(this.#tokens / this.size);
+    return this.tokensBetween(this.#tokens);
   }
 
   #filledUp(whole: Tensor): Tensor {

@@ -6641,6 +6641,8 @@ export interface Operators {
   'xinghe::all_reduce_backward': (input: Tensor, group_name: string) => Tensor;
   /** xinghe::all_reduce_forward(Tensor input, str group_name) -> Tensor */
   'xinghe::all_reduce_forward': (input: Tensor, group_name: string) => Tensor;
+  /** xinghe::all_to_all(Tensor input, int group_size, str group_name) -> Tensor */
+  'xinghe::all_to_all': (input: Tensor, group_size: number, group_name: string) => Tensor;
   /** xinghe::gated_activation(Tensor gate, Tensor up, str activation) -> Tensor */
   'xinghe::gated_activation': (gate: Tensor, up: Tensor, activation: string) => Tensor;
   /** xinghe::grouped_linear(Tensor input, Tensor weight, Tensor counts) -> Tensor */

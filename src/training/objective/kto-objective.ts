@@ -6,9 +6,8 @@
 import type { Row } from '../../data/index.js';
 import type { CausalLm } from '../../models/index.js';
 import { noGrad, scope, type Tensor } from '../../tensor/index.js';
-import type { SegmentSteps } from '../step/segment-steps.js';
 import { modelOutput } from '../step/segments.js';
-import type { LossSums, MetricSum, Objective, ObjectiveBatch } from './objective.js';
+import type { ComputeOutput, LossSums, MetricSum, Objective, ObjectiveBatch } from './objective.js';
 import type { ObjectiveConfig } from './objective-config.js';
 import { referenceOf } from './pair-objective.js';
 import { ktoLosses } from './preference-losses.js';
@@ -35,8 +34,8 @@ function arrange(rows: readonly Row[], config: KtoConfig, padTokenId: number): O
   return {
     learned,
     divisors: { tokens: learned, records: rows.length },
-    prepare(model, steps) {
-      const kl = distance(model, mismatched, rows, steps);
+    prepare(model, compute = (input) => modelOutput(model, input)) {
+      const kl = distance(model, mismatched, rows, compute);
       const tensors = answers.tensors(model);
       return {
         inputIds: tensors.inputIds,
@@ -47,17 +46,18 @@ function arrange(rows: readonly Row[], config: KtoConfig, padTokenId: number): O
   };
 }
 
-/** Mean over the micro-batch, at least 0. */
+/** Mean over the micro-batch, at least 0; 0 where another rank has the loss. */
 function distance(
   model: CausalLm,
   mismatched: SequenceBatch,
   rows: readonly Row[],
-  steps: readonly SegmentSteps[] | undefined,
+  compute: ComputeOutput,
 ): number {
   const logProbs = scope(() =>
     noGrad(() => {
       const tensors = mismatched.tensors(model);
-      return answerLogProbs(modelOutput(model, tensors, steps), tensors).toArray();
+      const output = compute(tensors);
+      return output === undefined ? [] : answerLogProbs(output, tensors).toArray();
     }),
   );
   const ratios = logProbs.map((value, index) => {

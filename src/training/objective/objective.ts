@@ -5,7 +5,7 @@
 import type { Row } from '../../data/index.js';
 import type { CausalLm } from '../../models/index.js';
 import type { Tensor } from '../../tensor/index.js';
-import type { SegmentSteps } from '../step/segment-steps.js';
+import type { ModelInput } from '../step/segments.js';
 
 export interface Objective {
   /** Lays out a micro-batch in plain arrays; no tensor is made yet. */
@@ -25,10 +25,13 @@ export interface ObjectiveBatch {
   readonly divisors: LossDivisors;
   /**
    * On the model's device; call inside a scope that outlives the backward pass.
-   * @param steps around each segment of the model, where more is computed with it than the batch itself
+   * @param compute for whatever else is computed with the model. Default: as a process that is alone does
    */
-  prepare(model: CausalLm, steps?: readonly SegmentSteps[]): PreparedBatch;
+  prepare(model: CausalLm, compute?: ComputeOutput): PreparedBatch;
 }
+
+/** What the model's last segment gives, outside of any graph; undefined: another rank has that segment, and the loss. */
+export type ComputeOutput = (input: ModelInput) => Tensor | undefined;
 
 export interface PreparedBatch {
   readonly inputIds: Tensor; // int64 [R, T]

@@ -1,10 +1,13 @@
 /** Layouts that are refused before anything is allocated, with what would fit. */
 import { expect, test } from 'vitest';
 import { parseArchitecture } from '../../models/index.js';
-import { checkTensorSplit, checkWorldSize } from './check-layout.js';
+import { checkModelSplit, checkWorldSize } from './check-layout.js';
 import { parallelSchema } from './parallel-config.js';
 
-function checkModel(changes: Record<string, unknown>, tensor: number): void {
+function checkModel(
+  changes: Record<string, unknown>,
+  parallel: number | Parameters<typeof parallelSchema.parse>[0],
+): void {
   const config = {
     model_type: 'qwen3_moe',
     vocab_size: 50,
@@ -19,7 +22,10 @@ function checkModel(changes: Record<string, unknown>, tensor: number): void {
     head_dim: 4,
     ...changes,
   };
-  checkTensorSplit(parseArchitecture(config, 'test'), parallelSchema.parse({ tensor }));
+  checkModelSplit(
+    parseArchitecture(config, 'test'),
+    parallelSchema.parse(typeof parallel === 'number' ? { tensor: parallel } : parallel),
+  );
 }
 
 test.each([
@@ -27,6 +33,8 @@ test.each([
   { ranks: 8, parallel: { tensor: 2, data: 4 } },
   { ranks: 6, parallel: { data: 6 } },
   { ranks: 6, parallel: {} },
+  { ranks: 12, parallel: { pipeline: 3, context: 2, tensor: 2 } },
+  { ranks: 12, parallel: { pipeline: 2, data: 3, context: 2 } },
 ])('$ranks ranks go with $parallel', ({ ranks, parallel }) => {
   expect(() => checkWorldSize(ranks, parallelSchema.parse(parallel))).not.toThrow();
 });
@@ -44,6 +52,17 @@ test.each([
   },
   { ranks: 4, parallel: { data: 2 }, says: /data is 2, and 4 ranks were started/ },
   { ranks: 2, parallel: { tensor: 4 }, says: /tensor is 4, and 2 ranks were started/ },
+  { ranks: 4, parallel: { pipeline: 3 }, says: /pipeline is 3, and 4 .* or give a pipeline of 1, 2, 4\./ },
+  {
+    ranks: 6,
+    parallel: { pipeline: 2, context: 2 },
+    says: /pipeline 2 x parallel\.context 2 are 4 ranks, and 6 .* product is 1, 2, 3, 6\./,
+  },
+  {
+    ranks: 8,
+    parallel: { pipeline: 2, tensor: 2, data: 4 },
+    says: /data 4 x parallel\.pipeline 2 x parallel\.tensor 2 are 16 ranks, and 8 .* for 2\./,
+  },
 ])('$ranks ranks do not go with $parallel', ({ ranks, parallel, says }) => {
   expect(() => checkWorldSize(ranks, parallelSchema.parse(parallel))).toThrow(says);
 });
@@ -84,4 +103,37 @@ test.each([
 
 test('an MLP that no layer has is not asked', () => {
   expect(() => checkModel({ intermediate_size: 7 }, 2)).not.toThrow();
+});
+
+test('schedule and chunks go with a pipeline', () => {
+  expect(() => parallelSchema.parse({ schedule: 'interleaved' })).toThrow(/interleaved goes with pipeline/);
+  expect(() => parallelSchema.parse({ pipeline: 2, chunks: 2 })).toThrow(
+    /chunks goes with schedule: interleaved/,
+  );
+  expect(parallelSchema.parse({ pipeline: 2, schedule: 'interleaved', chunks: 3 }).chunks).toBe(3);
+});
+
+test.each([
+  { parallel: { pipeline: 3 }, says: /pipeline is 3, and the model has 2 blocks.*what fits is 1 to 2\./ },
+  {
+    parallel: { pipeline: 2, schedule: 'interleaved' },
+    says: /pipeline is 2 in 2 pieces each, and the model has 2 blocks.*what fits is 1\./,
+  },
+  {
+    parallel: { context: 5 },
+    says: /context is 5, and the model has 12 heads, .* what fits is 1, 2, 3, 4, 6, 12\./,
+  },
+  {
+    parallel: { context: 3, tensor: 2, sequence: true },
+    // 6 on each rank: 3 fits.
+    says: undefined,
+  },
+  {
+    parallel: { context: 4, tensor: 2 },
+    says: /context is 4, and the model has 12 heads \(6 on each rank of parallel\.tensor\), .* what fits is 1, 2, 3, 6\./,
+  },
+])('blocks and heads: $parallel', ({ parallel, says }) => {
+  const check = (): void => checkModel({}, parallel);
+  if (says === undefined) expect(check).not.toThrow();
+  else expect(check).toThrow(says);
 });

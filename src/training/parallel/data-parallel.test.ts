@@ -1,10 +1,10 @@
 /** One process among itself: whatever is gathered, scattered and released, a step is that of a plain trainer. */
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Row } from '../../data/index.js';
-import { ProcessGroup } from '../../distributed/index.js';
+import { type Collectives, type Pending, ProcessGroup } from '../../distributed/index.js';
 import { type CausalLm, parseArchitecture } from '../../models/index.js';
 import { initializeModule } from '../../nn/index.js';
-import { liveTensorCount, noGrad, RandomGenerator, scope, zeros } from '../../tensor/index.js';
+import { liveTensorCount, noGrad, RandomGenerator, scope, type Tensor, zeros } from '../../tensor/index.js';
 import { Trainer } from '../step/trainer.js';
 import { trainingSettings } from '../step/training-settings.js';
 import { DataParallel, type ZeroStage } from './data-parallel.js';
@@ -67,6 +67,38 @@ const microBatches = [rows.slice(0, 2), rows.slice(2)];
 function valuesOf(model: CausalLm): number[] {
   return scope(() => model.namedParameters().flatMap(([, parameter]) => parameter.toArray()));
 }
+
+/** A process among itself whose neighbours may be gone. */
+class LostGroup implements Collectives {
+  readonly rank = 0;
+  readonly size = 1;
+  isLost = false;
+  readonly #alone = ProcessGroup.alone();
+
+  get #there(): ProcessGroup {
+    if (this.isLost) throw new Error('a neighbour is gone');
+    return this.#alone;
+  }
+
+  allReduce = (values: Tensor): Pending => this.#there.allReduce(values);
+  allGather = (part: Tensor, whole: Tensor): Pending => this.#there.allGather(part, whole);
+  reduceScatter = (whole: Tensor): Pending => this.#there.reduceScatter(whole);
+  gatherNumbers = (values: readonly number[]): number[][] => this.#there.gatherNumbers(values);
+  gatherTexts = (text: string): string[] => this.#there.gatherTexts(text);
+}
+
+test('a rank that has failed exchanges nothing any more', () => {
+  const group = new LostGroup();
+  const model = tinyModel();
+  const trainer = new Trainer(model, new Map(model.namedParameters()), settings, {
+    totalSteps: 100,
+    padTokenId: 0,
+    share: (shared, parameters, isWide) => new DataParallel(shared, parameters, group, 3, isWide),
+  });
+  trainer.step(microBatches);
+  group.isLost = true;
+  expect(() => trainer.dispose(false)).not.toThrow();
+});
 
 describe.each([0, 1, 2, 3] as const)('ZeRO %d', (zero) => {
   test('steps, measures and ends as a plain trainer', () => {

@@ -8,15 +8,30 @@ import type { CausalLm } from '../../models/index.js';
 import { type FloatDType, isFloatDType, scope, type Tensor } from '../../tensor/index.js';
 import type { MetricSum } from '../objective/objective.js';
 import type { Gradients } from '../step/gradient-store.js';
+import type { Pipeline } from '../step/pipeline.js';
 import type { SegmentRun, SegmentSteps } from '../step/segment-steps.js';
 import type { ElementRange, SharedStep } from '../step/shared-step.js';
 import { writeElements } from '../step/write-elements.js';
+import type { ContextSplit } from './context-split.js';
 import { FlatUnit } from './flat-unit.js';
 import { gatherMetricSums } from './metric-sums.js';
+import type { PipelineStage } from './pipeline-stage.js';
 import { RankGradients } from './rank-gradients.js';
 import type { SplitModel } from './split-model.js';
 
 export type ZeroStage = 0 | 1 | 2 | 3;
+
+/** What of the model and the rows this rank shares with others than those of its group. */
+export interface ModelParts {
+  /** Those that have rows of their own; the others of the group have other tokens of the same. Default: all of the group. */
+  readonly rows?: Collectives | undefined;
+  /** Default: this rank computes with whole matrices. */
+  readonly split?: SplitModel | undefined;
+  /** Default: it computes all segments. */
+  readonly stage?: PipelineStage | undefined;
+  /** Default: it reads all tokens. */
+  readonly context?: ContextSplit | undefined;
+}
 
 export class DataParallel implements SharedStep {
   readonly rank: number;
@@ -33,9 +48,14 @@ export class DataParallel implements SharedStep {
   /** What this rank updates. */
   readonly #updated = new Map<string, Tensor>();
   readonly #starts = new Map<string, number>();
+  /** Trained, and here. */
   readonly #parameters: ReadonlyMap<string, Tensor>;
-  /** undefined: each rank computes with whole matrices. */
+  /** Trained, here or on another stage. */
+  readonly #all: ReadonlyMap<string, Tensor>;
+  readonly #rows: Collectives;
   readonly #split: SplitModel | undefined;
+  readonly #stage: PipelineStage | undefined;
+  readonly #context: ContextSplit | undefined;
   readonly #keepsWhole: boolean;
   #isLast = true;
   #isDisposed = false;
@@ -47,33 +67,43 @@ export class DataParallel implements SharedStep {
     group: Collectives,
     zero: ZeroStage,
     isWide: boolean,
-    split?: SplitModel,
+    { rows = group, split, stage, context }: ModelParts = {},
   ) {
-    this.rank = group.rank;
-    this.ranks = group.size;
+    this.rank = rows.rank;
+    this.ranks = rows.size;
+    this.#rows = rows;
+    this.#stage = stage;
+    this.#context = context;
     this.ranksOfRows = split?.group.size ?? 1;
     this.#split = split;
-    this.#keepsWhole = split === undefined || (split.group.rank === 0 && group.rank === 0);
+    this.#keepsWhole = (split === undefined && stage === undefined) || isFirst(group, split);
     this.#group = group;
     this.#zero = zero;
-    this.#parameters = parameters;
-    const { used, first } = this.#makeUnits(model, parameters);
+    this.#all = parameters;
+    const here = new Map([...parameters].filter(([path]) => stage?.has(path) !== false));
+    this.#parameters = here;
+    const { used, first } = this.#makeUnits(model, here);
     this.#units = [...new Set(used.flat())];
-    for (const [path, parameter] of parameters) {
+    for (const [path, parameter] of here) {
       const unit = this.#unitOf.get(path);
       const piece = zero === 0 ? { start: 0, values: parameter } : unit?.piece(path);
       if (piece === undefined) continue;
       this.#starts.set(path, piece.start);
       this.#updated.set(path, zero === 0 ? parameter : piece.values.keep());
     }
-    this.#rankGradients = new RankGradients(parameters, group, {
-      isWide: isWide || group.size > 1 || split !== undefined,
+    this.#rankGradients = new RankGradients(here, group, {
+      isWide: isWide || group.size > 1 || split !== undefined || stage !== undefined,
       isScattered: zero > 0,
       isEager: zero > 1,
       split,
+      stage,
     });
     this.gradients = this.#rankGradients;
     this.segmentSteps = this.#stepsAround(used, first);
+  }
+
+  get pipeline(): Pipeline | undefined {
+    return this.#stage;
   }
 
   updatedPart(path: string): Tensor | undefined {
@@ -82,11 +112,12 @@ export class DataParallel implements SharedStep {
 
   ownPart(path: string): Tensor | undefined {
     const split = this.#split;
+    if (this.#stage?.answersFor(path) === false) return undefined;
     // What all ranks of a group have, the first of them answers for.
     if (split !== undefined && split.group.rank > 0 && !split.isCut(path)) return undefined;
     if (this.#zero > 0) return this.#updated.get(path);
     const place = [...this.#updated.keys()].indexOf(path);
-    return place % this.ranks === this.rank ? this.#updated.get(path) : undefined;
+    return place % this.#group.size === this.#group.rank ? this.#updated.get(path) : undefined;
   }
 
   rangesOf(path: string): readonly ElementRange[] {
@@ -96,7 +127,7 @@ export class DataParallel implements SharedStep {
   }
 
   wholeShape(path: string): readonly number[] {
-    return this.#split?.wholeShape(path) ?? this.#parameters.get(path)?.shape ?? [];
+    return this.#split?.wholeShape(path) ?? this.#all.get(path)?.shape ?? [];
   }
 
   partOf(path: string, whole: Tensor): Tensor {
@@ -107,11 +138,15 @@ export class DataParallel implements SharedStep {
   }
 
   gatherNumbers(values: readonly number[]): number[][] {
-    return this.#group.gatherNumbers(values);
+    return this.#rows.gatherNumbers(values);
+  }
+
+  sumOverStages(value: number): number {
+    return this.#stage?.sum(value) ?? value;
   }
 
   gatherMetrics(sums: readonly MetricSum[]): readonly (readonly MetricSum[])[] {
-    return gatherMetricSums(this.#group, sums);
+    return gatherMetricSums([this.#rows, this.#stage?.group], sums);
   }
 
   beginMicroBatch(isLast: boolean): void {
@@ -130,9 +165,9 @@ export class DataParallel implements SharedStep {
 
   writeParameter(path: string, values: Tensor, start: number): void {
     const unit = this.#unitOf.get(path);
-    const parameter = this.#parameters.get(path);
     if (this.#isDisposed || unit === undefined) {
       // At the end of a run the whole model is one rank's.
+      const parameter = (this.#isDisposed && this.#isFirstStage ? this.#all : this.#parameters).get(path);
       if (parameter !== undefined && this.#keepsWhole) writeElements(parameter, values, start);
       return;
     }
@@ -144,27 +179,41 @@ export class DataParallel implements SharedStep {
 
   withWholeModel<Result>(body: () => Result): Result {
     for (const unit of this.#units) unit.gather();
+    this.#context?.remove();
+    const staged = (): Result => (this.#stage === undefined ? body() : this.#stage.withWhole(body));
     try {
-      return this.#split === undefined ? body() : this.#split.withWhole(body);
+      return this.#split === undefined ? staged() : this.#split.withWhole(staged);
     } finally {
+      this.#context?.apply();
       for (const unit of this.#units) unit.release();
     }
   }
 
   async whileWholeModel<Result>(body: () => Promise<Result>): Promise<Result> {
     for (const unit of this.#units) unit.gather();
+    this.#context?.remove();
+    const staged = (): Promise<Result> => (this.#stage === undefined ? body() : this.#stage.whileWhole(body));
     try {
-      return await (this.#split === undefined ? body() : this.#split.whileWhole(body));
+      return await (this.#split === undefined ? staged() : this.#split.whileWhole(staged));
     } finally {
+      this.#context?.apply();
       for (const unit of this.#units) unit.release();
     }
   }
 
-  dispose(): void {
+  dispose(isThrough: boolean): void {
     this.#isDisposed = true;
     if (this.#zero > 0) for (const part of this.#updated.values()) part.dispose();
+    if (isThrough) for (const unit of this.#units) unit.gather();
     for (const unit of this.#units) unit.dispose();
+    this.#context?.remove();
+    if (!isThrough) return;
     this.#split?.join(this.#keepsWhole);
+    this.#stage?.collect();
+  }
+
+  get #isFirstStage(): boolean {
+    return this.#stage === undefined || this.#stage.stage === 0;
   }
 
   #trainedUnits(): Set<FlatUnit> {
@@ -180,10 +229,12 @@ export class DataParallel implements SharedStep {
     parameters: ReadonlyMap<string, Tensor>,
   ): { readonly used: FlatUnit[][]; readonly first: Map<FlatUnit, number> } {
     const all = new Map(model.namedParameters());
+    const stage = this.#stage;
     const segments = model.segments();
     const users = new Map<string, number[]>();
     for (const [index, { parameters: paths }] of segments.entries())
-      for (const path of paths) users.set(path, [...(users.get(path) ?? []), index]);
+      for (const path of stage?.computes(index) === false ? [] : paths)
+        users.set(path, [...(users.get(path) ?? []), index]);
     const groups = new Map<
       string,
       { dtype: FloatDType; isTrained: boolean; members: Map<string, Tensor>; in: number[] }
@@ -194,7 +245,8 @@ export class DataParallel implements SharedStep {
       if (parameter === undefined || !(isTrained || this.#zero === 3)) continue;
       const { dtype } = parameter;
       if (!isFloatDType(dtype)) continue;
-      const key = `${indices.join()} ${dtype} ${isTrained}`;
+      // What another stage has too lies in the same way there.
+      const key = `${indices.join()} ${dtype} ${isTrained} ${stage?.isShared(path) === true}`;
       const group = groups.get(key) ?? { dtype, isTrained, members: new Map(), in: indices };
       group.members.set(path, parameter);
       groups.set(key, group);
@@ -231,4 +283,9 @@ export class DataParallel implements SharedStep {
       },
     };
   }
+}
+
+/** Of those that have the same stage of the model. */
+function isFirst(group: Collectives, split: SplitModel | undefined): boolean {
+  return group.rank === 0 && (split === undefined || split.group.rank === 0);
 }

@@ -200,9 +200,8 @@ export class FlatUnit {
     return found === undefined ? undefined : part.narrow(0, found.inPart, found.length);
   }
 
-  /** Leaves the parameters whole, in memory of their own. */
+  /** Leaves the parameters in memory of their own: whole, where they were gathered. */
   dispose(): void {
-    this.gather();
     this.#part.dispose();
     this.#whole.dispose();
   }

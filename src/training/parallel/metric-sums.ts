@@ -7,6 +7,14 @@ import type { MetricSum } from '../objective/objective.js';
 const number = z.number().or(z.null().transform(() => Number.NaN));
 const metricSums = z.array(z.object({ name: z.string(), sum: number, count: number }));
 
-export function gatherMetricSums(group: Collectives, sums: readonly MetricSum[]): MetricSum[][] {
-  return group.gatherTexts(JSON.stringify(sums)).map((text) => metricSums.parse(JSON.parse(text)));
+/** @param groups one after the other; undefined: this process alone */
+export function gatherMetricSums(
+  groups: readonly (Collectives | undefined)[],
+  sums: readonly MetricSum[],
+): MetricSum[][] {
+  let all: MetricSum[][] = [[...sums]];
+  for (const group of groups)
+    if (group !== undefined)
+      all = group.gatherTexts(JSON.stringify(all.flat())).map((text) => metricSums.parse(JSON.parse(text)));
+  return all;
 }

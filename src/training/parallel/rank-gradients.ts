@@ -3,6 +3,7 @@ import type { Collectives, Pending } from '../../distributed/index.js';
 import { type FloatDType, noGrad, scope, type Tensor } from '../../tensor/index.js';
 import { GradientStore, type Gradients, normOf } from '../step/gradient-store.js';
 import type { FlatUnit } from './flat-unit.js';
+import type { PipelineStage } from './pipeline-stage.js';
 import type { SplitModel } from './split-model.js';
 
 /** A unit whose gradients are on their way. */
@@ -22,6 +23,8 @@ export interface RankGradientsOptions {
   readonly isEager: boolean;
   /** The parts that other ranks have of the model. Default: this one has all of it. */
   readonly split?: SplitModel | undefined;
+  /** The stage that this rank has of the model. Default: it has all of them. */
+  readonly stage?: PipelineStage | undefined;
 }
 
 export class RankGradients implements Gradients {
@@ -71,7 +74,10 @@ export class RankGradients implements Gradients {
   /** Until every reduction is there. */
   finish(): void {
     this.#settle(0);
+    const { stage } = this.#options;
     scope(() => {
+      for (const [unit, { sum }] of this.#sums)
+        if (unit.paths.some((path) => stage?.isShared(path) === true)) noGrad(() => stage?.sumShared(sum));
       for (const [unit, { sum, paths }] of this.#sums)
         for (const path of paths) {
           const piece = this.#options.isScattered ? unit.pieceIn(sum, path) : unit.wholeIn(sum, path);
@@ -87,15 +93,18 @@ export class RankGradients implements Gradients {
 
   /** The same on every rank. */
   norm(): number {
-    const { isScattered, split } = this.#options;
+    const { isScattered, split, stage } = this.#options;
     const pieces = [...this.#pieces];
-    // What all parts have alike is counted once.
+    // What all parts have alike is counted once, and so is what two stages have.
     const counted = pieces.filter(
-      ([path]) => split === undefined || split.group.rank === 0 || split.isCut(path),
+      ([path]) =>
+        (split === undefined || split.group.rank === 0 || split.isCut(path)) &&
+        (stage === undefined || stage.answersFor(path)),
     );
     const own = normOf(counted.map(([, piece]) => piece)) ** 2;
     const ofParts = split === undefined ? own : squaresOver(split.group.group, own);
-    return Math.sqrt(isScattered ? squaresOver(this.#group, ofParts) : ofParts);
+    const ofRanks = isScattered ? squaresOver(this.#group, ofParts) : ofParts;
+    return Math.sqrt(stage?.sum(ofRanks) ?? ofRanks);
   }
 
   clear(): void {

@@ -1,14 +1,23 @@
 /** The ranks of a training run: how they meet, what each of them does, and what rank 0 does for all. */
 import { setImmediate } from 'node:timers/promises';
 import { productVersion } from '../../config/index.js';
-import { type ProcessGroup, type RankEnvironment, TensorGroup, World } from '../../distributed/index.js';
+import {
+  ContextGroup,
+  type ProcessGroup,
+  type RankEnvironment,
+  TensorGroup,
+  World,
+} from '../../distributed/index.js';
 import { InputError, messageOf } from '../../errors/index.js';
-import type { Architecture } from '../../models/index.js';
-import { linearRoute, setLinearRoute, torchVersion } from '../../tensor/index.js';
+import type { Architecture, CausalLm } from '../../models/index.js';
+import { linearRoute, setLinearRoute, type Tensor, torchVersion } from '../../tensor/index.js';
 import type { ShareStep } from '../step/shared-step.js';
 import { checkWorldSize } from './check-layout.js';
-import { DataParallel, type ZeroStage } from './data-parallel.js';
-import type { ParallelConfig } from './parallel-config.js';
+import { ContextSplit } from './context-split.js';
+import { DataParallel } from './data-parallel.js';
+import { type Axis, alongAxes, type MeshPlace, meshPlace } from './mesh.js';
+import { chunksPerStage, type ParallelConfig } from './parallel-config.js';
+import { PipelineStage } from './pipeline-stage.js';
 import { SplitModel } from './split-model.js';
 
 /** What rank 0 says in the middle of long work, and how often: well within the time that a collective may take. */
@@ -29,19 +38,31 @@ export class RunRanks {
   readonly world: World;
   /** Those that have other rows, and the same part of the model. */
   readonly data: RankAxis;
+  /** Those that have the other stages of the model; undefined: this one has all of it. */
+  readonly stages: ProcessGroup | undefined;
+  readonly #place: MeshPlace;
+  readonly #parallel: ParallelConfig;
   readonly #tensor: TensorGroup | undefined;
-  readonly #zero: ZeroStage;
+  readonly #context: ContextGroup | undefined;
+  /** Those whose gradients are summed: they have other rows, or other tokens of the same. */
+  readonly #gradients: ProcessGroup;
 
-  /** The mesh: ranks that share matrices are neighbours. */
-  private constructor(world: World, { zero, tensor, sequence }: ParallelConfig) {
+  private constructor(world: World, parallel: ParallelConfig) {
     this.world = world;
-    this.#zero = zero;
-    const [row, column] = [Math.floor(world.rank / tensor), world.rank % tensor];
-    const size = world.size / tensor;
-    this.#tensor =
-      tensor === 1 ? undefined : new TensorGroup(world.subgroup(`tensor-${row}`, column, tensor), sequence);
-    const group = tensor === 1 ? world.group : world.subgroup(`data-${column}`, row, size);
-    this.data = { rank: row, size, group };
+    this.#parallel = parallel;
+    this.#place = meshPlace(world.rank, world.size, parallel);
+    const { sequence, tensor, context, pipeline } = parallel;
+    this.#tensor = tensor === 1 ? undefined : new TensorGroup(this.#groupAlong('tensor'), sequence);
+    this.#context = context === 1 ? undefined : new ContextGroup(this.#groupAlong('context'));
+    this.stages = pipeline === 1 ? undefined : this.#groupAlong('pipeline');
+    const group = this.#groupAlong('data');
+    this.data = { rank: group.rank, size: group.size, group };
+    this.#gradients = context === 1 ? group : this.#groupAlong('data', 'context');
+  }
+
+  #groupAlong(...axes: Axis[]): ProcessGroup {
+    const { rank, size, name } = alongAxes(this.#place, axes);
+    return size === this.world.size ? this.world.group : this.world.subgroup(name, rank, size);
   }
 
   /**
@@ -64,9 +85,29 @@ export class RunRanks {
   /** How the ranks share the steps of a model, whose parameters are cut as its family says. */
   share({ tables: { sharding } }: Pick<Architecture, 'tables'>): ShareStep {
     return (model, parameters, isWide) => {
-      const split = this.#tensor && new SplitModel(model, sharding, this.#tensor);
-      return new DataParallel(model, parameters, this.data.group, this.#zero, isWide, split);
+      const stage = this.stages && this.#stageOf(model, parameters, this.stages);
+      const split =
+        this.#tensor && new SplitModel(model, sharding, this.#tensor, (path) => stage?.has(path) !== false);
+      const context = this.#context && new ContextSplit(model, this.#context);
+      const parts = { rows: this.data.group, split, stage, context };
+      return new DataParallel(model, parameters, this.#gradients, this.#parallel.zero, isWide, parts);
     };
+  }
+
+  #stageOf(model: CausalLm, parameters: ReadonlyMap<string, Tensor>, group: ProcessGroup): PipelineStage {
+    const { name } = alongAxes(this.#place, ['pipeline']);
+    return new PipelineStage(model, parameters, {
+      group,
+      chunksPerStage: chunksPerStage(this.#parallel),
+      isCollected: this.#isOfFirst,
+      joinEnds: (rank) => this.world.subgroup(`ends-${name}`, rank, 2),
+    });
+  }
+
+  /** On the axes beside the pipeline. */
+  get #isOfFirst(): boolean {
+    const { data, context, tensor } = this.#place.at;
+    return data === 0 && context === 0 && tensor === 0;
   }
 
   get rank(): number {
@@ -84,7 +125,8 @@ export class RunRanks {
 
   /** Of the ranks that compute on the same rows, one speaks for all. */
   get isFirstOfRows(): boolean {
-    return this.#tensor === undefined || this.#tensor.rank === 0;
+    const { pipeline, context, tensor } = this.#place.at;
+    return pipeline === 0 && context === 0 && tensor === 0;
   }
 
   /** Rank 0 alone runs it, the others wait. @throws what it throws there; on the others an error that says so */

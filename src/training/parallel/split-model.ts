@@ -43,11 +43,21 @@ export class SplitModel {
   readonly #parameters: ReadonlyMap<string, Tensor>;
   /** Attention and MLP of each block. */
   readonly #regions = new Set<string>();
+  readonly #isHere: (path: string) => boolean;
   readonly #givesScore: boolean;
   readonly #replacements: Replacement[] = [];
 
-  /** Cuts the parameters, each in its tensor. */
-  constructor(model: CausalLm, table: ShardingTable, group: TensorGroup) {
+  /**
+   * Cuts the parameters, each in its tensor.
+   * @param isHere false: another stage of a pipeline has this parameter, and here is its shape alone. Default: all are here
+   */
+  constructor(
+    model: CausalLm,
+    table: ShardingTable,
+    group: TensorGroup,
+    isHere: (path: string) => boolean = () => true,
+  ) {
+    this.#isHere = isHere;
     this.#model = model;
     this.#table = table;
     this.group = group;
@@ -55,7 +65,7 @@ export class SplitModel {
     this.#givesScore = [...this.#parameters.keys()].some((path) => path.startsWith(`${SCORE}.`));
     this.#planCuts();
     noGrad(() => {
-      for (const [path, cut] of this.#cuts)
+      for (const [path, cut] of this.#cutsHere())
         scope(() => {
           const parameter = this.#parameterOf(path);
           setTensor(parameter, cut.of(parameter.detach()).clone().contiguous());
@@ -126,9 +136,7 @@ export class SplitModel {
 
   /** @returns what puts the part back in its place */
   #makeWhole(): () => void {
-    const parts = new Map(
-      [...this.#cuts.keys()].map((path) => [path, this.#parameterOf(path).detach().keep()]),
-    );
+    const parts = new Map(this.#cutsHere().map(([path]) => [path, this.#parameterOf(path).detach().keep()]));
     this.join();
     return () => {
       noGrad(() => {
@@ -146,7 +154,7 @@ export class SplitModel {
    * @param isKept false: what this rank is left with has the shapes of the whole, and no memory of its own. Default true
    */
   join(isKept = true): void {
-    for (const [path, cut] of this.#cuts)
+    for (const [path, cut] of this.#cutsHere())
       noGrad(() => scope(() => this.#joinOne(this.#parameterOf(path), cut, isKept)));
     for (const { path, original } of [...this.#replacements].reverse())
       this.#model.replaceModule(path, original);
@@ -168,6 +176,10 @@ export class SplitModel {
       parameter,
       isKept ? cut.join(all, length, dtype) : zeros([1], { dtype }).expand([...cut.shape]),
     );
+  }
+
+  #cutsHere(): [path: string, cut: TensorCut][] {
+    return [...this.#cuts].filter(([path]) => this.#isHere(path));
   }
 
   #planCuts(): void {
@@ -247,6 +259,7 @@ export class SplitModel {
       afterEmbedding: (hidden) => group.leave(hidden),
       beforeHead: (hidden) => (this.#givesScore ? group.enterWhole(hidden) : group.enter(hidden)),
       ownPart: (whole) => group.ownPart(whole),
+      tokensBetween: (tokens) => group.tokensBetween(tokens),
     };
     if (!this.#givesScore) {
       const { vocabSize } = this.#model.shape;

@@ -2,7 +2,7 @@
 import type { Row, RowSource } from '../../data/index.js';
 import { MetricMeans, type MetricSum } from '../objective/objective.js';
 import { gatherMetricSums } from '../parallel/metric-sums.js';
-import type { RankAxis } from '../parallel/run-ranks.js';
+import type { RunRanks } from '../parallel/run-ranks.js';
 import type { MeasuredRows } from '../step/trainer.js';
 
 /** Rows that are measured during a run, and when. */
@@ -25,21 +25,22 @@ export interface HeldOutResult {
 /**
  * @param measure the sums of a batch
  * @param pause called after each batch; what it throws ends the measurement
- * @param data the ranks that have other rows: each measures every n-th batch; all of them as many, the surplus counting nothing
+ * @param ranks those that have other rows measure every n-th batch each; all of them as many, the surplus counting nothing
  */
 export async function measureHeldOut(
   measure: (batch: readonly Row[]) => MeasuredRows,
   { rows, max_rows = rows.rowCount }: HeldOut,
   batchSize: number,
   pause: () => Promise<void>,
-  data?: RankAxis,
+  ranks?: Pick<RunRanks, 'data' | 'stages'>,
 ): Promise<HeldOutResult> {
   let [perToken, perRecord, tokens, records] = [0, 0, 0, 0];
-  let [hasTokenPart, hasRecordPart] = [false, false];
+  // Batches that had such a part of a loss.
+  let [tokenParts, recordParts] = [0, 0];
   const metrics = new MetricMeans();
   const count = Math.min(rows.rowCount, max_rows);
   const batches = Math.ceil(count / batchSize);
-  const { rank = 0, size: rankCount = 1 } = data ?? {};
+  const { rank = 0, size: rankCount = 1 } = ranks?.data ?? {};
   for (let round = 0; round < batches; round += rankCount) {
     const isSurplus = round + rank >= batches;
     const start = isSurplus ? 0 : (round + rank) * batchSize;
@@ -48,30 +49,25 @@ export async function measureHeldOut(
     const measured = measure(batch);
     await pause();
     if (isSurplus) continue;
-    hasTokenPart ||= measured.perToken !== undefined;
-    hasRecordPart ||= measured.perRecord !== undefined;
+    tokenParts += measured.perToken === undefined ? 0 : 1;
+    recordParts += measured.perRecord === undefined ? 0 : 1;
     perToken += measured.perToken ?? 0;
     perRecord += measured.perRecord ?? 0;
     tokens += measured.divisors.tokens;
     records += measured.divisors.records;
     metrics.add(measured.metrics);
   }
-  if (data !== undefined) {
-    const all = data.group.gatherNumbers([
-      perToken,
-      perRecord,
-      tokens,
-      records,
-      +hasTokenPart,
-      +hasRecordPart,
-    ]);
-    const sum = (place: number): number => all.reduce((total, values) => total + (values[place] ?? 0), 0);
-    [perToken, perRecord, tokens, records] = [sum(0), sum(1), sum(2), sum(3)];
-    [hasTokenPart, hasRecordPart] = [sum(4) > 0, sum(5) > 0];
-  }
-  const shared = data && gatherMetricSums(data.group, metrics.sums());
-  const loss = (hasTokenPart ? perToken / tokens : 0) + (hasRecordPart ? perRecord / records : 0);
-  return { loss, tokens, metrics: meansOf(shared ?? [metrics.sums()]) };
+  const groups = [ranks?.data.group, ranks?.stages];
+  for (const group of groups)
+    if (group !== undefined) {
+      const all = group.gatherNumbers([perToken, perRecord, tokens, records, tokenParts, recordParts]);
+      const sum = (place: number): number => all.reduce((total, values) => total + (values[place] ?? 0), 0);
+      [perToken, perRecord, tokens, records] = [sum(0), sum(1), sum(2), sum(3)];
+      [tokenParts, recordParts] = [sum(4), sum(5)];
+    }
+  const shared = gatherMetricSums(groups, metrics.sums());
+  const loss = (tokenParts > 0 ? perToken / tokens : 0) + (recordParts > 0 ? perRecord / records : 0);
+  return { loss, tokens, metrics: meansOf(shared) };
 }
 
 function meansOf(all: readonly (readonly MetricSum[])[]): Readonly<Record<string, number>> | undefined {

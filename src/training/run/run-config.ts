@@ -248,6 +248,11 @@ export const trainConfigSchema = z
         ['parallel', 'tensor'],
         'distillation compares whole distributions of the next token, and tensor ranks have parts of the vocabulary; use parallel.data and zero',
       );
+    if (objective?.loss === 'distillation' && config.parallel.context > 1)
+      refuse(
+        ['parallel', 'context'],
+        'distillation compares the distributions of whole rows, and context ranks have parts of them; use parallel.data, zero and pipeline',
+      );
     if (objective?.loss === 'reward' && watch.prompts !== undefined)
       refuse(['watch', 'prompts'], 'a reward model writes no text; leave watch.prompts out');
   })

@@ -33,9 +33,9 @@ export function createRunModel({
     const given = ofPath === undefined ? undefined : configuredArchitecture(ofPath, 'model.path_config');
     const output = isReward ? 'any' : 'logits';
     // Adapters are all that is trained then, beside weights that stay as their files have them.
-    // Ranks that share every matrix cut floats.
-    const keepIntegers =
-      lora !== undefined && source.adapter === undefined && !isReward && parallel.tensor === 1;
+    // Ranks that share the model cut and exchange floats.
+    const isShared = parallel.tensor > 1 || parallel.pipeline > 1;
+    const keepIntegers = lora !== undefined && source.adapter === undefined && !isReward && !isShared;
     const loaded = loadModel(path, { dtype, device: selected, architecture: given, output, keepIntegers });
     return isReward ? withNewScore(loaded, seed) : loaded;
   }

@@ -56,6 +56,12 @@ export function createRunParts(
   const { model, architecture } = loaded;
   const count = ranks?.data.size ?? 1;
   const totalSteps = stepsOf(training, rowCount, count);
+  const stages = ranks?.stages?.size ?? 1;
+  if (training.gradient_accumulation_steps < stages && ranks?.isFirst === true)
+    log(
+      `${label}: ${training.gradient_accumulation_steps} micro-batches (training.gradient_accumulation_steps) through ${stages} stages: some of the ` +
+        'ranks always wait; give as many or more',
+    );
   const padTokenId = architecture.padTokenId ?? 0;
   const dropout = new RandomGenerator(seed, model.device);
   for (const layer of adapters?.values() ?? []) layer.dropoutGenerator = dropout;

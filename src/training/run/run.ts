@@ -11,7 +11,7 @@ import { type LoadedModel, loadModelTokenizer, saveModel, tokenizerSource } from
 import { prepareRuntime, setLinearRoute } from '../../tensor/index.js';
 import type { Tokenizer } from '../../tokenizers/index.js';
 import { RunCheckpointStore } from '../checkpoints/run-checkpoint-store.js';
-import { checkTensorSplit } from '../parallel/check-layout.js';
+import { checkModelSplit, ranksOfModel } from '../parallel/check-layout.js';
 import { RunRanks } from '../parallel/run-ranks.js';
 import { residentBytes } from '../plan/process-memory.js';
 import { collectGarbage, scriptBytes } from '../plan/script-memory.js';
@@ -97,11 +97,11 @@ function joinRanks(config: TrainConfig): RunRanks | undefined {
   const environment = rankEnvironment();
   const { parallel, threads } = config;
   if (environment === undefined || environment.size === 1) {
-    const wanted = (parallel.data ?? 1) * parallel.tensor;
-    if (wanted > 1)
+    const wanted = (parallel.data ?? 1) * ranksOfModel(parallel);
+    const axis = (['tensor', 'pipeline', 'context', 'data'] as const).find((one) => (parallel[one] ?? 1) > 1);
+    if (axis !== undefined)
       throw new InputError(
-        `parallel.${parallel.tensor > 1 ? 'tensor' : 'data'} is ${parallel.tensor > 1 ? parallel.tensor : parallel.data}, and this process ` +
-          `is alone; start the ranks: xinghe launch --nproc ${wanted} -- train …`,
+        `parallel.${axis} is ${parallel[axis]}, and this process is alone; start the ranks: xinghe launch --nproc ${wanted} -- train …`,
       );
     return undefined;
   }
@@ -213,7 +213,7 @@ export async function prepareRun(
     throw new InputError('model.tokenizer is missing; a new model needs a tokenizer file or folder.');
   prepareRuntime(config.threads === undefined ? {} : { threads: config.threads });
   if (config.deterministic) setLinearRoute({ forward: false, gradInput: false, gradWeight: false });
-  if (config.parallel.tensor > 1) checkTensorSplit(runArchitecture(config), config.parallel);
+  if (ranksOfModel(config.parallel) > 1) checkModelSplit(runArchitecture(config), config.parallel);
   const startBytes = residentBytes();
   const startScriptBytes = scriptBytes();
   const loaded = createRunModel(config);

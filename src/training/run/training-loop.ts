@@ -6,6 +6,7 @@ import { InterruptedError, NonFiniteError, NothingLearnedError } from '../../err
 import { log } from '../../log/index.js';
 import { type LoadedModel, reportNonFiniteWeights } from '../../models/index.js';
 import { PhaseClock } from '../step/phase-clock.js';
+import { WAIT } from '../step/pipeline-step.js';
 import type { StepResult } from '../step/trainer.js';
 import type { EvaluationRecord, StepRecord } from '../watch/observer.js';
 import { noteBadRows } from './bad-rows.js';
@@ -29,10 +30,13 @@ export async function runTrainingLoop(
   options: TrainingLoopOptions,
 ): Promise<TrainingResult> {
   const loop = new TrainingLoop(loaded, rows, options);
+  let isThrough = false;
   try {
-    return await loop.train();
+    const result = await loop.train();
+    isThrough = true;
+    return result;
   } finally {
-    await loop.dispose();
+    await loop.dispose(isThrough);
   }
 }
 
@@ -44,7 +48,8 @@ class TrainingLoop {
   readonly #loader: RowLoader;
   // Between two phases a rank goes on by itself: only one that is told so waits for work.
   readonly #clock = new PhaseClock((phase = 'the next step') =>
-    heartbeat({ step: this.#progress.step, phase }),
+    // Of stages that wait for one another, the one that computes is to blame if nothing goes on.
+    heartbeat({ step: this.#progress.step, phase: phase === WAIT ? undefined : phase }),
   );
   readonly #signals: SignalWatch;
   readonly #started = performance.now();
@@ -209,7 +214,7 @@ class TrainingLoop {
         // The state of the last step is whole: it is saved, and the evaluation is made again after resuming.
         await this.#endIfAsked();
       },
-      this.#options.ranks?.data,
+      this.#options.ranks,
     );
     this.#clock.enter(undefined);
     const { step, best } = this.#progress;
@@ -292,12 +297,16 @@ class TrainingLoop {
     const { position: behind } = this.#loader.state();
     const policy = training.non_finite;
     this.#noteBadRows({ step: step + 1, policy, problem: error.message, rows: indices });
-    if (policy !== 'rollback')
-      this.#parts.trainer.withWholeModel(() =>
+    if (policy !== 'rollback') {
+      const report = (): void =>
         reportNonFiniteWeights(this.#loaded, label, () => {
           throw error;
-        }),
-      );
+        });
+      // One rank has all of the model then.
+      await this.#parts.trainer.whileWholeModel(async () => {
+        await (this.#options.ranks?.first(report) ?? report());
+      });
+    }
     const restored = await checkpoints?.restore(this.#parts, 'newest');
     if (restored === undefined)
       throw new NonFiniteError(`${error.message} There is no checkpoint to go back to yet.`);
@@ -339,11 +348,11 @@ class TrainingLoop {
     for (const observer of observers) observer.step(record);
   }
 
-  async dispose(): Promise<void> {
+  async dispose(isThrough: boolean): Promise<void> {
     const { adapters, label, output, observers = [] } = this.#options;
     this.#signals.dispose();
     await this.#loader.close();
-    this.#parts.trainer.dispose();
+    this.#parts.trainer.dispose(isThrough);
     this.#parts.dropout.dispose();
     for (const layer of adapters?.values() ?? []) layer.dropoutGenerator = undefined;
     for (const [, parameter] of this.#loaded.model.namedParameters()) parameter.setRequiresGrad(false);

@@ -6,10 +6,10 @@
  * The choices have no gradient. Hence that of a layer's probabilities is known once all layers were computed forward, and each
  * layer can be derived on its own.
  *
- * Shapes: N tokens of a micro-batch, G experts, k experts of a token.
+ * Shapes: N tokens of a micro-batch, G experts, k experts of a token, L layers that have experts.
  */
 import type { Routing } from '../../nn/index.js';
-import { floatTensor, operator, type Tensor } from '../../tensor/index.js';
+import { floatTensor, noGrad, ones, operator, stack, type Tensor } from '../../tensor/index.js';
 import type { MetricSum } from '../objective/objective.js';
 
 const bincount = operator('aten::bincount');
@@ -41,6 +41,39 @@ export function realTokens(lengths: readonly number[], length: number, device: s
   if (lengths.every((own) => own >= length)) return undefined;
   const real = lengths.flatMap((own) => Array.from({ length }, (_, index) => (index < own ? 1 : 0)));
   return floatTensor(real, [real.length], { dtype: 'float32', device });
+}
+
+/** The tokens of rows that several processes share. */
+export interface SharedTokens {
+  /** What this process has of values for all tokens [B, T], filled up with 0. */
+  own(values: Tensor): Tensor; // [B, t]
+}
+
+/** The same of the own tokens: those that fill them up are not real. @param inputIds [B, T] */
+export function ownTokens(tokens: SharedTokens, real: Tensor | undefined, inputIds: Tensor): Tensor {
+  const whole = real?.view(inputIds.shape) ?? ones(inputIds.shape, { device: inputIds.device });
+  return tokens.own(whole).reshape([-1]);
+}
+
+/** The sums of several processes, of their tokens each; they have no graph. @param sum over the processes */
+export function sumRouting(layers: readonly RoutingSums[], sum: (values: Tensor) => Tensor): RoutingSums[] {
+  const packed = packRouting(layers);
+  return packed === undefined ? [] : unpackRouting(sum(packed), layers[0]?.perToken ?? 0);
+}
+
+/** Choices and probabilities of each layer in one tensor; undefined: no layer has experts. */
+export function packRouting(layers: readonly RoutingSums[]): Tensor | undefined {
+  if (layers.length === 0) return undefined;
+  return noGrad(() =>
+    stack(layers.map(({ choices, probabilities }) => stack([choices, probabilities.detach()]))),
+  ); // [L, 2, G]
+}
+
+export function unpackRouting(packed: Tensor, perToken: number): RoutingSums[] {
+  return Array.from({ length: packed.size(0) }, (_, layer) => {
+    const own = packed.select(0, layer);
+    return { choices: own.select(0, 0), probabilities: own.select(0, 1), perToken };
+  });
 }
 
 /** What is measured of a micro-batch. */

@@ -3,6 +3,7 @@ import type { CausalLm } from '../../models/index.js';
 import type { Tensor } from '../../tensor/index.js';
 import type { MetricSum } from '../objective/objective.js';
 import type { Gradients } from './gradient-store.js';
+import type { Pipeline } from './pipeline.js';
 import type { SegmentSteps } from './segment-steps.js';
 
 /** Elements that follow one another in a tensor, counted row by row. */
@@ -20,6 +21,8 @@ export interface SharedStep {
   /** Summed over the ranks once `endMicroBatches` was called. */
   readonly gradients: Gradients;
   readonly segmentSteps: SegmentSteps;
+  /** The stages of the model that lie on other ranks; undefined: this rank has all of it. */
+  readonly pipeline?: Pipeline | undefined;
   /** What this rank updates of a parameter: all of it, a piece [n], or nothing. It stays the callee's. */
   updatedPart(path: string): Tensor | undefined;
   /** Where in the whole parameter the elements of that piece are, in their order. */
@@ -30,8 +33,11 @@ export interface SharedStep {
   partOf(path: string, whole: Tensor): Tensor;
   /** The same, where every element is one rank's alone. */
   ownPart(path: string): Tensor | undefined;
-  /** The numbers of every rank, by rank. */
+  /** The numbers of every rank that has rows of its own, by rank. */
   gatherNumbers(values: readonly number[]): number[][];
+  /** Over the ranks that have the other stages of the model. */
+  sumOverStages(value: number): number;
+  /** Of all rows: on the other stages there are none. */
   gatherMetrics(sums: readonly MetricSum[]): readonly (readonly MetricSum[])[];
   /** @param isLast of the step */
   beginMicroBatch(isLast: boolean): void;
@@ -44,8 +50,11 @@ export interface SharedStep {
   withWholeModel<Result>(body: () => Result): Result;
   /** The same of something that takes turns with others. */
   whileWholeModel<Result>(body: () => Promise<Result>): Promise<Result>;
-  /** Leaves the model whole, on the first rank at least. */
-  dispose(): void;
+  /**
+   * Leaves the model whole, on the first rank at least.
+   * @param isThrough false: this rank has failed, and nothing is exchanged any more: others may still wait for what it will not send
+   */
+  dispose(isThrough: boolean): void;
 }
 
 /** @param isWide sum gradients of 16 bit in float32 */

@@ -39,8 +39,10 @@ export function countStep(
   };
 }
 
+/** @param value on the last stage of the model; 0 on the others */
 export function sumOverRanks(shared: SharedStep | undefined, value: number): number {
-  return sum((shared?.gatherNumbers([value]) ?? [[value]]).map(([part = Number.NaN]) => part));
+  if (shared === undefined) return value;
+  return shared.sumOverStages(sum(shared.gatherNumbers([value]).map(([part = Number.NaN]) => part)));
 }
 
 export function meansOverRanks(

@@ -17,7 +17,6 @@ import {
 import { crossEntropy } from '../objective/cross-entropy.js';
 import {
   type LossDivisors,
-  type LossSums,
   MetricMeans,
   type MetricSum,
   type Objective,
@@ -28,11 +27,13 @@ import { AdamW } from './adamw.js';
 import { BoundaryOffload } from './boundary-offload.js';
 import { GradientStore, type Gradients } from './gradient-store.js';
 import { LossScale, type LossScaleState } from './loss-scale.js';
+import type { MicroBatchWork } from './micro-batch-work.js';
 import type { PhaseClock } from './phase-clock.js';
+import { PipelineStep, pipelineOutput } from './pipeline-step.js';
 import { rememberDraws, StepDraws } from './remember-draws.js';
 import { routingMetrics } from './routing-balance.js';
 import { learningRateAt, type Schedule, scheduleOf } from './schedule.js';
-import { accumulateLossGradients, type GradientOptions, modelOutput } from './segments.js';
+import { accumulateLossGradients, type GradientOptions, type ModelInput, modelOutput } from './segments.js';
 import type { ElementRange, SharedStep, ShareStep } from './shared-step.js';
 import { countStep, meansOverRanks, sumOverRanks, tokensOf } from './step-totals.js';
 import type { TrainingSettings } from './training-settings.js';
@@ -114,6 +115,7 @@ export class Trainer {
   readonly #gradientOptions: GradientOptions;
   readonly #gradients: Gradients;
   readonly #shared: SharedStep | undefined;
+  readonly #pipelineStep: PipelineStep | undefined;
   readonly #optimizer: AdamW;
   readonly #lossScale: LossScale | undefined;
 
@@ -153,6 +155,16 @@ export class Trainer {
         ...(offload.boundaries ? [new BoundaryOffload(model.device)] : []),
       ],
     };
+    const pipeline = this.#shared?.pipeline;
+    this.#pipelineStep =
+      pipeline &&
+      new PipelineStep({
+        model,
+        pipeline,
+        gradients: this.#gradients,
+        gradientOptions: this.#gradientOptions,
+        beginBackward: (isLast) => this.#shared?.beginMicroBatch(isLast),
+      });
     this.#optimizer = new AdamW(
       [...parameters].flatMap(([path, whole]) => {
         const name = publishedName(path);
@@ -212,27 +224,22 @@ export class Trainer {
     const remembered = rememberDraws(generator);
     const draws = new StepDraws(generator);
     try {
-      let scaledLoss = 0;
-      for (let index = 0; index < count; index++) {
-        draws.begin(before + index);
-        this.#shared?.beginMicroBatch(index === count - 1);
-        const batch = own[index];
-        if (batch !== undefined) {
-          const read = tokensOf(microBatches[index] ?? []);
-          scaledLoss += this.#accumulate(batch, metrics, (sums) => stepLoss(sums, divisors, scale), {
+      const work = this.#workOf(own, { before, count, filler }, (index) => {
+        const read = tokensOf(microBatches[index] ?? []);
+        return {
+          lossOf: (sums) => {
+            metrics.add(sums.metrics);
+            return stepLoss(sums, divisors, scale);
+          },
+          routing: {
             balanceWeight: (read / tokens) * scale,
             gradientShare: 1 / (this.#shared?.ranksOfRows ?? 1),
             reportRouting: (statistics) => metrics.add(routingMetrics(statistics, read)),
-          });
-        } else if (filler !== undefined)
-          this.#accumulate(
-            this.#objective.arrange([filler]),
-            undefined,
-            (sums) => stepLoss(sums, ONE_EACH, 0),
-            { balanceWeight: 0 },
-          );
-        yield undefined;
-      }
+          },
+        };
+      });
+      const scaledLoss = yield* this.#pipelineStep?.run(work, ({ number }) => draws.begin(number)) ??
+        this.#inTurn(work, draws);
       clock?.enter('optimizer');
       this.#shared?.endMicroBatches();
       const loss = sumOverRanks(this.#shared, scaledLoss) / scale;
@@ -264,39 +271,79 @@ export class Trainer {
     }
   }
 
+  /** The micro-batches of this rank, and fillers for those that others have more. */
+  #workOf(
+    own: readonly ObjectiveBatch[],
+    {
+      before,
+      count,
+      filler,
+    }: { readonly before: number; readonly count: number; readonly filler: Row | undefined },
+    countedOf: (index: number) => Pick<MicroBatchWork, 'lossOf' | 'routing'>,
+  ): MicroBatchWork[] {
+    return Array.from({ length: count }, (_, index) => index).flatMap((index): MicroBatchWork[] => {
+      const number = before + index;
+      const batch = own[index];
+      if (batch !== undefined) return [{ number, batch, isCounted: true, ...countedOf(index) }];
+      if (filler === undefined) return [];
+      return [
+        {
+          number,
+          batch: this.#objective.arrange([filler]),
+          isCounted: false,
+          lossOf: (sums) => stepLoss(sums, ONE_EACH, 0),
+          routing: { balanceWeight: 0 },
+        },
+      ];
+    });
+  }
+
+  /** @returns the scaled loss */
+  *#inTurn(work: readonly MicroBatchWork[], draws: StepDraws): globalThis.Generator<undefined, number> {
+    let scaledLoss = 0;
+    for (const [index, one] of work.entries()) {
+      draws.begin(one.number);
+      this.#shared?.beginMicroBatch(index === work.length - 1);
+      const loss = this.#accumulate(one);
+      if (one.isCounted) scaledLoss += loss;
+      yield undefined;
+    }
+    return scaledLoss;
+  }
+
   /** Adds the gradients of a micro-batch. @returns its part of the loss, scaled */
-  #accumulate(
-    batch: ObjectiveBatch,
-    metrics: MetricMeans | undefined,
-    lossOf: (sums: LossSums) => Tensor,
-    routing: Pick<GradientOptions, 'balanceWeight' | 'gradientShare' | 'reportRouting'>,
-  ): number {
+  #accumulate({ batch, lossOf, routing }: MicroBatchWork): number {
     this.#options.clock?.enter('forward');
     return scope(() => {
-      const prepared = batch.prepare(this.#model, this.#gradientOptions.steps);
+      const prepared = batch.prepare(this.#model, (input) => this.#output(input));
+      const options = { ...this.#gradientOptions, ...routing };
       return accumulateLossGradients(
         this.#model,
         prepared,
-        (output) => {
-          const sums = prepared.sums(output);
-          metrics?.add(sums.metrics);
-          return lossOf(sums);
-        },
+        (output) => lossOf(prepared.sums(output)),
         this.#gradients,
-        { ...this.#gradientOptions, ...routing },
+        options,
       );
     });
   }
 
-  /** The sums of the loss over rows that are only measured. */
+  /** undefined: another rank has the end of the model. */
+  #output(input: ModelInput): Tensor | undefined {
+    const { steps } = this.#gradientOptions;
+    const pipeline = this.#shared?.pipeline;
+    if (pipeline === undefined) return modelOutput(this.#model, input, steps);
+    return pipelineOutput(this.#model, input, pipeline, { steps });
+  }
+
+  /** The sums of the loss over rows that are only measured; nothing where another rank has the end of the model. */
   measure(rows: readonly Row[]): MeasuredRows {
     const batch = this.#objective.arrange(rows);
     return scope(() =>
       noGrad(() => {
-        const prepared = batch.prepare(this.#model, this.#gradientOptions.steps);
-        const { perToken, perRecord, metrics } = prepared.sums(
-          modelOutput(this.#model, prepared, this.#gradientOptions.steps),
-        );
+        const prepared = batch.prepare(this.#model, (input) => this.#output(input));
+        const output = this.#output(prepared);
+        if (output === undefined) return NOTHING_MEASURED;
+        const { perToken, perRecord, metrics } = prepared.sums(output);
         return {
           perToken: perToken?.item(),
           perRecord: perRecord?.item(),
@@ -383,13 +430,21 @@ export class Trainer {
     if (lossScale !== undefined) this.#lossScale?.restore(lossScale);
   }
 
-  dispose(): void {
+  /** @param isThrough false: after a failure; the model is of no more use where ranks share it. Default true */
+  dispose(isThrough = true): void {
     this.#gradients.clear();
     this.#optimizer.dispose();
-    this.#shared?.dispose();
+    this.#shared?.dispose(isThrough);
     returnFreedMemory();
   }
 }
+
+const NOTHING_MEASURED: MeasuredRows = {
+  perToken: undefined,
+  perRecord: undefined,
+  divisors: { tokens: 0, records: 0 },
+  metrics: undefined,
+};
 
 /** A batch that counts nothing is divided by something all the same. */
 const ONE_EACH: LossDivisors = { tokens: 1, records: 1 };
