@@ -83,4 +83,5 @@ export {
 export { turnIntegers } from './quantized/turn-integers.js';
 export { saveWeights } from './save-weights.js';
 export { ShardingTable, type Split, type TrainedSplit } from './sharding-table.js';
+export { type ElementRange, product, TensorCut } from './tensor-cut.js';
 export { TENSOR_NAMINGS, type TensorNaming, type WeightTables } from './weight-tables.js';

@@ -1,8 +1,14 @@
 /** Loads published weight files into a module, without a copy where container, dtype and device allow it. */
 import { InputError } from '../errors/index.js';
-import { type FileDtype, placeOfView, sameBytes, type TensorView } from '../formats/index.js';
+import {
+  type FileDtype,
+  type IntegerMatrix,
+  placeOfView,
+  sameBytes,
+  type TensorView,
+} from '../formats/index.js';
 import { log } from '../log/index.js';
-import { type Module, namedLinears } from '../nn/index.js';
+import { type Linear, type Module, namedLinears } from '../nn/index.js';
 import { IntegerLinear, packIntegers } from '../quantization/index.js';
 import { type FloatDType, isFloatDType, noGrad, type Tensor } from '../tensor/index.js';
 import { isCounter, type ModelTensors } from './model-tensors.js';
@@ -10,7 +16,9 @@ import type { NameTable } from './name-table.js';
 import { openModelTensors } from './open-model-tensors.js';
 import type { ParallelLayout } from './parallel-layout.js';
 import { ParameterReader } from './parameter-reader.js';
+import { cutIntegers } from './quantized/cut-integers.js';
 import { turnIntegers } from './quantized/turn-integers.js';
+import type { TensorCut } from './tensor-cut.js';
 import type { WeightTables } from './weight-tables.js';
 
 export interface LoadWeightsOptions {
@@ -25,6 +33,11 @@ export interface LoadWeightsOptions {
   readonly keepIntegers?: boolean | undefined;
   /** Of a checkpoint of many ranks. Default: that in its layout.json, else model parallelism alone. */
   readonly layout?: ParallelLayout | undefined;
+  /**
+   * Parameters of which a part is read, by own path: `module` has the shapes of the parts. Of the others the whole is read, and stays
+   * in the mapped file. Default: none.
+   */
+  readonly cuts?: ReadonlyMap<string, TensorCut> | undefined;
 }
 
 /** Few names suffice to see what is wrong; a 13B model has hundreds. */
@@ -42,17 +55,20 @@ export function loadWeights(
   path: string,
   options: LoadWeightsOptions = {},
 ): void {
-  const shapes = new Map(module.namedParameters().map(([ownPath, { shape }]) => [ownPath, shape]));
+  const { cuts = new Map<string, TensorCut>() } = options;
+  const shapes = new Map(
+    module.namedParameters().map(([ownPath, { shape }]) => [ownPath, cuts.get(ownPath)?.shape ?? shape]),
+  );
   const model = turnIntegers(openModelTensors(path, tables, { layout: options.layout, shapes }), module);
-  const views = matchNames(module, tables, path, model);
+  const views = matchNames(shapes, tables, path, model);
   const wanted = { ...options, dtype: options.dtype ?? floatOnly(model.dtype) };
-  const kept = options.keepIntegers === true ? keepIntegers(module, views, options.device) : new Set();
+  const kept = options.keepIntegers === true ? keepIntegers(module, views, options) : new Set();
   const reader = new ParameterReader();
   try {
     noGrad(() => {
       for (const [ownPath, view] of views) {
         if (kept.has(ownPath)) continue;
-        const parameter = reader.read(view, wanted);
+        const parameter = reader.read(view, wanted, cuts.get(ownPath));
         module.assign(ownPath, divided(parameter, model.factors.get(ownPath) ?? 1));
       }
     });
@@ -61,28 +77,52 @@ export function loadWeights(
   }
 }
 
-/** Puts layers of integers in the place of dense ones. @returns the own paths of their weights, which nobody reads any more */
+/**
+ * Puts layers of integers in the place of dense ones.
+ * @returns the own paths of their weights, which nobody reads any more @throws InputError for one that cannot be cut as it has to
+ */
 function keepIntegers(
   module: Module,
   views: ReadonlyMap<string, TensorView>,
-  device: string | undefined,
+  { device, cuts }: LoadWeightsOptions,
 ): Set<string> {
   const kept = new Set<string>();
   for (const [path, layer] of [...namedLinears(module)]) {
-    const integers = views.get(`${path}.weight`)?.integers;
-    if (integers === undefined) continue;
-    const packed = packIntegers(integers.read());
-    if (packed === undefined) continue;
+    const view = views.get(`${path}.weight`);
+    if (view?.integers === undefined) continue;
+    const matrix = view.integers.read();
+    const cut = cuts?.get(`${path}.weight`);
+    const part = cut === undefined ? undefined : integerPart(matrix, cut, layer);
+    const packed = packIntegers(part?.matrix ?? matrix);
+    if (packed === undefined) {
+      if (part === undefined) continue;
+      throw new InputError(
+        `${placeOfView(view)}: tensor "${view.source}" has ${view.integers.groupCount} groups of inputs, and so many ranks cannot share ` +
+          'them evenly in blocks of 32 inputs; take fewer ranks, or dequantise the model (xinghe convert --dequantize).',
+      );
+    }
     const { outFeatures, inFeatures, bias } = layer;
     const quantised = new IntegerLinear([outFeatures, inFeatures], packed, {
       bias: bias !== undefined,
       device,
+      part,
     });
     module.replaceModule(path, quantised);
     layer.dispose();
     kept.add(`${path}.weight`);
   }
   return kept;
+}
+
+/** What this rank has of a matrix [O, I]. @param cut of the weight as the layer stores it */
+function integerPart(
+  matrix: IntegerMatrix,
+  { dim, rank, spans }: TensorCut,
+  { layout }: Linear,
+): { matrix: IntegerMatrix; shape: readonly [number, number]; addsBias: boolean } {
+  const isOutput = dim === (layout === 'out-in' ? 0 : 1);
+  const own = cutIntegers(matrix, isOutput ? 'outputs' : 'inputs', spans);
+  return { matrix: own, shape: [own.outFeatures, own.inFeatures], addsBias: isOutput || rank === 0 };
 }
 
 function floatOnly(dtype: FileDtype | undefined): FloatDType | undefined {
@@ -96,14 +136,13 @@ function divided(parameter: Tensor, factor: number): Tensor {
   return result;
 }
 
-/** Own path -> where it lies, for every parameter, or one message with all that does not fit. */
+/** @param parameters shape of each, whole @returns own path -> where it lies, for every parameter, or one message with all that does not fit. */
 function matchNames(
-  module: Module,
+  parameters: ReadonlyMap<string, readonly number[]>,
   tables: WeightTables,
   path: string,
   model: ModelTensors,
 ): Map<string, TensorView> {
-  const parameters = new Map(module.namedParameters());
   const matched = new Map<string, TensorView>();
   // Counters and the like tell about a training; anything else is a sign of another model.
   const surplus = [...model.others.keys()].filter((name) => !isCounter(name));
@@ -116,21 +155,21 @@ function matchNames(
       continue;
     }
     const nameOf = model.names.has(ownPath) ? undefined : tables.names.piecesOf(ownPath);
-    if (nameOf !== undefined && differsInCount(parameter.shape, view.shape)) {
-      const [wanted = 0, found = 0] = [parameter.shape[0], view.shape[0]];
+    if (nameOf !== undefined && differsInCount(parameter, view.shape)) {
+      const [wanted = 0, found = 0] = [parameter[0], view.shape[0]];
       for (let index = found; index < wanted; index++) missing.push(nameOf(index));
       for (let index = wanted; index < found; index++) surplus.push(nameOf(index));
       matched.set(ownPath, view);
       continue;
     }
-    if (parameter.shape.join() !== view.shape.join())
+    if (parameter.join() !== view.shape.join())
       throw new InputError(
         `${placeOfView(view, path)}: tensor "${view.source}" has shape [${view.shape.join(', ')}], the config asks for ` +
-          `[${parameter.shape.join(', ')}]; config and weights do not belong together.`,
+          `[${parameter.join(', ')}]; config and weights do not belong together.`,
       );
     matched.set(ownPath, view);
   }
-  for (const [ownPath, { shape }] of parameters) {
+  for (const [ownPath, shape] of parameters) {
     if (matched.has(ownPath)) continue;
     const nameOf = tables.names.piecesOf(ownPath);
     if (nameOf === undefined) missing.push(tables.names.toPublished(ownPath));

@@ -63,3 +63,6 @@ export {
 export { families, findConfig, findConfigIn, loadArchitecture, parseArchitecture } from './registry.js';
 export { lastScores, rewardArchitecture, SCORE, withScoreHead } from './reward-model.js';
 export { type AuxiliaryFile, auxiliaryFilesOf, saveModel } from './save-model.js';
+export { checkTensorSplit, divisorsOf } from './split/check-split.js';
+export { hasAllKeyValues, modelCuts, type SplitPlace } from './split/model-cuts.js';
+export { SplitModel } from './split/split-model.js';

@@ -10,41 +10,54 @@ import type { PackedIntegers } from './pack-integers.js';
 const integerLinear = operator('xinghe::integer_linear');
 const integerWeight = operator('xinghe::integer_weight');
 
+export interface IntegerLinearOptions {
+  /** Default false. */
+  readonly bias?: boolean;
+  /** Where the integers lie. Default cpu. */
+  readonly device?: string | undefined;
+  /** What of the weight this process has, where several share it: its outputs and inputs. Default: all of it. */
+  readonly part?: { readonly shape: readonly [number, number]; readonly addsBias: boolean } | undefined;
+}
+
 export class IntegerLinear extends Module implements Linear {
   bias: Tensor | undefined; // [O]
   readonly inFeatures: number;
   readonly outFeatures: number;
   readonly layout = 'out-in';
-  readonly addsBias = true;
+  readonly addsBias: boolean;
   readonly bits: 4 | 8;
   // No parameters: they are neither trained nor cast, and have no published names of their own.
   readonly #groupSize: number;
+  readonly #ownInputs: number;
   #weight: Tensor; // uint8 [O, K * bits / 8]
   #scales: Tensor; // float32 or float16 [O, G]
   #zeros: Tensor; // uint8 [O, G]
   #order: Tensor | undefined; // int64 [I]
 
-  /** @param device where the integers lie. Default: cpu */
+  /** @param integers of the whole weight, or of the part that `part` names */
   constructor(
     [outFeatures, inFeatures]: readonly [number, number],
     integers: PackedIntegers,
-    { bias = false, device = 'cpu' }: { readonly bias?: boolean; readonly device?: string | undefined } = {},
+    { bias = false, device = 'cpu', part }: IntegerLinearOptions = {},
   ) {
     super();
     this.outFeatures = outFeatures;
     this.inFeatures = inFeatures;
+    this.addsBias = part?.addsBias ?? true;
+    const [ownOutputs, ownInputs] = part?.shape ?? [outFeatures, inFeatures];
+    this.#ownInputs = ownInputs;
     this.bits = integers.bits;
     this.#groupSize = integers.groupSize;
-    this.bias = bias ? parameter(outFeatures) : undefined;
+    this.bias = bias ? parameter(ownOutputs) : undefined;
     const { packed, scales, zeros, order } = integers;
-    const groups = [outFeatures, scales.length / outFeatures];
+    const groups = [ownOutputs, scales.length / ownOutputs];
     const place = (bytes: NodeJS.TypedArray, shape: readonly number[], dtype: DType): Tensor =>
       scope(() => tensorFromBytes(bytes, shape, dtype).toDevice(device)).keep();
-    this.#weight = place(packed, [outFeatures, packed.length / outFeatures], 'uint8');
+    this.#weight = place(packed, [ownOutputs, packed.length / ownOutputs], 'uint8');
     this.#scales = noGrad(() => narrowest(place(scales, groups, 'float32')));
     this.#zeros = place(zeros, groups, 'uint8');
     this.#order =
-      order === undefined ? undefined : place(BigInt64Array.from(order, BigInt), [inFeatures], 'int64');
+      order === undefined ? undefined : place(BigInt64Array.from(order, BigInt), [ownInputs], 'int64');
   }
 
   /** As it is stored: uint8 [O, K * bits / 8]. */
@@ -61,7 +74,8 @@ export class IntegerLinear extends Module implements Linear {
   }
 
   forward(x: Tensor): Tensor {
-    return integerLinear(x, this.#weight, this.#scales, this.#zeros, this.#order, this.bias, this.#groupSize);
+    const bias = this.addsBias ? this.bias : undefined;
+    return integerLinear(x, this.#weight, this.#scales, this.#zeros, this.#order, bias, this.#groupSize);
   }
 
   dequantizedWeight(): Tensor {
@@ -70,7 +84,7 @@ export class IntegerLinear extends Module implements Linear {
       this.#scales,
       this.#zeros,
       this.#order,
-      this.inFeatures,
+      this.#ownInputs,
       this.#groupSize,
     );
   }

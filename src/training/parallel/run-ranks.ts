@@ -3,13 +3,12 @@ import { setImmediate } from 'node:timers/promises';
 import { productVersion } from '../../config/index.js';
 import { type ProcessGroup, type RankEnvironment, TensorGroup, World } from '../../distributed/index.js';
 import { InputError, messageOf } from '../../errors/index.js';
-import type { Architecture } from '../../models/index.js';
+import { type Architecture, SplitModel } from '../../models/index.js';
 import { linearRoute, setLinearRoute, torchVersion } from '../../tensor/index.js';
 import type { ShareStep } from '../step/shared-step.js';
 import { checkWorldSize } from './check-layout.js';
 import { DataParallel, type ZeroStage } from './data-parallel.js';
 import type { ParallelConfig } from './parallel-config.js';
-import { SplitModel } from './split-model.js';
 
 /** What rank 0 says in the middle of long work, and how often: well within the time that a collective may take. */
 const GOES_ON = '{"goesOn":true}';

@@ -2,7 +2,7 @@
  * A model of which each rank of a tensor-parallel group has a part: large matrices are cut as the family's table says, in the same
  * tensors, and what is exchanged stands around attention, MLP, embedding and head. The modules of the family know nothing of it.
  */
-import type { ShardingTable, TrainedSplit } from '../../checkpoint/index.js';
+import { type ElementRange, product, type ShardingTable, type TensorCut } from '../../checkpoint/index.js';
 import {
   headsOfRank,
   isHiddenModule,
@@ -13,7 +13,6 @@ import {
   vocabularyCrossEntropySum,
 } from '../../distributed/index.js';
 import { loraLayers } from '../../lora/index.js';
-import { type CausalLm, SCORE } from '../../models/index.js';
 import {
   DenseLinear,
   Embedding,
@@ -21,9 +20,10 @@ import {
   namedLinears,
   weightedCrossEntropySum,
 } from '../../nn/index.js';
-import { isFloatDType, noGrad, operator, scope, type Tensor, zeros } from '../../tensor/index.js';
-import type { ElementRange } from '../step/shared-step.js';
-import { product, TensorCut } from './tensor-cut.js';
+import { cat, isFloatDType, noGrad, operator, scope, type Tensor, zeros } from '../../tensor/index.js';
+import type { CausalLm } from '../causal-lm.js';
+import { SCORE } from '../reward-model.js';
+import { hasAllKeyValues, modelCuts } from './model-cuts.js';
 
 const setTensor = operator('aten::set_.source_Tensor');
 
@@ -39,27 +39,45 @@ export class SplitModel {
   readonly #model: CausalLm;
   readonly #table: ShardingTable;
   /** Of parameters that are cut. */
-  readonly #cuts = new Map<string, TensorCut>();
+  readonly #cuts: ReadonlyMap<string, TensorCut>;
+  /** The same, and of weights that are kept in integers. */
+  readonly #allCuts: ReadonlyMap<string, TensorCut>;
   readonly #parameters: ReadonlyMap<string, Tensor>;
   /** Attention and MLP of each block. */
   readonly #regions = new Set<string>();
   readonly #givesScore: boolean;
   readonly #replacements: Replacement[] = [];
+  #ownKvHeads: number;
 
-  /** Cuts the parameters, each in its tensor. */
-  constructor(model: CausalLm, table: ShardingTable, group: TensorGroup) {
+  /**
+   * Cuts the parameters, each in its tensor.
+   * @param loaded of weights of which only this rank's part was read
+   */
+  constructor(
+    model: CausalLm,
+    table: ShardingTable,
+    group: TensorGroup,
+    loaded: ReadonlyMap<string, TensorCut> = new Map(),
+  ) {
     this.#model = model;
     this.#table = table;
     this.group = group;
+    this.#ownKvHeads = model.shape.numKvHeads / group.size;
     this.#parameters = new Map(model.namedParameters());
     this.#givesScore = [...this.#parameters.keys()].some((path) => path.startsWith(`${SCORE}.`));
-    this.#planCuts();
+    this.#allCuts = modelCuts(model, table, group, loaded);
+    this.#cuts = new Map([...this.#allCuts].filter(([path]) => this.#parameters.has(path)));
+    for (const path of this.#allCuts.keys()) {
+      const region = regionOf(path);
+      if (region !== undefined) this.#regions.add(region);
+    }
     noGrad(() => {
       for (const [path, cut] of this.#cuts)
-        scope(() => {
-          const parameter = this.#parameterOf(path);
-          setTensor(parameter, cut.of(parameter.detach()).clone().contiguous());
-        });
+        if (!loaded.has(path))
+          scope(() => {
+            const parameter = this.#parameterOf(path);
+            setTensor(parameter, cut.of(parameter.detach()).clone().contiguous());
+          });
     });
     this.#planReplacements();
     this.#split();
@@ -151,6 +169,7 @@ export class SplitModel {
     for (const { path, original } of [...this.#replacements].reverse())
       this.#model.replaceModule(path, original);
     this.#model.edges = undefined;
+    this.#model.ownKvHeads = this.#model.shape.numKvHeads;
     this.#model.crossEntropySum = weightedCrossEntropySum;
     for (const [, module] of this.#inputLinears()) module.addsBias = true;
     for (const layer of loraLayers(this.#model).values()) layer.inputPart = undefined;
@@ -170,38 +189,8 @@ export class SplitModel {
     );
   }
 
-  #planCuts(): void {
-    const { rank, size } = this.group;
-    const layers = new Map([...namedLinears(this.#model)]);
-    for (const [path, { shape }] of this.#parameters) {
-      const split = this.#splitOf(path, layers);
-      if (split === undefined) continue;
-      this.#cuts.set(path, new TensorCut(shape, split, rank, size));
-      const region = regionOf(path);
-      if (region !== undefined) this.#regions.add(region);
-    }
-  }
-
-  /** Of a parameter of the model itself as the table says; of an adapter's as its weight is. */
-  #splitOf(
-    path: string,
-    layers: ReadonlyMap<string, { readonly layout: 'out-in' | 'in-out' }>,
-  ): Pick<TrainedSplit, 'dim' | 'blocks'> | undefined {
-    const [, adapted, part] = /^(.*)\.lora(A|B|Magnitude|Bias)$/.exec(path) ?? [];
-    const split = this.#tableSplitOf(adapted === undefined ? path : `${adapted}.weight`);
-    if (split === undefined || adapted === undefined) return split;
-    const isOutput = split.dim === (layers.get(adapted)?.layout === 'in-out' ? 1 : 0);
-    if (part === 'A') return isOutput ? undefined : { dim: 1, blocks: split.blocks };
-    return isOutput ? { dim: 0, blocks: split.blocks } : undefined;
-  }
-
-  #tableSplitOf(path: string): TrainedSplit | undefined {
-    const split = this.#table.trainedSplitOf(path);
-    return split?.isKeyValue === true && this.#hasAllKeyValues ? undefined : split;
-  }
-
   get #hasAllKeyValues(): boolean {
-    return this.#model.shape.numKvHeads % this.group.size !== 0;
+    return hasAllKeyValues(this.#model.shape, this.group.size);
   }
 
   #planReplacements(): void {
@@ -215,6 +204,7 @@ export class SplitModel {
     // Inner ones first: the path of an outer one leads to them.
     if (this.#hasAllKeyValues) {
       const heads = headsOfRank(numHeads, numKvHeads, rank, size);
+      this.#ownKvHeads = heads.length;
       for (const [path, layer] of namedLinears(this.#model)) {
         if (this.#table.trainedSplitOf(`${path}.weight`)?.isKeyValue !== true) continue;
         this.#replacements.push({
@@ -233,7 +223,7 @@ export class SplitModel {
       replace(region, new SplitRegion(module, this.group));
     }
     for (const [path, module] of modules) {
-      const cut = this.#cuts.get(`${path}.weight`);
+      const cut = this.#allCuts.get(`${path}.weight`);
       if (module instanceof Embedding && cut !== undefined)
         replace(path, new VocabularyEmbedding(module, cut.start));
     }
@@ -247,7 +237,9 @@ export class SplitModel {
       afterEmbedding: (hidden) => group.leave(hidden),
       beforeHead: (hidden) => (this.#givesScore ? group.enterWhole(hidden) : group.enter(hidden)),
       ownPart: (whole) => group.ownPart(whole),
+      afterHead: (output) => (this.#givesScore ? output : this.#gatherLogits(output)),
     };
+    this.#model.ownKvHeads = this.#ownKvHeads;
     if (!this.#givesScore) {
       const { vocabSize } = this.#model.shape;
       const start = Math.floor((vocabSize * group.rank) / group.size);
@@ -265,6 +257,26 @@ export class SplitModel {
         sum: (values) => group.sum(values),
       };
     }
+  }
+
+  /** @param logits [..., v] of this rank @returns [..., V] on the first rank, what was given on the others */
+  #gatherLogits(logits: Tensor): Tensor {
+    const { rank, size, group } = this.group;
+    const { vocabSize } = this.#model.shape;
+    const starts = Array.from({ length: size + 1 }, (_, index) => Math.floor((vocabSize * index) / size));
+    const widths = starts.slice(0, -1).map((start, index) => (starts[index + 1] ?? 0) - start);
+    const leading = logits.shape.slice(0, -1);
+    const rows = product(leading);
+    const own = logits.reshape([rows * (widths[rank] ?? 0)]);
+    const all = group.gather(
+      own,
+      widths.map((width) => rows * width),
+    );
+    if (rank !== 0) return logits;
+    const parts = widths.map((width, index) =>
+      all.narrow(0, rows * (starts[index] ?? 0), rows * width).view([rows, width]),
+    );
+    return cat(parts, 1).view([...leading, vocabSize]);
   }
 
   /** Layers whose inputs are cut. */
