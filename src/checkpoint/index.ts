@@ -7,7 +7,7 @@ export {
 export { adapterFile, openPeftAdapter, ownPathsOf } from './adapters/adapter-file.js';
 export { isAdapterHalf, onlyHalves, withoutHalves } from './adapters/adapter-halves.js';
 export { isAdapterName, PEFT_PREFIX, parseAdapterName } from './adapters/adapter-names.js';
-export { AdapterSet } from './adapters/adapter-set.js';
+export { type AdapterParts, AdapterSet, type AdapterTensor } from './adapters/adapter-set.js';
 export {
   type AdapterChanges,
   type AdapterUpdates,

@@ -9,7 +9,7 @@ import {
 } from '../formats/index.js';
 import { log } from '../log/index.js';
 import { type Linear, type Module, namedLinears } from '../nn/index.js';
-import { IntegerLinear, packIntegers } from '../quantization/index.js';
+import { IntegerLinear, type IntegerLinearOptions, packIntegers } from '../quantization/index.js';
 import { type FloatDType, isFloatDType, noGrad, type Tensor } from '../tensor/index.js';
 import { isCounter, type ModelTensors } from './model-tensors.js';
 import type { NameTable } from './name-table.js';
@@ -114,15 +114,22 @@ function keepIntegers(
   return kept;
 }
 
+type IntegerPart = NonNullable<IntegerLinearOptions['part']> & { readonly matrix: IntegerMatrix };
+
 /** What this rank has of a matrix [O, I]. @param cut of the weight as the layer stores it */
 function integerPart(
   matrix: IntegerMatrix,
   { dim, rank, spans }: TensorCut,
   { layout }: Linear,
-): { matrix: IntegerMatrix; shape: readonly [number, number]; addsBias: boolean } {
+): IntegerPart {
   const isOutput = dim === (layout === 'out-in' ? 0 : 1);
   const own = cutIntegers(matrix, isOutput ? 'outputs' : 'inputs', spans);
-  return { matrix: own, shape: [own.outFeatures, own.inFeatures], addsBias: isOutput || rank === 0 };
+  return {
+    matrix: own,
+    shape: [own.outFeatures, own.inFeatures],
+    hasInputs: !isOutput,
+    addsBias: isOutput || rank === 0,
+  };
 }
 
 function floatOnly(dtype: FileDtype | undefined): FloatDType | undefined {

@@ -32,6 +32,11 @@ export class TensorCut {
     this.#ranks = ranks;
   }
 
+  /** The same cut of something else, a matrix beside this one. */
+  like(shape: readonly number[], dim: number): TensorCut {
+    return new TensorCut(shape, { dim, blocks: this.#blocks }, this.rank, this.#ranks);
+  }
+
   /** Of this rank's part. */
   get partShape(): number[] {
     return this.#shapeOf(this.rank);

@@ -1,5 +1,6 @@
 /** A model of ours, made ready to be evaluated. */
 import { hashModel, hashTokenizer, type LanguageModel, LocalModel } from '../evaluation/index.js';
+import type { ModelRanks } from '../generation/index.js';
 import { chooseModelChat, loadModelTokenizer, parseTemplateValues } from '../models/index.js';
 import type { chatOptions } from './chat-options.js';
 import { loadModelByOptions, type modelOptions } from './model-options.js';
@@ -9,10 +10,11 @@ import { readModelDefaults } from './sampling-options.js';
 type LocalModelOptions = OptionValues<typeof modelOptions> &
   OptionValues<typeof chatOptions> & { readonly tokenizer: string | undefined };
 
-export function openLocalModel(options: LocalModelOptions): LanguageModel {
+/** @param ranks that share the model */
+export function openLocalModel(options: LocalModelOptions, ranks?: ModelRanks): LanguageModel {
   const { model: path, adapter } = options;
   const defaults = readModelDefaults(path);
-  const loaded = loadModelByOptions(options);
+  const loaded = loadModelByOptions(options, { ranks });
   const source = options.tokenizer ?? path;
   const tokenizer = loadModelTokenizer(loaded.architecture, source);
   const chosen = chooseModelChat(

@@ -8,6 +8,7 @@ import {
   AnswerFile,
   answerQuestions,
   cacheBytesPerToken,
+  type ModelRanks,
   type Question,
   ReorderBuffer,
   readQuestions,
@@ -61,6 +62,7 @@ export async function generateBatch(
   options: GenerateOptions,
   input: string,
   defaults: ModelDefaults,
+  ranks: ModelRanks | undefined,
 ): Promise<number> {
   if (options.json)
     throw new InputError(
@@ -85,7 +87,7 @@ export async function generateBatch(
           overwrite: options.overwrite,
         });
   try {
-    return await answerTo(options, questions, answers, defaults);
+    return await answerTo(options, questions, answers, defaults, ranks);
   } finally {
     answers?.close();
   }
@@ -96,6 +98,7 @@ async function answerTo(
   questions: readonly Question[],
   answers: AnswerFile | undefined,
   defaults: ModelDefaults,
+  ranks: ModelRanks | undefined,
 ): Promise<number> {
   const first = answers?.written ?? 0;
   if (first > 0) log(`${options.output}: ${first} of ${questions.length} answers are there; going on`);
@@ -103,7 +106,7 @@ async function answerTo(
   const printed = new ReorderBuffer<object>(0, (lines) => {
     for (const line of lines) process.stdout.write(`${JSON.stringify(line)}\n`);
   });
-  const counts = await run(options, questions, first, answers ?? printed, defaults);
+  const counts = await run(options, questions, first, answers ?? printed, defaults, ranks);
   answers?.finish();
   const failed = counts.failed === 0 ? '' : `; ${counts.failed} without an answer (see their "error")`;
   log(`${questions.length - first} questions, ${counts.tokens} tokens${failed}`);
@@ -126,14 +129,15 @@ async function run(
   first: number,
   answers: { add(question: number, answer: object): void },
   defaults: ModelDefaults,
+  ranks: ModelRanks | undefined,
 ): Promise<{ tokens: number; failed: number }> {
-  const loaded = loadModelByOptions(options);
+  const loaded = loadModelByOptions(options, { ranks });
   const tokenizer = loadModelTokenizer(loaded.architecture, options.tokenizer ?? options.model);
   const maxNewTokens = options['max-new-tokens'] ?? DEFAULT_MAX_NEW_TOKENS;
   const asking: Asking = { options, loaded, tokenizer, defaults, chat: chatByOptions(options, loaded) };
   const requests = questions.map((question, index) => attempt(() => requestOf(asking, question, index)));
   const engine = new TextEngine(loaded.model, tokenizer, {
-    cacheTokens: cacheTokens(options, requests.slice(first), maxNewTokens, loaded),
+    cacheTokens: cacheTokens(options, requests.slice(first), maxNewTokens, loaded, ranks),
     maxSequences: options.parallel ?? DEFAULT_PARALLEL,
     maxDrafts: options.speculate ?? 0,
     kvDType: options['kv-dtype'] === 'int8' ? 'int8' : undefined,
@@ -252,10 +256,11 @@ function cacheTokens(
   requests: readonly (() => TextRequest)[],
   maxNewTokens: number,
   { model }: LoadedModel,
+  ranks: ModelRanks | undefined,
 ): number {
   const bound = model.shape.maxPositions ?? Number.POSITIVE_INFINITY;
   // Of an accelerator's memory nothing is known here.
-  const free = model.device === 'cpu' ? availableBytes() : Number.POSITIVE_INFINITY;
+  const free = model.device === 'cpu' ? availableBytes() / (ranks?.localSize ?? 1) : Number.POSITIVE_INFINITY;
   const affordable = Math.floor((free * CACHE_SHARE) / cacheBytesPerToken(model));
   const lengths = requests
     .flatMap(promptLength)

@@ -8,6 +8,7 @@ export {
   type ForwardOptions,
   type ModelEdges,
   type ModelEnds,
+  type ModelPeers,
   type ModelSegment,
 } from './causal-lm.js';
 export {

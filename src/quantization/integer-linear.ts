@@ -15,8 +15,10 @@ export interface IntegerLinearOptions {
   readonly bias?: boolean;
   /** Where the integers lie. Default cpu. */
   readonly device?: string | undefined;
-  /** What of the weight this process has, where several share it: its outputs and inputs. Default: all of it. */
-  readonly part?: { readonly shape: readonly [number, number]; readonly addsBias: boolean } | undefined;
+  /** What of the weight this process has, where several share it: its outputs and inputs; some of the inputs, or of the outputs. Default: all of it. */
+  readonly part?:
+    | { readonly shape: readonly [number, number]; readonly hasInputs: boolean; readonly addsBias: boolean }
+    | undefined;
 }
 
 export class IntegerLinear extends Module implements Linear {
@@ -25,6 +27,8 @@ export class IntegerLinear extends Module implements Linear {
   readonly outFeatures: number;
   readonly layout = 'out-in';
   readonly addsBias: boolean;
+  /** What it gives is a part of a sum. */
+  readonly hasSomeInputs: boolean;
   readonly bits: 4 | 8;
   // No parameters: they are neither trained nor cast, and have no published names of their own.
   readonly #groupSize: number;
@@ -44,6 +48,7 @@ export class IntegerLinear extends Module implements Linear {
     this.outFeatures = outFeatures;
     this.inFeatures = inFeatures;
     this.addsBias = part?.addsBias ?? true;
+    this.hasSomeInputs = part?.hasInputs ?? false;
     const [ownOutputs, ownInputs] = part?.shape ?? [outFeatures, inFeatures];
     this.#ownInputs = ownInputs;
     this.bits = integers.bits;

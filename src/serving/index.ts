@@ -15,7 +15,7 @@ export {
 } from './engine-service.js';
 export { ApiKeys, readKeyFile } from './http/index.js';
 export { type OpenAiRoutesOptions, openAiRoutes } from './openai/index.js';
-export { ModelServer, type ServeOptions } from './serve.js';
+export { followServer, ModelServer, type ServeOptions } from './serve.js';
 export {
   createServedModel,
   type LoadServedModelOptions,

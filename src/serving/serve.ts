@@ -2,7 +2,12 @@
 import { InputError } from '../errors/index.js';
 import type { Pooling } from '../generation/index.js';
 import { anthropicRoutes } from './anthropic/index.js';
-import { EngineProcess, type QueueLimits, type TextEngineSetup } from './engine-process/index.js';
+import {
+  EngineProcess,
+  FollowerProcess,
+  type QueueLimits,
+  type TextEngineSetup,
+} from './engine-process/index.js';
 import type { AdapterInfo, EngineService } from './engine-service.js';
 import {
   createHttpServer,
@@ -71,11 +76,7 @@ export class ModelServer {
       );
     const engine = new EngineProcess({
       module: new URL('./engine-process/text-engine-module.js', import.meta.url),
-      setup: {
-        ...options.engine,
-        model: options.model,
-        stopIds: model.stopTokenIds,
-      } satisfies TextEngineSetup,
+      setup: engineSetup(options, model),
       adapters: options.adapters,
       queue: options.queue,
       stallSeconds: options.stallSeconds,
@@ -115,6 +116,18 @@ export class ModelServer {
     await this.#texts.close();
     await this.engine.close();
   }
+}
+
+function engineSetup(
+  { engine, model }: ServeOptions,
+  { stopTokenIds }: Pick<ServedModel, 'stopTokenIds'>,
+): TextEngineSetup {
+  return { ...engine, model, stopIds: stopTokenIds };
+}
+
+/** Of a rank behind the first, which has part of the model, and no requests. */
+export function followServer(options: ServeOptions): FollowerProcess {
+  return new FollowerProcess(engineSetup(options, { stopTokenIds: [] }));
 }
 
 interface ServedParts {

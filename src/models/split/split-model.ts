@@ -2,7 +2,14 @@
  * A model of which each rank of a tensor-parallel group has a part: large matrices are cut as the family's table says, in the same
  * tensors, and what is exchanged stands around attention, MLP, embedding and head. The modules of the family know nothing of it.
  */
-import { type ElementRange, product, type ShardingTable, type TensorCut } from '../../checkpoint/index.js';
+import {
+  type AdapterParts,
+  type AdapterTensor,
+  type ElementRange,
+  product,
+  type ShardingTable,
+  type TensorCut,
+} from '../../checkpoint/index.js';
 import {
   headsOfRank,
   isHiddenModule,
@@ -12,14 +19,16 @@ import {
   VocabularyEmbedding,
   vocabularyCrossEntropySum,
 } from '../../distributed/index.js';
-import { loraLayers } from '../../lora/index.js';
+import { loraLayers, MultiEmbedding } from '../../lora/index.js';
 import {
   DenseLinear,
   Embedding,
+  isLinear,
   type Module,
   namedLinears,
   weightedCrossEntropySum,
 } from '../../nn/index.js';
+import { IntegerLinear } from '../../quantization/index.js';
 import { cat, isFloatDType, noGrad, operator, scope, type Tensor, zeros } from '../../tensor/index.js';
 import type { CausalLm } from '../causal-lm.js';
 import { SCORE } from '../reward-model.js';
@@ -34,7 +43,7 @@ interface Replacement {
   readonly original: Module;
 }
 
-export class SplitModel {
+export class SplitModel implements AdapterParts {
   readonly group: TensorGroup;
   readonly #model: CausalLm;
   readonly #table: ShardingTable;
@@ -46,6 +55,8 @@ export class SplitModel {
   /** Attention and MLP of each block. */
   readonly #regions = new Set<string>();
   readonly #givesScore: boolean;
+  /** Layers of whose inputs this rank has some. */
+  readonly #inputShared = new Set<string>();
   readonly #replacements: Replacement[] = [];
   #ownKvHeads: number;
 
@@ -79,6 +90,9 @@ export class SplitModel {
             setTensor(parameter, cut.of(parameter.detach()).clone().contiguous());
           });
     });
+    for (const [path] of this.#inputLinears()) this.#inputShared.add(path);
+    for (const [path, module] of model.namedModules())
+      if (module instanceof IntegerLinear && module.hasSomeInputs) this.#inputShared.add(path);
     this.#planReplacements();
     this.#split();
   }
@@ -98,6 +112,31 @@ export class SplitModel {
   /** Shape of the whole of a parameter. */
   wholeShape(path: string): readonly number[] {
     return this.#cuts.get(path)?.shape ?? this.#parameterOf(path).shape;
+  }
+
+  wholeShapeOf(path: string): readonly number[] | undefined {
+    return this.#allCuts.get(path)?.shape;
+  }
+
+  adapterPart(layer: string, part: AdapterTensor, whole: Tensor): Tensor {
+    const weight = this.#allCuts.get(`${layer}.weight`);
+    if (weight === undefined) return whole;
+    if (part === 'weight') return weight.of(whole);
+    const hasOutputs = !this.#inputShared.has(layer);
+    if (part === 'loraA') return hasOutputs ? whole : weight.like(whole.shape, 1).of(whole);
+    return hasOutputs ? weight.like(whole.shape, 0).of(whole) : whole;
+  }
+
+  sumInputs(layer: string): ((values: Tensor) => Tensor) | undefined {
+    return this.#inputShared.has(layer) ? (values) => this.group.sum(values) : undefined;
+  }
+
+  placeWithin(path: string, module: Module): boolean {
+    const outer = this.#replacements.find((one) => one.path === path)?.module;
+    if (outer instanceof SelectedOutputs && isLinear(module)) outer.base = module;
+    else if (outer instanceof VocabularyEmbedding && isEmbedding(module)) outer.base = module;
+    else return false;
+    return true;
   }
 
   /** Where in the whole parameter the elements of this rank's are. */
@@ -299,4 +338,8 @@ export class SplitModel {
 function regionOf(path: string): string | undefined {
   const [layers, index, part] = path.split('.');
   return layers === 'layers' ? `layers.${index}.${part}` : undefined;
+}
+
+function isEmbedding(module: Module): module is Embedding & Module {
+  return module instanceof Embedding || module instanceof MultiEmbedding;
 }
