@@ -108,7 +108,9 @@ export class ModelRanks implements ModelPeers {
   tell(words: Int32Array): void {
     if (!(this.#bell instanceof LeaderBell)) throw new TypeError('the first rank alone tells the others');
     this.#bell.ring(words.length);
-    scope(() => this.#steps.broadcast(tensorFromBytes(words, [words.length], 'int32')).wait());
+    scope(() => {
+      this.#steps.broadcast(tensorFromBytes(words, [words.length], 'int32')).wait();
+    });
   }
 
   gatherFaults = (own: string): string[] => this.#steps.gatherTexts(own);
