@@ -26,7 +26,7 @@ beforeAll(async () => {
   adapted = loadModel(folder, { dtype: 'float32' });
   loadAdapter(adapted.model, adapted.architecture.names, tinyAdapter);
   engine = new LocalEngineService(
-    startEngine({
+    await startEngine({
       model: { path: folder },
       dtype: 'float32',
       stopIds: served.stopTokenIds,

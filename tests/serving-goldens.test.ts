@@ -59,7 +59,7 @@ describe.each(goldenModels)('%s', (family) => {
     const model = loadServedModel({ path, tokenizerPath, id: family });
     const { stopTokenIds: stopIds, maxModelLength } = model;
     engine = new LocalEngineService(
-      startEngine({
+      await startEngine({
         model: { path, tokenizerPath },
         stopIds,
         settings: { cacheTokens: 2048, maxLength: Math.min(256, maxModelLength) },

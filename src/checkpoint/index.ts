@@ -7,7 +7,7 @@ export {
 export { adapterFile, openPeftAdapter, ownPathsOf } from './adapters/adapter-file.js';
 export { isAdapterHalf, onlyHalves, withoutHalves } from './adapters/adapter-halves.js';
 export { isAdapterName, PEFT_PREFIX, parseAdapterName } from './adapters/adapter-names.js';
-export { AdapterSet } from './adapters/adapter-set.js';
+export { type AdapterParts, AdapterSet, type AdapterTensor } from './adapters/adapter-set.js';
 export {
   type AdapterChanges,
   type AdapterUpdates,
@@ -83,4 +83,5 @@ export {
 export { turnIntegers } from './quantized/turn-integers.js';
 export { saveWeights } from './save-weights.js';
 export { ShardingTable, type Split, type TrainedSplit } from './sharding-table.js';
+export { type ElementRange, product, TensorCut } from './tensor-cut.js';
 export { TENSOR_NAMINGS, type TensorNaming, type WeightTables } from './weight-tables.js';

@@ -11,6 +11,7 @@ import type { ParallelLayout } from './parallel-layout.js';
 import { ParameterReader } from './parameter-reader.js';
 import { keepIntegers } from './quantized/keep-integers.js';
 import { turnIntegers } from './quantized/turn-integers.js';
+import type { TensorCut } from './tensor-cut.js';
 import type { WeightTables } from './weight-tables.js';
 
 export interface LoadWeightsOptions {
@@ -25,6 +26,11 @@ export interface LoadWeightsOptions {
   readonly keepIntegers?: boolean | undefined;
   /** Of a checkpoint of many ranks. Default: that in its layout.json, else model parallelism alone. */
   readonly layout?: ParallelLayout | undefined;
+  /**
+   * Parameters of which a part is read, by own path: `module` has the shapes of the parts. Of the others the whole is read, and stays
+   * in the mapped file. Default: none.
+   */
+  readonly cuts?: ReadonlyMap<string, TensorCut> | undefined;
 }
 
 /** Few names suffice to see what is wrong; a 13B model has hundreds. */
@@ -42,18 +48,20 @@ export function loadWeights(
   path: string,
   options: LoadWeightsOptions = {},
 ): void {
-  const shapes = new Map(module.namedParameters().map(([ownPath, { shape }]) => [ownPath, shape]));
+  const { cuts = new Map<string, TensorCut>() } = options;
+  const shapes = new Map(
+    module.namedParameters().map(([ownPath, { shape }]) => [ownPath, cuts.get(ownPath)?.shape ?? shape]),
+  );
   const model = turnIntegers(openModelTensors(path, tables, { layout: options.layout, shapes }), module);
-  const views = matchNames(module, tables, path, model);
+  const views = matchNames(shapes, tables, path, model);
   const wanted = { ...options, dtype: options.dtype ?? floatOnly(model.dtype) };
   const reader = new ParameterReader();
   try {
-    const kept =
-      options.keepIntegers === true ? keepIntegers(module, views, reader, options.device) : new Set();
+    const kept = options.keepIntegers === true ? keepIntegers(module, views, reader, options) : new Set();
     noGrad(() => {
       for (const [ownPath, view] of views) {
         if (kept.has(ownPath)) continue;
-        const parameter = reader.read(view, wanted);
+        const parameter = reader.read(view, wanted, cuts.get(ownPath));
         module.assign(ownPath, divided(parameter, model.factors.get(ownPath) ?? 1));
       }
     });
@@ -73,14 +81,13 @@ function divided(parameter: Tensor, factor: number): Tensor {
   return result;
 }
 
-/** Own path -> where it lies, for every parameter, or one message with all that does not fit. */
+/** @param parameters shape of each, whole @returns own path -> where it lies, for every parameter, or one message with all that does not fit. */
 function matchNames(
-  module: Module,
+  parameters: ReadonlyMap<string, readonly number[]>,
   tables: WeightTables,
   path: string,
   model: ModelTensors,
 ): Map<string, TensorView> {
-  const parameters = new Map(module.namedParameters());
   const matched = new Map<string, TensorView>();
   // Counters and the like tell about a training; anything else is a sign of another model.
   const surplus = [...model.others.keys()].filter((name) => !isCounter(name));
@@ -93,21 +100,21 @@ function matchNames(
       continue;
     }
     const nameOf = model.names.has(ownPath) ? undefined : tables.names.piecesOf(ownPath);
-    if (nameOf !== undefined && differsInCount(parameter.shape, view.shape)) {
-      const [wanted = 0, found = 0] = [parameter.shape[0], view.shape[0]];
+    if (nameOf !== undefined && differsInCount(parameter, view.shape)) {
+      const [wanted = 0, found = 0] = [parameter[0], view.shape[0]];
       for (let index = found; index < wanted; index++) missing.push(nameOf(index));
       for (let index = wanted; index < found; index++) surplus.push(nameOf(index));
       matched.set(ownPath, view);
       continue;
     }
-    if (parameter.shape.join() !== view.shape.join())
+    if (parameter.join() !== view.shape.join())
       throw new InputError(
         `${placeOfView(view, path)}: tensor "${view.source}" has shape [${view.shape.join(', ')}], the config asks for ` +
-          `[${parameter.shape.join(', ')}]; config and weights do not belong together.`,
+          `[${parameter.join(', ')}]; config and weights do not belong together.`,
       );
     matched.set(ownPath, view);
   }
-  for (const [ownPath, { shape }] of parameters) {
+  for (const [ownPath, shape] of parameters) {
     if (matched.has(ownPath)) continue;
     const nameOf = tables.names.piecesOf(ownPath);
     if (nameOf === undefined) missing.push(tables.names.toPublished(ownPath));

@@ -17,6 +17,7 @@ import {
   type Tensor,
   tensorFromBytes,
 } from '../tensor/index.js';
+import type { TensorCut } from './tensor-cut.js';
 
 export interface ParameterOptions {
   /** Default: as it lies in the file. */
@@ -33,20 +34,15 @@ export class ParameterReader {
   /** One for all tensors: JavaScript would keep a buffer for each until it collects them. */
   readonly #piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
 
-  /** @throws InputError for a dtype that is not floating point */
-  read(view: TensorView, { dtype, device = 'cpu' }: ParameterOptions): Tensor {
-    const { dtype: stored, shape } = view;
-    if (!isFloatDType(stored))
-      throw new InputError(
-        `${placeOfView(view)}: tensor "${view.source}" has dtype ${stored}; weights must be float32, float64, bfloat16 or ` +
-          'float16. Convert the model again.',
-      );
-    const wanted = dtype ?? stored;
-    const range = onlyRange(view);
+  /**
+   * @param cut which part is wanted: that alone is read where the file allows it
+   * @throws InputError for a dtype that is not floating point
+   */
+  read(view: TensorView, options: ParameterOptions, cut?: TensorCut): Tensor {
+    const stored = floatsOf(view);
+    const { dtype: wanted = stored, device = 'cpu' } = options;
     const tensor =
-      range === undefined
-        ? this.#copied(view, stored, wanted)
-        : cast(this.#open(range.path).tensor(range.start, shape, stored), wanted);
+      cut === undefined ? this.#whole(view, stored, wanted) : this.#part(view, cut, stored, wanted);
     return placedOn(tensor, device);
   }
 
@@ -58,6 +54,23 @@ export class ParameterReader {
         ? scope(() => tensorFromBytes(readBytes(view), shape, dtype)).keep()
         : this.#open(range.path).tensor(range.start, shape, dtype);
     return placedOn(tensor, device);
+  }
+
+  #whole(view: TensorView, stored: FloatDType, wanted: FloatDType): Tensor {
+    const range = onlyRange(view);
+    return range === undefined
+      ? this.#copied(view, stored, wanted)
+      : cast(this.#open(range.path).tensor(range.start, view.shape, stored), wanted);
+  }
+
+  #part(view: TensorView, cut: TensorCut, stored: FloatDType, wanted: FloatDType): Tensor {
+    if (view.isInMemory !== true && view.stream === undefined)
+      return this.#copied(cut.view(view), stored, wanted);
+    // What can be made as a whole only.
+    const whole = this.#copied(view, stored, wanted);
+    const part = scope(() => cut.of(whole).clone().contiguous().keep());
+    whole.dispose();
+    return part;
   }
 
   dispose(): void {
@@ -86,6 +99,15 @@ export class ParameterReader {
       return tensor.keep();
     });
   }
+}
+
+function floatsOf(view: TensorView): FloatDType {
+  const { dtype } = view;
+  if (isFloatDType(dtype)) return dtype;
+  throw new InputError(
+    `${placeOfView(view)}: tensor "${view.source}" has dtype ${dtype}; weights must be float32, float64, bfloat16 or ` +
+      'float16. Convert the model again.',
+  );
 }
 
 function cast(tensor: Tensor, dtype: FloatDType): Tensor {

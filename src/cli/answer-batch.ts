@@ -4,6 +4,7 @@ import {
   type Answer,
   answerQuestions,
   cacheBytesPerToken,
+  type ModelRanks,
   type Question,
   TextEngine,
   type TextRequest,
@@ -16,6 +17,8 @@ import { nameStandardInput } from './standard-input.js';
 
 export interface AnswerBatch {
   readonly loaded: LoadedModel;
+  /** That share the model. */
+  readonly ranks?: ModelRanks | undefined;
   readonly tokenizer: Tokenizer;
   readonly questions: readonly Question[];
   /** Questions before this one have their answers. Default 0. */
@@ -104,12 +107,12 @@ const CACHE_SHARE = 0.7;
 
 /** Room for the longest questions that run together, as far as they fit the model and the memory; the engine refuses others. */
 function cacheTokens(
-  { loaded: { model }, maxNewTokens, parallel, beams = 1 }: AnswerBatch,
+  { loaded: { model }, ranks, maxNewTokens, parallel, beams = 1 }: AnswerBatch,
   requests: readonly (() => TextRequest)[],
 ): number {
   const bound = model.shape.maxPositions ?? Number.POSITIVE_INFINITY;
   // Of an accelerator's memory nothing is known here.
-  const free = model.device === 'cpu' ? availableBytes() : Number.POSITIVE_INFINITY;
+  const free = model.device === 'cpu' ? availableBytes() / (ranks?.localSize ?? 1) : Number.POSITIVE_INFINITY;
   const affordable = Math.floor((free * CACHE_SHARE) / cacheBytesPerToken(model));
   const lengths = requests
     .flatMap(promptLength)

@@ -1,7 +1,7 @@
 /** `xinghe chat`: a conversation in the terminal, in the model's chat format. */
 import { createInterface } from 'node:readline/promises';
 import { InputError } from '../errors/index.js';
-import { cacheBytesPerToken, TextEngine, type TextRequest } from '../generation/index.js';
+import { cacheBytesPerToken, type ModelRanks, TextEngine, type TextRequest } from '../generation/index.js';
 import { log } from '../log/index.js';
 import {
   type ChatFormat,
@@ -15,6 +15,7 @@ import type { Tokenizer } from '../tokenizers/index.js';
 import { chatByOptions, chatOptions } from './chat-options.js';
 import { placed } from './hub-options.js';
 import { loadModelByOptions, modelOptions } from './model-options.js';
+import { onRanks } from './on-ranks.js';
 import { type OptionValues, parseOptions } from './options.js';
 import {
   DEFAULT_MAX_NEW_TOKENS,
@@ -63,11 +64,17 @@ export async function chat(args: readonly string[]): Promise<number> {
   );
   if (options.json && options.message.length === 0)
     throw new InputError('xinghe chat: --json needs --message TEXT');
+  return onRanks(options, (ranks) => converse(options, ranks));
+}
+
+async function converse(options: ChatOptions, ranks: ModelRanks | undefined): Promise<number> {
   const defaults = readModelDefaults(options.model);
   tellSampling(options, defaults);
-  const loaded = loadModelByOptions(options);
+  const loaded = loadModelByOptions(options, { ranks });
   const tokenizer = loadModelTokenizer(loaded.architecture, options.tokenizer ?? options.model);
   const conversation = new Conversation(loaded, tokenizer, options, defaults);
+  if (ranks !== undefined && options.message.length === 0 && process.stdin.isTTY !== true)
+    log('(a launcher hands no terminal on: what is said comes from stdin, a line each)');
   if (options.message.length > 0) {
     for (const message of options.message)
       await conversation.answer(

@@ -22,12 +22,14 @@ import {
   TASKS,
   tableText,
 } from '../evaluation/index.js';
+import type { ModelRanks } from '../generation/index.js';
 import { log } from '../log/index.js';
 import { chatOptions } from './chat-options.js';
 import { openLocalModel } from './evaluated-model.js';
 import { placed } from './hub-options.js';
 import { judgeOptions, openJudge } from './judge-options.js';
 import { modelOptions } from './model-options.js';
+import { onRanks } from './on-ranks.js';
 import { type OptionSpec, type OptionValues, parseOptions } from './options.js';
 
 const specs = {
@@ -128,8 +130,19 @@ export async function evaluate(args: readonly string[]): Promise<number> {
   const { model: path, predictions } = options;
   if ((path === undefined) === (predictions === undefined))
     throw new InputError('xinghe evaluate: give --model DIR|URL or --predictions FILE, one of the two.');
+  if (path !== undefined && !isAddress(path))
+    return onRanks({ ...options, model: path }, (ranks) => evaluateBy(options, args, ranks));
+  return evaluateBy(options, args, undefined);
+}
+
+async function evaluateBy(
+  options: EvaluateOptions,
+  args: readonly string[],
+  ranks: ModelRanks | undefined,
+): Promise<number> {
+  const { model: path, predictions } = options;
   const preset = presetOf(options.preset);
-  const model = path === undefined ? undefined : await openModel(options, path);
+  const model = path === undefined ? undefined : await openModel(options, path, ranks);
   let judge: Judge | undefined;
   try {
     const { tasks, notes } = plannedTasks(options, preset, model);
@@ -202,8 +215,12 @@ function plannedTasks(
   return { notes, tasks: tasks.map((plan) => (plan.task.name === own.name ? { ...plan, task: own } : plan)) };
 }
 
-async function openModel(options: EvaluateOptions, path: string): Promise<LanguageModel> {
-  if (!isAddress(path)) return openLocalModel({ ...options, model: path });
+async function openModel(
+  options: EvaluateOptions,
+  path: string,
+  ranks: ModelRanks | undefined,
+): Promise<LanguageModel> {
+  if (!isAddress(path)) return openLocalModel({ ...options, model: path }, ranks);
   const unused = (['adapter', 'config', 'dtype', 'device', 'threads', 'tokenizer'] as const).filter(
     (name) => options[name] !== undefined,
   );

@@ -1,15 +1,17 @@
 /** The model that options name, made ready to be evaluated. */
 import type { LanguageModel } from '../evaluation/index.js';
+import type { ModelRanks } from '../generation/index.js';
 import { openLocalModel as open } from '../library/index.js';
 import { parseTemplateValues } from '../models/index.js';
 import type { chatOptions } from './chat-options.js';
 import type { modelOptions } from './model-options.js';
 import type { OptionValues } from './options.js';
 
-type LocalModelOptions = OptionValues<typeof modelOptions> &
+type LocalModelOptions = Omit<OptionValues<typeof modelOptions>, 'hub'> &
   OptionValues<typeof chatOptions> & { readonly tokenizer: string | undefined };
 
-export function openLocalModel(options: LocalModelOptions): LanguageModel {
+/** @param ranks that share the model */
+export function openLocalModel(options: LocalModelOptions, ranks?: ModelRanks): LanguageModel {
   return open({
     path: options.model,
     configPath: options.config,
@@ -19,5 +21,6 @@ export function openLocalModel(options: LocalModelOptions): LanguageModel {
     device: options.device,
     threads: options.threads,
     chat: { template: options['chat-template'], values: parseTemplateValues(options['template-set']) },
+    ranks,
   });
 }

@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { InputError, InterruptedError } from '../errors/index.js';
 import {
   AnswerFile,
+  type ModelRanks,
   type Question,
   ReorderBuffer,
   readQuestions,
@@ -56,6 +57,7 @@ export async function generateBatch(
   options: GenerateOptions,
   input: string,
   defaults: ModelDefaults,
+  ranks: ModelRanks | undefined,
 ): Promise<number> {
   if (options.json)
     throw new InputError(
@@ -80,7 +82,7 @@ export async function generateBatch(
           overwrite: options.overwrite,
         });
   try {
-    return await answerTo(options, questions, answers, defaults);
+    return await answerTo(options, questions, answers, defaults, ranks);
   } finally {
     answers?.close();
   }
@@ -91,6 +93,7 @@ async function answerTo(
   questions: readonly Question[],
   answers: AnswerFile | undefined,
   defaults: ModelDefaults,
+  ranks: ModelRanks | undefined,
 ): Promise<number> {
   const first = answers?.written ?? 0;
   if (first > 0) log(`${options.output}: ${first} of ${questions.length} answers are there; going on`);
@@ -98,7 +101,7 @@ async function answerTo(
   const printed = new ReorderBuffer<object>(0, (lines) => {
     for (const line of lines) process.stdout.write(`${JSON.stringify(line)}\n`);
   });
-  const counts = await run(options, questions, first, answers ?? printed, defaults);
+  const counts = await run(options, questions, first, answers ?? printed, defaults, ranks);
   answers?.finish();
   const failed = counts.failed === 0 ? '' : `; ${counts.failed} without an answer (see their "error")`;
   log(`${questions.length - first} questions, ${counts.tokens} tokens${failed}`);
@@ -121,13 +124,15 @@ async function run(
   first: number,
   answers: { add(question: number, answer: object): void },
   defaults: ModelDefaults,
+  ranks: ModelRanks | undefined,
 ): Promise<AnswerCounts> {
-  const loaded = loadModelByOptions(options);
+  const loaded = loadModelByOptions(options, { ranks });
   const tokenizer = loadModelTokenizer(loaded.architecture, options.tokenizer ?? options.model);
   const asking: Asking = { options, loaded, tokenizer, defaults, chat: chatByOptions(options, loaded) };
   try {
     return await answerBatch({
       loaded,
+      ranks,
       tokenizer,
       questions,
       first,

@@ -4,7 +4,13 @@ import { extname, join } from 'node:path';
 import { readIdsFile } from '../data/index.js';
 import { InputError } from '../errors/index.js';
 import { fileStatus } from '../formats/index.js';
-import { generateIds, generateText, type TextRequest, type TextResult } from '../generation/index.js';
+import {
+  generateIds,
+  generateText,
+  type ModelRanks,
+  type TextRequest,
+  type TextResult,
+} from '../generation/index.js';
 import {
   holdsTokenizer,
   type LoadedModel,
@@ -15,6 +21,7 @@ import type { Tokenizer } from '../tokenizers/index.js';
 import { batchOptions, generateBatch } from './generate-batch.js';
 import { placed } from './hub-options.js';
 import { loadModelByOptions, modelOptions } from './model-options.js';
+import { onRanks } from './on-ranks.js';
 import { type OptionValues, parseOptions } from './options.js';
 import {
   beamsByOptions,
@@ -72,21 +79,29 @@ export async function generate(args: readonly string[]): Promise<number> {
     throw new InputError('xinghe generate: give either --prompt TEXT or --input FILE');
   if (options.prompt === '')
     throw new InputError('xinghe generate: --prompt is empty; give at least one character');
-  if (options.input === undefined) return generateOrAsk(options, undefined);
-  return withInputPath(options.input, (path) => generateOrAsk(options, path));
+  const { input } = options;
+  return onRanks(options, (ranks) =>
+    input === undefined
+      ? generateOrAsk(options, undefined, ranks)
+      : withInputPath(input, (path) => generateOrAsk(options, path, ranks)),
+  );
 }
 
 /** @param input the file of `--input` */
-async function generateOrAsk(options: GenerateOptions, input: string | undefined): Promise<number> {
+async function generateOrAsk(
+  options: GenerateOptions,
+  input: string | undefined,
+  ranks: ModelRanks | undefined,
+): Promise<number> {
   const defaults = readModelDefaults(options.model);
   tellSampling(options, defaults);
-  if (input !== undefined && !isIdsFile(input)) return generateBatch(options, input, defaults);
+  if (input !== undefined && !isIdsFile(input)) return generateBatch(options, input, defaults, ranks);
   if (options.output !== undefined)
     throw new InputError(
       'xinghe generate: --output goes with questions (--input questions.jsonl); here stdout is used',
     );
   refuseQuestionsOnly(options);
-  return generateDirect({ ...options, input }, defaults);
+  return generateDirect({ ...options, input }, defaults, ranks);
 }
 
 /** A prompt that is not asked in the way that was wanted would be answered all the same, and wrongly. */
@@ -133,8 +148,12 @@ function readHead(path: string): string {
   }
 }
 
-function generateDirect(options: GenerateOptions, defaults: ModelDefaults): number {
-  const loaded = loadModelByOptions(options);
+function generateDirect(
+  options: GenerateOptions,
+  defaults: ModelDefaults,
+  ranks: ModelRanks | undefined,
+): number {
+  const loaded = loadModelByOptions(options, { ranks });
   const tokenizer = findTokenizer(options, loaded);
   const requests = readRequests(options, loaded, tokenizer, defaults);
   const streams = options.prompt !== undefined && !options.json;

@@ -1,5 +1,12 @@
 /** What `forward`, `generate` and `chat` share: which model, in which dtype, on which device, with which adapter. */
-import { type LoadedModel, type LoadModelOptions, loadAdaptedModel } from '../models/index.js';
+import type { ModelRanks } from '../generation/index.js';
+import {
+  type LoadedModel,
+  type LoadModelOptions,
+  loadAdaptedModel,
+  type SplitPlace,
+} from '../models/index.js';
+import { prepareRuntime } from '../tensor/index.js';
 import { hubOptions } from './hub-options.js';
 import type { OptionSpec, OptionValues } from './options.js';
 
@@ -28,21 +35,30 @@ export const modelOptions = {
   threads: { kind: 'integer', min: 1, help: 'CPU threads; default: all cores' },
 } as const satisfies Record<string, OptionSpec>;
 
-/**
- * @param output what the model must give; default logits
- * @param keepIntegers leave quantised weights as they are. Default true; gradients need floats
- */
+export interface LoadByOptions extends Pick<LoadModelOptions, 'keepIntegers'> {
+  /** What the model must give. Default logits. */
+  readonly output?: 'logits' | 'score';
+  /** That share the model, of which each reads its part. Default: this process has all of it. */
+  readonly ranks?: ModelRanks | undefined;
+}
+
+/** @param options.keepIntegers leave quantised weights as they are. Default true; gradients need floats */
 export function loadModelByOptions(
   options: OptionValues<typeof modelOptions>,
-  {
-    output,
-    keepIntegers = true,
-  }: Pick<LoadModelOptions, 'keepIntegers'> & { output?: 'logits' | 'score' } = {},
+  { ranks, ...how }: LoadByOptions = {},
+): LoadedModel {
+  prepareRuntime(options.threads === undefined ? {} : { threads: options.threads });
+  const read = (place?: SplitPlace): LoadedModel => readModel(options, { keepIntegers: true, ...how, place });
+  return ranks === undefined ? read() : ranks.load(read);
+}
+
+function readModel(
+  options: OptionValues<typeof modelOptions>,
+  how: Pick<LoadModelOptions, 'keepIntegers' | 'output' | 'place'>,
 ): LoadedModel {
   return loadAdaptedModel(options.model, {
+    ...how,
     configPath: options.config,
-    output,
-    keepIntegers,
     dtype: options.dtype,
     device: options.device,
     threads: options.threads,

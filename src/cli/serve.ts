@@ -1,8 +1,10 @@
 /** `xinghe serve`: a model behind an OpenAI-compatible API, with a chat page. */
 import { productVersion } from '../config/index.js';
+import { rankEnvironment } from '../distributed/index.js';
 import { log } from '../log/index.js';
-import { ModelServer } from '../serving/index.js';
+import { followServer, ModelServer, type ServeOptions } from '../serving/index.js';
 import { placed } from './hub-options.js';
+import { checkRanks } from './on-ranks.js';
 import { parseOptions } from './options.js';
 import { DEFAULT_DRAIN_SECONDS, readServeOptions, serveSpecs } from './serve-options.js';
 
@@ -24,6 +26,11 @@ export async function serve(args: readonly string[]): Promise<number> {
     ),
   );
   const serveOptions = readServeOptions(options, productVersion());
+  const environment = rankEnvironment();
+  if (environment !== undefined && environment.size > 1) {
+    checkRanks(options, environment);
+    if (environment.rank > 0) return follow(serveOptions);
+  }
   const signals = new EndSignals();
   const started = performance.now();
   const server = await ModelServer.start(serveOptions);
@@ -51,6 +58,17 @@ export async function serve(args: readonly string[]): Promise<number> {
   ]);
   if (isDone) return 0;
   server.engine.kill();
+  process.exit(EXIT_INTERRUPTED);
+}
+
+/** A rank behind the first: it ends with it. */
+async function follow(options: ServeOptions): Promise<number> {
+  const follower = followServer(options);
+  const signals = new EndSignals();
+  void signals.asked.then(() => follower.end());
+  const isDone = await Promise.race([follower.run().then(() => true), signals.askedAgain.then(() => false)]);
+  if (isDone) return 0;
+  follower.kill();
   process.exit(EXIT_INTERRUPTED);
 }
 

@@ -1,3 +1,5 @@
+export { FollowerBell, type FollowerHooks } from './bell/follower-bell.js';
+export { LeaderBell } from './bell/leader-bell.js';
 export { ContextGroup } from './context-parallel/context-group.js';
 export { heartbeat, type Mark, startHeartbeat } from './launch/heartbeat.js';
 export { type LaunchOptions, launch } from './launch/launch.js';

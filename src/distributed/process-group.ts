@@ -17,6 +17,8 @@ import {
 const allReduceInPlace = operator('_c10d_functional::all_reduce_');
 const allGatherInto = operator('_c10d_functional::all_gather_into_tensor_out');
 const reduceScatter = operator('_c10d_functional::reduce_scatter_tensor');
+const broadcastInPlace = operator('_c10d_functional::broadcast_');
+const allToAll = operator('_c10d_functional::all_to_all_single');
 const waitTensor = operator('_c10d_functional::wait_tensor');
 
 /** A collective on its way. */
@@ -87,6 +89,23 @@ export class ProcessGroup implements Collectives {
   reduceScatter(whole: Tensor): Pending {
     if (this.size === 1) return done(whole.keep());
     return pending(noGrad(() => reduceScatter(whole, 'sum', this.size, this.name)).keep());
+  }
+
+  /** In place: every process gets what the first one has. @param values contiguous */
+  broadcast(values: Tensor): Pending {
+    if (this.size === 1) return done(values);
+    return pending(noGrad(() => broadcastInPlace(values, 0, this.name)));
+  }
+
+  /**
+   * The parts of all processes, one after the other, on the first of them; the others get nothing, and have sent theirs when this returns.
+   * @param part [n], contiguous @param lengths of the parts, by rank
+   */
+  gather(part: Tensor, lengths: readonly number[]): Tensor {
+    if (this.size === 1) return part;
+    const received = lengths.map((length) => (this.rank === 0 ? length : 0));
+    const sent = lengths.map((_, rank) => (rank === 0 ? part.numElements : 0));
+    return pending(noGrad(() => allToAll(part.contiguous(), received, sent, this.name))).wait();
   }
 
   gatherNumbers(values: readonly number[]): number[][] {

@@ -15,6 +15,10 @@ export interface WorldOptions {
   readonly joinTimeout?: number;
   /** Of one collective, in ms. Default 1 800 000. */
   readonly timeout?: number;
+  /** Where they meet, if it is open already. */
+  readonly store?: Store | undefined;
+  /** Tells this meeting from others of the same start, as all ranks name it. Default: there is one. */
+  readonly meeting?: string | undefined;
 }
 
 export class World {
@@ -34,7 +38,7 @@ export class World {
     { rank, size }: RankEnvironment,
     prefix: string,
     group: ProcessGroup,
-    { joinTimeout, timeout }: Required<WorldOptions>,
+    { joinTimeout, timeout }: Required<Pick<WorldOptions, 'joinTimeout' | 'timeout'>>,
   ) {
     this.#store = store;
     this.#prefix = prefix;
@@ -47,20 +51,25 @@ export class World {
 
   /** @throws InputError if not all ranks come in time, or the port is taken */
   static join(environment: RankEnvironment, options: WorldOptions = {}): World {
-    const { rank, size, host, port, isStoreServed, restart } = environment;
-    // A store that outlives its ranks still holds what those of an earlier start said.
-    const prefix = `xinghe-${restart}`;
-    const { joinTimeout = JOIN_MILLISECONDS, timeout = COLLECTIVE_MILLISECONDS } = options;
+    const { rank, size, host, port } = environment;
+    const { joinTimeout = JOIN_MILLISECONDS, timeout = COLLECTIVE_MILLISECONDS, meeting } = options;
+    const prefix = meeting === undefined ? prefixOf(environment) : `${prefixOf(environment)}-${meeting}`;
     try {
-      const store = new Store({
-        host,
-        port,
-        size,
-        isServer: rank === 0 && !isStoreServed,
-        timeout: joinTimeout,
-      });
+      const store = options.store ?? openStore(environment, joinTimeout);
       const group = new ProcessGroup(store, { name: `${prefix}/world`, rank, size, timeout });
       return new World(store, environment, prefix, group, { joinTimeout, timeout });
+    } catch (error) {
+      throw new InputError(
+        `rank ${rank} of ${size}: the ranks did not meet at ${host}:${port} (MASTER_ADDR, MASTER_PORT): ${messageOf(error)}`,
+      );
+    }
+  }
+
+  /** A store that all ranks find, and a key in it for what rank 0 says before they are one world. @throws InputError if it is not there */
+  static store(environment: RankEnvironment, what: string, timeout = JOIN_MILLISECONDS): [Store, string] {
+    const { rank, size, host, port } = environment;
+    try {
+      return [openStore(environment, timeout), `${prefixOf(environment)}/${what}`];
     } catch (error) {
       throw new InputError(
         `rank ${rank} of ${size}: the ranks did not meet at ${host}:${port} (MASTER_ADDR, MASTER_PORT): ${messageOf(error)}`,
@@ -107,10 +116,13 @@ export class World {
     return Array.from({ length: this.size }, (_, rank) => this.#store.get(`${key}/${rank}`, this.#timeout));
   }
 
-  /** A group of some of the ranks, under a name that each of them gives. @param rank of this process in it @param size of it */
-  subgroup(name: string, rank: number, size: number): ProcessGroup {
+  /**
+   * A group of some of the ranks, under a name that each of them gives.
+   * @param rank of this process in it @param size of it @param timeout of its collectives, in ms. Default: the world's
+   */
+  subgroup(name: string, rank: number, size: number, timeout = this.#timeout): ProcessGroup {
     if (size === 1) return ProcessGroup.alone();
-    const options = { name: `${this.#prefix}/${name}`, rank, size, timeout: this.#timeout };
+    const options = { name: `${this.#prefix}/${name}`, rank, size, timeout };
     const group = new ProcessGroup(this.#store, options);
     this.#subgroups.push(group);
     return group;
@@ -120,4 +132,13 @@ export class World {
     for (const group of this.#subgroups) group.dispose();
     this.group.dispose();
   }
+}
+
+/** A store that outlives its ranks still holds what those of an earlier start said. */
+function prefixOf({ restart }: RankEnvironment): string {
+  return `xinghe-${restart}`;
+}
+
+function openStore({ rank, size, host, port, isStoreServed }: RankEnvironment, timeout: number): Store {
+  return new Store({ host, port, size, isServer: rank === 0 && !isStoreServed, timeout });
 }

@@ -48,6 +48,7 @@ export {
 } from './multiple-choice.js';
 export { TASKS } from './registry.js';
 export { resultTable, tableText } from './report/result-table.js';
+export { writeReports } from './report/write-reports.js';
 export { type EvaluateTasksOptions, evaluateTasks } from './run/evaluate-tasks.js';
 export type { EvaluationPlan, TaskPlan } from './run/evaluation-plan.js';
 export { type PlannedTasks, planTasks } from './run/plan-tasks.js';

@@ -33,6 +33,7 @@ export {
   SubtractivePenalty,
 } from './penalties.js';
 export { Random, type RandomState } from './random.js';
+export { ModelRanks } from './ranks/model-ranks.js';
 export type {
   BeamParameters,
   EngineStats,

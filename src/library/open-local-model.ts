@@ -1,7 +1,14 @@
 /** A model of ours, made ready to be evaluated. */
 import { hashModel, hashTokenizer, type LanguageModel, LocalModel } from '../evaluation/index.js';
-import { readGenerationDefaults } from '../generation/index.js';
-import { type ChatWishes, chooseModelChat, loadAdaptedModel, loadModelTokenizer } from '../models/index.js';
+import { type ModelRanks, readGenerationDefaults } from '../generation/index.js';
+import {
+  type ChatWishes,
+  chooseModelChat,
+  type LoadedModel,
+  loadAdaptedModel,
+  loadModelTokenizer,
+  type SplitPlace,
+} from '../models/index.js';
 import type { FloatDType } from '../tensor/index.js';
 
 export interface OpenLocalModelOptions {
@@ -15,6 +22,8 @@ export interface OpenLocalModelOptions {
   readonly device?: string | undefined;
   readonly threads?: number | undefined;
   readonly chat?: ChatWishes | undefined;
+  /** That share the model. */
+  readonly ranks?: ModelRanks | undefined;
 }
 
 /** @throws InputError for whatever of it cannot be read */
@@ -24,10 +33,13 @@ export function openLocalModel({
   chat,
   adapter,
   dtype,
+  ranks,
   ...options
 }: OpenLocalModelOptions): LanguageModel {
   const { eosTokenIds } = readGenerationDefaults(path);
-  const loaded = loadAdaptedModel(path, { ...options, adapter, dtype, keepIntegers: true });
+  const load = (place?: SplitPlace): LoadedModel =>
+    loadAdaptedModel(path, { ...options, adapter, dtype, place, keepIntegers: true });
+  const loaded = ranks === undefined ? load() : ranks.load(load);
   const source = tokenizerPath ?? path;
   const tokenizer = loadModelTokenizer(loaded.architecture, source);
   const paths = tokenizerPath === undefined ? [path] : [tokenizerPath, path];

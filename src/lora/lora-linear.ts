@@ -74,7 +74,9 @@ export class LoraLinear extends WrappedLinear {
     if (!this.isEnabled) return base.forward(x);
     const dropped = this.#dropOut(x);
     const inner = linear(dropped, this.loraA.to(x.dtype));
-    const update = linear(inner, this.loraB.to(x.dtype), this.loraBias?.to(x.dtype)).mul(this.scale);
+    // Of the parts of a sum one has the bias.
+    const loraBias = base.addsBias ? this.loraBias?.to(x.dtype) : undefined;
+    const update = linear(inner, this.loraB.to(x.dtype), loraBias).mul(this.scale);
     const result = base.forward(x);
     if (magnitude === undefined) return result.add(update);
     const biased = dropped === x ? result : base.forward(dropped);

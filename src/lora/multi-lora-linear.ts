@@ -24,6 +24,8 @@ export interface LoraUpdate {
   /** In place of the base's. */
   readonly weight?: Tensor | undefined; // [O, I], or [I, O] with layout in-out
   readonly bias?: Tensor | undefined; // [O]
+  /** Sums over the parts of a layer whose inputs are shared out. Default: this is the whole. */
+  readonly sumInputs?: ((values: Tensor) => Tensor) | undefined;
 }
 
 /** In the dtype of the layer, ready to be used. */
@@ -63,7 +65,7 @@ export class MultiLoraLinear extends WrappedLinear {
   }
 
   #prepare(update: LoraUpdate): AttachedUpdate {
-    const { options, loraA, loraB, loraMagnitude, loraBias, weight, bias } = update;
+    const { options, loraA, loraB, loraMagnitude, loraBias, weight, bias, sumInputs } = update;
     const scale = loraScale(options);
     const { dtype, device } = this.weight;
     const own = (tensor: Tensor): Tensor => {
@@ -84,11 +86,8 @@ export class MultiLoraLinear extends WrappedLinear {
     if (options.dora === true) {
       if (loraMagnitude === undefined) throw new TypeError('an adapter of DoRA without a magnitude');
       // The norms come from the matrices as they were saved, as in LoraLinear.
-      const norms = rowNorms(dense, {
-        loraA: loraA.toDevice(device),
-        loraB: loraB.toDevice(device),
-        scale,
-      });
+      const moved = { loraA: loraA.toDevice(device), loraB: loraB.toDevice(device), scale };
+      const norms = rowNorms(dense, moved, sumInputs);
       const factor = loraMagnitude.toDevice(device).to(norms.dtype).div(norms);
       direction = { factor: own(factor), excess: own(factor.sub(1)) };
     }
@@ -121,12 +120,13 @@ export class MultiLoraLinear extends WrappedLinear {
     });
     const [first] = used;
     if (first === undefined) return result;
-    const count = x.numElements / this.inFeatures;
+    const width = x.size(-1); // of this process's inputs
+    const count = x.numElements / width;
     if (count !== this.#rows.count)
       throw new TypeError(`${count} rows, but the adapters were told for ${this.#rows.count}`);
     if (first.rows === 'all') return this.#adapt(x, result, first.update);
-    const inputs = x.reshape([count, this.inFeatures]); // [N, I]
-    const outputs = result.view([count, this.outFeatures]); // [N, O], the memory of `result`
+    const inputs = x.reshape([count, width]); // [N, I]
+    const outputs = result.view([count, result.size(-1)]); // [N, O], the memory of `result`
     for (const { rows, update } of used)
       replaceRows(outputs, rows, this.#adapt(rowsOf(inputs, rows), rowsOf(outputs, rows), update));
     return result;
@@ -135,12 +135,16 @@ export class MultiLoraLinear extends WrappedLinear {
   /** The same steps as in LoraLinear. @param x [..., I] @param baseResult of the base [..., O] */
   #adapt(x: Tensor, baseResult: Tensor, { matrices, own, scale, direction }: AttachedUpdate): Tensor {
     const { dtype } = x;
-    const result = own === undefined ? baseResult : linear(x, own.weight.to(dtype), own.bias?.to(dtype));
+    // Of the parts of a sum one has the biases.
+    const ownBias = this.addsBias ? own?.bias?.to(dtype) : undefined;
+    const result = own === undefined ? baseResult : linear(x, own.weight.to(dtype), ownBias);
     if (matrices === undefined) return result;
     const { loraA, loraB, loraBias } = matrices;
-    const update = linear(linear(x, loraA.to(dtype)), loraB.to(dtype), loraBias?.to(dtype)).mul(scale);
+    const updateBias = this.addsBias ? loraBias?.to(dtype) : undefined;
+    const update = linear(linear(x, loraA.to(dtype)), loraB.to(dtype), updateBias).mul(scale);
     if (direction === undefined) return result.add(update);
-    const bias = own === undefined ? this.bias : own.bias?.to(dtype);
+    const baseBias = this.addsBias ? this.bias : undefined;
+    const bias = own === undefined ? baseBias : ownBias;
     const unbiased = bias === undefined ? result : result.sub(bias);
     const { factor, excess } = direction;
     return result.add(unbiased.mul(excess.to(dtype))).add(update.mul(factor.to(dtype)));

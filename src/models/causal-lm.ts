@@ -123,6 +123,8 @@ export interface ModelEdges {
   tokensBetween(tokens: number): number;
   /** undefined: every process reads all tokens. */
   readonly tokens?: SharedRowTokens | undefined;
+  /** @param output of the head, of this process @returns that of all of them, on the first process; elsewhere something */
+  afterHead(output: Tensor): Tensor;
 }
 
 /** Tokens of each row that several processes have a part of each, from the first segment to the last. */
@@ -135,6 +137,14 @@ export interface SharedRowTokens {
   shareContext(whole: ForwardContext): ForwardContext;
   /** What the loss reads of what the head gives for the own tokens. */
   afterHead(output: Tensor): Tensor;
+}
+
+/** The processes that follow the first one of a model that several of them compute together. */
+export interface ModelPeers {
+  /** Tells all of them what comes next; they do it as this process does. */
+  tell(words: Int32Array): void;
+  /** @returns what each of the processes, this one first, says of its part of a task; empty texts: it is done */
+  gatherFaults(own: string): string[];
 }
 
 /** Sum over the targets of weight * -log p(target). @param logits [..., V] @param targets int64 [...] @param weights [...] */
@@ -164,9 +174,15 @@ export abstract class CausalLm extends Module {
   /** What the head begins with. */
   abstract readonly finalNorm: LayerNorm | RmsNorm;
 
+  /** Heads of keys and values that this process computes. */
+  ownKvHeads: number;
+  /** Processes that have the other parts of the model, and must be told what is computed; undefined: nobody. */
+  peers: ModelPeers | undefined = undefined;
+
   constructor(shape: ModelShape) {
     super();
     this.shape = shape;
+    this.ownKvHeads = shape.numKvHeads;
   }
 
   /** @param inputIds int64 [B, T] */
@@ -299,7 +315,7 @@ export abstract class CausalLm extends Module {
 
   /** What goes into the head. @param inputIds int64 [B, T] */
   hiddenStates(inputIds: Tensor, context: ForwardContext): Tensor {
-    let hidden = this.embed(inputIds);
+    let hidden = this.#embedded(inputIds);
     // A scope each: what a block has made is freed while the next one can use its memory again.
     for (const [index, layer] of this.layers.entries())
       hidden = scope(() => layer.forward(hidden, context, index));
@@ -311,6 +327,13 @@ export abstract class CausalLm extends Module {
     const length = inputIds.size(1);
     const hidden = this.hiddenStates(inputIds, this.createContext(length, options));
     const last = Math.min(options.lastPositions ?? length, length);
-    return this.head(hidden.narrow(1, length - last, last));
+    return this.logits(hidden.narrow(1, length - last, last));
+  }
+
+  /** The head, of a model that several processes compute together too. @param hidden [B, T, D] @returns [B, T, V] */
+  logits(hidden: Tensor): Tensor {
+    const { edges } = this;
+    if (edges === undefined) return this.head(hidden);
+    return edges.afterHead(this.head(edges.beforeHead(hidden)));
   }
 }

@@ -8,6 +8,7 @@ export {
   type ForwardOptions,
   type ModelEdges,
   type ModelEnds,
+  type ModelPeers,
   type ModelSegment,
   type RotaryParameters,
 } from './causal-lm.js';
@@ -66,3 +67,6 @@ export {
 export { families, findConfig, findConfigIn, loadArchitecture, parseArchitecture } from './registry.js';
 export { lastScores, rewardArchitecture, SCORE, withScoreHead } from './reward-model.js';
 export { type AuxiliaryFile, auxiliaryFilesOf, saveModel, tokenizerFilesOf } from './save-model.js';
+export { checkTensorSplit, divisorsOf } from './split/check-split.js';
+export { hasAllKeyValues, modelCuts, type SplitPlace } from './split/model-cuts.js';
+export { SplitModel } from './split/split-model.js';

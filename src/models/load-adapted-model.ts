@@ -24,8 +24,8 @@ export function loadAdaptedModel(
     device: device === undefined ? undefined : selectDevice(device),
   });
   if (adapter !== undefined) {
-    const { model, architecture } = loaded;
-    for (const layer of loadAdapter(model, architecture.names, adapter).values())
+    const { model, architecture, cuts } = loaded;
+    for (const layer of loadAdapter(model, architecture.names, adapter, undefined, cuts).values())
       if (options.dtype !== undefined) castAdapter(layer, options.dtype);
   }
   return loaded;

@@ -1,25 +1,30 @@
 /** Loads a model folder or weight file as a model that can run. */
 import { dirname } from 'node:path';
-import { type LoadWeightsOptions, loadWeights } from '../checkpoint/index.js';
+import { type LoadWeightsOptions, loadWeights, type TensorCut } from '../checkpoint/index.js';
 import { InputError } from '../errors/index.js';
 import { fileStatus } from '../formats/index.js';
 import type { CausalLm } from './causal-lm.js';
 import { embeddedConfig } from './convert/gguf/gguf-config.js';
 import type { Architecture } from './family.js';
 import { findConfig, loadArchitecture, parseArchitecture } from './registry.js';
+import { modelCuts, type SplitPlace, shrinkParameters } from './split/model-cuts.js';
 
-export interface LoadModelOptions extends LoadWeightsOptions {
+export interface LoadModelOptions extends Omit<LoadWeightsOptions, 'cuts'> {
   /** A config that lies elsewhere; default: that of a GGUF, or beside the weights. */
   readonly configPath?: string | undefined;
   /** What a config that is no file describes; no other is looked for. */
   readonly architecture?: Architecture | undefined;
   /** What the model must give. Default logits; any: whatever it is. */
   readonly output?: 'logits' | 'score' | 'any' | undefined;
+  /** Read the part of this one of several processes alone, which `SplitModel` then makes them compute with. Default: all. */
+  readonly place?: SplitPlace | undefined;
 }
 
 export interface LoadedModel {
   readonly model: CausalLm;
   readonly architecture: Architecture;
+  /** Of parameters of which a part was read. Default: none. */
+  readonly cuts?: ReadonlyMap<string, TensorCut> | undefined;
 }
 
 /**
@@ -28,13 +33,15 @@ export interface LoadedModel {
  */
 export function loadModel(
   path: string,
-  { configPath, architecture: given, output = 'logits', ...options }: LoadModelOptions = {},
+  { configPath, architecture: given, output = 'logits', place, ...options }: LoadModelOptions = {},
 ): LoadedModel {
   const architecture = given ?? loadModelArchitecture(path, configPath, 'any');
   checkOutput(architecture, path, output);
   const model = architecture.createModel();
-  loadWeights(model, architecture.tables, path, options);
-  return { model, architecture };
+  const cuts = place && modelCuts(model, architecture.tables.sharding, place);
+  if (cuts !== undefined) shrinkParameters(model, cuts);
+  loadWeights(model, architecture.tables, path, { ...options, cuts });
+  return { model, architecture, cuts };
 }
 
 /** The architecture alone, by the config that `loadModel` would take. @throws InputError as there */

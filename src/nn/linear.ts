@@ -26,7 +26,7 @@ export interface Linear extends Module {
   /** Does `forward` add the bias? False where it gives a part of a sum, and another part has the bias. */
   readonly addsBias: boolean;
   /** Of a layer that multiplies with integers as `xinghe::integer_linear` does, and does nothing else. */
-  readonly integers?: IntegerOperands;
+  readonly integers?: IntegerOperands | undefined;
   /** @param x [..., I] @returns [..., O] */
   forward(x: Tensor): Tensor;
   /** The weight as a dense float matrix [O, I]; a layer that stores it otherwise computes it. */

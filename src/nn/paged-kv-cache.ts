@@ -184,14 +184,17 @@ export class PagedKvCache {
       this.#attentionBits[block] = bits;
       changed.add(block);
     }
-    for (const block of changed) {
-      const bits = this.#attentionBits[block] ?? 0;
-      const bytes = Uint8Array.from({ length: BLOCK_SIZE }, (_, slot) => (bits >> slot) & 1);
-      scope(() => {
-        const fresh = tensorFromBytes(bytes, [BLOCK_SIZE], 'uint8');
-        this.#attentionMask.select(0, block).copy_(fresh);
-      });
-    }
+    for (const block of changed) this.writeMask(block, this.#attentionBits[block] ?? 0);
+  }
+
+  /** @param bits of the tokens of the block, the first one lowest: 1 where others may look at it */
+  writeMask(block: number, bits: number): void {
+    this.#attentionBits[block] = bits;
+    const bytes = Uint8Array.from({ length: BLOCK_SIZE }, (_, slot) => (bits >> slot) & 1);
+    scope(() => {
+      const fresh = tensorFromBytes(bytes, [BLOCK_SIZE], 'uint8');
+      this.#attentionMask.select(0, block).copy_(fresh);
+    });
   }
 
   /** True while the block has masked tokens, from whatever it held before. */

@@ -5,7 +5,8 @@ import type { Linear } from './linear.js';
 import { Module } from './module.js';
 
 export abstract class WrappedLinear extends Module implements Linear {
-  readonly base: Linear;
+  /** May be changed for another that wraps it, where this must stay the outermost. */
+  base: Linear;
 
   /** @param base is taken over, and may be quantised */
   constructor(base: Linear) {

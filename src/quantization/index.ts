@@ -5,6 +5,12 @@ export { correction, type PairedInputs } from './correct-weight.js';
 export { dequantizeLayers } from './dequantize-layers.js';
 export { dequantizedMatrix } from './dequantized-matrix.js';
 export { type GptqRule, gptq } from './gptq.js';
-export { IntegerLinear, type IntegerTensors, placeIntegers, placeOrder } from './integer-linear.js';
+export {
+  IntegerLinear,
+  type IntegerLinearOptions,
+  type IntegerTensors,
+  placeIntegers,
+  placeOrder,
+} from './integer-linear.js';
 export { type PackedIntegers, packIntegers } from './pack-integers.js';
 export { type RoundingRule, roundedWeight, roundToNearest } from './round-to-nearest.js';

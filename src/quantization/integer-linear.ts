@@ -47,32 +47,48 @@ export function placeOrder(order: Int32Array, device = 'cpu'): Tensor {
   ).keep();
 }
 
+export interface IntegerLinearOptions {
+  /** Default false. */
+  readonly bias?: boolean;
+  /** What of the weight this process has, where several share it: its outputs and inputs; some of the inputs, or of the outputs. Default: all of it. */
+  readonly part?:
+    | { readonly shape: readonly [number, number]; readonly hasInputs: boolean; readonly addsBias: boolean }
+    | undefined;
+}
+
 export class IntegerLinear extends Module implements Linear {
   bias: Tensor | undefined; // [O]
   readonly inFeatures: number;
   readonly outFeatures: number;
   readonly layout = 'out-in';
-  readonly addsBias = true;
+  readonly addsBias: boolean;
+  /** What it gives is a part of a sum. */
+  readonly hasSomeInputs: boolean;
   readonly bits: 4 | 8;
   // No parameters: they are neither trained nor cast, and have no published names of their own.
   readonly #groupSize: number;
+  readonly #ownInputs: number;
   #weight: Tensor; // uint8 [O, K * bits / 8], or int8 [O, K]
   #scales: Tensor; // float32 or float16 [O, G]
   #zeros: Tensor; // uint8 [O, G]
   #order: Tensor | undefined; // int64 [I]
 
-  /** @param tensors which the layer takes over */
+  /** @param tensors which the layer takes over: of the whole weight, or of the part that `part` names */
   constructor(
     [outFeatures, inFeatures]: readonly [number, number],
     { packed, scales, zeros, order, bits, groupSize }: IntegerTensors,
-    { bias = false }: { readonly bias?: boolean } = {},
+    { bias = false, part }: IntegerLinearOptions = {},
   ) {
     super();
     this.outFeatures = outFeatures;
     this.inFeatures = inFeatures;
+    this.addsBias = part?.addsBias ?? true;
+    this.hasSomeInputs = part?.hasInputs ?? false;
+    const [ownOutputs, ownInputs] = part?.shape ?? [outFeatures, inFeatures];
+    this.#ownInputs = ownInputs;
     this.bits = bits;
     this.#groupSize = groupSize;
-    this.bias = bias ? parameter(outFeatures) : undefined;
+    this.bias = bias ? parameter(ownOutputs) : undefined;
     this.#weight = packed;
     this.#scales = noGrad(() => narrowest(scales));
     this.#zeros = zeros;
@@ -92,7 +108,8 @@ export class IntegerLinear extends Module implements Linear {
     );
   }
 
-  get integers(): IntegerOperands {
+  get integers(): IntegerOperands | undefined {
+    if (!this.addsBias || this.hasSomeInputs) return undefined;
     return {
       tensors: [this.#weight, this.#scales, this.#zeros],
       order: this.#order ?? null,
@@ -101,7 +118,8 @@ export class IntegerLinear extends Module implements Linear {
   }
 
   forward(x: Tensor): Tensor {
-    return integerLinear(x, this.#weight, this.#scales, this.#zeros, this.#order, this.bias, this.#groupSize);
+    const bias = this.addsBias ? this.bias : undefined;
+    return integerLinear(x, this.#weight, this.#scales, this.#zeros, this.#order, bias, this.#groupSize);
   }
 
   dequantizedWeight(): Tensor {
@@ -110,7 +128,7 @@ export class IntegerLinear extends Module implements Linear {
       this.#scales,
       this.#zeros,
       this.#order,
-      this.inFeatures,
+      this.#ownInputs,
       this.#groupSize,
     );
   }

@@ -28,7 +28,7 @@ export {
   openAiRoutes,
   type RunCaller,
 } from './openai/index.js';
-export { ModelServer, type ServeOptions } from './serve.js';
+export { followServer, ModelServer, type ServeOptions } from './serve.js';
 export {
   createServedModel,
   type LoadServedModelOptions,

@@ -60,11 +60,7 @@ export class ModelService {
       );
     this.engine = new EngineProcess({
       module: new URL('./engine-process/text-engine-module.js', import.meta.url),
-      setup: {
-        ...options.engine,
-        model: options.model,
-        stopIds: model.stopTokenIds,
-      } satisfies TextEngineSetup,
+      setup: engineSetup(options, model),
       adapters: options.adapters,
       queue: options.queue,
       stallSeconds: options.stallSeconds,
@@ -114,4 +110,11 @@ export class ModelService {
       ...ollamaRoutes(context),
     ];
   }
+}
+
+export function engineSetup(
+  { engine, model }: Pick<ModelServiceOptions, 'engine' | 'model'>,
+  { stopTokenIds }: Pick<ServedModel, 'stopTokenIds'>,
+): TextEngineSetup {
+  return { ...engine, model, stopIds: stopTokenIds };
 }

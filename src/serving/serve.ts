@@ -1,7 +1,7 @@
 /** A model behind HTTP: starts the engine's process and the routes, and closes both. */
-import type { EngineProcess } from './engine-process/index.js';
+import { type EngineProcess, FollowerProcess } from './engine-process/index.js';
 import { createHttpServer, type HttpServerOptions, type HttpService } from './http/index.js';
-import { ModelService, type ModelServiceOptions } from './model-service.js';
+import { engineSetup, ModelService, type ModelServiceOptions } from './model-service.js';
 import type { ServedModel } from './served-model.js';
 
 export interface ServeOptions extends Omit<ModelServiceOptions, 'hasKeys'> {
@@ -42,4 +42,9 @@ export class ModelServer {
     await this.http.drain(milliseconds);
     await this.#service.close();
   }
+}
+
+/** Of a rank behind the first, which has part of the model, and no requests. */
+export function followServer(options: ServeOptions): FollowerProcess {
+  return new FollowerProcess(engineSetup(options, { stopTokenIds: [] }));
 }

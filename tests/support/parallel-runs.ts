@@ -1,7 +1,5 @@
 /** Runs of several ranks, each a process, and how far they are from the same run of one. */
-import { spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +7,7 @@ import { expect } from 'vitest';
 import { openSafetensorsModel, readTensorBytes } from '../../src/formats/index.js';
 import { goldenFolder } from './golden.js';
 import { sparkConfig } from './plan-configs.js';
+import { spawnRanks } from './spawn-ranks.js';
 
 const script = fileURLToPath(new URL('train-ranks.mjs', import.meta.url));
 
@@ -222,42 +221,9 @@ const COMPARED = [
   'router/aux_loss',
 ];
 
-/** Ports that nobody has, one after the other. */
-async function freePorts(count: number): Promise<number> {
-  for (let port = 21_000 + (process.pid % 10_000); ; port += count)
-    if ((await Promise.all(Array.from({ length: count }, (_, index) => isFree(port + index)))).every(Boolean))
-      return port;
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
-}
-
 /** Runs of the same ranks, one after the other. @throws Error with the output of every rank that failed */
 export async function trainFiles(files: readonly string[], ranks: number): Promise<void> {
-  const port = await freePorts(files.length);
-  const one = (rank: number): Promise<string> =>
-    new Promise((resolve) => {
-      const args = [script, String(rank), String(ranks), String(port), ...files];
-      const env = { ...process.env, OMP_NUM_THREADS: '1' };
-      const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
-      let output = '';
-      for (const stream of [child.stdout, child.stderr])
-        stream.on('data', (piece: Buffer) => {
-          output += piece.toString();
-        });
-      child.on('close', (code) =>
-        resolve(code === 0 ? '' : `rank ${rank} of ${ranks}, exit code ${code}:\n${output.slice(-3000)}`),
-      );
-    });
-  const failed = (await Promise.all(Array.from({ length: ranks }, (_, rank) => one(rank)))).filter(
-    (text) => text !== '',
-  );
-  if (failed.length > 0) throw new Error(failed.join('\n'));
+  await spawnRanks(script, files, ranks, files.length);
 }
 
 function tensorsOf(path: string): Map<string, Float64Array> {

@@ -20,8 +20,14 @@ export class ServedProcess {
   stderr = '';
   url = '';
 
-  constructor(args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
-    this.#process = spawn(process.execPath, ['--input-type=module', '-e', program, '--', 'serve', ...args], {
+  /** @param launch what stands before `serve`: a launcher and its options. Default: nothing */
+  constructor(
+    args: readonly string[],
+    environment: NodeJS.ProcessEnv = {},
+    launch: readonly string[] = [],
+  ) {
+    const command = [...launch, 'serve', ...args];
+    this.#process = spawn(process.execPath, ['--input-type=module', '-e', program, '--', ...command], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, OMP_NUM_THREADS: '1', XINGHE_LINEAR: 'blas', ...environment },
     });

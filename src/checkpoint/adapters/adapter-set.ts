@@ -1,4 +1,5 @@
 /** The adapters that a serving model can choose among, each row of a batch for itself; they come and go at run time. */
+import { SelectedOutputs } from '../../distributed/index.js';
 import { InputError } from '../../errors/index.js';
 import {
   AdapterMapping,
@@ -15,6 +16,20 @@ import { type AdapterFile, isLinearLayer, readAdapterLayer, readFloats, wholeVie
 import type { AdapterPart } from './adapter-names.js';
 import { embeddingOf, openForModel } from './load-adapter.js';
 
+/** A model of which this process has a part, and others have the others. */
+export interface AdapterParts {
+  /** Of the whole parameter. @param path of a parameter of the model itself; undefined: it is not cut */
+  wholeShapeOf(path: string): readonly number[] | undefined;
+  /** This process's part of what is beside or in the place of a layer's weight. */
+  adapterPart(layer: string, part: AdapterTensor, whole: Tensor): Tensor;
+  /** Sums over the processes what each of them has of the inputs of a layer; undefined: each has all of them. */
+  sumInputs(layer: string): ((values: Tensor) => Tensor) | undefined;
+  /** Puts a layer within what stands around it to choose among its outputs, or rows; false where there is nothing of the kind. */
+  placeWithin(path: string, module: Module): boolean;
+}
+
+export type AdapterTensor = 'loraA' | 'loraB' | 'loraMagnitude' | 'loraBias' | 'weight' | 'bias';
+
 interface LoadedAdapter {
   readonly index: number;
   /** As it was given to `load`. */
@@ -30,10 +45,12 @@ export class AdapterSet {
   readonly #table: NameTable;
   readonly #rows: AdapterMapping;
   readonly #loaded = new Map<string, LoadedAdapter>();
+  readonly #parts: AdapterParts | undefined;
   #nextIndex = 0;
 
-  /** @param names of the model's architecture @throws InputError for a model that already carries an adapter */
-  constructor(model: Module, names: NameTable) {
+  /** @param names of the model's architecture @param parts where this process has a part of the model @throws InputError for a model that already carries an adapter */
+  constructor(model: Module, names: NameTable, parts?: AdapterParts) {
+    this.#parts = parts;
     for (const [path, module] of model.namedModules())
       if (module instanceof LoraLinear)
         throw new InputError(`The layer ${path} already carries an adapter; merge it before serving others.`);
@@ -65,17 +82,25 @@ export class AdapterSet {
    * Loads an adapter under a name; on an error everything is as before. Not while a forward pass runs.
    * @param path a PEFT folder, or a file in any container and naming
    * @param options rank and alpha; default: those of adapter_config.json beside the weights
+   * @param agree told, before anything is changed, what is wrong; throws that, or what is wrong on another process
    * @throws InputError for a name that is taken, and as `loadAdapter`
    */
-  load(name: string, path: string, options?: LoraOptions): void {
-    if (this.#loaded.has(name))
-      throw new InputError(`An adapter named ${JSON.stringify(name)} is loaded; unload it first.`);
+  load(
+    name: string,
+    path: string,
+    options?: LoraOptions,
+    agree: (fault: unknown) => void = throwFault,
+  ): void {
     const index = this.#nextIndex;
     scope(() => {
-      const file = openForModel(this.#model, this.#table, path, options);
-      // Everything is read and checked before anything is changed.
-      const changes = [...this.#linearChanges(file, index), ...this.#embeddingChanges(file, index)];
-      refuseOthers(this.#model, file);
+      let changes: (() => void)[] = [];
+      let fault: unknown;
+      try {
+        changes = this.#changes(name, path, options, index);
+      } catch (error) {
+        fault = error;
+      }
+      agree(fault);
       try {
         for (const change of changes) change();
       } catch (error) {
@@ -85,6 +110,16 @@ export class AdapterSet {
     });
     this.#loaded.set(name, { index, path });
     this.#nextIndex += 1;
+  }
+
+  /** Everything is read and checked before anything is changed. */
+  #changes(name: string, path: string, options: LoraOptions | undefined, index: number): (() => void)[] {
+    if (this.#loaded.has(name))
+      throw new InputError(`An adapter named ${JSON.stringify(name)} is loaded; unload it first.`);
+    const file = openForModel(this.#model, this.#table, path, options);
+    const changes = [...this.#linearChanges(file, index), ...this.#embeddingChanges(file, index)];
+    refuseOthers(this.#model, file);
+    return changes;
   }
 
   /** Frees an adapter. Rows told to use it are the base's. @throws InputError for an unknown name */
@@ -127,7 +162,7 @@ export class AdapterSet {
   }
 
   #linearChanges(file: AdapterFile, index: number): (() => void)[] {
-    const targets = modulesOf(this.#model, isLinear);
+    const targets = modulesOf(this.#model, isAdapted);
     const embeddings = modulesOf(this.#model, isEmbedding);
     const adapted = [...file.layers.keys()].filter((ownPath) => !embeddings.has(ownPath));
     const replaced = [...file.whole.keys()].flatMap((ownPath) => {
@@ -149,15 +184,22 @@ export class AdapterSet {
         shape === undefined || !file.whole.has(`${ownPath}.${kind}`)
           ? undefined
           : readFloats(file.path, wholeView(file, `${ownPath}.${kind}`, shape));
-      const whole = readWhole('weight', target.weight.shape);
+      const whole = readWhole('weight', this.#wholeShape(`${ownPath}.weight`, target.weight));
+      if (isTable && whole === undefined) this.#refuseTable(file, ownPath);
+      const own = (part: AdapterTensor, tensor: Tensor | undefined): Tensor | undefined =>
+        tensor === undefined ? undefined : (this.#parts?.adapterPart(ownPath, part, tensor) ?? tensor);
       const update: LoraUpdate = {
         options: layer?.options ?? { rank: 1, alpha: 1 },
-        loraA: parts.get('loraA'),
-        loraB: parts.get('loraB'),
-        loraMagnitude: parts.get('loraMagnitude'),
-        loraBias: parts.get('loraBias'),
-        weight: isTable ? embeddingOf(file, this.#table, ownPath, layer, whole ?? target.weight) : whole,
-        bias: readWhole('bias', target.bias?.shape),
+        loraA: own('loraA', parts.get('loraA')),
+        loraB: own('loraB', parts.get('loraB')),
+        loraMagnitude: own('loraMagnitude', parts.get('loraMagnitude')),
+        loraBias: own('loraBias', parts.get('loraBias')),
+        weight: own(
+          'weight',
+          isTable ? embeddingOf(file, this.#table, ownPath, layer, whole ?? target.weight) : whole,
+        ),
+        bias: own('bias', readWhole('bias', target.bias && this.#wholeShape(`${ownPath}.bias`, target.bias))),
+        sumInputs: this.#parts?.sumInputs(ownPath),
       };
       return () => this.#wrapLinear(ownPath, target).attach(index, update);
     });
@@ -170,34 +212,56 @@ export class AdapterSet {
       const isWhole = file.whole.has(`${ownPath}.weight`);
       if (layer === undefined && !isWhole) return [];
       const { weight } = target;
+      if (layer !== undefined && !isWhole) this.#refuseTable(file, ownPath);
       const base = isWhole
-        ? readFloats(file.path, wholeView(file, `${ownPath}.weight`, weight.shape))
+        ? readFloats(
+            file.path,
+            wholeView(file, `${ownPath}.weight`, this.#wholeShape(`${ownPath}.weight`, weight)),
+          )
             .to(weight.dtype)
             .toDevice(weight.device)
         : weight;
       const table = layer === undefined ? base : embeddingOf(file, this.#table, ownPath, layer, base);
-      return [() => this.#wrapEmbedding(ownPath, target).attach(index, table)];
+      const own = this.#parts?.adapterPart(ownPath, 'weight', table) ?? table;
+      return [() => this.#wrapEmbedding(ownPath, target).attach(index, own)];
     });
+  }
+
+  #wholeShape(path: string, { shape }: Tensor): readonly number[] {
+    return this.#parts?.wholeShapeOf(path) ?? shape;
+  }
+
+  /** Of a table that is shared out nobody has all rows. */
+  #refuseTable({ path }: AdapterFile, ownPath: string): void {
+    if (this.#parts?.wholeShapeOf(`${ownPath}.weight`) === undefined) return;
+    throw new InputError(
+      `${path}: the adapter changes ${ownPath}, whose rows the ranks share; merge it into the model (xinghe convert --merge) and ` +
+        'serve that, or take one process.',
+    );
+  }
+
+  #place(path: string, module: Module): void {
+    if (this.#parts?.placeWithin(path, module) !== true) this.#model.replaceModule(path, module);
   }
 
   #wrapLinear(path: string, target: Linear): MultiLoraLinear {
     if (target instanceof MultiLoraLinear) return target;
     const layer = new MultiLoraLinear(target, this.#rows);
-    this.#model.replaceModule(path, layer);
+    this.#place(path, layer);
     return layer;
   }
 
   #wrapEmbedding(path: string, target: Embedding): MultiEmbedding {
     if (target instanceof MultiEmbedding) return target;
     const layer = new MultiEmbedding(target, this.#rows);
-    this.#model.replaceModule(path, layer);
+    this.#place(path, layer);
     return layer;
   }
 
   #detach(index: number): void {
     for (const [path, layer] of modulesOf(this.#model, isWrapper)) {
       layer.detach(index);
-      if (layer.adapters.length === 0) this.#model.replaceModule(path, layer.base);
+      if (layer.adapters.length === 0) this.#place(path, layer.base);
     }
   }
 }
@@ -213,6 +277,15 @@ function refuseOthers(model: Module, { path, whole }: AdapterFile): void {
         '(xinghe convert --merge) and serve that.',
     );
   }
+}
+
+function throwFault(fault: unknown): void {
+  if (fault !== undefined) throw fault;
+}
+
+/** Not what chooses among the outputs of one. */
+function isAdapted(module: Module): module is Linear {
+  return isLinear(module) && !(module instanceof SelectedOutputs);
 }
 
 function isEmbedding(module: Module): module is Embedding & Module {

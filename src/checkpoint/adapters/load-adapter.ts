@@ -5,6 +5,7 @@ import { applyLora, type LoraLinear, type LoraOptions } from '../../lora/index.j
 import type { Module } from '../../nn/index.js';
 import { isFloatDType, scope, type Tensor } from '../../tensor/index.js';
 import type { NameTable } from '../name-table.js';
+import type { TensorCut } from '../tensor-cut.js';
 import { adaptedEmbedding } from './adapted-embedding.js';
 import {
   type AdapterFile,
@@ -22,6 +23,7 @@ import { withTiedOutput } from './tied-output.js';
  * Puts the adapter at `path` on a model: a PEFT folder, or a file in any container and naming. Linear layers get it beside
  * their weights; whole tensors (modules_to_save, trained biases) and embeddings take it into their weights.
  * @param options rank and alpha; default: those of adapter_config.json beside the weights
+ * @param cuts of parameters of which the model has a part; those beside layers come whole, to be cut with them
  * @throws InputError for layers that the model does not have, halves without their twin, wrong shapes
  */
 export function loadAdapter(
@@ -29,10 +31,17 @@ export function loadAdapter(
   names: NameTable,
   path: string,
   options?: LoraOptions,
+  cuts: ReadonlyMap<string, TensorCut> = new Map(),
 ): Map<string, LoraLinear> {
   const file = openForModel(model, names, path, options);
-  scope(() => assignWhole(model, file));
+  scope(() => assignWhole(model, file, cuts));
   const linear = new Map([...file.layers].filter(([, layer]) => isLinearLayer(layer)));
+  for (const [ownPath, layer] of file.layers)
+    if (!isLinearLayer(layer) && cuts.has(`${ownPath}.weight`))
+      throw new InputError(
+        `${file.path}: the adapter changes ${ownPath}, whose rows the ranks share; merge it into the model (xinghe convert --merge), ` +
+          'or take one process.',
+      );
   scope(() => assignEmbeddings(model, names, file));
   if (linear.size === 0) return new Map();
   const optionsOf = (ownPath: string): LoraOptions => {
@@ -79,18 +88,16 @@ function holdsSame(path: string, view: TensorView, table: Tensor): boolean {
   return scope(() => readFloats(path, view).to(table.dtype).toDevice(table.device).equals(table));
 }
 
-function assignWhole(model: Module, file: AdapterFile): void {
+function assignWhole(model: Module, file: AdapterFile, cuts: ReadonlyMap<string, TensorCut>): void {
   const parameters = new Map(model.namedParameters());
   for (const ownPath of file.whole.keys()) {
     const parameter = parameters.get(ownPath);
     if (parameter === undefined) continue;
     const { shape, dtype, device } = parameter;
-    model.assign(
-      ownPath,
-      readFloats(file.path, wholeView(file, ownPath, shape))
-        .to(dtype)
-        .toDevice(device),
-    );
+    const cut = cuts.get(ownPath);
+    const whole = readFloats(file.path, wholeView(file, ownPath, cut?.shape ?? shape));
+    const own = cut === undefined ? whole : cut.of(whole).clone().contiguous();
+    model.assign(ownPath, own.to(dtype).toDevice(device));
   }
 }
 

@@ -190,7 +190,7 @@ test.each<readonly [string, Form, areRows: boolean]>([
   expect(view.integers?.readRows() !== undefined).toBe(areRows);
   const module = new Holder(form.inFeatures);
   const reader = new ParameterReader();
-  expect([...keepIntegers(module, views, reader, undefined)]).toEqual(['a.weight']);
+  expect([...keepIntegers(module, views, reader, {})]).toEqual(['a.weight']);
   reader.dispose();
   scope(() => {
     const layer: unknown = module.a;

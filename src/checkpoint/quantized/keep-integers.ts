@@ -1,8 +1,16 @@
 /** Linear layers that their files keep in integers stay so: the file's own pages where it holds what products read. */
-import type { IntegerRows, TensorView } from '../../formats/index.js';
-import { type Module, namedLinears } from '../../nn/index.js';
+import { InputError } from '../../errors/index.js';
+import {
+  type IntegerMatrix,
+  type IntegerRows,
+  type IntegerWeight,
+  placeOfView,
+  type TensorView,
+} from '../../formats/index.js';
+import { type Linear, type Module, namedLinears } from '../../nn/index.js';
 import {
   IntegerLinear,
+  type IntegerLinearOptions,
   type IntegerTensors,
   packIntegers,
   placeIntegers,
@@ -10,42 +18,85 @@ import {
 } from '../../quantization/index.js';
 import { floatTensor, full, scope, type Tensor, tensorFromBytes } from '../../tensor/index.js';
 import type { ParameterReader } from '../parameter-reader.js';
+import type { TensorCut } from '../tensor-cut.js';
+import { cutIntegers } from './cut-integers.js';
+
+export interface KeepIntegersOptions {
+  /** Default cpu. */
+  readonly device?: string | undefined;
+  /** Weights of which this process has a part, by own path. Default: none. */
+  readonly cuts?: ReadonlyMap<string, TensorCut> | undefined;
+}
 
 /**
  * Puts layers of integers in the place of dense ones, where their groups allow it.
- * @returns the own paths of their weights, which nobody reads any more
+ * @returns the own paths of their weights, which nobody reads any more @throws InputError for one that cannot be cut as it has to
  */
 export function keepIntegers(
   module: Module,
   views: ReadonlyMap<string, TensorView>,
   reader: ParameterReader,
-  device: string | undefined,
+  { device, cuts }: KeepIntegersOptions,
 ): Set<string> {
   const kept = new Set<string>();
   for (const [path, layer] of [...namedLinears(module)]) {
     const view = views.get(`${path}.weight`);
     if (view?.integers === undefined) continue;
     const { outFeatures, inFeatures, bias } = layer;
-    const rows = view.integers.readRows();
+    const cut = cuts?.get(`${path}.weight`);
+    const part = cut === undefined ? undefined : integerPart(view.integers.read(), cut, layer);
     const tensors =
-      rows === undefined
-        ? unpackedTensors(view.integers.read(), device)
-        : rowTensors(rows, outFeatures, reader, device);
-    if (tensors === undefined) continue;
-    module.replaceModule(
-      path,
-      new IntegerLinear([outFeatures, inFeatures], tensors, { bias: bias !== undefined }),
-    );
+      part === undefined
+        ? wholeTensors(view.integers, outFeatures, reader, device)
+        : unpackedTensors(part.matrix, device);
+    if (tensors === undefined) {
+      if (part === undefined) continue;
+      throw new InputError(
+        `${placeOfView(view)}: tensor "${view.source}" has ${view.integers.groupCount} groups of inputs, and so many ranks cannot share ` +
+          'them evenly in blocks of 32 inputs; take fewer ranks, or dequantise the model (xinghe convert --dequantize).',
+      );
+    }
+    const quantized = new IntegerLinear([outFeatures, inFeatures], tensors, {
+      bias: bias !== undefined,
+      part,
+    });
+    module.replaceModule(path, quantized);
     layer.dispose();
     kept.add(`${path}.weight`);
   }
   return kept;
 }
 
-function unpackedTensors(
-  matrix: Parameters<typeof packIntegers>[0],
+type IntegerPart = NonNullable<IntegerLinearOptions['part']> & { readonly matrix: IntegerMatrix };
+
+/** What this rank has of a matrix [O, I]. @param cut of the weight as the layer stores it */
+function integerPart(
+  matrix: IntegerMatrix,
+  { dim, rank, spans }: TensorCut,
+  { layout }: Linear,
+): IntegerPart {
+  const isOutput = dim === (layout === 'out-in' ? 0 : 1);
+  const own = cutIntegers(matrix, isOutput ? 'outputs' : 'inputs', spans);
+  return {
+    matrix: own,
+    shape: [own.outFeatures, own.inFeatures],
+    hasInputs: !isOutput,
+    addsBias: isOutput || rank === 0,
+  };
+}
+
+function wholeTensors(
+  integers: IntegerWeight,
+  outFeatures: number,
+  reader: ParameterReader,
   device: string | undefined,
 ): IntegerTensors | undefined {
+  const rows = integers.readRows();
+  if (rows === undefined) return unpackedTensors(integers.read(), device);
+  return rowTensors(rows, outFeatures, reader, device);
+}
+
+function unpackedTensors(matrix: IntegerMatrix, device: string | undefined): IntegerTensors | undefined {
   const packed = packIntegers(matrix);
   return packed && placeIntegers(packed, matrix.outFeatures, device);
 }

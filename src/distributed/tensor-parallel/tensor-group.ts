@@ -15,6 +15,7 @@ const allReduceForward = operator('xinghe::all_reduce_forward');
 const allReduceBackward = operator('xinghe::all_reduce_backward');
 const allGather = operator('xinghe::all_gather');
 const reduceScatter = operator('xinghe::reduce_scatter');
+const unbind = operator('aten::unbind.int');
 const pad = operator('aten::constant_pad_nd');
 
 export class TensorGroup {
@@ -23,11 +24,15 @@ export class TensorGroup {
   /** Has each process tokens of its own outside of split regions? */
   readonly isSequence: boolean;
   readonly #group: ProcessGroup;
+  readonly #isOrdered: boolean;
   /** T of the rows that are being computed. */
   #tokens = 0;
 
-  constructor(group: ProcessGroup, isSequence: boolean) {
+  /** @param isOrdered sums without a gradient, always in the order of the ranks: no token's depends on how many there are. Default false */
+  constructor(group: ProcessGroup, isSequence: boolean, isOrdered = false) {
     this.#group = group;
+    // Of two summands the order makes no difference.
+    this.#isOrdered = isOrdered && group.size > 2;
     this.rank = group.rank;
     this.size = group.size;
     this.isSequence = isSequence;
@@ -44,10 +49,17 @@ export class TensorGroup {
 
   /** The sum over all processes; each hands its gradient on as it is. @param part [...] */
   sum(part: Tensor): Tensor {
+    if (this.#isOrdered) return this.#orderedSum(part);
     return allReduceForward(part, this.#group.name);
   }
 
   /** The greatest of all processes, outside of any graph. @param values are overwritten */
+  /** Rings add each element of a tensor in another order. */
+  #orderedSum(part: Tensor): Tensor {
+    const all = allGather(part.unsqueeze(0), this.size, this.#group.name); // [P, ...]
+    return unbind(all, 0).reduce((sum, own) => sum.add(own));
+  }
+
   max(values: Tensor): Tensor {
     return this.#group.allReduce(values, 'max').wait();
   }

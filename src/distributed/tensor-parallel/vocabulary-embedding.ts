@@ -15,13 +15,16 @@ const below = operator('aten::lt.Scalar');
 const NO_PADDING = -1;
 
 export class VocabularyEmbedding extends Module implements Embedding {
-  readonly base: Embedding;
+  /** May be changed for another that wraps it. */
+  base: Embedding;
+  readonly #plain: Embedding;
   readonly #start: number;
 
   /** @param base whose weight is [v, D] @param start the id of its first row */
   constructor(base: Embedding, start: number) {
     super();
     this.base = base;
+    this.#plain = base;
     this.#start = start;
   }
 
@@ -38,13 +41,16 @@ export class VocabularyEmbedding extends Module implements Embedding {
     const rows = this.weight.size(0);
     const own = inputIds.sub(this.#start);
     const isOwn = logicalAnd(atLeast(own, 0), below(own, rows));
+    return this.#find(clamp(own, 0, rows - 1)).maskedFill(isOwn.logicalNot().unsqueeze(-1), 0);
+  }
+
+  /** @param places of the own rows */
+  #find(places: Tensor): Tensor {
+    // Rows of adapters beside it are no parameters: no padding holds their gradient up.
+    if (this.base !== this.#plain) return this.base.forward(places);
     const padding = (this.paddingId ?? NO_PADDING) - this.#start;
-    const found = embedding(
-      this.weight,
-      clamp(own, 0, rows - 1),
-      padding >= 0 && padding < rows ? padding : NO_PADDING,
-    );
-    return found.maskedFill(isOwn.logicalNot().unsqueeze(-1), 0);
+    const isOwn = padding >= 0 && padding < this.weight.size(0);
+    return embedding(this.weight, places, isOwn ? padding : NO_PADDING);
   }
 
   /** @param hidden [B, T, D] @returns logits of the own rows [B, T, v] */

@@ -157,6 +157,33 @@ export function sliceColumns(view: TensorView, start: number, end: number): Tens
   };
 }
 
+/** Indices `start` to `end` (exclusive) of any dimension. */
+export function sliceDimension(view: TensorView, dim: number, start: number, end: number): TensorView {
+  if (dim === 0) return sliceRows(view, start, end);
+  const { shape } = view;
+  if (start === 0 && end === shape[dim]) return view;
+  const { matrix, inner } = asMatrix(view, dim);
+  const part = sliceColumns(matrix, start * inner, end * inner);
+  return { ...part, shape: shape.map((size, index) => (index === dim ? end - start : size)) };
+}
+
+/** Views of equal shapes but for one dimension, along which they follow one another. */
+export function stackDimension(views: readonly TensorView[], dim: number): TensorView {
+  const [first] = views;
+  if (first === undefined || views.length === 1) return first ?? nothing();
+  if (dim === 0) return stackRows(views);
+  const joined = stackColumns(views.map((view) => asMatrix(view, dim).matrix));
+  const size = views.reduce((sum, { shape }) => sum + (shape[dim] ?? 1), 0);
+  return { ...joined, shape: first.shape.map((own, index) => (index === dim ? size : own)) };
+}
+
+/** Everything before a dimension as rows. @returns inner: elements of one index of that dimension */
+function asMatrix(view: TensorView, dim: number): { matrix: TensorView; inner: number } {
+  const count = (sizes: readonly number[]): number => sizes.reduce((total, size) => total * size, 1);
+  const shape = [count(view.shape.slice(0, dim)), count(view.shape.slice(dim))];
+  return { matrix: { ...view, shape }, inner: count(view.shape.slice(dim + 1)) };
+}
+
 /** Views one under the other: equal in all but the first dimension. */
 export function stackRows(views: readonly TensorView[]): TensorView {
   const [first] = views;

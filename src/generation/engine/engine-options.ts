@@ -47,11 +47,11 @@ export const DEFAULT_MAX_SEQUENCES = 64;
 
 const DEFAULT_CACHE_TOKENS = 8192;
 
-/** Bytes of the cache for one token. */
+/** Bytes of the cache for one token, on this process. */
 export function cacheBytesPerToken(model: CausalLm, kvDType?: 'int8'): number {
   const dtype = kvDType ?? model.computeDType;
-  const { numLayers, numKvHeads, headDim } = model.shape;
-  return pagedBlockBytes({ layers: numLayers, numKvHeads, headDim, dtype }) / BLOCK_SIZE;
+  const { numLayers, headDim } = model.shape;
+  return pagedBlockBytes({ layers: numLayers, numKvHeads: model.ownKvHeads, headDim, dtype }) / BLOCK_SIZE;
 }
 
 /** @throws InputError for options out of range */

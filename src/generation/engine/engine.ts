@@ -11,6 +11,7 @@ import type { CausalLm } from '../../models/index.js';
 import { ABSENT_BLOCK, PagedKvCache } from '../../nn/index.js';
 import { liveTensorCount } from '../../tensor/index.js';
 import type { TokenLogProbs } from '../log-probs.js';
+import { LeadingKvCache, LeadingRunner, StepLeader } from '../ranks/step-leader.js';
 import type { EngineStats, GenerationRequest, SequenceEnd } from '../requests.js';
 import { BlockPool } from './block-pool.js';
 import { checkRequest, type EngineLimits } from './check-request.js';
@@ -58,6 +59,8 @@ export class Engine {
   readonly #runner: StepRunner;
   readonly #scheduler: Scheduler;
   readonly #adapters: AdapterSet | undefined;
+  /** undefined: this process has the whole model. */
+  readonly #leader: StepLeader | undefined;
   readonly #tasks = new Map<string, ScheduledTask>();
   /** Those that have logits and wait to be told which tokens may come. */
   readonly #held = new Set<ScheduledTask>();
@@ -77,21 +80,25 @@ export class Engine {
     this.#options = resolved;
     this.#adapters = options.adapters;
     this.#pool = new BlockPool(resolved.blocks);
-    this.#cache = new PagedKvCache({
+    const pages = {
       layers: model.shape.numLayers,
       blocks: resolved.blocks,
-      numKvHeads: model.shape.numKvHeads,
+      numKvHeads: model.ownKvHeads,
       headDim: model.shape.headDim,
       dtype: resolved.kvDType,
       device: model.device,
       window: model.layers.map((_, layer) => model.slidingWindows[layer]),
-    });
+    };
+    const leader = model.peers && new StepLeader(model.peers);
+    this.#leader = leader;
+    this.#cache = leader === undefined ? new PagedKvCache(pages) : new LeadingKvCache(pages, leader);
     this.#scheduler = new Scheduler(model, this.#pool, resolved);
-    this.#runner = new StepRunner(
-      new ModelRunner(model, this.#cache, options.adapters),
-      this.#pool,
-      this.#cache,
-    );
+    const { adapters } = options;
+    const runner =
+      leader === undefined
+        ? new ModelRunner(model, this.#cache, adapters)
+        : new LeadingRunner(model, this.#cache, adapters, leader);
+    this.#runner = new StepRunner(runner, this.#pool, this.#cache);
   }
 
   get limits(): EngineLimits {
@@ -183,14 +190,18 @@ export class Engine {
 
   /** @throws InputError for a name that is taken, a folder that is no adapter of this model */
   loadAdapter(name: string, path: string): void {
-    this.#adapterSet().load(name, path);
+    const adapters = this.#adapterSet();
+    if (this.#leader === undefined) adapters.load(name, path);
+    else this.#leader.loadAdapter(adapters, name, path);
   }
 
   /** @throws InputError for an unknown name, and while requests use it */
   unloadAdapter(name: string): void {
     const users = [...this.#tasks.values()].filter(({ task }) => task.request.adapter === name).length;
     if (users > 0) throw new InputError(`adapter ${JSON.stringify(name)}: ${users} requests use it.`);
-    this.#adapterSet().unload(name);
+    const adapters = this.#adapterSet();
+    if (this.#leader === undefined) adapters.unload(name);
+    else this.#leader.unloadAdapter(adapters, name);
   }
 
   #adapterSet(): AdapterSet {

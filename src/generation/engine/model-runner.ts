@@ -56,7 +56,7 @@ export class ModelRunner {
     const chosen = all
       ? hidden
       : hidden.indexSelect(1, intTensor(rows, undefined, { device: hidden.device }));
-    return this.#model.head(chosen).select(0, 0);
+    return this.#model.logits(chosen).select(0, 0);
   }
 
   /**

@@ -97,7 +97,7 @@ function choosesToken({ task }: ScheduledTask): boolean {
 }
 
 /** Products whose rows do not feel each other, for the length of a step: training and comparison keep their own. */
-function withInvariantLinear(body: () => void): void {
+export function withInvariantLinear(body: () => void): void {
   const before = isInvariantLinear();
   setInvariantLinear(true);
   try {

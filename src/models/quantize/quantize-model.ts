@@ -258,7 +258,7 @@ function refuseDamaged(
       const row = stored
         .isfinite()
         .toArray()
-        .findIndex((isFinite) => !isFinite);
+        .findIndex((fits) => !fits);
       throw nonFinite(from, layer, Math.floor(row / stored.size(-1)));
     }),
   );

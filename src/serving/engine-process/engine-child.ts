@@ -32,6 +32,7 @@ class EngineChild {
       onStep: (milliseconds, events) => this.#onStep(milliseconds, events),
       onFailure: (error) => fail(error),
     });
+    started.fault?.then(fail);
     setInterval(() => {
       if (this.#unsent < MAX_UNSENT && performance.now() - this.#lastReport >= IDLE_REPORT_MS)
         this.#send({ kind: 'report', report: this.report() });

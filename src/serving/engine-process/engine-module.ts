@@ -7,6 +7,8 @@ export interface StartedEngine {
   readonly limits: EngineLimits;
   /** For the log: size of the cache and the like. */
   readonly description: string;
+  /** Settled when the engine cannot go on, for a reason that no step tells of. Default: never. */
+  readonly fault?: Promise<Error> | undefined;
   /** Ends the engine and gives back all that was made for it. */
   dispose(): void;
 }

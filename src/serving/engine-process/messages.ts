@@ -34,6 +34,11 @@ export type FromEngine =
   | { readonly kind: 'refused'; readonly id: string; readonly error: SerializedEngineError }
   | { readonly kind: 'reply'; readonly call: number; readonly error?: SerializedEngineError | undefined };
 
+/** From the engine's process of a rank behind the first. */
+export type FromFollower =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'fault'; readonly error: SerializedEngineError };
+
 export interface EngineReport {
   readonly stats: EngineStats;
   /** Requests received so far: tells which submissions the statistics know of. */

@@ -1,19 +1,20 @@
 /** The engine of `xinghe serve`: a model, its tokenizer and its adapters, loaded in the process that runs this module. */
-import { AdapterSet } from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
 import {
   cacheBytesPerToken,
   DEFAULT_MAX_SEQUENCES,
   type EngineSettings,
   GrammarCompiler,
+  type ModelRanks,
   TextEngine,
 } from '../../generation/index.js';
 import { formatBytes } from '../../log/index.js';
-import { loadModel, loadModelTokenizer } from '../../models/index.js';
-import { type FloatDType, prepareRuntime, selectDevice } from '../../tensor/index.js';
+import { loadModelTokenizer } from '../../models/index.js';
+import type { FloatDType } from '../../tensor/index.js';
 import type { ModelFiles } from '../served-model.js';
 import { cacheTokens } from './cache-size.js';
 import type { StartedEngine } from './engine-module.js';
+import { loadShared } from './load-shared.js';
 
 /** Plain data: it crosses to the process. */
 export interface TextEngineSetup {
@@ -28,16 +29,11 @@ export interface TextEngineSetup {
 }
 
 /** @throws InputError for what cannot be loaded, a cache that does not fit */
-export function startEngine(setup: TextEngineSetup): StartedEngine {
-  const { threads, settings } = setup;
+export async function startEngine(setup: TextEngineSetup): Promise<StartedEngine> {
+  const { settings } = setup;
   const { maxSequences = DEFAULT_MAX_SEQUENCES, maxLength } = settings;
-  prepareRuntime(threads === undefined ? {} : { threads });
-  const { model, architecture } = loadModel(setup.model.path, {
-    configPath: setup.model.configPath,
-    dtype: setup.dtype,
-    keepIntegers: true,
-    device: setup.device === undefined ? undefined : selectDevice(setup.device),
-  });
+  const shared = await loadShared(setup);
+  const { model, architecture, ranks } = shared;
   if (maxLength !== undefined && maxLength > (model.shape.maxPositions ?? Number.POSITIVE_INFINITY))
     throw new InputError(
       `--max-model-len is ${maxLength}; the model allows ${model.shape.maxPositions}. Give that or less, or leave it out.`,
@@ -46,12 +42,12 @@ export function startEngine(setup: TextEngineSetup): StartedEngine {
   const bytesPerToken = cacheBytesPerToken(model, settings.kvDType);
   const tokens = cacheTokens(settings, {
     bytesPerToken,
-    freeBytes: model.device === 'cpu' ? process.availableMemory() : undefined,
+    freeBytes: shared.freeBytes,
     // Only the window of a sequence lies in the cache.
     maxLength: model.longestWindow === undefined ? maxLength : undefined,
     maxSequences,
   });
-  const adapters = new AdapterSet(model, architecture.names);
+  const { adapters } = shared;
   const grammars = new GrammarCompiler(tokenizer, {
     stopIds: setup.stopIds,
     modelVocabSize: model.shape.vocabSize,
@@ -69,14 +65,25 @@ export function startEngine(setup: TextEngineSetup): StartedEngine {
   return {
     engine,
     limits,
+    fault: lossOf(ranks),
     description:
-      `${model.computeDType} on ${model.device}, KV cache of ${tokens} tokens (${formatBytes(tokens * bytesPerToken)}), ` +
+      `${model.computeDType} on ${model.device}${ranks === undefined ? '' : ` of ${ranks.place.size} ranks`}, KV cache of ${tokens} tokens (${formatBytes(tokens * bytesPerToken)}), ` +
       `texts of up to ${limits.maxLength} tokens, ${maxSequences} at a time`,
     dispose() {
       engine.dispose();
       adapters.dispose();
+      ranks?.end();
       // Its thread ends with the process at the latest.
       void grammars.dispose();
     },
   };
+}
+
+function lossOf(ranks: ModelRanks | undefined): Promise<Error> | undefined {
+  return (
+    ranks &&
+    new Promise((resolve) => {
+      ranks.onLost((what) => resolve(new Error(what)));
+    })
+  );
 }

@@ -1,6 +1,7 @@
 /** A checkpoint as plain bytes, so that another thread can write it. */
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { ElementRange } from '../../checkpoint/index.js';
 import {
   sha256OfFile,
   type TensorDescription,
@@ -9,7 +10,6 @@ import {
   writeFolderAtomic,
   writeSafetensors,
 } from '../../formats/index.js';
-import type { ElementRange } from '../step/shared-step.js';
 import { manifestSchema } from './manifest.js';
 
 export interface SnapshotTensor extends TensorDescription {

@@ -1,6 +1,6 @@
 /** Whether ranks, model and the `parallel` section go together: told before anything is allocated. */
 import { InputError } from '../../errors/index.js';
-import type { Architecture } from '../../models/index.js';
+import { type Architecture, checkTensorSplit, divisorsOf } from '../../models/index.js';
 import { chunksPerStage, type ParallelConfig } from './parallel-config.js';
 
 /** Beside data, which is what is left. */
@@ -46,7 +46,8 @@ export function checkWorldSize(size: number, parallel: ParallelConfig): void {
  * @throws InputError if ranks cannot share it so: names what fits
  */
 export function checkModelSplit(architecture: Architecture, parallel: ParallelConfig): void {
-  if (parallel.tensor > 1) checkTensorSplit(architecture, parallel);
+  if (parallel.tensor > 1)
+    checkTensorSplit(architecture, parallel.tensor, `parallel.tensor is ${parallel.tensor}`);
   const { numLayers, numHeads } = architecture.shape;
   const { pipeline, context, tensor } = parallel;
   const chunks = chunksPerStage(parallel);
@@ -66,49 +67,4 @@ export function checkModelSplit(architecture: Architecture, parallel: ParallelCo
       `parallel.context is ${context}, and the model has ${numHeads} heads${each}, which so many ranks cannot share evenly; what fits is ${fitting}.`,
     );
   }
-}
-
-function checkTensorSplit(architecture: Architecture, { tensor }: ParallelConfig): void {
-  const sizes = sizesToCut(architecture);
-  const faultsAt = (ranks: number): string[] =>
-    sizes.flatMap(({ what, size, isEven }) => {
-      const fits = isEven ? size % ranks === 0 : size >= ranks;
-      return fits ? [] : [`${size} ${what}`];
-    });
-  const faults = faultsAt(tensor);
-  if (faults.length === 0) return;
-  const fitting = divisorsOf(architecture.shape.numHeads).filter((ranks) => faultsAt(ranks).length === 0);
-  throw new InputError(
-    `parallel.tensor is ${tensor}, and the model has ${faults.join(', ')}, which so many ranks cannot share evenly; what fits is ` +
-      `${fitting.join(', ')}.`,
-  );
-}
-
-interface SizeToCut {
-  readonly what: string;
-  readonly size: number;
-  /** False: parts may differ by one. */
-  readonly isEven: boolean;
-}
-
-function sizesToCut({ shape, tables: { sharding }, createModel }: Architecture): SizeToCut[] {
-  const sizes = new Map<string, SizeToCut>();
-  const add = (size: SizeToCut): void => {
-    sizes.set(`${size.what} ${size.size}`, size);
-  };
-  add({ what: 'heads', size: shape.numHeads, isEven: true });
-  const model = createModel();
-  for (const [path, parameter] of model.namedParameters()) {
-    const split = sharding.trainedSplitOf(path);
-    if (split === undefined || path.includes('.attention.')) continue;
-    const { dim, blocks, isVocabulary } = split;
-    const size = (parameter.shape[dim] ?? 0) / blocks;
-    add({ what: isVocabulary ? 'ids' : 'channels of an MLP', size, isEven: !isVocabulary });
-  }
-  model.dispose();
-  return [...sizes.values()];
-}
-
-function divisorsOf(size: number): number[] {
-  return Array.from({ length: size }, (_, index) => index + 1).filter((count) => size % count === 0);
 }

@@ -65,6 +65,7 @@ export class ContextSplit {
         const own = group.ownTokens(tokens);
         return inner?.tokensBetween(own) ?? own;
       },
+      afterHead: (output) => inner?.afterHead(output) ?? output,
       tokens: {
         own: (values) => group.own(values, 1),
         sum: (values) => group.sumInPlace(values),

@@ -3,21 +3,21 @@
  * follows ZeRO (Rajbhandari et al. 2020, arXiv 1910.02054): 0 everything; 1 a part of the optimiser state; 2 of the gradients too;
  * 3 of the parameters too, which are gathered segment by segment, the next one while this one computes.
  */
+import type { ElementRange } from '../../checkpoint/index.js';
 import type { Collectives } from '../../distributed/index.js';
-import type { CausalLm } from '../../models/index.js';
+import type { CausalLm, SplitModel } from '../../models/index.js';
 import { type FloatDType, isFloatDType, scope, type Tensor } from '../../tensor/index.js';
 import type { MetricSum } from '../objective/objective.js';
 import type { Gradients } from '../step/gradient-store.js';
 import type { Pipeline } from '../step/pipeline.js';
 import type { SegmentRun, SegmentSteps } from '../step/segment-steps.js';
-import type { ElementRange, SharedStep } from '../step/shared-step.js';
+import type { SharedStep } from '../step/shared-step.js';
 import { writeElements } from '../step/write-elements.js';
 import type { ContextSplit } from './context-split.js';
 import { FlatUnit } from './flat-unit.js';
 import { gatherMetricSums } from './metric-sums.js';
 import type { PipelineStage } from './pipeline-stage.js';
 import { RankGradients } from './rank-gradients.js';
-import type { SplitModel } from './split-model.js';
 
 export type ZeroStage = 0 | 1 | 2 | 3;
 

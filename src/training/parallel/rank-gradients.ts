@@ -1,10 +1,10 @@
 /** Gradients summed over the ranks, segment by segment as the backward pass leaves them. */
 import type { Collectives, Pending } from '../../distributed/index.js';
+import type { SplitModel } from '../../models/index.js';
 import { type FloatDType, noGrad, scope, type Tensor } from '../../tensor/index.js';
 import { GradientStore, type Gradients, normOf } from '../step/gradient-store.js';
 import type { FlatUnit } from './flat-unit.js';
 import type { PipelineStage } from './pipeline-stage.js';
-import type { SplitModel } from './split-model.js';
 
 /** A unit whose gradients are on their way. */
 interface Reduction {

@@ -9,7 +9,7 @@ import {
   World,
 } from '../../distributed/index.js';
 import { InputError, messageOf } from '../../errors/index.js';
-import type { Architecture, CausalLm } from '../../models/index.js';
+import { type Architecture, type CausalLm, SplitModel } from '../../models/index.js';
 import { linearRoute, setLinearRoute, type Tensor, torchVersion } from '../../tensor/index.js';
 import type { ShareStep } from '../step/shared-step.js';
 import { checkWorldSize } from './check-layout.js';
@@ -18,7 +18,6 @@ import { DataParallel } from './data-parallel.js';
 import { type Axis, alongAxes, type MeshPlace, meshPlace } from './mesh.js';
 import { chunksPerStage, type ParallelConfig } from './parallel-config.js';
 import { PipelineStage } from './pipeline-stage.js';
-import { SplitModel } from './split-model.js';
 
 /** What rank 0 says in the middle of long work, and how often: well within the time that a collective may take. */
 const GOES_ON = '{"goesOn":true}';
@@ -87,7 +86,8 @@ export class RunRanks {
     return (model, parameters, isWide) => {
       const stage = this.stages && this.#stageOf(model, parameters, this.stages);
       const split =
-        this.#tensor && new SplitModel(model, sharding, this.#tensor, (path) => stage?.has(path) !== false);
+        this.#tensor &&
+        new SplitModel(model, sharding, this.#tensor, undefined, (path) => stage?.has(path) !== false);
       const context = this.#context && new ContextSplit(model, this.#context);
       const parts = { rows: this.data.group, split, stage, context };
       return new DataParallel(model, parameters, this.#gradients, this.#parallel.zero, isWide, parts);

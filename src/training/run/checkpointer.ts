@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import {
   adapterContent,
+  type ElementRange,
   type NameTable,
   type PublishedTensor,
   pieceStart,
@@ -23,7 +24,6 @@ import type { RunCheckpointManifest } from '../checkpoints/manifest.js';
 import { openCheckpointFolder, type RunCheckpointStore } from '../checkpoints/run-checkpoint-store.js';
 import type { SnapshotFile, SnapshotTensor } from '../checkpoints/snapshot.js';
 import type { RunRanks } from '../parallel/run-ranks.js';
-import type { ElementRange } from '../step/shared-step.js';
 import type { TrainConfig } from './run-config.js';
 import type { RunParts } from './run-parts.js';
 import type { RunRows } from './run-rows.js';

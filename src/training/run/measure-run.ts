@@ -6,7 +6,7 @@ import { InputError, Interruption } from '../../errors/index.js';
 import { log, Progress } from '../../log/index.js';
 import type { LoadedModel } from '../../models/index.js';
 import { prepareRuntime } from '../../tensor/index.js';
-import { checkTensorSplit } from '../parallel/check-layout.js';
+import { checkModelSplit } from '../parallel/check-layout.js';
 import { RunRanks } from '../parallel/run-ranks.js';
 import { Trainer } from '../step/trainer.js';
 import { measureHeldOut } from './held-out.js';
@@ -45,7 +45,7 @@ export async function measureRun(config: TrainConfig, load: () => LoadedModel): 
   try {
     loaded = load();
     const { model, architecture } = loaded;
-    if (parallel.tensor > 1) checkTensorSplit(architecture, parallel);
+    checkModelSplit(architecture, parallel);
     const { rows, documentAttention, close } = datasetRows(
       data,
       openDataset(data.dataset),
@@ -73,7 +73,7 @@ export async function measureRun(config: TrainConfig, load: () => LoadedModel): 
           if (ranks?.isFirst !== false) progress.update(done);
           interruption.check((signal) => `stopped by ${signal}`);
         },
-        ranks?.data,
+        ranks,
       );
       if (ranks?.isFirst !== false) progress.finish();
       if (tokens === 0) throw new InputError(`${rows.path}: no token to measure; the loss masks are all 0.`);

@@ -1,16 +1,11 @@
 /** How the ranks of a run share each step; a run of one process has none of it. `Trainer` knows this and no collective. */
+import type { ElementRange } from '../../checkpoint/index.js';
 import type { CausalLm } from '../../models/index.js';
 import type { Tensor } from '../../tensor/index.js';
 import type { MetricSum } from '../objective/objective.js';
 import type { Gradients } from './gradient-store.js';
 import type { Pipeline } from './pipeline.js';
 import type { SegmentSteps } from './segment-steps.js';
-
-/** Elements that follow one another in a tensor, counted row by row. */
-export interface ElementRange {
-  readonly start: number;
-  readonly length: number;
-}
 
 export interface SharedStep {
   /** Among those that have rows of their own. */

@@ -3,6 +3,7 @@
  * rows and checkpoints are the business of src/training/run/.
  */
 
+import type { ElementRange } from '../../checkpoint/index.js';
 import type { Row } from '../../data/index.js';
 import { InputError, NonFiniteError } from '../../errors/index.js';
 import type { CausalLm } from '../../models/index.js';
@@ -34,7 +35,7 @@ import { rememberDraws, StepDraws } from './remember-draws.js';
 import { routingMetrics } from './routing-balance.js';
 import { learningRateAt, type Schedule, scheduleOf } from './schedule.js';
 import { accumulateLossGradients, type GradientOptions, type ModelInput, modelOutput } from './segments.js';
-import type { ElementRange, SharedStep, ShareStep } from './shared-step.js';
+import type { SharedStep, ShareStep } from './shared-step.js';
 import { countStep, meansOverRanks, sumOverRanks, tokensOf } from './step-totals.js';
 import type { TrainingSettings } from './training-settings.js';
 import { writeElements } from './write-elements.js';

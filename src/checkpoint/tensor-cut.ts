@@ -2,15 +2,21 @@
  * How one parameter is cut over the ranks of a tensor-parallel group: along a dimension, in one or more blocks (a fused q|k|v has 3) of
  * which each rank has a part. Parts are equal where that is possible.
  */
-import { cat, type FloatDType, type Tensor, zeros } from '../../tensor/index.js';
-import type { ElementRange } from '../step/shared-step.js';
+import { sliceDimension, stackDimension, type TensorView } from '../formats/index.js';
+import { cat, type FloatDType, type Tensor, zeros } from '../tensor/index.js';
+
+/** Elements that follow one another in a tensor, counted row by row. */
+export interface ElementRange {
+  readonly start: number;
+  readonly length: number;
+}
 
 export class TensorCut {
   /** Of the whole. */
   readonly shape: readonly number[];
   readonly dim: number;
+  readonly rank: number;
   readonly #blocks: number;
-  readonly #rank: number;
   readonly #ranks: number;
 
   constructor(
@@ -22,32 +28,50 @@ export class TensorCut {
     this.shape = shape;
     this.dim = dim;
     this.#blocks = blocks;
-    this.#rank = rank;
+    this.rank = rank;
     this.#ranks = ranks;
+  }
+
+  /** The same cut of something else, a matrix beside this one. */
+  like(shape: readonly number[], dim: number): TensorCut {
+    return new TensorCut(shape, { dim, blocks: this.#blocks }, this.rank, this.#ranks);
   }
 
   /** Of this rank's part. */
   get partShape(): number[] {
-    return this.#shapeOf(this.#rank);
+    return this.#shapeOf(this.rank);
   }
 
   /** The first index of this rank along the dimension. */
   get start(): number {
-    return this.#spans(this.#rank)[0]?.start ?? 0;
+    return this.#spans(this.rank)[0]?.start ?? 0;
   }
 
   /** This rank's part of the whole, or of an index of its first dimension, which is not cut then. */
   of(whole: Tensor): Tensor {
     const dim = this.dim - (this.shape.length - whole.numDims);
-    const parts = this.#spans(this.#rank).map(({ start, length }) => whole.narrow(dim, start, length));
+    const parts = this.#spans(this.rank).map(({ start, length }) => whole.narrow(dim, start, length));
     return parts.length === 1 && parts[0] !== undefined ? parts[0] : cat(parts, dim);
+  }
+
+  /** This rank's indices along the dimension, block by block. */
+  get spans(): readonly ElementRange[] {
+    return this.#spans(this.rank);
+  }
+
+  /** The same of the whole in a file: nothing is read. */
+  view(whole: TensorView): TensorView {
+    const parts = this.spans.map(({ start, length }) =>
+      sliceDimension(whole, this.dim, start, start + length),
+    );
+    return stackDimension(parts, this.dim);
   }
 
   /** Where in the whole the elements from `start` on of this rank's part are, in their order. */
   rangesOf(start: number, length: number): ElementRange[] {
     const size = this.shape[this.dim] ?? 1;
     const inner = product(this.shape.slice(this.dim + 1));
-    const spans = this.#spans(this.#rank);
+    const spans = this.#spans(this.rank);
     const own = spans.reduce((sum, span) => sum + span.length, 0) * inner;
     const ranges: ElementRange[] = [];
     let [from, left] = [start, length];

@@ -2,7 +2,14 @@
  * A model of which each rank of a tensor-parallel group has a part: large matrices are cut as the family's table says, in the same
  * tensors, and what is exchanged stands around attention, MLP, embedding and head. The modules of the family know nothing of it.
  */
-import type { ShardingTable, TrainedSplit } from '../../checkpoint/index.js';
+import {
+  type AdapterParts,
+  type AdapterTensor,
+  type ElementRange,
+  product,
+  type ShardingTable,
+  type TensorCut,
+} from '../../checkpoint/index.js';
 import {
   headsOfRank,
   isHiddenModule,
@@ -12,18 +19,20 @@ import {
   VocabularyEmbedding,
   vocabularyCrossEntropySum,
 } from '../../distributed/index.js';
-import { loraLayers } from '../../lora/index.js';
-import { type CausalLm, SCORE } from '../../models/index.js';
+import { loraLayers, MultiEmbedding } from '../../lora/index.js';
 import {
   DenseLinear,
   Embedding,
+  isLinear,
   type Module,
   namedLinears,
   weightedCrossEntropySum,
 } from '../../nn/index.js';
-import { isFloatDType, noGrad, operator, scope, type Tensor, zeros } from '../../tensor/index.js';
-import type { ElementRange } from '../step/shared-step.js';
-import { product, TensorCut } from './tensor-cut.js';
+import { IntegerLinear } from '../../quantization/index.js';
+import { cat, isFloatDType, noGrad, operator, scope, type Tensor, zeros } from '../../tensor/index.js';
+import type { CausalLm } from '../causal-lm.js';
+import { SCORE } from '../reward-model.js';
+import { hasAllKeyValues, modelCuts } from './model-cuts.js';
 
 const setTensor = operator('aten::set_.source_Tensor');
 
@@ -34,43 +43,60 @@ interface Replacement {
   readonly original: Module;
 }
 
-export class SplitModel {
+export class SplitModel implements AdapterParts {
   readonly group: TensorGroup;
   readonly #model: CausalLm;
   readonly #table: ShardingTable;
   /** Of parameters that are cut. */
-  readonly #cuts = new Map<string, TensorCut>();
+  readonly #cuts: ReadonlyMap<string, TensorCut>;
+  /** The same, and of weights that are kept in integers. */
+  readonly #allCuts: ReadonlyMap<string, TensorCut>;
   readonly #parameters: ReadonlyMap<string, Tensor>;
   /** Attention and MLP of each block. */
   readonly #regions = new Set<string>();
   readonly #isHere: (path: string) => boolean;
   readonly #givesScore: boolean;
+  /** Layers of whose inputs this rank has some. */
+  readonly #inputShared = new Set<string>();
   readonly #replacements: Replacement[] = [];
+  #ownKvHeads: number;
 
   /**
    * Cuts the parameters, each in its tensor.
+   * @param loaded of weights of which only this rank's part was read
    * @param isHere false: another stage of a pipeline has this parameter, and here is its shape alone. Default: all are here
    */
   constructor(
     model: CausalLm,
     table: ShardingTable,
     group: TensorGroup,
+    loaded: ReadonlyMap<string, TensorCut> = new Map(),
     isHere: (path: string) => boolean = () => true,
   ) {
     this.#isHere = isHere;
     this.#model = model;
     this.#table = table;
     this.group = group;
+    this.#ownKvHeads = model.shape.numKvHeads / group.size;
     this.#parameters = new Map(model.namedParameters());
     this.#givesScore = [...this.#parameters.keys()].some((path) => path.startsWith(`${SCORE}.`));
-    this.#planCuts();
+    this.#allCuts = modelCuts(model, table, group, loaded);
+    this.#cuts = new Map([...this.#allCuts].filter(([path]) => this.#parameters.has(path)));
+    for (const path of this.#allCuts.keys()) {
+      const region = regionOf(path);
+      if (region !== undefined) this.#regions.add(region);
+    }
     noGrad(() => {
       for (const [path, cut] of this.#cutsHere())
-        scope(() => {
-          const parameter = this.#parameterOf(path);
-          setTensor(parameter, cut.of(parameter.detach()).clone().contiguous());
-        });
+        if (!loaded.has(path))
+          scope(() => {
+            const parameter = this.#parameterOf(path);
+            setTensor(parameter, cut.of(parameter.detach()).clone().contiguous());
+          });
     });
+    for (const [path] of this.#inputLinears()) this.#inputShared.add(path);
+    for (const [path, module] of model.namedModules())
+      if (module instanceof IntegerLinear && module.hasSomeInputs) this.#inputShared.add(path);
     this.#planReplacements();
     this.#split();
   }
@@ -90,6 +116,31 @@ export class SplitModel {
   /** Shape of the whole of a parameter. */
   wholeShape(path: string): readonly number[] {
     return this.#cuts.get(path)?.shape ?? this.#parameterOf(path).shape;
+  }
+
+  wholeShapeOf(path: string): readonly number[] | undefined {
+    return this.#allCuts.get(path)?.shape;
+  }
+
+  adapterPart(layer: string, part: AdapterTensor, whole: Tensor): Tensor {
+    const weight = this.#allCuts.get(`${layer}.weight`);
+    if (weight === undefined) return whole;
+    if (part === 'weight') return weight.of(whole);
+    const hasOutputs = !this.#inputShared.has(layer);
+    if (part === 'loraA') return hasOutputs ? whole : weight.like(whole.shape, 1).of(whole);
+    return hasOutputs ? weight.like(whole.shape, 0).of(whole) : whole;
+  }
+
+  sumInputs(layer: string): ((values: Tensor) => Tensor) | undefined {
+    return this.#inputShared.has(layer) ? (values) => this.group.sum(values) : undefined;
+  }
+
+  placeWithin(path: string, module: Module): boolean {
+    const outer = this.#replacements.find((one) => one.path === path)?.module;
+    if (outer instanceof SelectedOutputs && isLinear(module)) outer.base = module;
+    else if (outer instanceof VocabularyEmbedding && isEmbedding(module)) outer.base = module;
+    else return false;
+    return true;
   }
 
   /** Where in the whole parameter the elements of this rank's are. */
@@ -159,6 +210,7 @@ export class SplitModel {
     for (const { path, original } of [...this.#replacements].reverse())
       this.#model.replaceModule(path, original);
     this.#model.edges = undefined;
+    this.#model.ownKvHeads = this.#model.shape.numKvHeads;
     this.#model.crossEntropySum = weightedCrossEntropySum;
     for (const [, module] of this.#inputLinears()) module.addsBias = true;
     for (const layer of loraLayers(this.#model).values()) layer.inputPart = undefined;
@@ -182,38 +234,8 @@ export class SplitModel {
     return [...this.#cuts].filter(([path]) => this.#isHere(path));
   }
 
-  #planCuts(): void {
-    const { rank, size } = this.group;
-    const layers = new Map([...namedLinears(this.#model)]);
-    for (const [path, { shape }] of this.#parameters) {
-      const split = this.#splitOf(path, layers);
-      if (split === undefined) continue;
-      this.#cuts.set(path, new TensorCut(shape, split, rank, size));
-      const region = regionOf(path);
-      if (region !== undefined) this.#regions.add(region);
-    }
-  }
-
-  /** Of a parameter of the model itself as the table says; of an adapter's as its weight is. */
-  #splitOf(
-    path: string,
-    layers: ReadonlyMap<string, { readonly layout: 'out-in' | 'in-out' }>,
-  ): Pick<TrainedSplit, 'dim' | 'blocks'> | undefined {
-    const [, adapted, part] = /^(.*)\.lora(A|B|Magnitude|Bias)$/.exec(path) ?? [];
-    const split = this.#tableSplitOf(adapted === undefined ? path : `${adapted}.weight`);
-    if (split === undefined || adapted === undefined) return split;
-    const isOutput = split.dim === (layers.get(adapted)?.layout === 'in-out' ? 1 : 0);
-    if (part === 'A') return isOutput ? undefined : { dim: 1, blocks: split.blocks };
-    return isOutput ? { dim: 0, blocks: split.blocks } : undefined;
-  }
-
-  #tableSplitOf(path: string): TrainedSplit | undefined {
-    const split = this.#table.trainedSplitOf(path);
-    return split?.isKeyValue === true && this.#hasAllKeyValues ? undefined : split;
-  }
-
   get #hasAllKeyValues(): boolean {
-    return this.#model.shape.numKvHeads % this.group.size !== 0;
+    return hasAllKeyValues(this.#model.shape, this.group.size);
   }
 
   #planReplacements(): void {
@@ -227,6 +249,7 @@ export class SplitModel {
     // Inner ones first: the path of an outer one leads to them.
     if (this.#hasAllKeyValues) {
       const heads = headsOfRank(numHeads, numKvHeads, rank, size);
+      this.#ownKvHeads = heads.length;
       for (const [path, layer] of namedLinears(this.#model)) {
         if (this.#table.trainedSplitOf(`${path}.weight`)?.isKeyValue !== true) continue;
         this.#replacements.push({
@@ -245,7 +268,7 @@ export class SplitModel {
       replace(region, new SplitRegion(module, this.group));
     }
     for (const [path, module] of modules) {
-      const cut = this.#cuts.get(`${path}.weight`);
+      const cut = this.#allCuts.get(`${path}.weight`);
       if (module instanceof Embedding && cut !== undefined)
         replace(path, new VocabularyEmbedding(module, cut.start));
     }
@@ -260,7 +283,9 @@ export class SplitModel {
       beforeHead: (hidden) => (this.#givesScore ? group.enterWhole(hidden) : group.enter(hidden)),
       ownPart: (whole) => group.ownPart(whole),
       tokensBetween: (tokens) => group.tokensBetween(tokens),
+      afterHead: (output) => (this.#givesScore ? output : this.#gatherLogits(output)),
     };
+    this.#model.ownKvHeads = this.#ownKvHeads;
     if (!this.#givesScore) {
       const { vocabSize } = this.#model.shape;
       const start = Math.floor((vocabSize * group.rank) / group.size);
@@ -278,6 +303,26 @@ export class SplitModel {
         sum: (values) => group.sum(values),
       };
     }
+  }
+
+  /** @param logits [..., v] of this rank @returns [..., V] on the first rank, what was given on the others */
+  #gatherLogits(logits: Tensor): Tensor {
+    const { rank, size, group } = this.group;
+    const { vocabSize } = this.#model.shape;
+    const starts = Array.from({ length: size + 1 }, (_, index) => Math.floor((vocabSize * index) / size));
+    const widths = starts.slice(0, -1).map((start, index) => (starts[index + 1] ?? 0) - start);
+    const leading = logits.shape.slice(0, -1);
+    const rows = product(leading);
+    const own = logits.reshape([rows * (widths[rank] ?? 0)]);
+    const all = group.gather(
+      own,
+      widths.map((width) => rows * width),
+    );
+    if (rank !== 0) return logits;
+    const parts = widths.map((width, index) =>
+      all.narrow(0, rows * (starts[index] ?? 0), rows * width).view([rows, width]),
+    );
+    return cat(parts, 1).view([...leading, vocabSize]);
   }
 
   /** Layers whose inputs are cut. */
@@ -300,4 +345,8 @@ export class SplitModel {
 function regionOf(path: string): string | undefined {
   const [layers, index, part] = path.split('.');
   return layers === 'layers' ? `layers.${index}.${part}` : undefined;
+}
+
+function isEmbedding(module: Module): module is Embedding & Module {
+  return module instanceof Embedding || module instanceof MultiEmbedding;
 }

@@ -1,7 +1,7 @@
 /** What each rank has of a tensor, and where it is in the whole. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { arange, cat, scope, type Tensor, zeros } from '../../tensor/index.js';
+import { arange, cat, scope, type Tensor, zeros } from '../tensor/index.js';
 import { product, TensorCut } from './tensor-cut.js';
 
 const cuts = fc
