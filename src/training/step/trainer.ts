@@ -21,14 +21,13 @@ import {
   MetricMeans,
   type MetricSum,
   type Objective,
-  type ObjectiveBatch,
   stepLoss,
 } from '../objective/objective.js';
 import { AdamW } from './adamw.js';
 import { BoundaryOffload } from './boundary-offload.js';
 import { GradientStore, type Gradients } from './gradient-store.js';
 import { LossScale, type LossScaleState } from './loss-scale.js';
-import type { MicroBatchWork } from './micro-batch-work.js';
+import { filledUp, type MicroBatchWork } from './micro-batch-work.js';
 import type { PhaseClock } from './phase-clock.js';
 import { PipelineStep, pipelineOutput } from './pipeline-step.js';
 import { rememberDraws, StepDraws } from './remember-draws.js';
@@ -225,9 +224,12 @@ export class Trainer {
     const remembered = rememberDraws(generator);
     const draws = new StepDraws(generator);
     try {
-      const work = this.#workOf(own, { before, count, filler }, (index) => {
+      const counted = own.map((batch, index): MicroBatchWork => {
         const read = tokensOf(microBatches[index] ?? []);
         return {
+          number: before + index,
+          batch,
+          isCounted: true,
           lossOf: (sums) => {
             metrics.add(sums.metrics);
             return stepLoss(sums, divisors, scale);
@@ -239,6 +241,8 @@ export class Trainer {
           },
         };
       });
+      const work =
+        filler === undefined ? counted : filledUp(counted, count, () => this.#objective.arrange([filler]));
       const scaledLoss = yield* this.#pipelineStep?.run(work, ({ number }) => draws.begin(number)) ??
         this.#inTurn(work, draws);
       clock?.enter('optimizer');
@@ -270,33 +274,6 @@ export class Trainer {
       this.#gradients.clear();
       clock?.enter(undefined);
     }
-  }
-
-  /** The micro-batches of this rank, and fillers for those that others have more. */
-  #workOf(
-    own: readonly ObjectiveBatch[],
-    {
-      before,
-      count,
-      filler,
-    }: { readonly before: number; readonly count: number; readonly filler: Row | undefined },
-    countedOf: (index: number) => Pick<MicroBatchWork, 'lossOf' | 'routing'>,
-  ): MicroBatchWork[] {
-    return Array.from({ length: count }, (_, index) => index).flatMap((index): MicroBatchWork[] => {
-      const number = before + index;
-      const batch = own[index];
-      if (batch !== undefined) return [{ number, batch, isCounted: true, ...countedOf(index) }];
-      if (filler === undefined) return [];
-      return [
-        {
-          number,
-          batch: this.#objective.arrange([filler]),
-          isCounted: false,
-          lossOf: (sums) => stepLoss(sums, ONE_EACH, 0),
-          routing: { balanceWeight: 0 },
-        },
-      ];
-    });
   }
 
   /** @returns the scaled loss */
@@ -446,9 +423,6 @@ const NOTHING_MEASURED: MeasuredRows = {
   divisors: { tokens: 0, records: 0 },
   metrics: undefined,
 };
-
-/** A batch that counts nothing is divided by something all the same. */
-const ONE_EACH: LossDivisors = { tokens: 1, records: 1 };
 
 /** By default matrices alone are decayed. */
 function isDecayed(
