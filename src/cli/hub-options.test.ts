@@ -106,6 +106,14 @@ test('--hub fetches what neither lies here nor was fetched before, then the cach
   expect(server.seen.length).toBe(length);
 });
 
+test('several ranks fetch nothing', async () => {
+  vi.stubEnv('RANK', '0');
+  vi.stubEnv('WORLD_SIZE', '2');
+  expect(await generate('org/other', '--hub', server.address)).toBe(2);
+  expect(stderr).toContain('--hub: 2 ranks were started');
+  expect(server.seen).toEqual([]);
+});
+
 test('data of the cache, for preparing and for training', async () => {
   const prepare = ['data', 'prepare', '--form', 'text', '--recipe', 'xverse-pretrain', '--seq-length', '8'];
   const output = join(folder, 'rows');

@@ -1,4 +1,5 @@
 /** Where a command finds models and data: here, in the cache of the Hugging Face hub, and with `--hub` at an address. */
+import { rankEnvironment } from '../distributed/index.js';
 import { InputError } from '../errors/index.js';
 import { fileStatus } from '../formats/index.js';
 import { downloadRepository, findInCache, hubCacheFolder, parseRepositoryId } from '../hub/index.js';
@@ -40,8 +41,10 @@ export async function placed<Specs extends Record<string, OptionSpec>>(
 export async function findPlace(text: string, place: Place, hub: string | undefined): Promise<string> {
   const kind = place === 'data' ? 'dataset' : 'model';
   const repository = isHere(text) ? undefined : parseRepositoryId(text, kind);
-  if (hub !== undefined && repository !== undefined)
+  if (hub !== undefined && repository !== undefined) {
+    refuseRanks(text);
     return await downloadRepository(repository, { endpoint: hub, place });
+  }
   const found = findInCache(text, kind);
   if (found === text && place === 'model' && repository?.path === '' && !/\.\w+$/.test(text))
     throw new InputError(
@@ -60,6 +63,15 @@ export async function findPlaces(
   const found: string[] = [];
   for (const text of texts) found.push(await findPlace(text, place, hub));
   return found;
+}
+
+/** Ranks would fetch the same into the same place at the same time. */
+function refuseRanks(text: string): void {
+  const size = rankEnvironment()?.size ?? 1;
+  if (size > 1)
+    throw new InputError(
+      `--hub: ${size} ranks were started, and each would fetch ${text}; fetch it once before with any other command, then leave --hub out.`,
+    );
 }
 
 /** stdin and addresses lie at no place. */

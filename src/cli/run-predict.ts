@@ -11,6 +11,7 @@ import { log } from '../log/index.js';
 import { configValue, type LoadedModel, loadModelTokenizer } from '../models/index.js';
 import type { Tokenizer } from '../tokenizers/index.js';
 import { answerBatch, publishedAnswer } from './answer-batch.js';
+import { OrderedOutput } from './ordered-output.js';
 import type { ModeRun } from './run.js';
 import { loadPublishedModel, weightsOf } from './run-model.js';
 
@@ -207,39 +208,6 @@ function parseLines(text: string): [index: number, line: object][] {
     if (!Array.isArray(entry)) throw new TypeError('a rank sent no answer');
     return [Number(entry[0]), Object(entry[1])];
   });
-}
-
-/** Answers on stdout in the order of the questions; the one whose turn it is as it comes. */
-class OrderedOutput {
-  readonly #streams: boolean;
-  readonly #lines = new Map<number, object>();
-  /** Text of answers whose turn has not come. */
-  readonly #early = new Map<number, string>();
-  readonly #count: number;
-  #next: number;
-
-  constructor(count: number, first: number, streams: boolean) {
-    this.#count = count;
-    this.#next = first;
-    this.#streams = streams;
-  }
-
-  piece(index: number, text: string): void {
-    if (!this.#streams) return;
-    if (index === this.#next) process.stdout.write(text);
-    else this.#early.set(index, (this.#early.get(index) ?? '') + text);
-  }
-
-  answer(index: number, line: object): void {
-    this.#lines.set(index, line);
-    for (let due = this.#lines.get(this.#next); due !== undefined; due = this.#lines.get(this.#next)) {
-      process.stdout.write(`${this.#streams ? '\n' : ''}${JSON.stringify(due)}\n`);
-      this.#lines.delete(this.#next++);
-      const early = this.#early.get(this.#next);
-      if (early !== undefined && this.#next < this.#count) process.stdout.write(early);
-      this.#early.delete(this.#next);
-    }
-  }
 }
 
 /** @throws InputError for what is neither a file nor a list, and as `readQuestions` */

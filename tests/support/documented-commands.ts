@@ -56,6 +56,12 @@ export const CANNOT_RUN: readonly (readonly [beginning: string, reason: string])
   ['bin/xinghe train --config xverse.sh', 'needs published 13B weights and a published script'],
   ['bin/xinghe train --config recipes/spark-sft.yaml', 'needs published 13B weights'],
   ['bin/xinghe generate --model weights/spark-13b', 'needs published 13B weights'],
+  ['bin/xinghe run --config run_iflytekspark_13b', 'needs published 13B weights and a published run file'],
+  ['bin/xinghe launch --nproc 8 -- run', 'needs published 13B weights and a published run file'],
+  [
+    'bin/xinghe generate --model HuggingFaceTB',
+    'needs the network; hub-options.test.ts has a hub of its own',
+  ],
   ['nohup bin/xinghe train --config run.yaml', 'a run in the background, of a configuration of the reader'],
   ['setsid bin/xinghe train --config run.yaml', 'a run in the background, of a configuration of the reader'],
   [
