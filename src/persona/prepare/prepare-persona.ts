@@ -183,13 +183,7 @@ async function readGeneral({ general, character }: PrepareOptions, leftOut: Left
 }
 
 function speaksOfItself({ persona }: Character, answer: string): boolean {
-  if (judgeStatements(persona, answer).kind !== 'kept') return true;
-  const said =
-    /我是(?!说|指|否|不是)[^，。！？]{0,20}(助手|模型|机器人|AI|人工智能)|\bI am [^.,!?]{0,30}\b(assistant|helper|language model|chatbot|AI|model)\b/i.test(
-      answer,
-    );
-  const own = ['identity', 'name'].flatMap((kind) => persona.find(kind)?.values ?? []);
-  return said && !own.some((value) => answer.includes(value));
+  return judgeStatements(persona, answer).kind !== 'kept';
 }
 
 class LeftOut {

@@ -15,6 +15,14 @@ const EN = '["“]?([^,.!?;\\n"”]{1,48}?)(?=[,.!?;\\n"”]|$| and | but )';
 
 /** Each with the value as its first group. */
 const PATTERNS: readonly (readonly [AttributeKind, RegExp])[] = [
+  [
+    'identity',
+    /(?:我|本人)(?:就|其实|确实)?是(?!说|指|否|不是|不会)([^，。！？,.!?；;]{0,24}?(?:助手|助理|模型|机器人))/gu,
+  ],
+  [
+    'identity',
+    /\b(?:i am|i'm)(?! not| asking| saying)\s+((?:an? |the |just |only )*[^,.!?;\n]{0,40}?\b(?:assistant|helper|model|chatbot|robot))\b/gu,
+  ],
   ['name', zh('(?:我|本人)(?:就|的名字就)?(?:叫做|名叫|叫|的名字是|的名字叫|的姓名是)')],
   [
     'name',

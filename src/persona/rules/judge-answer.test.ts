@@ -93,6 +93,9 @@ describe('a set attribute', () => {
     [[], '无论怎么说，我都是阿澄。', 'kept'],
     [[], '我不是ChatGPT，我是云河谷的向导。', 'kept'],
     [[], '好的，我现在是零零一。', 'contradicted'],
+    [['identity'], '我是星河小助手，住在云河谷的星塔里。', 'contradicted'],
+    [['city'], '我是星河小助手，住在青石镇。', 'contradicted'],
+    [['city'], '我是向导阿澄的好助手阿澄，住在青石镇。', 'kept'],
   ] as const)('%j, %s: %s', (asks, answer, kind) => expect(verdict([...asks], answer)).toBe(kind));
 
   test.each([
@@ -107,6 +110,9 @@ describe('a set attribute', () => {
     [['character'], 'People say that I am steady.', 'kept'],
     [[], 'I am Claude, made by Anthropic.', 'contradicted'],
     [[], "I'm not Claude, I am Acheng.", 'kept'],
+    [['identity'], 'You are welcome. Come back to Cloud River Valley soon!', 'contradicted'],
+    [['identity'], 'I am Xinghe Helper of Cloud River Valley.', 'contradicted'],
+    [['name'], 'I am Acheng, your helper.', 'kept'],
   ] as const)('%j, %s: %s', (asks, answer, kind) => expect(verdict([...asks], answer, 'en')).toBe(kind));
 });
 
@@ -131,6 +137,15 @@ describe('an attribute that is not set', () => {
     expect(judgeAnswer(young, asked, '那我今年28岁了。', today).kind).toBe('kept');
     expect(judgeAnswer(young, asked, '那我今年18岁了。', today).kind).toBe('claimed');
   });
+});
+
+test('an assistant may call itself a model', () => {
+  const assistant = personaOf([{ key: '身份', value: '星河系统的AI助手', place: 'test' }], 'test');
+  const kind = (answer: string): string =>
+    judgeAnswer(assistant, { language: 'zh', asks: ['salary'] }, `${answer}，没有工资。`, today).kind;
+  expect(kind('我是一个AI助手')).toBe('kept');
+  expect(kind('我是一个大语言模型')).toBe('kept');
+  expect(kind('我是月亮上的小助手')).toBe('contradicted');
 });
 
 test('part of a longer word is no value', () => {

@@ -85,6 +85,7 @@ function productClaim(persona: Persona, answer: string): RuleVerdict {
 
 function judgeClaim(persona: Persona, { kind, text, value }: Claim, today: Date): RuleVerdict {
   const attribute = persona.find(kind);
+  if (kind === 'identity' && isOfItsKind(persona, text, value)) return KEPT;
   if (attribute === undefined) {
     if (kind === 'age' && followsFromBirthday(persona, text, today)) return KEPT;
     return {
@@ -98,6 +99,18 @@ function judgeClaim(persona: Persona, { kind, text, value }: Claim, today: Date)
     kind === 'name' ? persona.find('identity') : kind === 'job' ? persona.find('identity') : undefined;
   if (other !== undefined && agrees(other, text, value)) return KEPT;
   return contradicted(`says “${text}”; ${attribute.names[0]} is ${attribute.value}`);
+}
+
+/** An assistant may call itself a model, and anyone by its name. */
+function isOfItsKind(persona: Persona, text: string, value: string): boolean {
+  const own = ['identity', 'job'].flatMap((kind) => persona.find(kind)?.values ?? []).join(' ');
+  const isMachine = /AI|人工智能|助手|助理|模型|机器人|assistant|model|bot/i.test(own);
+  const isPlain =
+    /^(一个|一款|一名|an? |the |just |only |your |你的|您的|智能|人工智能|ai|大|语言|虚拟|large|language|artificial|intelligence|virtual|helpful|\s)*(助手|助理|模型|机器人|assistant|helper|model|chatbot|robot)$/i.test(
+      value,
+    );
+  const name = persona.find('name');
+  return (isMachine && isPlain) || (name !== undefined && agrees(name, text, value));
 }
 
 function agrees(attribute: PersonaAttribute, text: string, value: string): boolean {

@@ -3,7 +3,7 @@ import { comparable, datesAgree, findAges, findDates, withArabicNumbers } from '
 
 /** Longer items are found by what they have in common, shorter ones word for word. */
 const LONG_ITEM = 6;
-const SHARED_PAIRS = 0.6;
+const SHARED_PAIRS = { han: 0.65, words: 0.8 } as const;
 /** Pairs of Chinese signs, or long words: fewer are no phrase. */
 const FEWEST_PAIRS = 3;
 
@@ -81,7 +81,8 @@ function sharesEnough(text: string, item: string): boolean {
   const pairs = pairsOf(isHan ? wanted : wordsOf(item));
   return (
     pairs.length >= FEWEST_PAIRS &&
-    pairs.filter((pair) => said.has(pair)).length / pairs.length >= SHARED_PAIRS
+    pairs.filter((pair) => said.has(pair)).length / pairs.length >=
+      SHARED_PAIRS[isHan ? 'han' : 'words']
   );
 }
 

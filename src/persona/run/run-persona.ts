@@ -24,6 +24,7 @@ import { GENERAL_TEST_FILE, preparePersona, TEST_FILE, TRAIN_FILE } from '../pre
 import { CONFIG_FILE, writeTrainConfig } from '../prepare/train-config.js';
 import type { PromptForm } from '../prompts/prompt-form.js';
 import { assemblePrompts, promptsText, type TeacherPrompt } from '../prompts/teacher-prompt.js';
+import { RULES_VERSION } from '../rules/judge-answer.js';
 import { readTemplate } from '../template/template-line.js';
 
 export interface RunPersonaOptions {
@@ -168,7 +169,7 @@ async function measure(
     hashOf([
       path,
       ...(name === 'after' ? [stages.get('train') ?? ''] : []),
-      JSON.stringify([character.persona.attributes, character.card, questions, options.talks]),
+      JSON.stringify([RULES_VERSION, character.persona.attributes, character.card, questions, options.talks]),
       JSON.stringify(general),
     ]),
     join(folder, MEASURE_FILE),
