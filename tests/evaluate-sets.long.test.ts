@@ -8,9 +8,11 @@ import { startCli } from './support/cli-process.js';
 import { evaluationMock, json } from './support/evaluation-mock.js';
 import { writeSets } from './support/evaluation-sets.js';
 import { openSandbox } from './support/python-sandbox.js';
+import { referenceSmolLm2 } from './support/reference.js';
 import { requiresShared } from './support/requires.js';
 import { ServedProcess } from './support/served-process.js';
 import { sharedData } from './support/shared-data.js';
+import { requiresSmolLm2 } from './support/smollm2.js';
 import { writeTinyModel } from './support/tiny-model.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-evaluate-sets-'));
@@ -55,6 +57,24 @@ function samples(
     .map((line) => JSON.parse(line));
 }
 
+/** Serves the tiny model to the tests of a suite. */
+function ownServer(): () => ServedProcess {
+  let server: ServedProcess | undefined;
+  const own = (): ServedProcess => {
+    if (server === undefined) throw new Error('the server is not there yet');
+    return server;
+  };
+  beforeAll(async () => {
+    server = new ServedProcess(['--model', model, '--port', '0', '--quiet']);
+    await server.ready();
+  });
+  afterAll(async () => {
+    own().kill('SIGTERM');
+    await own().exit;
+  });
+  return own;
+}
+
 describe('the real sets', requiresShared(shared), () => {
   // C-Eval lies there under no licence; it is tried with files of our own.
   const sandbox = openSandbox();
@@ -63,23 +83,50 @@ describe('the real sets', requiresShared(shared), () => {
     ({ name, runsCode }) => name !== 'ceval' && (runsCode !== true || sandbox !== undefined),
   ).map(({ name }) => name);
 
-  test.each(['loglikelihood', 'generate'])(
-    'by %s, with the examples of the published tables',
-    async (mode) => {
-      const { code, stderr, results, output } = await evaluate([
-        ...['--model', model, '--data', shared ?? '', '--task', names.join(), '--mode', mode],
-        ...['--limit', '3', '--max-new-tokens', '8'],
-      ]);
+  /** Every set, and what each result must be. */
+  async function evaluateAll(who: string, mode: string, limit: number, ...options: string[]): Promise<void> {
+    const { code, stderr, results, output } = await evaluate([
+      ...['--model', who, '--data', shared ?? '', '--task', names.join(), '--mode', mode],
+      ...['--limit', String(limit), '--max-new-tokens', '8', ...options],
+    ]);
+    expect(code, stderr).toBe(0);
+    expect(new Set(results.map(({ task }) => task))).toEqual(new Set(names));
+    for (const { task, n, missing } of results) {
+      expect(n, task).toBe(limit);
+      expect(missing, task).toBeLessThanOrEqual(n);
+    }
+    expect(readFileSync(join(output, 'report.html'), 'utf8')).toMatch(/^<!doctype html>/);
+    expect(samples(output)).toHaveLength(names.length * limit);
+  }
+
+  const modes = ['loglikelihood', 'generate'];
+
+  test.each(modes)('by %s, with the examples of the published tables', (mode) => evaluateAll(model, mode, 3));
+
+  describe('the demo model', () => {
+    const output = join(folder, 'demo');
+    beforeAll(async () => {
+      const { code, stderr } = await startCli(['demo', '--quick', '--output', output]).exit;
       expect(code, stderr).toBe(0);
-      expect(new Set(results.map(({ task }) => task))).toEqual(new Set(names));
-      for (const { task, n, missing } of results) {
-        expect(n, task).toBeGreaterThan(0);
-        expect(missing, task).toBeLessThanOrEqual(n);
-      }
-      expect(readFileSync(join(output, 'report.html'), 'utf8')).toMatch(/^<!doctype html>/);
-      expect(samples(output).length).toBeGreaterThanOrEqual(names.length * 2);
-    },
-  );
+    });
+    test.each(modes)('by %s', (mode) => evaluateAll(join(output, 'model'), mode, 2));
+  });
+
+  describe('the real pretrained model', requiresSmolLm2, () => {
+    test.each(modes)('by %s', (mode) => evaluateAll(referenceSmolLm2() ?? '', mode, 1, '--shots', '0'));
+  });
+
+  test('a mock, by generate', async () => {
+    const mock = await evaluationMock();
+    await evaluateAll(mock.url, 'generate', 2);
+    expect(mock.asked).toBeGreaterThanOrEqual(names.length * 2);
+    await mock.close();
+  });
+
+  describe('our own server', () => {
+    const server = ownServer();
+    test.each(modes)('by %s', (mode) => evaluateAll(server().url, mode, 1));
+  });
 
   test.each(names)('%s: what a model wrote is graded the same when it is recorded', async (task) => {
     const first = await evaluate([
@@ -162,15 +209,7 @@ describe('an address that misbehaves: named, counted, no score, asked again', ()
 });
 
 describe('our own server', () => {
-  let server: ServedProcess;
-  beforeAll(async () => {
-    server = new ServedProcess(['--model', model, '--port', '0', '--quiet']);
-    await server.ready();
-  });
-  afterAll(async () => {
-    server.kill('SIGTERM');
-    await server.exit;
-  });
+  const server = ownServer();
 
   test.each(['loglikelihood', 'generate'])(
     'by %s: what the model says is what it says here',
@@ -179,7 +218,7 @@ describe('our own server', () => {
         ...['--data', sets, '--task', 'mmlu,arc-easy,hellaswag,gsm8k', '--mode', mode],
         ...['--shots', '0', '--form', 'plain', '--max-new-tokens', '8'],
       ];
-      const there = await evaluate(['--model', server.url, ...common]);
+      const there = await evaluate(['--model', server().url, ...common]);
       const here = await evaluate(['--model', model, ...common]);
       expect(there.code, there.stderr).toBe(0);
       expect(here.code, here.stderr).toBe(0);

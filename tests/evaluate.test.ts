@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { main } from '../src/cli/main.js';
 import { evaluationSets, writeSets } from './support/evaluation-sets.js';
 import { openSandbox } from './support/python-sandbox.js';
-import { writeTinyModel } from './support/tiny-model.js';
+import { tinyAdapter, writeTinyModel } from './support/tiny-model.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-evaluate-'));
 const sets = writeSets(join(folder, 'sets'));
@@ -173,6 +173,37 @@ describe('every set on a model', () => {
     ).toBe(0);
     expect(out).toMatch(/^task +metric +score +95 % +n +missing +shots +form +\| +Spark-13B base/);
     expect(out).toMatch(/published by the makers of these models, not measured here\n$/);
+  });
+});
+
+describe('--adapter', () => {
+  test('changes the numbers as merging it does', async () => {
+    const merged = join(folder, 'merged');
+    const merging = ['--from', model, '--to', merged, '--adapter', tinyAdapter, '--merge'];
+    expect(await main(['convert', ...merging]), errors).toBe(0);
+    const measured = async (who: string, ...options: string[]): Promise<Record<string, unknown>[]> => {
+      const output = newOutput();
+      const args = ['--model', who, '--task', 'mmlu,arc-easy', '--shots', '0', ...options];
+      expect(await evaluate(output, ...args), errors).toBe(0);
+      const { model: identity } = JSON.parse(readFileSync(join(output, 'results.json'), 'utf8'));
+      if (options.length > 0) expect(identity.adapter['adapter_model.safetensors']).toMatch(/^[0-9a-f]{64}$/);
+      else expect(identity.adapter).toBeNull();
+      return samples(output);
+    };
+    const sums = (lines: readonly Record<string, unknown>[]): number[] =>
+      lines.flatMap(({ loglikelihoods }) => (Array.isArray(loglikelihoods) ? loglikelihoods : []));
+    const [base, beside, within] = [
+      await measured(model),
+      await measured(model, '--adapter', tinyAdapter),
+      await measured(merged),
+    ];
+    expect(sums(beside).length).toBe(64);
+    for (const [place, sum] of sums(within).entries()) expect(sums(beside)[place]).toBeCloseTo(sum, 4);
+    const apart = sums(base).map((sum, place) => Math.abs(sum - (sums(beside)[place] ?? 0)));
+    expect(Math.max(...apart)).toBeGreaterThan(0.01);
+    const answers = (lines: readonly Record<string, unknown>[]): unknown[] =>
+      lines.map(({ id, extracted, correct }) => [id, extracted, correct]);
+    expect(answers(beside)).toEqual(answers(within));
   });
 });
 

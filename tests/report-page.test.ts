@@ -21,7 +21,12 @@ const HOSTILE =
 const GENERATED: MadeTask = {
   task: 'gsm8k',
   metric: 'exact_match',
-  report: { mode: 'generate', chance: null, form: 'chat', notes: ['a note <i>of</i> the set'] },
+  report: {
+    mode: 'generate',
+    chance: null,
+    form: 'chat',
+    notes: ['a note <i>of</i> the set', 'measured on the val split'],
+  },
   samples: [
     {
       id: 'test/0',
@@ -242,6 +247,7 @@ describe('the report of an evaluation', requiresBrowser(executablePath), () => {
     expect(await page.getAttribute('html', 'lang')).toBe('zh-CN');
     expect(await shown(page.locator('#scores-title'))).toBe('得分');
     expect(await shown(page.locator('#legend'))).toContain('非本次实测');
+    expect(await shown(page.locator('.notes'))).toContain('在 val 划分上测量');
     expect(await page.evaluate('getComputedStyle(document.body).backgroundColor')).toBe('rgb(16, 20, 28)');
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(375);
     await picture(page, 'narrow-dark-chinese');

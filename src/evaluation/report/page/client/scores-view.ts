@@ -3,6 +3,7 @@ import { sharedWarnings } from '../comparison-warning.js';
 import type { Entry, Group, ReportContent, ReportTask, TaskOfRun } from '../report-content.js';
 import { element, make } from './elements.js';
 import { isBits, percent, probability, signed } from './numbers.js';
+import { averageIn, noteIn, reasonIn } from './set-notes.js';
 import type { Language, Texts } from './texts.js';
 
 export function drawScores(content: ReportContent, say: Texts, language: Language): void {
@@ -12,7 +13,7 @@ export function drawScores(content: ReportContent, say: Texts, language: Languag
     ...warnings.map((text) => make('p', { className: 'warning', text })),
     ...sharedWarnings(content.tasks, language).map((text) => make('p', { className: 'warning', text })),
   );
-  element('tasks').replaceChildren(...content.tasks.map((task) => drawTask(task, content, say)));
+  element('tasks').replaceChildren(...content.tasks.map((task) => drawTask(task, content, say, language)));
 }
 
 function colorOf(run: number): string {
@@ -39,8 +40,8 @@ function legendOf({ runs, tasks }: ReportContent, say: Texts): HTMLElement[] {
   ];
 }
 
-function drawTask(task: ReportTask, content: ReportContent, say: Texts): HTMLElement {
-  const made = make('article', { className: 'task' }, drawTaskHead(task, content, say));
+function drawTask(task: ReportTask, content: ReportContent, say: Texts, language: Language): HTMLElement {
+  const made = make('article', { className: 'task' }, drawTaskHead(task, content, say, language));
   const metrics = [...new Set(task.runs.flatMap((run) => run?.entries.map(({ metric }) => metric) ?? []))];
   for (const [place, metric] of metrics.entries())
     for (const [run, own] of task.runs.entries()) {
@@ -51,7 +52,7 @@ function drawTask(task: ReportTask, content: ReportContent, say: Texts): HTMLEle
     }
   made.append(...drawDifferences(task, content, say));
   if (task.published.length > 0) made.append(publishedLine(task, say));
-  const notes = [...new Set(task.runs.flatMap((run) => (run === null ? [] : notesOf(run))))];
+  const notes = [...new Set(task.runs.flatMap((run) => (run === null ? [] : notesOf(run, language))))];
   if (notes.length > 0)
     made.append(make('ul', { className: 'notes' }, ...notes.map((text) => make('li', { text }))));
   const groups = drawGroups(task, say);
@@ -59,14 +60,18 @@ function drawTask(task: ReportTask, content: ReportContent, say: Texts): HTMLEle
   return made;
 }
 
-function notesOf({ notes, problems }: TaskOfRun): string[] {
-  return [...notes, ...problems.map(({ reason, count, first }) => `${count} × ${reason}: ${first}`)];
+function notesOf({ notes, problems }: TaskOfRun, language: Language): string[] {
+  return [
+    ...notes.map((note) => noteIn(language, note)),
+    ...problems.map(({ reason, count, first }) => `${count} × ${reasonIn(language, reason)}: ${first}`),
+  ];
 }
 
 function drawTaskHead(
   { title, name, runs, common }: ReportTask,
   content: ReportContent,
   say: Texts,
+  language: Language,
 ): HTMLElement {
   const [first] = runs.flatMap((run) => run ?? []);
   const n = first?.entries[0]?.n;
@@ -77,7 +82,7 @@ function drawTaskHead(
       : [
           ...(n === undefined ? [] : [`n = ${n}`]),
           ...(missing > 0 ? [`${missing} ${say.missing}`] : []),
-          ...(first === undefined ? [] : setupOf(first, say)),
+          ...(first === undefined ? [] : setupOf(first, say, language)),
         ];
   return make(
     'div',
@@ -87,12 +92,12 @@ function drawTaskHead(
   );
 }
 
-function setupOf({ shots, mode, form, cot, entries }: TaskOfRun, say: Texts): string[] {
+function setupOf({ shots, mode, form, cot, entries }: TaskOfRun, say: Texts, language: Language): string[] {
   const average = entries[0]?.average ?? null;
   return [
     ...(mode === 'predictions' ? [] : [`${shots} ${say.shots}`]),
     [form, mode, ...(cot ? [say.thinking] : [])].filter((text) => text !== null).join(', '),
-    ...(average === null ? [] : [`${say.meanOver} ${average}`]),
+    ...(average === null ? [] : [`${say.meanOver} ${averageIn(language, average)}`]),
   ];
 }
 
