@@ -111,26 +111,21 @@ describeExports(cases);
 const python = referencePython('onnx');
 
 describe('SmolLM2', requiresPython(python, 'onnx'), () => {
-  test(
-    'answers as in transformers',
-    requiresSmolLm2,
-    async () => {
-      if (python === undefined) return;
-      const folder = mkdtempSync(join(tmpdir(), 'xinghe-export-smollm2-'));
-      const output = join(folder, 'exported');
-      const { files } = await exportOnnx({ model: smolLm2Path, output, externalData: true });
-      const { chat } = smolLm2Expected();
-      const jobs = chat.map(({ prompt_ids: ids, new_ids: answer }) => ({
-        graph: join(output, files[0] ?? ''),
-        ids: [ids],
-        padding: [0],
-        newTokens: answer.length,
-        leavesLogits: true,
-      }));
-      const outcomes = runOnnx(python, folder, jobs);
-      rmSync(folder, { recursive: true });
-      expect(outcomes.map(({ ids }) => ids[0])).toEqual(chat.map(({ new_ids: answer }) => answer));
-    },
-    300_000,
-  );
+  test('answers as in transformers', { ...requiresSmolLm2, timeout: 300_000 }, async () => {
+    if (python === undefined) return;
+    const folder = mkdtempSync(join(tmpdir(), 'xinghe-export-smollm2-'));
+    const output = join(folder, 'exported');
+    const { files } = await exportOnnx({ model: smolLm2Path, output, externalData: true });
+    const { chat } = smolLm2Expected();
+    const jobs = chat.map(({ prompt_ids: ids, new_ids: answer }) => ({
+      graph: join(output, files[0] ?? ''),
+      ids: [ids],
+      padding: [0],
+      newTokens: answer.length,
+      leavesLogits: true,
+    }));
+    const outcomes = runOnnx(python, folder, jobs);
+    rmSync(folder, { recursive: true });
+    expect(outcomes.map(({ ids }) => ids[0])).toEqual(chat.map(({ new_ids: answer }) => answer));
+  });
 });
