@@ -39,6 +39,11 @@ const specs = {
     allowedValues: TENSOR_NAMINGS,
     help: "spelling of the tensors; default: the source's, in a .gguf llama.cpp's (gguf)",
   },
+  as: {
+    kind: 'string',
+    allowedValues: ['llama'],
+    help: 'a folder that transformers loads as Llama, without code from elsewhere: XVERSE, TeleChat, TeleChat-52B, TeleChat3',
+  },
   dtype: {
     kind: 'string',
     allowedValues: ['float32', 'float64', 'bfloat16', 'float16', 'q8_0'],
@@ -141,6 +146,7 @@ export async function convert(args: readonly string[]): Promise<number> {
     to: options.to,
     format: options.format,
     names: options.names,
+    as: options.as,
     dtype: options.dtype === 'q8_0' ? undefined : options.dtype,
     quantization: options.dtype === 'q8_0' ? 'Q8_0' : undefined,
     castEmbedding: options['cast-embedding'],

@@ -17,6 +17,7 @@ import type { LoadTokenizerOptions } from '../tokenizers/index.js';
 import type { CausalLm } from './causal-lm.js';
 import { type ChatFormat, missingChatFormat } from './chat-format.js';
 import type { GgufLayout, GgufRefusal } from './convert/gguf/gguf-layout.js';
+import type { LlamaForm, LlamaRefusal } from './llama-parts/llama-form.js';
 import type { ModelShape } from './model-shape.js';
 
 export type FamilyName =
@@ -65,6 +66,8 @@ export interface Architecture {
   readonly rewardMarks: RewardMarks;
   /** How llama.cpp knows such a model. */
   readonly gguf: GgufLayout | GgufRefusal;
+  /** As transformers' Llama. Default: transformers knows such models by themselves. */
+  readonly llama?: LlamaForm | LlamaRefusal;
   /** How the family's tokenizer files are to be loaded. Default: as they are. */
   readonly tokenizerOptions?: LoadTokenizerOptions;
   /** The part of a config that describes the model. */

@@ -45,6 +45,7 @@ const IDS = 16;
 /**
  * Computes the source's logits at once, before anything is written, and gives what compares a target with them. The side
  * whose weights do not contain an adapter that is merged or taken out is computed with it beside its layers.
+ * What it gives takes the architecture of the target, where that is another.
  * @param changes what the conversion makes of the weights
  * @throws InputError if there is no config to compute by, the source lacks weights or a vocabulary is to be extended
  */
@@ -52,7 +53,7 @@ export function logitsComparison(
   { from, sourceLayout, merge, adapter, loraAlpha, vocabulary }: Compared,
   architecture: Architecture | undefined,
   changes: AdapterChanges | undefined,
-): (target: string) => LogitsComparison {
+): (target: string, targetArchitecture?: Architecture) => LogitsComparison {
   if (architecture === undefined)
     throw new InputError(`${from}: comparing logits needs the model's config; give it with --config.`);
   if (vocabulary !== undefined)
@@ -67,8 +68,8 @@ export function logitsComparison(
       '--check-logits with --lora-alpha compares low-rank updates of linear layers only, and this adapter has more.',
     );
   prepareRuntime();
-  const compute = (path: string, isAdapted: boolean, layout?: ParallelLayout): Tensor =>
-    logitsOf(architecture, path, layout, {
+  const compute = (path: string, isAdapted: boolean, layout?: ParallelLayout, by = architecture): Tensor =>
+    logitsOf(by, path, layout, {
       updates: updates ?? new Map(),
       // Matrices inside that must not count still have to be loaded.
       isInside: updates !== undefined && adapter === undefined && (path === from || merge === 'unmerge'),
@@ -76,9 +77,9 @@ export function logitsComparison(
       peftPath,
     });
   const source = compute(from, merge === 'merge', sourceLayout).keep();
-  return (target) =>
+  return (target, targetArchitecture) =>
     scope(() => {
-      const converted = compute(target, merge === 'unmerge');
+      const converted = compute(target, merge === 'unmerge', undefined, targetArchitecture);
       const comparison = {
         largestDifference: source.sub(converted).abs().max().item(),
         deviation: source.sub(source.mean()).pow(2).mean().sqrt().item(),

@@ -23,6 +23,7 @@ import {
   writeGgufFile,
 } from '../../formats/index.js';
 import { Progress } from '../../log/index.js';
+import { loadModelArchitecture } from '../load-model.js';
 import { type LogitsComparison, logitsComparison } from './compare-logits.js';
 import { isFileTarget, refuseFullDisk, refuseSamePath } from './conversion-target.js';
 import type { ConvertOptions } from './convert-options.js';
@@ -93,7 +94,7 @@ async function writeConversion(
   rmSync(straightened, { recursive: true, force: true });
   if (fileName === undefined) writeAuxiliaryFiles(folder, plan, options);
   const target = fileName === undefined ? folder : join(folder, fileName);
-  const logits = compare?.(target);
+  const logits = compare?.(target, plan.llama === undefined ? undefined : loadModelArchitecture(target));
   return {
     format,
     family: source.family?.name,

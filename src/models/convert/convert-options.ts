@@ -10,6 +10,8 @@ export interface ConvertOptions {
   /** Default: by the ending of `to`, else safetensors (ckpt for ranks). */
   readonly format?: ContainerFormat | undefined;
   readonly names?: TensorNaming | undefined;
+  /** As a model of this class of transformers, config and all: a folder. Default: as the family is published. */
+  readonly as?: 'llama' | undefined;
   readonly dtype?: FloatDType | undefined;
   /** Of the matrices of a GGUF for llama.cpp: packed into such blocks. Default: not packed. */
   readonly quantization?: 'Q8_0' | undefined;

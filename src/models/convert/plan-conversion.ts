@@ -41,7 +41,8 @@ import {
   withoutHalves,
 } from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
-import { type FileTensor, fileStatus, type TensorView } from '../../formats/index.js';
+import { type FileDtype, type FileTensor, fileStatus, type TensorView } from '../../formats/index.js';
+import type { LlamaForm } from '../llama-parts/llama-form.js';
 import { findConfigIn } from '../registry.js';
 import { isFileTarget, targetFormat, wholeFiles } from './conversion-target.js';
 import type { ConvertOptions } from './convert-options.js';
@@ -49,6 +50,7 @@ import { extendRows, type NewRows, planNewRows } from './extend-vocabulary.js';
 import { ggufMetadata, ggufTensors, targetNaming } from './gguf/gguf-export.js';
 import { readEmbeddedFiles } from './gguf/gguf-files.js';
 import type { GgufMetadata } from './gguf/gguf-tokenizer.js';
+import { llamaTarget, zeroTensors } from './llama-target.js';
 import { type ConversionSource, isRichAdapter, openSource, warnOfMissing } from './open-source.js';
 
 export interface ConversionPlan {
@@ -57,6 +59,8 @@ export interface ConversionPlan {
   readonly files: readonly PlannedFile[];
   /** Of a GGUF for llama.cpp. */
   readonly metadata: GgufMetadata | undefined;
+  /** Of a folder for transformers' Llama. */
+  readonly llama: LlamaForm | undefined;
   /** Of an adapter that is merged or taken out. */
   readonly changes: AdapterChanges | undefined;
   /** Of a vocabulary that was extended. */
@@ -105,13 +109,19 @@ export function planChain(
     );
   const changes = changesOf(options, source);
   const states = options.states ?? (layout !== undefined || format === 'ckpt' ? 'keep' : 'drop');
+  const llama = llamaTarget(options, source);
   const naming = targetNaming(options, source, format);
   if (naming === 'gguf' && newRows !== undefined)
     throw new InputError(
       'extend the vocabulary into a folder first, then convert that to GGUF: two conversions.',
     );
-  const chain: Chain = { options, source, model, naming, changes, isKeepingStates: states === 'keep' };
-  const beside = naming === 'gguf' ? ggufTensors(source) : [];
+  const chain: Chain = { options, source, model, naming, llama, changes, isKeepingStates: states === 'keep' };
+  const beside =
+    llama === undefined
+      ? naming === 'gguf'
+        ? ggufTensors(source)
+        : []
+      : zeroTensors(llama, llamaDtype(options, model));
   if (options.quantization !== undefined && naming !== 'gguf')
     throw new InputError(
       `${options.quantization} packs weights as llama.cpp reads them: name a .gguf as the output, without --names published.`,
@@ -126,6 +136,7 @@ export function planChain(
     source,
     format,
     files,
+    llama,
     metadata: naming === 'gguf' ? ggufMetadata(from, source, files) : undefined,
     changes,
     newRows,
@@ -138,8 +149,8 @@ export function planChain(
 }
 
 /** Are the names of an adapter to stay as they are? */
-function isPlainCopy({ merge, layout, names, adapterNaming, vocabulary }: ConvertOptions): boolean {
-  const others = [merge, layout, names, vocabulary];
+function isPlainCopy({ as, merge, layout, names, adapterNaming, vocabulary }: ConvertOptions): boolean {
+  const others = [as, merge, layout, names, vocabulary];
   return others.every((option) => option === undefined) && (adapterNaming ?? 'peft') === 'peft';
 }
 
@@ -227,12 +238,21 @@ function droppedTensors(
   ];
 }
 
+/** Of all tensors in a folder for Llama: the one asked for, else that of the matrices. */
+export function llamaDtype(
+  { dtype }: Pick<ConvertOptions, 'dtype'>,
+  { dtype: whole, weights }: ModelTensors,
+): FileDtype {
+  return dtype ?? whole ?? [...weights.values()].find(({ shape }) => shape.length === 2)?.dtype ?? 'float32';
+}
+
 /** What the links after `open` and `extend` work on. */
 interface Chain {
   readonly options: ConvertOptions;
   readonly source: ConversionSource;
   readonly model: ModelTensors;
   readonly naming: ConvertOptions['names'];
+  readonly llama: LlamaForm | undefined;
   readonly changes: AdapterChanges | undefined;
   readonly isKeepingStates: boolean;
 }
@@ -270,15 +290,15 @@ function merged({ options, source, model, changes }: Chain): NamedViews {
 }
 
 function spelled(
-  { options, source, model, naming, isKeepingStates }: Chain,
+  { options, source, model, naming, llama, isKeepingStates }: Chain,
   weights: NamedViews,
   states: States,
 ) {
   const { tables } = source;
-  const scheme: NameScheme = schemeOf(model, tables, naming);
+  const scheme: NameScheme = llama?.scheme ?? schemeOf(model, tables, naming);
   // Unless a spelling is asked for, names stay: some files leave a prefix away.
   const spelling: SourceNaming = {
-    names: naming === undefined ? model.names : new Map(),
+    names: naming === undefined && llama === undefined ? model.names : new Map(),
     factors: model.factors,
   };
   const { dtype, castEmbedding = false, castNorm = false, adapterNaming } = options;

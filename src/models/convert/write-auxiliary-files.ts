@@ -16,8 +16,9 @@ import { configValue } from '../family.js';
 import type { ConvertOptions } from './convert-options.js';
 import { replaceTokenizer } from './extend-vocabulary.js';
 import { embeddedConfig } from './gguf/gguf-config.js';
+import { writeLlamaFiles } from './llama-target.js';
 import type { ConversionSource } from './open-source.js';
-import type { ConversionPlan } from './plan-conversion.js';
+import { type ConversionPlan, llamaDtype } from './plan-conversion.js';
 
 export function writeAuxiliaryFiles(folder: string, plan: ConversionPlan, options: ConvertOptions): void {
   writeIndexes(folder, plan, options);
@@ -26,6 +27,7 @@ export function writeAuxiliaryFiles(folder: string, plan: ConversionPlan, option
   if (options.vocabulary !== undefined && plan.newRows !== undefined)
     replaceTokenizer(folder, options.vocabulary, plan.newRows);
   writeAdapterConfig(folder, plan, options.from);
+  if (plan.llama !== undefined) writeLlamaFiles(folder, plan.llama, llamaDtype(options, plan.source.model));
 }
 
 /** Weights without an adapter get none: programs would look for the adapter that it tells of. */

@@ -32,6 +32,10 @@ export const spark = defineFamily({
         'llama.cpp has no architecture with LayerNorm, a gated GELU with biases and attention in a window of ' +
         'its own, all of which Spark has',
     },
+    llama: {
+      unsupported:
+        'Spark has LayerNorm, a gated GELU with biases and attention in a window of its own, and Llama none of them',
+    },
     createModel: () => new SparkModel(config),
   }),
 });

@@ -26,7 +26,11 @@ export function telechatGguf(config: TelechatConfig): GgufLayout {
     scheme: ggufScheme([
       ...commonRows(telechatNames),
       rotaryRow('blk.{i}.attn_q.weight', 'layers.{i}.attention.query.weight', numHeads),
-      keyValueRow(numKvHeads),
+      keyValueRow(numKvHeads, {
+        names: ['blk.{i}.attn_k.weight', 'blk.{i}.attn_v.weight'],
+        pair: (keys) => pairRows(keys, numKvHeads),
+        unpair: (keys) => unpairRows(keys, numKvHeads),
+      }),
       sameRow('blk.{i}.attn_output.weight', 'layers.{i}.attention.dense.weight'),
       sameRow('blk.{i}.attn_output.bias', 'layers.{i}.attention.dense.bias'),
       sameRow('blk.{i}.ffn_gate.weight', 'layers.{i}.mlp.gateProj.weight'),
@@ -37,8 +41,21 @@ export function telechatGguf(config: TelechatConfig): GgufLayout {
   };
 }
 
+interface KeyValueNames {
+  /** Of keys and values. */
+  readonly names: readonly [keys: string, values: string];
+  /** Order of the rows of keys there. Default: as published. */
+  readonly pair?: (keys: TensorView) => TensorView;
+  readonly unpair?: (keys: TensorView) => TensorView;
+}
+
+const asPublished = (keys: TensorView): TensorView => keys;
+
 /** [K * 2 * E, D]: keys and values of each head in turns. */
-function keyValueRow(heads: number): GgufRow {
+export function keyValueRow(
+  heads: number,
+  { names, pair = asPublished, unpair = asPublished }: KeyValueNames,
+): GgufRow {
   const block = (view: TensorView, index: number, blocks: number): TensorView => {
     const rows = (view.shape[0] ?? 0) / blocks;
     return sliceRows(view, index * rows, (index + 1) * rows);
@@ -47,11 +64,11 @@ function keyValueRow(heads: number): GgufRow {
     stackRows(Array.from({ length: heads }, (_, head) => block(view, 2 * head + offset, 2 * heads)));
   return {
     path: 'layers.{i}.attention.keyValue.weight',
-    names: ['blk.{i}.attn_k.weight', 'blk.{i}.attn_v.weight'],
-    split: (view) => [pairRows(half(view, 0), heads), half(view, 1)],
+    names,
+    split: (view) => [pair(half(view, 0)), half(view, 1)],
     join([keys, values]) {
       if (keys === undefined || values === undefined) throw new TypeError('keys and values');
-      const straight = unpairRows(keys, heads);
+      const straight = unpair(keys);
       return stackRows(
         Array.from({ length: heads }, (_, head) => [
           block(straight, head, heads),

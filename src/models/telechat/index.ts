@@ -3,6 +3,7 @@ import { endTokenIds } from '../transformers-keys.js';
 import { telechatChat } from './chat-format.js';
 import { telechatConfigSchema, telechatShape } from './config.js';
 import { telechatGguf } from './gguf.js';
+import { telechatLlama } from './llama.js';
 import { TelechatModel } from './model.js';
 import { telechatSharding } from './sharding.js';
 import { telechatMindSporeScheme, telechatNames } from './state-dict.js';
@@ -26,6 +27,7 @@ export const telechat = defineFamily({
     padTokenId: config.pad_token_id ?? undefined,
     chat: telechatChat,
     gguf: telechatGguf(config),
+    llama: telechatLlama(config),
     createModel: () => new TelechatModel(config),
   }),
 });

@@ -5,6 +5,7 @@ import { layoutShape, paddingIdOf } from '../llama-parts/layout-keys.js';
 import { llamaLayoutSharding } from '../llama-parts/sharding.js';
 import { endTokenIds } from '../transformers-keys.js';
 import { telechat3ConfigSchema } from './config.js';
+import { telechat3Llama } from './llama.js';
 import { telechat3MindSporeScheme, telechat3Names } from './state-dict.js';
 
 export const telechat3 = defineFamily({
@@ -23,6 +24,7 @@ export const telechat3 = defineFamily({
     eosTokenIds: endTokenIds(config.eos_token_id),
     padTokenId: paddingIdOf(config),
     gguf: llamaLayoutGguf(config, { architecture: 'llama' }),
+    llama: telechat3Llama(config),
     createModel: () => new LlamaModel(config),
   }),
 });

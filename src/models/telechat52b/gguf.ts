@@ -10,7 +10,8 @@ import { NTK_UNIT } from './model.js';
 import { telechat52bNames } from './state-dict.js';
 
 export function telechat52bGguf(config: Telechat52bConfig): GgufLayout {
-  const { n_head: heads, use_mup: useMup } = config;
+  const { n_head: heads } = config;
+  const names = (...parts: readonly string[]): string[] => parts.map((part) => `blk.{i}.${part}.weight`);
   return {
     architecture: 'llama',
     contextLength: NTK_UNIT,
@@ -19,30 +20,34 @@ export function telechat52bGguf(config: Telechat52bConfig): GgufLayout {
     scheme: ggufScheme(
       [
         ...commonRows(telechat52bNames),
-        fusedRow('attention.cAttn', ['attn_q', 'attn_k', 'attn_v'], { heads, rotary: 2 }),
-        fusedRow('attention.cProj', ['attn_output']),
-        fusedRow('mlp.cFc', ['ffn_gate', 'ffn_up']),
-        fusedRow('mlp.cProj', ['ffn_down']),
+        fusedRow('attention.cAttn', names('attn_q', 'attn_k', 'attn_v'), { heads, rotary: 2 }),
+        fusedRow('attention.cProj', names('attn_output')),
+        fusedRow('mlp.cFc', names('ffn_gate', 'ffn_up')),
+        fusedRow('mlp.cProj', names('ffn_down')),
       ],
-      {
-        factors: new Map([
-          ['embedTokens.weight', useMup ? config.input_mult : 1],
-          ['lmHead.weight', useMup ? config.output_mult / config.mup_scale_factor : 1],
-        ]),
-      },
+      { factors: mupFactors(config) },
     ),
   };
 }
 
-/** [D, N * O], blocks side by side -> N times [O, D]; the first `rotary` of them are queries and keys. */
-function fusedRow(
+/** What a model without muP's keys has to hold multiplied. */
+export function mupFactors(config: Telechat52bConfig): ReadonlyMap<string, number> {
+  const { use_mup: useMup, input_mult: input, output_mult: output, mup_scale_factor: width } = config;
+  return new Map([
+    ['embedTokens.weight', useMup ? input : 1],
+    ['lmHead.weight', useMup ? output / width : 1],
+  ]);
+}
+
+/** [D, N * O], blocks side by side -> N times [O, D]; the first `rotary` of them are queries and keys, in pairs of rows. */
+export function fusedRow(
   path: string,
   names: readonly string[],
   { heads, rotary }: { readonly heads: number; readonly rotary: number } = { heads: 1, rotary: 0 },
 ): GgufRow {
   return {
     path: `layers.{i}.${path}.weight`,
-    names: names.map((name) => `blk.{i}.${name}.weight`),
+    names,
     split(view) {
       const size = (view.shape[1] ?? 0) / names.length;
       return names.map((_, index) => {

@@ -3,6 +3,7 @@ import { endTokenIds } from '../transformers-keys.js';
 import { telechat52bChat } from './chat-format.js';
 import { telechat52bConfigSchema, telechat52bShape } from './config.js';
 import { telechat52bGguf } from './gguf.js';
+import { telechat52bLlama } from './llama.js';
 import { Telechat52bModel } from './model.js';
 import { telechat52bSharding } from './sharding.js';
 import { telechat52bNames } from './state-dict.js';
@@ -25,6 +26,7 @@ export const telechat52b = defineFamily({
     padTokenId: config.pad_token_id ?? undefined,
     chat: telechat52bChat,
     gguf: telechat52bGguf(config),
+    llama: telechat52bLlama(config),
     createModel: () => new Telechat52bModel(config),
   }),
 });

@@ -5,6 +5,7 @@ import { endTokenIds } from '../transformers-keys.js';
 import { xverseChat } from './chat-format.js';
 import { xverseConfigSchema, xverseShape } from './config.js';
 import { xverseGguf } from './gguf.js';
+import { xverseLlama } from './llama.js';
 import { XverseModel } from './model.js';
 import { withPublishedRotation } from './rotation.js';
 
@@ -25,6 +26,7 @@ export const xverse = defineFamily({
     padTokenId: config.pad_token_id ?? undefined,
     chat: xverseChat(endTokenIds(config.eos_token_id)),
     gguf: xverseGguf(config),
+    llama: xverseLlama(config),
     createModel: () => new XverseModel(config),
   }),
 });
