@@ -2,8 +2,8 @@
 import { InputError } from '../errors/index.js';
 import { type FileDtype, placeOfView, sameBytes, type TensorView } from '../formats/index.js';
 import { log } from '../log/index.js';
-import { type Module, namedLinears } from '../nn/index.js';
-import { IntegerLinear, packIntegers } from '../quantization/index.js';
+import { Embedding, type Module, namedLinears } from '../nn/index.js';
+import { IntegerEmbedding, IntegerLinear, packIntegers } from '../quantization/index.js';
 import { type FloatDType, isFloatDType, noGrad, type Tensor } from '../tensor/index.js';
 import { isCounter, type ModelTensors } from './model-tensors.js';
 import type { NameTable } from './name-table.js';
@@ -19,7 +19,7 @@ export interface LoadWeightsOptions {
   /** Default cpu. */
   readonly device?: string | undefined;
   /**
-   * Linear layers that their files keep in integers stay so (`IntegerLinear`), where their groups allow it: a fraction of the
+   * Linear layers and embeddings that their files keep in integers stay so (`IntegerLinear`, `IntegerEmbedding`), where their groups allow it: a fraction of the
    * memory, and nothing that could be trained or saved. Default false: all weights become floats.
    */
   readonly keepIntegers?: boolean | undefined;
@@ -80,6 +80,16 @@ function keepIntegers(
     });
     module.replaceModule(path, quantised);
     layer.dispose();
+    kept.add(`${path}.weight`);
+  }
+  for (const [path, table] of [...module.namedModules()]) {
+    if (!(table instanceof Embedding)) continue;
+    const integers = views.get(`${path}.weight`)?.integers;
+    const packed = integers === undefined ? undefined : packIntegers(integers.read());
+    if (packed === undefined) continue;
+    const [vocabSize = 0, hiddenSize = 0] = table.weight.shape;
+    module.replaceModule(path, new IntegerEmbedding([vocabSize, hiddenSize], packed, device));
+    table.dispose();
     kept.add(`${path}.weight`);
   }
   return kept;
