@@ -12,9 +12,10 @@ const cache =
 
 /**
  * `python` has MindSpore, torch, safetensors, sentencepiece, tokenizers, peft and gguf, `clients` the openai client and
- * lm-evaluation-harness, `harness` that with transformers, `deepspeed` DeepSpeed, torch and peft, `trl` TRL.
+ * lm-evaluation-harness, `harness` that with transformers, `deepspeed` DeepSpeed, torch and peft, `trl` TRL, `quantised`
+ * transformers with compressed-tensors.
  */
-export type ReferenceSet = 'python' | 'trl' | 'clients' | 'harness' | 'deepspeed';
+export type ReferenceSet = 'python' | 'trl' | 'clients' | 'harness' | 'quantised' | 'deepspeed';
 
 /** The interpreter with a set of packages; undefined without it. */
 export function referencePython(set: ReferenceSet = 'python'): string | undefined {
