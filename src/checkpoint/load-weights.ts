@@ -20,7 +20,7 @@ export interface LoadWeightsOptions {
   /** Default cpu. */
   readonly device?: string | undefined;
   /**
-   * Linear layers that their files keep in integers stay so (`IntegerLinear`), where their groups allow it: a fraction of the
+   * Linear layers and embeddings that their files keep in integers stay so (`IntegerLinear`, `IntegerEmbedding`), where their groups allow it: a fraction of the
    * memory, and nothing that could be trained or saved. Default false: all weights become floats.
    */
   readonly keepIntegers?: boolean | undefined;

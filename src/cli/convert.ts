@@ -11,6 +11,7 @@ import { isStored, placeOfView } from '../formats/index.js';
 import { convert as convertModel } from '../library/index.js';
 import { formatBytes, log } from '../log/index.js';
 import { type ConversionPlan, type ConvertOptions, planConversion } from '../models/index.js';
+import type { FloatDType } from '../tensor/index.js';
 import { hubOptions, placed } from './hub-options.js';
 import { parseOptions } from './options.js';
 
@@ -46,10 +47,10 @@ const specs = {
   },
   dtype: {
     kind: 'string',
-    allowedValues: ['float32', 'float64', 'bfloat16', 'float16', 'q8_0'],
+    allowedValues: ['float32', 'float64', 'bfloat16', 'float16', 'q8_0', 'q6_k', 'q4_k', 'q4_0'],
     help:
-      "of the weights; default: the source's. Spark's embedding and norms stay float32 unless asked otherwise; q8_0: the matrices " +
-      'of a .gguf in blocks of 8 bit',
+      "of the weights; default: the source's. Spark's embedding and norms stay float32 unless asked otherwise; q8_0, q6_k, q4_k, q4_0: " +
+      'the matrices of a .gguf in blocks of so many bits',
   },
   'cast-embedding': { kind: 'flag', help: "cast Spark's embedding too (published as embed_bf16)" },
   'cast-norm': { kind: 'flag', help: "cast Spark's norms too (published as layernorm_bf16)" },
@@ -147,8 +148,7 @@ export async function convert(args: readonly string[]): Promise<number> {
     format: options.format,
     names: options.names,
     as: options.as,
-    dtype: options.dtype === 'q8_0' ? undefined : options.dtype,
-    quantization: options.dtype === 'q8_0' ? 'Q8_0' : undefined,
+    ...precisionOf(options.dtype),
     castEmbedding: options['cast-embedding'],
     castNorm: options['cast-norm'],
     shards: options.shards,
@@ -280,4 +280,21 @@ function parseSize(text: string): number {
   const bytes = Math.floor(Number(match?.[1]) * (unit ?? Number.NaN));
   if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
   throw new InputError(`xinghe convert: --max-shard-size is "${text}"; give a size such as 5GB or 500MB.`);
+}
+
+const BLOCKS = { q8_0: 'Q8_0', q6_k: 'Q6_K', q4_k: 'Q4_K', q4_0: 'Q4_0' } as const;
+
+/** One option says both: floats of a width, or blocks. */
+function precisionOf(
+  given: FloatDType | keyof typeof BLOCKS | undefined,
+): Pick<ConvertOptions, 'dtype' | 'quantization'> {
+  switch (given) {
+    case 'q8_0':
+    case 'q6_k':
+    case 'q4_k':
+    case 'q4_0':
+      return { quantization: BLOCKS[given] };
+    default:
+      return { dtype: given };
+  }
 }

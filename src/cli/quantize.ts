@@ -30,7 +30,17 @@ const specs = {
     allowedValues: QUANTIZATION_SCHEMES,
     help:
       "published: XVERSE's quantize(8 | 4), a scale for each row; rtn: the nearest integers of groups; gptq: those that change the " +
-      'outputs of a calibration least; awq: the nearest integers of weights that are scaled by what they are multiplied with',
+      'outputs of a calibration least; awq: the nearest integers of weights that are scaled by what they are multiplied with; auto: as gptq, with as many bits for each layer as --target-bytes has for it',
+  },
+  'target-bytes': {
+    kind: 'integer',
+    min: 1,
+    help: 'auto: what all weights of the folder may take; 4, 8 or all bits for each layer, by what the text loses',
+  },
+  ends: {
+    kind: 'string',
+    allowedValues: ['int8', 'int4'],
+    help: 'embedding and output projection as integers, too; others may not read an embedding of integers',
   },
   'group-size': {
     kind: 'string',
@@ -87,7 +97,7 @@ export async function quantize(args: readonly string[]): Promise<number> {
         command: 'xinghe quantize',
         summary: "the weights of a model's blocks as integers of 8 or 4 bits",
         notes:
-          'Embedding, norms and output projection stay as they are. The folder loads like any other: forward, generate, chat, serve,\n' +
+          'Norms stay as they are, and so do embedding and output projection without --ends. The folder loads like any other: forward, generate, chat, serve,\n' +
           'evaluate and LoRA training multiply with the integers. quantization_report.md in it says what each layer lost.',
       },
       specs,
@@ -112,6 +122,8 @@ export async function quantize(args: readonly string[]): Promise<number> {
     isSymmetric: options.symmetric,
     searchRange: options['search-range'],
     recipe: options.recipe,
+    targetBytes: options['target-bytes'],
+    ends: options.ends === undefined ? undefined : options.ends === 'int8' ? 8 : 4,
     form: options.form,
     keep: options.keep?.split(',').filter((name) => name !== ''),
     configPath: options.config,

@@ -31,7 +31,7 @@ export { findGgufIn, type GgufModel, type GgufTensor, isGgufFile, openGgufModel 
 export { type GgufFile, type GgufQuantizedTensor, readGgufFile } from './gguf/gguf-reader.js';
 export { type GgufQuantization, ggufQuantizationLayout } from './gguf/gguf-types.js';
 export { type GgufQuantizedInput, type GgufTensorInput, writeGgufFile } from './gguf/gguf-writer.js';
-export { packQ8_0 } from './gguf/quantize.js';
+export { packBlocks, type WrittenQuantization } from './gguf/pack-blocks.js';
 export { type MindRecordFile, openMindRecord } from './mindrecord/mindrecord-reader.js';
 export type { MindRecordInput, MindRecordInputRow } from './mindrecord/mindrecord-row.js';
 export type {

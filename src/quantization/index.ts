@@ -5,6 +5,7 @@ export { correction, type PairedInputs } from './correct-weight.js';
 export { dequantizeLayers } from './dequantize-layers.js';
 export { dequantizedMatrix } from './dequantized-matrix.js';
 export { type GptqRule, gptq } from './gptq.js';
+export { IntegerEmbedding } from './integer-embedding.js';
 export {
   IntegerLinear,
   type IntegerLinearOptions,

@@ -90,7 +90,7 @@ export class IntegerLinear extends Module implements Linear {
     this.#groupSize = groupSize;
     this.bias = bias ? parameter(ownOutputs) : undefined;
     this.#weight = packed;
-    this.#scales = noGrad(() => narrowest(scales));
+    this.#scales = noGrad(() => narrowestScales(scales));
     this.#zeros = zeros;
     this.#order = order;
   }
@@ -140,7 +140,7 @@ export class IntegerLinear extends Module implements Linear {
 }
 
 /** Scales that were float16 in their file are kept so: with groups of 32 they are a tenth of the bytes. */
-function narrowest(scales: Tensor): Tensor {
+export function narrowestScales(scales: Tensor): Tensor {
   if (scales.dtype === 'float16') return scales;
   const half = scales.to('float16').keep();
   const isExact = scope(() => half.to('float32').equals(scales));

@@ -12,10 +12,18 @@ const cache =
 
 /**
  * `python` has MindSpore, torch, safetensors, sentencepiece, tokenizers, peft and gguf, `clients` the openai client and
- * lm-evaluation-harness, `harness` that with transformers, `deepspeed` DeepSpeed, torch and peft, `trl` TRL, `onnx` onnxruntime,
- * `hadolint` a linter of Dockerfiles.
+ * lm-evaluation-harness, `harness` that with transformers, `deepspeed` DeepSpeed, torch and peft, `trl` TRL, `quantised`
+ * transformers with compressed-tensors, `onnx` onnxruntime, `hadolint` a linter of Dockerfiles.
  */
-export type ReferenceSet = 'python' | 'trl' | 'clients' | 'harness' | 'deepspeed' | 'onnx' | 'hadolint';
+export type ReferenceSet =
+  | 'python'
+  | 'trl'
+  | 'clients'
+  | 'harness'
+  | 'quantised'
+  | 'deepspeed'
+  | 'onnx'
+  | 'hadolint';
 
 /** The interpreter with a set of packages; undefined without it. */
 export function referencePython(set: ReferenceSet = 'python'): string | undefined {

@@ -8,6 +8,7 @@ import {
   type FileDtype,
   ggufQuantizationLayout,
   type TensorView,
+  type WrittenQuantization,
 } from '../../formats/index.js';
 import type { LowRankUpdate } from './tensor-content.js';
 
@@ -27,7 +28,7 @@ export interface ChainTensor {
   /** Multiplied with while it is written. */
   readonly factor?: number;
   /** Packed into such blocks as it is written, from float32; into a GGUF only. */
-  readonly quantization?: 'Q8_0';
+  readonly quantization?: WrittenQuantization;
 }
 
 export type NamedViews = ReadonlyMap<string, ChainTensor>;
@@ -64,29 +65,30 @@ export function plannedBytes({ name, dtype, shape, quantization }: PlannedTensor
   return bytes;
 }
 
-function packedBytes(shape: readonly number[], quantization: 'Q8_0'): number | undefined {
+function packedBytes(shape: readonly number[], quantization: WrittenQuantization): number | undefined {
   const { blockSize, blockBytes } = ggufQuantizationLayout(quantization);
   const weights = elementCount(shape);
   return weights === undefined ? undefined : (weights / blockSize) * blockBytes;
 }
 
 /**
- * Matrices whose rows are whole blocks are packed, those of several experts too; all else stays as it is.
+ * Matrices whose rows are whole blocks are packed, those of several experts too; those whose rows are blocks of 32, but not of 256, as
+ * Q8_0. All else stays as it is.
  * @param tensors of the output's spelling @param keepsFloat32 what that spelling keeps wide, by own path
  */
 export function quantizeTensors(
   tensors: readonly PlannedTensor[],
-  quantization: 'Q8_0',
+  quantization: WrittenQuantization,
   keepsFloat32: (path: string) => boolean = () => false,
 ): PlannedTensor[] {
-  const { blockSize } = ggufQuantizationLayout(quantization);
-  return tensors.map((tensor) =>
-    tensor.shape.length >= 2 &&
-    (tensor.shape.at(-1) ?? 0) % blockSize === 0 &&
-    !tensor.paths.some(keepsFloat32)
-      ? { ...tensor, dtype: 'float32', quantization }
-      : tensor,
-  );
+  return tensors.map((tensor) => {
+    const columns =
+      tensor.shape.length >= 2 && !tensor.paths.some(keepsFloat32) ? (tensor.shape.at(-1) ?? 0) : 0;
+    const kind = [quantization, 'Q8_0' as const].find(
+      (each) => columns > 0 && columns % ggufQuantizationLayout(each).blockSize === 0,
+    );
+    return kind === undefined ? tensor : { ...tensor, dtype: 'float32', quantization: kind };
+  });
 }
 
 export function totalBytes(files: readonly PlannedFile[]): number {

@@ -3,12 +3,12 @@ import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { InputError } from '../../errors/index.js';
-import { packQ8_0, type TensorInput } from '../../formats/index.js';
+import { packBlocks, type TensorInput, type WrittenQuantization } from '../../formats/index.js';
 import type { PlannedFile, PlannedTensor } from './chain-tensor.js';
 import { addView, castView, mergeView, replaceRowsView, scaleView } from './tensor-content.js';
 
 /** What is written; packed tensors are planned for a GGUF alone. */
-export type PlannedInput = TensorInput & { readonly quantization?: 'Q8_0' };
+export type PlannedInput = TensorInput & { readonly quantization?: WrittenQuantization };
 
 /** Writes one file of tensors; the container's writer. */
 export type WriteTensors = (path: string, tensors: readonly PlannedInput[]) => void;
@@ -50,7 +50,9 @@ function* hashed(
 ): Generator<Uint8Array, void> {
   let sum = 0;
   const content = contentOf(tensor);
-  for (const piece of tensor.quantization === undefined ? content : packQ8_0(content)) {
+  for (const piece of tensor.quantization === undefined
+    ? content
+    : packBlocks(content, tensor.quantization)) {
     sum = crc32(piece, sum);
     yield piece;
     onBytes(piece.byteLength);

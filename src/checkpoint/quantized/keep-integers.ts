@@ -7,8 +7,9 @@ import {
   placeOfView,
   type TensorView,
 } from '../../formats/index.js';
-import { type Linear, type Module, namedLinears } from '../../nn/index.js';
+import { Embedding, type Linear, type Module, namedLinears } from '../../nn/index.js';
 import {
+  IntegerEmbedding,
   IntegerLinear,
   type IntegerLinearOptions,
   type IntegerTensors,
@@ -29,7 +30,7 @@ export interface KeepIntegersOptions {
 }
 
 /**
- * Puts layers of integers in the place of dense ones, where their groups allow it.
+ * Puts layers and tables of integers in the place of dense ones, where their groups allow it.
  * @returns the own paths of their weights, which nobody reads any more @throws InputError for one that cannot be cut as it has to
  */
 export function keepIntegers(
@@ -62,6 +63,18 @@ export function keepIntegers(
     });
     module.replaceModule(path, quantized);
     layer.dispose();
+    kept.add(`${path}.weight`);
+  }
+  for (const [path, table] of [...module.namedModules()]) {
+    const integers = views.get(`${path}.weight`)?.integers;
+    // A part of a table is read as floats.
+    if (!(table instanceof Embedding) || integers === undefined || cuts?.has(`${path}.weight`) === true)
+      continue;
+    const [vocabSize = 0, hiddenSize = 0] = table.weight.shape;
+    const tensors = wholeTensors(integers, vocabSize, reader, device);
+    if (tensors === undefined) continue;
+    module.replaceModule(path, new IntegerEmbedding([vocabSize, hiddenSize], tensors));
+    table.dispose();
     kept.add(`${path}.weight`);
   }
   return kept;

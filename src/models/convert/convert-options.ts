@@ -1,5 +1,6 @@
 /** What a conversion is asked for. */
 import type { AdapterNaming, ContainerFormat, ParallelLayout, TensorNaming } from '../../checkpoint/index.js';
+import type { WrittenQuantization } from '../../formats/index.js';
 import type { FloatDType } from '../../tensor/index.js';
 import type { VocabularyExtension } from './extend-vocabulary.js';
 
@@ -14,7 +15,7 @@ export interface ConvertOptions {
   readonly as?: 'llama' | undefined;
   readonly dtype?: FloatDType | undefined;
   /** Of the matrices of a GGUF for llama.cpp: packed into such blocks. Default: not packed. */
-  readonly quantization?: 'Q8_0' | undefined;
+  readonly quantization?: WrittenQuantization | undefined;
   /** Cast what the family keeps in float32 (Spark's embedding, norms) too. */
   readonly castEmbedding?: boolean;
   readonly castNorm?: boolean;

@@ -65,6 +65,8 @@ export class BlockCalibration {
   #full: Tensor[]; // [1, T, D] float32, a window each
   #quantized: Tensor[];
   #next: number;
+  /** Exponents of the scales of each block that was done, set by set. */
+  readonly exponents: (readonly number[])[] = [];
   readonly #found = new Map<string, CalibratedMatrix>();
   readonly #changed = new Map<string, Tensor>();
 
@@ -133,7 +135,7 @@ export class BlockCalibration {
     ownFloats(block);
     const inputs = full === undefined ? undefined : this.#runFull(blockOf(full, index), index);
     if (this.#rule.scales !== undefined && inputs !== undefined) {
-      const changed = scaleBlock(
+      const { changed, exponents } = scaleBlock(
         {
           ...{ block, context: this.#context, index, inputs },
           isQuantized: ({ path, expert }) => this.#ruleOf(index, path, expert) !== undefined,
@@ -141,6 +143,7 @@ export class BlockCalibration {
         },
         this.#rule.scales,
       );
+      this.exponents.push(exponents);
       const parameters = new Map(block.namedParameters());
       for (const path of changed) {
         const parameter = parameters.get(path);

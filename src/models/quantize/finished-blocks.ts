@@ -49,6 +49,15 @@ export class FinishedBlocks {
     return fileStatus(file)?.isFile() === true ? (readJsonFile(file) as readonly LayerReport[]) : undefined;
   }
 
+  /** What was found out once and takes long. */
+  remember<Value>(name: string, find: () => Value): Value {
+    const file = join(this.#folder, `${name}.json`);
+    if (fileStatus(file)?.isFile() === true) return readJsonFile(file) as Value;
+    const found = find();
+    writeFileAtomic(file, `${JSON.stringify(found)}\n`);
+    return found;
+  }
+
   /** The tensors come first: a block with a report is whole. */
   write(block: BlockIndex, tensors: readonly TensorInput[], layers: readonly LayerReport[]): void {
     writeSafetensors(this.#path(block, 'safetensors'), tensors);

@@ -99,41 +99,90 @@ function narrowed(scales: Float32Array, dtype: IntegerFileForm['scaleDType']): U
   return scope(() => floatTensor(scales).to(dtype).toBytes());
 }
 
-/** `quantization_config` of a config.json. @param kept published names of linear layers that stay floats */
-export function quantizationConfig(form: IntegerFileForm, kept: readonly string[]): Record<string, unknown> {
+/** What a layer takes in a file, its share of scales and zero points with it. */
+export function integerBytes(
+  form: IntegerFileForm,
+  [outFeatures, inFeatures]: readonly [number, number],
+): number {
+  const { bits, groupSize, scaleDType, isSymmetric } = form;
+  const groups = groupSize === undefined ? 1 : Math.ceil(inFeatures / groupSize);
+  const width = scaleDType === 'float32' ? 4 : 2;
+  const zeros = form.form === 'compressed-tensors' && isSymmetric ? 0 : bits / 8;
+  const others = form.form === 'gptq' ? 4 * inFeatures : form.form === 'awq' ? 0 : 16;
+  return (outFeatures * inFeatures * bits) / 8 + outFeatures * groups * (width + zeros) + others;
+}
+
+/** The layers of one form. */
+export interface FormOfLayers {
+  readonly form: IntegerFileForm;
+  readonly layers: readonly string[];
+}
+
+/**
+ * `quantization_config` of a config.json.
+ * @param others layers that are not of the form `form`, with their own
+ * @param kept published names of linear layers that stay floats
+ */
+export function quantizationConfig(
+  form: IntegerFileForm,
+  others: readonly FormOfLayers[],
+  kept: readonly string[],
+): Record<string, unknown> {
   const { bits, groupSize, isSymmetric } = form;
   switch (form.form) {
-    case 'compressed-tensors':
+    case 'compressed-tensors': {
+      const groups = [
+        { form, targets: ['Linear'] },
+        ...others.map((each) => ({ form: each.form, targets: each.layers })),
+      ];
       return {
         quant_method: 'compressed-tensors',
         format: 'pack-quantized',
         quantization_status: 'compressed',
-        config_groups: {
-          group_0: {
-            targets: ['Linear'],
-            weights: {
-              ...{ num_bits: bits, type: 'int', symmetric: isSymmetric, dynamic: false },
-              ...(groupSize === undefined
-                ? { strategy: 'channel', group_size: null }
-                : { strategy: 'group', group_size: groupSize }),
-            },
-            input_activations: null,
-            output_activations: null,
-          },
-        },
+        // Names are looked for before kinds.
+        config_groups: Object.fromEntries(
+          groups.map((group, index) => [`group_${index}`, compressedGroup(group.form, group.targets)]),
+        ),
         ignore: kept,
         kv_cache_scheme: null,
       };
-    case 'gptq':
+    }
+    case 'gptq': {
+      const dynamic = others.flatMap((each) =>
+        each.layers.map((layer) => [
+          `+:^${layer.replaceAll('.', '\\.')}$`,
+          { bits: each.form.bits, group_size: each.form.groupSize ?? -1 },
+        ]),
+      );
       return {
         ...{ quant_method: 'gptq', bits, group_size: groupSize ?? -1, desc_act: false, sym: isSymmetric },
-        ...{ checkpoint_format: isSymmetric ? 'gptq' : 'gptq_v2', pack_dtype: 'int32', lm_head: false },
+        ...{ checkpoint_format: isSymmetric ? 'gptq' : 'gptq_v2', pack_dtype: 'int32' },
+        lm_head: others.some(({ layers }) => layers.some((layer) => layer.endsWith('lm_head'))),
+        ...(dynamic.length === 0 ? {} : { dynamic: Object.fromEntries(dynamic) }),
         ...(kept.length === 0 ? {} : { modules_to_not_convert: kept }),
       };
+    }
     case 'awq':
       return {
         ...{ quant_method: 'awq', bits, group_size: groupSize ?? -1, zero_point: true, version: 'gemm' },
         modules_to_not_convert: kept.length === 0 ? null : kept,
       };
   }
+}
+
+function compressedGroup(
+  { bits, groupSize, isSymmetric }: IntegerFileForm,
+  targets: readonly string[],
+): Record<string, unknown> {
+  return {
+    targets,
+    weights: {
+      ...{ num_bits: bits, type: 'int', symmetric: isSymmetric, dynamic: false },
+      ...(groupSize === undefined
+        ? { strategy: 'channel', group_size: null }
+        : { strategy: 'group', group_size: groupSize }),
+    },
+    input_activations: null,
+    output_activations: null,
+  };
 }

@@ -20,6 +20,8 @@ export interface QuantizedWeight {
   readonly shape: readonly [outFeatures: number, inFeatures: number];
   /** Stored as [I, O], as GPT-2's Conv1D does. */
   readonly isTransposed: boolean;
+  /** The embedding, or the output projection. */
+  readonly isEnd: boolean;
 }
 
 /** A block, or what stands around them. */
@@ -51,7 +53,7 @@ const FILE_BYTES = 2 ** 28;
 
 /** @throws InputError for a model that is quantised already, that lacks weights, or of which nothing would be quantised */
 export function planFiles(
-  { from, keep = [], bits }: QuantizeOptions,
+  { from, keep = [], bits, ends, scheme }: QuantizeOptions,
   { model: { weights } }: ConversionSource,
   architecture: Architecture,
 ): QuantizationPlan {
@@ -67,6 +69,7 @@ export function planFiles(
     throw new InputError(`${from}: the weight "${publishedName(names, missing)}" is missing.`);
   const layouts = new Map([...namedLinears(model)].map(([path, { layout }]) => [`${path}.weight`, layout]));
   const { headWeight, embeddingWeight } = names;
+  const takesEnds = ends !== undefined || scheme === 'auto';
   // Elsewhere a tied projection is a layer, too.
   const kept = headWeight === undefined ? [] : [withoutWeight(publishedName(names, headWeight))];
   const blocks = new Map<string, { quantized: QuantizedWeight[]; plain: PlainWeight[]; bytes: number }>();
@@ -81,9 +84,19 @@ export function planFiles(
         layout !== undefined && rows !== undefined && columns !== undefined && more === undefined;
       const layer = withoutWeight(name);
       const isKept = keep.some((part) => layer.includes(part));
+      const isEnd = path === headWeight || path === embeddingWeight;
+      if (isEnd && takesEnds && !isKept && rows !== undefined && columns !== undefined && name !== layer) {
+        plan.quantized.push({
+          ...{ layer, path: withoutWeight(path), expert, view, isTransposed: false, isEnd: true },
+          shape: [rows, columns],
+        });
+        if (path === headWeight) kept.splice(kept.indexOf(layer), 1);
+        plan.bytes += (rows * columns * (ends ?? bits)) / 8;
+        continue;
+      }
       if (block === undefined || !isLinear || isKept) {
         plan.plain.push({ name, path, view });
-        if (view.shape.length === 2 && path !== headWeight && path !== embeddingWeight) kept.push(layer);
+        if (view.shape.length === 2 && !isEnd) kept.push(layer);
         plan.bytes += viewBytes(view);
         continue;
       }
@@ -94,17 +107,19 @@ export function planFiles(
         expert,
         view,
         isTransposed,
+        isEnd: false,
         shape: isTransposed ? [columns, rows] : [rows, columns],
       });
       plan.bytes += (rows * columns * bits) / 8;
     }
   }
-  const unused = keep.find((part) => !kept.some((layer) => layer.includes(part)));
+  const named = [...kept, ...(embeddingWeight === undefined ? [] : [publishedName(names, embeddingWeight)])];
+  const unused = keep.find((part) => !named.some((layer) => layer.includes(part)));
   if (unused !== undefined)
     throw new InputError(
       `--keep ${unused}: no linear layer of the model's blocks has this in its published name.`,
     );
-  if ([...blocks.values()].every(({ quantized }) => quantized.length === 0))
+  if ([...blocks.values()].every(({ quantized }) => quantized.every(({ isEnd }) => isEnd)))
     throw new InputError(`${from}: no linear layer is left to be quantised; --keep names all of them.`);
   const inOrder = [...blocks]
     .map(([block, plan]) => ({ index: blockNumber(block), ...plan }))

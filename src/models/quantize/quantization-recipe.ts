@@ -11,7 +11,7 @@ const CORRECTION = 0.5;
 
 /** @throws InputError for a scheme that needs a calibration and has none */
 export function schemeOf({ scheme, calibration }: QuantizeOptions): QuantizationScheme {
-  if ((scheme === 'gptq' || scheme === 'awq') && calibration === undefined)
+  if ((scheme === 'gptq' || scheme === 'awq' || scheme === 'auto') && calibration === undefined)
     throw new InputError(
       `${scheme} rounds by what a text gives: name one with --calibration, or choose --scheme rtn.`,
     );
@@ -39,8 +39,8 @@ export function calibrationRule(
   formOf: (path: string, expert: number | undefined) => IntegerFileForm | undefined,
 ): CalibrationRule | undefined {
   const scheme = schemeOf(options);
-  if (scheme !== 'gptq' && scheme !== 'awq') return undefined;
-  const isGptq = scheme === 'gptq';
+  if (scheme === 'published' || scheme === 'rtn') return undefined;
+  const isGptq = scheme !== 'awq';
   const isPublished = options.recipe === 'published';
   const { actOrder = true } = options;
   const matrixRule = (path: string, expert: number | undefined): MatrixRule | undefined => {

@@ -26,6 +26,7 @@ import { BlockCalibration, type CalibrationState } from './block-calibration.js'
 import { compareModels, type ModelComparison } from './compare-models.js';
 import { FinishedBlocks } from './finished-blocks.js';
 import { formFault, type IntegerFileForm, integerTensors, quantizationConfig } from './integer-files.js';
+import { type LayerForms, layerForms, otherForms, withFloats } from './layer-forms.js';
 import {
   type BlockPlan,
   type PlainWeight,
@@ -57,17 +58,24 @@ export async function quantizeModel(options: QuantizeOptions): Promise<Quantizat
     throw new InputError(
       `${options.from}: no config of a family that is known here lies beside the weights; give it with --config.`,
     );
-  const plan = planFiles(options, source, architecture);
-  const form = fileForm(options, plan);
-  refuseFaults(options, form, plan);
+  const planned = planFiles(options, source, architecture);
+  const form = fileForm(options, planned);
+  refuseFaults(options, form, planned);
   return writeFolderAtomic(
     options.to,
     (folder) => {
-      const finished = new FinishedBlocks(options.to, requestOf(options, plan));
+      const finished = new FinishedBlocks(options.to, requestOf(options, planned));
       try {
-        const layers = quantizeBlocks(finished, plan, form, options);
+        const forms = layerForms(options, planned, form, finished, () => modelOf(options));
+        const plan = withFloats(planned, forms);
+        const layers = quantizeBlocks(finished, plan, { form, forms }, options);
         const bytes = writeFiles(folder, plan, finished);
-        writeConfig(folder, options, architecture, quantizationConfig(form, plan.kept));
+        writeConfig(
+          folder,
+          options,
+          architecture,
+          quantizationConfig(form, otherForms(form, forms), plan.kept),
+        );
         const comparison =
           options.measured === undefined ? undefined : measure(folder, options, options.measured);
         const report: QuantizationReport = {
@@ -117,14 +125,18 @@ function fileForm(options: QuantizeOptions, { blocks }: QuantizationPlan): Integ
 }
 
 /** @throws InputError for a layer that the form has no place for */
-function refuseFaults({ from }: QuantizeOptions, form: IntegerFileForm, { blocks }: QuantizationPlan): void {
+function refuseFaults(
+  { from, ends }: QuantizeOptions,
+  form: IntegerFileForm,
+  { blocks }: QuantizationPlan,
+): void {
   if (form.form === 'awq' && form.isSymmetric)
     throw new InputError(
       '--form awq keeps a zero point for each group: leave --symmetric and --scheme published away.',
     );
   for (const { quantized } of blocks)
-    for (const { layer, shape } of quantized) {
-      const fault = formFault(form, shape);
+    for (const { layer, shape, isEnd } of quantized) {
+      const fault = formFault(isEnd && ends !== undefined ? { ...form, bits: ends } : form, shape);
       if (fault !== undefined)
         throw new InputError(
           `${from}: ${layer} cannot be kept as ${form.form}: ${fault}. Choose another --group-size or --form, or leave the layer ` +
@@ -149,6 +161,8 @@ function requestOf(
     keep,
     configPath,
     recipe,
+    targetBytes,
+    ends,
   }: QuantizeOptions,
   { blocks }: QuantizationPlan,
 ): unknown {
@@ -174,25 +188,37 @@ function requestOf(
       actOrder,
       form,
     },
-    ...{ keep, configPath, recipe, text },
+    ...{ keep, configPath, recipe, targetBytes, ends, text },
     weights: [...paths].sort().map((path) => [path, fileStatus(path)?.size, fileStatus(path)?.mtimeMs]),
   };
+}
+
+interface ChosenForms {
+  /** Of most layers. */
+  readonly form: IntegerFileForm;
+  readonly forms: LayerForms;
 }
 
 /** Block after block, but those that are done already. */
 function quantizeBlocks(
   finished: FinishedBlocks,
   { blocks }: QuantizationPlan,
-  form: IntegerFileForm,
+  { form, forms }: ChosenForms,
   options: QuantizeOptions,
 ): LayerReport[] {
+  const formOf = ({ layer }: QuantizedWeight): IntegerFileForm => {
+    const own = forms.get(layer);
+    return own === undefined || own === 'float' ? form : own;
+  };
   const total = blocks.reduce((sum, { quantized }) => sum + quantized.length, 0);
   const reader = new ParameterReader();
   const layers: LayerReport[] = [];
   const next = blocks.findIndex(({ index }) => finished.reportOf(index) === undefined);
   const due = next < 0 ? undefined : blocks.slice(next).find(({ index }) => index !== undefined)?.index;
   const calibration =
-    due === undefined ? undefined : calibrationOf(options, form, blocks, finished.state(due), due);
+    due === undefined
+      ? undefined
+      : calibrationOf(options, { form, formOf }, blocks, finished.state(due), due);
   try {
     for (const { index, quantized, plain } of blocks) {
       const known = finished.reportOf(index);
@@ -203,7 +229,7 @@ function quantizeBlocks(
         const tensors: TensorInput[] = [];
         const own: LayerReport[] = [];
         for (const weight of quantized) {
-          const { report, parts } = quantizeWeight(weight, reader, form, options, calibration);
+          const { report, parts } = quantizeWeight(weight, reader, formOf(weight), options, calibration);
           own.push(report);
           tensors.push(...parts);
           options.onProgress?.(layers.length + own.length, total);
@@ -255,10 +281,7 @@ function refuseDamaged(
     scope(() => {
       const stored = reader.read(view, {});
       if (stored.isfinite().all().item() === 1) return;
-      const row = stored
-        .isfinite()
-        .toArray()
-        .findIndex((fits) => !fits);
+      const row = stored.isfinite().toArray().indexOf(0);
       throw nonFinite(from, layer, Math.floor(row / stored.size(-1)));
     }),
   );
@@ -311,26 +334,29 @@ function quantizeWeight(
   );
 }
 
+function modelOf({ from, configPath }: QuantizeOptions): CausalLm {
+  return loadModel(from, { configPath }).model;
+}
+
 function calibrationOf(
   options: QuantizeOptions,
-  form: IntegerFileForm,
+  { form, formOf }: { readonly form: IntegerFileForm; formOf(weight: QuantizedWeight): IntegerFileForm },
   blocks: readonly BlockPlan[],
   state: CalibrationState | undefined,
   due: number,
 ): BlockCalibration | undefined {
-  const { from, configPath, calibration } = options;
+  const { calibration } = options;
   const keyOf = (path: string, expert: number | undefined): string => `${path} ${expert ?? ''}`;
-  const quantized = new Set(
-    blocks.flatMap((block) => block.quantized.map(({ path, expert }) => keyOf(path, expert))),
+  const quantized = new Map(
+    blocks.flatMap((block) =>
+      block.quantized.map((weight) => [keyOf(weight.path, weight.expert), formOf(weight)] as const),
+    ),
   );
-  const rule = calibrationRule(options, form, (path, expert) =>
-    quantized.has(keyOf(path, expert)) ? form : undefined,
-  );
+  const rule = calibrationRule(options, form, (path, expert) => quantized.get(keyOf(path, expert)));
   if (rule === undefined || calibration === undefined) return undefined;
-  const load = (): CausalLm => loadModel(from, { configPath }).model;
   const needsFull = rule.scales !== undefined || rule.correction > 0;
   const made = new BlockCalibration(
-    { model: load(), full: needsFull ? load() : undefined },
+    { model: modelOf(options), full: needsFull ? modelOf(options) : undefined },
     calibration,
     rule,
     state,

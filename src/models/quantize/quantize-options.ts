@@ -1,7 +1,7 @@
 /** What a quantisation is asked for. */
 import type { Bits } from '../../formats/index.js';
 
-export const QUANTIZATION_SCHEMES = ['published', 'rtn', 'gptq', 'awq'] as const;
+export const QUANTIZATION_SCHEMES = ['published', 'rtn', 'gptq', 'awq', 'auto'] as const;
 export const QUANTIZATION_FORMS = ['compressed-tensors', 'gptq', 'awq'] as const;
 
 export type QuantizationScheme = (typeof QUANTIZATION_SCHEMES)[number];
@@ -16,9 +16,13 @@ export interface QuantizeOptions {
   /**
    * published: XVERSE's quantize(bits), a scale for each row; rtn: to the nearest integers of groups; gptq: so that the outputs
    * of a calibration text change least; awq: to the nearest of weights that are scaled by what they are multiplied with, as AutoAWQ
-   * does. Default gptq with a calibration, else rtn.
+   * does; auto: as gptq, each layer with as many bits as `targetBytes` has for it. Default gptq with a calibration, else rtn.
    */
   readonly scheme?: QuantizationScheme | undefined;
+  /** auto: of all weights of the folder, at most. */
+  readonly targetBytes?: number | undefined;
+  /** Embedding and output projection as integers, too, of so many bits. Default: they stay as they are; auto decides by itself. */
+  readonly ends?: 4 | 8 | undefined;
   /** Inputs that share a scale, or row: all of them. Default row for published, else the largest of 128, 64 and 32 that divides all. */
   readonly groupSize?: number | 'row' | undefined;
   /** One zero point for all, the middle. Default false; published is symmetric by itself. */

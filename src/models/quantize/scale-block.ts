@@ -64,8 +64,14 @@ interface ScaledSet {
 /** Rows by which clipping is judged. */
 const CLIP_ROWS = 512;
 
-/** @returns own paths within the block of the parameters that stay floats and are others now */
-export function scaleBlock(scaled: ScaledBlock, rule: ScaleRule): string[] {
+export interface BlockScaling {
+  /** Own paths within the block of the parameters that stay floats and are others now. */
+  readonly changed: readonly string[];
+  /** Exponent of the magnitude that was taken for each set, in the order of the block. */
+  readonly exponents: readonly number[];
+}
+
+export function scaleBlock(scaled: ScaledBlock, rule: ScaleRule): BlockScaling {
   return noGrad(() =>
     scope(() => {
       const changed: string[] = [];
@@ -75,21 +81,24 @@ export function scaleBlock(scaled: ScaledBlock, rule: ScaleRule): string[] {
       for (const [index, set] of sets.entries()) {
         const wanted = found[index];
         if (wanted === undefined) continue;
-        const scales = set.divide(wanted);
+        const scales = set.divide(wanted.scales);
         for (const weight of set.weights) weight.write(weight.read().mul(scales));
         for (const rows of set.rows) rows.copy_(rows.div(scales));
         rescale(set.sums, scales);
       }
       if (rule.clips) clipBlock(scaled, rule);
-      return changed;
+      return { changed, exponents: found.map(({ exponent }) => exponent) };
     }),
   );
 }
 
-function searchScales({ weights, magnitude, loss }: ScaledSet, { rounding }: ScaleRule): Tensor {
+function searchScales(
+  { weights, magnitude, loss }: ScaledSet,
+  { rounding }: ScaleRule,
+): { scales: Tensor; exponent: number } {
   const whole = cat(weights.map((weight) => weight.read()));
   const relative = relativeMagnitude(whole, rounding.groupSize);
-  let best: Tensor | undefined;
+  let best: { scales: Tensor; exponent: number } | undefined;
   let least = Number.POSITIVE_INFINITY;
   for (const exponent of SCALE_EXPONENTS) {
     const scales = activationScales(magnitude, relative, exponent);
@@ -98,7 +107,7 @@ function searchScales({ weights, magnitude, loss }: ScaledSet, { rounding }: Sca
     );
     if (!(error < least) && best !== undefined) continue;
     least = error;
-    best = scales;
+    best = { scales, exponent };
   }
   if (best === undefined) throw new RangeError('no exponent is tried');
   return best;

@@ -32,3 +32,6 @@ source = np.concatenate([rng.normal(size=(8, 32)), np.zeros((1, 32)), rng.normal
 with open("q8_0.json", "w") as file:
     json.dump({"source": base64.b64encode(source.tobytes()).decode(),
                "blocks": base64.b64encode(quantize(source, Q.Q8_0).tobytes()).decode()}, file, indent=1)
+with open("q4_0.json", "w") as file:
+    json.dump({"source": base64.b64encode(source.tobytes()).decode(),
+               "blocks": base64.b64encode(quantize(source, Q.Q4_0).tobytes()).decode()}, file, indent=1)

@@ -120,11 +120,15 @@ export function ggufTensors({ architecture }: ConversionSource): PlannedTensor[]
 
 /** ggml's number of what most matrices are. */
 function fileType(matrix: PlannedTensor | undefined): number {
-  return matrix?.quantization === undefined ? (FILE_TYPES.get(matrix?.dtype ?? 'float32') ?? 0) : 7;
+  return FILE_TYPES.get(matrix?.quantization ?? matrix?.dtype ?? 'float32') ?? 0;
 }
 
-/** ggml's number of a file's dtype. */
-const FILE_TYPES = new Map([
+/** ggml's number of a file's dtype, or of its blocks. */
+const FILE_TYPES = new Map<string, number>([
+  ['Q4_0', 2],
+  ['Q8_0', 7],
+  ['Q4_K', 14],
+  ['Q6_K', 18],
   ['float32', 0],
   ['float16', 1],
   ['bfloat16', 32],
