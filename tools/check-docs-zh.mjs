@@ -1,6 +1,6 @@
 // Checks that each page of docs/zh says what its English page says, as far as a program can tell: the same code blocks (comments may
-// be translated), headings of the same levels in the same order, tables of the same size, and the same inline code. Prints each
-// breach; exit code 1 if there is any.
+// be translated), headings of the same levels in the same order, tables of the same size, the same inline code, and links that
+// lead somewhere. Prints each breach; exit code 1 if there is any.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -63,6 +63,33 @@ export function differences(english, chinese) {
   const codes = inlineCode(chinese);
   for (const code of inlineCode(english)) if (!codes.has(code)) found.push(`\`${code}\` is missing`);
   return found;
+}
+
+/** @param {string} text @returns {Set<string>} what a link may name behind # */
+function anchors(text) {
+  const prose = text.replace(/^```[\s\S]*?^```/gm, '');
+  const slug = (/** @type {string} */ title) =>
+    title
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .trim()
+      .replaceAll(/\s/g, '-');
+  return new Set([...prose.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) => slug(title)));
+}
+
+/** @param {string} folder @param {string} name @returns {string[]} links of a page that lead nowhere */
+export function brokenLinks(folder, name) {
+  const text = readFileSync(join(folder, name), 'utf8').replace(/^```[\s\S]*?^```/gm, '');
+  return [...text.matchAll(/\]\(([^)\s]+)\)/g)]
+    .map(([, target = '']) => target)
+    .filter((target) => {
+      if (/^[a-z]+:/.test(target)) return false;
+      const [path = '', anchor] = target.split('#');
+      const file = path === '' ? join(folder, name) : join(folder, path);
+      if (!existsSync(file)) return true;
+      return anchor !== undefined && !anchors(readFileSync(file, 'utf8')).has(anchor);
+    })
+    .map((target) => `the link ${target} leads nowhere`);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
