@@ -37,7 +37,18 @@ describe('the package in a project of somebody else', () => {
     const file = join(app, 'wrong.mts');
     writeFileSync(file, wrong);
     const checked = run(join(repository, 'node_modules', '.bin', 'tsc'), [
-      ...['--noEmit', '--ignoreConfig', '--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node', file],
+      ...[
+        '--noEmit',
+        '--ignoreConfig',
+        '--strict',
+        '--module',
+        'nodenext',
+        '--target',
+        'es2022',
+        '--types',
+        'node',
+        file,
+      ],
     ]);
     rmSync(file);
     expect(checked.stdout).toContain("'dtyp' does not exist in type 'LoadOptions'");

@@ -14,6 +14,7 @@ export { isSystemError, systemErrorText } from './system-error.js';
  * and the way out.
  */
 export class InputError extends Error {
+  /** Tells it apart where classes cannot: across processes and copies of the package. */
   override readonly name: string = 'InputError';
 }
 

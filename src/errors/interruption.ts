@@ -1,5 +1,6 @@
 /** The user (or a signal) ended the work. Exit code 130. */
 export class InterruptedError extends Error {
+  /** Tells it apart where classes cannot. */
   override readonly name = 'InterruptedError';
   /** All work is saved and can be taken up again: to a scheduler that asked for the end (SIGTERM) this is success. */
   readonly isHandedOver: boolean;

@@ -42,7 +42,15 @@ export interface ChatOptions extends GenerateOptions {
   /** What the model may call. Models that never saw tools are told of them in words. */
   readonly tools?: readonly Tool[] | undefined;
   /** auto: as the model likes; required: a call, held to the schemas; none; or the call of one tool. Default auto. */
-  readonly toolChoice?: 'auto' | 'required' | 'none' | { readonly name: string } | undefined;
+  readonly toolChoice?:
+    | 'auto'
+    | 'required'
+    | 'none'
+    | {
+        /** `Tool.name`. */
+        readonly name: string;
+      }
+    | undefined;
   /** Variables of the chat template, such as `enable_thinking`. */
   readonly templateValues?: Readonly<Record<string, unknown>> | undefined;
 }

@@ -1,6 +1,7 @@
 /** What a tokenizer is, whatever its file. */
 import { InputError } from '../errors/index.js';
 
+/** How text becomes ids. */
 export interface EncodeOptions {
   /** Add what the tokenizer's own files say belongs around a text (bos, eos, a template). Default false. */
   readonly addSpecialTokens?: boolean;
@@ -8,6 +9,7 @@ export interface EncodeOptions {
   readonly hasCuts?: boolean;
 }
 
+/** How ids become text. */
 export interface DecodeOptions {
   /** Leave out special tokens. Default false. */
   readonly skipSpecialTokens?: boolean;
@@ -25,9 +27,13 @@ export interface DecodeStream {
 export interface Tokenizer {
   /** Highest id + 1, added tokens included: the rows that an embedding needs. */
   readonly vocabSize: number;
+  /** Begins a text; undefined: there is none. */
   readonly bosTokenId: number | undefined;
+  /** Ends a text; undefined: there is none. */
   readonly eosTokenId: number | undefined;
+  /** Fills up rows; undefined: there is none. */
   readonly padTokenId: number | undefined;
+  /** Stands for what cannot be spelled; undefined: there is none. */
   readonly unkTokenId: number | undefined;
   /** Names of special tokens that `encode` would recognise in a text. */
   readonly specialTexts: readonly string[];
@@ -35,6 +41,7 @@ export interface Tokenizer {
   encode(text: string, options?: EncodeOptions): number[];
   /** Text of ids; U+FFFD only where they spell no valid UTF-8. Throws InputError for an id outside the vocabulary. */
   decode(ids: ArrayLike<number>, options?: DecodeOptions): string;
+  /** The id of a token as the file spells it; undefined for none. */
   tokenToId(token: string): number | undefined;
   /** The token as the file spells it. Throws InputError for an id outside the vocabulary. */
   idToToken(id: number): string;
@@ -43,6 +50,7 @@ export interface Tokenizer {
    * text: special, control and unknown tokens, and unused ids. Throws InputError for an id outside the vocabulary.
    */
   tokenBytes(id: number): Uint8Array | undefined;
+  /** For ids that come one by one. */
   createDecodeStream(options?: DecodeOptions): DecodeStream;
 }
 

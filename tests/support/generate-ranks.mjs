@@ -54,7 +54,8 @@ function run({ model }, adapters, { adapter, refusedAdapter, kvDType, maxDrafts 
       if (error !== undefined) throw error;
       const result = results[id];
       result.ids.push(...ids);
-      if (logProbs !== undefined) (result.logProbs ??= []).push(...logProbs.map((one) => one.chosen.logProb));
+      if (logProbs !== undefined)
+        result.logProbs = [...(result.logProbs ?? []), ...logProbs.map((one) => one.chosen.logProb)];
       if (promptLogProbs !== undefined)
         result.promptLogProbs = promptLogProbs.map((one) => one?.chosen.logProb ?? 0);
       if (beams !== undefined) result.beams = beams.map((beam) => beam.ids);

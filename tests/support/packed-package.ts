@@ -25,7 +25,7 @@ export function packedFiles(): string[] {
 }
 
 /** The folders of all that the package needs at run time, from the lock file. */
-function runtimePackages(): string[] {
+export function runtimePackages(): string[] {
   const lock: { packages: Record<string, { dev?: boolean; optional?: boolean; devOptional?: boolean }> } =
     JSON.parse(readFileSync(join(repository, 'package-lock.json'), 'utf8'));
   return Object.entries(lock.packages)

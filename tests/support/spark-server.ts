@@ -100,7 +100,7 @@ function refusalOf(
   const given = Buffer.from(query.get('authorization') ?? '', 'base64').toString();
   const part = (name: string): string => new RegExp(`${name}="([^"]*)"`).exec(given)?.[1] ?? '';
   const wanted = createHmac('sha256', SPARK_KEYS.apiSecret)
-    .update(['host: ' + host, 'date: ' + date, `GET ${path} HTTP/1.1`].join('\n'))
+    .update([`host: ${host}`, `date: ${date}`, `GET ${path} HTTP/1.1`].join('\n'))
     .digest();
   const signature = Buffer.from(part('signature'), 'base64');
   const isRight =

@@ -51,24 +51,46 @@ export interface TaskReport {
   readonly judge?: JudgedTask['report'] | null;
 }
 
+/** What `results.json` holds, by the same names. */
 export interface EvaluationResult {
+  /** Version of Xinghe. */
   readonly xinghe: string;
+  /** As it was started. */
   readonly command: readonly string[];
+  /** Equal for evaluations that may go on from each other: model, sets, options. */
   readonly fingerprint: string;
+  /** Of all draws. */
   readonly seed: number;
+  /** Samples of each task at most; null: all. */
   readonly limit: number | null;
+  /** Null: as each set is published. */
   readonly split: string | null;
+  /** Null: as each set needs. */
   readonly max_new_tokens: number | null;
+  /** Which model it was: path and hashes of its files; null for recorded outputs. */
   readonly model: unknown;
-  readonly predictions: { readonly path: string; readonly sha256: string } | null;
+  /** The file of recorded outputs; null for a model. */
+  readonly predictions: {
+    /** As given. */
+    readonly path: string;
+    /** Of its content. */
+    readonly sha256: string;
+  } | null;
+  /** How each task was asked, and what went wrong. */
   readonly tasks: readonly TaskReport[];
+  /** The scores: one entry for each task and metric. */
   readonly results: readonly ResultEntry[];
+  /** Every sample was asked and graded. */
   readonly complete: boolean;
   /** All that differs between two runs of one command. */
   readonly time: {
+    /** ISO 8601. */
     readonly started: string;
+    /** Of the whole evaluation. */
     readonly seconds: number;
+    /** Graded samples. */
     readonly samples_per_second: number;
+    /** Read, found in the cache, written; null where nobody counted. */
     readonly tokens: ModelUsage | null;
   };
 }

@@ -30,15 +30,25 @@ import type { ConvertOptions } from './convert-options.js';
 import { type ConversionPlan, planChain } from './plan-conversion.js';
 import { writeAuxiliaryFiles } from './write-auxiliary-files.js';
 
+/** What was written, read back and compared. */
 export interface ConversionResult {
+  /** The folder or file. */
   readonly to: string;
+  /** The container. */
   readonly format: ContainerFormat;
+  /** Of the model; undefined where nothing needed it. */
   readonly family: string | undefined;
+  /** Of weights. */
   readonly files: number;
+  /** Written. */
   readonly tensors: number;
+  /** Of all of them. */
   readonly bytes: number;
+  /** From the first read to the rename. */
   readonly seconds: number;
+  /** Tensors of the source that were not written, and why. */
   readonly leftOut: ConversionPlan['leftOut'];
+  /** How the two sides compare, with `checkLogits`. */
   readonly logits: LogitsComparison | undefined;
 }
 

@@ -66,7 +66,12 @@ export interface ConversionPlan {
   /** Of a vocabulary that was extended. */
   readonly newRows: NewRows | undefined;
   /** Names of the source that are not written, with the reason. */
-  readonly leftOut: readonly { readonly name: string; readonly reason: string }[];
+  readonly leftOut: readonly {
+    /** As the source spells it. */
+    readonly name: string;
+    /** Why it is not written. */
+    readonly reason: string;
+  }[];
   /** Written beside an adapter in PEFT's form. */
   readonly peftConfig: object | undefined;
 }

@@ -11,14 +11,19 @@ import type { RunParts } from './run-parts.js';
 import type { RunProgress } from './run-state.js';
 import type { TaskEvaluator } from './task-evaluation.js';
 
+/** A run that is through. */
 export interface TrainingResult {
+  /** Of every step. */
   readonly losses: readonly LossPoint[];
+  /** Measurements on held-out rows. */
   readonly evaluations: readonly EvaluationRecord[];
+  /** Of the steps. */
   readonly seconds: number;
   /** Tokens read, padding apart. */
   readonly tokens: number;
   /** Steps that were left out because they were not finite. */
   readonly skippedSteps: number;
+  /** Where the run stands; what a checkpoint keeps. */
   readonly progress: RunProgress;
 }
 

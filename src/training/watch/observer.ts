@@ -6,11 +6,13 @@ import type { TaskScore } from '../run/task-evaluation.js';
 export interface StepRecord {
   /** From 1. */
   readonly step: number;
+  /** Of the whole run. */
   readonly totalSteps: number;
   /** Mean over all learned tokens of the step. */
   readonly loss: number;
   /** Before clipping. */
   readonly gradNorm: number;
+  /** Of this step. */
   readonly learningRate: number;
   /** What the objective measures beside the loss, by TRL's names (rewards/chosen, …); undefined: nothing. */
   readonly metrics?: Readonly<Record<string, number>> | undefined;
@@ -20,11 +22,13 @@ export interface StepRecord {
   readonly learnedTokens: number;
   /** Rows taken since the start of the run, over all epochs. */
   readonly rows: number;
+  /** Tokens read in a second of this step. */
   readonly tokensPerSecond: number;
   /** Share of the device's measured peak that the model's arithmetic takes, 0 to 1; undefined where it is not known. */
   readonly modelFlopsUtilisation: number | undefined;
   /** Resident memory of the process now, bytes. */
   readonly memoryBytes: number;
+  /** The highest so far. */
   readonly peakMemoryBytes: number;
   /** Of this step, by phase: data, forward, backward, optimizer, save, evaluation, ... */
   readonly phaseSeconds: Readonly<Record<string, number>>;
@@ -38,13 +42,17 @@ export interface StepRecord {
 
 /** A measurement on held-out rows after a step. */
 export interface EvaluationRecord {
+  /** Steps done by then. */
   readonly step: number;
+  /** Mean over the held-out rows. */
   readonly loss: number;
   /** undefined for a loss that is no mean over tokens. */
   readonly perplexity: number | undefined;
   /** As of a step. */
   readonly metrics?: Readonly<Record<string, number>> | undefined;
+  /** Learned tokens of these rows. */
   readonly tokens: number;
+  /** It took. */
   readonly seconds: number;
   /** The lowest loss so far. */
   readonly isBest: boolean;
