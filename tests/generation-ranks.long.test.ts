@@ -76,7 +76,12 @@ beforeAll(async () => {
   both.push(
     ...[
       { name: 'dora', model: model('llama'), dtype: 'float64', adapter: adapter('llama', /./, dora) },
-      { name: 'biased', model: model('xverse'), dtype: 'float64', adapter: adapter('xverse', /Proj/, biased) },
+      {
+        name: 'biased',
+        model: model('xverse'),
+        dtype: 'float64',
+        adapter: adapter('xverse', /Proj/, biased),
+      },
       { name: 'baked', model: model('xverse'), dtype: 'float64', baked: adapter('xverse', /Proj/, biased) },
       {
         name: '52b-adapter',

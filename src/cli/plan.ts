@@ -68,7 +68,12 @@ const specs = {
     allowedValues: ['auto'],
     help: 'list what --devices can share the run as, the fastest that fits first',
   },
-  devices: { kind: 'integer', min: 1, value: 'N', help: 'ranks; default: as parallel of the configuration says, else 1' },
+  devices: {
+    kind: 'integer',
+    min: 1,
+    value: 'N',
+    help: 'ranks; default: as parallel of the configuration says, else 1',
+  },
   'device-memory': { kind: 'string', value: 'SIZE', help: 'of each device, e.g. 64GB; default: --memory-gb' },
   bandwidth: {
     kind: 'string',
@@ -114,7 +119,12 @@ export async function plan(args: readonly string[]): Promise<number> {
   if (options.layout === 'auto') {
     const { devices = 1 } = options;
     const search = { devices, deviceMemory: available };
-    return reportLayouts(architecture, planLayouts(architecture, planOptions, search), available, options.json);
+    return reportLayouts(
+      architecture,
+      planLayouts(architecture, planOptions, search),
+      available,
+      options.json,
+    );
   }
   const found = planRun(architecture, planOptions);
   process.stdout.write(
@@ -175,8 +185,7 @@ function readSource(options: Options): { architecture: Architecture; run: Run } 
   const run = withOptions(runOf(parsed, options['sequence-length']), options);
   if (options.layout === 'auto') return { architecture, run };
   const layout = layoutOf(parsed, options.devices);
-  if (layout.tensor > 1)
-    checkTensorSplit(architecture, layout.tensor, `parallel.tensor is ${layout.tensor}`);
+  if (layout.tensor > 1) checkTensorSplit(architecture, layout.tensor, `parallel.tensor is ${layout.tensor}`);
   return { architecture, run: { ...run, layout } };
 }
 

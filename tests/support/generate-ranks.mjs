@@ -36,7 +36,8 @@ for (const [index, job] of JSON.parse(readFileSync(file, 'utf8')).entries()) {
   adapters?.dispose();
   ranks?.end();
   // Layers of DoRA remember their norms.
-  if (job.baked === undefined && liveTensorCount() > before) throw new Error(`${liveTensorCount() - before} tensors are left over`);
+  if (job.baked === undefined && liveTensorCount() > before)
+    throw new Error(`${liveTensorCount() - before} tensors are left over`);
 }
 
 /** Requests of all kinds in one engine, that come and go. */
@@ -54,7 +55,8 @@ function run({ model }, adapters, { adapter, refusedAdapter, kvDType, maxDrafts 
       if (error !== undefined) throw error;
       const result = results[id];
       result.ids.push(...ids);
-      if (logProbs !== undefined) (result.logProbs ??= []).push(...logProbs.map((one) => one.chosen.logProb));
+      if (logProbs !== undefined)
+        result.logProbs = [...(result.logProbs ?? []), ...logProbs.map((one) => one.chosen.logProb)];
       if (promptLogProbs !== undefined)
         result.promptLogProbs = promptLogProbs.map((one) => one?.chosen.logProb ?? 0);
       if (beams !== undefined) result.beams = beams.map((beam) => beam.ids);

@@ -67,7 +67,9 @@ const row = (first) => ({
 });
 for (let step = 0; step < 2; step++)
   trainer.step(
-    Array.from({ length: accumulation }, () => Array.from({ length: microBatchSize }, (_, index) => row(index))),
+    Array.from({ length: accumulation }, () =>
+      Array.from({ length: microBatchSize }, (_, index) => row(index)),
+    ),
   );
 const measured = peakResidentBytes();
 const plan = planRun(architecture, {
@@ -78,6 +80,12 @@ const plan = planRun(architecture, {
 });
 writeFileSync(
   join(folder, `${rank}.json`),
-  JSON.stringify({ planned: plan.peakBytes, measured, startBytes, phase: plan.memory.phase, memory: plan.memory }),
+  JSON.stringify({
+    planned: plan.peakBytes,
+    measured,
+    startBytes,
+    phase: plan.memory.phase,
+    memory: plan.memory,
+  }),
 );
 ranks.leave();

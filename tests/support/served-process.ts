@@ -21,11 +21,7 @@ export class ServedProcess {
   url = '';
 
   /** @param launch what stands before `serve`: a launcher and its options. Default: nothing */
-  constructor(
-    args: readonly string[],
-    environment: NodeJS.ProcessEnv = {},
-    launch: readonly string[] = [],
-  ) {
+  constructor(args: readonly string[], environment: NodeJS.ProcessEnv = {}, launch: readonly string[] = []) {
     const command = [...launch, 'serve', ...args];
     this.#process = spawn(process.execPath, ['--input-type=module', '-e', program, '--', ...command], {
       stdio: ['ignore', 'ignore', 'pipe'],

@@ -1,6 +1,7 @@
 /** What one of `tensor` ranks has of a model, as the table of its family cuts it: the shapes that its memory follows from. */
-import { type Architecture, type CausalLm, hasAllKeyValues, modelCuts } from '../../models/index.js';
+
 import { product } from '../../checkpoint/index.js';
+import { type Architecture, type CausalLm, hasAllKeyValues, modelCuts } from '../../models/index.js';
 import type { BlockShape, LinearShape, PlannedModel } from './planned-model.js';
 
 /** @param shapesOnly the model that `whole` was made of */

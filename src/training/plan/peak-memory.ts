@@ -2,8 +2,8 @@
 import type { Recompute } from '../step/segments.js';
 import { BYTES, type Precision, type PrecisionBytes, UPDATE_CHUNK_ELEMENTS } from './byte-table.js';
 import { blockLinears, type LinearShape, type PlannedModel } from './planned-model.js';
-import { blockMemory, headMemory, type SegmentMemory, type SegmentOptions } from './segment-memory.js';
 import { ALONE, type RankLayout, ranksOf } from './rank-layout.js';
+import { blockMemory, headMemory, type SegmentMemory, type SegmentOptions } from './segment-memory.js';
 import { type PlannedTeacher, teacherMemory } from './teacher-memory.js';
 
 export interface PeakMemoryOptions {
@@ -101,7 +101,8 @@ export function estimatePeakMemory(model: PlannedModel, options: PeakMemoryOptio
     inputs,
     buffers,
     teacher: teacher?.held ?? 0,
-    total: weights + buffers + (offloadOptimizer ? 0 : state) + inputs + (teacher?.held ?? 0) + sizeOf(fullest),
+    total:
+      weights + buffers + (offloadOptimizer ? 0 : state) + inputs + (teacher?.held ?? 0) + sizeOf(fullest),
     host: offloadOptimizer ? state : 0,
     phase: fullest.name,
   };
