@@ -92,16 +92,20 @@ test('a reader that goes away ends its sequence', async () => {
   await until(async () => (await server.metric('vllm:num_requests_running')) === 0, 'nothing runs');
 });
 
-test.each(['follower-child', 'engine-child'])('%s killed: 503, and the engine comes again', async (module) => {
-  const [pid] = processesOf(module);
-  if (pid === undefined) throw new Error(`no process of ${module}`);
-  process.kill(pid, 'SIGKILL');
-  const start = performance.now();
-  await until(async () => (await server.health()) === 503, '503');
-  expect(performance.now() - start).toBeLessThan(10_000);
-  await until(async () => (await server.health()) === 200, '200');
-  await expectAnswers();
-}, 60_000);
+test.each(['follower-child', 'engine-child'])(
+  '%s killed: 503, and the engine comes again',
+  async (module) => {
+    const [pid] = processesOf(module);
+    if (pid === undefined) throw new Error(`no process of ${module}`);
+    process.kill(pid, 'SIGKILL');
+    const start = performance.now();
+    await until(async () => (await server.health()) === 503, '503');
+    expect(performance.now() - start).toBeLessThan(10_000);
+    await until(async () => (await server.health()) === 200, '200');
+    await expectAnswers();
+  },
+  60_000,
+);
 
 test('SIGTERM waits for what is under way, and all end with 0', async () => {
   const answer = complete('tiny', { max_tokens: 60 });

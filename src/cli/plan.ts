@@ -7,6 +7,7 @@ import { TASKS_CACHE_BYTES } from '../library/index.js';
 import { formatBytes, formatCount, formatDuration, log } from '../log/index.js';
 import {
   type Architecture,
+  checkTensorSplit,
   configValue,
   loadArchitecture,
   loadModelArchitecture,
@@ -17,17 +18,23 @@ import {
   availableBytes,
   computeDType,
   EFFICIENCY,
+  layoutText,
   type PlanOptions,
   PRECISIONS,
+  planLayouts,
   planRun,
+  type RankLayout,
   type RunPlan,
+  ranksOf,
   residentBytes,
   rowsVary,
   sequencesPerRow,
   type TrainConfig,
 } from '../training/index.js';
+import { parseByteSize } from './byte-size.js';
 import { hubOptions, placed } from './hub-options.js';
 import { EXIT_BAD_INPUT, type OptionValues, parseOptions } from './options.js';
+import { reportLayouts } from './plan-layouts.js';
 
 const specs = {
   config: { kind: 'string', value: 'FILE', help: 'the configuration of a run, as xinghe train takes it' },
@@ -58,6 +65,23 @@ const specs = {
   },
   'peak-gflops': { kind: 'number', min: 0, help: 'speed of matrix products; default: measured here' },
   'memory-gb': { kind: 'number', min: 0, help: 'memory to fit into; default: what is free here' },
+  layout: {
+    kind: 'string',
+    allowedValues: ['auto'],
+    help: 'list what --devices can share the run as, the fastest that fits first',
+  },
+  devices: {
+    kind: 'integer',
+    min: 1,
+    value: 'N',
+    help: 'ranks; default: as parallel of the configuration says, else 1',
+  },
+  'device-memory': { kind: 'string', value: 'SIZE', help: 'of each device, e.g. 64GB; default: --memory-gb' },
+  bandwidth: {
+    kind: 'string',
+    value: 'SIZE',
+    help: 'a second, from rank to rank, e.g. 25GB; default: sending takes no time',
+  },
   threads: { kind: 'integer', min: 1, help: 'CPU threads; default: all cores' },
   json: { kind: 'flag', help: 'print the plan as JSON on stdout' },
 } as const;
@@ -65,7 +89,7 @@ const specs = {
 type Options = OptionValues<typeof specs>;
 type Run = Omit<
   PlanOptions,
-  'startBytes' | 'peakFlopsPerSecond' | 'copiesTransposed' | 'emulatesBfloat16' | 'cacheTokens'
+  'startBytes' | 'peakFlopsPerSecond' | 'copiesTransposed' | 'emulatesBfloat16' | 'cacheTokens' | 'bandwidth'
 >;
 
 export async function plan(args: readonly string[]): Promise<number> {
@@ -86,15 +110,28 @@ export async function plan(args: readonly string[]): Promise<number> {
   prepareRuntime(options.threads === undefined ? {} : { threads: options.threads });
   const startBytes = residentBytes();
   const peak = options['peak-gflops'] ?? measureGemm(computeDType(run.precision));
-  const found = planRun(architecture, {
+  const { bandwidth } = options;
+  const planOptions = {
     ...run,
+    bandwidth: bandwidth === undefined ? undefined : parseByteSize('--bandwidth', bandwidth),
     cacheTokens: options['cache-tokens'],
     copiesTransposed: run.precision === 'float32' && linearRoute().gradWeight,
     emulatesBfloat16: computeDType(run.precision) === 'bfloat16' && emulatesBfloat16(),
     peakFlopsPerSecond: peak * 1e9,
     startBytes,
-  });
-  const available = options['memory-gb'] === undefined ? availableBytes() : options['memory-gb'] * 1e9;
+  };
+  const available = memoryOf(options);
+  if (options.layout === 'auto') {
+    const { devices = 1 } = options;
+    const search = { devices, deviceMemory: available };
+    return reportLayouts(
+      architecture,
+      planLayouts(architecture, planOptions, search),
+      available,
+      options.json,
+    );
+  }
+  const found = planRun(architecture, planOptions);
   process.stdout.write(
     options.json
       ? `${JSON.stringify(asJson(found, available, peak))}\n`
@@ -103,6 +140,24 @@ export async function plan(args: readonly string[]): Promise<number> {
   if (found.peakBytes <= available) return 0;
   log('xinghe plan: the run does not fit; the exit code is 2');
   return EXIT_BAD_INPUT;
+}
+
+/** Of a device; of this machine, where the run is one process. */
+function memoryOf(options: Options): number {
+  const { 'device-memory': device, 'memory-gb': gigabytes } = options;
+  if (device !== undefined) return parseByteSize('--device-memory', device);
+  return gigabytes === undefined ? availableBytes() : gigabytes * 1e9;
+}
+
+/** @throws InputError where the ranks are no multiple of `tensor`, or cannot share the model */
+function layoutOf({ parallel }: Pick<TrainConfig, 'parallel'>, devices: number | undefined): RankLayout {
+  const { zero, tensor, sequence } = parallel;
+  const data = parallel.data ?? (devices === undefined ? 1 : devices / tensor);
+  if (!Number.isInteger(data) || (devices !== undefined && data * tensor !== devices))
+    throw new InputError(
+      `xinghe plan: --devices ${devices}: parallel.data ${parallel.data ?? '(what is left)'} x parallel.tensor ${tensor} are another number.`,
+    );
+  return { data, zero, tensor, sequence };
 }
 
 /** Model and settings: of a run's configuration, or of a model with the options; an option given overrides. */
@@ -120,7 +175,10 @@ function readSource(options: Options): { architecture: Architecture; run: Run } 
       throw new InputError('xinghe plan: --set overrides keys of --config; none is given');
     const architecture =
       model === undefined ? loadArchitecture(configJson ?? '') : loadModelArchitecture(model);
-    return { architecture, run: withOptions(DEFAULTS, options) };
+    const run = withOptions(DEFAULTS, options);
+    // Without a configuration the devices take the rows.
+    const layout = { data: options.devices ?? 1, zero: 0, tensor: 1, sequence: false } as const;
+    return { architecture, run: options.layout === 'auto' ? run : { ...run, layout } };
   }
   const { config: parsed, notes } = loadTrainingConfig(config, options.set);
   for (const note of notes) log(note);
@@ -129,7 +187,11 @@ function readSource(options: Options): { architecture: Architecture; run: Run } 
       `evaluation.tasks: up to ${formatBytes(TASKS_CACHE_BYTES)} of keys and values while tasks are measured, between steps`,
     );
   const architecture = configJson === undefined ? architectureOf(parsed) : loadArchitecture(configJson);
-  return { architecture, run: withOptions(runOf(parsed, options['sequence-length']), options) };
+  const run = withOptions(runOf(parsed, options['sequence-length']), options);
+  if (options.layout === 'auto') return { architecture, run };
+  const layout = layoutOf(parsed, options.devices);
+  if (layout.tensor > 1) checkTensorSplit(architecture, layout.tensor, `parallel.tensor is ${layout.tensor}`);
+  return { architecture, run: { ...run, layout } };
 }
 
 const DEFAULTS: Run = {
@@ -243,6 +305,10 @@ function asJson(found: RunPlan, available: number, peakGflops: number): unknown 
     activations: memory.activations,
     working: memory.working,
     inputs: memory.inputs,
+    buffers: memory.buffers,
+    layout: found.layout,
+    ranks: ranksOf(found.layout),
+    communication: { data: found.communication.data, tensor: found.communication.tensor },
     teacher: memory.teacher,
     process: found.processBytes,
     host_bytes: memory.host,
@@ -281,6 +347,9 @@ function describe(
       ? [['teacher', memory.teacher, 'its weights, and what its head is given'] as [string, number, string]]
       : []),
     ['inputs', memory.inputs, 'ids, masks, rotary tables'],
+    ...(memory.buffers > 0
+      ? [['buffers', memory.buffers, 'of what is gathered'] as [string, number, string]]
+      : []),
     ['program', found.processBytes, 'libraries and their buffers'],
     ['peak', found.peakBytes, fitText(found, available, run)],
   ];
@@ -292,6 +361,7 @@ function describe(
     `${family}, ${formatCount(model.elements)} parameters, ${activeText(model)}${formatCount(found.trainedElements)} trained, ${run.precision}; ` +
       `${run.microBatchSize} rows of ${sequencesPerRow(run.loss) === 2 ? '2 sequences, each of ' : ''}${run.length} tokens, ${run.accumulation ?? 1} micro-batch${(run.accumulation ?? 1) === 1 ? '' : 'es'} a step`,
     ...table,
+    ...rankLines(found),
     ...(offloaded ? [`  on the host: ${formatBytes(memory.host)} of masters and optimiser state`] : []),
     ...(model.elements < MIN_RATED_PARAMETERS
       ? []
@@ -301,6 +371,15 @@ function describe(
       `${secondsPerStep < 10 ? `${secondsPerStep.toPrecision(3)} s` : formatDuration(secondsPerStep)} a step of ${tokensPerStep} tokens, ${formatCount(tokensPerStep / Math.max(secondsPerStep, 1e-9))} tokens/s`,
     '',
   ].join('\n');
+}
+
+function rankLines({ layout, communication: { data, tensor } }: RunPlan): string[] {
+  const ranks = ranksOf(layout);
+  if (ranks === 1) return [];
+  return [
+    `  of each of ${ranks} ranks (${layoutText(layout)}); it sends ${formatBytes(data + tensor)} a step: ${formatBytes(data)} of gradients and ` +
+      `parameters, ${formatBytes(tensor)} within layers`,
+  ];
 }
 
 function fitText({ peakBytes, memory, processBytes }: RunPlan, available: number, run: Run): string {

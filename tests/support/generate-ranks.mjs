@@ -35,8 +35,9 @@ for (const [index, job] of JSON.parse(readFileSync(file, 'utf8')).entries()) {
   else writeFileSync(job.output, JSON.stringify(run(loaded, adapters, job)));
   adapters?.dispose();
   ranks?.end();
-  // The first time of everything is what stays; an engine and its adapters do not.
-  if (liveTensorCount() > before) throw new Error(`${liveTensorCount() - before} tensors are left over`);
+  // Layers of DoRA remember their norms.
+  if (job.baked === undefined && liveTensorCount() > before)
+    throw new Error(`${liveTensorCount() - before} tensors are left over`);
 }
 
 /** Requests of all kinds in one engine, that come and go. */
@@ -44,7 +45,7 @@ function run({ model }, adapters, { adapter, refusedAdapter, kvDType, maxDrafts 
   const engine = new Engine(model, { cacheTokens: 640, maxBatchTokens: 24, kvDType, maxDrafts, adapters });
   const results = {};
   const refused = [];
-  const common = Array.from({ length: 33 }, (_, index) => 3 + ((index * 37) % 290));
+  const common = Array.from({ length: 33 }, (_, index) => 3 + ((index * 37) % 240));
   const submit = (name, request) => {
     engine.submit(name, { maxNewTokens: 12, ...request });
     results[name] = { ids: [] };

@@ -17,6 +17,9 @@ export const RUNTIME_BYTES = 135 * 2 ** 20;
  */
 export const VARYING_ROWS_BYTES = 28 * 2 ** 20;
 
+/** What a rank holds beside a process on its own: c10d with its threads, and buffers of Gloo. */
+export const RANK_BYTES = 16 * 2 ** 20;
+
 /** Resident memory of the process now, bytes. Taken after prepareRuntime(), it is what RUNTIME_BYTES counts from. */
 export function residentBytes(): number {
   return process.memoryUsage.rss();

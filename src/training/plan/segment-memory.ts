@@ -51,6 +51,10 @@ export interface SegmentOptions {
   readonly splitsLogits?: boolean | undefined;
   /** The loss is made in pieces beside a teacher's logits. Default false. */
   readonly distills?: boolean | undefined;
+  /** Several ranks share the matrices: what they sum is made anew. Default false. */
+  readonly isShared?: boolean | undefined;
+  /** Tokens that this rank has between attention and MLP. Default: all of them. */
+  readonly ownTokens?: number | undefined;
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
@@ -62,7 +66,9 @@ export function blockMemory(model: PlannedModel, block: BlockShape, options: Seg
   const { hiddenSize, numHeads, numKvHeads, headDim } = model;
   const { attentionIn, attentionOut, mlpIn, mlpOut, experts } = block;
   const values = (width: number): number => tokens * width * bytes.compute;
+  const { isShared = false, ownTokens = tokens } = options;
   const hidden = values(hiddenSize);
+  const own = (hidden * ownTokens) / tokens;
   const queries = values(numHeads * headDim); // [N, H, E]
   const keys = values(numKvHeads * headDim); // [N, K, E]
   const linears = blockLinears(block);
@@ -85,7 +91,10 @@ export function blockMemory(model: PlannedModel, block: BlockShape, options: Seg
   put(queries + keys, true); // turned
   put(queries + tokens * numHeads * bytes.wide, true); // what attention gives, and the logarithms of its sums
   put(hidden, false); // output projection
-  put(hidden, true); // the first sum
+  // What was normed, where others' tokens are gathered behind it; what the ranks' outputs sum to.
+  if (isShared) passing += own;
+  if (ownTokens < tokens) passing += own;
+  put(own, true); // the first sum
   put(norm.statistics, true);
   const mixture = experts === undefined ? undefined : mixtureMemory(experts, model, options);
   put(hidden, mixture === undefined ? keepsInput(mlpIn) : options.trainsAll); // normed
@@ -94,9 +103,11 @@ export function blockMemory(model: PlannedModel, block: BlockShape, options: Seg
     put(values(mlpOut.inFeatures), keepsInput([mlpOut])); // gate times up
     put(hidden, false);
   }
+  if (isShared) passing += own;
+  if (ownTokens < tokens) passing += own;
   kept += mixture?.kept ?? 0;
   passing += mixture?.passing ?? 0;
-  put(hidden, true); // the second sum, the segment's output
+  put(own, true); // the second sum, the segment's output
   passing += 2 * norm.passing;
   for (const linear of linears) {
     if (rank(linear) === 0) continue;
@@ -232,10 +243,10 @@ function copiesOf(
 /** A fused RMSNorm saves its input and a number a row; LayerNorm in 16 bit saves its input widened. */
 function normMemory(
   { norm, hiddenSize }: PlannedModel,
-  { bytes, tokens }: SegmentOptions,
+  { bytes, tokens, ownTokens = tokens }: SegmentOptions,
 ): { readonly statistics: number; readonly passing: number } {
-  const wide = bytes.wide > bytes.compute ? tokens * hiddenSize * bytes.wide : 0;
+  const wide = bytes.wide > bytes.compute ? ownTokens * hiddenSize * bytes.wide : 0;
   return norm === 'rms'
-    ? { statistics: tokens * bytes.wide, passing: 0 }
-    : { statistics: 2 * tokens * bytes.wide + wide, passing: wide };
+    ? { statistics: ownTokens * bytes.wide, passing: 0 }
+    : { statistics: 2 * ownTokens * bytes.wide + wide, passing: wide };
 }

@@ -33,7 +33,7 @@ export function stepSeconds(options: StepTimeOptions): number {
   return (tokens * flopsPerToken * (1 + again)) / (peakFlopsPerSecond * EFFICIENCY[precision]);
 }
 
-function recomputedShare(recompute: Recompute, layers: number): number {
+export function recomputedShare(recompute: Recompute, layers: number): number {
   if (recompute === 'none') return 0;
   if (recompute === 'full') return 1;
   const count = 'every' in recompute ? Math.ceil(layers / recompute.every) : recompute.layers.length;

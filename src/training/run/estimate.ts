@@ -24,15 +24,17 @@ interface EstimateOptions {
   readonly readBytes: number;
   /** Of distillation. */
   readonly teacher: LoadedModel | undefined;
+  /** Ranks that have other rows. */
+  readonly data: number;
 }
 
 export function estimateRun(
   config: TrainConfig,
   { model, architecture }: LoadedModel,
   rows: RowSource,
-  { startBytes, readBytes, teacher }: EstimateOptions,
+  { startBytes, readBytes, teacher, data }: EstimateOptions,
 ): RunEstimate {
-  const { training, lora } = config;
+  const { training, lora, parallel } = config;
   const dtype = model.computeDType;
   const plan = planRun(architecture, {
     precision: training.precision ?? (dtype === 'float16' ? 'float16-mixed' : dtype),
@@ -44,6 +46,7 @@ export function estimateRun(
     recompute: training.recompute,
     lora: lora === undefined ? undefined : { rank: lora.rank, targets: lora.target_modules },
     offloadOptimizer: training.offload.optimizer,
+    layout: { data, zero: parallel.zero, tensor: parallel.tensor, sequence: parallel.sequence },
     copiesTransposed: dtype === 'float32' && linearRoute().gradWeight,
     emulatesBfloat16: dtype === 'bfloat16' && model.device === 'cpu' && emulatesBfloat16(),
     rowsVary: rowsVary(config.data),

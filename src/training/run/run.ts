@@ -244,7 +244,12 @@ export async function prepareRun(
   ]);
   collectGarbage();
   const readBytes = Math.max(0, scriptBytes() - startScriptBytes);
-  const estimate = estimateRun(config, loaded, data.rows, { startBytes, readBytes, teacher });
+  const estimate = estimateRun(config, loaded, data.rows, {
+    startBytes,
+    readBytes,
+    teacher,
+    data: ranks?.data.size ?? 1,
+  });
   const tasks = await taskEvaluatorOf(config, createTaskEvaluator, {
     loaded,
     tokenizer,
