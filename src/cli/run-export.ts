@@ -6,6 +6,7 @@ import { stringify } from 'yaml';
 import { refuseMissing } from '../compat/index.js';
 import { rankEnvironment } from '../distributed/index.js';
 import { InputError } from '../errors/index.js';
+import { exportOnnx } from '../export/index.js';
 import { fileStatus, withLockedOutput, writeFileAtomic } from '../formats/index.js';
 import { formatBytes, log } from '../log/index.js';
 import {
@@ -29,10 +30,7 @@ export async function runExport(run: ModeRun): Promise<number> {
   return 0;
 }
 
-/**
- * What stands for mindir, into `folder`. THE SEAM: today the published folder (safetensors in the published spelling, config,
- * tokenizer) by the conversion; once `xinghe export --to onnx` is there, this is the one function to change.
- */
+/** What stands for mindir, into `folder`: an ONNX graph, config and tokenizer. */
 async function exportModel({ published, options }: ModeRun, folder: string): Promise<void> {
   const { model } = published;
   const tokenizer = model.tokenizer === undefined ? [] : tokenizerFilesOf(model.tokenizer);
@@ -41,23 +39,36 @@ async function exportModel({ published, options }: ModeRun, folder: string): Pro
     const path = weightsOf(model);
     const from = isAdapterFolder(path) ? modelOfAdapter(path, model.base, options.config) : path;
     const architecture = architectureOf(from, model, options.config);
-    const request: ConvertOptions = {
-      from,
-      to: folder,
-      format: 'safetensors',
-      names: 'published',
-      dtype: model.dtype,
-      configPath: model.configOfWeights === undefined ? undefined : writeConfig(temporary, architecture),
-      ...adapterOf(path, from, architecture, model.lora),
-      states: 'drop',
-      replace: options.overwrite,
-    };
-    const { bytes, tensors, seconds } = await withLockedOutput(folder, () => convertModel(request));
-    for (const file of tokenizer) copyFileSync(file, join(folder, basename(file)));
+    const config = model.configOfWeights === undefined ? undefined : writeConfig(temporary, architecture);
+    const { report, seconds } = await withLockedOutput(folder, async () => {
+      const started = performance.now();
+      const adapter = adapterOf(path, from, architecture, model.lora);
+      const merged = adapter.merge === undefined ? undefined : `${folder}.merged`;
+      try {
+        if (merged !== undefined)
+          await convertModel({
+            ...{ from, to: merged, format: 'safetensors', names: 'published', dtype: model.dtype },
+            ...{ configPath: config, states: 'drop', replace: true, ...adapter },
+          });
+        const report = await exportOnnx({
+          model: merged ?? from,
+          output: folder,
+          // ONNX's runtimes have few operators for bfloat16.
+          dtype: model.dtype === 'float16' || model.dtype === 'bfloat16' ? 'float16' : 'float32',
+          config: merged === undefined ? config : undefined,
+          replace: options.overwrite,
+        });
+        for (const file of tokenizer) copyFileSync(file, join(folder, basename(file)));
+        return { report, seconds: (performance.now() - started) / 1000 };
+      } finally {
+        if (merged !== undefined) rmSync(merged, { recursive: true, force: true });
+      }
+    });
     log(
-      `${folder}: ${tensors} tensors, ${formatBytes(bytes)} of safetensors in the published spelling with config` +
-        `${tokenizer.length > 0 ? ' and tokenizer' : ''}, read back and compared; ${seconds.toFixed(1)} s. This stands for mindir.`,
+      `${folder}: ${report.files.join(' and ')} in ${report.dtype}, ${formatBytes(report.bytes)} of weights, texts up to ${report.contextLength} ` +
+        `tokens${tokenizer.length > 0 ? ', with the tokenizer' : ''}; ${seconds.toFixed(1)} s. This stands for mindir.`,
     );
+    for (const limit of report.limits) log(`${folder}: ${limit}`);
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
