@@ -1,5 +1,8 @@
 /** Every command has help in both languages and examples that its own options understand; the shells get it too. */
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { requires } from '../../../tests/support/requires.js';
 import { commands, main } from '../main.js';
@@ -149,10 +152,9 @@ COMP_WORDS=(xinghe ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${
   });
 
   test('fish reads its script', requires(has('fish'), 'no fish; apt-get install fish'), async () => {
-    const { status, stderr } = spawnSync('fish', ['--no-execute'], {
-      input: await script('fish'),
-      encoding: 'utf8',
-    });
+    const file = join(mkdtempSync(join(tmpdir(), 'xinghe-fish-')), 'xinghe.fish');
+    writeFileSync(file, await script('fish'));
+    const { status, stderr } = spawnSync('fish', ['--no-execute', file], { encoding: 'utf8' });
     expect([status, stderr]).toEqual([0, '']);
   });
 
