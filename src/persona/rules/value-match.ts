@@ -81,8 +81,7 @@ function sharesEnough(text: string, item: string): boolean {
   const pairs = pairsOf(isHan ? wanted : wordsOf(item));
   return (
     pairs.length >= FEWEST_PAIRS &&
-    pairs.filter((pair) => said.has(pair)).length / pairs.length >=
-      SHARED_PAIRS[isHan ? 'han' : 'words']
+    pairs.filter((pair) => said.has(pair)).length / pairs.length >= SHARED_PAIRS[isHan ? 'han' : 'words']
   );
 }
 
