@@ -30,6 +30,19 @@ afterAll(() => {
   rmSync(join(model, '..'), { recursive: true, force: true });
 });
 
+const DRAWN = `task: drawn
+dataset_path: json
+dataset_kwargs: {data_files: {test: test.jsonl}}
+test_split: test
+output_type: generate_until
+doc_to_text: "{{q}}"
+doc_to_target: "{{a}}"
+generation_kwargs: {until: ["\\n\\n"], max_gen_toks: 8, do_sample: true, temperature: 1.5}
+repeats: 4
+metric_list:
+  - metric: exact_match
+`;
+
 interface Evaluated {
   readonly code: number | null;
   readonly stderr: string;
@@ -116,6 +129,20 @@ describe('the real sets', requiresShared(shared), () => {
       expect(code, stderr).toBe(0);
     }, 600_000);
     test.each(modes)('by %s', (mode) => evaluateAll(join(output, 'model'), mode, 2));
+
+    test('several answers by chance: they differ, and the same command writes the same', async () => {
+      const task = join(folder, 'drawn', 'drawn.yaml');
+      writeSets(join(folder, 'drawn'), {
+        'drawn.yaml': DRAWN,
+        'test.jsonl': '{"q": "Which star is near?", "a": "the sun"}\n',
+      });
+      const args = ['--model', join(output, 'model'), '--task', task];
+      const [first, again] = [await evaluate(args), await evaluate(args)];
+      expect(first.code, first.stderr).toBe(0);
+      const [sample] = samples(first.output);
+      expect(new Set(Array.isArray(sample?.output) ? sample.output : []).size).toBeGreaterThan(1);
+      expect(samples(again.output)).toEqual(samples(first.output));
+    });
   });
 
   describe('the real pretrained model', requiresSmolLm2, () => {
