@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CliExit, startCli } from './support/cli-process.js';
-import { type EvaluationMock, evaluationMock, json } from './support/evaluation-mock.js';
+import { type EvaluationMock, evaluationMock } from './support/evaluation-mock.js';
 import { writeSets } from './support/evaluation-sets.js';
+import { sendJson } from './support/mock-address.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-evaluate-process-'));
 const sets = writeSets(join(folder, 'sets'));
@@ -19,7 +20,7 @@ beforeAll(async () => {
     await sleep(40);
     const text = JSON.stringify(body);
     const answer = 'ABCD'[[...text].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) % 4];
-    json(response, { choices: [{ message: { content: `The answer is ${answer}.` } }] });
+    sendJson(response, { choices: [{ message: { content: `The answer is ${answer}.` } }] });
     return true;
   });
 });
@@ -103,7 +104,7 @@ describe('an evaluation that is ended from outside goes on where it stopped, to 
 test('a rate limit is waited for as long as the address says', async () => {
   const limited = await evaluationMock(({ count }, response) => {
     if (count > 0) return false;
-    json(response, { error: { message: 'slow down' } }, 429, { 'retry-after': '1' });
+    sendJson(response, { error: { message: 'slow down' } }, 429, { 'retry-after': '1' });
     return true;
   });
   const output = join(folder, 'limited');

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TASKS } from '../src/evaluation/index.js';
 import { startCli } from './support/cli-process.js';
-import { evaluationMock, json } from './support/evaluation-mock.js';
+import { evaluationMock } from './support/evaluation-mock.js';
 import { writeSets } from './support/evaluation-sets.js';
+import { sendJson } from './support/mock-address.js';
 import { openSandbox } from './support/python-sandbox.js';
 import { referenceSmolLm2 } from './support/reference.js';
 import { requiresShared } from './support/requires.js';
@@ -28,6 +29,19 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
   rmSync(join(model, '..'), { recursive: true, force: true });
 });
+
+const DRAWN = `task: drawn
+dataset_path: json
+dataset_kwargs: {data_files: {test: test.jsonl}}
+test_split: test
+output_type: generate_until
+doc_to_text: "{{q}}"
+doc_to_target: "{{a}}"
+generation_kwargs: {until: ["\\n\\n"], max_gen_toks: 8, do_sample: true, temperature: 1.5}
+repeats: 4
+metric_list:
+  - metric: exact_match
+`;
 
 interface Evaluated {
   readonly code: number | null;
@@ -79,24 +93,29 @@ describe('the real sets', requiresShared(shared), () => {
   // C-Eval lies there under no licence; it is tried with files of our own.
   const sandbox = openSandbox();
   sandbox?.dispose();
-  const names = TASKS.filter(
+  const own = TASKS.filter(
     ({ name, runsCode }) => name !== 'ceval' && (runsCode !== true || sandbox !== undefined),
-  ).map(({ name }) => name);
+  );
+  const names = own.map(({ name }) => name);
 
   /** Every set, and what each result must be. */
   async function evaluateAll(who: string, mode: string, limit: number, ...options: string[]): Promise<void> {
+    // Dialogues can be asked by generation alone.
+    const asked = own
+      .filter(({ modes: possible }) => mode === 'generate' || possible?.includes('loglikelihood') !== false)
+      .map(({ name }) => name);
     const { code, stderr, results, output } = await evaluate([
-      ...['--model', who, '--data', shared ?? '', '--task', names.join(), '--mode', mode],
+      ...['--model', who, '--data', shared ?? '', '--task', asked.join(), '--mode', mode],
       ...['--limit', String(limit), '--max-new-tokens', '8', ...options],
     ]);
     expect(code, stderr).toBe(0);
-    expect(new Set(results.map(({ task }) => task))).toEqual(new Set(names));
+    expect(new Set(results.map(({ task }) => task))).toEqual(new Set(asked));
     for (const { task, n, missing } of results) {
       expect(n, task).toBe(limit);
       expect(missing, task).toBeLessThanOrEqual(n);
     }
     expect(readFileSync(join(output, 'report.html'), 'utf8')).toMatch(/^<!doctype html>/);
-    expect(samples(output)).toHaveLength(names.length * limit);
+    expect(samples(output)).toHaveLength(asked.length * limit);
   }
 
   const modes = ['loglikelihood', 'generate'];
@@ -108,8 +127,22 @@ describe('the real sets', requiresShared(shared), () => {
     beforeAll(async () => {
       const { code, stderr } = await startCli(['demo', '--quick', '--output', output]).exit;
       expect(code, stderr).toBe(0);
-    });
+    }, 600_000);
     test.each(modes)('by %s', (mode) => evaluateAll(join(output, 'model'), mode, 2));
+
+    test('several answers by chance: they differ, and the same command writes the same', async () => {
+      const task = join(folder, 'drawn', 'drawn.yaml');
+      writeSets(join(folder, 'drawn'), {
+        'drawn.yaml': DRAWN,
+        'test.jsonl': '{"q": "Which star is near?", "a": "the sun"}\n',
+      });
+      const args = ['--model', join(output, 'model'), '--task', task];
+      const [first, again] = [await evaluate(args), await evaluate(args)];
+      expect(first.code, first.stderr).toBe(0);
+      const [sample] = samples(first.output);
+      expect(new Set(Array.isArray(sample?.output) ? sample.output : []).size).toBeGreaterThan(1);
+      expect(samples(again.output)).toEqual(samples(first.output));
+    });
   });
 
   describe('the real pretrained model', requiresSmolLm2, () => {
@@ -178,9 +211,9 @@ describe('an address that misbehaves: named, counted, no score, asked again', ()
       if (hang !== undefined) return hang();
       if (kind === 'answers with a page') response.end('<html><body>Welcome</body></html>');
       else if (kind === 'answers errors')
-        json(response, { error: { message: 'overloaded' } }, 503, { 'retry-after': '0' });
-      else if (kind === 'is over its limit') json(response, {}, 429, { 'retry-after': '0' });
-      else json(response, { choices: 'none' });
+        sendJson(response, { error: { message: 'overloaded' } }, 503, { 'retry-after': '0' });
+      else if (kind === 'is over its limit') sendJson(response, {}, 429, { 'retry-after': '0' });
+      else sendJson(response, { choices: 'none' });
       return true;
     });
     const first = await evaluate(['--model', mock.url, ...gsm8k, ...options]);

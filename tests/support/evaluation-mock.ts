@@ -1,5 +1,6 @@
 /** An OpenAI-compatible address for evaluations, which behaves as it is told. */
-import { createServer, type ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
+import { sendJson, startMockAddress } from './mock-address.js';
 
 export interface MockRequest {
   /** From 0, of those that ask for an answer. */
@@ -19,45 +20,17 @@ export async function evaluationMock(
   answer: (request: MockRequest, response: ServerResponse) => boolean | Promise<boolean> = () => false,
 ): Promise<EvaluationMock> {
   let asked = 0;
-  const server = createServer((request, response) => {
-    let text = '';
-    request.setEncoding('utf8').on('data', (piece: string) => {
-      text += piece;
-    });
-    request.on('end', async () => {
-      const path = request.url ?? '';
-      if (path.endsWith('/models')) {
-        json(response, { data: [{ id: 'mock' }] });
-        return;
-      }
-      const body: unknown = JSON.parse(text);
-      if (!(await answer({ count: asked++, path, body }, response))) json(response, usualAnswer(path));
-    });
+  const { url, close } = await startMockAddress(async ({ path, body }, response) => {
+    if (path.endsWith('/models')) sendJson(response, { data: [{ id: 'mock' }] });
+    else if (!(await answer({ count: asked++, path, body }, response))) sendJson(response, usualAnswer(path));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
   return {
-    url: `http://127.0.0.1:${port}`,
+    url,
     get asked() {
       return asked;
     },
-    close: () =>
-      new Promise((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      }),
+    close,
   };
-}
-
-export function json(
-  response: ServerResponse,
-  value: unknown,
-  status = 200,
-  headers: Record<string, string> = {},
-): void {
-  response.writeHead(status, { 'content-type': 'application/json', ...headers });
-  response.end(JSON.stringify(value));
 }
 
 function usualAnswer(path: string): object {

@@ -1,6 +1,7 @@
 /** A judge behind an address whose every answer a function decides. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { fieldOf } from '../../src/json/index.js';
+import { sendJson, startMockAddress } from './mock-address.js';
 
 export interface JudgeCall {
   /** The texts of the messages, in order. */
@@ -17,51 +18,28 @@ export interface MockJudge {
   readonly calls: JudgeCall[];
   /** How it answers from now on. */
   behave(behaviour: JudgeBehaviour): void;
-  close(): void;
+  close(): Promise<void>;
 }
 
 export async function startMockJudge(behaviour: JudgeBehaviour): Promise<MockJudge> {
   const calls: JudgeCall[] = [];
   let current = behaviour;
-  const server = createServer((request, response) => {
-    let text = '';
-    request.on('data', (piece) => {
-      text += String(piece);
-    });
-    request.on('end', () => {
-      const body: unknown = text === '' ? {} : JSON.parse(text);
-      if (request.method === 'GET') return sendJson(response, { data: [{ id: 'mock-judge' }] });
-      const call = { messages: messagesOf(body), body, headers: request.headers };
-      calls.push(call);
-      const said = current(call, response);
-      if (said !== undefined)
-        sendJson(response, { choices: [{ message: { role: 'assistant', content: said } }] });
-    });
+  const { url, close } = await startMockAddress(({ method, body, headers }, response) => {
+    if (method === 'GET') return sendJson(response, { data: [{ id: 'mock-judge' }] });
+    const call = { messages: messagesOf(body), body, headers };
+    calls.push(call);
+    const said = current(call, response);
+    if (said !== undefined)
+      sendJson(response, { choices: [{ message: { role: 'assistant', content: said } }] });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  if (typeof address !== 'object' || address === null) throw new Error('no port');
   return {
-    address: `http://127.0.0.1:${address.port}`,
+    address: url,
     calls,
     behave(next) {
       current = next;
     },
-    close() {
-      server.close();
-      server.closeAllConnections();
-    },
+    close,
   };
-}
-
-export function sendJson(
-  response: ServerResponse,
-  value: unknown,
-  status = 200,
-  headers: Record<string, string> = {},
-): void {
-  response.writeHead(status, { 'content-type': 'application/json', ...headers });
-  response.end(JSON.stringify(value));
 }
 
 function messagesOf(body: unknown): JudgeCall['messages'] {

@@ -100,7 +100,7 @@ export class ServedProcess {
 /** @throws Error after 20 s */
 export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
   for (const start = performance.now(); !(await condition()); ) {
-    if (performance.now() - start > 20_000) throw new Error(`not within 20 s: ${what}`);
+    if (performance.now() - start > 60_000) throw new Error(`not within 60 s: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

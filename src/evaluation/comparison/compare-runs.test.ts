@@ -41,6 +41,12 @@ function said(task: TaskComparison | undefined): string[] {
 }
 
 describe('two runs', () => {
+  test("of a task of one's own: paired, with the same test", () => {
+    const found = compared(run([bits('my-capitals', '11000000')]), run([bits('my-capitals', '01111111')]));
+    const [pair] = found.tasks[0]?.metrics[0]?.against_first ?? [];
+    expect(pair).toMatchObject({ difference: 0.625, mcnemar: { firstOnly: 1, secondOnly: 6, p: 0.125 } });
+  });
+
   test('scores, difference and discordant pairs over the samples in common', () => {
     const found = compared(run([bits('mmlu', '1100110011')]), run([bits('mmlu', '10111111')]));
     const [task] = found.tasks;

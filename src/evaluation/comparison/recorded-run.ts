@@ -56,6 +56,10 @@ const taskSchema = z.object({
   problems: z.array(problemSchema),
   dropped_shots: z.number(),
   failures: z.array(problemSchema),
+  judge: z
+    .object({ unusable: z.array(problemSchema), failed: z.array(problemSchema) })
+    .nullable()
+    .optional(),
 });
 
 const resultSchema = z.object({

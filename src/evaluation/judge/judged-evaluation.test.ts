@@ -4,12 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { FakeModel } from '../../../tests/support/evaluation-sets.js';
-import {
-  type JudgeBehaviour,
-  type MockJudge,
-  sendJson,
-  startMockJudge,
-} from '../../../tests/support/mock-judge.js';
+import { sendJson } from '../../../tests/support/mock-address.js';
+import { type JudgeBehaviour, type MockJudge, startMockJudge } from '../../../tests/support/mock-judge.js';
 import { InterruptedError } from '../../errors/index.js';
 import { HttpModel } from '../model/http-model.js';
 import type { LanguageModel } from '../model/language-model.js';

@@ -1,37 +1,26 @@
 /** An address that behaves, and one that does not. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { ServerResponse } from 'node:http';
 import { afterEach, expect, test } from 'vitest';
+import {
+  type AddressRequest,
+  type MockAddress,
+  sendJson,
+  startMockAddress,
+} from '../../../tests/support/mock-address.js';
 import type { Prompt } from '../task.js';
 import { HttpModel, type HttpModelOptions } from './http-model.js';
 import type { ModelAnswer, ModelQuestion } from './language-model.js';
 
-let server: Server | undefined;
-afterEach(() => server?.close());
+let address: MockAddress | undefined;
+afterEach(() => address?.close());
 
-type Answer = (body: Record<string, unknown>, response: ServerResponse, request: IncomingMessage) => void;
+type Answer = (body: Record<string, unknown>, response: ServerResponse, request: AddressRequest) => void;
 
 async function open(answer: Answer, options: Partial<HttpModelOptions> = {}): Promise<HttpModel> {
-  server = createServer((request, response) => {
-    let text = '';
-    request.on('data', (piece) => {
-      text += String(piece);
-    });
-    request.on('end', () => answer(text === '' ? {} : JSON.parse(text), response, request));
-  });
-  await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  return HttpModel.open({ address: `http://127.0.0.1:${port}`, name: 'mock', attempts: 2, ...options });
-}
-
-function json(
-  response: ServerResponse,
-  value: unknown,
-  status = 200,
-  headers: Record<string, string> = {},
-): void {
-  response.writeHead(status, { 'content-type': 'application/json', ...headers });
-  response.end(JSON.stringify(value));
+  address = await startMockAddress((request, response) =>
+    answer({ ...Object(request.body) }, response, request),
+  );
+  return HttpModel.open({ address: address.url, name: 'mock', attempts: 2, ...options });
 }
 
 const prompt: Prompt = { system: 'S', shots: [{ question: 'q1 ', answer: ' a1' }], question: 'q2' };
@@ -62,7 +51,7 @@ test('chat: examples are turns, usage is counted', async () => {
   const bodies: unknown[] = [];
   const model = await open((body, response) => {
     bodies.push(body);
-    json(response, chat('B'));
+    sendJson(response, chat('B'));
   });
   const { answers } = await ask(model, [text]);
   expect(answers[0]).toMatchObject({ output: 'B', droppedShots: 0, ids: null });
@@ -83,7 +72,7 @@ test('chat: examples are turns, usage is counted', async () => {
 test('plain text: what lies behind a stop is cut, also stops beyond the four that are sent', async () => {
   const model = await open((body, response) => {
     expect(body.stop).toHaveLength(4);
-    json(response, { choices: [{ text: 'one\nprint two' }] });
+    sendJson(response, { choices: [{ text: 'one\nprint two' }] });
   });
   const stop = ['\nclass', '\ndef', '\n#', '\nif', '\nprint'];
   expect((await ask(model, [{ ...text, form: 'plain', stop }])).answers[0]?.output).toBe('one');
@@ -93,7 +82,7 @@ test('log-likelihoods: of the tokens behind the context, up to the end of the op
   const model = await open((body, response) => {
     const full = String(body.prompt);
     const tokens = [...full, '!'];
-    json(response, {
+    sendJson(response, {
       choices: [
         {
           logprobs: {
@@ -118,7 +107,7 @@ test('log-likelihoods: of the tokens behind the context, up to the end of the op
 });
 
 test('an address that echoes nothing says so', async () => {
-  const model = await open((_, response) => json(response, { choices: [{ text: 'x' }] }));
+  const model = await open((_, response) => sendJson(response, { choices: [{ text: 'x' }] }));
   await expect(
     ask(model, [{ kind: 'choices', form: 'plain', prompt, choices: [{ continuations: ['A'] }] }]),
   ).rejects.toThrow(/no log-probabilities of a prompt.*--mode generate/);
@@ -129,8 +118,8 @@ test('429 is waited for as long as the address says', async () => {
   const started = Date.now();
   const model = await open((_, response) => {
     calls += 1;
-    if (calls === 1) json(response, {}, 429, { 'retry-after': '1' });
-    else json(response, chat('B'));
+    if (calls === 1) sendJson(response, {}, 429, { 'retry-after': '1' });
+    else sendJson(response, chat('B'));
   });
   expect((await ask(model, [text])).answers[0]?.output).toBe('B');
   expect(Date.now() - started).toBeGreaterThan(900);
@@ -139,15 +128,15 @@ test('429 is waited for as long as the address says', async () => {
 test.each([
   [
     'an error of its own',
-    (response: ServerResponse) => json(response, { error: { message: 'broken' } }, 500),
+    (response: ServerResponse) => sendJson(response, { error: { message: 'broken' } }, 500),
     'status 500',
   ],
   ['a page', (response: ServerResponse) => response.end('<html>busy</html>'), 'no JSON'],
-  ['nonsense', (response: ServerResponse) => json(response, { hello: 1 }), 'no answer in it'],
-  ['a text that is none', (response: ServerResponse) => json(response, chat(5)), 'no answer in it'],
+  ['nonsense', (response: ServerResponse) => sendJson(response, { hello: 1 }), 'no answer in it'],
+  ['a text that is none', (response: ServerResponse) => sendJson(response, chat(5)), 'no answer in it'],
   [
     'a refusal',
-    (response: ServerResponse) => json(response, { error: { message: 'bad field' } }, 400),
+    (response: ServerResponse) => sendJson(response, { error: { message: 'bad field' } }, 400),
     'status 400',
   ],
   ['a closed connection', (response: ServerResponse) => response.destroy(), 'no connection'],
@@ -156,7 +145,7 @@ test.each([
   const model = await open(
     (body, response) => {
       if (JSON.stringify(body.messages).includes('bad')) answer(response);
-      else json(response, chat('B'));
+      else sendJson(response, chat('B'));
     },
     { timeoutSeconds: 1 },
   );
@@ -169,8 +158,8 @@ test('a prompt too long: examples are dropped from the end; without any it canno
   const model = await open((body, response) => {
     const count = Array.isArray(body.messages) ? body.messages.length : 0;
     if (count > 2 || JSON.stringify(body.messages).includes('endless'))
-      json(response, { error: { message: "This model's maximum context length is 10 tokens" } }, 400);
-    else json(response, chat('B'));
+      sendJson(response, { error: { message: "This model's maximum context length is 10 tokens" } }, 400);
+    else sendJson(response, chat('B'));
   });
   const told = await ask(model, [text, { ...text, prompt: { shots: [], question: 'endless' } }]);
   expect(told.answers[0]?.droppedShots).toBe(1);
@@ -180,8 +169,8 @@ test('a prompt too long: examples are dropped from the end; without any it canno
 test('a wrong key ends the run; a message without content is an empty answer', async () => {
   const model = await open((body, response) =>
     JSON.stringify(body).includes('secret')
-      ? json(response, { error: { message: 'no' } }, 401)
-      : json(response, chat(null)),
+      ? sendJson(response, { error: { message: 'no' } }, 401)
+      : sendJson(response, chat(null)),
   );
   expect((await ask(model, [text])).answers[0]?.output).toBe('');
   await expect(ask(model, [{ ...text, prompt: { shots: [], question: 'secret' } }])).rejects.toThrow(
@@ -190,9 +179,12 @@ test('a wrong key ends the run; a message without content is an empty answer', a
 });
 
 test('the first model of the list is asked where none is named', async () => {
-  const model = await open((_, response) => json(response, { data: [{ id: 'first' }, { id: 'second' }] }), {
-    name: undefined,
-  });
+  const model = await open(
+    (_, response) => sendJson(response, { data: [{ id: 'first' }, { id: 'second' }] }),
+    {
+      name: undefined,
+    },
+  );
   expect(model.identity.model).toEqual({ name: 'first' });
   await expect(HttpModel.open({ address: 'http://127.0.0.1:1', attempts: 1 })).rejects.toThrow(
     /127\.0\.0\.1:1/,
@@ -203,7 +195,7 @@ test('a dialogue: its own answers are the history; the persona stays in front', 
   const asked: unknown[] = [];
   const model = await open((body, response) => {
     asked.push(body.messages);
-    json(response, chat(`answer ${asked.length}`));
+    sendJson(response, chat(`answer ${asked.length}`));
   });
   const speakers = { user: 'User: ', assistant: 'Assistant:' };
   const { answers } = await ask(model, [
@@ -226,7 +218,7 @@ test('a dialogue: its own answers are the history; the persona stays in front', 
 
 test("OpenAI's form of a refusal is the answer's text", async () => {
   const model = await open((_, response) =>
-    json(response, { choices: [{ message: { content: null, refusal: 'I cannot.' } }] }),
+    sendJson(response, { choices: [{ message: { content: null, refusal: 'I cannot.' } }] }),
   );
   expect((await ask(model, [text])).answers[0]?.output).toBe('I cannot.');
 });
@@ -234,8 +226,8 @@ test("OpenAI's form of a refusal is the answer's text", async () => {
 test('a refused question ends the run before anything was answered; after that it has failed, where that is wanted', async () => {
   const refusing: Answer = (body, response) =>
     JSON.stringify(body).includes('bad')
-      ? json(response, { error: { message: 'not allowed' } }, 403)
-      : json(response, chat('B'));
+      ? sendJson(response, { error: { message: 'not allowed' } }, 403)
+      : sendJson(response, chat('B'));
   const bad: ModelQuestion = { ...text, prompt: { shots: [], question: 'bad' } };
   const spelled = { key: 'JUDGE_API_KEY', name: '--judge-model' };
   const patient = await open(refusing, { bearsRefusals: true, spelled });
@@ -247,7 +239,7 @@ test('a refused question ends the run before anything was answered; after that i
 test('a reasoning model: the limit by its other name, no temperature; learned once', async () => {
   const bodies: Record<string, unknown>[] = [];
   const refuse = (response: ServerResponse, message: string): void =>
-    json(response, { error: { message } }, 400);
+    sendJson(response, { error: { message } }, 400);
   const model = await open((body, response) => {
     bodies.push(body);
     if ('max_tokens' in body)
@@ -260,18 +252,18 @@ test('a reasoning model: the limit by its other name, no temperature; learned on
         response,
         "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported.",
       );
-    else json(response, chat('B'));
+    else sendJson(response, chat('B'));
   });
   expect((await ask(model, [text])).answers[0]?.output).toBe('B');
   expect(bodies).toHaveLength(3);
   expect(bodies[2]).toMatchObject({ max_completion_tokens: 5, seed: 0 });
   expect((await ask(model, [text])).answers[0]?.output).toBe('B');
   expect(bodies).toHaveLength(4);
-  server?.close();
+  await address?.close();
   const eager = await open((body, response) =>
     'max_tokens' in body
       ? setTimeout(() => refuse(response, "Use 'max_completion_tokens' instead."), 20)
-      : json(response, chat('B')),
+      : sendJson(response, chat('B')),
   );
   const told = await ask(eager, new Array<ModelQuestion>(8).fill(text));
   expect([told.answers.length, told.failures]).toEqual([8, []]);

@@ -105,12 +105,21 @@ function taskOfRun(result: RecordedResult, name: string): TaskOfRun | null {
     data: report.data.sha256,
     chance: report.chance ?? null,
     notes: notesOf(report),
-    problems: [...report.problems, ...report.failures].map(({ reason, count, examples }) => ({
+    problems: problemsOf(report).map(({ reason, count, examples }) => ({
       reason,
       count,
       first: examples[0]?.message ?? '',
     })),
   };
+}
+
+function problemsOf({ problems, failures, judge }: RecordedTask): RecordedTask['problems'] {
+  const { unusable = [], failed = [] } = judge ?? {};
+  const ofJudge = [...unusable, ...failed].map((problem) => ({
+    ...problem,
+    reason: `no verdict of the judge (${problem.reason})`,
+  }));
+  return [...problems, ...failures, ...ofJudge];
 }
 
 function notesOf({ notes, dropped_shots: dropped }: RecordedTask): string[] {

@@ -4,10 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { evaluationSets, writeSets } from '../../../../tests/support/evaluation-sets.js';
+import { writeRun } from '../../../../tests/support/recorded-runs.js';
+import { readRun } from '../../comparison/recorded-run.js';
 import { Problems } from '../../problems.js';
 import { TASKS } from '../../registry.js';
 import { SetReader } from '../../sets/set-reader.js';
 import { averageIn, noteIn, reasonIn } from './client/set-notes.js';
+import { reportTasks } from './report-data.js';
 
 const root = mkdtempSync(join(tmpdir(), 'xinghe-notes-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -46,4 +49,16 @@ test.each([
 test('reasons', () => {
   expect(reasonIn('zh', 'missing option')).toBe('缺少选项');
   expect(reasonIn('zh', 'status 503')).toBe('status 503');
+});
+
+test('a judge that gave no verdict is a problem of the page', () => {
+  const examples = [{ id: 'logic/0', message: 'I cannot say' }];
+  const judge = { unusable: [{ reason: 'no verdict', count: 4, examples }], failed: [] };
+  const samples = [{ id: 'logic/0', output: 'x', target: null, correct: null }];
+  const run = readRun(writeRun(join(root, 'run'), [{ task: 'dialogue', samples, report: { judge } }]));
+  const tasks = reportTasks([run]);
+  expect(tasks[0]?.runs[0]?.problems).toEqual([
+    { reason: 'no verdict of the judge (no verdict)', count: 4, first: 'I cannot say' },
+  ]);
+  expect(reasonIn('zh', 'no verdict of the judge (no verdict)')).toMatch(/^评判模型没有给出有效结论/);
 });

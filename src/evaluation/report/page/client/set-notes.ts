@@ -67,6 +67,7 @@ const REASONS: Translations = [
   [/^unknown subject$/, '未知的科目'],
   [/^unknown sub-set$/, '未知的子集'],
   [/^duplicate id$/, '编号重复'],
+  [/^no verdict of the judge \((.*)\)$/, '评判模型没有给出有效结论（$1）'],
   [/^no output$/, '没有输出'],
   [/^too long for the model$/, '超出模型的长度'],
 ];
