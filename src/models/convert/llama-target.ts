@@ -55,23 +55,31 @@ export function zeroTensors({ zeros }: LlamaForm, dtype: FileDtype): PlannedTens
   });
 }
 
-/** Over the files of the source that were copied: its config, and the class of its tokenizer. */
-export function writeLlamaFiles(folder: string, { config, remarks }: LlamaForm, dtype: FileDtype): void {
+/**
+ * Over the files of the source that were copied: its config, and the class of its tokenizer.
+ * @param to what `folder` becomes, for messages
+ */
+export function writeLlamaFiles(
+  folder: string,
+  { config, remarks }: LlamaForm,
+  dtype: FileDtype,
+  to: string,
+): void {
   for (const name of ['model_config.yaml', 'model_config.yml']) rmSync(join(folder, name), { force: true });
   writeJson(join(folder, 'config.json'), { ...config, torch_dtype: dtype });
-  writeTokenizerClass(folder);
-  for (const remark of remarks) log(`${folder}: ${remark}`);
+  writeTokenizerClass(folder, to);
+  for (const remark of remarks) log(`${to}: ${remark}`);
 }
 
 /** A class of the published code would have to be fetched with it. */
-function writeTokenizerClass(folder: string): void {
+function writeTokenizerClass(folder: string, to: string): void {
   const path = join(folder, 'tokenizer_config.json');
   const hasJson = existsSync(join(folder, 'tokenizer.json'));
   const hasModel = existsSync(join(folder, 'tokenizer.model'));
   if (!hasJson && !hasModel) return;
   const existing = existsSync(path) ? readJsonFile(path) : {};
   const { auto_map: _, ...kept } = typeof existing === 'object' && existing !== null ? Object(existing) : {};
-  if (!hasJson) warnOfRules(folder);
+  if (!hasJson) warnOfRules(folder, to);
   // LlamaTokenizer puts the first token before a text unless it is told not to.
   writeJson(path, {
     ...(hasJson ? {} : { add_bos_token: false, add_eos_token: false }),
@@ -81,7 +89,7 @@ function writeTokenizerClass(folder: string): void {
 }
 
 /** What transformers does not read out of a SentencePiece model. */
-function warnOfRules(folder: string): void {
+function warnOfRules(folder: string, to: string): void {
   const path = join(folder, 'tokenizer.model');
   const { charsmap, addDummyPrefix, removeExtraWhitespaces } = parseSentencePieceModel(
     readFileSync(path),
@@ -94,7 +102,7 @@ function warnOfRules(folder: string): void {
   ];
   if (rules.length > 0)
     log(
-      `${path}: ${rules.join(', ')}, which the LlamaTokenizer of transformers does not do as it is said here; it may give other ids`,
+      `${join(to, 'tokenizer.model')}: ${rules.join(', ')}, which the LlamaTokenizer of transformers does not do as it is said here; it may give other ids`,
     );
 }
 

@@ -27,7 +27,8 @@ export function writeAuxiliaryFiles(folder: string, plan: ConversionPlan, option
   if (options.vocabulary !== undefined && plan.newRows !== undefined)
     replaceTokenizer(folder, options.vocabulary, plan.newRows);
   writeAdapterConfig(folder, plan, options.from);
-  if (plan.llama !== undefined) writeLlamaFiles(folder, plan.llama, llamaDtype(options, plan.source.model));
+  if (plan.llama !== undefined)
+    writeLlamaFiles(folder, plan.llama, llamaDtype(options, plan.source.model), options.to);
 }
 
 /** Weights without an adapter get none: programs would look for the adapter that it tells of. */

@@ -1,10 +1,5 @@
 /** The Llama layout in llama.cpp. Where it cannot turn positions as the model does, the refusal says so. */
-import {
-  type GgufLayout,
-  type GgufRefusal,
-  type GgufRopeScaling,
-  ggufScheme,
-} from '../convert/gguf/gguf-layout.js';
+import { type GgufLayout, type GgufRefusal, ggufScheme } from '../convert/gguf/gguf-layout.js';
 import { llamaLayoutRows } from './gguf-rows.js';
 import { type LayoutConfig, layoutRope, layoutRotation, layoutShape } from './layout-keys.js';
 import type { RopeStretch } from './rope-keys.js';
@@ -22,8 +17,8 @@ export function llamaLayoutGguf(
 ): GgufLayout | GgufRefusal {
   const shape = layoutShape(config);
   const { base, stretch } = layoutRope(config);
-  const ropeScaling = scalingOf(stretch);
-  if (typeof ropeScaling === 'string') return { unsupported: ropeScaling };
+  const stretched = stretchKeys(stretch, architecture, () => layoutRotation(config).divisors);
+  if (typeof stretched === 'string') return { unsupported: stretched };
   // A dynamic base grows beyond the length of training, llama.cpp's does not.
   const contextLength = stretch.type === 'dynamic' ? config.max_position_embeddings : shape.contextLength;
   return {
@@ -31,29 +26,42 @@ export function llamaLayoutGguf(
     contextLength: Math.min(contextLength, window),
     normEpsilon: config.rms_norm_eps,
     ropeBase: base,
-    ropeScaling,
-    // No key says it: these stretches lie in a tensor alone.
-    frequencyDivisors:
-      stretch.type === 'llama3' || stretch.type === 'divisors' ? layoutRotation(config).divisors : undefined,
+    ...stretched,
     scheme: ggufScheme(llamaLayoutRows(shape, architecture === 'llama' ? 'neighbours' : 'halves')),
   };
 }
 
-/** @returns what llama.cpp lacks */
-function scalingOf(stretch: RopeStretch): GgufRopeScaling | string | undefined {
+type StretchKeys = Pick<GgufLayout, 'ropeScaling' | 'frequencyDivisors' | 'attentionFactor'>;
+
+/**
+ * Llama 3's stretch lies in a tensor alone, and so does what of YaRN no key says; the tensor of that is Llama's.
+ * @returns a text: what llama.cpp lacks
+ */
+function stretchKeys(
+  stretch: RopeStretch,
+  architecture: LayoutGgufOptions['architecture'],
+  divisors: () => readonly number[] | undefined,
+): StretchKeys | string {
   switch (stretch.type) {
     case 'default':
     case 'dynamic':
+      return {};
     case 'llama3':
     case 'divisors':
-      return undefined;
+      return { frequencyDivisors: divisors() };
     case 'linear':
-      return { type: 'linear', factor: stretch.factor };
+      return { ropeScaling: { type: 'linear', factor: stretch.factor } };
     case 'yarn': {
       const { factor, original, betaFast, betaSlow, truncate, scale } = stretch;
-      if (betaFast !== 32 || betaSlow !== 1 || !truncate || scale !== yarnScale(factor))
-        return "llama.cpp has YaRN with its usual bounds and scale only, and this model's config names others";
-      return { type: 'yarn', factor, original };
+      const hasUsualBounds = betaFast === 32 && betaSlow === 1 && truncate;
+      // llama.cpp multiplies its YaRN with this by itself.
+      const own = hasUsualBounds ? yarnScale(factor) : 1;
+      const attention = scale === own ? {} : { attentionFactor: scale / own };
+      if (hasUsualBounds) return { ropeScaling: { type: 'yarn', factor, original }, ...attention };
+      if (architecture === 'llama') return { frequencyDivisors: divisors(), ...attention };
+      return `llama.cpp has YaRN with its usual bounds only in ${architecture}, and this model's config names others`;
     }
+    default:
+      return stretch satisfies never;
   }
 }

@@ -117,11 +117,11 @@ test("the weights of the golden Llama give Llama's logits, bit for bit", () =>
     expect(ours.equals(plain)).toBe(false);
   }));
 
-test("llama.cpp has no such scale; without a stretch it is llama.cpp's llama", () => {
-  expect(parseArchitecture(released, 'x.json').gguf).toHaveProperty(
-    'unsupported',
-    expect.stringContaining('YaRN with its usual bounds and scale only'),
-  );
+test("llama.cpp's own factor of YaRN is taken out of the scale; without a stretch it is llama.cpp's llama", () => {
+  const stretched = parseArchitecture(released, 'x.json').gguf;
+  expect(stretched).toMatchObject({ ropeScaling: { type: 'yarn', factor: 4, original: 8192 } });
+  const attention = 'attentionFactor' in stretched ? stretched.attentionFactor : undefined;
+  expect(attention).toBeCloseTo((0.07 * Math.log(4) + 1) / (0.1 * Math.log(4) + 1), 12);
   const { gguf } = parseArchitecture({ ...released, rope_scaling: null }, 'x.json');
   expect(gguf).toMatchObject({ architecture: 'llama', ropeBase: 1_000_000 });
 });

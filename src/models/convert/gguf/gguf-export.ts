@@ -167,6 +167,9 @@ export function ggufMetadata(
     [`${prefix}.rope.dimension_count`, count(shape.headDim)],
     [`${prefix}.rope.freq_base`, real(layout.ropeBase)],
     ...scalingKeys(prefix, layout.ropeScaling),
+    ...(layout.attentionFactor === undefined
+      ? []
+      : [[`${prefix}.rope.scaling.attn_factor`, real(layout.attentionFactor)] as const]),
     [`${prefix}.attention.head_count`, count(shape.numHeads)],
     [`${prefix}.attention.head_count_kv`, count(shape.numKvHeads)],
     ...headSizeKeys(prefix, shape),

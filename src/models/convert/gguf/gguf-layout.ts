@@ -13,6 +13,8 @@ export interface GgufLayout {
   readonly ropeBase: number;
   /** How positions are stretched. Default: they are not. */
   readonly ropeScaling?: GgufRopeScaling | undefined;
+  /** Factor on cos and sin, beside that of YaRN. Default 1. */
+  readonly attentionFactor?: number | undefined;
   /** Each rotary frequency is divided by its own. Default: none is. */
   readonly frequencyDivisors?: readonly number[] | undefined; // [E/2]
   /** Default: there are none. */

@@ -1,15 +1,31 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { ggufModels as models, withTokenizer } from '../../../../tests/support/gguf-models.js';
 import { llamaCppGreedy, requiresLlamaCpp } from '../../../../tests/support/llama-cpp.js';
+import { readConfigFile } from '../../../config/index.js';
 import { intTensor, noGrad } from '../../../tensor/index.js';
 import { loadModel } from '../../load-model.js';
 import { convertModel } from '../convert-model.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-llama-cpp-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Llama's golden model with other positions, beyond those of training too. */
+const STRETCHED = {
+  'telechat3, whose YaRN has another scale': {
+    model_type: 'telechat3',
+    rope_scaling: { factor: 4, original_max_position_embeddings: 64, rope_type: 'telechat3-yarn' },
+  },
+  'YaRN with other bounds and scale': {
+    model_type: 'llama',
+    rope_scaling: {
+      ...{ factor: 4, original_max_position_embeddings: 64, rope_type: 'yarn' },
+      ...{ beta_fast: 4, beta_slow: 2, attention_factor: 1.5 },
+    },
+  },
+};
 
 describe('llama.cpp itself', requiresLlamaCpp, () => {
   test.each(models)('%s: the same greedy ids', { timeout: 300_000 }, async (name) => {
@@ -41,5 +57,28 @@ describe('llama.cpp itself', requiresLlamaCpp, () => {
     });
     const counts = expected.map(({ length }) => length);
     expect(llamaCppGreedy(gguf, prompts, counts)).toEqual(expected);
+  });
+
+  test.each(Object.entries(STRETCHED))('%s', { timeout: 300_000 }, async (name, keys) => {
+    const from = withTokenizer('llama', join(folder, name));
+    const config = readConfigFile(join(from, 'config.json'));
+    const changed = { ...Object(config), head_dim: 8, max_position_embeddings: 256, ...keys };
+    writeFileSync(join(from, 'config.json'), JSON.stringify(changed));
+    const gguf = join(folder, 'stretched.gguf');
+    await convertModel({ from, to: gguf, replace: true });
+    const { model } = loadModel(from);
+    const prompt = Array.from({ length: 120 }, (_, at) => 6 + ((at * 37) % 300));
+    const row = [...prompt];
+    while (row.length < prompt.length + 24)
+      row.push(
+        noGrad(() =>
+          model
+            .forward(intTensor(row, [1, row.length]))
+            .select(1, row.length - 1)
+            .argmax()
+            .item(),
+        ),
+      );
+    expect(llamaCppGreedy(gguf, [prompt], [24])).toEqual([row.slice(prompt.length)]);
   });
 });
