@@ -223,6 +223,10 @@ describe('GPTQ', () => {
   });
 });
 
+const calibrationWindows = Array.from({ length: 4 }, (_, window) =>
+  Array.from({ length: 32 }, (_, place) => (window * 31 + place * place * 7 + place) % 90),
+);
+
 describe('refused, and nothing is written', () => {
   const from = model;
 
@@ -242,6 +246,10 @@ describe('refused, and nothing is written', () => {
   test('what cannot be', async () => {
     const already = await quantized(from, { bits: 4, groupSize: 32 });
     expect(await refusal({ scheme: 'gptq' })).toMatch(/--calibration/);
+    expect(await refusal({ scheme: 'awq' })).toMatch(/awq rounds by what a text gives/);
+    expect(await refusal({ form: 'awq', groupSize: 32, ends: 8 })).toMatch(
+      /model\.embed_tokens cannot be kept as awq: AWQ has four bits only/,
+    );
     expect(await refusal({ from: already })).toMatch(/is quantised already, and each time more is lost/);
     expect(await refusal({ groupSize: 96 })).toMatch(
       /groups of 96 do not divide its \d+ inputs.*--group-size/,
@@ -254,17 +262,46 @@ describe('refused, and nothing is written', () => {
     expect(await refusal({ to: `${from}/inside` })).toMatch(/lie in each other/);
   });
 
-  test('a row of NaN', async () => {
-    const folder = mkdtempSync(join(root, 'nan-'));
-    for (const name of ['config.json', 'model.safetensors'])
-      writeFileSync(join(folder, name), readFileSync(join(from, name)));
-    const bytes = readFileSync(join(folder, 'model.safetensors'));
-    const header = JSON.parse(bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE())).toString());
-    const [start] = header['model.layers.1.self_attn.o_proj.weight'].data_offsets;
-    bytes.writeUInt32LE(0x7fc00000, 8 + Number(bytes.readBigUInt64LE()) + start);
-    writeFileSync(join(folder, 'model.safetensors'), bytes);
-    expect(await refusal({ from: folder, groupSize: 32 })).toMatch(
+  test.each([
+    ['rtn', undefined],
+    ['gptq', calibrationWindows],
+    ['awq', calibrationWindows],
+  ] as const)('%s: a row of NaN', async (scheme, calibration) => {
+    const folder = changedModel('nan-', (weights) => weights.writeUInt32LE(0x7fc00000));
+    expect(await refusal({ from: folder, groupSize: 32, scheme, calibration })).toMatch(
       /model\.layers\.1\.self_attn\.o_proj\.weight, row 0 holds NaN/,
     );
   });
+});
+
+/** @param change of the bytes of a projection [64, 64] in float32 */
+function changedModel(prefix: string, change: (weights: Buffer) => void): string {
+  const folder = mkdtempSync(join(root, prefix));
+  for (const name of ['config.json', 'model.safetensors'])
+    writeFileSync(join(folder, name), readFileSync(join(model, name)));
+  const bytes = readFileSync(join(folder, 'model.safetensors'));
+  const header = JSON.parse(bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE())).toString());
+  const [start] = header['model.layers.1.self_attn.o_proj.weight'].data_offsets;
+  change(bytes.subarray(8 + Number(bytes.readBigUInt64LE()) + start));
+  writeFileSync(join(folder, 'model.safetensors'), bytes);
+  return folder;
+}
+
+test.each(['published', 'rtn', 'gptq', 'awq'] as const)('%s: rows of zeros stay zeros', async (scheme) => {
+  const folder = changedModel('zeros-', (weights) => weights.fill(0, 64 * 4, 3 * 64 * 4));
+  const isCalibrated = scheme === 'gptq' || scheme === 'awq';
+  const to = await quantized(folder, {
+    ...{
+      bits: 4,
+      scheme,
+      form: 'compressed-tensors',
+      calibration: isCalibrated ? calibrationWindows : undefined,
+    },
+    groupSize: scheme === 'published' ? 'row' : 32,
+  });
+  const [tensors] = openModelCheckpoint(to).ranks;
+  const view = tensors?.get('model.layers.1.self_attn.o_proj.weight');
+  const weights = view === undefined ? [] : readFloats(view);
+  expect([...weights.slice(64, 3 * 64)].every((weight) => Math.abs(weight) < 1e-6)).toBe(true);
+  expect([...weights.slice(0, 64)].some((weight) => weight !== 0)).toBe(true);
 });

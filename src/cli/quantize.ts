@@ -109,8 +109,7 @@ export async function quantize(args: readonly string[]): Promise<number> {
     file === undefined
       ? undefined
       : readTextWindows(file, {
-          ...{ model: options.model, config: options.config, length: WINDOW },
-          most: Math.max(1, Math.floor(tokens / WINDOW)),
+          ...{ model: options.model, config: options.config, length: WINDOW, tokens },
         });
   let progress: Progress | undefined;
   const request: QuantizeOptions = {
