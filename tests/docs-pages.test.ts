@@ -1,14 +1,19 @@
 /** Pages that follow others: docs/zh the English ones, docs/api what the root exports. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { repository } from './support/packed-package.js';
 
 // A tool without declarations.
-const { differences }: { differences: (english: string, chinese: string) => string[] } = await import(
-  new URL('../tools/check-docs-zh.mjs', import.meta.url).href
-);
+const {
+  differences,
+  brokenLinks,
+}: {
+  differences: (english: string, chinese: string) => string[];
+  brokenLinks: (folder: string, name: string) => string[];
+} = await import(new URL('../tools/check-docs-zh.mjs', import.meta.url).href);
 
 const docs = join(repository, 'docs');
 const text = (path: string): string => readFileSync(join(docs, path), 'utf8');
@@ -32,6 +37,19 @@ test('what is left out or changed in a translation is noticed; translated commen
   expect(differences(english, english.replace(/```[\s\S]*?```/, ''))).toEqual([
     '0 code blocks, in English 1',
   ]);
+});
+
+test('links that lead nowhere are noticed, to a file and within one', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'xinghe-docs-'));
+  writeFileSync(join(folder, 'b.md'), '# 密钥与安全\n');
+  writeFileSync(
+    join(folder, 'a.md'),
+    '# A `x`\n[1](#a-x) [2](b.md#密钥与安全) [3](http://x) [4](#b) [5](c.md) [6](b.md#密钥)\n',
+  );
+  expect(brokenLinks(folder, 'a.md')).toEqual(
+    ['#b', 'c.md', 'b.md#密钥'].map((link) => `the link ${link} leads nowhere`),
+  );
+  rmSync(folder, { recursive: true, force: true });
 });
 
 test('every name of the root has a page under docs/api, and every page a name', () => {

@@ -102,10 +102,12 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       console.error(`docs/zh/${name}: there is no docs/${name}`);
       continue;
     }
-    for (const text of differences(
-      readFileSync(english, 'utf8'),
-      readFileSync(join(docs, 'zh', name), 'utf8'),
-    )) {
+    const chinese = readFileSync(join(docs, 'zh', name), 'utf8');
+    const breaches = [
+      ...differences(readFileSync(english, 'utf8'), chinese),
+      ...brokenLinks(join(docs, 'zh'), name),
+    ];
+    for (const text of breaches) {
       count += 1;
       console.error(`docs/zh/${name}: ${text}`);
     }
