@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { productVersion } from '../../config/index.js';
 import { type ProcessGroup, type RankEnvironment, TensorGroup, World } from '../../distributed/index.js';
 import { InputError, messageOf } from '../../errors/index.js';
-import { type Architecture, SplitModel } from '../../models/index.js';
+import { type Architecture, type LoadedModel, SplitModel, type SplitPlace } from '../../models/index.js';
 import { linearRoute, setLinearRoute, torchVersion } from '../../tensor/index.js';
 import type { ShareStep } from '../step/shared-step.js';
 import { checkWorldSize } from './check-layout.js';
@@ -60,10 +60,15 @@ export class RunRanks {
     return new RunRanks(world, parallel);
   }
 
-  /** How the ranks share the steps of a model, whose parameters are cut as its family says. */
-  share({ tables: { sharding } }: Pick<Architecture, 'tables'>): ShareStep {
+  /** Among those that share matrices; undefined: there are none. */
+  get place(): SplitPlace | undefined {
+    return this.#tensor;
+  }
+
+  /** How the ranks share the steps of a model, whose parameters are cut as its family says. @param cuts of those that were read so */
+  share({ tables: { sharding } }: Pick<Architecture, 'tables'>, cuts?: LoadedModel['cuts']): ShareStep {
     return (model, parameters, isWide) => {
-      const split = this.#tensor && new SplitModel(model, sharding, this.#tensor);
+      const split = this.#tensor && new SplitModel(model, sharding, this.#tensor, cuts);
       return new DataParallel(model, parameters, this.data.group, this.#zero, isWide, split);
     };
   }

@@ -213,7 +213,7 @@ export async function prepareRun(
   if (config.parallel.tensor > 1) checkTensorSplit(runArchitecture(config), config.parallel);
   const startBytes = residentBytes();
   const startScriptBytes = scriptBytes();
-  const loaded = createRunModel(config);
+  const loaded = createRunModel(config, ranks?.place);
   const { architecture } = loaded;
   mergeFirst(config, loaded);
   const tokenizer = loadModelTokenizer(architecture, tokenizerPath);
