@@ -3,7 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { type MockJudge, sendJson, startMockJudge } from '../../tests/support/mock-judge.js';
+import { sendJson } from '../../tests/support/mock-address.js';
+import { type MockJudge, startMockJudge } from '../../tests/support/mock-judge.js';
 import { SPARK_KEYS, type SparkServer, startSparkServer } from '../../tests/support/spark-server.js';
 import { main } from './main.js';
 

@@ -2,7 +2,8 @@ import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFil
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type MockJudge, sendJson, startMockJudge } from '../../../tests/support/mock-judge.js';
+import { sendJson } from '../../../tests/support/mock-address.js';
+import { type MockJudge, startMockJudge } from '../../../tests/support/mock-judge.js';
 import { SPARK_KEYS, type SparkServer, startSparkServer } from '../../../tests/support/spark-server.js';
 import { HttpModel, type LanguageModel } from '../../evaluation/index.js';
 import type { TeacherPrompt } from '../prompts/teacher-prompt.js';

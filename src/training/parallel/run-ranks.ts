@@ -9,7 +9,13 @@ import {
   World,
 } from '../../distributed/index.js';
 import { InputError, messageOf } from '../../errors/index.js';
-import { type Architecture, type CausalLm, SplitModel } from '../../models/index.js';
+import {
+  type Architecture,
+  type CausalLm,
+  type LoadedModel,
+  SplitModel,
+  type SplitPlace,
+} from '../../models/index.js';
 import { linearRoute, setLinearRoute, type Tensor, torchVersion } from '../../tensor/index.js';
 import type { ShareStep } from '../step/shared-step.js';
 import { checkWorldSize } from './check-layout.js';
@@ -81,13 +87,17 @@ export class RunRanks {
     return new RunRanks(world, parallel);
   }
 
-  /** How the ranks share the steps of a model, whose parameters are cut as its family says. */
-  share({ tables: { sharding } }: Pick<Architecture, 'tables'>): ShareStep {
+  /** Among those that share matrices; undefined: there are none. */
+  get place(): SplitPlace | undefined {
+    return this.#tensor;
+  }
+
+  /** How the ranks share the steps of a model, whose parameters are cut as its family says. @param cuts of those that were read so */
+  share({ tables: { sharding } }: Pick<Architecture, 'tables'>, cuts?: LoadedModel['cuts']): ShareStep {
     return (model, parameters, isWide) => {
       const stage = this.stages && this.#stageOf(model, parameters, this.stages);
-      const split =
-        this.#tensor &&
-        new SplitModel(model, sharding, this.#tensor, undefined, (path) => stage?.has(path) !== false);
+      const isHere = (path: string): boolean => stage?.has(path) !== false;
+      const split = this.#tensor && new SplitModel(model, sharding, this.#tensor, cuts, isHere);
       const context = this.#context && new ContextSplit(model, this.#context);
       const parts = { rows: this.data.group, split, stage, context };
       return new DataParallel(model, parameters, this.#gradients, this.#parallel.zero, isWide, parts);

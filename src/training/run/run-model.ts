@@ -9,6 +9,7 @@ import {
   loadModel,
   loadModelArchitecture,
   parseArchitecture,
+  type SplitPlace,
   withScoreHead,
 } from '../../models/index.js';
 import { initializeModule } from '../../nn/index.js';
@@ -17,14 +18,11 @@ import { adaptedBy } from '../plan/adapted-layers.js';
 import { computeDType } from '../step/precision.js';
 import type { TrainConfig } from './run-config.js';
 
-export function createRunModel({
-  model: source,
-  seed,
-  device,
-  training,
-  lora,
-  parallel,
-}: TrainConfig): LoadedModel {
+/** @param place of the ranks that share its matrices: where weights are read and nothing is made of them, this rank's part alone is */
+export function createRunModel(
+  { model: source, seed, device, training, lora, parallel }: TrainConfig,
+  place?: SplitPlace,
+): LoadedModel {
   const { path, path_config: ofPath, config } = source;
   const dtype = training.precision === undefined ? undefined : computeDType(training.precision);
   const selected = selectDevice(device);
@@ -36,7 +34,17 @@ export function createRunModel({
     // Ranks that share the model cut and exchange floats.
     const isShared = parallel.tensor > 1 || parallel.pipeline > 1;
     const keepIntegers = lora !== undefined && source.adapter === undefined && !isReward && !isShared;
-    const loaded = loadModel(path, { dtype, device: selected, architecture: given, output, keepIntegers });
+    // Adapters begin with what they read of whole weights, and so does a new score; a stage reads all of its parameters.
+    const readsPart =
+      lora === undefined && source.adapter === undefined && !isReward && parallel.pipeline === 1;
+    const loaded = loadModel(path, {
+      dtype,
+      device: selected,
+      architecture: given,
+      output,
+      keepIntegers,
+      place: readsPart ? place : undefined,
+    });
     return isReward ? withNewScore(loaded, seed) : loaded;
   }
   const architecture = configuredArchitecture(config ?? {}, 'model.config');

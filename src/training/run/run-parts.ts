@@ -1,5 +1,5 @@
 /** What changes while a run trains: trainer, parameters, generator of dropout; and how long it is. */
-import { publishedName } from '../../checkpoint/index.js';
+import { product, publishedName } from '../../checkpoint/index.js';
 import { formatCount, log } from '../../log/index.js';
 import type { LoraLinear } from '../../lora/index.js';
 import { type CausalLm, type LoadedModel, SCORE } from '../../models/index.js';
@@ -53,9 +53,9 @@ export function createRunParts(
   }: TrainingLoopOptions,
   clock: PhaseClock,
 ): RunParts {
-  const { model, architecture } = loaded;
-  const count = ranks?.data.size ?? 1;
-  const totalSteps = stepsOf(training, rowCount, count);
+  const { model, architecture, cuts = new Map() } = loaded;
+  const rowRanks = ranks?.data.size ?? 1;
+  const totalSteps = stepsOf(training, rowCount, rowRanks);
   const stages = ranks?.stages?.size ?? 1;
   if (training.gradient_accumulation_steps < stages && ranks?.isFirst === true)
     log(
@@ -66,8 +66,11 @@ export function createRunParts(
   const dropout = new RandomGenerator(seed, model.device);
   for (const layer of adapters?.values() ?? []) layer.dropoutGenerator = dropout;
   const parameters = trainedParameters(model, adapters);
-  const trained = [...parameters.values()].reduce((sum, parameter) => sum + parameter.numElements, 0);
-  log(`${label}: ${formatCount(trained)} of ${formatCount(model.parameterCount())} parameters are trained`);
+  const count = (paths: Iterable<readonly [string, Tensor]>): number =>
+    [...paths].reduce((sum, [path, { shape }]) => sum + product(cuts.get(path)?.shape ?? shape), 0);
+  log(
+    `${label}: ${formatCount(count(parameters))} of ${formatCount(count(model.namedParameters()))} parameters are trained`,
+  );
   const trainer = new Trainer(model, parameters, training, {
     totalSteps,
     learningRateFactors,
@@ -78,9 +81,9 @@ export function createRunParts(
       training.objective && createObjective(training.objective, { padTokenId, documentAttention, teacher }),
     generator: dropout,
     clock,
-    share: ranks?.share(architecture),
+    share: ranks?.share(architecture, cuts),
   });
-  return { trainer, dropout, parameters, totalSteps, rowsPerStep: rowsPerStep(training, count) };
+  return { trainer, dropout, parameters, totalSteps, rowsPerStep: rowsPerStep(training, rowRanks) };
 }
 
 /** By own path: all parameters, or the adapters' alone; the score of a reward model is always trained. */
