@@ -234,7 +234,7 @@ describe('published run files', requiresShared(recipes), () => {
     const said = await run(SFT, 'export', ...args, '--mindir_save_dir', target);
     expect(said.code, said.stderr).toBe(0);
     expect(readdirSync(target, { recursive: true })).toEqual(
-      expect.arrayContaining([join('onnx', 'model.onnx'), 'tokenizer.model']),
+      expect.arrayContaining([join('onnx', 'model_fp16.onnx'), 'tokenizer.model']),
     );
     // Nothing of the way there stays.
     expect(readdirSync(folder).filter((name) => name.startsWith('exported'))).toEqual(['exported']);

@@ -2,8 +2,8 @@
 import { MixtureOfExperts, Module, pagedPreNormBlock, type RmsNorm } from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
 import type { Block, BlockLinears, ForwardContext } from '../causal-lm.js';
-import type { GroupedAttention } from './grouped-attention.js';
-import type { SwigluMlp } from './swiglu-mlp.js';
+import { GroupedAttention } from './grouped-attention.js';
+import { SwigluMlp } from './swiglu-mlp.js';
 
 const LINEARS: BlockLinears = {
   attentionIn: ['attention.qProj', 'attention.kProj', 'attention.vProj'],
@@ -48,8 +48,9 @@ export class PreNormBlock extends Module implements Block {
   /** In one call, where the context has pages and all parts are plain. */
   #forwardPaged(hidden: Tensor, context: ForwardContext, layer: number): Tensor | undefined {
     const { inputNorm, postAttentionNorm, attention, mlp } = this;
-    if (context.pagedLayer === undefined || attention.hasHeadNorms || mlp instanceof MixtureOfExperts)
-      return undefined;
+    // Where ranks share the model, others stand around both.
+    const arePlain = attention instanceof GroupedAttention && mlp instanceof SwigluMlp;
+    if (context.pagedLayer === undefined || !arePlain || attention.hasHeadNorms) return undefined;
     const { qProj, kProj, vProj, oProj } = attention;
     const { gateProj, upProj, downProj } = mlp;
     const linears = [qProj, kProj, vProj, oProj, gateProj, upProj, downProj];
