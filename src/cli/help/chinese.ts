@@ -6,6 +6,7 @@ import { commandTexts } from './chinese/commands.js';
 import { evaluationTexts } from './chinese/evaluation.js';
 import { generationTexts } from './chinese/generation.js';
 import { modelTexts } from './chinese/models.js';
+import { personaTexts } from './chinese/persona.js';
 import { dataTexts, tokenizerTexts } from './chinese/tokenizers.js';
 import { trainingTexts } from './chinese/training.js';
 
@@ -18,5 +19,6 @@ export const chinese: ReadonlyMap<string, string> = new Map(
     modelTexts,
     evaluationTexts,
     generationTexts,
+    personaTexts,
   ].flatMap((texts) => Object.entries(texts)),
 );

@@ -17,6 +17,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     example('xinghe demo --seed 7 --json', 'another world, the report as JSON', '换一个世界，报告为 JSON'),
   ],
   doctor: [example('xinghe doctor', 'what works on this machine', '本机能用什么')],
+  setup: [example('xinghe setup', 'make everything ready before the first use', '首次使用前备好一切')],
   tokenizer: [
     example('xinghe tokenizer encode --tokenizer out/demo/model "你好，world"', 'ids of a text', '文本的 id'),
   ],
@@ -112,6 +113,85 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
       '导出给其他程序',
     ),
   ],
+  persona: [
+    example(
+      'xinghe persona run --model out/demo/model --attributes recipes/persona/attributes.json --teacher rules --output out/persona',
+      'all steps, without a teacher model',
+      '走完全部步骤，不用教师模型',
+    ),
+  ],
+  'persona assemble': [
+    example(
+      'xinghe persona assemble --attributes recipes/persona/attributes.json --output prompts.jsonl',
+      'prompts of our template',
+      '用自带模板组装提示',
+    ),
+    example(
+      'xinghe persona assemble --attributes recipes/persona/cat.yaml --template questions.jsonl --form english --output prompts.txt',
+      'of a role card and questions of your own',
+      '用角色卡与自己的问题',
+    ),
+  ],
+  'persona extract': [
+    example(
+      'xinghe persona extract --prompts prompts.jsonl --teacher spark --keys keys.env --output answers',
+      'ask Spark',
+      '向星火提问',
+    ),
+    example(
+      'xinghe persona extract --prompts prompts.jsonl --teacher http://127.0.0.1:8000/v1 --rate 5 --output answers',
+      'ask a server, five questions a second',
+      '向一个服务提问，每秒五问',
+    ),
+    example(
+      'xinghe persona extract --prompts prompts.jsonl --teacher rules --attributes recipes/persona/attributes.json --output answers',
+      'answers of the table alone',
+      '只按属性表作答',
+    ),
+  ],
+  'persona prepare': [
+    example(
+      'xinghe persona prepare --answers answers --attributes recipes/persona/attributes.json --general chats.jsonl --output data',
+      'with general dialogues mixed in',
+      '混入通用对话',
+    ),
+  ],
+  'persona train': [
+    example(
+      'xinghe persona train --data data --model out/demo/model --output training',
+      'all weights',
+      '全量训练',
+    ),
+    example(
+      'xinghe persona train --data data --model out/demo/model --output training --lora --set training.learning_rate=1e-3',
+      'an adapter, learned faster',
+      '适配器，学习率更高',
+    ),
+  ],
+  'persona measure': [
+    example(
+      'xinghe persona measure --model training/final --attributes recipes/persona/attributes.json --questions data/questions.jsonl --output after',
+      'the held-out questions',
+      '用留出的问题测量',
+    ),
+    example(
+      'xinghe persona measure --model training/final --attributes recipes/persona/attributes.json --judge https://judge.example/v1 --against before --output after',
+      'by a judge too, beside the model before',
+      '另加评判，并与训练前比较',
+    ),
+  ],
+  'persona run': [
+    example(
+      'xinghe persona run --model out/demo/model --attributes recipes/persona/attributes.json --teacher rules --general out/demo/world/dialogues.jsonl --output out/persona',
+      'with what the demo has made',
+      '只用演示的产物',
+    ),
+    example(
+      'xinghe persona run --model weights/spark-13b --attributes recipes/persona/cat.yaml --teacher spark --keys keys.env --lora --output out/cat',
+      'a character as an adapter, Spark as teacher',
+      '以星火为教师，把角色训练成适配器',
+    ),
+  ],
   launch: [
     example(
       'xinghe launch --nproc 2 -- train --config run.yaml',
@@ -153,6 +233,11 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
       'of a model alone',
       '只按模型估算',
     ),
+    example(
+      'xinghe plan --config run.yaml --layout auto --devices 8 --device-memory 64GB --bandwidth 25GB',
+      'how eight devices can share it',
+      '八个设备如何分担',
+    ),
   ],
   convert: [
     example(
@@ -175,6 +260,24 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
       'LoRA merged',
       '并入 LoRA',
     ),
+    example(
+      'xinghe convert --from xverse-13b --to out/llama --as llama',
+      'as transformers loads a Llama',
+      '转成 transformers 的 Llama',
+    ),
+  ],
+  export: [
+    example('xinghe export --model out/demo/model --to onnx --output out/onnx', 'a graph', '导出为图'),
+    example(
+      'xinghe export --model out/demo/model --to onnx --output out/onnx-int8 --dtype int8 --context-length 512 --overwrite',
+      'small, for short texts',
+      '更小，用于短文本',
+    ),
+    example(
+      'xinghe export --model out/demo/model --to onnx --output out/page --browser-runtime onnxruntime-web/package',
+      'with a chat page for browsers',
+      '附带浏览器聊天网页',
+    ),
   ],
   quantize: [
     example('xinghe quantize --model out/demo/model --to int4 --output out/int4', 'four bits', '4 位'),
@@ -182,6 +285,11 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
       'xinghe quantize --model out/demo/model --to int4 --calibration texts.jsonl --measure held.jsonl --output out/gptq',
       'with a calibration, measured',
       '带校准并测量',
+    ),
+    example(
+      'xinghe quantize --model weights/xverse-13b --to int4 --scheme auto --target-bytes 10000000000 --calibration texts.jsonl --output out/auto',
+      'as many bits for each layer as fit',
+      '按总大小为各层分配位数',
     ),
   ],
   forward: [

@@ -40,6 +40,10 @@ export const commandTexts: Readonly<Record<string, string>> = {
 [1024, 1024] matrices (2 x 1024^3 operations). Both are the best of several runs.`]:
     '读带宽以 512 MB float32 求和测得；矩阵速度以 [1024, 1024] 的线性层（2 x 1024^3 次运算）测得。均取多次中最好的一次。',
   'print one JSON document on stdout': '在标准输出上打印一个 JSON 文档',
+  'find or fetch libtorch and build the native part, as the first use of any command does':
+    '查找或下载 libtorch 并编译原生部分，与首次使用任一命令时相同',
+  'What is needed, and the variables that it listens to: docs/setup.md.':
+    '所需条件与可用的环境变量见 docs/setup.md。',
   'fetch ORG/NAME from this hub (https://huggingface.co or a mirror) into its cache; without it nothing is fetched':
     '从该 hub（https://huggingface.co 或镜像）下载 ORG/NAME 到其缓存；不给则从不联网下载',
 };

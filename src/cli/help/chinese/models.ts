@@ -1,4 +1,5 @@
-/** Of `convert`, `quantize`, `forward` and `score`, in Chinese. */
+/** Of `convert`, `export`, `quantize`, `forward` and `score`, in Chinese. */
+import { DEFAULT_OPSET, NEWEST_OPSET, OLDEST_OPSET } from '../../../export/index.js';
 import { BUILT_IN_CHATS } from '../../../models/index.js';
 
 export const modelTexts: Readonly<Record<string, string>> = {
@@ -12,8 +13,10 @@ back, compared by checksums and only then renamed; two tensors at most are in me
   'default: by the ending, else safetensors (ranks: ckpt)': '默认：按后缀，否则 safetensors（多 rank：ckpt）',
   "spelling of the tensors; default: the source's, in a .gguf llama.cpp's (gguf)":
     '张量的命名；默认同源，.gguf 则为 llama.cpp 的（gguf）',
-  "of the weights; default: the source's. Spark's embedding and norms stay float32 unless asked otherwise; q8_0: the matrices of a .gguf in blocks of 8 bit":
-    '权重的类型；默认同源。星火的词嵌入与归一化保持 float32，除非另有要求；q8_0：.gguf 的矩阵以 8 位块存放',
+  "of the weights; default: the source's. Spark's embedding and norms stay float32 unless asked otherwise; q8_0, q6_k, q4_k, q4_0: the matrices of a .gguf in blocks of so many bits":
+    '权重的类型；默认同源。星火的词嵌入与归一化保持 float32，除非另有要求；q8_0、q6_k、q4_k、q4_0：.gguf 的矩阵以这么多位的块存放',
+  'a folder that transformers loads as Llama, without code from elsewhere: XVERSE, TeleChat, TeleChat-52B, TeleChat3':
+    'transformers 可当作 Llama 加载、不需要别处代码的文件夹：XVERSE、TeleChat、TeleChat-52B、TeleChat3',
   "cast Spark's embedding too (published as embed_bf16)": '星火的词嵌入也转换（官方的 embed_bf16）',
   "cast Spark's norms too (published as layernorm_bf16)": '星火的归一化也转换（官方的 layernorm_bf16）',
   'so many files of about one size, with an index': '这么多个大小相近的文件，带索引',
@@ -44,14 +47,34 @@ back, compared by checksums and only then renamed; two tensors at most are in me
   'exchange what stands at --to, once the new one is whole and proven':
     '新的完整并验证之后替换 --to 处的内容',
   'print the result as JSON on stdout': '在标准输出上以 JSON 打印结果',
-  [`Embedding, norms and output projection stay as they are. The folder loads like any other: forward, generate, chat, serve,
-evaluate and LoRA training multiply with the integers. quantization_report.md in it says what each layer lost.`]: `词嵌入、归一化与输出投影保持不变。该文件夹与其他模型一样加载：forward、generate、chat、serve、evaluate 与
+  'a model as an ONNX graph for onnxruntime, in programs, on devices and in browsers':
+    '把模型导出为 ONNX 图，供 onnxruntime 在程序、设备和浏览器中运行',
+  [`One graph for the prompt and for each token after it, made by running the model on tensors without memory; config and
+tokenizer lie beside it. docs/export.md says how it is run.`]: `提示与其后的每个 token 共用一张图，由模型在不占内存的张量上运行一遍得到；配置与
+分词器放在旁边。运行方法见 docs/export.md。`,
+  'the form': '导出的形式',
+  'of weights, products and cache; int8: matrices as integers, all else float32. Default float32':
+    '权重、乘积与缓存的类型；int8：矩阵为整数，其余为 float32。默认 float32',
+  [`version of ONNX's operators, ${OLDEST_OPSET} to ${NEWEST_OPSET}; default ${DEFAULT_OPSET}`]: `ONNX 算子集的版本，${OLDEST_OPSET} 到 ${NEWEST_OPSET}；默认 ${DEFAULT_OPSET}`,
+  'tokens of the longest text; default: what the config names': '最长文本的 token 数；默认取自配置',
+  'the weights as a file beside the graph, as is done anyway from 2 GB on':
+    '把权重单独存为图旁边的文件；达到 2 GB 时总是如此',
+  'the package onnxruntime-web, unpacked: its files for the page chat.html; default: put them into ort/ later':
+    '解包后的 onnxruntime-web：供网页 chat.html 使用；默认：以后自行放入 ort/',
+  [`Norms stay as they are, and so do embedding and output projection without --ends. The folder loads like any other: forward, generate, chat, serve,
+evaluate and LoRA training multiply with the integers. quantization_report.md in it says what each layer lost.`]: `归一化保持不变；不给 --ends 时词嵌入与输出投影也不变。该文件夹与其他模型一样加载：forward、generate、chat、serve、evaluate 与
 LoRA 训练直接用整数相乘。其中的 quantization_report.md 说明每层的损失。`,
   'a model folder or weight file, in any container': '模型文件夹或权重文件，任何容器',
   'a new folder': '新文件夹',
   'integers of so many bits': '整数的位数',
-  "published: XVERSE's quantize(8 | 4), a scale for each row; rtn: the nearest integers of groups; gptq: those that change the outputs of a calibration least":
-    'published：XVERSE 的 quantize(8 | 4)，每行一个缩放；rtn：分组取最近整数；gptq：使校准输出变化最小的整数',
+  "published: XVERSE's quantize(8 | 4), a scale for each row; rtn: the nearest integers of groups; gptq: those that change the outputs of a calibration least; awq: the nearest integers of weights that are scaled by what they are multiplied with; auto: as gptq, with as many bits for each layer as --target-bytes has for it":
+    'published：XVERSE 的 quantize(8 | 4)，每行一个缩放；rtn：分组取最近整数；gptq：使校准输出变化最小的整数；awq：权重按其输入的大小缩放后取最近整数；auto：同 gptq，各层位数由 --target-bytes 的余量决定',
+  'auto: what all weights of the folder may take; 4, 8 or all bits for each layer, by what the text loses':
+    'auto：文件夹全部权重的大小上限；各层按对文本的损失取 4 位、8 位或不量化',
+  'embedding and output projection as integers, too; others may not read an embedding of integers':
+    '词嵌入与输出投影也量化为整数；其他程序可能读不了整数的词嵌入',
+  "gptq: best (default) scales the weights first and follows the full model; published: AutoGPTQ's integers alone":
+    'gptq：best（默认）先缩放权重并以原模型为准；published：只得 AutoGPTQ 的整数',
   'inputs that share a scale; default the largest that divides all layers, published: row':
     '共用一个缩放的输入数；默认为能整除各层的最大值，published：整行',
   'rtn: no zero points, the range reaches as far on both sides': 'rtn：没有零点，两侧范围对称',
@@ -61,8 +84,8 @@ LoRA 训练直接用整数相乘。其中的 quantization_report.md 说明每层
     '文件保存整数的形式；transformers 与 vLLM 都能读；默认 compressed-tensors',
   'layers that stay floats: all whose published name holds one of these':
     '保持浮点的层：官方名字含其中之一者',
-  'records with "text", or {"input_ids": [[…]]}: what gptq rounds by; its default scheme then':
-    '含 "text" 的记录，或 {"input_ids": [[…]]}：gptq 据以取整；此时默认用 gptq',
+  'records with "text", or {"input_ids": [[…]]}: what gptq and awq round by; gptq is the default scheme then':
+    '含 "text" 的记录，或 {"input_ids": [[…]]}：gptq 与 awq 据以取整；此时默认方案为 gptq',
   'of them at most, in windows of 512; default 16384': '其中至多多少 token，以 512 为窗口；默认 16384',
   'likewise: perplexity, divergence from the full model and agreement on it go into the report':
     '同上：困惑度、与原模型的散度和一致率写入报告',

@@ -95,6 +95,12 @@ stdout and stderr of rank 0 are shown; a failing rank is named with its last lin
   'parts of names of the adapted layers; default: all of the blocks': '要适配的层名的一部分；默认：块中全部',
   'masters and moments in host memory beside an accelerator': '主权重与动量放在主机内存',
   'tokens of the KV cache in generation; default: the length': '生成时 KV 缓存的 token 数；默认为长度',
+  'list what --devices can share the run as, the fastest that fits first':
+    '列出 --devices 个设备可分担该运行的各种布局，放得下且最快的在前',
+  'ranks; default: as parallel of the configuration says, else 1': 'rank 数；默认取配置的 parallel，否则为 1',
+  'of each device, e.g. 64GB; default: --memory-gb': '每个设备的内存，如 64GB；默认同 --memory-gb',
+  'a second, from rank to rank, e.g. 25GB; default: sending takes no time':
+    'rank 之间每秒可传的数据量，如 25GB；默认不计传输时间',
   'speed of matrix products; default: measured here': '矩阵乘速度；默认在本机实测',
   'memory to fit into; default: what is free here': '可用内存；默认：本机空闲内存',
   'print the plan as JSON on stdout': '在标准输出上以 JSON 打印估算',
