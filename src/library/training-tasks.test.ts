@@ -112,6 +112,7 @@ describe.each<[string, Record<string, Section>]>([
         ['arc-easy', 'acc_bytes', 4, 0.25],
         ['mmlu', 'acc', 6, 0.25],
         ['gsm8k', 'exact_match', 1, null],
+        ['gsm8k', 'strict_match', 1, null],
         ['gsm8k', 'flexible_extract', 1, null],
         ['gsm8k', 'last_number', 1, null],
       ]);
