@@ -28,7 +28,8 @@ const { length, microBatchSize, accumulation = 1, precision, recompute, lora } =
 prepareRuntime({ threads: 1 });
 const startBytes = residentBytes();
 const { data, zero, tensor, sequence } = layout;
-const ranks = RunRanks.join(rankEnvironment(), { data, zero, tensor, sequence }, text);
+const others = { pipeline: 1, schedule: '1f1b', context: 1 };
+const ranks = RunRanks.join(rankEnvironment(), { data, zero, tensor, sequence, ...others }, text);
 const architecture = parseArchitecture(config, 'test');
 const model = architecture.createModel();
 scope(() =>
