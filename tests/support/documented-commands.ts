@@ -87,9 +87,9 @@ export const CANNOT_RUN: readonly (readonly [beginning: string, reason: string])
   ['cp deploy/systemd', 'deployment.md: changes the machine'],
   [
     'npm install --global',
-    'deployment.md: changes the machine; library-examples.long.test.ts installs the package',
+    'deployment.md: changes the machine; library-examples.test.ts installs the package',
   ],
-  ['npm pack', 'deployment.md: writes into the repository; library-examples.long.test.ts packs'],
+  ['npm pack', 'deployment.md: writes into the repository; library-examples.test.ts packs'],
   ['python3 -m pip download torch', 'deployment.md: 200 MB from the package index'],
   ['tar -', 'deployment.md: packs and unpacks the whole cache of npm'],
   ['python3 -m zipfile -e wheels', 'deployment.md: needs the download above'],
