@@ -106,46 +106,29 @@ test('probes, health checks and scrapes ask for routes that there are', () => {
 describe('metrics', async () => {
   const serving = new ServingMetrics({ modelName: 'm', maxModelLength: 4096, engine: new FakeEngine() });
   const training = prometheus();
-  training.step({
-    ...{
-      step: 1,
-      totalSteps: 2,
-      loss: 1,
-      gradNorm: 1,
-      learningRate: 1,
-      tokens: 1,
-      learnedTokens: 1,
-      rows: 1,
-    },
-    ...{
-      tokensPerSecond: 1,
-      modelFlopsUtilisation: 0.5,
-      memoryBytes: 1,
-      peakMemoryBytes: 1,
-      elapsedSeconds: 1,
-    },
-    phaseSeconds: { data: 1 },
-  });
-  training.step({
-    ...{
-      step: 2,
-      totalSteps: 4,
-      loss: 1,
-      gradNorm: 1,
-      learningRate: 1,
-      tokens: 1,
-      learnedTokens: 1,
-      rows: 1,
-    },
-    ...{
-      tokensPerSecond: 1,
-      modelFlopsUtilisation: 0.5,
-      memoryBytes: 1,
-      peakMemoryBytes: 1,
-      elapsedSeconds: 9,
-    },
-    phaseSeconds: { data: 1 },
-  });
+  const step = (number: number, totalSteps: number, elapsedSeconds: number): void =>
+    training.step({
+      ...{
+        step: number,
+        totalSteps,
+        loss: 1,
+        gradNorm: 1,
+        learningRate: 1,
+        tokens: 1,
+        learnedTokens: 1,
+        rows: 1,
+      },
+      ...{
+        tokensPerSecond: 1,
+        modelFlopsUtilisation: 0.5,
+        memoryBytes: 1,
+        peakMemoryBytes: 1,
+        elapsedSeconds,
+      },
+      phaseSeconds: { data: 1 },
+    });
+  step(1, 2, 1);
+  step(2, 4, 9);
   training.evaluation?.({ step: 1, loss: 1, perplexity: 1, tokens: 1, seconds: 1, isBest: true });
   training.taskScores?.({
     step: 1,

@@ -1,6 +1,5 @@
 /** `xinghe data prepare|merge|inspect`. */
-import { InputError } from '../errors/index.js';
-import { EXIT_BAD_INPUT, HelpRequest } from './options.js';
+import { runVerb } from './run-verb.js';
 
 const verbs = {
   prepare: async () => (await import('./data-prepare.js')).dataPrepare,
@@ -15,22 +14,6 @@ const HELP = `xinghe data VERB; --help after a verb tells more
   inspect  what a dataset holds, a row as people read it, the rows of a training step
 `;
 
-export async function data(args: readonly string[]): Promise<number> {
-  const [verb, ...rest] = args;
-  switch (verb) {
-    case 'prepare':
-    case 'merge':
-    case 'inspect':
-      return (await verbs[verb]())(rest);
-    case '--help':
-    case '-h':
-      throw new HelpRequest(HELP);
-    case undefined:
-      process.stdout.write(HELP);
-      return EXIT_BAD_INPUT;
-    default:
-      throw new InputError(
-        `xinghe data: "${verb}" is no subcommand; there are ${Object.keys(verbs).join(', ')}`,
-      );
-  }
+export function data(args: readonly string[]): Promise<number> {
+  return runVerb('xinghe data', verbs, HELP, args);
 }

@@ -1,6 +1,5 @@
 /** `xinghe persona assemble|extract|prepare|train|measure|run`. */
-import { InputError } from '../errors/index.js';
-import { EXIT_BAD_INPUT, HelpRequest } from './options.js';
+import { runVerb } from './run-verb.js';
 
 const verbs = {
   assemble: async () => (await import('./persona-assemble.js')).personaAssemble,
@@ -21,25 +20,6 @@ const HELP = `xinghe persona VERB; --help after a verb tells more
   run       all of them in one folder, with a table of before and after
 `;
 
-export async function persona(args: readonly string[]): Promise<number> {
-  const [verb, ...rest] = args;
-  switch (verb) {
-    case 'assemble':
-    case 'extract':
-    case 'prepare':
-    case 'train':
-    case 'measure':
-    case 'run':
-      return (await verbs[verb]())(rest);
-    case '--help':
-    case '-h':
-      throw new HelpRequest(HELP);
-    case undefined:
-      process.stdout.write(HELP);
-      return EXIT_BAD_INPUT;
-    default:
-      throw new InputError(
-        `xinghe persona: "${verb}" is no subcommand; there are ${Object.keys(verbs).join(', ')}`,
-      );
-  }
+export function persona(args: readonly string[]): Promise<number> {
+  return runVerb('xinghe persona', verbs, HELP, args);
 }

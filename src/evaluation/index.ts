@@ -28,6 +28,7 @@ export { VerdictCache } from './judge/verdict-cache.js';
 export { type Candidate, fieldLike, type Reading, readVerdictText, reasonIn } from './judge/verdict-text.js';
 
 export { type Continuation, type LogLikelihoodOptions, logLikelihoods } from './log-likelihood.js';
+export { answerInTurn } from './model/answer-in-turn.js';
 export { HttpModel, type HttpModelOptions } from './model/http-model.js';
 export type {
   AnswerHooks,

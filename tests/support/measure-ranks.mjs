@@ -3,18 +3,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { rankEnvironment } from '../../dist/distributed/index.js';
-import { applyLora, initializeLora } from '../../dist/lora/index.js';
 import { parseArchitecture } from '../../dist/models/index.js';
-import { initializeModule } from '../../dist/nn/index.js';
-import { linearRoute, prepareRuntime, RandomGenerator, scope } from '../../dist/tensor/index.js';
-import {
-  peakResidentBytes,
-  planRun,
-  residentBytes,
-  Trainer,
-  trainingSettings,
-} from '../../dist/training/index.js';
+import { linearRoute, prepareRuntime } from '../../dist/tensor/index.js';
+import { peakResidentBytes, planRun, residentBytes } from '../../dist/training/index.js';
 import { RunRanks } from '../../dist/training/parallel/run-ranks.js';
+import { measuredRow, measuredTrainer } from './measured-trainer.mjs';
 
 const [rank, size, port, text, folder] = process.argv.slice(2);
 Object.assign(process.env, {
@@ -31,41 +24,13 @@ const { data, zero, tensor, sequence } = layout;
 const others = { pipeline: 1, schedule: '1f1b', context: 1 };
 const ranks = RunRanks.join(rankEnvironment(), { data, zero, tensor, sequence, ...others }, text);
 const architecture = parseArchitecture(config, 'test');
-const model = architecture.createModel();
-scope(() =>
-  initializeModule(model, {
-    rule: architecture.initRule,
-    generator: new RandomGenerator(0),
-    dtype: precision.replace('-mixed', ''),
-  }),
+const trainer = measuredTrainer(
+  architecture,
+  { steps: 2, accumulation, precision, recompute, lora },
+  ranks.share(architecture),
 );
-let parameters = new Map(model.namedParameters());
-if (lora !== undefined) {
-  const adapters = applyLora(model, (path) => path.startsWith('layers.'), { rank: lora.rank, alpha: 16 });
-  scope(() => {
-    for (const layer of adapters.values()) initializeLora(layer, new RandomGenerator(0));
-  });
-  parameters = new Map(model.namedParameters().filter(([path]) => /\.lora[AB]$/.test(path)));
-}
-const settings = trainingSettings({
-  steps: 2,
-  schedule: 'constant',
-  learning_rate: 3e-4,
-  no_weight_decay: [],
-  gradient_accumulation_steps: accumulation,
-  precision,
-  recompute,
-});
-const trainer = new Trainer(model, parameters, settings, {
-  totalSteps: 2,
-  padTokenId: 0,
-  share: ranks.share(architecture),
-});
 const { vocabSize } = architecture.shape;
-const row = (first) => ({
-  ids: Array.from({ length: length + 1 }, (_, index) => (first * 7919 + index * index * 104729) % vocabSize),
-  lossMask: new Array(length + 1).fill(1),
-});
+const row = (first) => measuredRow(first, length + 1, vocabSize);
 for (let step = 0; step < 2; step++)
   trainer.step(
     Array.from({ length: accumulation }, () =>

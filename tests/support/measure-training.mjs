@@ -4,23 +4,10 @@
 //
 // With "varying": true the rows of each step have lengths of their own, from an eighth of "length" to all of it.
 
-import { applyLora, initializeLora } from '../../dist/lora/index.js';
 import { parseArchitecture } from '../../dist/models/index.js';
-import { initializeModule } from '../../dist/nn/index.js';
-import {
-  emulatesBfloat16,
-  linearRoute,
-  prepareRuntime,
-  RandomGenerator,
-  scope,
-} from '../../dist/tensor/index.js';
-import {
-  peakResidentBytes,
-  planRun,
-  residentBytes,
-  Trainer,
-  trainingSettings,
-} from '../../dist/training/index.js';
+import { emulatesBfloat16, linearRoute, prepareRuntime } from '../../dist/tensor/index.js';
+import { peakResidentBytes, planRun, residentBytes } from '../../dist/training/index.js';
+import { measuredRow, measuredTrainer } from './measured-trainer.mjs';
 
 const { config, steps = 2, varying = false, ...run } = JSON.parse(process.argv[2] ?? '{}');
 const { length, microBatchSize, accumulation = 1, precision, recompute, lora } = run;
@@ -48,41 +35,13 @@ class RandomLengths {
 prepareRuntime({ threads: 2 });
 const startBytes = residentBytes();
 const architecture = parseArchitecture(config, 'test');
-const model = architecture.createModel();
-scope(() =>
-  initializeModule(model, {
-    rule: architecture.initRule,
-    generator: new RandomGenerator(0),
-    dtype: precision.replace('-mixed', ''),
-  }),
-);
-let parameters = new Map(model.namedParameters());
-if (lora !== undefined) {
-  const adapters = applyLora(model, (path) => path.startsWith('layers.'), { rank: lora.rank, alpha: 16 });
-  scope(() => {
-    for (const layer of adapters.values()) initializeLora(layer, new RandomGenerator(0));
-  });
-  parameters = new Map(model.namedParameters().filter(([path]) => /\.lora[AB]$/.test(path)));
-}
-const settings = trainingSettings({
-  steps,
-  schedule: 'constant',
-  learning_rate: 3e-4,
-  no_weight_decay: [],
-  gradient_accumulation_steps: accumulation,
-  precision,
-  recompute,
-});
-const trainer = new Trainer(model, parameters, settings, { totalSteps: steps, padTokenId: 0 });
+const trainer = measuredTrainer(architecture, { steps, accumulation, precision, recompute, lora });
 const { vocabSize } = architecture.shape;
 const lengths = new RandomLengths(length);
 const rowsOfStep = () =>
   Array.from({ length: microBatchSize }, (_, row) => {
     const tokens = 1 + (varying ? lengths.next() : length);
-    return {
-      ids: Array.from({ length: tokens }, (_, index) => (row * 7919 + index * index * 104729) % vocabSize),
-      lossMask: new Array(tokens).fill(1),
-    };
+    return measuredRow(row, tokens, vocabSize);
   });
 const seconds = [];
 let loss = 0;

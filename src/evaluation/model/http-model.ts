@@ -1,7 +1,8 @@
 /** A model behind an OpenAI-compatible address: chat for written answers, completions for plain text and for log-likelihoods. */
 
-import { InputError, Interruption } from '../../errors/index.js';
+import { InputError } from '../../errors/index.js';
 import { fieldOf } from '../../json/index.js';
+import { answerInTurn } from './answer-in-turn.js';
 import { ChatSettings } from './chat-settings.js';
 import { echoedOption } from './echoed-option.js';
 import { HttpClient, type HttpClientOptions, HttpFailure } from './http-client.js';
@@ -85,22 +86,9 @@ export class HttpModel implements LanguageModel {
   dispose(): void {}
 
   async answer(questions: readonly ModelQuestion[], hooks: AnswerHooks): Promise<void> {
-    const interruption = new Interruption();
-    let next = 0;
-    const work = async (): Promise<void> => {
-      while (next < questions.length) {
-        interruption.check((signal) => `stopped by ${signal}`);
-        const index = next++;
-        const question = questions[index];
-        if (question !== undefined) await this.#answerOne(index, question, hooks);
-      }
-    };
-    try {
-      await Promise.all(Array.from({ length: Math.min(this.#parallel, questions.length) }, work));
-    } finally {
-      next = questions.length;
-      interruption.dispose();
-    }
+    await answerInTurn(questions, this.#parallel, (index, question) =>
+      this.#answerOne(index, question, hooks),
+    );
   }
 
   async #answerOne(index: number, question: ModelQuestion, hooks: AnswerHooks): Promise<void> {

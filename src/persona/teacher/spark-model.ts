@@ -1,8 +1,9 @@
 /** Spark as a model that answers questions. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { InputError, Interruption } from '../../errors/index.js';
+import { InputError } from '../../errors/index.js';
 import {
   type AnswerHooks,
+  answerInTurn,
   type LanguageModel,
   type ModelIdentity,
   type ModelQuestion,
@@ -86,24 +87,9 @@ export class SparkModel implements LanguageModel {
   dispose(): void {}
 
   async answer(questions: readonly ModelQuestion[], hooks: AnswerHooks): Promise<void> {
-    const interruption = new Interruption();
-    let next = 0;
-    const work = async (): Promise<void> => {
-      while (next < questions.length) {
-        interruption.check((signal) => `stopped by ${signal}`);
-        const index = next++;
-        const question = questions[index];
-        if (question !== undefined) await this.#answerOne(index, question, hooks);
-      }
-    };
-    try {
-      await Promise.all(
-        Array.from({ length: Math.min(this.#options.parallel ?? 2, questions.length) }, work),
-      );
-    } finally {
-      next = questions.length;
-      interruption.dispose();
-    }
+    await answerInTurn(questions, this.#options.parallel ?? 2, (index, question) =>
+      this.#answerOne(index, question, hooks),
+    );
   }
 
   async #answerOne(index: number, question: ModelQuestion, hooks: AnswerHooks): Promise<void> {
