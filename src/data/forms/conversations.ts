@@ -19,6 +19,9 @@ export const readShareGpt: ReadForm = (record, options) => readDialogue(record, 
 /** {"messages": [{"role": "system" | "user" | "assistant", "content"}, …]}; a list of "tools" beside it where tools are read. */
 export const readMessages: ReadForm = (record, options) => readDialogue(record, 'messages', options);
 
+/** {"system", "dialog": [{"role": "user" | "bot", "content"}, …]}, as TeleChat2 publishes its samples. */
+export const readDialog: ReadForm = (record, options) => readDialogue(record, 'dialog', options);
+
 /**
  * XVERSE publishes no set of its own: its fine-tuning script runs LLaMA-Efficient-Tuning on alpaca_gpt4 (Alpaca records),
  * and chat() takes [{"role", "content"}, …]. All three are read, told apart by their keys.
@@ -31,7 +34,7 @@ export const readXverse: ReadForm = (record, options) => {
 
 function readDialogue(
   record: JsonRecord,
-  key: 'conversations' | 'messages',
+  key: 'conversations' | 'messages' | 'dialog',
   { keepsTools = false }: FormOptions,
 ): SampleContent {
   const turns = readTurns(record, key, requireList(record, key), keepsTools);

@@ -51,6 +51,7 @@ function formsOf(record: JsonRecord, { textField = 'text' }: FormOptions): Sampl
   if (has('conversations')) forms.push('sharegpt');
   if (has('instruction') && has('output')) forms.push('alpaca');
   else if (has('input') && has('output')) forms.push('telechat');
+  if (has('dialog')) forms.push('telechat');
   if (has(textField)) forms.push('text');
   return forms;
 }

@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { FormFault, type FormOptions, formReader, type SampleForm } from './index.js';
+import {
+  detectForm,
+  FormFault,
+  type FormOptions,
+  formReader,
+  keysOfForm,
+  type SampleForm,
+  unreadKeys,
+} from './index.js';
 
 const [q1, a1, q2, a2] = ['q1', 'a1', 'q2', 'a2'] as const;
 const user = (content: string) => ({ role: 'user', content });
@@ -120,6 +128,21 @@ describe('telechat', () => {
 
   test('a single question without a marker', () => {
     expect(messages('telechat', { input: q1, output: a1 })).toEqual(oneTurn);
+  });
+
+  test('the turns of TeleChat2, with its system text', () => {
+    const bot = (content: string) => ({ role: 'bot', content });
+    const record = {
+      system: 's\n',
+      dialog: [user(q1), bot(a1), user(q2), bot(a2)],
+      tool: false,
+      multiturn: true,
+    };
+    expect(messages('telechat', record)).toEqual([system('s\n'), ...twoTurns]);
+    expect(detectForm([{ line: 1, value: record }], 'FILE')).toBe('telechat');
+    expect([...unreadKeys(record, keysOfForm('telechat'))]).toEqual(['tool', 'multiturn']);
+    expect(fault('telechat', { ...record, dialog: [bot(a1)] })).toContain('order of turns');
+    expect(fault('telechat', { ...record, dialog: 'q1' })).toContain('`dialog` must be');
   });
 
   test.each([

@@ -8,7 +8,7 @@ const ALPACA = ['instruction', 'input', 'output', 'history', 'system'];
 const FORM_KEYS: Readonly<Record<SampleForm, readonly string[]>> = {
   alpaca: ALPACA,
   sharegpt: ['conversations', 'system'],
-  telechat: ['input', 'output'],
+  telechat: ['input', 'output', 'dialog', 'system'],
   xverse: ['messages', 'conversations', ...ALPACA],
   messages: ['messages', 'system'],
   text: [],
@@ -38,7 +38,7 @@ export function keysOfForm(
 export function* unreadKeys(record: JsonRecord, read: ReadonlySet<string>): Generator<string, void> {
   for (const key of Object.keys(record)) if (!read.has(key)) yield key;
   const toolKeys: readonly string[] = read.has('tools') ? TOOL_TURN_KEYS : [];
-  for (const list of ['messages', 'conversations']) {
+  for (const list of ['messages', 'conversations', 'dialog']) {
     const turns = read.has(list) ? record[list] : undefined;
     if (!Array.isArray(turns)) continue;
     for (const turn of turns)

@@ -1,6 +1,10 @@
-/** {"input": "<_user>q1<_bot>a1<_user>q2", "output": "a2"}, as TeleChat publishes single- and multi-turn samples. */
+/**
+ * {"input": "<_user>q1<_bot>a1<_user>q2", "output": "a2"}, as TeleChat publishes single- and multi-turn samples; TeleChat2's are
+ * lists of turns under "dialog".
+ */
 import type { ChatMessage } from '../../models/index.js';
 import { markAnswers } from './alpaca.js';
+import { readDialog } from './conversations.js';
 import { dialogue, FormFault, type ReadForm, requireAnswer, requireText } from './form.js';
 import { learnedByRecord } from './learned-keys.js';
 
@@ -8,7 +12,8 @@ const USER = '<_user>';
 const BOT = '<_bot>';
 const END = '<_end>';
 
-export const readTelechat: ReadForm = (record) => {
+export const readTelechat: ReadForm = (record, options) => {
+  if (Object.hasOwn(record, 'dialog')) return readDialog(record, options);
   const input = requireText(record, 'input');
   const output = answerOf(requireAnswer(record, 'output'), 'output');
   // Single-turn records may leave the first marker away.
