@@ -1,4 +1,4 @@
-/** The demo from end to end, as a user runs it: small, in its own process, into an empty folder. */
+/** The demo from end to end, as a user runs it: small, in its own process, into an empty folder. Smaller still: src/demo/run-demo.test.ts. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
