@@ -7,11 +7,11 @@ import {
   ownAddresses,
   type RankTableFile,
   readDeviceAddresses,
-} from '../distributed/index.js';
-import { InputError } from '../errors/index.js';
-import { writeFileAtomic } from '../formats/index.js';
-import { log } from '../log/index.js';
-import { parseOptionsAndWords } from './options.js';
+} from '../../distributed/index.js';
+import { InputError } from '../../errors/index.js';
+import { writeFileAtomic } from '../../formats/index.js';
+import { log } from '../../log/index.js';
+import { parseOptionsAndWords } from '../options.js';
 
 const output = {
   kind: 'string',

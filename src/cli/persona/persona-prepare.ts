@@ -1,8 +1,8 @@
 /** `xinghe persona prepare`: from answers to what is learned and measured. */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { preparePersona, QA_FILE, readCharacter } from '../persona/index.js';
-import { type OptionSpec, parseOptions } from './options.js';
+import { preparePersona, QA_FILE, readCharacter } from '../../persona/index.js';
+import { type OptionSpec, parseOptions } from '../options.js';
 
 export const prepareOptions = {
   general: {

@@ -1,7 +1,7 @@
 /** `xinghe run --run_mode eval`: the perplexity of the model on eval_dataset. */
-import { checkTrainInput } from '../compat/index.js';
-import { log } from '../log/index.js';
-import { measureRun } from '../training/index.js';
+import { checkTrainInput } from '../../compat/index.js';
+import { log } from '../../log/index.js';
+import { measureRun } from '../../training/index.js';
 import type { ModeRun } from './run.js';
 import { loadPublishedModel } from './run-model.js';
 

@@ -2,8 +2,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { goldenFolder, goldenJson } from '../../tests/support/golden.js';
-import { main } from './main.js';
+import { goldenFolder, goldenJson } from '../../../tests/support/golden.js';
+import { main } from '../main.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-cli-data-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

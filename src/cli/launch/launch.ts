@@ -7,10 +7,10 @@ import {
   parseRendezvous,
   placeOfServer,
   readRankTable,
-} from '../distributed/index.js';
-import { InputError } from '../errors/index.js';
-import { log } from '../log/index.js';
-import { type OptionValues, parseOptions } from './options.js';
+} from '../../distributed/index.js';
+import { InputError } from '../../errors/index.js';
+import { log } from '../../log/index.js';
+import { type OptionValues, parseOptions } from '../options.js';
 
 const specs = {
   nproc: { kind: 'integer', min: 1, help: 'ranks on this machine; with --rank-table: as many as it has' },
@@ -59,7 +59,10 @@ export async function launch(args: readonly string[]): Promise<number> {
   const command = end < 0 ? [] : args.slice(end + 1);
   checkCommand(command);
   return await launchRanks({
-    program: { file: process.execPath, args: [fileURLToPath(new URL('../../bin/xinghe', import.meta.url))] },
+    program: {
+      file: process.execPath,
+      args: [fileURLToPath(new URL('../../../bin/xinghe', import.meta.url))],
+    },
     command,
     maxRestarts: options['max-restarts'],
     logDir: options['log-dir'],

@@ -5,13 +5,13 @@ import {
   notesOf,
   type PublishedRun,
   readRunOptions,
-} from '../compat/index.js';
-import { readYaml11File } from '../config/index.js';
-import { rankEnvironment } from '../distributed/index.js';
-import { InputError } from '../errors/index.js';
-import { log } from '../log/index.js';
-import { hubOptions, placed } from './hub-options.js';
-import { type OptionSpec, type OptionValues, parseOptions } from './options.js';
+} from '../../compat/index.js';
+import { readYaml11File } from '../../config/index.js';
+import { rankEnvironment } from '../../distributed/index.js';
+import { InputError } from '../../errors/index.js';
+import { log } from '../../log/index.js';
+import { hubOptions, placed } from '../hub-options.js';
+import { type OptionSpec, type OptionValues, parseOptions } from '../options.js';
 
 /** Spelled as published; with dashes they are understood too. */
 const specs = {

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test, vi } from 'vitest';
-import { InputError } from '../errors/index.js';
+import { InputError } from '../../errors/index.js';
 import { launch } from './launch.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-cli-launch-'));

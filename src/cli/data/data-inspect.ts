@@ -9,13 +9,13 @@ import {
   rowsOfStep,
   tokenizerOptions,
   viewRow,
-} from '../data/index.js';
-import { InputError } from '../errors/index.js';
-import { fileStatus, withLockedOutput, writeFileAtomic } from '../formats/index.js';
-import { log } from '../log/index.js';
-import { openTokenizer } from '../models/index.js';
-import type { Tokenizer } from '../tokenizers/index.js';
-import { parseOptions } from './options.js';
+} from '../../data/index.js';
+import { InputError } from '../../errors/index.js';
+import { fileStatus, withLockedOutput, writeFileAtomic } from '../../formats/index.js';
+import { log } from '../../log/index.js';
+import { openTokenizer } from '../../models/index.js';
+import type { Tokenizer } from '../../tokenizers/index.js';
+import { parseOptions } from '../options.js';
 
 const specs = {
   row: { kind: 'integer', min: 0, help: 'show this row, from 0' },

@@ -1,8 +1,8 @@
 /** `xinghe persona extract`: the answers of a teacher. */
 import { join } from 'node:path';
-import { log } from '../log/index.js';
-import { EXCEPTION_FILE, extractAnswers, QA_FILE, readCharacter, readPrompts } from '../persona/index.js';
-import { EXIT_BAD_INPUT, type OptionSpec, parseOptions } from './options.js';
+import { log } from '../../log/index.js';
+import { EXCEPTION_FILE, extractAnswers, QA_FILE, readCharacter, readPrompts } from '../../persona/index.js';
+import { EXIT_BAD_INPUT, type OptionSpec, parseOptions } from '../options.js';
 import { openTeacher, teacherOptions } from './persona-teacher.js';
 
 const specs = {

@@ -1,7 +1,7 @@
 /** `xinghe data merge`: several datasets to one. */
-import { mergeDatasets } from '../data/index.js';
-import { withLockedOutput } from '../formats/index.js';
-import { parseOptions } from './options.js';
+import { mergeDatasets } from '../../data/index.js';
+import { withLockedOutput } from '../../formats/index.js';
+import { parseOptions } from '../options.js';
 
 const specs = {
   input: {

@@ -7,14 +7,14 @@ import {
   recipeNames,
   renderReportText,
   SAMPLE_FORMS,
-} from '../data/index.js';
-import { InputError } from '../errors/index.js';
-import { withLockedOutput } from '../formats/index.js';
-import { BUILT_IN_CHATS, parseTemplateValues } from '../models/index.js';
-import { chatOptions } from './chat-options.js';
-import { hubOptions, placed } from './hub-options.js';
-import { type OptionValues, parseOptions } from './options.js';
-import { isStandardInput, withInputPath } from './standard-input.js';
+} from '../../data/index.js';
+import { InputError } from '../../errors/index.js';
+import { withLockedOutput } from '../../formats/index.js';
+import { BUILT_IN_CHATS, parseTemplateValues } from '../../models/index.js';
+import { chatOptions } from '../chat-options.js';
+import { hubOptions, placed } from '../hub-options.js';
+import { type OptionValues, parseOptions } from '../options.js';
+import { isStandardInput, withInputPath } from '../standard-input.js';
 
 const specs = {
   form: {

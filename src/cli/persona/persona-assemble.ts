@@ -1,6 +1,6 @@
 /** `xinghe persona assemble`: a prompt for each question of a template. */
-import { checkWritable, writeFileAtomic } from '../formats/index.js';
-import { log } from '../log/index.js';
+import { checkWritable, writeFileAtomic } from '../../formats/index.js';
+import { log } from '../../log/index.js';
 import {
   assemblePrompts,
   loadPromptForm,
@@ -9,8 +9,8 @@ import {
   promptsText,
   readCharacter,
   readTemplate,
-} from '../persona/index.js';
-import { type OptionSpec, parseOptions } from './options.js';
+} from '../../persona/index.js';
+import { type OptionSpec, parseOptions } from '../options.js';
 
 /** Who it is, and what is asked. */
 export const assembleOptions = {

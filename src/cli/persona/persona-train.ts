@@ -1,10 +1,10 @@
 /** `xinghe persona train`: the published defaults on what prepare wrote. */
-import { loadTrainingConfig } from '../compat/index.js';
-import { createTaskEvaluator } from '../library/index.js';
-import { log } from '../log/index.js';
-import { writeTrainConfig } from '../persona/index.js';
-import { runTraining } from '../training/index.js';
-import { type OptionSpec, parseOptions } from './options.js';
+import { loadTrainingConfig } from '../../compat/index.js';
+import { createTaskEvaluator } from '../../library/index.js';
+import { log } from '../../log/index.js';
+import { writeTrainConfig } from '../../persona/index.js';
+import { runTraining } from '../../training/index.js';
+import { type OptionSpec, parseOptions } from '../options.js';
 
 export const trainOptions = {
   lora: { kind: 'flag', help: 'learn an adapter (rank 8, every linear layer) instead of the weights' },

@@ -2,16 +2,16 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { type PublishedGeneration, type PublishedRun, refuseMissing } from '../compat/index.js';
-import { heartbeat, rankEnvironment, World } from '../distributed/index.js';
-import { InputError, InterruptedError } from '../errors/index.js';
-import { fileStatus } from '../formats/index.js';
-import { AnswerFile, type Question, readQuestions, type TextRequest } from '../generation/index.js';
-import { log } from '../log/index.js';
-import { configValue, type LoadedModel, loadModelTokenizer } from '../models/index.js';
-import type { Tokenizer } from '../tokenizers/index.js';
-import { answerBatch, publishedAnswer } from './answer-batch.js';
-import { OrderedOutput } from './ordered-output.js';
+import { type PublishedGeneration, type PublishedRun, refuseMissing } from '../../compat/index.js';
+import { heartbeat, rankEnvironment, World } from '../../distributed/index.js';
+import { InputError, InterruptedError } from '../../errors/index.js';
+import { fileStatus } from '../../formats/index.js';
+import { AnswerFile, type Question, readQuestions, type TextRequest } from '../../generation/index.js';
+import { log } from '../../log/index.js';
+import { configValue, type LoadedModel, loadModelTokenizer } from '../../models/index.js';
+import type { Tokenizer } from '../../tokenizers/index.js';
+import { answerBatch, publishedAnswer } from '../answer-batch.js';
+import { OrderedOutput } from '../ordered-output.js';
 import type { ModeRun } from './run.js';
 import { loadPublishedModel, weightsOf } from './run-model.js';
 

@@ -3,19 +3,19 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { stringify } from 'yaml';
-import { refuseMissing } from '../compat/index.js';
-import { rankEnvironment } from '../distributed/index.js';
-import { InputError } from '../errors/index.js';
-import { exportOnnx } from '../export/index.js';
-import { fileStatus, withLockedOutput, writeFileAtomic } from '../formats/index.js';
-import { formatBytes, log } from '../log/index.js';
+import { refuseMissing } from '../../compat/index.js';
+import { rankEnvironment } from '../../distributed/index.js';
+import { InputError } from '../../errors/index.js';
+import { exportOnnx } from '../../export/index.js';
+import { fileStatus, withLockedOutput, writeFileAtomic } from '../../formats/index.js';
+import { formatBytes, log } from '../../log/index.js';
 import {
   type Architecture,
   type ConvertOptions,
   convertModel,
   holdsAdapterHalves,
   tokenizerFilesOf,
-} from '../models/index.js';
+} from '../../models/index.js';
 import type { ModeRun } from './run.js';
 import { architectureOf, isAdapterFolder, weightsOf } from './run-model.js';
 

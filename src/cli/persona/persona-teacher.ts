@@ -1,6 +1,6 @@
 /** The teacher of a command line: Spark, an OpenAI-compatible address, a model of ours, or the rules. */
-import { InputError } from '../errors/index.js';
-import { HttpModel, type LanguageModel, RateLimit } from '../evaluation/index.js';
+import { InputError } from '../../errors/index.js';
+import { HttpModel, type LanguageModel, RateLimit } from '../../evaluation/index.js';
 import {
   type Character,
   keySource,
@@ -9,9 +9,9 @@ import {
   sparkKeys,
   speakAs,
   type TeacherPrompt,
-} from '../persona/index.js';
-import { openLocalModel } from './evaluated-model.js';
-import type { OptionSpec, OptionValues } from './options.js';
+} from '../../persona/index.js';
+import { openLocalModel } from '../evaluated-model.js';
+import type { OptionSpec, OptionValues } from '../options.js';
 
 export const teacherOptions = {
   teacher: {

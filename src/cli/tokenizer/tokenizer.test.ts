@@ -3,8 +3,8 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { loadTokenizer } from '../tokenizers/index.js';
-import { main } from './main.js';
+import { loadTokenizer } from '../../tokenizers/index.js';
+import { main } from '../main.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-tokenizer-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

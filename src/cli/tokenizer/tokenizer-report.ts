@@ -1,14 +1,14 @@
 /** `xinghe tokenizer report`: how many tokens a tokenizer needs for texts, by kind of writing and by file. */
-import { openTokenizer } from '../models/index.js';
+import { openTokenizer } from '../../models/index.js';
 import {
   type FertilityCounts,
   FertilityMeter,
   fertilityRates,
   readTexts,
   TEXT_KINDS,
-} from '../tokenizers/index.js';
-import { hubOptions, placed } from './hub-options.js';
-import { parseOptions } from './options.js';
+} from '../../tokenizers/index.js';
+import { hubOptions, placed } from '../hub-options.js';
+import { parseOptions } from '../options.js';
 
 const specs = {
   tokenizer: {

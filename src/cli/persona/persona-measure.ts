@@ -1,7 +1,7 @@
 /** `xinghe persona measure`: how often a model falls out of its role. */
 import { join } from 'node:path';
-import { readSamples } from '../data/index.js';
-import { InputError } from '../errors/index.js';
+import { readSamples } from '../../data/index.js';
+import { InputError } from '../../errors/index.js';
 import {
   compareRuns,
   comparisonNotes,
@@ -10,20 +10,20 @@ import {
   type LanguageModel,
   readRun,
   writeComparison,
-} from '../evaluation/index.js';
-import { log } from '../log/index.js';
+} from '../../evaluation/index.js';
+import { log } from '../../log/index.js';
 import {
   type GeneralDialogue,
   measurePersona,
   readCharacter,
   readTestQuestions,
   summaryText,
-} from '../persona/index.js';
-import { chatOptions } from './chat-options.js';
-import { openLocalModel } from './evaluated-model.js';
-import { judgeOptions, openJudge } from './judge-options.js';
-import { modelOptions } from './model-options.js';
-import { type OptionSpec, type OptionValues, parseOptions } from './options.js';
+} from '../../persona/index.js';
+import { chatOptions } from '../chat-options.js';
+import { openLocalModel } from '../evaluated-model.js';
+import { judgeOptions, openJudge } from '../judge-options.js';
+import { modelOptions } from '../model-options.js';
+import { type OptionSpec, type OptionValues, parseOptions } from '../options.js';
 
 const { rubric: _rubric, ...personaJudgeOptions } = judgeOptions;
 

@@ -1,14 +1,14 @@
 /** `xinghe tokenizer`: encode and decode here, lines of JSON from text to ids and back; the rest in files of their own. */
 import { z } from 'zod';
-import { parseConfig } from '../config/index.js';
-import { InputError, messageOf } from '../errors/index.js';
-import { readJsonLines, withLockedOutput, writeFileAtomic } from '../formats/index.js';
-import { log } from '../log/index.js';
-import { loadModelArchitecture, loadModelTokenizer, openTokenizer } from '../models/index.js';
-import type { Tokenizer } from '../tokenizers/index.js';
-import { hubOptions, placed } from './hub-options.js';
-import { EXIT_BAD_INPUT, HelpRequest, type OptionValues, parseOptionsAndWords } from './options.js';
-import { withInputPath } from './standard-input.js';
+import { parseConfig } from '../../config/index.js';
+import { InputError, messageOf } from '../../errors/index.js';
+import { readJsonLines, withLockedOutput, writeFileAtomic } from '../../formats/index.js';
+import { log } from '../../log/index.js';
+import { loadModelArchitecture, loadModelTokenizer, openTokenizer } from '../../models/index.js';
+import type { Tokenizer } from '../../tokenizers/index.js';
+import { hubOptions, placed } from '../hub-options.js';
+import { EXIT_BAD_INPUT, HelpRequest, type OptionValues, parseOptionsAndWords } from '../options.js';
+import { withInputPath } from '../standard-input.js';
 import { tokenizerMerge } from './tokenizer-merge.js';
 import { tokenizerReport } from './tokenizer-report.js';
 import { tokenizerTrain } from './tokenizer-train.js';

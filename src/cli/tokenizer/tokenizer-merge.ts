@@ -1,8 +1,8 @@
 /** `xinghe tokenizer merge`: a vocabulary extended by the pieces of another. */
-import { withLockedOutput, writeFileAtomic } from '../formats/index.js';
-import { log } from '../log/index.js';
-import { mergeVocabularies } from '../tokenizers/index.js';
-import { parseOptions } from './options.js';
+import { withLockedOutput, writeFileAtomic } from '../../formats/index.js';
+import { log } from '../../log/index.js';
+import { mergeVocabularies } from '../../tokenizers/index.js';
+import { parseOptions } from '../options.js';
 
 const specs = {
   base: {

@@ -1,5 +1,5 @@
 /** `xinghe data prepare|merge|inspect`. */
-import { runVerb } from './run-verb.js';
+import { runVerb } from '../run-verb.js';
 
 const verbs = {
   prepare: async () => (await import('./data-prepare.js')).dataPrepare,

@@ -1,5 +1,5 @@
 /** `xinghe persona assemble|extract|prepare|train|measure|run`. */
-import { runVerb } from './run-verb.js';
+import { runVerb } from '../run-verb.js';
 
 const verbs = {
   assemble: async () => (await import('./persona-assemble.js')).personaAssemble,

@@ -1,11 +1,11 @@
 /** The model of a published run that is not trained: its weights, joined from ranks, with its LoRA matrices worked in. */
 import { join } from 'node:path';
-import { loadAdapter } from '../checkpoint/index.js';
-import type { PublishedRun } from '../compat/index.js';
-import { InputError } from '../errors/index.js';
-import { fileStatus } from '../formats/index.js';
-import { log } from '../log/index.js';
-import { mergeLora } from '../lora/index.js';
+import { loadAdapter } from '../../checkpoint/index.js';
+import type { PublishedRun } from '../../compat/index.js';
+import { InputError } from '../../errors/index.js';
+import { fileStatus } from '../../formats/index.js';
+import { log } from '../../log/index.js';
+import { mergeLora } from '../../lora/index.js';
 import {
   type Architecture,
   holdsAdapterHalves,
@@ -15,8 +15,8 @@ import {
   loadModel,
   loadModelArchitecture,
   parseArchitecture,
-} from '../models/index.js';
-import { prepareRuntime, selectDevice } from '../tensor/index.js';
+} from '../../models/index.js';
+import { prepareRuntime, selectDevice } from '../../tensor/index.js';
 
 type PublishedModel = PublishedRun['model'];
 

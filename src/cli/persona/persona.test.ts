@@ -3,10 +3,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { sendJson } from '../../tests/support/mock-address.js';
-import { type MockJudge, startMockJudge } from '../../tests/support/mock-judge.js';
-import { SPARK_KEYS, type SparkServer, startSparkServer } from '../../tests/support/spark-server.js';
-import { main } from './main.js';
+import { sendJson } from '../../../tests/support/mock-address.js';
+import { type MockJudge, startMockJudge } from '../../../tests/support/mock-judge.js';
+import { SPARK_KEYS, type SparkServer, startSparkServer } from '../../../tests/support/spark-server.js';
+import { main } from '../main.js';
 
 let folder: string;
 let spark: SparkServer;

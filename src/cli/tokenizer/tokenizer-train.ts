@@ -1,7 +1,7 @@
 /** `xinghe tokenizer train`: a vocabulary from text files. */
-import { InputError } from '../errors/index.js';
-import { checkWritable, withLockedOutput, writeFileAtomic } from '../formats/index.js';
-import { log, Progress } from '../log/index.js';
+import { InputError } from '../../errors/index.js';
+import { checkWritable, withLockedOutput, writeFileAtomic } from '../../formats/index.js';
+import { log, Progress } from '../../log/index.js';
 import {
   BYTE_LEVEL_NORMALIZATIONS,
   NORMALIZATIONS,
@@ -10,8 +10,8 @@ import {
   type TrainingProgress,
   trainByteLevelBpeOnFiles,
   trainSentencePiece,
-} from '../tokenizers/index.js';
-import { type OptionValues, parseOptions } from './options.js';
+} from '../../tokenizers/index.js';
+import { type OptionValues, parseOptions } from '../options.js';
 
 const TYPES = ['sentencepiece-bpe', 'sentencepiece-unigram', 'byte-level-bpe'] as const;
 const SWITCH = ['true', 'false'] as const;

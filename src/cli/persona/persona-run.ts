@@ -1,11 +1,11 @@
 /** `xinghe persona run`: all steps in one folder. */
 import { join } from 'node:path';
-import { withLockedOutput } from '../formats/index.js';
-import { log } from '../log/index.js';
-import { loadPromptForm, readCharacter, runPersona, summaryText } from '../persona/index.js';
-import { openLocalModel } from './evaluated-model.js';
-import { openJudge } from './judge-options.js';
-import { type OptionSpec, parseOptions } from './options.js';
+import { withLockedOutput } from '../../formats/index.js';
+import { log } from '../../log/index.js';
+import { loadPromptForm, readCharacter, runPersona, summaryText } from '../../persona/index.js';
+import { openLocalModel } from '../evaluated-model.js';
+import { openJudge } from '../judge-options.js';
+import { type OptionSpec, parseOptions } from '../options.js';
 import { assembleOptions } from './persona-assemble.js';
 import { personaJudgeOptions } from './persona-measure.js';
 import { prepareOptions } from './persona-prepare.js';

@@ -1,8 +1,8 @@
 /** `xinghe run --run_mode train|finetune`. */
-import { checkTrainInput } from '../compat/index.js';
-import { fileStatus } from '../formats/index.js';
-import { createTaskEvaluator } from '../library/index.js';
-import { isRunCheckpoint, runTraining } from '../training/index.js';
+import { checkTrainInput } from '../../compat/index.js';
+import { fileStatus } from '../../formats/index.js';
+import { createTaskEvaluator } from '../../library/index.js';
+import { isRunCheckpoint, runTraining } from '../../training/index.js';
 import type { ModeRun } from './run.js';
 
 export async function runTrain({ published, options }: ModeRun): Promise<number> {
