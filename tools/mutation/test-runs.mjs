@@ -104,7 +104,7 @@ export class TestRuns {
     const reachedFile = join(this.#folder, `reached-${number}.jsonl`);
     const report = join(this.#folder, `report-${number}.json`);
     const options = ['--reporter=json', `--outputFile=${report}`];
-    await runTests(tests, { XINGHE_REACHED: reachedFile }, 300, options);
+    await runTests(tests, { XINGHE_REACHED: reachedFile }, 60 + 120 * tests.length, options);
     if (!existsSync(report) && tests.length > 1) {
       // One of them does not end: the others are still of use.
       for (const test of tests) await this.#learn([test]);
