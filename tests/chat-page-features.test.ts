@@ -12,6 +12,7 @@ import {
   picture,
   poll,
 } from './support/chat-page/chat-browser.js';
+import { casesOf, longTest } from './support/long-suite.js';
 import { requiresBrowser } from './support/requires.js';
 
 const executablePath = browserPath();
@@ -64,7 +65,7 @@ describe('the chat page', requiresBrowser(executablePath), () => {
       expect(await page.locator('.turn').count()).toBe(0);
     });
 
-    it('asks when the key is taken away in the middle', async () => {
+    longTest('asks when the key is taken away in the middle', async () => {
       const { page } = await chat.open();
       await chat.ask(page, SKY);
       chat.server.key = 'another';
@@ -79,30 +80,33 @@ describe('the chat page', requiresBrowser(executablePath), () => {
     });
   });
 
-  it('gives the keyboard back to the message box after editing, answering again, going on and deleting', async () => {
-    const { page } = await chat.open();
-    await chat.ask(page, SKY);
-    await button(page, '重新回答').click();
-    await poll(() => focused(page)).toBe('message-box');
-    await poll(() => chat.server.asked.at(-1)?.isFinished).toBe(true);
-    for (const end of ['重新发送', '取消']) {
-      await page.locator('.question').hover();
-      await button(page, '编辑').click();
-      await page.getByLabel('编辑消息').fill('为什么？');
-      await button(page, end).click();
+  longTest(
+    'gives the keyboard back to the message box after editing, answering again, going on and deleting',
+    async () => {
+      const { page } = await chat.open();
+      await chat.ask(page, SKY);
+      await button(page, '重新回答').click();
       await poll(() => focused(page)).toBe('message-box');
-      await page.waitForSelector('.send[type=submit]');
-    }
-    chat.server.breakAfter = 20;
-    await page.fill(BOX, SKY);
-    await page.press(BOX, 'Enter');
-    await button(page, '继续').click();
-    await poll(() => focused(page)).toBe('message-box');
-    await page.getByText('这就是全部。').waitFor();
-    await button(page, '删除消息').last().click();
-    await confirm(page);
-    await poll(() => focused(page)).toBe('message-box');
-  });
+      await poll(() => chat.server.asked.at(-1)?.isFinished).toBe(true);
+      for (const end of ['重新发送', '取消']) {
+        await page.locator('.question').hover();
+        await button(page, '编辑').click();
+        await page.getByLabel('编辑消息').fill('为什么？');
+        await button(page, end).click();
+        await poll(() => focused(page)).toBe('message-box');
+        await page.waitForSelector('.send[type=submit]');
+      }
+      chat.server.breakAfter = 20;
+      await page.fill(BOX, SKY);
+      await page.press(BOX, 'Enter');
+      await button(page, '继续').click();
+      await poll(() => focused(page)).toBe('message-box');
+      await page.getByText('这就是全部。').waitFor();
+      await button(page, '删除消息').last().click();
+      await confirm(page);
+      await poll(() => focused(page)).toBe('message-box');
+    },
+  );
 
   describe('thoughts', () => {
     it('folds <think>, sends them back to nobody, and copies the answer alone', async () => {
@@ -121,7 +125,7 @@ describe('the chat page', requiresBrowser(executablePath), () => {
       expect(faults).toEqual([]);
     });
 
-    it('shows that the model thinks, without the sign for a moment', async () => {
+    longTest('shows that the model thinks, without the sign for a moment', async () => {
       chat.server.pace = 40;
       const { page } = await chat.open();
       const seen: string[] = [];
@@ -159,19 +163,22 @@ describe('the chat page', requiresBrowser(executablePath), () => {
     expect(faults).toEqual([]);
   });
 
-  it.each([
+  const screens: readonly [string, object][] = [
     ['a desk', {}],
     ['a telephone', PHONE],
-  ])('lets what is wide or deep scroll on %s', async (_, options) => {
-    const { page } = await chat.open(options);
-    const columns = Number(await width(page));
-    await chat.ask(page, '写点很宽的');
-    await page.locator('.markdown .katex').first().waitFor();
-    await page.locator('.markdown .wide').first().waitFor();
-    expect(await width(page)).toBe(columns);
-    // Everything can be reached: each thing lies within its box, or in one that scrolls.
-    const cutOff =
-      await page.evaluate(`[...document.querySelectorAll('.answer .markdown :is(li, blockquote, .katex-html > *)')].filter((element) => {
+  ];
+  it.each(casesOf(screens, ([name]) => name === 'a telephone'))(
+    'lets what is wide or deep scroll on %s',
+    async (_, options) => {
+      const { page } = await chat.open(options);
+      const columns = Number(await width(page));
+      await chat.ask(page, '写点很宽的');
+      await page.locator('.markdown .katex').first().waitFor();
+      await page.locator('.markdown .wide').first().waitFor();
+      expect(await width(page)).toBe(columns);
+      // Everything can be reached: each thing lies within its box, or in one that scrolls.
+      const cutOff =
+        await page.evaluate(`[...document.querySelectorAll('.answer .markdown :is(li, blockquote, .katex-html > *)')].filter((element) => {
       const { left, right } = element.getBoundingClientRect();
       const scroller = element.closest('.wide');
       if (scroller !== null) {
@@ -181,46 +188,50 @@ describe('the chat page', requiresBrowser(executablePath), () => {
       const turn = element.closest('.turn').getBoundingClientRect();
       return left < turn.left || right > turn.right + 1;
     }).map((element) => element.textContent.slice(0, 40))`);
-    expect(cutOff).toEqual([]);
-    // The formula that fits stays in its line.
-    expect(await page.locator('.math.wide').count()).toBe(1);
-    const narrowest = await page.evaluate(
-      "Math.min(...[...document.querySelectorAll('.answer .markdown :is(li, blockquote)')].map(({ clientWidth }) => clientWidth))",
-    );
-    expect(narrowest).toBeGreaterThan(100);
-    // A number of seven digits stands within the turn.
-    expect(
-      await page.evaluate(
-        "parseFloat(getComputedStyle(document.querySelector('.answer ol')).paddingInlineStart) > 70",
-      ),
-    ).toBe(true);
-    await picture(page, `wide-${columns}`);
-  });
+      expect(cutOff).toEqual([]);
+      // The formula that fits stays in its line.
+      expect(await page.locator('.math.wide').count()).toBe(1);
+      const narrowest = await page.evaluate(
+        "Math.min(...[...document.querySelectorAll('.answer .markdown :is(li, blockquote)')].map(({ clientWidth }) => clientWidth))",
+      );
+      expect(narrowest).toBeGreaterThan(100);
+      // A number of seven digits stands within the turn.
+      expect(
+        await page.evaluate(
+          "parseFloat(getComputedStyle(document.querySelector('.answer ol')).paddingInlineStart) > 70",
+        ),
+      ).toBe(true);
+      await picture(page, `wide-${columns}`);
+    },
+  );
 
-  it('writes Arabic and Hebrew from the right, each paragraph by itself, and code from the left', async () => {
-    const { page } = await chat.open();
-    await page.fill(BOX, 'مرحبا عربي');
-    expect(await page.evaluate(`getComputedStyle(document.querySelector('${BOX}')).direction`)).toBe('rtl');
-    await chat.ask(page, 'مرحبا عربي');
-    const direction = (selector: string): Promise<unknown> =>
-      page.evaluate(`getComputedStyle([...document.querySelectorAll('${selector}')].at(-1)).direction`);
-    expect(await direction('.question .block')).toBe('rtl');
-    expect(await direction('.answer .block:first-child')).toBe('rtl');
-    expect(await direction('.answer .block:last-child')).toBe('ltr');
-    expect(await direction('.answer code')).toBe('ltr');
-    // The English item of the Arabic list stands beside its mark, at the right.
-    const isBesideMark = await page.evaluate(`(() => {
+  longTest(
+    'writes Arabic and Hebrew from the right, each paragraph by itself, and code from the left',
+    async () => {
+      const { page } = await chat.open();
+      await page.fill(BOX, 'مرحبا عربي');
+      expect(await page.evaluate(`getComputedStyle(document.querySelector('${BOX}')).direction`)).toBe('rtl');
+      await chat.ask(page, 'مرحبا عربي');
+      const direction = (selector: string): Promise<unknown> =>
+        page.evaluate(`getComputedStyle([...document.querySelectorAll('${selector}')].at(-1)).direction`);
+      expect(await direction('.question .block')).toBe('rtl');
+      expect(await direction('.answer .block:first-child')).toBe('rtl');
+      expect(await direction('.answer .block:last-child')).toBe('ltr');
+      expect(await direction('.answer code')).toBe('ltr');
+      // The English item of the Arabic list stands beside its mark, at the right.
+      const isBesideMark = await page.evaluate(`(() => {
       const item = [...document.querySelectorAll('.answer li')].find((li) => li.textContent.startsWith('Second'));
       const range = document.createRange();
       range.selectNodeContents(item);
       return item.getBoundingClientRect().right - range.getBoundingClientRect().right < 5;
     })()`);
-    expect(isBesideMark).toBe(true);
-    expect(await page.locator('.entry-text').getAttribute('dir')).toBe('auto');
-    await picture(page, 'arabic');
-  });
+      expect(isBesideMark).toBe(true);
+      expect(await page.locator('.entry-text').getAttribute('dir')).toBe('auto');
+      await picture(page, 'arabic');
+    },
+  );
 
-  it('begins a new conversation on a telephone without opening the list', async () => {
+  longTest('begins a new conversation on a telephone without opening the list', async () => {
     const { page } = await chat.open(PHONE);
     await chat.ask(page, SKY);
     await button(page, '新对话').click();
@@ -262,27 +273,30 @@ describe('the chat page', requiresBrowser(executablePath), () => {
       expect(chat.server.asked.at(-1)?.messages[0]?.content).toBe(`${SKY}\n\n再来一首`);
     });
 
-    it('a version goes with what followed it, the others stay; the last message takes the conversation along', async () => {
-      const { page } = await chat.open();
-      await chat.ask(page, SKY);
-      await button(page, '重新回答').click();
-      await page.locator('.version-count', { hasText: '2 / 2' }).waitFor();
-      await poll(() => chat.server.asked.at(-1)?.isFinished).toBe(true);
-      await chat.ask(page, '再来一首');
-      await page.locator('.answer').first().hover();
-      await page.locator('.answer').first().getByRole('button', { name: '删除消息' }).click();
-      await page.getByText('以及从属于它的 2 条').waitFor();
-      await confirm(page);
-      await poll(() => page.locator('.turn').count()).toBe(2);
-      expect(await page.locator('.version-count').count()).toBe(0);
-      await page.locator('.question').hover();
-      await page.locator('.question').getByRole('button', { name: '删除消息' }).click();
-      await confirm(page);
-      await poll(() => page.locator('.entry').count()).toBe(0);
-      await page.reload();
-      await page.waitForSelector(BOX);
-      expect(await page.locator('.entry').count()).toBe(0);
-    });
+    longTest(
+      'a version goes with what followed it, the others stay; the last message takes the conversation along',
+      async () => {
+        const { page } = await chat.open();
+        await chat.ask(page, SKY);
+        await button(page, '重新回答').click();
+        await page.locator('.version-count', { hasText: '2 / 2' }).waitFor();
+        await poll(() => chat.server.asked.at(-1)?.isFinished).toBe(true);
+        await chat.ask(page, '再来一首');
+        await page.locator('.answer').first().hover();
+        await page.locator('.answer').first().getByRole('button', { name: '删除消息' }).click();
+        await page.getByText('以及从属于它的 2 条').waitFor();
+        await confirm(page);
+        await poll(() => page.locator('.turn').count()).toBe(2);
+        expect(await page.locator('.version-count').count()).toBe(0);
+        await page.locator('.question').hover();
+        await page.locator('.question').getByRole('button', { name: '删除消息' }).click();
+        await confirm(page);
+        await poll(() => page.locator('.entry').count()).toBe(0);
+        await page.reload();
+        await page.waitForSelector(BOX);
+        expect(await page.locator('.entry').count()).toBe(0);
+      },
+    );
 
     it('an answer that is still being written does not come back after its question was deleted', async () => {
       chat.server.pace = 30;
@@ -444,21 +458,25 @@ describe('the chat page', requiresBrowser(executablePath), () => {
   });
 
   describe('personas', () => {
-    it.each([
+    const languages: readonly [string, string, string, string, string][] = [
       ['zh-CN', '人设库', '使用', '中英翻译', '把中文译成英文'],
       ['en-GB', 'Personas', 'Use', 'Chinese–English translator', 'Translate Chinese into English'],
-    ])('that come with the page are used and adapted in %s', async (locale, library, use, name, system) => {
-      const { page } = await chat.open({ locale });
-      await button(page, library).click();
-      await page.locator('.personas').last().locator('li').first().waitFor();
-      expect(await page.locator('.personas').last().locator('li').count()).toBe(6);
-      await picture(page, `personas-${locale}`);
-      await page.locator('.personas li', { hasText: name }).getByRole('button', { name: use }).click();
-      await page.locator('.chip', { hasText: name }).waitFor();
-      await chat.ask(page, 'Hello');
-      expect(chat.server.asked[0]?.messages[0]?.role).toBe('system');
-      expect(chat.server.asked[0]?.messages[0]?.content).toContain(system);
-    });
+    ];
+    it.each(casesOf(languages, (_, index) => index === 0))(
+      'that come with the page are used and adapted in %s',
+      async (locale, library, use, name, system) => {
+        const { page } = await chat.open({ locale });
+        await button(page, library).click();
+        await page.locator('.personas').last().locator('li').first().waitFor();
+        expect(await page.locator('.personas').last().locator('li').count()).toBe(6);
+        await picture(page, `personas-${locale}`);
+        await page.locator('.personas li', { hasText: name }).getByRole('button', { name: use }).click();
+        await page.locator('.chip', { hasText: name }).waitFor();
+        await chat.ask(page, 'Hello');
+        expect(chat.server.asked[0]?.messages[0]?.role).toBe('system');
+        expect(chat.server.asked[0]?.messages[0]?.content).toContain(system);
+      },
+    );
   });
 
   describe('a full context', () => {
@@ -486,7 +504,7 @@ describe('the chat page', requiresBrowser(executablePath), () => {
       expect(chat.server.asked.at(-1)?.messages).toHaveLength(7);
     });
 
-    it('offers it before it is full; a last message that is too long is said to be so', async () => {
+    longTest('offers it before it is full; a last message that is too long is said to be so', async () => {
       chat.server.maxModelLength = 500;
       const { page } = await chat.open({ locale: 'en-GB', ...PHONE });
       await chat.ask(page, `Why is the sky blue? ${'Tell me. '.repeat(20)}`);
@@ -514,7 +532,7 @@ describe('the chat page', requiresBrowser(executablePath), () => {
       expect(await page.getByText(text).isVisible()).toBe(true);
     };
 
-    it('that never opens: the page comes, answers, and says so for as long as it lasts', async () => {
+    longTest('that never opens: the page comes, answers, and says so for as long as it lasts', async () => {
       const { page, faults } = await chat.open({}, 'indexedDB.open = () => ({})');
       await chat.ask(page, SKY);
       expect(await answerText(page)).toContain('这就是晚霞');
@@ -527,17 +545,18 @@ describe('the chat page', requiresBrowser(executablePath), () => {
       expect(faults).toEqual([]);
     });
 
-    it.each([
+    const refusals: readonly [string, string][] = [
       ['throws', "indexedDB.open = () => { throw new DOMException('no', 'SecurityError') }"],
       ['is absent', "Object.defineProperty(window, 'indexedDB', { get: () => undefined })"],
-    ])('that %s: likewise', async (_, script) => {
+    ];
+    it.each(casesOf(refusals, (_, index) => index === 0))('that %s: likewise', async (_, script) => {
       const { page } = await chat.open({}, script);
       await chat.ask(page, SKY);
       await page.getByText('这个浏览器不为本页面保存数据').waitFor();
       expect(await answerText(page)).toContain('这就是晚霞');
     });
 
-    it('that opens late takes what was said meanwhile', async () => {
+    longTest('that opens late takes what was said meanwhile', async () => {
       const { page } = await chat.open(
         {},
         `const open = indexedDB.open.bind(indexedDB);
@@ -558,10 +577,11 @@ describe('the chat page', requiresBrowser(executablePath), () => {
       await poll(() => page.locator('.entry-text').allTextContents()).toEqual([SKY]);
     });
 
-    it.each([
+    const full: readonly [string, string][] = [
       ['refuses', "throw new DOMException('full', 'QuotaExceededError')"],
       ['aborts', 'this.transaction.abort()'],
-    ])(
+    ];
+    it.each(casesOf(full, (_, index) => index === 0))(
       'that is full (it %s) loses no question, and takes it when there is room again',
       async (_, refusal) => {
         const { page, faults } = await chat.open(

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { browserPath } from './support/chat-page/browser.js';
+import { casesOf } from './support/long-suite.js';
 import { requiresBrowser } from './support/requires.js';
 import { ServedProcess, until } from './support/served-process.js';
 import { tinyAdapter, writeTinyModel } from './support/tiny-model.js';
@@ -65,7 +66,7 @@ describe('the chat page before xinghe serve', requiresBrowser(executablePath), (
     await button('Close').click();
   }
 
-  it.each([undefined, 'reduce'] as const)(
+  it.each(casesOf([undefined, 'reduce'] as const, (motion) => motion === undefined))(
     'says so where its script does not come, motion %s',
     async (motion) => {
       const other = await browser.newPage({ reducedMotion: motion ?? null });

@@ -6,6 +6,7 @@ import { browserPath } from './support/chat-page/browser.js';
 import { answerText, BOX, button, ChatBrowser, picture, poll } from './support/chat-page/chat-browser.js';
 import { longHistory } from './support/chat-page/long-history.js';
 import type { MockServer } from './support/chat-page/mock-server.js';
+import { longTest } from './support/long-suite.js';
 import { requiresBrowser } from './support/requires.js';
 
 const executablePath = browserPath();
@@ -122,7 +123,7 @@ describe('the chat page', requiresBrowser(executablePath), () => {
     expect(await page.locator('.version-count').textContent()).toBe('3 / 3');
   });
 
-  it('waits for a busy server as long as that asks', async () => {
+  longTest('waits for a busy server as long as that asks', async () => {
     server.refusals = { status: 429, retryAfter: 1, times: 2 };
     const { page } = await openPage();
     await send(page, SKY);
@@ -154,7 +155,7 @@ describe('the chat page', requiresBrowser(executablePath), () => {
     expect(await kept()).toContain('xinghe-secret');
   });
 
-  it('shares conversations between tabs, an answer under way included', async () => {
+  longTest('shares conversations between tabs, an answer under way included', async () => {
     server.pace = 25;
     const { page } = await openPage();
     await send(page, SKY);
@@ -332,7 +333,7 @@ describe('the chat page', requiresBrowser(executablePath), () => {
     expect(faults).toEqual([]);
   });
 
-  it('fits a telephone', async () => {
+  longTest('fits a telephone', async () => {
     const { page } = await openPage({
       viewport: { width: 390, height: 844 },
       hasTouch: true,
@@ -360,7 +361,7 @@ describe('the chat page', requiresBrowser(executablePath), () => {
     await picture(page, 'phone-settings');
   });
 
-  it('names every control, and keeps the keyboard where it is', async () => {
+  longTest('names every control, and keeps the keyboard where it is', async () => {
     const { page } = await openPage();
     await ask(page, SKY);
     const unnamed = async (): Promise<string[]> => {
@@ -408,7 +409,7 @@ describe('the chat page', requiresBrowser(executablePath), () => {
     expect(await page.evaluate('document.activeElement.id')).toBe('message-box');
   });
 
-  it('stays quick in a conversation of 500 messages', async () => {
+  longTest('stays quick in a conversation of 500 messages', async () => {
     const { page } = await openPage();
     await button(page, '偏好设置').click();
     const choosing = page.waitForEvent('filechooser');

@@ -21,6 +21,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeSafetensors } from '../src/formats/index.js';
 import { goldenFolder } from './support/golden.js';
+import { casesOf } from './support/long-suite.js';
 
 const program = fileURLToPath(new URL('../bin/xinghe', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-convert-process-'));
@@ -117,9 +118,12 @@ beforeAll(() => {
   sourcePrint = fingerprint(source);
 });
 
+/** What each signal meets in the quick suite. */
+const QUICK = { SIGKILL: 'folder', SIGINT: 'file', SIGTERM: undefined };
+
 describe('killed or interrupted in the middle of 300 MB', () => {
   for (const signal of ['SIGKILL', 'SIGINT', 'SIGTERM'] as const)
-    for (const kind of ['file', 'folder'] as const)
+    for (const kind of casesOf(['file', 'folder'], (one) => one === QUICK[signal]))
       test(`${signal}, a ${kind}: source and earlier output are whole, the next run sweeps up`, async () => {
         const place = join(folder, `${signal}-${kind}`);
         mkdirSync(place);
@@ -151,7 +155,7 @@ describe('killed or interrupted in the middle of 300 MB', () => {
 });
 
 test('a second run on top of the first is refused; --overwrite exchanges', async () => {
-  for (const name of ['twice.ckpt', 'twice']) {
+  for (const name of casesOf(['twice.ckpt', 'twice'], (one) => one === 'twice')) {
     const to = join(folder, name);
     expect((await convert(`${goldenFolder}xverse/model.safetensors`, to)).code).toBe(0);
     const first = fingerprint(to);
@@ -196,7 +200,7 @@ test('a disk that is too small, or full in the middle', async (context) => {
   if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=320m', 'none', disk]).status !== 0)
     context.skip('this machine does not let us mount a small disk');
   try {
-    for (const name of ['out.ckpt', 'out']) {
+    for (const name of casesOf(['out.ckpt', 'out'], (one) => one === 'out.ckpt')) {
       const to = join(disk, name);
       const small = `${goldenFolder}xverse/model.safetensors`;
       expect((await convert(small, to)).code).toBe(0);

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CliExit, startCli } from './support/cli-process.js';
 import { type EvaluationMock, evaluationMock } from './support/evaluation-mock.js';
 import { writeSets } from './support/evaluation-sets.js';
+import { casesOf } from './support/long-suite.js';
 import { sendJson } from './support/mock-address.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-evaluate-process-'));
@@ -75,11 +76,12 @@ describe('an evaluation that is ended from outside goes on where it stopped, to 
     expect(code, stderr).toBe(0);
   });
 
-  test.each([
+  const signals = [
     ['SIGKILL', null],
     ['SIGINT', 130],
     ['SIGTERM', 130],
-  ] as const)('%s', async (signal, code) => {
+  ] as const;
+  test.each(casesOf(signals, ([signal]) => signal !== 'SIGTERM'))('%s', async (signal, code) => {
     const exit = await evaluate(signal, async ({ child }) => {
       await untilAnswers(signal, 4);
       child.kill(signal);

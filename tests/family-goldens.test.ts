@@ -5,6 +5,7 @@ import { sharedGoldenModels } from './support/golden.js';
 import { describeGoldenGeneration } from './support/golden-generation.js';
 import { logitsDifference, logitsTests } from './support/golden-logits.js';
 import { describeGoldenTraining } from './support/golden-training.js';
+import { casesOf } from './support/long-suite.js';
 import { requires } from './support/requires.js';
 
 const hasShared = requires(sharedGoldenModels.length > 0, '../shared/golden/families is absent');
@@ -22,7 +23,8 @@ describe('logits', hasShared, () => {
   });
 });
 
-for (const folder of sharedGoldenModels) {
-  describeGoldenGeneration(folder);
+for (const folder of sharedGoldenModels) describeGoldenGeneration(folder);
+
+// The layers are those of the repository's own golden models, which are all trained in the quick suite.
+for (const folder of casesOf(sharedGoldenModels, (_, index) => index % 3 === 0))
   describeGoldenTraining(folder);
-}

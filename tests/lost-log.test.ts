@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { casesOf } from './support/long-suite.js';
 import { until } from './support/served-process.js';
 import { tinyRunModel, writeTinyModel } from './support/tiny-model.js';
 
@@ -51,11 +52,13 @@ async function freePort(): Promise<number> {
   });
 }
 
-test.each([
+const serving = [
   ['full disk', []],
   ['closed pipe', []],
   ['full disk', ['--quiet']],
-] as const)(
+] as const;
+
+test.each(casesOf(serving, (_, index) => index === 0))(
   'serve answers on, its log on a %s, %j; and after its engine has died',
   async (stderr, more) => {
     const port = await freePort();
@@ -84,7 +87,9 @@ test.each([
   60_000,
 );
 
-test.each(['full disk', 'closed pipe'] as const)(
+const ways = ['full disk', 'closed pipe'] as const;
+
+test.each(casesOf(ways, (way) => way === 'closed pipe'))(
   'generate and bad input, stderr on a %s',
   async (stderr) => {
     const output = join(scratch, `answers-${stderr.replace(' ', '-')}.jsonl`);
@@ -117,7 +122,7 @@ function writeRun(name: string): { output: string; config: string } {
   return { output, config };
 }
 
-test.each(['full disk', 'closed pipe'] as const)(
+test.each(casesOf(ways, (way) => way === 'full disk'))(
   'train runs to its end and `watch` shows it, stderr on a %s',
   async (stderr) => {
     const { output, config } = writeRun(`run-${stderr.replace(' ', '-')}`);

@@ -9,6 +9,7 @@ import { compareRuns } from '../src/evaluation/comparison/compare-runs.js';
 import { readRun } from '../src/evaluation/comparison/recorded-run.js';
 import { type ReportPageOptions, renderReport } from '../src/evaluation/report/page/report-page.js';
 import { browserPath } from './support/chat-page/browser.js';
+import { longTest } from './support/long-suite.js';
 import { type MadeTask, manySamples, writeRun } from './support/recorded-runs.js';
 import { requiresBrowser } from './support/requires.js';
 
@@ -265,7 +266,7 @@ describe('the report of an evaluation', requiresBrowser(executablePath), () => {
     await page.close();
   });
 
-  it('stays quick with 15 000 samples, and small', async () => {
+  longTest('stays quick with 15 000 samples, and small', async () => {
     const path = writePage([
       writeRun(join(folder, 'large'), [{ task: 'mmlu', samples: manySamples(15_000, 0.6) }]),
     ]);
@@ -286,7 +287,7 @@ describe('the report of an evaluation', requiresBrowser(executablePath), () => {
     await page.close();
   });
 
-  it('says what did not fit, and where it is', async () => {
+  longTest('says what did not fit, and where it is', async () => {
     const noise = (index: number): string =>
       Array.from({ length: 4000 }, (_, n) =>
         String.fromCharCode(0x4e00 + ((index * 7919 + n * n * 31) % 20_000)),

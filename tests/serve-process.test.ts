@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { casesOf, longTest } from './support/long-suite.js';
 import { eventsOf, isProcess, ServedProcess, until } from './support/served-process.js';
 import { tinyAdapter, writeTinyModel } from './support/tiny-model.js';
 
@@ -135,25 +136,28 @@ test('a stopped engine: health 503, and 200 when it goes on; hanging up frees th
 });
 
 describe('the end', () => {
-  test.each(['SIGTERM', 'SIGHUP'] as const)('%s: what is under way is finished, exit 0', async (signal) => {
-    const server = start();
-    await server.ready();
-    const response = await server.post('/v1/completions', long(400));
-    const { enginePid = 0 } = server;
-    // A terminal that is closed tells all of its processes.
-    if (signal === 'SIGHUP') process.kill(enginePid, signal);
-    server.kill(signal);
-    const events = eventsOf(await response.text());
-    expect(events.at(-1)).toBe('[DONE]');
-    expect(JSON.parse(events.at(-2) ?? '').choices[0].finish_reason).toBe('length');
-    expect(await server.exit).toMatchObject({
-      code: 0,
-      stderr: expect.stringMatching(/ending: 1 requests? under way/),
-    });
-    expect(isProcess(enginePid)).toBe(false);
-  });
+  test.each(casesOf(['SIGTERM', 'SIGHUP'] as const, (signal) => signal === 'SIGTERM'))(
+    '%s: what is under way is finished, exit 0',
+    async (signal) => {
+      const server = start();
+      await server.ready();
+      const response = await server.post('/v1/completions', long(400));
+      const { enginePid = 0 } = server;
+      // A terminal that is closed tells all of its processes.
+      if (signal === 'SIGHUP') process.kill(enginePid, signal);
+      server.kill(signal);
+      const events = eventsOf(await response.text());
+      expect(events.at(-1)).toBe('[DONE]');
+      expect(JSON.parse(events.at(-2) ?? '').choices[0].finish_reason).toBe('length');
+      expect(await server.exit).toMatchObject({
+        code: 0,
+        stderr: expect.stringMatching(/ending: 1 requests? under way/),
+      });
+      expect(isProcess(enginePid)).toBe(false);
+    },
+  );
 
-  test('--drain-timeout: what takes longer ends with an error', async () => {
+  longTest('--drain-timeout: what takes longer ends with an error', async () => {
     const server = start(['--drain-timeout', '0.3']);
     await server.ready();
     const response = await server.post('/v1/completions', long(8000));
@@ -203,7 +207,7 @@ test('keys: asked for on every route but health and the page', async () => {
 });
 
 describe('what cannot be served is told in one line, exit 2', () => {
-  test.each<[string, readonly string[], RegExp]>([
+  const refused: readonly [string, readonly string[], RegExp][] = [
     ['no model', ['--model', '/nowhere/nothing'], /nothing: no such model folder/],
     [
       'an adapter that is named as the model',
@@ -217,14 +221,18 @@ describe('what cannot be served is told in one line, exit 2', () => {
       /--max-model-len is 999999; the model allows \d+/,
     ],
     ['a cache that is too large', ['--kv-cache-memory', '500TB'], /KV cache of \d+ tokens needs 500 TB/],
-  ])('%s', async (_, args, message) => {
-    const common = ['--port', '0', ...(args[0] === '--model' ? [] : ['--model', model])];
-    const { code, stderr } = await new ServedProcess([...common, ...args]).exit;
-    expect(stderr).toMatch(message);
-    expect(stderr, 'no stack').not.toMatch(/^ +at /m);
-    expect(stderr, 'told once').not.toMatch(/^error: /m);
-    expect(code).toBe(2);
-  });
+  ];
+  test.each(casesOf(refused, ([name]) => !/^(?:no adapter|texts)/.test(name)))(
+    '%s',
+    async (_, args, message) => {
+      const common = ['--port', '0', ...(args[0] === '--model' ? [] : ['--model', model])];
+      const { code, stderr } = await new ServedProcess([...common, ...args]).exit;
+      expect(stderr).toMatch(message);
+      expect(stderr, 'no stack').not.toMatch(/^ +at /m);
+      expect(stderr, 'told once').not.toMatch(/^error: /m);
+      expect(code).toBe(2);
+    },
+  );
 
   test('a port that is taken', async () => {
     const first = start();

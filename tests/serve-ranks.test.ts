@@ -5,6 +5,7 @@ import { loadAdapter } from '../src/checkpoint/index.js';
 import { generateIds } from '../src/generation/index.js';
 import { loadModel } from '../src/models/index.js';
 import { loadTokenizer } from '../src/tokenizers/index.js';
+import { casesOf } from './support/long-suite.js';
 import { ServedProcess, until } from './support/served-process.js';
 import { tinyAdapter, writeTinyModel } from './support/tiny-model.js';
 
@@ -92,7 +93,7 @@ test('a reader that goes away ends its sequence', async () => {
   await until(async () => (await server.metric('vllm:num_requests_running')) === 0, 'nothing runs');
 });
 
-test.each(['follower-child', 'engine-child'])(
+test.each(casesOf(['follower-child', 'engine-child'], (module) => module === 'follower-child'))(
   '%s killed: 503, and the engine comes again',
   async (module) => {
     const [pid] = processesOf(module);

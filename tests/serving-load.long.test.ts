@@ -8,3 +8,11 @@ test('200 streams for a minute, a tenth hanging up: every request is answered or
   expect(counts).not.toHaveProperty('WRONG');
   expect(counts.stream).toBeGreaterThan(500);
 });
+
+test('a few seconds of streams, hang-ups, slow readers and malformed bodies leave nothing behind', async () => {
+  const { wrong, counts } = await runLoad(24, 3);
+  expect(wrong).toEqual([]);
+  expect(counts).not.toHaveProperty('WRONG');
+  expect(counts.stream).toBeGreaterThan(20);
+  expect(counts['hung up']).toBeGreaterThan(1);
+});

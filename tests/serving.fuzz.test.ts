@@ -16,6 +16,7 @@ import { openAiRoutes } from '../src/serving/openai/index.js';
 import { telechatRoutes } from '../src/serving/telechat/index.js';
 import { FakeEngine } from './support/fake-engine.js';
 import { eventually, openSocket, parseAnswer, type RawAnswer, sendRaw } from './support/http-client.js';
+import { isLongSuite } from './support/long-suite.js';
 import { hostileValues, type Operation, readOperations } from './support/openapi-walk.js';
 import { servedSpark } from './support/served-spark.js';
 
@@ -169,9 +170,8 @@ describe('bodies', () => {
     );
     expect(cases.length).toBeGreaterThan(2000);
     // The long tests try all of them; each run tries others.
-    const isLong = process.env.XINGHE_TEST_LONG === '1';
     const first = Math.floor(Math.random() * 7);
-    const chosen = cases.filter((_, index) => isLong || index % 7 === first);
+    const chosen = cases.filter((_, index) => isLongSuite || index % 7 === first);
     await inParallel(chosen, async ({ target, field, value }) => {
       const body = { ...target.example, [field]: value };
       const response = await send(target.method, target.path, body, target.wantsAdmin ? adminKey : key);

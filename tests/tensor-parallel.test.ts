@@ -1,15 +1,16 @@
 /** Runs whose ranks share every large matrix, against the same run of one process: losses, norms, checkpoints, weights. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isLongSuite } from './support/long-suite.js';
 import { ALONE, type Layout, ParallelRuns, trainFiles } from './support/parallel-runs.js';
 import { tensorParallelCases } from './support/tensor-parallel-cases.js';
 
-const runs = new ParallelRuns(12);
+const runs = new ParallelRuns(isLongSuite ? 12 : 6);
 afterAll(() => runs.dispose());
 
 // Biases and a tied table; fused matrices; experts. All others are in the long run.
 const all = tensorParallelCases(runs, ['spark', 'telechat-52b']);
 const named = (...names: string[]) => names.flatMap((name) => all.get(name) ?? []);
-const CASES = named('spark', 'telechat-52b', 'balanced', 'dora', 'dpo');
+const CASES = named('spark', 'telechat-52b', 'balanced', 'dora', ...(isLongSuite ? ['dpo'] : []));
 
 const LAYOUTS: readonly Layout[] = [
   { run: 'tensor-2', ranks: 2, tensor: 2, sequence: true },
@@ -17,7 +18,7 @@ const LAYOUTS: readonly Layout[] = [
 ];
 
 /** Four processes on few cores are slow: what meets all of it there. */
-const casesOf = ({ ranks }: Layout) => (ranks > 2 ? named('spark', 'dora') : CASES);
+const casesOf = ({ ranks }: Layout) => (ranks > 2 ? named('spark', ...(isLongSuite ? ['dora'] : [])) : CASES);
 
 beforeAll(async () => {
   await runs.run(CASES, ALONE);

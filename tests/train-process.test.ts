@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RunCheckpointStore } from '../src/training/checkpoints/run-checkpoint-store.js';
 import { goldenFolder } from './support/golden.js';
+import { casesOf, isLongSuite, longTest } from './support/long-suite.js';
 import { requires } from './support/requires.js';
 
 const program = fileURLToPath(new URL('../bin/xinghe', import.meta.url));
@@ -126,12 +127,13 @@ function stepsDone(output: string): number {
 
 describe('a signal', () => {
   // Between two steps, in an evaluation (after every eighth step), in a save (after every fourth).
-  test.each<[NodeJS.Signals, number, number]>([
+  const signals: readonly [NodeJS.Signals, number, number][] = [
     ['SIGTERM', 3, 0],
     ['SIGTERM', 8, 0],
     ['SIGUSR1', 12, 0],
     ['SIGINT', 21, 130],
-  ])(
+  ];
+  test.each(casesOf(signals, ([, step]) => step === 8))(
     '%s after step %i saves, ends with %3$i, and the run goes on to the same numbers',
     async (signal, step, code) => {
       const output = join(folder, `${signal}-${step}`);
@@ -152,7 +154,7 @@ describe('a signal', () => {
   );
 });
 
-test('SIGHUP without a terminal is outlived, again and again', async () => {
+longTest('SIGHUP without a terminal is outlived, again and again', async () => {
   const output = join(folder, 'hung-up');
   let sent = 0;
   const { code, stderr } = await train(output, [], ({ kill }) => {
@@ -172,25 +174,32 @@ test('SIGHUP without a terminal is outlived, again and again', async () => {
 const script = spawnSync('script', ['--version']).status === 0;
 const needsScript = requires(script, 'there is no program script (util-linux) to give a terminal');
 
-test('SIGHUP at a terminal saves, and the run goes on to the same numbers', needsScript, async () => {
-  const output = join(folder, 'terminal');
-  const config = writeConfig(output);
-  const command = `exec ${process.execPath} ${program} train --config ${config}`;
-  const child = spawn('script', ['-qec', command, '/dev/null'], {
-    stdio: ['ignore', 'ignore', 'ignore'],
-    env: { ...process.env, XINGHE_LINEAR: 'blas' },
-  });
-  const lock = join(output, 'run.lock');
-  while (stepsDone(output) < 6) await new Promise((resolve) => setTimeout(resolve, 5));
-  const pid = Number(readFileSync(lock, 'utf8').trim().split(' ')[1]);
-  // The kernel and the shell both tell.
-  for (let count = 0; count < 2; count++) process.kill(pid, 'SIGHUP');
-  await new Promise((resolve) => child.on('close', resolve));
-  expect(existsSync(join(output, 'final'))).toBe(false);
-  const resumed = await train(output, ['--resume', 'auto']);
-  expect(resumed.stderr).toMatch(/resumed from .*step-\d+/);
-  expect(losses(output)).toEqual(losses(straight));
-});
+longTest(
+  'SIGHUP at a terminal saves, and the run goes on to the same numbers',
+  async () => {
+    const output = join(folder, 'terminal');
+    const config = writeConfig(output);
+    const command = `exec ${process.execPath} ${program} train --config ${config}`;
+    const child = spawn('script', ['-qec', command, '/dev/null'], {
+      stdio: ['ignore', 'ignore', 'ignore'],
+      env: { ...process.env, XINGHE_LINEAR: 'blas' },
+    });
+    const lock = join(output, 'run.lock');
+    while (stepsDone(output) < 6) await new Promise((resolve) => setTimeout(resolve, 5));
+    const pid = Number(readFileSync(lock, 'utf8').trim().split(' ')[1]);
+    // The kernel and the shell both tell.
+    for (let count = 0; count < 2; count++) process.kill(pid, 'SIGHUP');
+    await new Promise((resolve) => child.on('close', resolve));
+    expect(existsSync(join(output, 'final'))).toBe(false);
+    const resumed = await train(output, ['--resume', 'auto']);
+    expect(resumed.stderr).toMatch(/resumed from .*step-\d+/);
+    expect(losses(output)).toEqual(losses(straight));
+  },
+  needsScript,
+);
+
+/** In turn when a checkpoint is half-written, and somewhere. */
+const KILLS = isLongSuite ? 4 : 2;
 
 test('kill -9 again and again, in the middle of saving too: the run ends with the same weights', async () => {
   const output = join(folder, 'killed');
@@ -203,7 +212,7 @@ test('kill -9 again and again, in the middle of saving too: the run ends with th
       readdirSync(join(output, 'checkpoints')).some((name) => name.includes('.partial-'));
     const outcome = await train(output, resume, ({ kill }) => {
       // Odd times when a checkpoint is half-written, even times somewhere.
-      if (kills < 4 && stepsDone(output) >= begun + 9 && (kills % 2 === 0 || isSaving())) kill('SIGKILL');
+      if (kills < KILLS && stepsDone(output) >= begun + 9 && (kills % 2 === 0 || isSaving())) kill('SIGKILL');
     });
     if (outcome.signal === 'SIGKILL') {
       kills += 1;
@@ -213,7 +222,7 @@ test('kill -9 again and again, in the middle of saving too: the run ends with th
     expect(outcome.code, outcome.stderr).toBe(0);
     break;
   }
-  expect(kills).toBeGreaterThanOrEqual(3);
+  expect(kills).toBeGreaterThanOrEqual(KILLS - 1);
   expect(losses(output)).toEqual(losses(straight));
   expect(weightsOf(output).equals(weightsOf(straight))).toBe(true);
   expect(readdirSync(join(output, 'checkpoints')).filter((name) => name.includes('partial'))).toEqual([]);

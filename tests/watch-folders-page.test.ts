@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { evaluationLine, stepLine } from '../src/training/watch/metrics-file.js';
 import { browserPath } from './support/chat-page/browser.js';
+import { casesOf } from './support/long-suite.js';
 import { requiresBrowser } from './support/requires.js';
 import { evaluationRecord, stepRecord } from './support/run-records.js';
 
@@ -137,15 +138,16 @@ describe('xinghe watch', requiresBrowser(executablePath), () => {
   });
 
   it('compares several: a line and a colour each, what differs first, details of the chosen one', async () => {
+    const looks = [
+      ['compare', { locale: 'zh-CN' }],
+      ['compare-dark', { locale: 'en-GB', colorScheme: 'dark' }],
+      ['compare-phone', { locale: 'zh-CN', viewport: { width: 390, height: 844 } }],
+    ] as const;
     const paths = Array.from({ length: 9 }, (_, index) =>
       run(`run-${index}`, 220, 1e-4 * (index + 1), false),
     );
     const { url } = await start(paths);
-    for (const [name, options] of [
-      ['compare', { locale: 'zh-CN' }],
-      ['compare-dark', { locale: 'en-GB', colorScheme: 'dark' }],
-      ['compare-phone', { locale: 'zh-CN', viewport: { width: 390, height: 844 } }],
-    ] as const) {
+    for (const [name, options] of casesOf(looks, ([look]) => look === 'compare-phone')) {
       const { page, faults } = await openPage(url, options);
       const lines = page.locator('#chart-loss path[stroke-width="2"]');
       await expect.poll(() => lines.count(), { timeout: 15_000 }).toBe(9);

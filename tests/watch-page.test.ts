@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TaskScore } from '../src/training/run/task-evaluation.js';
 import { type WatchServer, watchServer } from '../src/training/watch/watch-server.js';
 import { browserPath } from './support/chat-page/browser.js';
+import { longTest } from './support/long-suite.js';
 import { requiresBrowser } from './support/requires.js';
 import { evaluationRecord, stepRecord } from './support/run-records.js';
 
@@ -84,7 +85,7 @@ describe('the page of a watched run', requiresBrowser(executablePath), () => {
     await page.close();
   });
 
-  it('explains its dots, and shows how the run is set up', async () => {
+  longTest('explains its dots, and shows how the run is set up', async () => {
     const { page, faults } = await openPage();
     await page.waitForSelector(LOSS_POINTS, { state: 'attached' });
     const legend = await text(page, '#chart-loss + .legend');
@@ -182,7 +183,7 @@ describe('the page of a watched run', requiresBrowser(executablePath), () => {
     await tasked.close();
   });
 
-  it('clips outliers with a mark, and shows them on demand', async () => {
+  longTest('clips outliers with a mark, and shows them on demand', async () => {
     const wild = await watchServer({ port: 0, label: 'wild' });
     for (let step = 1; step <= 200; step++)
       wild.step(
@@ -305,7 +306,7 @@ describe('the page of a watched run', requiresBrowser(executablePath), () => {
     await page.close();
   });
 
-  it('stays quick in a run of 100 000 steps', async () => {
+  longTest('stays quick in a run of 100 000 steps', async () => {
     const long = await watchServer({ port: 0, label: 'long' });
     for (let step = 1; step <= 100_000; step++) long.step(stepRecord(step, { totalSteps: 200_000 }));
     const page = await browser.newPage({ locale: 'en-GB' });

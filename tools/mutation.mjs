@@ -1,18 +1,22 @@
 // Do the tests bite? Plants small faults into the core, one after the other, and says which of them no test notices.
 //
-//   node tools/mutation.mjs [--sample 40] [--seed 1] [--seconds 60] [--only NUMBER] [--tests PART,…] [--workers 2] [FOLDER or FILE …]
+//   node tools/mutation.mjs [--sample 40] [--seed 1] [--seconds 60] [--files 30] [--only NUMBER] [--tests PART,…]
+//                           [--workers 2] [FOLDER or FILE …]
 //
 // --sample faults are drawn from each folder (default src/training, src/generation/engine, src/checkpoint and src/nn); 0: all.
-// A first run of the tests notes which test file reaches which fault; then each fault is tried on the test files that
-// reach it, quick ones first, for --seconds at most (--tests: only files whose path holds one of these parts). A fault that ends in an endless loop counts as noticed.
-// --workers faults are tried at once (default: one a core). Needs `npm run setup`. Ends with exit code 1 if fewer than 80 % are noticed. Code in worker threads and second processes
-// runs from dist/ and is not looked at.
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+// A fault is tried on the test file beside the source, then on those of the same folder, then on others by how many
+// imports lie between, until one notices it: on --files of them, for --seconds, at most (--tests: only files whose path
+// holds one of these parts). A test file is run once without a fault, when it is first asked for: that tells how long
+// it takes and which faults it reaches. A fault that ends in an endless loop counts as noticed. --workers faults are
+// tried at once (default: one a core). Needs `npm run setup`. Ends with exit code 1 if fewer than 80 % are noticed.
+// Code in worker threads and second processes runs from dist/ and is not looked at.
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findMutants } from './mutation/mutants.mjs';
+import { nearestTests } from './mutation/nearest-tests.mjs';
+import { TestRuns } from './mutation/test-runs.mjs';
 import { filesBelow, root } from './setup/paths.mjs';
 
 const GOAL = 0.8;
@@ -24,12 +28,15 @@ const { values, positionals } = parseArgs({
     sample: { type: 'string', default: '40' },
     seed: { type: 'string', default: '1' },
     seconds: { type: 'string', default: '60' },
+    files: { type: 'string', default: '30' },
     only: { type: 'string' },
     tests: { type: 'string', default: '' },
     workers: { type: 'string', default: String(availableParallelism()) },
   },
 });
-const [sample, seed, seconds] = [values.sample, values.seed, values.seconds].map(Number);
+const [sample, seed, seconds, mostFiles] = [values.sample, values.seed, values.seconds, values.files].map(
+  Number,
+);
 const workers = Math.max(1, Number(values.workers));
 const folders = positionals.length === 0 ? CORE : positionals;
 
@@ -56,85 +63,13 @@ for (const folder of folders)
   }
 
 const scratch = mkdtempSync(join(tmpdir(), 'xinghe-mutation-'));
-/** Each ends tests that run. @type {Set<() => void>} */
-const running = new Set();
-process.on('exit', () => {
-  for (const end of running) end();
-  rmSync(scratch, { recursive: true, force: true });
-});
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
 const targetsFile = join(scratch, 'targets.json');
 writeFileSync(targetsFile, JSON.stringify(targets));
-
-/**
- * Runs test files over the instrumented sources.
- * @param {string[]} tests @param {Record<string, string>} env @param {number} limit seconds @param {string[]} [options]
- * @returns {Promise<'passed' | 'failed' | 'endless'>}
- */
-function runTests(tests, env, limit, options = []) {
-  return new Promise((resolve) => {
-    const args = ['run', '--config', 'tools/mutation/vitest.config.mjs', '--silent', ...options, ...tests];
-    const child = spawn(join(root, 'node_modules', '.bin', 'vitest'), args, {
-      cwd: root,
-      env: { ...process.env, XINGHE_MUTATION_TARGETS: targetsFile, ...env },
-      stdio: 'ignore',
-      detached: true,
-    });
-    let isLate = false;
-    const end = () => {
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-    };
-    running.add(end);
-    const timer = setTimeout(() => {
-      isLate = true;
-      end();
-    }, limit * 1000);
-    child.on('close', (code) => {
-      running.delete(end);
-      clearTimeout(timer);
-      resolve(isLate ? 'endless' : code === 0 ? 'passed' : 'failed');
-    });
-  });
-}
-
-/** The test files of the folders, and those under tests/ that go through whole commands in this process. */
-const testFiles = ['src', 'tests']
-  .flatMap((folder) => filesBelow(join(root, folder)))
-  .map((file) => relative(root, file))
-  .filter((file) => /\.test\.ts$/.test(file) && !/\.long\.test\.ts$/.test(file))
-  .filter((file) => values.tests.split(',').some((part) => file.includes(part)))
-  .filter((file) => !/chat-page|watch-page|serving-load|serve-process|demo\.test|fuzz/.test(file))
-  .filter((file) =>
-    /^src\/(?:training|generation|checkpoint|nn|lora|models|data|evaluation)\/|^tests\//.test(file),
-  );
-
-process.stderr.write(
-  `mutation: ${faults.length} faults in ${Object.keys(targets).length} files; which tests reach them\n`,
-);
-const reachedFile = join(scratch, 'reached.jsonl');
-const report = join(scratch, 'report.json');
-const reportOptions = ['--reporter=json', `--outputFile=${report}`];
-await runTests(
-  testFiles,
-  { XINGHE_REACHED: reachedFile, XINGHE_MUTATION_WORKERS: String(workers) },
-  3600,
-  reportOptions,
-);
-if (!existsSync(reachedFile)) throw new Error('the tests did not run; is the set-up done (npm run setup)?');
-/** @type {Map<string, number>} seconds of each test file that passes without a fault */
-const duration = new Map(
-  JSON.parse(readFileSync(report, 'utf8'))
-    .testResults.filter(({ status }) => status === 'passed')
-    .map(({ name, startTime, endTime }) => [relative(root, name), (endTime - startTime) / 1000]),
-);
-/** @type {Map<number, string[]>} */
-const testsOf = new Map();
-for (const line of readFileSync(reachedFile, 'utf8').trim().split('\n')) {
-  const { test, reached } = JSON.parse(line);
-  const file = relative(root, test);
-  if (!duration.has(file)) continue;
-  for (const id of reached) testsOf.set(id, [...(testsOf.get(id) ?? []), file]);
-}
+const runs = new TestRuns(scratch, targetsFile);
+const nearest = nearestTests(values.tests.split(','));
+process.stderr.write(`mutation: ${faults.length} faults in ${Object.keys(targets).length} files\n`);
 
 /** Numbers in [0, 1) by mulberry32. @param {number} state */
 function random(state) {
@@ -158,28 +93,21 @@ function drawn(all) {
     .map(({ fault }) => fault);
 }
 
-/** @param {Fault} fault @returns {Promise<boolean>} does a test notice it? */
-async function isNoticed({ id }) {
-  const seconds_ = (/** @type {string} */ file) => duration.get(file) ?? 0;
-  const tests = (testsOf.get(id) ?? []).sort((a, b) => seconds_(a) - seconds_(b));
-  let spent = 0;
-  while (tests.length > 0 && spent < seconds) {
-    // A start costs some two seconds: several quick files share it.
-    const batch = tests.splice(
-      0,
-      Math.max(
-        1,
-        tests.findIndex(
-          (_, index) => tests.slice(0, index + 1).reduce((sum, file) => sum + seconds_(file), 0) > 6,
-        ),
-      ),
-    );
-    const cost = batch.reduce((sum, file) => sum + seconds_(file) + 2, 0);
-    if ((await runTests(batch, { XINGHE_FAULT: String(id) }, 30 + 6 * cost, ['--bail=1'])) !== 'passed')
-      return true;
-    spent += cost;
+/** Test files of one run without a fault: few at first, since the nearest notice most. */
+const AT_ONCE = [2, 6];
+
+/** @param {Fault} fault @returns {Promise<'noticed' | 'reached' | 'not reached'>} */
+async function tryFault({ id, file }) {
+  const tests = nearest(file).slice(0, mostFiles);
+  let [spent, isReached] = [0, false];
+  for (let turn = 0; tests.length > 0 && spent < seconds; turn++) {
+    const reaching = await runs.reaching(tests.splice(0, AT_ONCE[Math.min(turn, 1)]), id);
+    isReached ||= reaching.length > 0;
+    const tried = await runs.isNoticed(reaching, id, seconds - spent);
+    if (tried.isNoticed) return 'noticed';
+    spent += tried.spent;
   }
-  return false;
+  return isReached ? 'reached' : 'not reached';
 }
 
 let [noticedInAll, triedInAll] = [0, 0];
@@ -188,9 +116,10 @@ for (const folder of folders) {
   let [noticed, done] = [0, 0];
   const waiting = [...tried];
   const tryOne = async (/** @type {Fault} */ fault) => {
-    if (await isNoticed(fault)) noticed++;
+    const outcome = await tryFault(fault);
+    if (outcome === 'noticed') noticed++;
     else {
-      const reach = testsOf.has(fault.id) ? '' : ' (no test reaches it)';
+      const reach = outcome === 'reached' ? '' : ' (no test reaches it)';
       const place = `${fault.file}:${fault.line}`;
       process.stdout.write(
         `not noticed${reach}: ${place} #${fault.id}\n    ${oneLine(fault.original)}\n  → ${oneLine(fault.replacement) || '(removed)'}\n`,

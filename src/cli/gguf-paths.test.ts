@@ -7,7 +7,7 @@ import { withTokenizer } from '../../tests/support/gguf-models.js';
 import { InputError } from '../errors/index.js';
 import { convertModel } from '../models/index.js';
 import { plan } from './plan.js';
-import { tokenizer } from './tokenizer.js';
+import { tokenizer } from './tokenizer/tokenizer.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-gguf-paths-'));
 const gguf = join(folder, 'model.gguf');

@@ -28,11 +28,11 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   tokenizer: {
     summary: 'encode and decode lines; train, measure and merge vocabularies',
-    load: async () => (await import('./tokenizer.js')).tokenizer,
+    load: async () => (await import('./tokenizer/tokenizer.js')).tokenizer,
   },
   data: {
     summary: 'prepare rows for training from records, merge and inspect them',
-    load: async () => (await import('./data.js')).data,
+    load: async () => (await import('./data/data.js')).data,
   },
   train: {
     summary: 'pre-train or fine-tune (full, LoRA) by a configuration file',
@@ -41,11 +41,11 @@ export const commands: Readonly<Record<string, Command>> = {
   run: {
     summary:
       'the published run entry: train, finetune, eval, predict or export by a run file of Spark or MindFormers',
-    load: async () => (await import('./run.js')).run,
+    load: async () => (await import('./run/run.js')).run,
   },
   launch: {
     summary: 'a command as several ranks, on one machine or many; rank tables',
-    load: async () => (await import('./launch.js')).launch,
+    load: async () => (await import('./launch/launch.js')).launch,
     subcommands: ['rank-table', 'merge-rank-tables'],
   },
   watch: {
@@ -90,7 +90,7 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   persona: {
     summary: 'teach a model who it is: prompts, a teacher, training, and how often it falls out of its role',
-    load: async () => (await import('./persona.js')).persona,
+    load: async () => (await import('./persona/persona.js')).persona,
   },
   generate: {
     summary: 'continue a prompt, or answer a file of questions',

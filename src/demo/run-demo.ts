@@ -35,6 +35,8 @@ export interface DemoOptions {
   readonly quick: boolean;
   readonly seed: number;
   readonly threads?: number | undefined;
+  /** Sizes of model, texts and training. Default: those of `quick`. */
+  readonly plan?: DemoPlan;
 }
 
 /** Accuracy of one kind of question at one time. */
@@ -75,7 +77,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   const started = performance.now();
   prepareFolder(options.output);
   prepareRuntime(options.threads === undefined ? {} : { threads: options.threads });
-  const plan = demoPlan(options.quick);
+  const { plan = demoPlan(options.quick) } = options;
   const folder = (name: string): string => {
     const path = join(options.output, name);
     mkdirSync(path, { recursive: true });

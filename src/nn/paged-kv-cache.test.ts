@@ -62,6 +62,33 @@ it.each([
   );
 });
 
+it.each(['float32', 'int8'] as const)('a copy of a block is read as the block itself: %s', (dtype) => {
+  noGrad(() =>
+    scope(() => {
+      const random = (heads: number, seed: number): Tensor =>
+        randn([1, heads, TOKENS, DIM], new RandomGenerator(seed));
+      const [q, k, v] = [random(HEADS, 1), random(KV_HEADS, 2), random(KV_HEADS, 3)];
+      const cache = new PagedKvCache({ ...options, dtype });
+      const at = (position: number, count: number, blocks: readonly number[]): Tensor[] => {
+        const step = cache.prepare([{ count, position, blocks, keyTable: 0 }]);
+        const part = (x: Tensor): Tensor => x.narrow(2, position, count);
+        return Array.from({ length: options.layers }, (_, layer) =>
+          cache.attend(layer, part(q), part(k), part(v), step),
+        );
+      };
+      at(0, 44, [3, 0, 4]);
+      // Token 35, in the block that is copied, is seen by nobody.
+      cache.setAttentionMask([3, 0, 4], 35, [false]);
+      cache.copyBlock(4, 1);
+      expect([cache.hasMaskedTokens(1), cache.hasMaskedTokens(2)]).toEqual([true, false]);
+      const copied = at(44, 1, [3, 0, 1]);
+      for (const [layer, result] of at(44, 1, [3, 0, 4]).entries())
+        expect(copied[layer]?.equals(result), `layer ${layer}`).toBe(true);
+      cache.dispose();
+    }),
+  );
+});
+
 it('refuses windows for another number of layers', () => {
   expect(() => new PagedKvCache({ ...options, window: [4, 4] })).toThrow(
     /the cache has 3 layers; there are windows for 2/,

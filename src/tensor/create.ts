@@ -1,8 +1,9 @@
 /** Tensors from nothing, from numbers, from random generators, and from other tensors. */
 import type { DType } from './dtype.js';
 import { native } from './native.js';
+import { operator } from './operator.js';
 import type { RandomGenerator } from './random-generator.js';
-import { operator, Tensor } from './tensor.js';
+import { Tensor } from './tensor.js';
 
 export interface TensorOptions {
   /** Default float32. */

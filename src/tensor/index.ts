@@ -18,6 +18,7 @@ export { isInvariantLinear, setInvariantLinear } from './invariant-linear.js';
 export { chooseLinearRoute, type LinearRoute, linearRoute, setLinearRoute } from './linear-route.js';
 export { MappedFile } from './mapped-file.js';
 export { measureGemm, measureReadBandwidth } from './measure.js';
+export { type CallInterceptor, interceptCalls, operator } from './operator.js';
 export { type RegisteredGroup, Store, Transfer } from './process-groups.js';
 export { RandomGenerator } from './random-generator.js';
 export {
@@ -28,4 +29,4 @@ export {
   torchVersion,
 } from './runtime.js';
 export { LastingScope, liveTensorCount, scope } from './scope.js';
-export { type CallInterceptor, interceptCalls, operator, Tensor } from './tensor.js';
+export { Tensor } from './tensor.js';

@@ -1,6 +1,7 @@
 // The batch-invariant products of xinghe::linear: the bits of a row, and their accuracy.
 // Shapes: N rows, I input features, O output features.
 import { afterEach, describe, expect, it } from 'vitest';
+import { casesOf } from '../../tests/support/long-suite.js';
 import { noGrad } from './autograd.js';
 import { getThreads, setThreads } from './devices.js';
 import type { FloatDType } from './dtype.js';
@@ -44,7 +45,11 @@ const sizes: [inputs: number, outputs: number][] = [
   [2100, 130],
   [515, 262],
 ];
-const rowCounts = [...Array.from({ length: 64 }, (_, i) => i + 1), 65, 100, 256, 513];
+// Every number up to 64 in the long suite; otherwise those around the sizes of the kernels' tiles.
+const rowCounts = casesOf(
+  [...Array.from({ length: 64 }, (_, i) => i + 1), 65, 100, 256, 513],
+  (rows) => rows < 10 || rows > 63 || [15, 16, 17, 31, 32, 33, 47, 48, 49].includes(rows),
+);
 
 function turnOn(most: string): void {
   native().setInvariantLinear(true, most);

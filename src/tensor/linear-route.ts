@@ -12,8 +12,8 @@ import { writeFileAtomic } from '../formats/index.js';
 import { enableGrad, grad, noGrad } from './autograd.js';
 import { full } from './create.js';
 import { native } from './native.js';
+import { operator } from './operator.js';
 import { scope } from './scope.js';
-import { operator } from './tensor.js';
 
 /** For each product: true where oneDNN computes it. */
 export interface LinearRoute {

@@ -3,8 +3,8 @@ import { noGrad } from './autograd.js';
 import { full } from './create.js';
 import type { FloatDType } from './dtype.js';
 import { native } from './native.js';
+import { operator } from './operator.js';
 import { scope } from './scope.js';
-import { operator } from './tensor.js';
 
 const linear = operator('xinghe::linear');
 

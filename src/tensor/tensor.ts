@@ -1,198 +1,22 @@
 /**
- * `Tensor`: PyTorch's tensor with PyTorch's method names in camelCase, and `operator`, which reaches every operator
- * of libtorch by its schema name. Semantics (broadcasting, dtype promotion, views) are libtorch's own.
- *
- * A whole number given as a scalar is an integer scalar, as in Python; `1.5` is a float.
+ * `Tensor`: PyTorch's tensor with PyTorch's method names in camelCase. Semantics (broadcasting, dtype promotion, views)
+ * are libtorch's own.
  */
 import { byteWidth, type DType, isDType } from './dtype.js';
-import type { Operators } from './generated/operators.js';
-import { type NativeValue, native } from './native.js';
-import { RandomGenerator } from './random-generator.js';
+import { native } from './native.js';
+import { setTensorKind } from './operator.js';
 import { adopt, dispose, keep, type Scoped, setTensorTest } from './scope.js';
-
-type Argument = Tensor | RandomGenerator | NativeValue | readonly Argument[];
-
-function toNative(value: Argument): NativeValue {
-  if (typeof value !== 'object' || value === null) return value;
-  if (value instanceof Tensor || value instanceof RandomGenerator) return value.handle;
-  return isNumbers(value) ? value : value.map(toNative);
-}
-
-/** Lists are of one kind, and a list that begins with a number is the one that needs no conversion. */
-function isNumbers(list: readonly Argument[]): list is readonly number[] {
-  return typeof list[0] === 'number';
-}
-
-/**
- * An operator of libtorch by its schema name, e.g. `operator('aten::add.Tensor')`. Resolved at the first call, so
- * that it may stand at the top of a module. Throws libtorch's own message when it refuses the arguments.
- */
-export function operator<Name extends keyof Operators>(name: Name): Operators[Name] {
-  let id = -1;
-  let returned = -1;
-  let results = '';
-  const resolve = (): void => {
-    const [base, overload] = name.split('.');
-    const resolved = native().resolveOperator(base ?? name, overload ?? '');
-    ({ id, returned, results } = resolved);
-  };
-  const call = (values: readonly Argument[]): unknown => {
-    if (id < 0) resolve();
-    let result: NativeValue;
-    switch (values.length) {
-      case 1:
-        result = native().call(id, toNative(values[0]));
-        break;
-      case 2:
-        result = native().call(id, toNative(values[0]), toNative(values[1]));
-        break;
-      case 3:
-        result = native().call(id, toNative(values[0]), toNative(values[1]), toNative(values[2]));
-        break;
-      default:
-        result = native().call(id, ...values.map(toNative));
-    }
-    if (results === 'T' && returned < 0 && typeof result === 'number') return new Tensor(result);
-    if (returned < 0) return wrapResults(results, result);
-    const target = values[returned];
-    if (target instanceof Tensor) forgetShape(target);
-    return target;
-  };
-  const invoke = (...values: Argument[]): unknown =>
-    interceptor === undefined ? call(values) : intercepted(interceptor, name, values, () => call(values));
-  // The one place where the schema's types meet the untyped bridge: `Operators` is generated from the same schemas
-  // that the bridge converts by.
-  return invoke as Operators[Name];
-}
-
-/** Stands in the place of every operator: may `run` it, and gives what the caller gets. */
-export type CallInterceptor = (name: string, values: readonly unknown[], run: () => unknown) => unknown;
-
-let interceptor: CallInterceptor | undefined;
-
-/**
- * Runs `body` with `intercept` in the place of the operators that it calls, through whatever function; for who records a graph.
- * Operators that `intercept` calls itself are plain.
- */
-export function interceptCalls<Result>(intercept: CallInterceptor, body: () => Result): Result {
-  const outer = interceptor;
-  interceptor = intercept;
-  try {
-    return body();
-  } finally {
-    interceptor = outer;
-  }
-}
-
-function intercepted(
-  intercept: CallInterceptor,
-  name: string,
-  values: readonly unknown[],
-  run: () => unknown,
-): unknown {
-  interceptor = undefined;
-  try {
-    return intercept(name, values, run);
-  } finally {
-    interceptor = intercept;
-  }
-}
-
-function wrapResults(results: string, value: NativeValue): unknown {
-  if (results.length > 1 && Array.isArray(value))
-    return value.map((item: NativeValue, index) => wrapResult(results[index], item));
-  return wrapResult(results, value);
-}
-
-function wrapResult(kind: string | undefined, value: NativeValue): unknown {
-  if (kind === 'T') return typeof value === 'number' ? new Tensor(value) : null;
-  if (kind === 'L' && Array.isArray(value)) return value.map((item: NativeValue) => wrapResult('T', item));
-  return value;
-}
-
-const ops = {
-  add: operator('aten::add.Tensor'),
-  addScalar: operator('aten::add.Scalar'),
-  sub: operator('aten::sub.Tensor'),
-  subScalar: operator('aten::sub.Scalar'),
-  mul: operator('aten::mul.Tensor'),
-  mulScalar: operator('aten::mul.Scalar'),
-  div: operator('aten::div.Tensor'),
-  divScalar: operator('aten::div.Scalar'),
-  addInPlace: operator('aten::add_.Tensor'),
-  addScalarInPlace: operator('aten::add_.Scalar'),
-  mulInPlace: operator('aten::mul_.Tensor'),
-  mulScalarInPlace: operator('aten::mul_.Scalar'),
-  copy: operator('aten::copy_'),
-  zero: operator('aten::zero_'),
-  fill: operator('aten::fill_.Scalar'),
-  neg: operator('aten::neg'),
-  abs: operator('aten::abs'),
-  exp: operator('aten::exp'),
-  log: operator('aten::log'),
-  sqrt: operator('aten::sqrt'),
-  rsqrt: operator('aten::rsqrt'),
-  sin: operator('aten::sin'),
-  cos: operator('aten::cos'),
-  tanh: operator('aten::tanh'),
-  sigmoid: operator('aten::sigmoid'),
-  silu: operator('aten::silu'),
-  gelu: operator('aten::gelu'),
-  pow: operator('aten::pow.Tensor_Scalar'),
-  softmax: operator('aten::softmax.int'),
-  logSoftmax: operator('aten::log_softmax.int'),
-  matmul: operator('aten::matmul'),
-  transpose: operator('aten::transpose.int'),
-  permute: operator('aten::permute'),
-  reshape: operator('aten::reshape'),
-  view: operator('aten::view'),
-  contiguous: operator('aten::contiguous'),
-  expand: operator('aten::expand'),
-  unsqueeze: operator('aten::unsqueeze'),
-  squeeze: operator('aten::squeeze.dim'),
-  narrow: operator('aten::narrow'),
-  select: operator('aten::select.int'),
-  chunk: operator('aten::chunk'),
-  split: operator('aten::split_with_sizes'),
-  indexSelect: operator('aten::index_select'),
-  indexCopy: operator('aten::index_copy_'),
-  gather: operator('aten::gather'),
-  maskedFill: operator('aten::masked_fill.Scalar'),
-  sum: operator('aten::sum'),
-  sumDims: operator('aten::sum.dim_IntList'),
-  mean: operator('aten::mean'),
-  meanDims: operator('aten::mean.dim'),
-  max: operator('aten::max'),
-  min: operator('aten::min'),
-  argmax: operator('aten::argmax'),
-  norm: operator('aten::linalg_vector_norm'),
-  isfinite: operator('aten::isfinite'),
-  all: operator('aten::all'),
-  equal: operator('aten::equal'),
-  eq: operator('aten::eq.Scalar'),
-  ne: operator('aten::ne.Scalar'),
-  lt: operator('aten::lt.Tensor'),
-  le: operator('aten::le.Tensor'),
-  gt: operator('aten::gt.Tensor'),
-  ge: operator('aten::ge.Tensor'),
-  logicalAnd: operator('aten::logical_and'),
-  logicalOr: operator('aten::logical_or'),
-  logicalNot: operator('aten::logical_not'),
-  toDtype: operator('aten::to.dtype'),
-  toDevice: operator('aten::to.device'),
-  clone: operator('aten::clone'),
-  detach: operator('aten::detach'),
-  item: operator('aten::item'),
-};
-
-/** An operator in place may have changed the shape. */
-let forgetShape: (tensor: Tensor) => void;
+import { tensorOperators as ops } from './tensor-operators.js';
 
 export class Tensor implements Scoped {
   static {
-    forgetShape = (tensor) => {
-      tensor.#shape = undefined;
-    };
+    setTensorKind({
+      make: (handle) => new Tensor(handle),
+      is: (value): value is Tensor => value instanceof Tensor,
+      forgetShape: (tensor) => {
+        tensor.#shape = undefined;
+      },
+    });
   }
 
   handle: number;

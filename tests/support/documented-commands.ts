@@ -46,7 +46,7 @@ function isUnfinished(text: string): boolean {
 /** Commands that nobody can run with the repository alone, each with its reason. Matched by the whole text or by a beginning. */
 export const CANNOT_RUN: readonly (readonly [beginning: string, reason: string])[] = [
   ['npm test', 'it would run this test again'],
-  ['npm run demo', 'takes minutes; `xinghe demo --quick` stands in, and demo.test.ts runs it'],
+  ['npm run demo', 'takes minutes; `xinghe demo --quick` stands in, and demo.long.test.ts runs it'],
   ['bin/xinghe convert --from spark.pt', 'needs published 13B weights'],
   ['bin/xinghe convert --from spark-mp4', 'needs published 13B weights'],
   ['bin/xinghe convert --from TeleChat-7B', 'needs published 7B weights'],

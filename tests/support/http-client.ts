@@ -23,7 +23,32 @@ export async function sendRaw(port: number, bytes: string | Buffer, milliseconds
   });
 }
 
-/** The first answer in what `sendRaw` read. */
+/** Sends bytes as they are and reads one whole answer, whether or not the server closes then. */
+export async function askRaw(port: number, bytes: string): Promise<string> {
+  return await new Promise((resolve, reject) => {
+    let text = '';
+    const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
+    const finish = (): void => {
+      socket.destroy();
+      resolve(text);
+    };
+    socket.setEncoding('latin1').on('data', (piece: string) => {
+      text += piece;
+      if (isWhole(text)) finish();
+    });
+    socket.on('error', reject).on('close', finish);
+  }).then((text) => Buffer.from(String(text), 'latin1').toString('utf8'));
+}
+
+/** @param text one character a byte */
+function isWhole(text: string): boolean {
+  if (!text.includes('\r\n\r\n')) return false;
+  const { headers, body } = parseAnswer(text);
+  if (headers.get('transfer-encoding') === 'chunked') return body.endsWith('0\r\n\r\n');
+  return body.length >= Number(headers.get('content-length') ?? Number.POSITIVE_INFINITY);
+}
+
+/** The first answer in what was read. */
 export function parseAnswer(text: string): RawAnswer {
   const end = text.indexOf('\r\n\r\n');
   const [first = '', ...lines] = text.slice(0, end).split('\r\n');

@@ -19,6 +19,7 @@ import {
   goldenTensors,
   maxAbsDifference,
 } from '../../../tests/support/golden.js';
+import { isLongSuite } from '../../../tests/support/long-suite.js';
 import {
   type ContainerFormat,
   DEFAULT_SHARD_THRESHOLD,
@@ -247,7 +248,7 @@ describe('ranks', () => {
           expect(digests(join(back, 'model.ckpt'))).toEqual(whole);
           for (const path of [first, second, back]) rmSync(path, { recursive: true });
         }),
-        { numRuns: 6 },
+        { numRuns: isLongSuite ? 6 : 2 },
       );
     },
   );

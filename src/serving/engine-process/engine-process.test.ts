@@ -1,6 +1,7 @@
 /** The engine's process with a scripted engine: killed, stopped, crashed, refused, overrun. */
 import { spawn } from 'node:child_process';
 import { afterEach, describe, expect, test } from 'vitest';
+import { casesOf, longTest } from '../../../tests/support/long-suite.js';
 import { InputError } from '../../errors/index.js';
 import type { TextEvent, TextRequest } from '../../generation/index.js';
 import { compiledModule } from '../../workers/index.js';
@@ -146,14 +147,18 @@ describe('the process dies', () => {
     expect(engine.stats.generatedTokens, 'counters do not go back').toBeGreaterThanOrEqual(before);
   });
 
-  test.each([
+  const deaths: readonly [number, RegExp][] = [
     [ABORTS, /by signal SIGABRT/],
     [FAULT, /exit code 1 \(a fault in a step\)/],
-  ])('by itself (%i): its reason is told', async (first, message) => {
-    const engine = await open();
-    await expect(collect(engine.generate(request(first)))).rejects.toThrow(message);
-    await until(() => engine.state.kind === 'ready', 'the engine is back');
-  });
+  ];
+  test.each(casesOf(deaths, ([first]) => first === FAULT))(
+    'by itself (%i): its reason is told',
+    async (first, message) => {
+      const engine = await open();
+      await expect(collect(engine.generate(request(first)))).rejects.toThrow(message);
+      await until(() => engine.state.kind === 'ready', 'the engine is back');
+    },
+  );
 
   test('quickly, again and again: it is given up', async () => {
     const engine = await open();
@@ -180,8 +185,11 @@ describe('the process dies', () => {
   });
 });
 
-test('a server that is killed takes its engine with it, even out of a step that does not end', async () => {
-  const program = `
+// Quickly in tests/serve-process.test.ts, in a step that ends.
+longTest(
+  'a server that is killed takes its engine with it, even out of a step that does not end',
+  async () => {
+    const program = `
     import { EngineProcess } from ${JSON.stringify(compiledModule(new URL('./engine-process.js', import.meta.url)).href)};
     const engine = new EngineProcess({
       module: new URL(${JSON.stringify(new URL('./test-engine.js', import.meta.url).href)}),
@@ -192,16 +200,17 @@ test('a server that is killed takes its engine with it, even out of a step that 
     engine.generate({ promptIds: [10], maxNewTokens: 2 });
     setTimeout(() => console.log(engine.pid), 100);
   `;
-  const server = spawn(process.execPath, ['--input-type=module', '-e', program], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  const pid = await new Promise<number>((resolve) => {
-    server.stdout.once('data', (text) => resolve(Number(text)));
-  });
-  expect(isThere(pid)).toBe(true);
-  server.kill('SIGKILL');
-  await until(() => !isThere(pid), 'the engine is gone');
-});
+    const server = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const pid = await new Promise<number>((resolve) => {
+      server.stdout.once('data', (text) => resolve(Number(text)));
+    });
+    expect(isThere(pid)).toBe(true);
+    server.kill('SIGKILL');
+    await until(() => !isThere(pid), 'the engine is gone');
+  },
+);
 
 test('a process that is stopped is not responsive until it goes on', async () => {
   const engine = await open({}, { stallSeconds: 0.6 });

@@ -1,6 +1,6 @@
 /** What proxies, browsers and careless clients send: slashes, several Hosts, whole URLs, closing connections, odd line ends. */
 import { afterEach, describe, expect, test } from 'vitest';
-import { eventually, parseAnswer, sendRaw } from '../../../tests/support/http-client.js';
+import { askRaw, eventually, parseAnswer } from '../../../tests/support/http-client.js';
 import { ApiKeys } from './api-keys.js';
 import { createHttpServer, type HttpService } from './create-http-server.js';
 import type { HttpServerOptions } from './http-options.js';
@@ -48,7 +48,7 @@ async function start(options: HttpServerOptions = {}): Promise<HttpService> {
 }
 
 const ask = async (head: string, body = ''): Promise<ReturnType<typeof parseAnswer>> =>
-  parseAnswer(await sendRaw(service?.address.port ?? 0, `${head}\r\n\r\n${body}`, 400));
+  parseAnswer(await askRaw(service?.address.port ?? 0, `${head}\r\n\r\n${body}`));
 
 test.each(['/v1/models/', '/v1//models', '//v1/models', '///v1//models///'])(
   '%s is /v1/models',

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { goldenFolder } from '../../../tests/support/golden.js';
+import { casesOf, isLongSuite } from '../../../tests/support/long-suite.js';
 import { referencePython, runReference } from '../../../tests/support/reference.js';
 import { requires } from '../../../tests/support/requires.js';
 import { InputError } from '../../errors/index.js';
@@ -107,34 +108,37 @@ const variants: readonly [string, Partial<SentencePieceTrainingOptions>, Record<
 ];
 
 describe.each(['bpe', 'unigram'] as const)('%s', (algorithm) => {
-  test.each(variants)('%s: SentencePiece loads the file and encodes as we do', async (_, options, theirs) => {
-    const { file, model } = await trainSentencePiece(
-      { algorithm, vocabSize: 0, ...options },
-      { files: [corpus], workers: 1 },
-    );
-    expect(parseSentencePieceModel(file, 'ours')).toEqual(model);
-    const path = join(folder, 'ours.model');
-    writeFileSync(path, file);
-    const tokenizer = loadTokenizer(path);
-    expect(tokenizer.vocabSize).toBe(options.vocabSize);
-    if (python === undefined) return;
-    const { ids, decoded, pieces } = reference(path);
-    expect(pieces).toEqual(model.pieces.map((piece) => piece.text));
-    for (const [index, text] of goldenTexts.entries()) {
-      expect(tokenizer.encode(text), JSON.stringify(text)).toEqual(ids[index]);
-      expect(tokenizer.decode(ids[index]!)).toBe(decoded[index]);
-    }
-    const learned = trainedByReference({ ...theirs, model_type: algorithm });
-    if (algorithm === 'bpe') {
-      // The same pieces with the same scores on the same ids.
-      expect(model.pieces.map(({ text, score }) => [text, score])).toEqual(learned);
-      return;
-    }
-    // Not the same pieces, but no worse ones: as few tokens for the text that was learned from.
-    const theirIds = reference(join(folder, 'reference.model')).ids;
-    const count = (lists: number[][]): number => lists.reduce((sum, list) => sum + list.length, 0);
-    expect(count(ids)).toBeLessThan(count(theirIds) * 1.005);
-  });
+  test.each(casesOf(variants, (_, index) => index === (algorithm === 'bpe' ? 1 : 2)))(
+    '%s: SentencePiece loads the file and encodes as we do',
+    async (_, options, theirs) => {
+      const { file, model } = await trainSentencePiece(
+        { algorithm, vocabSize: 0, ...options },
+        { files: [corpus], workers: 1 },
+      );
+      expect(parseSentencePieceModel(file, 'ours')).toEqual(model);
+      const path = join(folder, 'ours.model');
+      writeFileSync(path, file);
+      const tokenizer = loadTokenizer(path);
+      expect(tokenizer.vocabSize).toBe(options.vocabSize);
+      if (python === undefined) return;
+      const { ids, decoded, pieces } = reference(path);
+      expect(pieces).toEqual(model.pieces.map((piece) => piece.text));
+      for (const [index, text] of goldenTexts.entries()) {
+        expect(tokenizer.encode(text), JSON.stringify(text)).toEqual(ids[index]);
+        expect(tokenizer.decode(ids[index]!)).toBe(decoded[index]);
+      }
+      const learned = trainedByReference({ ...theirs, model_type: algorithm });
+      if (algorithm === 'bpe') {
+        // The same pieces with the same scores on the same ids.
+        expect(model.pieces.map(({ text, score }) => [text, score])).toEqual(learned);
+        return;
+      }
+      // Not the same pieces, but no worse ones: as few tokens for the text that was learned from.
+      const theirIds = reference(join(folder, 'reference.model')).ids;
+      const count = (lists: number[][]): number => lists.reduce((sum, list) => sum + list.length, 0);
+      expect(count(ids)).toBeLessThan(count(theirIds) * 1.005);
+    },
+  );
 
   it(
     'gives the same bytes on 1, 2 and 3 threads, and for gzipped and JSON lines',
@@ -143,7 +147,7 @@ describe.each(['bpe', 'unigram'] as const)('%s', (algorithm) => {
       const texts = readFileSync(corpus, 'utf8').trimEnd().split('\n');
       const json = join(folder, 'corpus.jsonl.gz');
       // Several chunks, so that threads have something to share.
-      const many = Array.from({ length: 30 }, () => texts).flat();
+      const many = Array.from({ length: isLongSuite ? 30 : 12 }, () => texts).flat();
       writeFileSync(json, gzipSync(many.map((body) => JSON.stringify({ body })).join('\n')));
       const plain = join(folder, 'many.txt');
       writeFileSync(plain, many.join('\n'));
@@ -151,7 +155,7 @@ describe.each(['bpe', 'unigram'] as const)('%s', (algorithm) => {
       const sample = { texts: 3000, seed: 7 };
       const results: string[] = [];
       const samples: string[] = [];
-      for (const workers of [1, 2, 3]) {
+      for (const workers of isLongSuite ? [1, 2, 3] : [1, 3]) {
         const { file } = await trainSentencePiece(options, { files: [plain], workers });
         results.push(Buffer.from(file).toString('base64'));
         const drawn = await trainSentencePiece(

@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   existsSync,
   mkdtempSync,
@@ -10,7 +11,7 @@ import {
 } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import type { Readable, Writable } from 'node:stream';
 import { afterAll, expect, test } from 'vitest';
 import { lockRun } from './run-lock.js';
 
@@ -18,28 +19,36 @@ const folder = mkdtempSync(join(tmpdir(), 'xinghe-lock-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const file = join(folder, 'run.lock');
 
+type Started = ChildProcessByStdio<Writable, Readable, null>;
+
 test('of several that are started together one gets the folder, whatever lay there', async () => {
   const program = `
     import { lockRun } from '${new URL('../../../dist/training/run/run-lock.js', import.meta.url)}';
-    while (Date.now() < Number(process.argv[1])) {}
-    try { lockRun(process.argv[2]); console.log('mine'); } catch (error) { console.log(error.name); }
-    setTimeout(() => {}, 1500);`;
+    process.stdin.once('data', (start) => {
+      while (Date.now() < Number(start)) {}
+      try { lockRun(process.argv[1]); console.log('mine'); } catch (error) { console.log(error.name); }
+    });
+    console.log('ready');`;
+  const said = async ({ stdout }: Started): Promise<string> => String((await once(stdout, 'data'))[0]).trim();
   for (const stale of [undefined, `${hostname()} ${2 ** 22 + 1}\n`, '']) {
     if (stale !== undefined) {
       writeFileSync(file, stale);
       utimesSync(file, 1, 1); // One that is empty may be about to be written for ten seconds.
     }
-    const start = String(Date.now() + 1500);
-    const told = await Promise.all(
-      Array.from({ length: 5 }, () =>
-        promisify(execFile)(process.execPath, ['--input-type=module', '-e', program, start, folder]),
-      ),
+    const children = Array.from({ length: 5 }, () =>
+      spawn(process.execPath, ['--input-type=module', '-e', program, folder], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      }),
     );
-    expect(told.map(({ stdout }) => stdout.trim()).sort()).toEqual([
-      ...Array<string>(4).fill('InputError'),
-      'mine',
-    ]);
+    await Promise.all(children.map(said));
+    // Each goes on until its input ends: the one that has the folder outlives the tries of the others.
+    const start = String(Date.now() + 100);
+    for (const { stdin } of children) stdin.write(start);
+    const told = await Promise.all(children.map(said));
+    expect(told.sort()).toEqual([...Array<string>(4).fill('InputError'), 'mine']);
     expect(readdirSync(folder)).toEqual(['run.lock']);
+    for (const child of children) child.stdin.end();
+    await Promise.all(children.map((child) => once(child, 'close')));
     rmSync(file);
   }
 });
