@@ -83,5 +83,7 @@ export {
 export { turnIntegers } from './quantized/turn-integers.js';
 export { saveWeights } from './save-weights.js';
 export { ShardingTable, type Split, type TrainedSplit } from './sharding-table.js';
+export { openStrategy, STRATEGY_FILE } from './strategy/find-strategy.js';
+export { planStrategy } from './strategy/plan-strategy.js';
 export { type ElementRange, product, TensorCut } from './tensor-cut.js';
 export { TENSOR_NAMINGS, type TensorNaming, type WeightTables } from './weight-tables.js';

@@ -1,14 +1,7 @@
 /** Merges the parts of all ranks into the whole model; refuses a layout that the parts contradict. */
 import { InputError } from '../errors/index.js';
-import {
-  dtypeBytes,
-  isStored,
-  readView,
-  sameBytes,
-  stackRows,
-  type TensorView,
-  viewBytes,
-} from '../formats/index.js';
+import { sameBytes, stackRows, type TensorView, viewBytes } from '../formats/index.js';
+import { allEqual, areReadable, isConstant, sameSamples, samplesOf } from './compare-parts.js';
 import { type ParallelLayout, rankCount } from './parallel-layout.js';
 import type { ShardingTable } from './sharding-table.js';
 
@@ -105,7 +98,7 @@ function joinParts(
     if (split?.mayBeWhole !== true) return false;
     if (kind === 'states' && known !== undefined) return known.has(name);
     if (expected !== undefined) return first.shape.join() === expected;
-    return isReadable(parts) && !isConstant(first) && allEqual(parts, sameBytes);
+    return areReadable(parts) && !isConstant(first) && allEqual(parts, sameBytes);
   };
   if (split !== undefined && !isWhole()) {
     parallel.seeParts(parts);
@@ -173,7 +166,7 @@ function joinGroups(
     if (!isOpen) {
       parallel.seeShares(groups);
       // Rows that the groups cannot share evenly stay whole, however big.
-      if (isReadable(groups) && !isConstant(first) && allEqual(groups, sameBytes)) return first;
+      if (areReadable(groups) && !isConstant(first) && allEqual(groups, sameBytes)) return first;
     }
     if (!isOpen || (viewBytes(joined) >= layout.shardThreshold && !allEqual(groups, sameBytes)))
       return joined;
@@ -207,7 +200,7 @@ class PartComparison {
 
   seeParts(parts: readonly TensorView[]): void {
     const [first] = parts;
-    if (first === undefined || !isReadable(parts)) return;
+    if (first === undefined || !areReadable(parts)) return;
     const isEqual = allEqual(parts, sameSamples);
     const hasTwins = new Set(parts.map(samplesOf)).size < parts.length;
     if (hasTwins && !isConstant(first)) this.#equalPart ??= first.source.replace(/^rank_\d+\//, '');
@@ -215,7 +208,7 @@ class PartComparison {
   }
 
   seeShares(groups: readonly TensorView[]): void {
-    if (isReadable(groups) && this.#shares !== 'different')
+    if (areReadable(groups) && this.#shares !== 'different')
       this.#shares = allEqual(groups, sameSamples) ? 'equal' : 'different';
   }
 
@@ -238,47 +231,6 @@ class PartComparison {
           'optimizer-shard.',
       );
   }
-}
-
-/** A plan without a conversion has no place for the bytes of tensors with strides. */
-function isReadable(views: readonly TensorView[]): boolean {
-  return views.every(isStored);
-}
-
-function allEqual(views: readonly TensorView[], isEqual: (a: TensorView, b: TensorView) => boolean): boolean {
-  const [first, ...others] = views;
-  return first === undefined || others.every((view) => isEqual(first, view));
-}
-
-/** One value all through, as biases are before training: equal parts tell nothing then. */
-function isConstant(view: TensorView): boolean {
-  const width = dtypeBytes(view.dtype);
-  const bytes = Math.min(SAMPLE_BYTES, viewBytes(view));
-  const [start] = readView({ ...view, dtype: 'uint8', shape: [bytes] }, bytes);
-  if (start === undefined) return true;
-  return start.every((byte, index) => byte === start[index % width]);
-}
-
-/** Bytes compared at the start, in the middle and at the end. */
-const SAMPLE_BYTES = 4096;
-
-/** Enough to tell parts of trained weights apart without reading a checkpoint twice. */
-function sameSamples(a: TensorView, b: TensorView): boolean {
-  return viewBytes(a) === viewBytes(b) && samplesOf(a) === samplesOf(b);
-}
-
-function samplesOf(view: TensorView): string {
-  const bytes = viewBytes(view);
-  const last = Math.max(0, bytes - SAMPLE_BYTES);
-  const samples = [0, Math.floor(last / 2), last].flatMap((start) => [
-    ...readView({
-      dtype: 'uint8',
-      shape: [Math.min(SAMPLE_BYTES, bytes)],
-      source: view.source,
-      locate: (from, to) => view.locate(start + from, start + to),
-    }),
-  ]);
-  return Buffer.concat(samples).toString('latin1');
 }
 
 function checkShapes(name: string, parts: readonly TensorView[]): readonly TensorView[] {

@@ -3,15 +3,18 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { parseConfig } from '../config/index.js';
 import { InputError } from '../errors/index.js';
-import { fileStatus, readJsonFile, sameBytes, type TensorView, viewBytes } from '../formats/index.js';
+import { fileStatus, type ParallelStrategy, readJsonFile, type TensorView } from '../formats/index.js';
 import { log } from '../log/index.js';
 import { isAdapterHalf } from './adapters/adapter-halves.js';
 import { PEFT_PREFIX, parseAdapterPart, withoutAdapterKey } from './adapters/adapter-names.js';
+import { joinOthers } from './join-others.js';
 import { joinRanks } from './join-ranks.js';
 import { knownNames, type ModelTensors, sortTensors } from './model-tensors.js';
 import { type ModelCheckpoint, openModelCheckpoint } from './open-model-checkpoint.js';
 import { DEFAULT_SHARD_THRESHOLD, type ParallelLayout } from './parallel-layout.js';
 import { withoutEmptyBiases } from './quantized/empty-biases.js';
+import { findStrategy, openStrategy } from './strategy/find-strategy.js';
+import { joinByStrategy } from './strategy/join-by-strategy.js';
 import type { WeightTables } from './weight-tables.js';
 import { showTaken, unwrapNames } from './wrapped-names.js';
 
@@ -27,8 +30,10 @@ const layoutSchema = z.object({
 });
 
 export interface WholeModelOptions {
-  /** Of the ranks. Default: layout.json beside them, else model parallelism alone. */
+  /** Of the ranks. Default: layout.json beside them, else a strategy file there, else model parallelism alone. */
   readonly layout?: ParallelLayout | undefined;
+  /** MindSpore's strategy file of the ranks, or a folder of them; takes the place of a layout. Default: none. */
+  readonly strategy?: string | undefined;
   /** What the config says of each parameter, by own path: tells copies from parts. Default: the bytes have to. */
   readonly shapes?: ReadonlyMap<string, readonly number[]> | undefined;
 }
@@ -42,16 +47,19 @@ export function openModelTensors(
 }
 
 export function wholeModel(
-  { path, ranks }: ModelCheckpoint,
+  { path, ranks: held }: ModelCheckpoint,
   tables: WeightTables,
-  { layout, shapes }: WholeModelOptions = {},
+  { layout, strategy: strategyPath, shapes }: WholeModelOptions = {},
 ): ModelTensors {
+  const known = layout ?? (strategyPath === undefined ? readLayout(path) : undefined);
+  const strategy = known === undefined ? strategyOf(path, held.length, strategyPath) : undefined;
+  const ranks = strategy === undefined ? held : [joinByStrategy(path, held, strategy)];
   const parts = ranks.map((named) =>
     withoutEmptyBiases(sortTensors(unwrapped(path, named, tables), tables), shapes),
   );
   const [first] = parts;
   if (first === undefined) throw new InputError(`${path} holds no tensors.`);
-  const known = layout ?? readLayout(path);
+  if (strategy !== undefined) refuseTorn(path, first.weights, tables);
   if (parts.length === 1 && known === undefined) return first;
   const placed = known ?? modelParallelOnly(path, parts.length);
   const { sharding } = tables;
@@ -77,8 +85,19 @@ export function wholeModel(
     weights,
     names: new Map(parts.flatMap(({ names }) => [...names])),
     states: new Map([...prefixes].map((prefix) => [prefix, stateOf(prefix)])),
-    others: joinOthers(path, parts),
+    others: joinOthers(
+      path,
+      parts.map(({ others }) => others),
+    ),
   };
+}
+
+/** Ranks alone need one, unless it is asked for. */
+function strategyOf(path: string, ranks: number, asked: string | undefined): ParallelStrategy | undefined {
+  if (asked !== undefined) return openStrategy(asked);
+  const found = ranks > 1 ? findStrategy(path) : undefined;
+  if (found !== undefined) log(`${path}: the ranks are joined as ${found.path} says`);
+  return found;
 }
 
 function publishedNames(paths: Iterable<string>, { names }: ModelTensors): string {
@@ -122,29 +141,6 @@ function refuseTorn(path: string, weights: TensorMap, { names, sharding }: Weigh
 
 type TensorMap = ReadonlyMap<string, TensorView>;
 
-/** Counters may differ between ranks (the state of a generator); what is bigger is content that nobody knows how to join. */
-const COUNTER_BYTES = 1024;
-
-/** Counters that are the same on all ranks of one save. */
-const STEPS: ReadonlySet<string> = new Set(['global_step', 'step_num', 'epoch_num', 'current_iterator_step']);
-
-function joinOthers(path: string, parts: readonly ModelTensors[]): Map<string, TensorView> {
-  const joined = new Map<string, TensorView>();
-  for (const { others } of parts)
-    for (const [name, view] of others) {
-      const first = joined.get(name);
-      if (first === undefined) joined.set(name, view);
-      else if (STEPS.has(name) && !sameBytes(first, view))
-        throw new InputError(`${path}: ${name} differs between the ranks: they are of different steps.`);
-      else if (viewBytes(view) > COUNTER_BYTES && !sameBytes(first, view))
-        throw new InputError(
-          `${path}: "${name}" is no parameter of this model and differs between the ranks, so that it cannot be joined; ` +
-            'check that config and checkpoint belong together.',
-        );
-    }
-  return joined;
-}
-
 function readLayout(path: string): ParallelLayout | undefined {
   const file = join(path, LAYOUT_FILE);
   if (fileStatus(file) === undefined) return undefined;
@@ -153,7 +149,7 @@ function readLayout(path: string): ParallelLayout | undefined {
 
 function modelParallelOnly(path: string, ranks: number): ParallelLayout {
   log(
-    `${path}: no ${LAYOUT_FILE}; the ${ranks} ranks are taken for model-parallel parts (else give their layout)`,
+    `${path}: no ${LAYOUT_FILE} and no strategy file; the ${ranks} ranks are taken for model-parallel parts (else give their layout)`,
   );
   return {
     dataParallel: 1,

@@ -68,7 +68,12 @@ const specs = {
   'source-layout': {
     kind: 'string',
     value: 'dp=D,mp=M,…,optimizer-shard,threshold=KB',
-    help: 'of the ranks to read; default: layout.json there, else mp only',
+    help: 'of the ranks to read; default: layout.json there, else a strategy file, else mp only',
+  },
+  'source-strategy': {
+    kind: 'string',
+    value: 'PATH',
+    help: "MindSpore's strategy file of the ranks to read, or a folder of them; default: that beside the ranks",
   },
   'zero-weights': {
     kind: 'string',
@@ -142,6 +147,8 @@ export async function convert(args: readonly string[]): Promise<number> {
     throw new InputError('xinghe convert: give --layout (ranks) or --shards (files), not both.');
   if (options.layout !== undefined && options['max-shard-size'] !== undefined)
     throw new InputError('xinghe convert: give --layout (ranks) or --max-shard-size (files), not both.');
+  if (options['source-layout'] !== undefined && options['source-strategy'] !== undefined)
+    throw new InputError('xinghe convert: give --source-layout or --source-strategy, not both.');
   const request: ConvertOptions = {
     from: options.from,
     to: options.to,
@@ -158,6 +165,7 @@ export async function convert(args: readonly string[]): Promise<number> {
       options['source-layout'] === undefined
         ? undefined
         : parseLayout('--source-layout', options['source-layout']),
+    sourceStrategy: options['source-strategy'],
     zeroWeights: options['zero-weights'],
     configPath: options.config,
     merge: options.merge ? 'merge' : options.unmerge ? 'unmerge' : undefined,

@@ -111,6 +111,9 @@ export {
   writeSafetensors,
   writeSafetensorsModel,
 } from './safetensors/safetensors-writer.js';
+export { type ParallelStrategy, type ParameterLayout, stageDevices } from './strategy/parallel-strategy.js';
+export { readStrategyFile } from './strategy/strategy-reader.js';
+export { writeStrategyFile } from './strategy/strategy-writer.js';
 export { dtypeBytes, elementCount, type FileDtype } from './tensors/file-dtype.js';
 export {
   copyOf,

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import { placeParameter } from '../../src/checkpoint/strategy/parameter-placement.js';
 import { InputError } from '../../src/errors/index.js';
 import { parseCkpt } from '../../src/formats/ckpt/ckpt-reader.js';
 import type { InputFile } from '../../src/formats/files/input-file.js';
@@ -19,6 +20,8 @@ import {
 } from '../../src/formats/index.js';
 import { decodeRow } from '../../src/formats/mindrecord/mindrecord-row.js';
 import { MindRecordShard } from '../../src/formats/mindrecord/mindrecord-shard.js';
+import { stageDevices } from '../../src/formats/strategy/parallel-strategy.js';
+import { parseStrategy } from '../../src/formats/strategy/strategy-reader.js';
 import { mutated } from './mutate.js';
 
 /** A file in memory that refuses to be asked for more than it has: a reader must have looked at the size before. */
@@ -77,6 +80,14 @@ export function readMindRecordBytes(bytes: Buffer): void {
       const contents = [shard.read(file, blobPage, blob), shard.read(file, rawPage, raw)] as const;
       decodeRow(shard.header.columns, ...contents, () => `fuzz.bin, row ${row}`);
     }
+  });
+}
+
+export function readStrategyBytes(bytes: Buffer): void {
+  readsOrRefuses(() => {
+    for (const layouts of parseStrategy(inMemory(bytes)).stages.values())
+      for (const layout of layouts.values())
+        for (const dims of [0, 1, 2, 3]) if (stageDevices(layout) < 1000) placeParameter(layout, dims);
   });
 }
 

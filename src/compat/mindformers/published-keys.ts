@@ -12,6 +12,8 @@ const LAYERWISE = 'rates by layer for pictures; no published recipe switches the
 const SAME_DATA = 'says the same as the data section';
 const RANKS = 'checkpoints are one set of files, whatever the layout';
 const SAFE_LOAD = 'ranks of any layout are joined when weights are loaded';
+const STRATEGY =
+  'strategy files are found beside the ranks or in strategy/ there; one elsewhere is read by xinghe convert --source-strategy';
 const RECOMPUTED_COMMUNICATION = 'recomputing of messages between devices; one device sends none';
 
 export const datasetKeys: KeyTree = {
@@ -80,7 +82,7 @@ export const publishedKeys: KeyTree = {
   seed: mapped,
   output_dir: mapped,
   load_checkpoint: mapped,
-  src_strategy_path_or_dir: SAFE_LOAD,
+  src_strategy_path_or_dir: STRATEGY,
   auto_trans_ckpt: SAFE_LOAD,
   only_save_strategy: mapped,
   resume_training: mapped,

@@ -253,6 +253,52 @@ describe('ranks', () => {
     },
   );
 
+  test.each<Partial<ParallelLayout>>([
+    { dataParallel: 2, modelParallel: 2, optimizerShard: true },
+    { modelParallel: 2, pipelineStages: 2 },
+  ])('the strategy file alone tells how ranks are joined, optimiser states too: %o', async (given) => {
+    const state = await trainingState('spark');
+    const ranks = await convert(state, fresh(), { layout: layout({ shardThreshold: 8192, ...given }) });
+    rmSync(join(ranks, 'layout.json'));
+    const back = await convert(ranks, fresh(), { format: 'ckpt' });
+    expect(digests(join(back, 'model.ckpt'))).toEqual(digests(join(state, 'model.ckpt')));
+  });
+
+  test('strategy files of a training: one for each rank, in a folder beside the ranks', async () => {
+    const out = fresh();
+    const given = layout({ dataParallel: 2, modelParallel: 2, optimizerShard: true, shardThreshold: 4096 });
+    const ranks = await convert(sparkWhole, join(out, 'checkpoint'), { layout: given });
+    const strategy = join(ranks, 'src_strategy.ckpt');
+    mkdirSync(join(out, 'strategy'));
+    for (const rank of [0, 1, 2, 3])
+      cpSync(strategy, join(out, 'strategy', `ckpt_strategy_rank_${rank}.ckpt`));
+    for (const path of [strategy, join(ranks, 'layout.json')]) rmSync(path);
+    expect(digests(await convert(ranks, fresh('.ckpt')))).toEqual(digests(sparkWhole));
+    const files = { sourceStrategy: join(out, 'strategy') };
+    const away = fresh();
+    cpSync(ranks, away, { recursive: true });
+    expect(digests(await convert(away, fresh('.ckpt'), files))).toEqual(digests(sparkWhole));
+    rmSync(join(away, 'rank_3'), { recursive: true });
+    await expect(convert(away, fresh(), files)).rejects.toThrow(
+      /holds 3 ranks, and .* tells of 1 stage of 4 devices, which is 4/,
+    );
+    cpSync(join(away, 'rank_0'), join(away, 'rank_3'), { recursive: true });
+    await expect(convert(away, fresh(), files)).rejects.toThrow(/the copies of .* differ between ranks/);
+    const other = await convert(sparkWhole, fresh(), { layout: layout({ dataParallel: 4 }) });
+    cpSync(join(other, 'src_strategy.ckpt'), join(out, 'strategy', 'ckpt_strategy_rank_4.ckpt'));
+    await expect(convert(away, fresh(), files)).rejects.toThrow(
+      /ckpt_strategy_rank_0.ckpt and ckpt_strategy_rank_4.ckpt are both of stage 0 and differ/,
+    );
+  });
+
+  test('a fused matrix, cut block by block, has no words in a strategy file: none is written', async () => {
+    const to = await convert(`${goldenFolder}telechat-52b`, fresh(), {
+      layout: layout({ modelParallel: 2 }),
+    });
+    expect(readdirSync(to)).not.toContain('src_strategy.ckpt');
+    expect(readdirSync(to)).toContain('layout.json');
+  });
+
   test('what a rank holds, by hand: stages, parts, shared rows', async () => {
     const to = await convert(sparkWhole, fresh(), {
       layout: layout({
@@ -264,7 +310,7 @@ describe('ranks', () => {
       }),
     });
     expect(readdirSync(to).filter((name) => !name.endsWith('.yaml'))).toEqual(
-      [...Array.from({ length: 8 }, (_, rank) => `rank_${rank}`), 'layout.json'].sort(),
+      [...Array.from({ length: 8 }, (_, rank) => `rank_${rank}`), 'layout.json', 'src_strategy.ckpt'].sort(),
     );
     const shapes = (rank: number) =>
       new Map([...(openModelCheckpoint(to).ranks[rank] ?? [])].map(([name, { shape }]) => [name, shape]));

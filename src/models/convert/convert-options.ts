@@ -30,8 +30,10 @@ export interface ConvertOptions {
   readonly maxShardBytes?: number | undefined;
   /** One folder for each rank, as MindSpore keeps them. Default: no ranks. */
   readonly layout?: ParallelLayout | undefined;
-  /** Of the ranks to read. Default: their layout.json, else model parallel alone. */
+  /** Of the ranks to read. Default: their layout.json, else a strategy file beside them, else model parallel alone. */
   readonly sourceLayout?: ParallelLayout | undefined;
+  /** MindSpore's strategy file of the ranks to read, or a folder of them; instead of `sourceLayout`. Default: none. */
+  readonly sourceStrategy?: string | undefined;
   /** Of a ZeRO checkpoint: float32 master weights (default), or the weights as the model held them. */
   readonly zeroWeights?: 'master' | 'model' | undefined;
   /** A config that does not lie beside the weights. */

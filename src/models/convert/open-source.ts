@@ -41,6 +41,8 @@ export interface SourceOptions extends OpenModelCheckpointOptions {
   readonly isKeepingAdapters?: boolean;
   readonly configPath?: string | undefined;
   readonly layout?: ParallelLayout | undefined;
+  /** MindSpore's strategy file of the ranks, or a folder of them. */
+  readonly strategy?: string | undefined;
 }
 
 /** @throws InputError for what is not readable, and for the parts of many ranks of an unknown family */
@@ -73,7 +75,11 @@ export function openSource(path: string, options: SourceOptions = {}): Conversio
   const tables: WeightTables = architecture?.tables ?? family?.tables ?? NO_TABLES;
   const module = architecture?.createModel();
   const shapes = module && shapesOf(module);
-  const whole = wholeModel(checkpoint, tables, { layout: options.layout, shapes });
+  const whole = wholeModel(checkpoint, tables, {
+    layout: options.layout,
+    strategy: options.strategy,
+    shapes,
+  });
   const model = module === undefined ? whole : turnIntegers(whole, module);
   if (shapes !== undefined) refuseOtherShapes(path, checkpoint, model, shapes);
   return { checkpoint, family, tables, architecture, model };

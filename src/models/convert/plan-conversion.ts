@@ -27,6 +27,7 @@ import {
   type PlannedTensor,
   plannedTensors,
   planPeftConfig,
+  planStrategy,
   quantizeTensors,
   rankCount,
   refuseMagnitudes,
@@ -35,13 +36,21 @@ import {
   renameState,
   renameTensors,
   type SourceNaming,
+  STRATEGY_FILE,
   schemeOf,
   shardTensors,
   tensorsOfRank,
   withoutHalves,
 } from '../../checkpoint/index.js';
 import { InputError } from '../../errors/index.js';
-import { type FileDtype, type FileTensor, fileStatus, type TensorView } from '../../formats/index.js';
+import {
+  type FileDtype,
+  type FileTensor,
+  fileStatus,
+  type ParallelStrategy,
+  type TensorView,
+} from '../../formats/index.js';
+import { log } from '../../log/index.js';
 import type { LlamaForm } from '../llama-parts/llama-form.js';
 import { findConfigIn } from '../registry.js';
 import { isFileTarget, targetFormat, wholeFiles } from './conversion-target.js';
@@ -61,6 +70,8 @@ export interface ConversionPlan {
   readonly metadata: GgufMetadata | undefined;
   /** Of a folder for transformers' Llama. */
   readonly llama: LlamaForm | undefined;
+  /** Of ranks, for MindSpore; undefined where it has no words for them, and of a plan without a conversion. */
+  readonly strategy: ParallelStrategy['stages'] | undefined;
   /** Of an adapter that is merged or taken out. */
   readonly changes: AdapterChanges | undefined;
   /** Of a vocabulary that was extended. */
@@ -96,6 +107,7 @@ export function planChain(
   const source = openSource(from, {
     configPath,
     layout: options.sourceLayout,
+    strategy: options.sourceStrategy,
     makeContiguous,
     zeroWeights: options.zeroWeights,
     isKeepingAdapters: isPlainCopy(options),
@@ -142,6 +154,7 @@ export function planChain(
     format,
     files,
     llama,
+    strategy: folder === undefined ? undefined : strategyOf(chain, files),
     metadata: naming === 'gguf' ? ggufMetadata(from, source, files) : undefined,
     changes,
     newRows,
@@ -151,6 +164,17 @@ export function planChain(
     ],
     peftConfig: isFileTarget(options) ? undefined : peftConfigOf(options, source, files, format),
   };
+}
+
+function strategyOf(chain: Chain, files: readonly PlannedFile[]): ConversionPlan['strategy'] {
+  const { layout, to } = chain.options;
+  if (layout === undefined) return undefined;
+  const counters = new Set(chain.model.others.keys());
+  const whole = wholeTensors(chain).filter(({ name }) => !counters.has(name));
+  const strategy = planStrategy(files, new Map(whole.map(({ name, view }) => [name, view])), layout);
+  if (typeof strategy !== 'string') return strategy;
+  log(`${to}: no ${STRATEGY_FILE} for MindSpore: ${strategy}`);
+  return undefined;
 }
 
 /** Are the names of an adapter to stay as they are? */

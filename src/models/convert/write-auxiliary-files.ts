@@ -7,9 +7,10 @@ import {
   findAdapterConfig,
   isAdapterName,
   LAYOUT_FILE,
+  STRATEGY_FILE,
   totalBytes,
 } from '../../checkpoint/index.js';
-import { writeFileAtomic } from '../../formats/index.js';
+import { writeFileAtomic, writeStrategyFile } from '../../formats/index.js';
 import { log } from '../../log/index.js';
 import { copyAuxiliaryFiles } from '../auxiliary-files.js';
 import { configValue } from '../family.js';
@@ -59,9 +60,14 @@ function writeEmbeddedConfig(
   );
 }
 
-function writeIndexes(folder: string, { files, format }: ConversionPlan, { layout }: ConvertOptions): void {
+function writeIndexes(
+  folder: string,
+  { files, format, strategy }: ConversionPlan,
+  { layout }: ConvertOptions,
+): void {
   if (layout !== undefined) {
     writeFileAtomic(join(folder, LAYOUT_FILE), `${JSON.stringify(layout, null, 2)}\n`);
+    if (strategy !== undefined) writeStrategyFile(join(folder, STRATEGY_FILE), strategy);
     return;
   }
   const { indexName } = container(format);

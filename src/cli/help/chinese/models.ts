@@ -22,8 +22,10 @@ back, compared by checksums and only then renamed; two tensors at most are in me
   'so many files of about one size, with an index': '这么多个大小相近的文件，带索引',
   'or as many files as keep each below this; default 5GB': '或按每个文件不超过此大小来分；默认 5GB',
   'one folder rank_{i} for each rank, as MindSpore keeps them': '每个 rank 一个文件夹 rank_{i}，同 MindSpore',
-  'of the ranks to read; default: layout.json there, else mp only':
-    '要读的 rank 的切分；默认取其 layout.json，否则只有 mp',
+  'of the ranks to read; default: layout.json there, else a strategy file, else mp only':
+    '要读的 rank 的切分；默认取其 layout.json，否则取策略文件，再否则只有 mp',
+  "MindSpore's strategy file of the ranks to read, or a folder of them; default: that beside the ranks":
+    '要读的 rank 的 MindSpore 策略文件（strategy），或其目录；默认取 rank 旁的那个',
   'of a ZeRO checkpoint: float32 master weights (default), or the 16-bit ones that the model held':
     'ZeRO 检查点：float32 主权重（默认），或模型所用的 16 位权重',
   'a config that does not lie beside the weights': '不在权重旁边的配置',
