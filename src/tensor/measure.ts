@@ -32,6 +32,15 @@ export function measureReadBandwidth(bytes = 512e6): number {
   });
 }
 
+/** Gigabytes (10^9) a second of a copy from memory to memory, bytes read and bytes written together; 256 MB by default. */
+export function measureCopyBandwidth(bytes = 256e6): number {
+  return scope(() => {
+    const source = full([bytes / 4], 1);
+    const target = full([bytes / 4], 0);
+    return (2 * bytes) / bestTime(() => void target.copy_(source), 0.3) / 1e9;
+  });
+}
+
 /**
  * GFLOP/s of y = x W^T with x and W of [1024, 1024], the best of several runs.
  * @param library for float32 on the CPU; default the one that was chosen for this machine
