@@ -6,6 +6,7 @@ import type { Benchmark, CostLaw, Metric } from './benchmark.js';
 import { hardwareName, processorModel } from './machine/hardware-name.js';
 import { describeQuiet, isQuiet, type LoadSample, sampleLoad, waitForQuiet } from './machine/machine-load.js';
 import { betterPeaks, type MachinePeaks, type MachineProbe } from './machine/machine-peaks.js';
+import { formatNumber } from './report/format-number.js';
 import { ownSide } from './rounds/own-side.js';
 import { type RoundRun, runRounds } from './rounds/run-rounds.js';
 import { runSide } from './rounds/run-side.js';
@@ -46,6 +47,12 @@ export interface MachineDescription {
   readonly probe: MachineProbe;
   readonly before: MachinePeaks;
   readonly after: MachinePeaks;
+}
+
+export interface LimitResult {
+  readonly of: keyof MachinePeaks;
+  readonly peak: number;
+  readonly share: number;
 }
 
 export interface MetricResult extends Omit<Metric, 'limit'> {
@@ -186,11 +193,15 @@ async function probeBy(
   const keys = ['readBandwidth', 'copyBandwidth', 'float32Products', 'bfloat16Products', 'threads'];
   const made = await run(ownSide('probe', threads === undefined ? {} : { threads }), keys, signal);
   const number = (key: string): number => numberOf(made, key);
+  const optional = (key: string): number | undefined =>
+    made.printed[key] === undefined ? undefined : number(key);
   return {
     readBandwidth: number('readBandwidth'),
     copyBandwidth: number('copyBandwidth'),
     float32Products: number('float32Products'),
     bfloat16Products: number('bfloat16Products'),
+    float32Registers: optional('float32Registers'),
+    bfloat16Registers: optional('bfloat16Registers'),
     threads: number('threads'),
     capability: String(made.printed.capability ?? ''),
     emulatesBfloat16: made.printed.emulatesBfloat16 === true,
@@ -198,13 +209,8 @@ async function probeBy(
   };
 }
 
-function peaksOf({
-  readBandwidth,
-  copyBandwidth,
-  float32Products,
-  bfloat16Products,
-}: MachinePeaks): MachinePeaks {
-  return { readBandwidth, copyBandwidth, float32Products, bfloat16Products };
+function peaksOf(probe: MachineProbe): MachinePeaks {
+  return betterPeaks(probe, probe);
 }
 
 function withRates(run: SideRun, { perProcess = {} }: Benchmark): SideRun {
@@ -246,10 +252,18 @@ function metricResult(
       ...rest,
       values: { ours, peer },
       ratio: peer === undefined ? undefined : ratioOf(ours, peer),
-      limit:
-        limit === undefined ? undefined : { of: limit, peak: peaks[limit], share: ours.best / peaks[limit] },
+      limit: limitResult(ours.best, limit, peaks),
     },
   ];
+}
+
+function limitResult(
+  best: number,
+  of: keyof MachinePeaks | undefined,
+  peaks: MachinePeaks,
+): LimitResult | undefined {
+  const peak = of === undefined ? undefined : peaks[of];
+  return of === undefined || peak === undefined ? undefined : { of, peak, share: best / peak };
 }
 
 /** Of the last round; a disagreement is shown, not hidden. */
@@ -298,6 +312,6 @@ function describeRun(run: RoundRun, sides: readonly Side[], metrics: readonly Me
     .map(({ key, title, unit }) => ({ title, unit, value: numberOf(run, key) }))
     .filter(({ value }) => !Number.isNaN(value))
     .slice(0, 3)
-    .map(({ title, unit, value }) => `${title} ${value.toPrecision(4)} ${unit}`);
+    .map(({ title, unit, value }) => `${title} ${formatNumber(value)} ${unit}`);
   return `round ${run.round}, ${sides[run.side]?.name}, load ${run.before.load.toFixed(1)}: ${shown.join(', ')}`;
 }

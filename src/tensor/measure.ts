@@ -1,6 +1,7 @@
 /** Measures memory bandwidth and matrix-multiplication speed. */
 import { noGrad } from './autograd.js';
 import { full } from './create.js';
+import { hasBfloat16Tiles } from './devices.js';
 import type { FloatDType } from './dtype.js';
 import { native } from './native.js';
 import { scope } from './scope.js';
@@ -60,4 +61,15 @@ export function measureGemm(dtype: FloatDType, library?: 'blas' | 'onednn'): num
   } finally {
     native().setLinearRoutes(...routes);
   }
+}
+
+/**
+ * GFLOP/s of multiply-adds that touch registers only, on all threads, a multiply-add being two operations: the limit above
+ * every product. @returns undefined where the processor has no such instructions, or has tiles for them (AMX), whose limit is
+ * not measured
+ */
+export function measureRegisterPeak(dtype: 'float32' | 'bfloat16'): number | undefined {
+  if (dtype === 'bfloat16' && hasBfloat16Tiles()) return undefined;
+  const peak = native().registerPeak(dtype === 'bfloat16');
+  return peak === 0 ? undefined : peak;
 }

@@ -9,7 +9,12 @@ export function hardwareName(model: string, cores: number, capability: string): 
     .replace(/@.*$/, ' ')
     .split(/[^a-z0-9]+/)
     .filter((word) => word !== '' && !/^(?:cpu|processor|with|gen|\d.*)$/.test(word));
-  return [...words.slice(0, 2), String(cores), cores === 1 ? 'core' : 'cores', capability.toLowerCase()]
+  return [
+    ...words.slice(0, 2),
+    String(cores),
+    cores === 1 ? 'core' : 'cores',
+    capability.toLowerCase().replaceAll(' ', '-'),
+  ]
     .filter((word) => word !== '')
     .join('-');
 }

@@ -6,6 +6,7 @@ import {
   measureCopyBandwidth,
   measureGemm,
   measureReadBandwidth,
+  measureRegisterPeak,
   prepareRuntime,
   torchVersion,
 } from '../../tensor/index.js';
@@ -18,6 +19,9 @@ export interface MachinePeaks {
   /** Of products of [1024, 1024] matrices, by the faster of libtorch's libraries. */
   readonly float32Products: number;
   readonly bfloat16Products: number;
+  /** Multiply-adds that touch registers only; undefined where the processor has no instruction for them that is measured. */
+  readonly float32Registers?: number | undefined;
+  readonly bfloat16Registers?: number | undefined;
 }
 
 export interface MachineProbe extends MachinePeaks {
@@ -40,6 +44,8 @@ export function probeMachine({ threads }: ProbeSettings): MachineProbe {
     copyBandwidth: measureCopyBandwidth(),
     float32Products: Math.max(measureGemm('float32', 'blas'), measureGemm('float32', 'onednn')),
     bfloat16Products: measureGemm('bfloat16'),
+    float32Registers: measureRegisterPeak('float32'),
+    bfloat16Registers: measureRegisterPeak('bfloat16'),
     capability: cpuFeatures().capability,
     emulatesBfloat16: emulatesBfloat16(),
     threads: getThreads(),
@@ -54,5 +60,11 @@ export function betterPeaks(a: MachinePeaks, b: MachinePeaks): MachinePeaks {
     copyBandwidth: Math.max(a.copyBandwidth, b.copyBandwidth),
     float32Products: Math.max(a.float32Products, b.float32Products),
     bfloat16Products: Math.max(a.bfloat16Products, b.bfloat16Products),
+    float32Registers: greater(a.float32Registers, b.float32Registers),
+    bfloat16Registers: greater(a.bfloat16Registers, b.bfloat16Registers),
   };
+}
+
+function greater(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined ? b : Math.max(a, b ?? a);
 }

@@ -4,7 +4,13 @@ import type { BenchSession } from '../bench-session.js';
 import type { Benchmark, CostLaw } from '../benchmark.js';
 import { parametersOf } from '../materials/model-sizes.js';
 import { ownSide } from '../rounds/own-side.js';
-import { type CostKind, type CostSettings, memoryKey, sizeOfLayers, timeKey } from '../subjects/cost.js';
+import {
+  type CostKind,
+  type CostSettings,
+  memoryKey,
+  sizeOfLayers,
+  timeKey,
+} from '../subjects/cost-settings.js';
 import { chosenModel, type ModelChoice, RANDOM_WEIGHTS } from './plan-options.js';
 import { chosenTexts } from './plan-tokenizer.js';
 

@@ -6,7 +6,7 @@ import { fileStatus } from '../../formats/index.js';
 import type { BenchSession } from '../bench-session.js';
 import type { Benchmark } from '../benchmark.js';
 import { ownSide } from '../rounds/own-side.js';
-import type { Conversion } from '../subjects/convert.js';
+import type { Conversion } from '../subjects/conversions.js';
 import { argumentsOf, chosenModel, chosenPeer, type ModelChoice, type PeerChoice } from './plan-options.js';
 import { chosenTexts } from './plan-tokenizer.js';
 

@@ -2,20 +2,20 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../../errors/index.js';
-import { loadModelArchitecture } from '../../models/index.js';
 import type { FloatDType } from '../../tensor/index.js';
 import type { BenchSession } from '../bench-session.js';
 import type { Benchmark, Metric } from '../benchmark.js';
 import type { Peer } from '../peers/peers.js';
 import { commandSide, ownSide } from '../rounds/own-side.js';
 import type { Side } from '../rounds/side.js';
-import { type GenerationSettings, inventedPrompt } from '../subjects/generation.js';
+import { type GenerationSettings, inventedPrompt } from '../subjects/generation-settings.js';
 import {
   argumentsOf,
   type ChosenModel,
   chosenModel,
   chosenPeer,
   type ModelChoice,
+  namedArchitecture,
   type PeerChoice,
   RANDOM_WEIGHTS,
 } from './plan-options.js';
@@ -102,7 +102,7 @@ export async function planFromStart(
   const peer = chosenPeer('prompt', options);
   const model = await chosenModel(options, 'bfloat16', session);
   const input = join(session.folder, 'ids.json');
-  const { vocabSize } = loadModelArchitecture(model.path).shape;
+  const { vocabSize } = (await namedArchitecture(model.path)).shape;
   writeFileSync(input, JSON.stringify({ input_ids: [inventedPrompt(vocabSize, 0, prompt)] }));
   return {
     subject: 'first-token',

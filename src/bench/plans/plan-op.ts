@@ -1,7 +1,7 @@
 /** `xinghe bench op`: the cost of a call; with `linear` the products of a linear layer by either library. */
 import type { Benchmark } from '../benchmark.js';
 import { ownSide } from '../rounds/own-side.js';
-import { LINEAR_PRODUCTS, type LinearProduct, productKey } from '../subjects/linear-products.js';
+import { LINEAR_PRODUCTS, type LinearProduct, productKey } from '../subjects/linear-products-settings.js';
 import { argumentsOf, chosenPeer, type PeerChoice } from './plan-options.js';
 
 export interface OpPlanOptions extends PeerChoice {

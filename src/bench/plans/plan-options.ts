@@ -1,5 +1,6 @@
 /** What the verbs have in common. */
 import { basename } from 'node:path';
+import type { Architecture } from '../../models/index.js';
 import type { BenchSession } from '../bench-session.js';
 import { parseModelSize } from '../materials/model-sizes.js';
 import { openPeer, type Peer, type PeerSubject } from '../peers/peers.js';
@@ -55,3 +56,9 @@ export function argumentsOf(
 }
 
 export const RANDOM_WEIGHTS = 'The weights are random: speed does not depend on them.';
+
+/** Loads what reads configs only where a model is named. */
+export async function namedArchitecture(model: string): Promise<Architecture> {
+  const { loadModelArchitecture } = await import('../../models/index.js');
+  return loadModelArchitecture(model);
+}

@@ -7,7 +7,7 @@ import { trainByteLevelBpe } from '../../tokenizers/index.js';
 import type { BenchSession } from '../bench-session.js';
 import type { Benchmark } from '../benchmark.js';
 import { ownSide } from '../rounds/own-side.js';
-import type { VocabularyType } from '../subjects/tokenizer.js';
+import type { VocabularyType } from '../subjects/vocabulary-types.js';
 import { argumentsOf, chosenPeer, type PeerChoice } from './plan-options.js';
 
 export interface TextChoice {

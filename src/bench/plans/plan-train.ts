@@ -1,13 +1,13 @@
 /** `xinghe bench train`. */
-import { loadModelArchitecture } from '../../models/index.js';
 import type { Benchmark } from '../benchmark.js';
 import { configOfSize, type ModelSize, parseModelSize, sizeOfShape } from '../materials/model-sizes.js';
 import { ownSide } from '../rounds/own-side.js';
-import { type TrainSettings, WARM_UP_STEPS } from '../subjects/train.js';
+import { type TrainSettings, WARM_UP_STEPS } from '../subjects/train-settings.js';
 import {
   argumentsOf,
   chosenPeer,
   type ModelChoice,
+  namedArchitecture,
   type PeerChoice,
   RANDOM_WEIGHTS,
 } from './plan-options.js';
@@ -23,9 +23,9 @@ export interface TrainPlanOptions extends ModelChoice, PeerChoice {
 }
 
 /** Of a model that is named only its config is taken. */
-export function planTrain(options: TrainPlanOptions): Benchmark {
+export async function planTrain(options: TrainPlanOptions): Promise<Benchmark> {
   const { batch, length, precision, lora, recompute, steps, threads } = options;
-  const architecture = options.model === undefined ? undefined : loadModelArchitecture(options.model);
+  const architecture = options.model === undefined ? undefined : await namedArchitecture(options.model);
   const size = architecture === undefined ? parseModelSize(options.size) : sizeOfShape(architecture.shape);
   const settings: TrainSettings = {
     config: architecture?.publishedConfig ?? configOfSize(size, 'float32'),

@@ -122,6 +122,8 @@ const LIMIT_NAMES: Readonly<Record<keyof MachinePeaks, [name: string, unit: stri
   copyBandwidth: ['copy bandwidth', 'GB/s'],
   float32Products: ['float32 products', 'GFLOP/s'],
   bfloat16Products: ['bfloat16 products', 'GFLOP/s'],
+  float32Registers: ['float32 multiply-adds in registers', 'GFLOP/s'],
+  bfloat16Registers: ['bfloat16 multiply-adds in registers', 'GFLOP/s'],
 };
 
 function limitText({ limit }: MetricResult): string {
@@ -179,12 +181,12 @@ function runRows({ runs, metrics, sides }: BenchmarkResult): string[][] {
 export function peaksText({ before, after }: MachineDescription): string {
   const rows = Object.entries(LIMIT_NAMES).map(([key, [name, unit]]) => {
     const value = (peaks: MachinePeaks): string =>
-      formatNumber(Object.entries(peaks).find(([other]) => other === key)?.[1] ?? Number.NaN);
+      formatNumber(Number(Object.entries(peaks).find(([other]) => other === key)?.[1] ?? Number.NaN));
     return [`${name}, ${unit}`, value(before), value(after)];
   });
   return (
     'What the machine reached at most, before and after all runs (the better is the limit): a sum over 512 MB; a copy of 256 MB, bytes read and ' +
-    'written; products of [1024, 1024] matrices.\n\n' +
+    'written; products of [1024, 1024] matrices; multiply-adds that touch nothing but registers (-: no such instruction, or not measured).\n\n' +
     formatTable([['peak', 'before', 'after'], ...rows])
   );
 }

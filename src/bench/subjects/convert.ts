@@ -6,9 +6,7 @@ import {
 } from '../../checkpoint/index.js';
 import { convertModel } from '../../models/index.js';
 import type { FloatDType } from '../../tensor/index.js';
-
-export const CONVERSIONS = ['safetensors', 'bfloat16', 'float32', 'bin', 'ranks'] as const;
-export type Conversion = (typeof CONVERSIONS)[number];
+import type { Conversion } from './conversions.js';
 
 export interface ConvertSettings {
   readonly from: string;

@@ -3,27 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CausalLm } from '../../models/index.js';
 import { convertModel } from '../../models/index.js';
-import type { ModelSize } from '../materials/model-sizes.js';
 import { writeRandomModel } from '../materials/random-model.js';
+import { type CostSettings, memoryKey, sizeOfLayers, timeKey } from './cost-settings.js';
 import { measureData } from './data.js';
-import { createEngine, type GenerationSettings, inventedPrompt, openModel } from './generation.js';
-
-export const COST_KINDS = ['context', 'batch', 'queue', 'rows', 'model-size'] as const;
-export type CostKind = (typeof COST_KINDS)[number];
-
-export interface CostSettings {
-  readonly kind: CostKind;
-  /** Of `context`, `batch` and `queue`. */
-  readonly model: string;
-  /** Where files may be written; each run takes its own away. */
-  readonly folder: string;
-  /** Of `rows`. */
-  readonly records: string;
-  readonly tokenizer: string;
-  /** In this order; of `model-size` numbers of layers. */
-  readonly sizes: readonly number[];
-  readonly threads?: number | undefined;
-}
+import { createEngine, openModel } from './generation.js';
+import { type GenerationSettings, inventedPrompt } from './generation-settings.js';
 
 interface CostPoint {
   readonly size: number;
@@ -31,11 +15,6 @@ interface CostPoint {
   /** Of the process up to here; it only grows, so that a constant one says that no size needed more. */
   readonly peakMemoryMiB?: number;
 }
-
-/** The key of a size's milliseconds. */
-export const timeKey = (size: number): string => `ms at ${size}`;
-/** Of a conversion's memory. */
-export const memoryKey = (size: number): string => `MiB at ${size}`;
 
 export async function measureCost(settings: CostSettings): Promise<Record<string, number>> {
   const values: Record<string, number> = {};
@@ -146,16 +125,6 @@ async function rowCosts({ folder, records, tokenizer, sizes }: CostSettings): Pr
     rmSync(own, { recursive: true, force: true });
   }
 }
-
-/** The model whose layers are counted. */
-export const sizeOfLayers = (layers: number): ModelSize => ({
-  layers,
-  hidden: 512,
-  ffn: 1376,
-  heads: 8,
-  kvHeads: 8,
-  vocab: 1000,
-});
 
 /** A model of so many layers, float32 to bfloat16. */
 async function conversionCosts({ folder, sizes }: CostSettings): Promise<CostPoint[]> {

@@ -4,19 +4,8 @@ import type { CausalLm } from '../../models/index.js';
 import { loadModel } from '../../models/index.js';
 import { namedLinears } from '../../nn/index.js';
 import { IntegerLinear } from '../../quantization/index.js';
-import { byteWidth, type FloatDType, prepareRuntime } from '../../tensor/index.js';
-
-export interface GenerationSettings {
-  readonly model: string;
-  readonly dtype?: FloatDType | undefined;
-  readonly kvDType?: 'int8' | undefined;
-  readonly sequences: number;
-  readonly promptTokens: number;
-  readonly newTokens: number;
-  /** Within the process; the best counts, so that the first warms up. */
-  readonly repetitions: number;
-  readonly threads?: number | undefined;
-}
+import { byteWidth, prepareRuntime } from '../../tensor/index.js';
+import { type GenerationSettings, inventedPrompt } from './generation-settings.js';
 
 export interface GenerationValues {
   readonly promptTokensPerSecond: number;
@@ -107,13 +96,6 @@ export function createEngine(
     kvDType,
     ...options,
   });
-}
-
-/** The same ids on every side: a peer's program makes them by the same rule. */
-export function inventedPrompt(vocabSize: number, seed: number, length: number): number[] {
-  const first = vocabSize > 600 ? 300 : 3;
-  const span = Math.max(1, Math.min(20000, vocabSize - first));
-  return Array.from({ length }, (_, index) => first + ((index * 7919 + seed * 104729) % span));
 }
 
 /** A tied head is counted; an embedding that is only looked up is not. */

@@ -3,7 +3,7 @@ import http from 'node:http';
 import { TextEngine } from '../../generation/index.js';
 import { loadModel, openTokenizer } from '../../models/index.js';
 import { prepareRuntime } from '../../tensor/index.js';
-import { inventedPrompt } from './generation.js';
+import { inventedPrompt } from './generation-settings.js';
 import { type ServedProcess, startServedProcess } from './served-process.js';
 
 export interface ServeSettings {

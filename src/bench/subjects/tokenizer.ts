@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { openTokenizer } from '../../models/index.js';
 import { trainByteLevelBpeOnFiles, trainSentencePiece } from '../../tokenizers/index.js';
+import type { VocabularyType } from './vocabulary-types.js';
 
 export interface EncodeSettings {
   readonly tokenizer: string;
@@ -30,9 +31,6 @@ export function measureEncode({ tokenizer: path, input, repetitions }: EncodeSet
   }
   return { megabytesPerSecond: bytes / 1e3 / best, tokens };
 }
-
-export const VOCABULARY_TYPES = ['sentencepiece-bpe', 'sentencepiece-unigram', 'byte-level-bpe'] as const;
-export type VocabularyType = (typeof VOCABULARY_TYPES)[number];
 
 export interface VocabularySettings {
   readonly type: VocabularyType;

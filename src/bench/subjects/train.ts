@@ -4,22 +4,7 @@ import { parseArchitecture } from '../../models/index.js';
 import { initializeModule } from '../../nn/index.js';
 import { prepareRuntime, RandomGenerator, scope } from '../../tensor/index.js';
 import { Trainer, trainingSettings } from '../../training/index.js';
-
-export const TRAIN_PRECISIONS = ['float32', 'bfloat16', 'bfloat16-mixed'] as const;
-
-export interface TrainSettings {
-  /** A published config; the weights are random. */
-  readonly config: unknown;
-  readonly batch: number;
-  readonly length: number;
-  readonly precision: (typeof TRAIN_PRECISIONS)[number];
-  /** Rank; 0: all weights are trained. */
-  readonly lora: number;
-  readonly recompute: boolean;
-  /** The first two warm up and are not counted. */
-  readonly steps: number;
-  readonly threads?: number | undefined;
-}
+import { type TrainSettings, WARM_UP_STEPS } from './train-settings.js';
 
 export interface TrainValues {
   readonly parameters: number;
@@ -29,8 +14,6 @@ export interface TrainValues {
   readonly gflopsPerSecond: number;
   readonly losses: readonly number[];
 }
-
-export const WARM_UP_STEPS = 2;
 
 /**
  * The best step counts. Operations of a token: 6 for each parameter but the embedding's, and 12 * layers * hidden * length for
