@@ -1,6 +1,7 @@
 // What there is to compute on: threads, the CPU's abilities, accelerators, and libraries that bring more of them.
 #include "cpu/invariant-linear.h"
 #include "cpu/linear.h"
+#include "cpu/register-peak.h"
 #include "memory.h"
 #include "napi.h"
 
@@ -29,6 +30,15 @@ napi_value getThreads(napi_env env, napi_callback_info) {
 
 napi_value cpuCapability(napi_env env, napi_callback_info) {
   return guarded(env, [&] { return fromString(env, at::get_cpu_capability()); });
+}
+
+// registerPeak(bfloat16) -> GFLOP/s of multiply-adds on registers alone, of all threads; 0 where there are none
+napi_value registerPeak(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Arguments<1> arguments(env, info);
+    const int threads = at::get_num_threads();
+    return fromDouble(env, toBool(env, arguments[0]) ? registerPeakBfloat16(threads) : registerPeakFloat32(threads));
+  });
 }
 
 // describeLibraries() -> libtorch's own text on how it was built
@@ -120,6 +130,7 @@ void registerDevices(napi_env env, napi_value exports, AddonState* addon) {
   addFunction(env, exports, addon, "setThreads", setThreads);
   addFunction(env, exports, addon, "getThreads", getThreads);
   addFunction(env, exports, addon, "cpuCapability", cpuCapability);
+  addFunction(env, exports, addon, "registerPeak", registerPeak);
   addFunction(env, exports, addon, "describeLibraries", describeLibraries);
   addFunction(env, exports, addon, "loadLibrary", loadLibrary);
   addFunction(env, exports, addon, "cudaDeviceCount", cudaDeviceCount);

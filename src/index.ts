@@ -2,7 +2,7 @@
  * Layers, upper to lower; imports point down only, and folders between commas do not import each other
  * (checked by tools/check-layers.mjs, which reads the next line):
  *
- * cli > library > compat, serving, persona > demo > training, evaluation > data, generation, export > models > checkpoint > distributed, quantization, lora > nn > tensor, tokenizers, templates, hub > config, formats, workers > errors, json, log
+ * cli > bench > library > compat, serving, persona > demo > training, evaluation > data, generation, export > models > checkpoint > distributed, quantization, lora > nn > tensor, tokenizers, templates, hub > config, formats, workers > errors, json, log
  *
  * A folder is imported through its index.ts; nothing outside a folder reaches past it.
  *

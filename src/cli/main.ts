@@ -104,6 +104,10 @@ export const commands: Readonly<Record<string, Command>> = {
     summary: 'a model behind an OpenAI-compatible API, with a chat page',
     load: async () => (await import('./serve.js')).serve,
   },
+  bench: {
+    summary: 'how fast each part is on this machine, alone or in turns with programs of others',
+    load: async () => (await import('./bench.js')).bench,
+  },
   completion: {
     summary: 'what a shell needs to complete commands and options: bash, zsh or fish',
     load: async () => (await import('./completion.js')).completion,

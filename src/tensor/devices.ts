@@ -58,6 +58,11 @@ export function emulatesBfloat16(): boolean {
   return flags.length > 0 && !flags.some((flag) => /^(?:avx512_bf16|amx_bf16|bf16)$/.test(flag));
 }
 
+/** Intel's AMX. False where the flags are unknown. */
+export function hasBfloat16Tiles(): boolean {
+  return processorFlags().includes('amx_bf16');
+}
+
 /** Known on Linux only; empty elsewhere. */
 function processorFlags(): string[] {
   try {

@@ -17,7 +17,7 @@ export type { Operators, Scalar } from './generated/operators.js';
 export { isInvariantLinear, setInvariantLinear } from './invariant-linear.js';
 export { chooseLinearRoute, type LinearRoute, linearRoute, setLinearRoute } from './linear-route.js';
 export { MappedFile } from './mapped-file.js';
-export { measureGemm, measureReadBandwidth } from './measure.js';
+export { measureCopyBandwidth, measureGemm, measureReadBandwidth, measureRegisterPeak } from './measure.js';
 export { type CallInterceptor, interceptCalls, operator } from './operator.js';
 export { type RegisteredGroup, Store, Transfer } from './process-groups.js';
 export { RandomGenerator } from './random-generator.js';

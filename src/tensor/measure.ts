@@ -1,6 +1,7 @@
 /** Measures memory bandwidth and matrix-multiplication speed. */
 import { noGrad } from './autograd.js';
 import { full } from './create.js';
+import { hasBfloat16Tiles } from './devices.js';
 import type { FloatDType } from './dtype.js';
 import { native } from './native.js';
 import { operator } from './operator.js';
@@ -32,6 +33,15 @@ export function measureReadBandwidth(bytes = 512e6): number {
   });
 }
 
+/** Gigabytes (10^9) a second of a copy from memory to memory, bytes read and bytes written together; 256 MB by default. */
+export function measureCopyBandwidth(bytes = 256e6): number {
+  return scope(() => {
+    const source = full([bytes / 4], 1);
+    const target = full([bytes / 4], 0);
+    return (2 * bytes) / bestTime(() => void target.copy_(source), 0.3) / 1e9;
+  });
+}
+
 /**
  * GFLOP/s of y = x W^T with x and W of [1024, 1024], the best of several runs.
  * @param library for float32 on the CPU; default the one that was chosen for this machine
@@ -51,4 +61,15 @@ export function measureGemm(dtype: FloatDType, library?: 'blas' | 'onednn'): num
   } finally {
     native().setLinearRoutes(...routes);
   }
+}
+
+/**
+ * GFLOP/s of multiply-adds that touch registers only, on all threads, a multiply-add being two operations: the limit above
+ * every product. @returns undefined where the processor has no such instructions, or has tiles for them (AMX), whose limit is
+ * not measured
+ */
+export function measureRegisterPeak(dtype: 'float32' | 'bfloat16'): number | undefined {
+  if (dtype === 'bfloat16' && hasBfloat16Tiles()) return undefined;
+  const peak = native().registerPeak(dtype === 'bfloat16');
+  return peak === 0 ? undefined : peak;
 }

@@ -78,6 +78,8 @@ export interface Native {
   setThreads(count: number): void;
   getThreads(): number;
   cpuCapability(): string;
+  /** GFLOP/s of multiply-adds on registers alone, of all threads; 0 where the processor has none of the kind. */
+  registerPeak(bfloat16: boolean): number;
   torchVersion(): string;
   describeLibraries(): string;
   loadLibrary(path: string): void;

@@ -2,6 +2,7 @@
  * The help texts in Chinese, by the English ones: a text of a command that is missing here, or one here that no command has any
  * more, fails help.test.ts.
  */
+import { benchTexts } from './chinese/bench.js';
 import { commandTexts } from './chinese/commands.js';
 import { evaluationTexts } from './chinese/evaluation.js';
 import { generationTexts } from './chinese/generation.js';
@@ -20,5 +21,6 @@ export const chinese: ReadonlyMap<string, string> = new Map(
     evaluationTexts,
     generationTexts,
     personaTexts,
+    benchTexts,
   ].flatMap((texts) => Object.entries(texts)),
 );

@@ -383,4 +383,82 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
       '写入 ~/.config/fish/completions/xinghe.fish',
     ),
   ],
+  bench: [example('xinghe bench train', 'a training step of 33M parameters', '3300 万参数的一个训练步')],
+  'bench train': [
+    example(
+      'xinghe bench train --against pytorch --python venv/bin/python',
+      'in turns with PyTorch',
+      '与 PyTorch 轮流',
+    ),
+    example(
+      'xinghe bench train --size 130m --dtype bfloat16-mixed --lora 8 --require-quiet --output results/',
+      'LoRA, on a quiet machine, kept',
+      'LoRA，机器空闲时测，保存结果',
+    ),
+  ],
+  'bench decode': [
+    example(
+      'xinghe bench decode --size 1.3b --sequences 4',
+      'four sequences of random weights',
+      '随机权重，四个序列',
+    ),
+    example(
+      'xinghe bench decode --model out/demo/model --against llama.cpp --from peers',
+      'in turns with llama.cpp',
+      '与 llama.cpp 轮流',
+    ),
+  ],
+  'bench prompt': [
+    example('xinghe bench prompt --prompt 512', 'a longer prompt', '更长的提示'),
+    example(
+      'xinghe bench prompt --from-start --model out/demo/model',
+      'start to first token',
+      '从启动到首 token',
+    ),
+  ],
+  'bench serve': [
+    example('xinghe bench serve --streams 200 --new 16', 'two hundred connections', '二百个连接'),
+  ],
+  'bench tokenizer': [
+    example(
+      'xinghe bench tokenizer --tokenizer spm.model --input texts.jsonl --against sentencepiece --python venv/bin/python',
+      'encoding, in turns with sentencepiece',
+      '编码，与 sentencepiece 轮流',
+    ),
+    example(
+      'xinghe bench tokenizer --train byte-level-bpe --vocab-size 8000',
+      'training a vocabulary',
+      '训练词表',
+    ),
+  ],
+  'bench convert': [
+    example(
+      'xinghe bench convert --to bfloat16 --against safetensors',
+      'against load and save',
+      '与加载加保存比较',
+    ),
+  ],
+  'bench data': [
+    example(
+      'xinghe bench data --workers 2 --against datasets',
+      'two workers, against datasets',
+      '双线程，与 datasets 比较',
+    ),
+  ],
+  'bench op': [
+    example(
+      'xinghe bench op --against pytorch',
+      'a call, against PyTorch eager',
+      '一次调用，与 PyTorch 即时模式比较',
+    ),
+    example('xinghe bench op --linear', 'products by both libraries', '两个库的乘积'),
+  ],
+  'bench cost': [
+    example('xinghe bench cost queue', 'does waiting cost anything?', '等待有开销吗？'),
+    example(
+      'xinghe bench cost context --size 130m',
+      'a step by the length of the context',
+      '一步的耗时随上下文长度',
+    ),
+  ],
 };

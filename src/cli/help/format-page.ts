@@ -48,6 +48,7 @@ const DOCUMENTS: Readonly<Record<string, readonly string[]>> = {
   compare: ['docs/evaluation.md'],
   generate: ['docs/generation.md'],
   serve: ['docs/serving.md'],
+  bench: ['bench/README.md'],
 };
 
 /** "data prepare" of "xinghe data prepare FILES…" */

@@ -1,18 +1,21 @@
-"""Alpaca records to packed rows with `datasets` and `tokenizers`, as their guides do it: the other side of
-bench/data-preparation.mjs. Greedy packing in order, prompt masked, records longer than a row left out.
+"""Alpaca records to packed rows with `datasets` and `tokenizers`, as their guides do it; one line of JSON.
+Greedy packing in order, prompt masked, records longer than a row left out.
 
-    python bench/data-preparation-reference.py RECORDS.jsonl tokenizer.json ROW_LENGTH PROCESSES OUTPUT
-
-Prints seconds (imports apart), rows and tokens as JSON.
+    python datasets-prepare.py --input RECORDS.jsonl --tokenizer tokenizer.json --row-length 2048 --workers 1 --output FOLDER
 """
 
+import argparse
 import json
 import os
-import sys
 import time
 
-records, tokenizer_file, row_length, processes, output = sys.argv[1:]
-row_length, processes = int(row_length), int(processes)
+parser = argparse.ArgumentParser()
+for name in ["input", "tokenizer", "output"]:
+    parser.add_argument(f"--{name}", required=True)
+parser.add_argument("--row-length", type=int, default=2048)
+parser.add_argument("--workers", type=int, default=1)
+given = parser.parse_args()
+records, output, row_length, processes = given.input, given.output, given.row_length, given.workers
 os.environ["TOKENIZERS_PARALLELISM"] = "true" if processes == 1 else "false"
 
 import datasets
@@ -20,7 +23,7 @@ from tokenizers import Tokenizer
 
 datasets.disable_progress_bars()
 datasets.disable_caching()
-tokenizer = Tokenizer.from_file(tokenizer_file)
+tokenizer = Tokenizer.from_file(given.tokenizer)
 end = tokenizer.token_to_id("<|endoftext|>")
 pad = end
 

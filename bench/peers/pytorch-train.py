@@ -1,6 +1,9 @@
-"""One training step of a Llama with grouped heads in PyTorch + transformers, for bench/training-step.mjs --kv-heads N --against PYTHON.
+"""One training step of a Llama in PyTorch + transformers (and peft with --lora); one line of JSON.
 
-Prints one line of JSON. The time is that of the best step, the first two apart; a step is forward, backward, clipping and a fused AdamW.
+    python pytorch-train.py --layers 8 --hidden 512 --ffn 1376 --heads 8 --kv-heads 8 --vocab 8000 --batch 8 --length 256
+        --steps 8 --threads 2 --dtype float32|bfloat16|autocast [--lora RANK] [--recompute] [--compile]
+
+The time is that of the best step, the first two apart; a step is forward, backward, clipping and a fused AdamW.
 """
 import argparse
 import json
@@ -18,9 +21,8 @@ for name, default in SIZES.items():
     parser.add_argument(f"--{name}", type=int, default=default)
 parser.add_argument("--dtype", choices=["float32", "bfloat16", "autocast"], default="float32")
 parser.add_argument("--recompute", action="store_true")
+parser.add_argument("--compile", action="store_true")
 given = parser.parse_args()
-if given.lora > 0:
-    parser.error("--lora is not measured here")
 
 torch.set_num_threads(given.threads)
 torch.manual_seed(0)
@@ -35,8 +37,18 @@ if given.dtype == "bfloat16":
     model = model.to(torch.bfloat16)
 if given.recompute:
     model.gradient_checkpointing_enable()
+total = sum(parameter.numel() for parameter in model.parameters())
+counted = total - model.model.embed_tokens.weight.numel()
+if given.lora > 0:
+    from peft import LoraConfig, get_peft_model
+
+    projections = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    model = get_peft_model(model, LoraConfig(r=given.lora, lora_alpha=2 * given.lora, target_modules=projections))
+    if given.recompute:
+        model.enable_input_require_grads()
 model.train()
-parameters = list(model.parameters())
+parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+run = torch.compile(model) if given.compile else model
 optimiser = torch.optim.AdamW(parameters, lr=3e-4, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.0, fused=True)
 # As many predictions as on the other side: a row has one id more.
 ids = torch.randint(0, given.vocab, (given.batch, given.length + 1))
@@ -45,7 +57,7 @@ inputs, targets = ids[:, :-1].contiguous(), ids[:, 1:].contiguous()
 
 def step() -> float:
     with torch.autocast("cpu", torch.bfloat16, enabled=given.dtype == "autocast"):
-        logits = model(input_ids=inputs).logits
+        logits = run(input_ids=inputs).logits
     loss = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
     loss.backward()
     torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -60,11 +72,11 @@ for index in range(given.steps):
     losses.append(round(step(), 4))
     if index >= 2:
         best = min(best, time.perf_counter() - started)
-total = sum(parameter.numel() for parameter in parameters)
-flops = 6 * (total - model.model.embed_tokens.weight.numel()) + 12 * given.layers * given.hidden * given.length
+flops = 6 * counted + 12 * given.layers * given.hidden * given.length
 speed = given.batch * given.length / best
 print(json.dumps({
-    "peer": "torch", "torch": torch.__version__, "dtype": given.dtype, "recompute": given.recompute, "parameters": total,
+    "peer": "torch", "torch": torch.__version__, "dtype": given.dtype, "compile": given.compile, "recompute": given.recompute,
+    "lora": given.lora, "parameters": total,
     "batch": given.batch, "length": given.length, "secondsPerStep": best, "tokensPerSecond": speed, "flopsPerToken": flops,
     "gflopsPerSecond": speed * flops / 1e9, "losses": losses,
 }))
