@@ -18,6 +18,7 @@ import {
 import { byteWidth, type FloatDType } from '../tensor/index.js';
 import {
   checkModelSplit,
+  computeDType,
   layoutOfSection,
   type ParallelConfig,
   type PlanOptions,
@@ -150,7 +151,9 @@ function runOf(
     lora: lora === undefined ? undefined : { rank: lora.rank, targets: lora.target_modules },
     offloadOptimizer: training.offload.optimizer,
     rowsVary: rowsVary(data),
-    isNew: model.path === undefined,
+    beginsWhole:
+      model.path === undefined ||
+      (weights !== undefined && isCast(weights, architecture, training.precision)),
   };
 }
 
@@ -158,6 +161,10 @@ function runOf(
 function precisionOf(weights: string, architecture: Architecture): Precision {
   const { dtype } = weightsOfFiles(weights, architecture);
   return dtype === 'float16' ? 'float16-mixed' : dtype;
+}
+
+function isCast(weights: string, architecture: Architecture, precision: Precision | undefined): boolean {
+  return precision !== undefined && weightsOfFiles(weights, architecture).dtype !== computeDType(precision);
 }
 
 /** Its weights have the dtype of its config, float32 where that says none. */

@@ -39,7 +39,7 @@ const measured = peakResidentBytes();
 const plan = planRun(architecture, {
   ...run,
   layout,
-  isNew: true,
+  beginsWhole: true,
   startBytes,
   copiesTransposed: precision === 'float32' && linearRoute().gradWeight,
 });

@@ -1,6 +1,6 @@
 /** Memory and time of a run before it is started. */
 import type { IntegerLayers } from '../../checkpoint/index.js';
-import { type Architecture, type CausalLm, rewardArchitecture } from '../../models/index.js';
+import { type Architecture, rewardArchitecture } from '../../models/index.js';
 import { type LossName, sequencesPerRow } from '../objective/objective-config.js';
 import { adaptedBy } from './adapted-layers.js';
 import { BYTES, type Precision } from './byte-table.js';
@@ -29,8 +29,11 @@ export interface PlanOptions
   readonly lora?: { readonly rank: number; readonly targets: readonly string[] } | undefined;
   /** What stays integers beside adapters, where one process trains them; others make floats of it. Default: nothing. */
   readonly integers?: IntegerLayers | undefined;
-  /** The run begins with random weights, which no rank can read a part of. Default false. */
-  readonly isNew?: boolean | undefined;
+  /**
+   * Every rank begins with all of the model, and keeps what is its: random weights, or files in another dtype. Default false: what
+   * others have stays in the mapped files.
+   */
+  readonly beginsWhole?: boolean | undefined;
   /** Tokens that one sequence of generation keeps in its cache. Default: length. */
   readonly cacheTokens?: number | undefined;
   /** Measured speed of matrix products; undefined: no times. */
@@ -82,10 +85,10 @@ export interface RunPlan {
 
 /** What plans of one model have in common. */
 export interface PlannedShapes {
-  readonly architecture: Architecture;
-  /** Without memory. */
-  readonly shapesOnly: CausalLm;
   readonly whole: PlannedModel;
+  /** Of one of so many ranks that share the matrices. */
+  partOf(tensor: number): PlannedModel;
+  adaptedBy(targets: readonly string[]): (path: string) => boolean;
 }
 
 /** The model has shapes only: nothing large is allocated. */
@@ -96,7 +99,17 @@ export function plannedShapes(
   const architecture = loss === 'reward' ? rewardArchitecture(given) : given;
   const shapesOnly = architecture.createModel();
   const staysIntegers = lora !== undefined && loss !== 'reward' && layout.tensor * layout.pipeline === 1;
-  return { architecture, shapesOnly, whole: plannedModel(shapesOnly, staysIntegers ? integers : undefined) };
+  const whole = plannedModel(shapesOnly, staysIntegers ? integers : undefined);
+  const parts = new Map<number, PlannedModel>();
+  return {
+    whole,
+    partOf(tensor) {
+      const part = parts.get(tensor) ?? partOfModel(whole, shapesOnly, architecture, tensor);
+      parts.set(tensor, part);
+      return part;
+    },
+    adaptedBy: (targets) => adaptedBy(shapesOnly, architecture.names, targets),
+  };
 }
 
 export function planRun(given: Architecture, options: PlanOptions): RunPlan {
@@ -105,16 +118,16 @@ export function planRun(given: Architecture, options: PlanOptions): RunPlan {
 
 /** As `planRun`, of shapes that several plans share. */
 export function planShapes(
-  { architecture, shapesOnly, whole }: PlannedShapes,
+  { whole, partOf, adaptedBy: adaptedByTargets }: PlannedShapes,
   { microBatchSize: rows, ...options }: PlanOptions,
 ): RunPlan {
   const { loss, layout = ALONE, length, accumulation = 1, precision } = options;
-  const model = partOfModel(whole, shapesOnly, architecture, layout.tensor);
+  const model = partOf(layout.tensor);
   const microBatchSize = rows * sequencesPerRow(loss);
   const lora: LoraPlan | undefined =
     options.lora === undefined
       ? undefined
-      : { rank: options.lora.rank, adapts: adaptedBy(shapesOnly, architecture.names, options.lora.targets) };
+      : { rank: options.lora.rank, adapts: adaptedByTargets(options.lora.targets) };
   const adapters = lora === undefined ? undefined : adapterElements(whole, lora);
   const flops = flopsPerToken(whole, { length, adapterElements: adapters });
   const tokens = length * microBatchSize * accumulation * layout.data;
@@ -157,15 +170,13 @@ function stageMemories(
   options: Omit<PlanOptions, 'lora'>,
   lora: LoraPlan | undefined,
 ): Omit<PlannedStageMemory, 'peakBytes'>[] {
-  const { loss, layout = ALONE, isNew = false } = options;
+  const { loss, layout = ALONE, beginsWhole = false } = options;
   const splitsLogits = loss !== undefined && loss !== 'reward';
   const teacher = options.teacher && {
     model: plannedModel(options.teacher.architecture.createModel()),
     weightBytes: options.teacher.weightBytes,
   };
-  // What is read of files by each rank for itself is its part alone, but for stages, and for what adapters are made beside.
-  const readsAll = layout.pipeline > 1 || (layout.tensor > 1 && (isNew || lora !== undefined));
-  const beginningElements = readsAll ? whole.elements : layout.zero === 3 ? model.elements : undefined;
+  const beginningElements = beginsWhole && ranksOf(layout) > 1 ? whole.elements : undefined;
   return plannedStages(model.blocks.length, layout.pipeline, layout.chunks).map((stage) => ({
     parts: stageText(model, stage),
     elements: stageElements(model, stage),

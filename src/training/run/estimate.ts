@@ -56,7 +56,7 @@ export function estimateRun(
     copiesTransposed: dtype === 'float32' && linearRoute().gradWeight,
     emulatesBfloat16: dtype === 'bfloat16' && model.device === 'cpu' && emulatesBfloat16(),
     rowsVary: rowsVary(config.data),
-    isNew: config.model.path === undefined,
+    beginsWhole: config.model.path === undefined,
     startBytes: startBytes + readBytes,
   });
   return {
