@@ -75,6 +75,13 @@ export {
   publishedTensors,
 } from './published-parameters.js';
 export {
+  type HeldIntegers,
+  type HeldWeights,
+  heldIntegers,
+  heldWeights,
+  type IntegerLayers,
+} from './quantized/held-weights.js';
+export {
   findQuantization,
   type QuantizationConfig,
   quantizationOf,

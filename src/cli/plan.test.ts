@@ -186,3 +186,130 @@ describe('xinghe plan', () => {
     await expect(plan(['--config-json', join(folder, 'absent.json')])).rejects.toThrow(/absent\.json/);
   });
 });
+
+describe('xinghe plan of ranks', () => {
+  const shape = () => file('config.json', xverseConfig({ ...sizes, layers: 6 }));
+  const flags = ['--peak-gflops', '100', '--gradient-accumulation-steps', '8'];
+
+  it('has a line for each stage, and reports the fullest', async () => {
+    const options = [
+      '--config-json',
+      shape(),
+      ...flags,
+      '--parallel',
+      'pipeline=3',
+      'tensor=2',
+      '--devices',
+      '12',
+    ];
+    const text = await run(...options);
+    expect(text).toMatch(/the ranks of stage 1, the fullest of 12 \(data 2, tensor 2, pipeline 3, zero 0\)/);
+    expect(text).toMatch(/stage {2}1 {2}embedding, blocks 1-2 /);
+    expect(text).toMatch(/stage {2}2 {2}blocks 3-4 /);
+    expect(text).toMatch(/stage {2}3 {2}blocks 5-6, head /);
+    const { stages, fullest_stage, peak_bytes, ranks, layout } = JSON.parse(await run(...options, '--json'));
+    expect(stages).toHaveLength(3);
+    expect(Math.max(...stages.map((stage: { peak_bytes: number }) => stage.peak_bytes))).toBe(peak_bytes);
+    expect(stages[fullest_stage].peak_bytes).toBe(peak_bytes);
+    expect(ranks).toBe(12);
+    expect(layout).toMatchObject({ data: 2, tensor: 2, pipeline: 3, schedule: '1f1b', context: 1 });
+  });
+
+  it('looks at every axis, and says what a layout is as a configuration does', async () => {
+    const options = ['--config-json', shape(), ...flags, '--layout', 'auto', '--devices', '4'];
+    const { layouts, chosen } = JSON.parse(await run(...options, '--json'));
+    const has = (key: string) => layouts.some((layout: Record<string, number>) => (layout[key] ?? 1) > 1);
+    for (const axis of ['data', 'tensor', 'pipeline', 'context', 'chunks', 'zero'])
+      expect(has(axis), axis).toBe(true);
+    expect(layouts[0]).toMatchObject(chosen);
+    expect(await run(...options)).toMatch(
+      /the fastest that fits: parallel: \{ data: \d, zero: \d, tensor: \d/,
+    );
+    const small = await runTo(2, ...options, '--device-memory', '1MB');
+    expect(small).toMatch(/DOES NOT FIT/);
+  });
+
+  it.each<[string[], RegExp]>([
+    [['--parallel', 'tensor=3'], /parallel\.tensor is 3, and the model has 2 heads/],
+    [['--parallel', 'context=3'], /parallel\.context is 3, and the model has 2 heads.* what fits is 1, 2/],
+    [
+      ['--parallel', 'pipeline=7'],
+      /parallel\.pipeline is 7, and the model has 6 blocks.* what fits is 1 to 6/,
+    ],
+    [
+      ['--parallel', 'pipeline=4', 'schedule=interleaved'],
+      /pipeline is 4 in 2 pieces each.* what fits is 1 to 3/,
+    ],
+    [['--parallel', 'sequence=true'], /sequence goes with tensor/],
+    [['--parallel', 'stages=2'], /--parallel: stages/],
+    [['--parallel', 'pipeline=2', '--devices', '3'], /--devices 3: .* give a multiple of 2/],
+    [['--parallel', 'data=2', 'tensor=2', '--devices', '8'], /are another number \(4\)/],
+    [['--layout', 'auto', '--parallel', 'tensor=2'], /give one of them/],
+    [['--trial', '2'], /--layout auto; give that too/],
+    [['--layout', 'auto', '--trial', '2'], /give --config FILE/],
+    [['--trial-steps', '3'], /give --trial too/],
+    [['--kv-dtype', 'int8'], /--kv-dtype is about generation/],
+    [['--quantize', 'int4'], /integers are not trained; give --lora-rank N/],
+    [['--group-size', '64', '--lora-rank', '2'], /give --quantize int4 or int8 too/],
+    [
+      ['--quantize', 'int4', '--lora-rank', '2', '--group-size', '128'],
+      /--group-size 128: it does not divide the 64 inputs/,
+    ],
+    [
+      ['--quantize', 'int4', '--lora-rank', '2', '--group-size', '100'],
+      /xinghe plan: --group-size 100: give a multiple/,
+    ],
+  ])('refuses %j', async (options, message) => {
+    await expect(plan(['--config-json', shape(), '--peak-gflops', '1', ...options])).rejects.toThrow(message);
+  });
+});
+
+describe('xinghe plan --for generation', () => {
+  it('counts weights, pages, a step and the program', async () => {
+    const config = file('config.json', { ...xverseConfig(sizes), torch_dtype: 'bfloat16' });
+    const options = ['--for', 'generation', '--config-json', config];
+    const read = async (...more: string[]) => JSON.parse(await run(...options, '--json', ...more));
+    const one = await read();
+    expect(one).toMatchObject({
+      dtype: 'bfloat16',
+      weights: 2 * one.parameters,
+      integer_parameters: 0,
+      fits: true,
+    });
+    expect((await read('--max-sequences', '3')).kv_cache).toBe(3 * one.kv_cache);
+    expect((await read('--dtype', 'float32')).weights).toBe(2 * one.weights);
+    const int4 = await read('--quantize', 'int4', '--group-size', '32');
+    expect(int4.integer_bytes).toBe(int4.integer_parameters * (1 / 2 + 3 / 32));
+    expect((await read('--devices', '2')).kv_cache).toBe(one.kv_cache / 2);
+    expect(await run(...options)).toMatch(
+      /^xverse, .* generation\n {2}weights .* bfloat16\n {2}KV cache .* a text of 1024 tokens/,
+    );
+  });
+
+  it('says what would fit', async () => {
+    const config = file(
+      'config.json',
+      xverseConfig({ ...sizes, heads: 8, hidden: 512, intermediate: 2048, layers: 8 }),
+    );
+    const options = ['--for', 'generation', '--config-json', config, '--max-sequences', '8'];
+    const { peak_bytes, kv_cache, weights } = JSON.parse(await run(...options, '--json'));
+    const adviceFor = async (bytes: number) =>
+      (await runTo(2, ...options, '--memory-gb', String(bytes / 1e9))).match(/DOES NOT FIT.*/)?.[0];
+    expect(await adviceFor(peak_bytes - kv_cache / 2)).toMatch(
+      /what fits: --kv-dtype int8, or --max-sequences 4, or --sequence-length \d+/,
+    );
+    expect(await adviceFor(peak_bytes - weights / 2)).toMatch(/--quantize int8/);
+    expect(await adviceFor(1e6)).toMatch(/take a machine or device with more than/);
+  });
+
+  it.each<[string[], RegExp]>([
+    [['--devices', '3'], /--devices is 3, and the model has 2 heads/],
+    [['--lora-rank', '2'], /--lora-rank is about training/],
+    [['--parallel', 'tensor=2'], /--parallel is about training/],
+    [['--group-size', '64'], /give --quantize int4 or int8 too/],
+    [['--sequence-length', '99999999'], /--sequence-length 99999999: the model is made for/],
+  ])('refuses %j', async (options, message) => {
+    const config = file('config.json', { ...xverseConfig(sizes), max_position_embeddings: 2048 });
+    await expect(plan(['--for', 'generation', '--config-json', config, ...options])).rejects.toThrow(message);
+  });
+});

@@ -1,5 +1,4 @@
 /** `xinghe quantize`: a model with the weights of its blocks as integers of 8 or 4 bits. */
-import { InputError } from '../errors/index.js';
 import { withLockedOutput } from '../formats/index.js';
 import { formatBytes, log, Progress } from '../log/index.js';
 import {
@@ -10,6 +9,7 @@ import {
   quantizeModel,
 } from '../models/index.js';
 import { prepareRuntime } from '../tensor/index.js';
+import { parseGroupSize } from './group-size.js';
 import { hubOptions, placed } from './hub-options.js';
 import { parseOptions } from './options.js';
 import { readTextWindows } from './text-windows.js';
@@ -117,7 +117,7 @@ export async function quantize(args: readonly string[]): Promise<number> {
     to: options.output,
     bits: options.to === 'int8' ? 8 : 4,
     scheme: options.scheme,
-    groupSize: parseGroupSize(options['group-size']),
+    groupSize: parseGroupSize('xinghe quantize', options['group-size']),
     isSymmetric: options.symmetric,
     searchRange: options['search-range'],
     recipe: options.recipe,
@@ -143,16 +143,6 @@ export async function quantize(args: readonly string[]): Promise<number> {
 
 /** Tokens that are read together. */
 const WINDOW = 512;
-
-/** @throws InputError for what is no multiple of 32 */
-function parseGroupSize(text: string | undefined): number | 'row' | undefined {
-  if (text === undefined || text === 'row') return text;
-  const size = Number(text);
-  if (Number.isInteger(size) && size > 0 && size % 32 === 0) return size;
-  throw new InputError(
-    `xinghe quantize: --group-size ${text}: give a multiple of 32, such as 32, 64 or 128, or row.`,
-  );
-}
 
 function summary(
   { layers, bytes, sourceBytes, seconds, comparison }: QuantizationReport,

@@ -3,8 +3,8 @@ import { loadTrainingConfig } from '../compat/index.js';
 import { rankEnvironment } from '../distributed/index.js';
 import { InputError } from '../errors/index.js';
 import { createTaskEvaluator } from '../library/index.js';
-import { log } from '../log/index.js';
-import { dryRun, runTraining, type TrainConfig } from '../training/index.js';
+import { formatBytes, formatCount, log } from '../log/index.js';
+import { dryRun, runTraining, type TrainConfig, trialRun } from '../training/index.js';
 import { hubOptions, placedConfig } from './hub-options.js';
 import { parseOptions } from './options.js';
 import { plan } from './plan.js';
@@ -32,6 +32,12 @@ const specs = {
   'dry-run': {
     kind: 'flag',
     help: 'read and check everything, show configuration, plan and first rows; nothing is written',
+  },
+  trial: {
+    kind: 'integer',
+    min: 2,
+    value: 'STEPS',
+    help: 'take so many steps, say how fast and how full they were; nothing is written or kept',
   },
   json: { kind: 'flag', help: 'print a summary as JSON on stdout' },
 } as const;
@@ -61,6 +67,11 @@ export async function train(args: readonly string[]): Promise<number> {
       );
     return rehearse(config, options, from);
   }
+  if (options.trial !== undefined) {
+    if (from !== undefined)
+      throw new InputError('xinghe train: --trial takes the first steps of a run; leave --resume out.');
+    return await rehearseSteps(config, options.trial, options.json);
+  }
   const { losses, tokens, seconds, evaluations, skippedSteps } = await runTraining(config, {
     resume: from,
     createTaskEvaluator,
@@ -69,6 +80,18 @@ export async function train(args: readonly string[]): Promise<number> {
     process.stdout.write(
       `${JSON.stringify({ output: config.output, steps: losses.length, first_loss: losses[0]?.loss, last_loss: losses.at(-1)?.loss, eval_loss: evaluations.at(-1)?.loss, skipped_steps: skippedSteps, tokens, seconds })}\n`,
     );
+  return 0;
+}
+
+async function rehearseSteps(config: TrainConfig, count: number, json: boolean): Promise<number> {
+  const { steps, seconds, tokensPerSecond, peakBytes, plannedBytes, isFirst } = await trialRun(config, count);
+  if (!isFirst) return 0;
+  process.stdout.write(
+    json
+      ? `${JSON.stringify({ steps, seconds, tokens_per_second: tokensPerSecond, peak_bytes: peakBytes, planned_bytes: plannedBytes })}\n`
+      : `a step takes ${seconds.toPrecision(3)} s, ${formatCount(tokensPerSecond)} tokens/s (median of ${steps}); ${formatBytes(peakBytes)} at the peak of the ` +
+          `fullest rank, planned ${formatBytes(plannedBytes)}\n`,
+  );
   return 0;
 }
 

@@ -51,6 +51,12 @@ export {
   planConversion,
 } from './convert/index.js';
 export { type Architecture, configValue, type FamilyName, type ModelFamily } from './family.js';
+export {
+  dtypeOfConfig,
+  type PlannedQuantization,
+  weightsOfFiles,
+  weightsOnceQuantized,
+} from './held-weights.js';
 export { type LoadAdaptedModelOptions, loadAdaptedModel } from './load-adapted-model.js';
 export { holdsAdapterHalves, loadMergedModel, type MergedModelOptions } from './load-merged-model.js';
 export { type LoadedModel, type LoadModelOptions, loadModel, loadModelArchitecture } from './load-model.js';

@@ -1,14 +1,24 @@
 export { isRunCheckpoint } from './checkpoints/run-checkpoint-store.js';
 export { sequencesPerRow } from './objective/objective-config.js';
+export { checkModelSplit } from './parallel/check-layout.js';
+export { type ParallelConfig, parallelSchema } from './parallel/parallel-config.js';
 export { PRECISIONS, type Precision } from './plan/byte-table.js';
+export { type Communication, sentBytes } from './plan/communication.js';
 export { flopsPerToken } from './plan/flops.js';
 export { estimatePeakMemory, type PeakMemory } from './plan/peak-memory.js';
-export { type GenerationPlan, planGeneration } from './plan/plan-generation.js';
+export { type GenerationOptions, type GenerationPlan, planGeneration } from './plan/plan-generation.js';
 export { type LayoutSearch, type PlannedLayout, planLayouts } from './plan/plan-layouts.js';
 export { type PlanOptions, planRun, type RunPlan } from './plan/plan-run.js';
 export { type PlannedModel, plannedModel } from './plan/planned-model.js';
 export { availableBytes, comparePeak, peakResidentBytes, residentBytes } from './plan/process-memory.js';
-export { layoutText, type RankLayout, ranksOf } from './plan/rank-layout.js';
+export {
+  ALONE,
+  layoutOfSection,
+  layoutText,
+  type RankLayout,
+  ranksOf,
+  sectionOfLayout,
+} from './plan/rank-layout.js';
 export { EFFICIENCY } from './plan/step-time.js';
 export { type LossPlotOptions, plotLossTerminal } from './plots/loss-plot.js';
 export { type LossSeries, type LossSvgOptions, renderLossSvg } from './plots/loss-svg.js';
@@ -27,6 +37,7 @@ export type {
 } from './run/task-evaluation.js';
 export type { TrainingLoopOptions, TrainingResult } from './run/train-rows-options.js';
 export { runTrainingLoop } from './run/training-loop.js';
+export { type TrialRun, trialRun } from './run/trial-run.js';
 export { AdamW, type AdamWOptions, type OptimizedParameter } from './step/adamw.js';
 export { GradientStore } from './step/gradient-store.js';
 export { type LossAlignment, readsLastToken, trainingBatch } from './step/loss-weights.js';

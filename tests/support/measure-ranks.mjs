@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { rankEnvironment } from '../../dist/distributed/index.js';
 import { parseArchitecture } from '../../dist/models/index.js';
 import { linearRoute, prepareRuntime } from '../../dist/tensor/index.js';
-import { peakResidentBytes, planRun, residentBytes } from '../../dist/training/index.js';
+import { peakResidentBytes, planRun, residentBytes, sectionOfLayout } from '../../dist/training/index.js';
 import { RunRanks } from '../../dist/training/parallel/run-ranks.js';
 import { measuredRow, measuredTrainer } from './measured-trainer.mjs';
 
@@ -20,9 +20,7 @@ const { config, layout, ...run } = JSON.parse(text);
 const { length, microBatchSize, accumulation = 1, precision, recompute, lora } = run;
 prepareRuntime({ threads: 1 });
 const startBytes = residentBytes();
-const { data, zero, tensor, sequence } = layout;
-const others = { pipeline: 1, schedule: '1f1b', context: 1 };
-const ranks = RunRanks.join(rankEnvironment(), { data, zero, tensor, sequence, ...others }, text);
+const ranks = RunRanks.join(rankEnvironment(), sectionOfLayout(layout), text);
 const architecture = parseArchitecture(config, 'test');
 const trainer = measuredTrainer(
   architecture,
@@ -41,17 +39,19 @@ const measured = peakResidentBytes();
 const plan = planRun(architecture, {
   ...run,
   layout,
+  beginsWhole: true,
   startBytes,
   copiesTransposed: precision === 'float32' && linearRoute().gradWeight,
 });
 writeFileSync(
   join(folder, `${rank}.json`),
   JSON.stringify({
-    planned: plan.peakBytes,
+    // Ranks are numbered stage after stage.
+    planned: plan.stages[Math.floor((rank * layout.pipeline) / size)].peakBytes,
+    fullest: plan.peakBytes,
     measured,
     startBytes,
-    phase: plan.memory.phase,
-    memory: plan.memory,
+    stages: plan.stages,
   }),
 );
 ranks.leave();

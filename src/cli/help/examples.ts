@@ -238,6 +238,11 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
       'how eight devices can share it',
       '八个设备如何分担',
     ),
+    example(
+      'xinghe plan --for generation --model out/demo/model --quantize int8 --max-sequences 8 --kv-dtype int8',
+      'does the quantised model fit, with the pages of eight texts?',
+      '量化后的模型加上八段文本的页，放得下吗？',
+    ),
   ],
   convert: [
     example(

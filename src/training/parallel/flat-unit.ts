@@ -45,7 +45,7 @@ export class FlatUnit {
 
   /**
    * Moves the parameters into the memory of the unit.
-   * @param parameters by own path, all of this dtype and on the CPU
+   * @param parameters by own path, all of this dtype and on one device
    * @param isReleased only this rank's part is kept; the rest is there from `gather` to `release`. Default false
    */
   constructor(
@@ -65,9 +65,10 @@ export class FlatUnit {
     }
     this.length = Math.ceil(end / group.size) * group.size;
     const partLength = this.length / group.size;
+    const [device] = [...parameters.values()].map((parameter) => parameter.device);
     const { whole, part } = scope(() =>
       noGrad(() => {
-        const all = zeros([this.length], { dtype });
+        const all = zeros([this.length], device === undefined ? { dtype } : { dtype, device });
         for (const [path, parameter] of parameters) {
           const { start, length, shape } = this.#placeOf(path);
           all.narrow(0, start, length).view(shape).copy_(parameter);

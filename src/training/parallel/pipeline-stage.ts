@@ -153,6 +153,6 @@ export class PipelineStage implements Pipeline {
 
 /** The shape stays. */
 function forgetValues(parameter: Tensor): void {
-  const { shape, dtype } = parameter;
-  scope(() => setTensor(parameter, zeros([1], { dtype }).expand(shape)));
+  const { shape, dtype, device } = parameter;
+  scope(() => setTensor(parameter, zeros([1], { dtype, device }).expand(shape)));
 }

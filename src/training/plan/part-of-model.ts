@@ -1,6 +1,6 @@
 /** What one of `tensor` ranks has of a model, as the table of its family cuts it: the shapes that its memory follows from. */
 
-import { product } from '../../checkpoint/index.js';
+import { type HeldIntegers, product } from '../../checkpoint/index.js';
 import { type Architecture, type CausalLm, hasAllKeyValues, modelCuts } from '../../models/index.js';
 import type { BlockShape, LinearShape, PlannedModel } from './planned-model.js';
 
@@ -30,6 +30,11 @@ export function partOfModel(
       ? { ...shape, elements: own, outFeatures: shape.outFeatures / tensor }
       : { ...shape, elements: own, inFeatures: shape.inFeatures / tensor };
   };
+  const part = ({ bits, elements: all, bytes }: HeldIntegers): HeldIntegers => ({
+    bits,
+    elements: all / tensor,
+    bytes: bytes / tensor,
+  });
   const block = (shape: BlockShape, index: number): BlockShape => ({
     attentionIn: shape.attentionIn.map((each) => linear(each, true)),
     attentionOut: linear(shape.attentionOut, false),
@@ -41,6 +46,7 @@ export function partOfModel(
       intermediateSize: shape.experts.intermediateSize / tensor,
     },
     elements: total([...layers.keys()].filter((path) => path.startsWith(`layers.${index}.`))),
+    integers: shape.integers.map(part),
   });
   const all = total(elements.keys());
   const [embedding] = shapesOnly.segments();
@@ -56,5 +62,9 @@ export function partOfModel(
     elements: all,
     activeElements: all * (whole.activeElements / whole.elements),
     largest: Math.max(...elements.values()),
+    integerEnds: whole.integerEnds && {
+      embedding: whole.integerEnds.embedding && part(whole.integerEnds.embedding),
+      head: whole.integerEnds.head && part(whole.integerEnds.head),
+    },
   };
 }

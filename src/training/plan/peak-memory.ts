@@ -2,8 +2,16 @@
 import type { Recompute } from '../step/segments.js';
 import { BYTES, type Precision, type PrecisionBytes, UPDATE_CHUNK_ELEMENTS } from './byte-table.js';
 import { blockLinears, type LinearShape, type PlannedModel } from './planned-model.js';
-import { ALONE, type RankLayout, ranksOf } from './rank-layout.js';
-import { blockMemory, headMemory, type SegmentMemory, type SegmentOptions } from './segment-memory.js';
+import {
+  type PlannedStage,
+  segmentElements,
+  segmentsOf,
+  stageElements,
+  stageWeightBytes,
+} from './planned-stage.js';
+import { ALONE, type RankLayout, replicasOf } from './rank-layout.js';
+import { blockMemory, headMemory, type SegmentOptions } from './segment-memory.js';
+import { phasesOf, type StepPhase, type StepShape } from './step-phases.js';
 import { type PlannedTeacher, teacherMemory } from './teacher-memory.js';
 
 export interface PeakMemoryOptions {
@@ -26,6 +34,10 @@ export interface PeakMemoryOptions {
   readonly splitsLogits?: boolean;
   /** Of which `model` has what one rank has of its matrices. Default: a process on its own. */
   readonly layout?: RankLayout | undefined;
+  /** What of the model this rank computes. Default: all of it. */
+  readonly stage?: PlannedStage | undefined;
+  /** Elements that the rank has at the beginning, where that is more than what is its. */
+  readonly beginningElements?: number | undefined;
   /** As emulatesBfloat16() of src/tensor says, where the model computes in bfloat16 on the CPU. Default false. */
   readonly emulatesBfloat16?: boolean;
 }
@@ -59,72 +71,95 @@ export interface PeakMemory {
   readonly phase: string;
 }
 
-/** Of libtorch's groups. */
-const GLOO_THREADS = 2;
-
-/** One phase of a step, without what is always there. */
-interface StepPhase {
-  readonly name: string;
-  readonly gradients: number;
-  readonly activations: number;
-  readonly working: number;
+/**
+ * What Gloo keeps of tensors that it gathers: each of its two threads one. With zero 3 parameters are gathered while gradients are
+ * scattered, of which one more is there (measured with 256 to 2048 tokens: without it 7 % are missing where tokens are few).
+ */
+function glooTensors(zero: RankLayout['zero']): number {
+  if (zero === 0) return 0;
+  return zero === 3 ? 3 : 2;
 }
 
 /** Bytes of memory and of its parts. For what the process needs beside its tensors see process-memory.ts. */
 export function estimatePeakMemory(model: PlannedModel, options: PeakMemoryOptions): PeakMemory {
   const { precision, lora, offloadOptimizer = false, layout = ALONE } = options;
+  const { stage = wholeModel(model) } = options;
   const bytes = BYTES[precision];
-  const adapters = lora === undefined ? 0 : adapterElements(model, lora);
-  const trained = lora === undefined ? model.elements : adapters;
+  const adapters = lora === undefined ? 0 : adapterElements(model, lora, stage);
+  const elements = stageElements(model, stage);
+  const trained = lora === undefined ? elements : adapters;
   // Adapters are float32 beside weights of 16 bit, and need no masters.
   const adapterBytes = Math.max(bytes.compute, 4);
-  const whole = model.elements * bytes.compute + adapters * adapterBytes;
+  const base = stageWeightBytes(model, stage, bytes.compute);
+  const floats = base.floats + adapters * adapterBytes;
+  const replicas = replicasOf(layout);
   // What other ranks have is there for a while, as `working`.
-  const weights = layout.zero === 3 ? whole / layout.data : whole;
-  const updated = layout.zero === 0 ? trained : trained / layout.data;
+  const weights = (layout.zero === 3 ? floats / replicas : floats) + base.integers;
+  const updated = layout.zero === 0 ? trained : trained / replicas;
   const masters = lora === undefined ? updated * bytes.master : 0;
   const moments = updated * (lora === undefined ? bytes.moments : 2 * adapterBytes);
   const state = masters + moments;
   const inputs = inputBytes(model, options, bytes);
-  const teacher = options.teacher && teacherMemory(options.teacher, tokensOf(options));
-  const buffers = layout.zero === 0 ? 0 : GLOO_THREADS * Math.max(...segmentsOf(model)) * bytes.compute;
-  const fullest = phasesOf(model, options, bytes).reduce((best, phase) =>
+  const teacher = options.teacher && teacherMemory(options.teacher, ownTokensOf(options));
+  const largest = Math.max(...segmentsOf(stage).map((segment) => segmentElements(model, segment)));
+  const buffers = glooTensors(layout.zero) * largest * bytes.compute;
+  const fullest = phasesOf(stepShape(model, stage, options, bytes)).reduce((best, phase) =>
     sizeOf(phase) > sizeOf(best) ? phase : best,
   );
+  const held = weights + inputs + (teacher?.held ?? 0);
+  const total = held + buffers + (offloadOptimizer ? 0 : state) + sizeOf(fullest);
+  const host = offloadOptimizer ? state : 0;
+  const parts = { weights, inputs, teacher: teacher?.held ?? 0, host };
+  const beginning = (options.beginningElements ?? 0) * bytes.compute + (teacher?.held ?? 0);
+  if (beginning > total)
+    return {
+      ...parts,
+      ...{ masters: 0, moments: 0, gradients: 0, activations: 0, inputs: 0, buffers: 0 },
+      working: beginning - weights - parts.teacher,
+      total: beginning,
+      phase: 'the beginning, with the whole model',
+    };
   return {
-    weights,
+    ...parts,
     masters,
     moments,
     gradients: fullest.gradients,
     activations: fullest.activations,
     working: fullest.working,
-    inputs,
     buffers,
-    teacher: teacher?.held ?? 0,
-    total:
-      weights + buffers + (offloadOptimizer ? 0 : state) + inputs + (teacher?.held ?? 0) + sizeOf(fullest),
-    host: offloadOptimizer ? state : 0,
+    total,
     phase: fullest.name,
   };
 }
 
-/** Elements of the two matrices of every adapter. */
-export function adapterElements(model: PlannedModel, { rank, adapts }: LoraPlan): number {
-  return model.blocks
+/** Elements of the two matrices of every adapter. @param stage whose blocks count. Default: all */
+export function adapterElements(
+  model: PlannedModel,
+  { rank, adapts }: LoraPlan,
+  stage: PlannedStage = wholeModel(model),
+): number {
+  return segmentsOf(stage)
+    .flatMap((segment) => model.blocks[segment - 1] ?? [])
     .flatMap(blockLinears)
     .filter(({ path }) => adapts(path))
     .reduce((sum, { inFeatures, outFeatures }) => sum + rank * (inFeatures + outFeatures), 0);
 }
 
-function tokensOf({ length, microBatchSize }: PeakMemoryOptions): number {
-  return length * microBatchSize;
+/** Of a micro-batch, that this rank reads. */
+function ownTokensOf({ length, microBatchSize, layout = ALONE }: PeakMemoryOptions): number {
+  return microBatchSize * Math.ceil(length / layout.context);
 }
 
 function sizeOf({ gradients, activations, working }: StepPhase): number {
   return gradients + activations + working;
 }
 
-function phasesOf(model: PlannedModel, options: PeakMemoryOptions, bytes: PrecisionBytes): StepPhase[] {
+function stepShape(
+  model: PlannedModel,
+  stage: PlannedStage,
+  options: PeakMemoryOptions,
+  bytes: PrecisionBytes,
+): StepShape {
   const {
     recompute,
     lora,
@@ -135,8 +170,9 @@ function phasesOf(model: PlannedModel, options: PeakMemoryOptions, bytes: Precis
     teacher,
     layout = ALONE,
   } = options;
-  const tokens = tokensOf(options);
+  const tokens = ownTokensOf(options);
   const rank = (linear: LinearShape): number => (lora?.adapts(linear.path) === true ? lora.rank : 0);
+  const ownTokens = layout.sequence ? Math.ceil(tokens / layout.tensor) : tokens;
   const segmentOptions: SegmentOptions = {
     bytes,
     tokens,
@@ -149,142 +185,56 @@ function phasesOf(model: PlannedModel, options: PeakMemoryOptions, bytes: Precis
     splitsLogits,
     distills: teacher !== undefined,
     isShared: layout.tensor > 1,
-    ownTokens: layout.sequence ? Math.ceil(tokens / layout.tensor) : tokens,
+    ownTokens,
+    context: layout.context,
   };
-  const blocks = model.blocks.map((block) => blockMemory(model, block, segmentOptions));
-  const head = headMemory(model, segmentOptions);
-  const boundary = (segmentOptions.ownTokens ?? tokens) * model.hiddenSize * bytes.compute;
-  const isAgain = (layer: number): boolean => isRecomputed(recompute, layer);
-  const sum = (part: readonly SegmentMemory[], of: (segment: SegmentMemory) => number): number =>
-    part.reduce((total, segment) => total + of(segment), 0);
-
-  // From the second micro-batch on, the sums of all gradients are there; each segment's own are added to them.
-  const embeddingGradient = lora === undefined ? model.embeddingElements * bytes.compute : 0;
-  const all =
-    sum(blocks, ({ gradients }) => gradients) + head.gradients + (model.tied ? 0 : embeddingGradient);
-  const isRank = ranksOf(layout) > 1;
-  const summedWidth = isRank || accumulation > 1 ? bytes.summedGradient / bytes.compute : 1;
-  /** What a rank keeps of a sum over the ranks. */
-  const share = layout.zero === 0 ? 1 : 1 / layout.data;
-  const isSummedHere = accumulation > 1 && layout.zero < 2;
-  const isThere = accumulation > 1;
-  const summed = isThere ? all * summedWidth * (isSummedHere ? 1 : share) : 0;
-  // Gloo scatters a sum out of a copy of what is summed.
-  const copies = layout.zero === 0 || !isRank ? 0 : 1;
-  /** Of a segment's gradients: the sum of them that is on its way. */
-  const sent = 2 * copies * summedWidth;
-  const behind = (layer: number): number => {
-    const last = (blocks[layer + 1] ?? head).gradients * sent;
-    if (isThere) return summed + last;
-    const done = head.gradients + sum(blocks.slice(layer + 1), ({ gradients }) => gradients);
-    return done * summedWidth * share + last;
+  const embedding = {
+    ...{ kept: 0, forward: 0, backward: 0 },
+    gradients: lora === undefined ? model.embeddingElements * bytes.compute : 0,
   };
-  /** Parameters of a segment that other ranks keep, and of the one that is gathered meanwhile. */
-  const gathered = (segment: number, next: number): number =>
-    layout.zero === 3 ? (segmentWeights(model, segment) + segmentWeights(model, next)) * bytes.compute : 0;
-
-  const phases: StepPhase[] = [];
-  if (teacher !== undefined)
-    phases.push({
-      name: 'forward of the teacher',
-      gradients: summed,
-      activations: 0,
-      working: teacherMemory(teacher, tokens).working,
-    });
-  let kept = boundary; // What the embedding gives.
-  for (const [layer, block] of blocks.entries()) {
-    phases.push({
-      name: `forward of block ${layer + 1}`,
-      gradients: summed,
-      activations: kept,
-      working: block.forward + gathered(layer, layer + 1),
-    });
-    kept += isAgain(layer) ? boundary : block.kept;
-  }
-  phases.push(
-    {
-      name: 'forward of the head',
-      gradients: summed,
-      activations: kept,
-      working: head.forward + gathered(blocks.length, blocks.length - 1),
-    },
-    {
-      name: 'backward of the head',
-      gradients: summed,
-      activations: kept,
-      working: head.kept + head.backward + gathered(blocks.length, blocks.length - 1),
-    },
-  );
-  for (const [layer, block] of [...blocks.entries()].reverse()) {
-    // The gradient of its output is there; the output itself is not kept for a block that is computed again.
-    if (isAgain(layer)) {
-      kept -= boundary;
-      phases.push({
-        name: `second forward of block ${layer + 1}`,
-        gradients: behind(layer),
-        activations: kept,
-        working: block.forward + boundary + gathered(layer, layer - 1),
-      });
-    } else kept -= block.kept;
-    phases.push({
-      name: `backward of block ${layer + 1}`,
-      gradients: behind(layer),
-      activations: kept,
-      working: block.kept + block.backward + boundary + gathered(layer, layer - 1),
-    });
-    if (isRank)
-      phases.push({
-        name: `sum of the gradients of block ${layer + 1}`,
-        gradients: behind(layer) + (2 + copies) * block.gradients * summedWidth,
-        activations: kept,
-        working: 2 * boundary + gathered(layer, layer - 1),
-      });
-  }
-  phases.push({
-    name: 'backward of the embedding',
-    gradients: behind(-1),
-    activations: 2 * boundary,
-    working: embeddingGradient,
-  });
+  const elements = stageElements(model, stage);
   const widened =
-    bytes.master > 0 ? 4 * Math.min(model.elements, Math.max(UPDATE_CHUNK_ELEMENTS, model.largest)) : 0;
-  phases.push({
-    name: 'optimiser',
-    gradients: isThere ? summed : all * summedWidth * share,
-    activations: 0,
-    working: lora === undefined ? widened : 0,
-  });
-  return phases;
+    bytes.master > 0 ? 4 * Math.min(elements, Math.max(UPDATE_CHUNK_ELEMENTS, model.largest)) : 0;
+  return {
+    model,
+    stage,
+    layout,
+    recompute,
+    accumulation,
+    segments: [
+      embedding,
+      ...model.blocks.map((block) => blockMemory(model, block, segmentOptions)),
+      headMemory(model, segmentOptions),
+    ],
+    weights: Array.from(
+      { length: model.blocks.length + 2 },
+      (_, segment) => segmentElements(model, segment) * bytes.compute,
+    ),
+    boundary: ownTokens * model.hiddenSize * bytes.compute,
+    rotary: 2 * options.length * model.headDim * bytes.compute,
+    summedWidth: bytes.summedGradient / bytes.compute,
+    update: lora === undefined ? widened : 0,
+    teacher: teacher && teacherMemory(teacher, tokens).working,
+  };
 }
 
-/** Elements of blocks, and at both ends of embedding and head. */
-function segmentsOf(model: PlannedModel): number[] {
-  return Array.from({ length: model.blocks.length + 2 }, (_, index) => segmentWeights(model, index - 1));
-}
-
-/** @param segment a block; -1: the embedding; behind the last block: the head */
-function segmentWeights(
-  { blocks, embeddingElements, elements, tied }: PlannedModel,
-  segment: number,
-): number {
-  if (segment < 0) return embeddingElements;
-  const ends = elements - blocks.reduce((sum, block) => sum + block.elements, 0);
-  return blocks[segment]?.elements ?? (tied ? ends : ends - embeddingElements);
-}
-
-function isRecomputed(recompute: Recompute, layer: number): boolean {
-  if (recompute === 'none') return false;
-  if (recompute === 'full') return true;
-  return 'every' in recompute ? layer % recompute.every === 0 : recompute.layers.includes(layer);
+function wholeModel({ blocks }: PlannedModel): PlannedStage {
+  return {
+    stage: 0,
+    stages: 1,
+    chunks: [Array.from({ length: blocks.length + 2 }, (_, segment) => segment)],
+  };
 }
 
 /** int32 and int64 ids, targets, masks; the rotary tables and the float64 angles that they are made from. */
 function inputBytes(
   { headDim }: PlannedModel,
-  { length, microBatchSize }: PeakMemoryOptions,
+  { length, microBatchSize, accumulation = 1, layout = ALONE }: PeakMemoryOptions,
   { compute, wide }: PrecisionBytes,
 ): number {
   const perToken = 4 + 8 + 8 + 2 * wide;
   const rotary = length * headDim * (3 * 4 + 2 * (8 + 8 + compute));
-  return microBatchSize * (length + 1) * perToken + rotary;
+  // A pipeline prepares all of a step before it begins.
+  const microBatches = layout.pipeline > 1 ? accumulation : 1;
+  return microBatches * microBatchSize * (length + 1) * perToken + rotary;
 }

@@ -5,6 +5,7 @@ import { type Architecture, parseArchitecture } from '../../models/index.js';
 import { planGeneration } from './plan-generation.js';
 import { planLayouts } from './plan-layouts.js';
 import { type PlanOptions, planRun } from './plan-run.js';
+import { ALONE } from './rank-layout.js';
 
 const GB = 1e9;
 const spark13b = parseArchitecture(
@@ -59,7 +60,8 @@ test.each([
   ['52B', telechat52b, 4, 40, true],
   ['52B', telechat52b, 2, 40, false],
 ] as const)('%s, generation on %3$i x %4$i GB: %5$s', (_, architecture, tensor, gigabytes, fits) => {
-  const { total } = planGeneration(architecture, { precision: 'bfloat16', tensor, tokens: 8192 });
+  const weights = { dtype: 'bfloat16', integers: new Map(), castBytes: 0 } as const;
+  const { total } = planGeneration(architecture, { weights, tensor, length: 8192 });
   expect(total <= gigabytes * GB).toBe(fits);
 });
 
@@ -74,7 +76,7 @@ test('the fastest that fits comes first, and sends what the rings of its groups 
         layout.zero === zero && layout.data === data && layout.tensor === tensor && !layout.sequence,
     )?.plan.communication;
   const elements = first?.plan.model.elements ?? 0;
-  expect(sentBy(0, 8, 1)).toEqual({ data: 2 * (7 / 8) * elements * 4, tensor: 0 });
+  expect(sentBy(0, 8, 1)).toMatchObject({ data: 2 * (7 / 8) * elements * 4, tensor: 0 });
   expect(sentBy(1, 8, 1)?.data).toBeCloseTo((7 / 8) * elements * (4 + 2), 0);
   expect(sentBy(2, 8, 1)?.data).toBeCloseTo((7 / 8) * elements * (4 * 4 + 2), 0);
   expect(sentBy(3, 8, 1)?.data).toBeCloseTo(4 * (7 / 8) * elements * (4 + 2 * 2), 0);
@@ -89,11 +91,9 @@ test('a process on its own is planned as ever; ranks divide what they share', ()
   );
   const options = { ...short, precision: 'float32', length: 256, accumulation: 1 } as const;
   const alone = planRun(small, options);
-  expect(planRun(small, { ...options, layout: { data: 1, zero: 0, tensor: 1, sequence: false } })).toEqual(
-    alone,
-  );
+  expect(planRun(small, { ...options, layout: ALONE })).toEqual(alone);
   const shared = (zero: 0 | 1 | 2 | 3, data: number, tensor: number) =>
-    planRun(small, { ...options, layout: { data, zero, tensor, sequence: false } }).memory;
+    planRun(small, { ...options, layout: { ...ALONE, data, zero, tensor } }).memory;
   expect(shared(1, 2, 1)).toMatchObject({ weights: alone.memory.weights, moments: alone.memory.moments / 2 });
   expect(shared(3, 2, 1)).toMatchObject({
     weights: alone.memory.weights / 2,

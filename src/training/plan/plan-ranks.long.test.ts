@@ -1,41 +1,70 @@
-/** The planned peak of each of two ranks against what it took. */
+/** The planned peak of each of two and four ranks against what it took. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
-import { xverseConfig } from '../../../tests/support/plan-configs.js';
+import { sparkConfig, xverseConfig } from '../../../tests/support/plan-configs.js';
 import { spawnRanks } from '../../../tests/support/spawn-ranks.js';
-import type { RankLayout } from './rank-layout.js';
+import { ALONE, type RankLayout, ranksOf } from './rank-layout.js';
 
 const script = fileURLToPath(new URL('../../../tests/support/measure-ranks.mjs', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-planned-ranks-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+const sizes = { layers: 8, hidden: 512, intermediate: 1376, heads: 8, vocab: 8000 };
 const run = {
-  config: xverseConfig({ layers: 8, hidden: 512, intermediate: 1376, heads: 8, vocab: 8000 }),
+  config: xverseConfig(sizes),
   precision: 'float32',
   length: 256,
   microBatchSize: 2,
   recompute: 'none',
 };
-const data = (zero: RankLayout['zero']): RankLayout => ({ data: 2, zero, tensor: 1, sequence: false });
 
-test.each<RankLayout>([
-  data(0),
-  data(1),
-  data(2),
-  data(3),
-  { data: 1, zero: 0, tensor: 2, sequence: false },
-  { data: 1, zero: 0, tensor: 2, sequence: true },
-])('is right within five percent: %o', async (layout) => {
-  await spawnRanks(script, [JSON.stringify({ ...run, layout }), folder], 2, 1);
-  for (const rank of [0, 1]) {
-    const { planned, measured } = JSON.parse(readFileSync(join(folder, `${rank}.json`), 'utf8'));
+async function measure(
+  layout: Partial<RankLayout>,
+  options: Partial<typeof run> & { accumulation?: number },
+) {
+  const whole = { ...ALONE, ...layout };
+  const ranks = ranksOf(whole);
+  await spawnRanks(script, [JSON.stringify({ ...run, ...options, layout: whole }), folder], ranks, 1);
+  const found: number[] = [];
+  for (let rank = 0; rank < ranks; rank++) {
+    const { planned, fullest, measured } = JSON.parse(readFileSync(join(folder, `${rank}.json`), 'utf8'));
     const error = (100 * (measured - planned)) / planned;
+    found.push(measured);
     console.log(
       `rank ${rank}: planned ${planned / 2 ** 20} MiB, measured ${measured / 2 ** 20} MiB, ${error.toFixed(1)} %`,
     );
     expect(Math.abs(error)).toBeLessThan(5);
+    expect(planned).toBeLessThanOrEqual(fullest);
   }
+  return found;
+}
+
+test.each<Partial<RankLayout>>([
+  { data: 2 },
+  { data: 2, zero: 1 },
+  { data: 2, zero: 2 },
+  { data: 2, zero: 3 },
+  { tensor: 2 },
+  { tensor: 2, sequence: true },
+  { context: 2 },
+  { context: 2, zero: 3 },
+])('is right within five percent: %o', async (layout) => {
+  await measure(layout, {});
+});
+
+test.each<[Partial<RankLayout>, Parameters<typeof measure>[1]]>([
+  [{ pipeline: 2 }, { accumulation: 4 }],
+  [{ pipeline: 2, chunks: 2 }, { accumulation: 4 }],
+  [{ pipeline: 2 }, { accumulation: 4, recompute: 'full', microBatchSize: 4 }],
+  [{ pipeline: 2 }, { accumulation: 4, config: sparkConfig(sizes) }],
+  [{ pipeline: 4 }, { accumulation: 8 }],
+  [{ pipeline: 2, data: 2, zero: 1 }, { accumulation: 4 }],
+  [{ pipeline: 2, tensor: 2, sequence: true }, { accumulation: 4 }],
+  [{ pipeline: 2, context: 2, zero: 3 }, { accumulation: 2 }],
+  [{ context: 2, tensor: 2 }, { microBatchSize: 4 }],
+])('is right within five percent on every stage: %o, %o', async (layout, options) => {
+  await measure(layout, options);
 });

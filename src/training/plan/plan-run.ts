@@ -1,9 +1,10 @@
 /** Memory and time of a run before it is started. */
+import type { IntegerLayers } from '../../checkpoint/index.js';
 import { type Architecture, rewardArchitecture } from '../../models/index.js';
 import { type LossName, sequencesPerRow } from '../objective/objective-config.js';
 import { adaptedBy } from './adapted-layers.js';
 import { BYTES, type Precision } from './byte-table.js';
-import { type Communication, communicationOf } from './communication.js';
+import { type Communication, communicationOf, sentBytes } from './communication.js';
 import { flopsPerToken } from './flops.js';
 import { partOfModel } from './part-of-model.js';
 import {
@@ -14,16 +15,25 @@ import {
   type PeakMemoryOptions,
 } from './peak-memory.js';
 import { type PlannedModel, plannedModel } from './planned-model.js';
+import { type PlannedStage, plannedStages, segmentsOf, stageElements, stageText } from './planned-stage.js';
 import { RANK_BYTES, RUNTIME_BYTES, VARYING_ROWS_BYTES } from './process-memory.js';
 import { ALONE, type RankLayout, ranksOf } from './rank-layout.js';
-import { stepSeconds } from './step-time.js';
+import { pipelineSlowdown, stepSeconds } from './step-time.js';
 
-export interface PlanOptions extends Omit<PeakMemoryOptions, 'lora' | 'splitsLogits' | 'teacher'> {
+export interface PlanOptions
+  extends Omit<PeakMemoryOptions, 'lora' | 'splitsLogits' | 'teacher' | 'stage' | 'beginningElements'> {
   /** What is learned by. Default: cross-entropy. */
   readonly loss?: LossName | undefined;
   /** Of distillation, and bytes of its weights. */
   readonly teacher?: { readonly architecture: Architecture; readonly weightBytes: number } | undefined;
   readonly lora?: { readonly rank: number; readonly targets: readonly string[] } | undefined;
+  /** What stays integers beside adapters, where one process trains them; others make floats of it. Default: nothing. */
+  readonly integers?: IntegerLayers | undefined;
+  /**
+   * Every rank begins with all of the model, and keeps what is its: random weights, or files in another dtype. Default false: what
+   * others have stays in the mapped files.
+   */
+  readonly beginsWhole?: boolean | undefined;
   /** Tokens that one sequence of generation keeps in its cache. Default: length. */
   readonly cacheTokens?: number | undefined;
   /** Measured speed of matrix products; undefined: no times. */
@@ -36,13 +46,30 @@ export interface PlanOptions extends Omit<PeakMemoryOptions, 'lora' | 'splitsLog
   readonly startBytes: number;
 }
 
+/** A stage of the pipeline; where there is none, the whole run. */
+export interface PlannedStageMemory {
+  /** "embedding, blocks 1-3". */
+  readonly parts: string;
+  /** Elements of a rank's parameters. */
+  readonly elements: number;
+  /** What a rank sends in a step, bytes. */
+  readonly communication: Communication;
+  /** Of a rank. */
+  readonly memory: PeakMemory;
+  /** memory.total and that of the process. */
+  readonly peakBytes: number;
+}
+
 export interface RunPlan {
   /** The whole of it. */
   readonly model: PlannedModel;
   readonly layout: RankLayout;
-  /** What a rank sends in a step, bytes. */
+  readonly stages: readonly PlannedStageMemory[];
+  /** The stage whose ranks take most. */
+  readonly fullestStage: number;
+  /** What a rank sends in a step at most, bytes. */
   readonly communication: Communication;
-  /** Of a rank. */
+  /** Of a rank of the fullest stage. */
   readonly memory: PeakMemory;
   /** The program, libraries and their buffers. */
   readonly processBytes: number;
@@ -56,76 +83,188 @@ export interface RunPlan {
   readonly secondsPerStep: number | undefined;
 }
 
+/** What plans of one model have in common. */
+export interface PlannedShapes {
+  readonly whole: PlannedModel;
+  /** Of one of so many ranks that share the matrices. */
+  partOf(tensor: number): PlannedModel;
+  adaptedBy(targets: readonly string[]): (path: string) => boolean;
+}
+
 /** The model has shapes only: nothing large is allocated. */
-export function planRun(given: Architecture, { microBatchSize: rows, ...options }: PlanOptions): RunPlan {
-  const { loss } = options;
+export function plannedShapes(
+  given: Architecture,
+  { loss, lora, layout = ALONE, integers }: Pick<PlanOptions, 'loss' | 'lora' | 'layout' | 'integers'>,
+): PlannedShapes {
   const architecture = loss === 'reward' ? rewardArchitecture(given) : given;
-  const { layout = ALONE } = options;
   const shapesOnly = architecture.createModel();
-  const whole = plannedModel(shapesOnly);
-  const model = partOfModel(whole, shapesOnly, architecture, layout.tensor);
-  const { length, accumulation = 1, precision, recompute } = options;
+  const staysIntegers = lora !== undefined && loss !== 'reward' && layout.tensor * layout.pipeline === 1;
+  const whole = plannedModel(shapesOnly, staysIntegers ? integers : undefined);
+  const parts = new Map<number, PlannedModel>();
+  return {
+    whole,
+    partOf(tensor) {
+      const part = parts.get(tensor) ?? partOfModel(whole, shapesOnly, architecture, tensor);
+      parts.set(tensor, part);
+      return part;
+    },
+    adaptedBy: (targets) => adaptedBy(shapesOnly, architecture.names, targets),
+  };
+}
+
+export function planRun(given: Architecture, options: PlanOptions): RunPlan {
+  return planShapes(plannedShapes(given, options), options);
+}
+
+/** As `planRun`, of shapes that several plans share. */
+export function planShapes(
+  { whole, partOf, adaptedBy: adaptedByTargets }: PlannedShapes,
+  { microBatchSize: rows, ...options }: PlanOptions,
+): RunPlan {
+  const { loss, layout = ALONE, length, accumulation = 1, precision } = options;
+  const model = partOf(layout.tensor);
   const microBatchSize = rows * sequencesPerRow(loss);
   const lora: LoraPlan | undefined =
     options.lora === undefined
       ? undefined
-      : { rank: options.lora.rank, adapts: adaptedBy(shapesOnly, architecture.names, options.lora.targets) };
+      : { rank: options.lora.rank, adapts: adaptedByTargets(options.lora.targets) };
+  const adapters = lora === undefined ? undefined : adapterElements(whole, lora);
+  const flops = flopsPerToken(whole, { length, adapterElements: adapters });
+  const tokens = length * microBatchSize * accumulation * layout.data;
+  const processBytes = processBytesOf(options, layout);
+  const stages = stageMemories(model, whole, { ...options, microBatchSize }, lora).map((stage) => ({
+    ...stage,
+    peakBytes: stage.memory.total + processBytes,
+  }));
+  const [fullest, fullestStage] = greatest(stages, ({ peakBytes }) => peakBytes);
+  const [{ communication }] = greatest(stages, (stage) => sentBytes(stage.communication));
+  return {
+    model: whole,
+    layout,
+    stages,
+    fullestStage,
+    communication,
+    memory: fullest.memory,
+    processBytes,
+    peakBytes: fullest.peakBytes,
+    cacheBytes: cacheBytes(model, precision, options.cacheTokens ?? length),
+    trainedElements: adapters ?? whole.elements,
+    flopsPerToken: flops,
+    tokensPerStep: tokens,
+    secondsPerStep: secondsOf(options, { flops, tokens, model, stages, communication }),
+  };
+}
+
+function processBytesOf(
+  { startBytes, rowsVary = false }: { startBytes: number; rowsVary?: boolean | undefined },
+  layout: RankLayout,
+): number {
+  return (
+    startBytes + RUNTIME_BYTES + (rowsVary ? VARYING_ROWS_BYTES : 0) + (ranksOf(layout) > 1 ? RANK_BYTES : 0)
+  );
+}
+
+function stageMemories(
+  model: PlannedModel,
+  whole: PlannedModel,
+  options: Omit<PlanOptions, 'lora'>,
+  lora: LoraPlan | undefined,
+): Omit<PlannedStageMemory, 'peakBytes'>[] {
+  const { loss, layout = ALONE, beginsWhole = false } = options;
   const splitsLogits = loss !== undefined && loss !== 'reward';
   const teacher = options.teacher && {
     model: plannedModel(options.teacher.architecture.createModel()),
     weightBytes: options.teacher.weightBytes,
   };
-  const memory = estimatePeakMemory(model, { ...options, microBatchSize, lora, splitsLogits, teacher });
-  const adapters = lora === undefined ? undefined : adapterElements(whole, lora);
-  const flops = flopsPerToken(whole, { length, adapterElements: adapters });
-  const tokens = length * microBatchSize * accumulation * layout.data;
-  const processBytes =
-    options.startBytes +
-    RUNTIME_BYTES +
-    (options.rowsVary === true ? VARYING_ROWS_BYTES : 0) +
-    (ranksOf(layout) > 1 ? RANK_BYTES : 0);
-  const { peakFlopsPerSecond, bandwidth, cacheTokens = length } = options;
-  const bytes = BYTES[precision];
-  const communication = communicationOf(layout, {
-    elements: model.elements,
-    trainedElements: lora === undefined ? model.elements : adapterElements(model, lora),
-    computeBytes: bytes.compute,
-    gradientBytes: bytes.summedGradient,
-    tokens: length * microBatchSize,
-    accumulation,
-    layers: model.numLayers,
-    hiddenSize: model.hiddenSize,
-    recompute,
-  });
-  return {
-    model: whole,
-    layout,
-    communication,
-    memory,
-    processBytes,
-    peakBytes: memory.total + processBytes,
-    cacheBytes: cacheBytes(model, precision, cacheTokens),
-    trainedElements: adapters ?? whole.elements,
-    flopsPerToken: flops,
-    tokensPerStep: tokens,
-    secondsPerStep:
-      peakFlopsPerSecond === undefined
-        ? undefined
-        : stepSeconds({
-            precision,
-            // Each rank has its part of the arithmetic.
-            tokens: tokens / ranksOf(layout),
-            flopsPerToken: flops,
-            peakFlopsPerSecond,
-            recompute,
-            layers: model.numLayers,
-          }) + sendingSeconds(communication, bandwidth),
-  };
+  const beginningElements = beginsWhole && ranksOf(layout) > 1 ? whole.elements : undefined;
+  return plannedStages(model.blocks.length, layout.pipeline, layout.chunks).map((stage) => ({
+    parts: stageText(model, stage),
+    elements: stageElements(model, stage),
+    communication: stageCommunication(model, stage, options, lora),
+    memory: estimatePeakMemory(model, { ...options, lora, splitsLogits, teacher, stage, beginningElements }),
+  }));
 }
 
-/** As if nothing were computed meanwhile. */
-function sendingSeconds({ data, tensor }: Communication, bandwidth: number | undefined): number {
-  return bandwidth === undefined ? 0 : (data + tensor) / bandwidth;
+function stageCommunication(
+  model: PlannedModel,
+  stage: PlannedStage,
+  options: Omit<PlanOptions, 'lora'>,
+  lora: LoraPlan | undefined,
+): Communication {
+  const { layout = ALONE, precision, length, microBatchSize, accumulation = 1, recompute } = options;
+  const { numHeads, numKvHeads, headDim, hiddenSize } = model;
+  const bytes = BYTES[precision];
+  const elements = stageElements(model, stage);
+  const head = model.blocks.length + 1;
+  const segments = segmentsOf(stage);
+  const kvHeads = numKvHeads % layout.context === 0 ? numKvHeads : numHeads;
+  const count = stage.stages === 1 ? 0 : stage.chunks.length;
+  return communicationOf(layout, {
+    elements,
+    trainedElements: lora === undefined ? elements : adapterElements(model, lora, stage),
+    computeBytes: bytes.compute,
+    gradientBytes: bytes.summedGradient,
+    tokens: microBatchSize * Math.ceil(length / layout.context),
+    accumulation,
+    layers: segments.filter((segment) => segment > 0 && segment < head).length,
+    hiddenSize,
+    exchangedWidth: (2 * numHeads + 2 * kvHeads) * headDim,
+    recompute,
+    sentForward: count === 0 ? 0 : count - (segments.includes(head) ? 1 : 0),
+    sentBackward: count === 0 ? 0 : count - (segments.includes(0) ? 1 : 0),
+  });
+}
+
+function secondsOf(
+  options: Omit<PlanOptions, 'microBatchSize'>,
+  {
+    flops,
+    tokens,
+    model,
+    stages,
+    communication,
+  }: {
+    readonly flops: number;
+    readonly tokens: number;
+    readonly model: PlannedModel;
+    readonly stages: readonly Pick<PlannedStageMemory, 'elements'>[];
+    readonly communication: Communication;
+  },
+): number | undefined {
+  const { layout = ALONE, precision, recompute, accumulation = 1, peakFlopsPerSecond, bandwidth } = options;
+  if (peakFlopsPerSecond === undefined) return undefined;
+  const seconds = stepSeconds({
+    precision,
+    // Each rank has its part of the arithmetic.
+    tokens: tokens / ranksOf(layout),
+    flopsPerToken: flops,
+    peakFlopsPerSecond,
+    recompute,
+    layers: model.numLayers,
+  });
+  // As if nothing were computed meanwhile.
+  const sending = bandwidth === undefined ? 0 : sentBytes(communication) / bandwidth;
+  return (
+    seconds * pipelineSlowdown(layout, accumulation, multipliedElements(model, stages.length, layout)) +
+    sending
+  );
+}
+
+/** Of each stage, elements that a token is multiplied with. */
+function multipliedElements(model: PlannedModel, count: number, { chunks }: RankLayout): number[] {
+  const head = model.blocks.length + 1;
+  return plannedStages(model.blocks.length, count, chunks).map((stage) => {
+    const reads = segmentsOf(stage).includes(0) && !(model.tied && segmentsOf(stage).includes(head));
+    return stageElements(model, stage) - (reads ? model.embeddingElements : 0);
+  });
+}
+
+function greatest<Item>(items: readonly Item[], of: (item: Item) => number): [item: Item, index: number] {
+  const [first, ...others] = items;
+  if (first === undefined) throw new TypeError('nothing to choose from');
+  let best: [Item, number] = [first, 0];
+  for (const [index, item] of others.entries()) if (of(item) > of(best[0])) best = [item, index + 1];
+  return best;
 }
 
 /** A key and a value of all their heads for each layer and token, no more than the window. */

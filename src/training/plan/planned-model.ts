@@ -1,4 +1,5 @@
 /** What memory and arithmetic depend on: a model's sizes and those of its parameters; no weights needed. */
+import type { HeldIntegers, IntegerLayers } from '../../checkpoint/index.js';
 import { type Block, type CausalLm, type ExpertsShape, type ModelShape, SCORE } from '../../models/index.js';
 import { type Linear, namedLinears } from '../../nn/index.js';
 
@@ -9,6 +10,8 @@ export interface LinearShape {
   readonly outFeatures: number;
   /** Elements of weight and bias. */
   readonly elements: number;
+  /** The weight stays integers in memory; undefined: it is floats. */
+  readonly integers?: HeldIntegers | undefined;
 }
 
 export interface BlockShape {
@@ -21,6 +24,8 @@ export interface BlockShape {
   readonly mlpOut: LinearShape | undefined;
   readonly experts: PlannedExperts | undefined;
   readonly elements: number;
+  /** Those of its matrices that stay integers, experts too. */
+  readonly integers: readonly HeldIntegers[];
 }
 
 export interface PlannedExperts extends ExpertsShape {
@@ -43,12 +48,22 @@ export interface PlannedModel extends ModelShape {
   readonly windows: readonly (number | undefined)[];
   /** Tokens whose keys and values a cache has to hold; undefined: all. */
   readonly longestWindow: number | undefined;
+  /** Embedding and output projection as integers; of a tied table both are the same. Default: floats. */
+  readonly integerEnds?:
+    | { readonly embedding: HeldIntegers | undefined; readonly head: HeldIntegers | undefined }
+    | undefined;
 }
 
-export function plannedModel(model: CausalLm): PlannedModel {
+/** @param integers Default: all weights are floats */
+export function plannedModel(model: CausalLm, integers: IntegerLayers = new Map()): PlannedModel {
   const elements = new Map(model.namedParameters().map(([path, { numElements }]) => [path, numElements]));
-  const [embedding] = model.segments();
-  const blocks = model.layers.map((layer, index) => blockShape(layer, `layers.${index}`, model.shape));
+  const segments = model.segments();
+  const [embedding] = segments;
+  const blocks = model.layers.map((layer, index) =>
+    blockShape(layer, `layers.${index}`, model.shape, integers),
+  );
+  const endOf = (parameters: readonly string[] = []): HeldIntegers | undefined =>
+    parameters.flatMap((path) => integers.get(path.replace(/\.weight$/, '')) ?? [])[0];
   const resting = blocks.reduce((sum, { experts }) => {
     return sum + (experts === undefined ? 0 : experts.elements * (1 - experts.perToken / experts.count));
   }, 0);
@@ -64,15 +79,21 @@ export function plannedModel(model: CausalLm): PlannedModel {
     largest: Math.max(...elements.values()),
     windows: model.layers.map((_, layer) => model.slidingWindows[layer]),
     longestWindow: model.longestWindow,
+    integerEnds: { embedding: endOf(embedding?.parameters), head: endOf(segments.at(-1)?.parameters) },
   };
 }
 
-function blockShape(layer: Block, path: string, { experts, hiddenSize }: ModelShape): BlockShape {
+function blockShape(
+  layer: Block,
+  path: string,
+  { experts, hiddenSize }: ModelShape,
+  integers: IntegerLayers,
+): BlockShape {
   const linears = new Map(namedLinears(layer));
   const shapeOf = (part: string): LinearShape => {
     const linear = linears.get(part);
     if (linear === undefined) throw new TypeError(`${path} has no linear layer ${part}`);
-    return linearShape(`${path}.${part}`, linear);
+    return { ...linearShape(`${path}.${part}`, linear), integers: integers.get(`${path}.${part}`) };
   };
   const { attentionIn, attentionOut, mlpIn, mlpOut } = layer.linears;
   return {
@@ -89,6 +110,7 @@ function blockShape(layer: Block, path: string, { experts, hiddenSize }: ModelSh
           }
         : undefined,
     elements: layer.parameterCount(),
+    integers: [...integers].flatMap(([own, held]) => (own.startsWith(`${path}.`) ? [held] : [])),
   };
 }
 

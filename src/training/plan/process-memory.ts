@@ -17,6 +17,9 @@ export const RUNTIME_BYTES = 135 * 2 ** 20;
  */
 export const VARYING_ROWS_BYTES = 28 * 2 ** 20;
 
+/** What a process that generates holds beyond its tensors, cache and step. */
+export const GENERATION_BYTES = 110 * 2 ** 20;
+
 /** What a rank holds beside a process on its own: c10d with its threads, and buffers of Gloo. */
 export const RANK_BYTES = 16 * 2 ** 20;
 

@@ -55,6 +55,8 @@ export interface SegmentOptions {
   readonly isShared?: boolean | undefined;
   /** Tokens that this rank has between attention and MLP. Default: all of them. */
   readonly ownTokens?: number | undefined;
+  /** Ranks that read the tokens of a row together: they exchange heads for tokens around attention. Default 1. */
+  readonly context?: number | undefined;
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
@@ -66,7 +68,7 @@ export function blockMemory(model: PlannedModel, block: BlockShape, options: Seg
   const { hiddenSize, numHeads, numKvHeads, headDim } = model;
   const { attentionIn, attentionOut, mlpIn, mlpOut, experts } = block;
   const values = (width: number): number => tokens * width * bytes.compute;
-  const { isShared = false, ownTokens = tokens } = options;
+  const { isShared = false, ownTokens = tokens, context = 1 } = options;
   const hidden = values(hiddenSize);
   const own = (hidden * ownTokens) / tokens;
   const queries = values(numHeads * headDim); // [N, H, E]
@@ -86,9 +88,19 @@ export function blockMemory(model: PlannedModel, block: BlockShape, options: Seg
   };
   put(norm.statistics, true);
   put(hidden, keepsInput(attentionIn)); // normed
+  const isExchanged = context > 1;
   for (const [index, linear] of attentionIn.entries())
-    put(values(linear.outFeatures), index === attentionIn.length - 1);
-  put(queries + keys, true); // turned
+    put(values(linear.outFeatures), index === attentionIn.length - 1 && !isExchanged);
+  // Heads that cannot be dealt out are repeated for the queries.
+  const exchangedKeys = numKvHeads % context === 0 ? keys : queries;
+  const exchange = queries + 2 * exchangedKeys;
+  put(queries + keys, !isExchanged); // turned
+  if (isExchanged) {
+    put(2 * exchange + (exchangedKeys > keys ? 2 * exchangedKeys : 0), false); // as they are sent, and as they come
+    put(exchange, true); // in the order of the tokens
+    put(3 * queries, false); // the way back
+    put(queries, keepsInput([attentionOut])); // what attention gives, of the own tokens
+  }
   put(queries + tokens * numHeads * bytes.wide, true); // what attention gives, and the logarithms of its sums
   put(hidden, false); // output projection
   // What was normed, where others' tokens are gathered behind it; what the ranks' outputs sum to.
@@ -122,16 +134,29 @@ export function blockMemory(model: PlannedModel, block: BlockShape, options: Seg
   const { gradients: mlpGradients, most: atMlp } = mlp;
   const freedByMlp = mlp.freed + (mlpOut !== undefined && keepsInput(mlpIn) ? 2 : 1) * hidden;
   const split = attentionIn.length < 3 ? 2 * values(attentionIn.at(-1)?.outFeatures ?? 0) : 0;
+  const exchanged = isExchanged ? 2 * queries + exchange : 0;
   const atAttention =
-    mlpGradients + gradientOf(attentionOut) + hidden + 2 * (queries + keys) + split - freedByMlp;
+    mlpGradients + gradientOf(attentionOut) + hidden + 2 * (queries + keys) + exchanged + split - freedByMlp;
   const gradients = sum(linears.map(gradientOf)) + (mixture?.gradients ?? 0) + normGradients;
   const atEnd = gradients + 2 * hidden - kept + hidden;
   return {
     kept,
-    forward: kept + passing,
-    backward: Math.max(atMlp, atAttention, atEnd, 0),
+    forward: kept + passing + Math.max(...linears.map((linear) => rowsBytes(linear, options))),
+    backward:
+      Math.max(atMlp, atAttention, atEnd, 0) + Math.max(...linears.map((linear) => decodedBytes(linear))),
     gradients,
   };
+}
+
+/** Integers of 4 bits are multiplied with rows whose inputs lie as theirs do, in float32. */
+function rowsBytes({ integers, inFeatures }: LinearShape, { tokens, bytes }: SegmentOptions): number {
+  if (integers === undefined) return 0;
+  return integers.bits === 4 || bytes.compute < FLOAT32_BYTES ? tokens * inFeatures * FLOAT32_BYTES : 0;
+}
+
+/** The weight as floats, where the gradient of its input is made; of 4 bits twice, in another order. */
+function decodedBytes({ integers }: LinearShape): number {
+  return integers === undefined ? 0 : integers.elements * FLOAT32_BYTES * (integers.bits === 4 ? 2 : 1);
 }
 
 /** Backward through an MLP: what is there beyond what was kept. */

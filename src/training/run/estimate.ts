@@ -1,10 +1,13 @@
 /** What a run is expected to take, and at its end what it took. */
+import type { HeldIntegers, IntegerLayers } from '../../checkpoint/index.js';
 import type { RowSource } from '../../data/index.js';
 import { log } from '../../log/index.js';
-import type { LoadedModel } from '../../models/index.js';
+import type { CausalLm, LoadedModel } from '../../models/index.js';
+import { IntegerEmbedding, IntegerLinear } from '../../quantization/index.js';
 import { emulatesBfloat16, type FloatDType, linearRoute, measureGemm } from '../../tensor/index.js';
 import { planRun } from '../plan/plan-run.js';
 import { comparePeak, peakResidentBytes } from '../plan/process-memory.js';
+import { layoutOfSection } from '../plan/rank-layout.js';
 import type { FlopsBudget } from './flops-utilisation.js';
 import type { TrainConfig } from './run-config.js';
 import { rowsVary } from './run-rows.js';
@@ -13,8 +16,10 @@ import { weightBytes } from './teacher.js';
 export interface RunEstimate {
   /** Arithmetic of a token, and the device's measured peak. */
   readonly flops: FlopsBudget;
-  /** Planned memory beside the measured peak. */
-  report(): void;
+  /** Of the rank that takes most. */
+  readonly plannedBytes: number;
+  /** Planned memory beside the measured peak. @param peaks of all ranks. Default: this process is alone */
+  report(peaks?: readonly number[]): void;
 }
 
 interface EstimateOptions {
@@ -45,17 +50,38 @@ export function estimateRun(
     accumulation: training.gradient_accumulation_steps,
     recompute: training.recompute,
     lora: lora === undefined ? undefined : { rank: lora.rank, targets: lora.target_modules },
+    integers: integersOf(model),
     offloadOptimizer: training.offload.optimizer,
-    layout: { data, zero: parallel.zero, tensor: parallel.tensor, sequence: parallel.sequence },
+    layout: layoutOfSection(parallel, data),
     copiesTransposed: dtype === 'float32' && linearRoute().gradWeight,
     emulatesBfloat16: dtype === 'bfloat16' && model.device === 'cpu' && emulatesBfloat16(),
     rowsVary: rowsVary(config.data),
+    beginsWhole: config.model.path === undefined,
     startBytes: startBytes + readBytes,
   });
   return {
     flops: { perToken: plan.flopsPerToken, peakPerSecond: measuredPeak(dtype) },
-    report: () => log(comparePeak(plan.peakBytes, peakResidentBytes())),
+    plannedBytes: plan.peakBytes,
+    report: (peaks = [peakResidentBytes()]) => log(comparePeak(plan.peakBytes, Math.max(...peaks))),
   };
+}
+
+/** What stays integers beside adapters. */
+function integersOf(model: CausalLm): IntegerLayers {
+  return new Map(
+    [...model.namedModules()].flatMap(([path, layer]): [string, HeldIntegers][] => {
+      if (layer instanceof IntegerLinear)
+        return [
+          [
+            path,
+            { bits: layer.bits, elements: layer.outFeatures * layer.inFeatures, bytes: layer.weightBytes },
+          ],
+        ];
+      if (layer instanceof IntegerEmbedding)
+        return [[path, { bits: 8, elements: layer.vocabSize * layer.hiddenSize, bytes: layer.weightBytes }]];
+      return [];
+    }),
+  );
 }
 
 const peaks = new Map<FloatDType, number>();

@@ -13,7 +13,7 @@ import type { Tokenizer } from '../../tokenizers/index.js';
 import { RunCheckpointStore } from '../checkpoints/run-checkpoint-store.js';
 import { checkModelSplit, ranksOfModel } from '../parallel/check-layout.js';
 import { RunRanks } from '../parallel/run-ranks.js';
-import { residentBytes } from '../plan/process-memory.js';
+import { peakResidentBytes, residentBytes } from '../plan/process-memory.js';
 import { collectGarbage, scriptBytes } from '../plan/script-memory.js';
 import { metricsFile } from '../watch/metrics-file.js';
 import { joinObservers, type RunObserver } from '../watch/observer.js';
@@ -43,7 +43,7 @@ import { type RunRows, readRunRows } from './run-rows.js';
 import { outliveHangUp } from './signal-watch.js';
 import { type CreateTaskEvaluator, type TaskEvaluator, taskEvaluatorOf } from './task-evaluation.js';
 import { loadTeacher } from './teacher.js';
-import type { TrainingResult } from './train-rows-options.js';
+import type { TrainingLoopOptions, TrainingResult } from './train-rows-options.js';
 import { sayTrainedTemplate } from './trained-template.js';
 import { runTrainingLoop } from './training-loop.js';
 
@@ -93,7 +93,7 @@ async function runWithRecord(
 }
 
 /** The ranks that this process was started among; undefined for a process on its own. */
-function joinRanks(config: TrainConfig): RunRanks | undefined {
+export function joinRanks(config: TrainConfig): RunRanks | undefined {
   const environment = rankEnvironment();
   const { parallel, threads } = config;
   if (environment === undefined || environment.size === 1) {
@@ -283,15 +283,13 @@ function evaluationRows<Rows extends TrainConfig['evaluation'] & object>(
   return { ...evaluation, chat_template, template_values: evaluation.template_values ?? template_values };
 }
 
-async function trainAndSave(run: PreparedRun, watch: RunObserver | undefined): Promise<TrainingResult> {
-  const { config, loaded, adapters, data, estimate } = run;
-  const { output, training, seed, evaluation } = config;
-  // Before a checkpoint is restored: the model is still the one that training begins with.
-  const rows = await referencedRows(run, data.rows, 'training');
-  const heldOut = run.heldOut && (await referencedRows(run, run.heldOut.rows, 'evaluation'));
-  const checkpoints = new RunCheckpointer(run);
-  const observers = observersOf(run, watch);
-  const result = await runTrainingLoop(loaded, rows, {
+/** What the loop is given of a run, whoever watches and keeps it. */
+export function loopOptions(
+  run: PreparedRun,
+): Omit<TrainingLoopOptions, 'observers' | 'evaluation' | 'tasks' | 'checkpoints' | 'onEvaluation'> {
+  const { config, adapters, data, estimate } = run;
+  const { output, training, seed } = config;
+  return {
     training,
     output,
     seed,
@@ -304,17 +302,30 @@ async function trainAndSave(run: PreparedRun, watch: RunObserver | undefined): P
         ? undefined
         : learningRateFactors(adapters, config.lora.plus_ratio),
     teacher: run.teacher?.model,
-    observers,
     flops: estimate.flops,
+    ranks: run.ranks,
+  };
+}
+
+async function trainAndSave(run: PreparedRun, watch: RunObserver | undefined): Promise<TrainingResult> {
+  const { config, loaded, adapters, data, estimate, ranks } = run;
+  const { output, evaluation } = config;
+  // Before a checkpoint is restored: the model is still the one that training begins with.
+  const rows = await referencedRows(run, data.rows, 'training');
+  const heldOut = run.heldOut && (await referencedRows(run, run.heldOut.rows, 'evaluation'));
+  const checkpoints = new RunCheckpointer(run);
+  const observers = observersOf(run, watch);
+  const result = await runTrainingLoop(loaded, rows, {
+    ...loopOptions(run),
+    observers,
     onEvaluation: ({ step }) => writeSamples(run, step, observers),
     evaluation:
       heldOut === undefined || evaluation === undefined ? undefined : { ...evaluation, rows: heldOut },
     tasks: run.tasks && { evaluator: run.tasks, every: evaluation?.tasks_every ?? evaluation?.every ?? 1 },
     checkpoints,
-    ranks: run.ranks,
   });
-  // The plan is that of one process.
-  if (run.ranks === undefined) estimate.report();
+  const peaks = ranks?.world.group.gatherNumbers([peakResidentBytes()]).flat();
+  if (ranks?.isFirst !== false) estimate.report(peaks);
   await checkpoints.finish(result.progress);
   await firstOf(run.ranks, async () => {
     if (adapters !== undefined) {
