@@ -13,7 +13,6 @@ export const ggufModels = [
   'mistral',
   'qwen2',
   'qwen3',
-  'qwen3moe',
 ] as const;
 
 /** A copy of a golden model in the new folder `path`, a tokenizer beside it whose ids fit its 320 rows. */

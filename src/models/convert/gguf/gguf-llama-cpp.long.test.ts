@@ -28,7 +28,7 @@ const STRETCHED = {
 };
 
 describe('llama.cpp itself', requiresLlamaCpp, () => {
-  test.each(models)('%s: the same greedy ids', { timeout: 300_000 }, async (name) => {
+  test.each([...models, 'qwen3moe'] as const)('%s: the same greedy ids', { timeout: 300_000 }, async (name) => {
     const from = withTokenizer(name, join(folder, name));
     const gguf = join(folder, `${name}.gguf`);
     await convertModel({ from, to: gguf });
