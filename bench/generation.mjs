@@ -1,7 +1,7 @@
 // Prompt and decode speed of the engine, without HTTP; prints one line of JSON for each number of sequences.
 //
 //   node bench/generation.mjs --model DIR|FILE.gguf [--sequences 1,4,16] [--prompt 256] [--new 48] [--threads N] [--repetitions 3]
-//     [--dtype bfloat16] [--kv-dtype int8] [--only prompt,decode,prefix,queue]
+//     [--dtype bfloat16] [--kv-dtype int8] [--integer-activations int8|none] [--only prompt,decode,prefix,queue]
 //     [--against llama_cpp.mjs --gguf FILE --from FOLDER [--rounds 2]]
 //
 // prompt: tokens of all prompts per second up to the last one's first token; decode: tokens of all sequences per second
@@ -30,6 +30,7 @@ const { values } = parseArgs({
     repetitions: { type: 'string', default: '3' },
     dtype: { type: 'string' },
     'kv-dtype': { type: 'string' },
+    'integer-activations': { type: 'string', default: 'auto' },
     only: { type: 'string', default: 'decode,prefix,queue' },
     against: { type: 'string' },
     gguf: { type: 'string' },
@@ -50,6 +51,7 @@ prepareRuntime(values.threads === undefined ? {} : { threads: Number(values.thre
 const bandwidth = measureReadBandwidth();
 const { model } = loadModel(values.model, {
   keepIntegers: true,
+  integerActivations: values['integer-activations'],
   ...(values.dtype !== undefined && { dtype: values.dtype }),
 });
 const multiplied = model
@@ -209,6 +211,7 @@ async function compare(count) {
       '--repetitions',
       values.repetitions,
       ...(values.dtype ? ['--dtype', values.dtype] : []),
+      ...['--integer-activations', values['integer-activations']],
     ]);
     bandwidths.push(own.readBandwidth);
     noteLoad();

@@ -29,7 +29,8 @@ export interface LoadWeightsOptions {
   readonly keepIntegers?: boolean | undefined;
   /**
    * How layers that are kept as integers multiply: `int8` rounds their inputs to 8 bits, in groups, and multiplies integers, several
-   * times as fast on the CPU; `none` multiplies floats; `auto` rounds on the CPU, but not in float64. Default none.
+   * times as fast on the CPU; `none` multiplies floats; `auto` rounds where some weights have 4 bits or less, whose own rounding costs a
+   * hundred times as much, on the CPU and not in float64. Default none.
    */
   readonly integerActivations?: IntegerActivations | undefined;
   /** Of a checkpoint of many ranks. Default: that in its layout.json, else model parallelism alone. */
@@ -57,12 +58,12 @@ export function loadWeights(
   options: LoadWeightsOptions = {},
 ): void {
   const { cuts = new Map<string, TensorCut>() } = options;
-  const roundsInput = roundsInputs(options, path);
   const shapes = new Map(
     module.namedParameters().map(([ownPath, { shape }]) => [ownPath, cuts.get(ownPath)?.shape ?? shape]),
   );
   const model = turnIntegers(openModelTensors(path, tables, { layout: options.layout, shapes }), module);
   const views = matchNames(shapes, tables, path, model);
+  const roundsInput = roundsInputs(options, views, path);
   const wanted = { ...options, dtype: options.dtype ?? floatOnly(model.dtype) };
   const reader = new ParameterReader();
   try {
@@ -85,16 +86,25 @@ export function loadWeights(
 /** @throws InputError where it is asked for and there is no such product */
 function roundsInputs(
   { integerActivations = 'none', device = 'cpu', dtype }: LoadWeightsOptions,
+  views: ReadonlyMap<string, TensorView>,
   path: string,
 ): boolean {
   if (integerActivations === 'none') return false;
+  const integers = [...views.values()].flatMap((view) => view.integers ?? []);
   const hindrance =
-    device !== 'cpu' ? `on ${device}; they are for the CPU` : dtype === 'float64' ? 'in float64' : undefined;
+    device !== 'cpu'
+      ? `on ${device}, only on the CPU`
+      : dtype === 'float64'
+        ? 'in float64'
+        : integers.length === 0
+          ? 'where no weights are integers'
+          : undefined;
   if (hindrance !== undefined && integerActivations === 'int8')
     throw new InputError(
       `${path}: activations cannot be rounded to int8 ${hindrance}. Take auto or none (--integer-activations).`,
     );
-  return hindrance === undefined;
+  if (integerActivations === 'int8') return true;
+  return hindrance === undefined && integers.some(({ bits }) => bits < 8);
 }
 
 function floatOnly(dtype: FileDtype | undefined): FloatDType | undefined {

@@ -41,7 +41,7 @@ export const integerOptions = {
   'integer-activations': {
     kind: 'string',
     allowedValues: INTEGER_ACTIVATIONS,
-    help: 'with int8 or int4 weights: int8 rounds their inputs to 8 bits and multiplies integers, faster; none is exact; default auto: int8 on the CPU, but not in float64',
+    help: 'with int8 or int4 weights: int8 rounds their inputs to 8 bits and multiplies integers, faster; none is exact; default auto: int8 where weights have 4 bits, on the CPU and not in float64',
   },
 } as const satisfies Record<string, OptionSpec>;
 
@@ -49,7 +49,7 @@ export const integerOptions = {
 export const exactIntegerOptions = {
   'integer-activations': {
     ...integerOptions['integer-activations'],
-    help: 'with int8 or int4 weights: int8 rounds their inputs to 8 bits and multiplies integers, faster; auto: where it can be; default none: exact',
+    help: 'with int8 or int4 weights: int8 rounds their inputs to 8 bits and multiplies integers, faster; auto: where weights have 4 bits; default none: exact',
   },
 } as const satisfies Record<string, OptionSpec>;
 

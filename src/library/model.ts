@@ -41,8 +41,8 @@ export interface LoadOptions {
   /** CPU threads of the engine. Default: all cores. */
   readonly threads?: number | undefined;
   /**
-   * With int8 or int4 weights: `int8` rounds their inputs to 8 bits and multiplies integers, `none` is exact, `auto` is int8 on
-   * the CPU, but not in float64. Default auto.
+   * With int8 or int4 weights: `int8` rounds their inputs to 8 bits and multiplies integers, `none` is exact, `auto` is int8 where
+   * weights have 4 bits, on the CPU and not in float64. Default auto.
    */
   readonly integerActivations?: 'auto' | 'int8' | 'none' | undefined;
   /** Tokens of prompt and answer together at most. Default: as the model allows. */
