@@ -1,6 +1,7 @@
 // xinghe::integer_linear: y = x W^T + b with weights that stay integers in memory, and xinghe::integer_weight, which makes
 // W of them. On the CPU W is never made for a product: each weight is decoded in registers to the very float32 that
-// integer_weight gives. Other devices, and float64, multiply with W.
+// integer_weight gives, or, with rounds_input, x is rounded to integers too (rounded-linear.cpp). Other devices, and
+// float64, multiply with W.
 //
 // Shapes: N rows, I input features (K of them with the padding to whole blocks of 32), M output features, G groups.
 #include <ATen/Parallel.h>
@@ -11,10 +12,12 @@
 #include <algorithm>
 #include <atomic>
 
+#include "cpu/integer-matrix.h"
 #include "cpu/integer-products.h"
 #include "cpu/linear.h"
 #include "cpu/operators.h"
 #include "cpu/parallel.h"
+#include "cpu/rounded-linear.h"
 #include "functions.h"
 #include "graph.h"
 
@@ -34,43 +37,6 @@ const IntegerSet& kernels() {
 }
 
 std::int64_t roundUp(std::int64_t count, std::int64_t unit) { return (count + unit - 1) / unit * unit; }
-
-// A weight as it is kept.
-struct IntegerMatrix {
-  at::Tensor packed;  // uint8 [M, K / 2] or [M, K], or int8 [M, K]
-  at::Tensor scales;  // float32 or float16 [M, G]
-  at::Tensor zeros;   // uint8 [M, G]
-  at::Tensor order;   // int64 [I]: the input at each place; undefined: as they are
-  std::int64_t inputs, groupSize;
-
-  std::int64_t padded() const { return roundUp(inputs, integerBlock); }
-  std::int64_t outputs() const { return packed.size(0); }
-  bool isInt4() const { return packed.size(1) * 2 == padded(); }
-  bool isSigned() const { return packed.scalar_type() == at::kChar; }
-};
-
-IntegerMatrix checked(const at::Tensor& packed, const at::Tensor& scales, const at::Tensor& zeros,
-                      const OptionalTensor& order, std::int64_t inputs, std::int64_t groupSize) {
-  const std::int64_t padded = roundUp(inputs, integerBlock);
-  TORCH_CHECK_VALUE(inputs > 0 && groupSize > 0 && groupSize % integerBlock == 0, "xinghe::integer_linear: ", inputs,
-                    " inputs in groups of ", groupSize, "; groups hold a multiple of ", integerBlock);
-  const std::int64_t groups = (inputs + groupSize - 1) / groupSize;
-  const auto type = packed.scalar_type();
-  TORCH_CHECK_VALUE(packed.dim() == 2 && (((type == at::kByte || type == at::kChar) && packed.size(1) == padded) ||
-                                          (type == at::kByte && packed.size(1) * 2 == padded)),
-                    "xinghe::integer_linear: weight ", packed.sizes(), " ", type,
-                    "; it is uint8 [M, K / 2], or uint8 or int8 [M, K], with K = ", padded);
-  const std::vector<std::int64_t> shape{packed.size(0), groups};
-  TORCH_CHECK_VALUE(scales.sizes() == shape && (scales.scalar_type() == at::kFloat || scales.scalar_type() == at::kHalf) &&
-                        zeros.sizes() == shape && zeros.scalar_type() == at::kByte,
-                    "xinghe::integer_linear: scales ", scales.sizes(), " ", scales.scalar_type(), " and zeros ",
-                    zeros.sizes(), " ", zeros.scalar_type(), "; they are float32 or float16, and uint8, [", shape[0], ", ",
-                    groups, "]");
-  const bool hasOrder = order.has_value() && order->defined();
-  TORCH_CHECK_VALUE(!hasOrder || (order->dim() == 1 && order->size(0) == inputs && order->scalar_type() == at::kLong),
-                    "xinghe::integer_linear: the order of inputs is int64 [", inputs, "]");
-  return {packed.contiguous(), scales.contiguous(), zeros.contiguous(), hasOrder ? *order : at::Tensor(), inputs, groupSize};
-}
 
 IntegerProducts productsOf(const IntegerMatrix& matrix) {
   return {.rows = 0,
@@ -170,11 +136,6 @@ at::Tensor rowsOf(const at::Tensor& x, const IntegerMatrix& matrix) {
   return prepared;
 }
 
-struct IntegerLayer {
-  IntegerMatrix matrix;
-  OptionalTensor bias;
-};
-
 // The products of one input with several layers, their rows prepared once where they are read in one order, and the threads
 // meeting once.
 std::vector<at::Tensor> multiplied(const at::Tensor& x, const std::vector<IntegerLayer>& layers) {
@@ -227,9 +188,9 @@ std::vector<at::Tensor> multiplied(const at::Tensor& x, const std::vector<Intege
   return outputs;
 }
 
-at::Tensor product(const at::Tensor& x, const IntegerMatrix& matrix, const OptionalTensor& bias) {
+at::Tensor product(const at::Tensor& x, const IntegerMatrix& matrix, const OptionalTensor& bias, bool roundsInput) {
   TORCH_CHECK_VALUE(x.dim() >= 1, "xinghe::integer_linear: the input has no features");
-  if (fitsKernel(x, matrix)) return multiplied(x, {{matrix, bias}})[0];
+  if (fitsKernel(x, matrix)) return (roundsInput ? roundedLinears : multiplied)(x, {{matrix, bias}})[0];
   OptionalTensor addend;
   if (bias.has_value() && bias->defined()) addend = bias->to(x.scalar_type());
   return linearProduct(x, weightOf(matrix).to(x.scalar_type()), addend);
@@ -239,17 +200,18 @@ at::Tensor product(const at::Tensor& x, const IntegerMatrix& matrix, const Optio
 
 at::Tensor integerWeight(const at::Tensor& packed, const at::Tensor& scales, const at::Tensor& zeros,
                          const OptionalTensor& order, std::int64_t inputs, std::int64_t groupSize) {
-  return weightOf(checked(packed, scales, zeros, order, inputs, groupSize));
+  return weightOf(checkedIntegers(packed, scales, zeros, order, inputs, groupSize));
 }
 
 at::Tensor integerLinear(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& scales,
                          const at::Tensor& zeros, const OptionalTensor& order, const OptionalTensor& bias,
-                         std::int64_t groupSize) {
-  return product(x, checked(packed, scales, zeros, order, x.size(-1), groupSize), bias);
+                         std::int64_t groupSize, bool roundsInput) {
+  return product(x, checkedIntegers(packed, scales, zeros, order, x.size(-1), groupSize), bias, roundsInput);
 }
 
 std::vector<at::Tensor> integerLinears(const at::Tensor& x, at::TensorList integers, const c10::List<OptionalTensor>& orders,
-                                       const c10::List<OptionalTensor>& biases, at::IntArrayRef groupSizes) {
+                                       const c10::List<OptionalTensor>& biases, at::IntArrayRef groupSizes,
+                                       bool roundsInput) {
   const std::size_t count = groupSizes.size();
   TORCH_CHECK_VALUE(x.dim() >= 1 && integers.size() == count * 3 && orders.size() == count && biases.size() == count,
                     "xinghe::integer_linears: ", integers.size(), " tensors, ", orders.size(), " orders and ",
@@ -257,26 +219,27 @@ std::vector<at::Tensor> integerLinears(const at::Tensor& x, at::TensorList integ
   std::vector<IntegerLayer> layers;
   bool fits = true;
   for (std::size_t i = 0; i < count; i++) {
-    layers.push_back({checked(integers[i * 3], integers[i * 3 + 1], integers[i * 3 + 2], orders.get(i), x.size(-1),
+    layers.push_back({checkedIntegers(integers[i * 3], integers[i * 3 + 1], integers[i * 3 + 2], orders.get(i), x.size(-1),
                               groupSizes[i]),
                       biases.get(i)});
     fits = fits && fitsKernel(x, layers.back().matrix);
   }
-  if (fits) return multiplied(x, layers);
+  if (fits) return (roundsInput ? roundedLinears : multiplied)(x, layers);
   std::vector<at::Tensor> outputs;
-  for (const IntegerLayer& layer : layers) outputs.push_back(product(x, layer.matrix, layer.bias));
+  for (const IntegerLayer& layer : layers) outputs.push_back(product(x, layer.matrix, layer.bias, roundsInput));
   return outputs;
 }
 
 at::Tensor integerLinearWithGraph(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& scales,
                                   const at::Tensor& zeros, const OptionalTensor& order, const OptionalTensor& bias,
-                                  std::int64_t groupSize) {
+                                  std::int64_t groupSize, bool roundsInput) {
   if (!at::GradMode::is_enabled()) {
     const at::AutoDispatchBelowADInplaceOrView below;
-    return integerLinear(x, packed, scales, zeros, order, bias, groupSize);
+    return integerLinear(x, packed, scales, zeros, order, bias, groupSize, roundsInput);
   }
-  const IntegerMatrix matrix = checked(packed, scales, zeros, order, x.size(-1), groupSize);
-  const auto run = [&]() -> Forward { return {product(x, matrix, bias), {}}; };
+  // Nothing is rounded where gradients may be asked for: rounding has none.
+  const IntegerMatrix matrix = checkedIntegers(packed, scales, zeros, order, x.size(-1), groupSize);
+  const auto run = [&]() -> Forward { return {product(x, matrix, bias, false), {}}; };
   // The weight is made again where it is needed: kept, it would be a copy in floats of the whole model.
   const auto backward = [matrix](const at::Tensor& grad, const Tensors&, const std::vector<bool>& wanted) {
     Tensors gradients(wanted.size());

@@ -23,7 +23,6 @@ namespace {
 
 thread_local bool enabled = false;
 
-enum class Instructions { plain, avx2, avx512, avx512Bf16 };
 thread_local Instructions allowed = Instructions::avx512Bf16;
 
 Instructions instructionsNamed(std::string_view name) {
@@ -60,10 +59,17 @@ const ProductKernels* kernelsOf(const ProductSet& set, c10::ScalarType type) {
   }
 }
 
+}  // namespace
+
+Instructions allowedInstructions() { return std::min(processorInstructions(), allowed); }
+bool isLimitedTo(Instructions instructions) { return allowed == instructions; }
+
+namespace {
+
 // The kernels for the newest instructions that may be used; null if no set has any for the type.
 const ProductKernels* kernelsFor(c10::ScalarType type) {
   static const ProductSet sets[] = {plainProducts(), avx2Products(), avx512Products(), avx512Bf16Products()};
-  const Instructions most = std::min(processorInstructions(), allowed);
+  const Instructions most = allowedInstructions();
   for (int i = static_cast<int>(most); i >= 0; i--)
     if (const ProductKernels* kernels = kernelsOf(sets[i], type)) return kernels;
   return nullptr;

@@ -15,6 +15,13 @@ namespace xinghe {
 void setInvariantLinear(bool on, std::string_view instructions);
 bool isInvariantLinear();
 
+// In their order, each with all before it.
+enum class Instructions { plain, avx2, avx512, avx512Bf16 };
+// What the kernels may use on this thread: what libtorch found, or was told by ATEN_CPU_CAPABILITY, within the limit.
+Instructions allowedInstructions();
+// Whether setInvariantLinear named these.
+bool isLimitedTo(Instructions instructions);
+
 // x [..., K] times the transpose of w [M, K], plus bias [M]; nullopt if there is no kernel for these tensors. No graph
 // is recorded.
 std::optional<at::Tensor> invariantLinear(const at::Tensor& x, const at::Tensor& w,

@@ -17,9 +17,10 @@ TORCH_LIBRARY(xinghe, library) {
   library.def("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor");
   library.def("grouped_linear(Tensor input, Tensor weight, Tensor counts) -> Tensor");
   library.def("integer_linear(Tensor input, Tensor weight, Tensor scales, Tensor zeros, Tensor? order, Tensor? bias, "
-              "int group_size) -> Tensor");
+              "int group_size, bool rounds_input=False) -> Tensor");
   library.def("integer_weight(Tensor weight, Tensor scales, Tensor zeros, Tensor? order, int inputs, int group_size) -> Tensor");
-  library.def("integer_linears(Tensor input, Tensor[] integers, Tensor?[] orders, Tensor?[] biases, int[] group_sizes) -> Tensor[]");
+  library.def("integer_linears(Tensor input, Tensor[] integers, Tensor?[] orders, Tensor?[] biases, int[] group_sizes, "
+              "bool rounds_input=False) -> Tensor[]");
   library.def("linears(Tensor input, Tensor[] weights, Tensor?[] biases) -> Tensor[]");
   library.def("rms_norm(Tensor input, Tensor weight, float eps, bool round_before_weight) -> Tensor", rmsNormComposed);
   library.def("rotary(Tensor input, Tensor cos, Tensor sin) -> Tensor", rotaryComposed);
@@ -44,7 +45,7 @@ TORCH_LIBRARY(xinghe, library) {
   "int window) -> Tensor"
   library.def("paged_pre_norm_block(Tensor hidden, Tensor[] norms, Tensor[] weights, Tensor?[] biases, " XINGHE_BLOCK_END);
   library.def("paged_pre_norm_integer_block(Tensor hidden, Tensor[] norms, Tensor[] integers, Tensor?[] orders, "
-              "Tensor?[] biases, int[] group_sizes, " XINGHE_BLOCK_END);
+              "Tensor?[] biases, int[] group_sizes, bool rounds_input, " XINGHE_BLOCK_END);
 }
 
 TORCH_LIBRARY_IMPL(xinghe, CompositeExplicitAutograd, library) {

@@ -19,15 +19,17 @@ at::Tensor linearWithGraph(const at::Tensor& x, const at::Tensor& w, const Optio
 at::Tensor groupedLinear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& counts);
 at::Tensor groupedLinearWithGraph(const at::Tensor& x, const at::Tensor& w, const at::Tensor& counts);
 // Weights in integers: uint8 [M, K / 2], or uint8 or int8 [M, K], scales and zeros [M, G], and the order in which inputs [I] are kept.
+// roundsInput: x is rounded to 8 bits in groups (rounded-linear.cpp), where there is a kernel for it and no graph is recorded.
 at::Tensor integerLinear(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& scales,
                          const at::Tensor& zeros, const OptionalTensor& order, const OptionalTensor& bias,
-                         std::int64_t groupSize);
+                         std::int64_t groupSize, bool roundsInput);
 at::Tensor integerLinearWithGraph(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& scales,
                                   const at::Tensor& zeros, const OptionalTensor& order, const OptionalTensor& bias,
-                                  std::int64_t groupSize);
+                                  std::int64_t groupSize, bool roundsInput);
 // One x times several of them, without gradients; integers: weight, scales and zeros of each, one after the other.
 std::vector<at::Tensor> integerLinears(const at::Tensor& x, at::TensorList integers, const c10::List<OptionalTensor>& orders,
-                                       const c10::List<OptionalTensor>& biases, at::IntArrayRef groupSizes);
+                                       const c10::List<OptionalTensor>& biases, at::IntArrayRef groupSizes,
+                                       bool roundsInput);
 // [M, I] in float32.
 at::Tensor integerWeight(const at::Tensor& packed, const at::Tensor& scales, const at::Tensor& zeros,
                          const OptionalTensor& order, std::int64_t inputs, std::int64_t groupSize);

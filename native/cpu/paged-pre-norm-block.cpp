@@ -59,7 +59,7 @@ at::Tensor pagedPreNormBlock(const at::Tensor& hidden, at::TensorList norms, at:
 
 at::Tensor pagedPreNormIntegerBlock(const at::Tensor& hidden, at::TensorList norms, at::TensorList integers,
                                     const c10::List<OptionalTensor>& orders, const c10::List<OptionalTensor>& biases,
-                                    at::IntArrayRef groupSizes, double eps, bool roundBeforeWeight,
+                                    at::IntArrayRef groupSizes, bool roundsInput, double eps, bool roundBeforeWeight,
                                     const at::Tensor& cos, const at::Tensor& sin, const at::Tensor& keyPages,
                                     const at::Tensor& valuePages, const OptionalTensor& keyScales,
                                     const OptionalTensor& valueScales, const at::Tensor& attended,
@@ -71,7 +71,7 @@ at::Tensor pagedPreNormIntegerBlock(const at::Tensor& hidden, at::TensorList nor
   const at::AutoDispatchBelowADInplaceOrView below;
   const auto project = [&](const at::Tensor& x, std::size_t first, std::size_t count) {
     return integerLinears(x, integers.slice(first * 3, count * 3), sliced(orders, first, count),
-                          sliced(biases, first, count), groupSizes.slice(first, count));
+                          sliced(biases, first, count), groupSizes.slice(first, count), roundsInput);
   };
   const auto attend = [&](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
     return pagedAttentionProjected(q, k, v, cos, sin, keyPages, valuePages, keyScales, valueScales, attended,

@@ -16,7 +16,7 @@ at::Tensor pagedPreNormBlock(const at::Tensor& hidden, at::TensorList norms, at:
 // The same with weights in integers, as in integerLinears.
 at::Tensor pagedPreNormIntegerBlock(const at::Tensor& hidden, at::TensorList norms, at::TensorList integers,
                                     const c10::List<OptionalTensor>& orders, const c10::List<OptionalTensor>& biases,
-                                    at::IntArrayRef groupSizes, double eps, bool roundBeforeWeight,
+                                    at::IntArrayRef groupSizes, bool roundsInput, double eps, bool roundBeforeWeight,
                                     const at::Tensor& cos, const at::Tensor& sin, const at::Tensor& keyPages,
                                     const at::Tensor& valuePages, const OptionalTensor& keyScales,
                                     const OptionalTensor& valueScales, const at::Tensor& attended,

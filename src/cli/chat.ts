@@ -14,7 +14,7 @@ import {
 import type { Tokenizer } from '../tokenizers/index.js';
 import { chatByOptions, chatOptions } from './chat-options.js';
 import { placed } from './hub-options.js';
-import { loadModelByOptions, modelOptions } from './model-options.js';
+import { integerOptions, loadModelByOptions, modelOptions } from './model-options.js';
 import { onRanks } from './on-ranks.js';
 import { type OptionValues, parseOptions } from './options.js';
 import {
@@ -28,6 +28,7 @@ import {
 
 const specs = {
   ...modelOptions,
+  ...integerOptions,
   tokenizer: {
     kind: 'string',
     value: 'PATH',

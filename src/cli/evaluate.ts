@@ -28,7 +28,7 @@ import { chatOptions } from './chat-options.js';
 import { openLocalModel } from './evaluated-model.js';
 import { placed } from './hub-options.js';
 import { judgeOptions, openJudge } from './judge-options.js';
-import { modelOptions } from './model-options.js';
+import { exactIntegerOptions, modelOptions } from './model-options.js';
 import { onRanks } from './on-ranks.js';
 import { type OptionSpec, type OptionValues, parseOptions } from './options.js';
 
@@ -82,6 +82,7 @@ const specs = {
   split: { kind: 'string', value: 'NAME', help: 'test, val or dev; default: as the set is published' },
   'max-new-tokens': { kind: 'integer', min: 1, help: 'of written answers; default: as the set needs' },
   ...modelOptionsButModel(),
+  ...exactIntegerOptions,
   tokenizer: {
     kind: 'string',
     value: 'PATH',

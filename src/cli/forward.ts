@@ -9,12 +9,13 @@ import { checkFiniteLogits, type LoadedModel, reportNonFiniteWeights } from '../
 import { intTensor, noGrad, scope, type Tensor } from '../tensor/index.js';
 import { accumulateGradients, GradientStore, readsLastToken, trainingBatch } from '../training/index.js';
 import { placed } from './hub-options.js';
-import { loadModelByOptions, modelOptions } from './model-options.js';
+import { exactIntegerOptions, loadModelByOptions, modelOptions } from './model-options.js';
 import { type OptionValues, parseOptions } from './options.js';
 import { withInputPath } from './standard-input.js';
 
 const specs = {
   ...modelOptions,
+  ...exactIntegerOptions,
   input: {
     kind: 'string',
     value: 'IDS.json',
@@ -63,7 +64,10 @@ interface ForwardSummary {
 
 function computeByOptions(options: ForwardOptions): ForwardSummary {
   const lastPositions = parsePositions(options.positions);
-  const loaded = loadModelByOptions(options, { keepIntegers: !options.gradients });
+  const loaded = loadModelByOptions(options, {
+    keepIntegers: !options.gradients,
+    integerActivations: options['integer-activations'] ?? 'none',
+  });
   const { model, architecture } = loaded;
   const ids = readIdsFile(options.input, architecture.shape.vocabSize, true);
   if (options.gradients && ids.attentionMask?.flat().includes(0) === true)

@@ -20,7 +20,7 @@ import {
 import type { Tokenizer } from '../tokenizers/index.js';
 import { batchOptions, generateBatch } from './generate-batch.js';
 import { placed } from './hub-options.js';
-import { loadModelByOptions, modelOptions } from './model-options.js';
+import { integerOptions, loadModelByOptions, modelOptions } from './model-options.js';
 import { onRanks } from './on-ranks.js';
 import { type OptionValues, parseOptions } from './options.js';
 import {
@@ -36,6 +36,7 @@ import { withInputPath } from './standard-input.js';
 
 const specs = {
   ...modelOptions,
+  ...integerOptions,
   tokenizer: {
     kind: 'string',
     value: 'PATH',

@@ -6,19 +6,21 @@ import { ModelRanks } from '../generation/index.js';
 import { writeStderr } from '../log/index.js';
 import { checkTensorSplit, loadModelArchitecture } from '../models/index.js';
 import { prepareRuntime } from '../tensor/index.js';
-import { loadModelByOptions, type modelOptions } from './model-options.js';
+import { type IntegerOptionValues, loadModelByOptions, type modelOptions } from './model-options.js';
 import type { OptionValues } from './options.js';
 
 /** For the first rank to say for itself what went wrong: it is the one to blame. */
 const SECOND_MILLISECONDS = 1_000;
 const EXIT_FAILURE = 1;
 
+type RankOptions = OptionValues<typeof modelOptions> & Partial<IntegerOptionValues>;
+
 /**
  * @param body of a process on its own, or of the first rank
  * @returns its exit code; 0 on the other ranks @throws InputError for a model that so many ranks cannot share
  */
 export async function onRanks(
-  options: OptionValues<typeof modelOptions>,
+  options: RankOptions,
   body: (ranks: ModelRanks | undefined) => Promise<number> | number,
 ): Promise<number> {
   const environment = rankEnvironment();
@@ -46,7 +48,7 @@ export function checkRanks(
   checkTensorSplit(loadModelArchitecture(model, config), size, `${size} ranks were started`);
 }
 
-async function follow(ranks: ModelRanks, options: OptionValues<typeof modelOptions>): Promise<number> {
+async function follow(ranks: ModelRanks, options: RankOptions): Promise<number> {
   // All ranks hear them; the first one decides what comes of it, and what is under way needs all.
   let signal: NodeJS.Signals | undefined;
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1'] as const)

@@ -51,7 +51,7 @@ export async function score(args: readonly string[]): Promise<number> {
     );
   if (output !== undefined && resolve(output) === resolve(input))
     throw new InputError(`xinghe score: --output ${output} is the file of the answers; name another file`);
-  const loaded = loadModelByOptions(options, { output: 'score' });
+  const loaded = loadModelByOptions(options, { output: 'score', integerActivations: 'none' });
   try {
     const chat = chosenChatByOptions(options, loaded);
     const { records, skips } = await readRecords(input, chat?.kind === 'template');

@@ -6,7 +6,7 @@ import { parseTemplateValues } from '../models/index.js';
 import { type AdapterInfo, ApiKeys, readKeyFile, type ServeOptions } from '../serving/index.js';
 import { parseByteSize } from './byte-size.js';
 import { chatOptions } from './chat-options.js';
-import { modelOptions } from './model-options.js';
+import { integerOptions, modelOptions } from './model-options.js';
 import type { OptionSpec, OptionValues } from './options.js';
 
 const { model, hub, config, dtype, device, threads } = modelOptions;
@@ -52,6 +52,7 @@ export const serveSpecs = {
   dtype,
   device,
   threads,
+  ...integerOptions,
   'max-model-len': { kind: 'integer', min: 1, help: 'tokens of prompt and answer; default: as the model' },
   'max-sequences': { kind: 'integer', min: 1, help: 'texts that run together; default 64' },
   'max-batch-tokens': { kind: 'integer', min: 1, help: 'tokens of one step; default 512' },
@@ -123,6 +124,7 @@ export function readServeOptions(options: ServeCommandOptions, version: string):
       dtype: options.dtype,
       device: options.device,
       threads: options.threads,
+      integerActivations: options['integer-activations'],
       settings: {
         maxLength: options['max-model-len'],
         maxSequences: options['max-sequences'],

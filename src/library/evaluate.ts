@@ -40,6 +40,8 @@ export interface EvaluateOptions {
   readonly device?: string | undefined;
   /** CPU threads of this process. Default: all cores. */
   readonly threads?: number | undefined;
+  /** As `LoadOptions.integerActivations`. Default none: the numbers are those of the weights. */
+  readonly integerActivations?: 'auto' | 'int8' | 'none' | undefined;
   /** As `LoadOptions.chatTemplate`. */
   readonly chatTemplate?: string | undefined;
   /** The interpreter for sets that run code. Default python3. */

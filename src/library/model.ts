@@ -40,6 +40,11 @@ export interface LoadOptions {
   readonly device?: string | undefined;
   /** CPU threads of the engine. Default: all cores. */
   readonly threads?: number | undefined;
+  /**
+   * With int8 or int4 weights: `int8` rounds their inputs to 8 bits and multiplies integers, `none` is exact, `auto` is int8 where
+   * weights have 4 bits, on the CPU and not in float64. Default auto.
+   */
+  readonly integerActivations?: 'auto' | 'int8' | 'none' | undefined;
   /** Tokens of prompt and answer together at most. Default: as the model allows. */
   readonly maxLength?: number | undefined;
   /** Texts that run together; further ones wait. Default 64. */
@@ -89,6 +94,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
       dtype: options.dtype,
       device: options.device,
       threads: options.threads,
+      integerActivations: options.integerActivations,
       settings: {
         maxLength: options.maxLength,
         maxSequences: options.maxSequences,

@@ -4,6 +4,7 @@ import { type ModelRanks, readGenerationDefaults } from '../generation/index.js'
 import {
   type ChatWishes,
   chooseModelChat,
+  type IntegerActivations,
   type LoadedModel,
   loadAdaptedModel,
   loadModelTokenizer,
@@ -21,6 +22,8 @@ export interface OpenLocalModelOptions {
   readonly dtype?: FloatDType | undefined;
   readonly device?: string | undefined;
   readonly threads?: number | undefined;
+  /** How layers that are kept as integers multiply. Default none. */
+  readonly integerActivations?: IntegerActivations | undefined;
   readonly chat?: ChatWishes | undefined;
   /** That share the model. */
   readonly ranks?: ModelRanks | undefined;
@@ -34,11 +37,12 @@ export function openLocalModel({
   adapter,
   dtype,
   ranks,
+  integerActivations = 'none',
   ...options
 }: OpenLocalModelOptions): LanguageModel {
   const { eosTokenIds } = readGenerationDefaults(path);
   const load = (place?: SplitPlace): LoadedModel =>
-    loadAdaptedModel(path, { ...options, adapter, dtype, place, keepIntegers: true });
+    loadAdaptedModel(path, { ...options, adapter, dtype, place, keepIntegers: true, integerActivations });
   const loaded = ranks === undefined ? load() : ranks.load(load);
   const source = tokenizerPath ?? path;
   const tokenizer = loadModelTokenizer(loaded.architecture, source);
@@ -54,6 +58,7 @@ export function openLocalModel({
       tokenizer: hashTokenizer(source),
       adapter: adapter === undefined ? null : hashModel(adapter),
       dtype: dtype ?? null,
+      ...(integerActivations === 'none' ? {} : { integerActivations }),
     },
   });
 }

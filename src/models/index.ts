@@ -1,3 +1,4 @@
+export { INTEGER_ACTIVATIONS, type IntegerActivations } from '../checkpoint/index.js';
 export { copyAuxiliaryFiles, readAuxiliaryFile } from './auxiliary-files.js';
 export {
   type Block,

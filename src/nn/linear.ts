@@ -40,6 +40,8 @@ export interface IntegerOperands {
   /** int64 [I]: the input at each place; null: each at its own. */
   readonly order: Tensor | null;
   readonly groupSize: number;
+  /** Inputs are rounded to integers of 8 bits, in groups. */
+  readonly roundsInput: boolean;
 }
 
 /** By what it can do, so that a wrapper is one without being of a class. */

@@ -30,14 +30,16 @@ export function projectTogether(x: Tensor, layers: readonly Linear[]): readonly 
   );
 }
 
-/** All layers as operators of integers take them; undefined where one is of another kind. */
+/** All layers as operators of integers take them; undefined where one is of another kind, or not all round their inputs. */
 export function integersOf(layers: readonly Linear[]) {
   const all = layers.flatMap(({ integers }) => integers ?? []);
-  if (all.length < layers.length) return undefined;
+  const roundsInput = all[0]?.roundsInput ?? false;
+  if (all.length < layers.length || all.some((each) => each.roundsInput !== roundsInput)) return undefined;
   return [
     all.flatMap(({ tensors }) => tensors),
     all.map(({ order }) => order),
     layers.map(({ bias }) => bias ?? null),
     all.map(({ groupSize }) => groupSize),
+    roundsInput,
   ] as const;
 }

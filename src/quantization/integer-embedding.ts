@@ -4,7 +4,7 @@
  */
 import { Module } from '../nn/index.js';
 import { noGrad, operator, type Tensor } from '../tensor/index.js';
-import { type IntegerTensors, narrowestScales } from './integer-linear.js';
+import { type IntegerLinearOptions, type IntegerTensors, narrowestScales } from './integer-linear.js';
 
 const integerLinear = operator('xinghe::integer_linear');
 const integerWeight = operator('xinghe::integer_weight');
@@ -12,6 +12,8 @@ const integerWeight = operator('xinghe::integer_weight');
 export class IntegerEmbedding extends Module {
   readonly vocabSize: number;
   readonly hiddenSize: number;
+  /** As that of an IntegerLinear, where the table multiplies. */
+  readonly roundsInput: boolean;
   // No parameters, as those of an IntegerLinear.
   readonly #groupSize: number;
   readonly #table: Tensor; // uint8 [V, K * bits / 8], or int8 [V, K]
@@ -23,10 +25,12 @@ export class IntegerEmbedding extends Module {
   constructor(
     [vocabSize, hiddenSize]: readonly [number, number],
     { packed, scales, zeros, order, groupSize }: IntegerTensors,
+    { roundsInput = false }: Pick<IntegerLinearOptions, 'roundsInput'> = {},
   ) {
     super();
     this.vocabSize = vocabSize;
     this.hiddenSize = hiddenSize;
+    this.roundsInput = roundsInput;
     this.#groupSize = groupSize;
     this.#table = packed;
     this.#scales = noGrad(() => narrowestScales(scales));
@@ -66,6 +70,7 @@ export class IntegerEmbedding extends Module {
       this.#order,
       undefined,
       this.#groupSize,
+      this.roundsInput,
     );
   }
 

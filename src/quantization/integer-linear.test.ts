@@ -50,11 +50,14 @@ function matrixOf({ bits, inFeatures, outFeatures, groups, isHalf = false }: For
   };
 }
 
-function layerOf(matrix: IntegerMatrix, bias = false): IntegerLinear {
+function layerOf(matrix: IntegerMatrix, bias = false, roundsInput = false): IntegerLinear {
   const packed = packIntegers(matrix);
   if (packed === undefined) throw new Error('the groups do not fit');
   const { outFeatures, inFeatures } = matrix;
-  const layer = new IntegerLinear([outFeatures, inFeatures], placeIntegers(packed, outFeatures), { bias });
+  const layer = new IntegerLinear([outFeatures, inFeatures], placeIntegers(packed, outFeatures), {
+    bias,
+    roundsInput,
+  });
   if (bias) layer.assign('bias', randn([matrix.outFeatures], random));
   return layer;
 }
@@ -198,13 +201,19 @@ describe('together, with the bits of each layer alone', () => {
     );
   });
 
-  test.each([1, 6])('a whole block of a model, %i tokens', (count) => {
+  test.each([
+    [1, false],
+    [6, false],
+    [1, true],
+    [6, true],
+  ])('a whole block of a model, %i tokens, rounded inputs: %s', (count, roundsInput) => {
     setInvariantLinear(true);
     const [hidden, headDim, inner] = [64, 16, 96];
     const square = (seed: number, bits: 4 | 8, [outFeatures, inputs] = [hidden, hidden]): IntegerLinear =>
       layerOf(
         matrixOf({ bits, inFeatures: inputs, outFeatures, groups: inOrder(inputs, 32) }),
         seed % 2 === 0,
+        roundsInput,
       );
     const linears = [
       ...[square(1, 4), square(2, 8, [32, hidden]), square(3, 4, [32, hidden]), square(4, 4)],

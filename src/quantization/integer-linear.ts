@@ -1,7 +1,8 @@
 /**
  * A linear layer whose weight stays integers in memory: W [o, i] = scale * (q - zero), a scale and a zero point for each
  * group of inputs. What is multiplied is that very float32, so the layer computes what the dense one does, but for the
- * order of sums; rows do not depend on their neighbours.
+ * order of sums; or inputs are rounded to integers, too (`roundsInput`), and integers are multiplied. Rows do not depend on
+ * their neighbours either way.
  */
 import { type IntegerOperands, type Linear, Module, parameter } from '../nn/index.js';
 import { type DType, noGrad, operator, scope, type Tensor, tensorFromBytes } from '../tensor/index.js';
@@ -54,6 +55,12 @@ export interface IntegerLinearOptions {
   readonly part?:
     | { readonly shape: readonly [number, number]; readonly hasInputs: boolean; readonly addsBias: boolean }
     | undefined;
+  /**
+   * Round inputs to integers of 8 bits, with a scale for each group of 32 to 128 of them: several times as fast on the CPU, and a
+   * little less exact. An input that is not finite makes the outputs of its row NaN. Not in float64, on other devices, and while
+   * a graph is recorded. Default false.
+   */
+  readonly roundsInput?: boolean | undefined;
 }
 
 export class IntegerLinear extends Module implements Linear {
@@ -65,6 +72,7 @@ export class IntegerLinear extends Module implements Linear {
   /** What it gives is a part of a sum. */
   readonly hasSomeInputs: boolean;
   readonly bits: 4 | 8;
+  readonly roundsInput: boolean;
   // No parameters: they are neither trained nor cast, and have no published names of their own.
   readonly #groupSize: number;
   readonly #ownInputs: number;
@@ -77,7 +85,7 @@ export class IntegerLinear extends Module implements Linear {
   constructor(
     [outFeatures, inFeatures]: readonly [number, number],
     { packed, scales, zeros, order, bits, groupSize }: IntegerTensors,
-    { bias = false, part }: IntegerLinearOptions = {},
+    { bias = false, part, roundsInput = false }: IntegerLinearOptions = {},
   ) {
     super();
     this.outFeatures = outFeatures;
@@ -87,6 +95,7 @@ export class IntegerLinear extends Module implements Linear {
     const [ownOutputs, ownInputs] = part?.shape ?? [outFeatures, inFeatures];
     this.#ownInputs = ownInputs;
     this.bits = bits;
+    this.roundsInput = roundsInput;
     this.#groupSize = groupSize;
     this.bias = bias ? parameter(ownOutputs) : undefined;
     this.#weight = packed;
@@ -114,12 +123,22 @@ export class IntegerLinear extends Module implements Linear {
       tensors: [this.#weight, this.#scales, this.#zeros],
       order: this.#order ?? null,
       groupSize: this.#groupSize,
+      roundsInput: this.roundsInput,
     };
   }
 
   forward(x: Tensor): Tensor {
     const bias = this.addsBias ? this.bias : undefined;
-    return integerLinear(x, this.#weight, this.#scales, this.#zeros, this.#order, bias, this.#groupSize);
+    return integerLinear(
+      x,
+      this.#weight,
+      this.#scales,
+      this.#zeros,
+      this.#order,
+      bias,
+      this.#groupSize,
+      this.roundsInput,
+    );
   }
 
   dequantizedWeight(): Tensor {

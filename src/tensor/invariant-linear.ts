@@ -11,9 +11,13 @@
  */
 import { native } from './native.js';
 
-/** Turns the batch-invariant kernels on or off, for this thread of JavaScript. Off at the start. */
-export function setInvariantLinear(on: boolean): void {
-  native().setInvariantLinear(on, '');
+/**
+ * Turns the batch-invariant kernels on or off, for this thread of JavaScript. Off at the start.
+ * @param instructions what they, and the products of integers, may use at most: plain, avx2, avx512 (without VNNI) or avx512bf16.
+ *   Default: all there is
+ */
+export function setInvariantLinear(on: boolean, instructions = ''): void {
+  native().setInvariantLinear(on, instructions);
 }
 
 export function isInvariantLinear(): boolean {

@@ -27,6 +27,8 @@ export interface KeepIntegersOptions {
   readonly device?: string | undefined;
   /** Weights of which this process has a part, by own path. Default: none. */
   readonly cuts?: ReadonlyMap<string, TensorCut> | undefined;
+  /** Default false. */
+  readonly roundsInput?: boolean | undefined;
 }
 
 /**
@@ -37,7 +39,7 @@ export function keepIntegers(
   module: Module,
   views: ReadonlyMap<string, TensorView>,
   reader: ParameterReader,
-  { device, cuts }: KeepIntegersOptions,
+  { device, cuts, roundsInput }: KeepIntegersOptions,
 ): Set<string> {
   const kept = new Set<string>();
   for (const [path, layer] of [...namedLinears(module)]) {
@@ -60,6 +62,7 @@ export function keepIntegers(
     const quantized = new IntegerLinear([outFeatures, inFeatures], tensors, {
       bias: bias !== undefined,
       part,
+      roundsInput,
     });
     module.replaceModule(path, quantized);
     layer.dispose();
@@ -73,7 +76,7 @@ export function keepIntegers(
     const [vocabSize = 0, hiddenSize = 0] = table.weight.shape;
     const tensors = wholeTensors(integers, vocabSize, reader, device);
     if (tensors === undefined) continue;
-    module.replaceModule(path, new IntegerEmbedding([vocabSize, hiddenSize], tensors));
+    module.replaceModule(path, new IntegerEmbedding([vocabSize, hiddenSize], tensors, { roundsInput }));
     table.dispose();
     kept.add(`${path}.weight`);
   }

@@ -25,6 +25,8 @@ export interface ModelIdentity {
   readonly tokenizer: Readonly<Record<string, string>> | null;
   readonly adapter: Readonly<Record<string, string>> | null;
   readonly dtype: string | null;
+  /** How weights in integers multiplied, where that was not exactly. */
+  readonly integerActivations?: string;
 }
 
 export interface ModelUsage {

@@ -17,11 +17,13 @@ export interface SharedModel extends LoadedModel {
 /** @throws InputError for what cannot be loaded, on every rank */
 export async function loadShared(setup: TextEngineSetup): Promise<SharedModel> {
   prepareRuntime(setup.threads === undefined ? {} : { threads: setup.threads });
+  const { integerActivations = 'auto' } = setup;
   const read = (place?: SplitPlace): LoadedModel =>
     loadModel(setup.model.path, {
       configPath: setup.model.configPath,
       dtype: setup.dtype,
       keepIntegers: true,
+      integerActivations,
       device: setup.device === undefined ? undefined : selectDevice(setup.device),
       place,
     });
@@ -33,7 +35,7 @@ export async function loadShared(setup: TextEngineSetup): Promise<SharedModel> {
     return { ...loaded, ranks: undefined, adapters, freeBytes };
   }
   const { model, dtype } = setup;
-  const ranks = await ModelRanks.join(environment, JSON.stringify({ model, dtype }));
+  const ranks = await ModelRanks.join(environment, JSON.stringify({ model, dtype, integerActivations }));
   const loaded = ranks.load(read);
   return { ...loaded, ranks, adapters: ranks.adapterSet(loaded), freeBytes: leastFree(ranks, loaded) };
 }

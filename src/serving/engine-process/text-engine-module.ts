@@ -9,7 +9,7 @@ import {
   TextEngine,
 } from '../../generation/index.js';
 import { formatBytes } from '../../log/index.js';
-import { loadModelTokenizer } from '../../models/index.js';
+import { type IntegerActivations, loadModelTokenizer } from '../../models/index.js';
 import type { FloatDType } from '../../tensor/index.js';
 import type { ModelFiles } from '../served-model.js';
 import { cacheTokens } from './cache-size.js';
@@ -22,6 +22,8 @@ export interface TextEngineSetup {
   readonly dtype?: FloatDType | undefined;
   readonly device?: string | undefined;
   readonly threads?: number | undefined;
+  /** How layers that are kept as integers multiply. Default auto. */
+  readonly integerActivations?: IntegerActivations | undefined;
   /** End every sequence; a structured answer may end with these only. */
   readonly stopIds: readonly number[];
   /** Without a size of the cache it is chosen by the free memory. */

@@ -100,6 +100,10 @@ LoRA 训练直接用整数相乘。其中的 quantization_report.md 说明每层
   'model folder, weight file, or ORG/NAME of the hub': '模型文件夹、权重文件，或 hub 的 ORG/NAME',
   'a LoRA adapter: PEFT folder or safetensors file': 'LoRA 适配器：PEFT 文件夹或 safetensors 文件',
   'compute in this dtype; default: that of the weights': '以此类型计算；默认同权重',
+  'with int8 or int4 weights: int8 rounds their inputs to 8 bits and multiplies integers, faster; none is exact; default auto: int8 where weights have 4 bits, on the CPU and not in float64':
+    '权重为 int8 或 int4 时：int8 把其输入舍入为 8 位并以整数相乘，更快；none 为精确；默认 auto：权重为 4 位、在 CPU 上且不是 float64 时为 int8',
+  'with int8 or int4 weights: int8 rounds their inputs to 8 bits and multiplies integers, faster; auto: where weights have 4 bits; default none: exact':
+    '权重为 int8 或 int4 时：int8 把其输入舍入为 8 位并以整数相乘，更快；auto：权重为 4 位之处；默认 none：精确',
   'default cpu': '默认 cpu',
   '{"input_ids": [[…]], "attention_mask"?, "loss_mask"?}; - reads stdin':
     '{"input_ids": [[…]]，可有 "attention_mask"、"loss_mask"}；- 读标准输入',
