@@ -48,10 +48,14 @@ if (values.against !== undefined) {
 
 prepareRuntime(values.threads === undefined ? {} : { threads: Number(values.threads) });
 const bandwidth = measureReadBandwidth();
+const [loadStarted, cpuBefore] = [performance.now(), process.cpuUsage()];
 const { model } = loadModel(values.model, {
   keepIntegers: true,
   ...(values.dtype !== undefined && { dtype: values.dtype }),
 });
+const loadSeconds = round((performance.now() - loadStarted) / 1e3);
+const { user, system } = process.cpuUsage(cpuBefore);
+const loadCpuSeconds = round((user + system) / 1e6);
 const multiplied = model
   .namedParameters()
   .filter(([name]) => model.shape.tied || !name.startsWith('embedTokens'))
@@ -122,6 +126,7 @@ function speed(count) {
   const readPerSecond = (weightBytes * best.decode) / count / 1e9;
   return {
     sequences: count,
+    ...{ weightBytes, loadSeconds, loadCpuSeconds },
     promptTokens: promptLength,
     newTokens,
     promptTokensPerSecond: round(best.prompt),
