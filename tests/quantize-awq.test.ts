@@ -1,4 +1,5 @@
 /** Activation-aware scaling: a scaled block computes what it did. */
+import { tmpdir } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { loadModel } from '../src/models/index.js';
 import {
@@ -9,7 +10,9 @@ import {
   watchInputs,
 } from '../src/models/quantize/block-inputs.js';
 import { ownFloats, stagesOf } from '../src/models/quantize/block-weights.js';
+import { SavedRows } from '../src/models/quantize/saved-rows.js';
 import { scaleBlock } from '../src/models/quantize/scale-block.js';
+import { ScratchFile } from '../src/models/quantize/scratch-file.js';
 import { intTensor, noGrad, scope, type Tensor } from '../src/tensor/index.js';
 import { goldenFolder, goldenModels, maxAbsDifference } from './support/golden.js';
 
@@ -21,13 +24,14 @@ const windows = Array.from({ length: 4 }, (_, window) =>
 describe.each(goldenModels)('%s', (name) => {
   test('a block with scaled weights computes what it did, biases and experts among them', () => {
     const { model } = loadModel(`${goldenFolder}${name}`, { dtype: 'float32' });
+    const file = new ScratchFile(tmpdir());
     noGrad(() =>
       scope(() => {
         for (const layer of model.layers) ownFloats(layer);
         const context = model.createContext(24);
         const hidden = windows.map((window) => model.embed(intTensor(window, [1, 24])));
         for (const [index, block] of model.layers.entries()) {
-          const rows = new Map<string, Tensor[]>();
+          const rows = new Map<string, SavedRows>();
           const experts = new Map<string, InputSums[]>();
           const seen = new Map(
             [
@@ -40,8 +44,11 @@ describe.each(goldenModels)('%s', (name) => {
                 [
                   path,
                   (x: Tensor, counts: Tensor | undefined): void => {
-                    if (counts === undefined) rows.set(path, [...(rows.get(path) ?? []), rowsOf(x).clone()]);
-                    else {
+                    if (counts === undefined) {
+                      const saved = rows.get(path) ?? new SavedRows(file);
+                      rows.set(path, saved);
+                      saved.add(rowsOf(x));
+                    } else {
                       const parts = rowsByExpert(rowsOf(x), counts);
                       const sums = experts.get(path) ?? parts.map(() => new Sums());
                       experts.set(path, sums);
@@ -79,6 +86,7 @@ describe.each(goldenModels)('%s', (name) => {
         }
       }),
     );
+    file.dispose();
     model.dispose();
   });
 });

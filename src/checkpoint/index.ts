@@ -45,6 +45,7 @@ export {
   type IntegerActivations,
   type LoadWeightsOptions,
   loadWeights,
+  WeightSource,
 } from './load-weights.js';
 export { countKnown, isCounter, type ModelTensors, sortTensors } from './model-tensors.js';
 export {

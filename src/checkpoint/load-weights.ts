@@ -57,29 +57,55 @@ export function loadWeights(
   path: string,
   options: LoadWeightsOptions = {},
 ): void {
-  const { cuts = new Map<string, TensorCut>() } = options;
-  const shapes = new Map(
-    module.namedParameters().map(([ownPath, { shape }]) => [ownPath, cuts.get(ownPath)?.shape ?? shape]),
-  );
-  const model = turnIntegers(openModelTensors(path, tables, { layout: options.layout, shapes }), module);
-  const views = matchNames(shapes, tables, path, model);
-  const roundsInput = roundsInputs(options, views, path);
-  const wanted = { ...options, dtype: options.dtype ?? floatOnly(model.dtype) };
-  const reader = new ParameterReader();
-  try {
-    const kept =
-      options.keepIntegers === true
-        ? keepIntegers(module, views, reader, { ...options, roundsInput })
-        : new Set();
-    noGrad(() => {
-      for (const [ownPath, view] of views) {
-        if (kept.has(ownPath)) continue;
-        const parameter = reader.read(view, wanted, cuts.get(ownPath));
-        module.assign(ownPath, divided(parameter, model.factors.get(ownPath) ?? 1));
-      }
-    });
-  } finally {
-    reader.dispose();
+  const source = new WeightSource(module, tables, path, options);
+  source.load(module, source.paths);
+}
+
+/** The weights of a module as they lie in files, read some at a time. */
+export class WeightSource {
+  /** Own paths of all. */
+  readonly paths: readonly string[];
+  readonly #options: LoadWeightsOptions;
+  readonly #model: ModelTensors;
+  readonly #views: ReadonlyMap<string, TensorView>;
+  readonly #roundsInput: boolean;
+
+  /** @param module whose parameters have the shapes that are wanted @throws InputError as `loadWeights` does for names and shapes */
+  constructor(module: Module, tables: WeightTables, path: string, options: LoadWeightsOptions = {}) {
+    const { cuts = new Map<string, TensorCut>() } = options;
+    const shapes = new Map(
+      module.namedParameters().map(([ownPath, { shape }]) => [ownPath, cuts.get(ownPath)?.shape ?? shape]),
+    );
+    this.#options = options;
+    this.#model = turnIntegers(openModelTensors(path, tables, { layout: options.layout, shapes }), module);
+    this.#views = matchNames(shapes, tables, path, this.#model);
+    this.#roundsInput = roundsInputs(options, this.#views, path);
+    this.paths = [...this.#views.keys()];
+  }
+
+  /** Fills these parameters of `module`. @throws InputError for a dtype that is not floating point */
+  load(module: Module, paths: readonly string[]): void {
+    const options = this.#options;
+    const { dtype, factors } = this.#model;
+    const wanted = { ...options, dtype: options.dtype ?? floatOnly(dtype) };
+    const chosen = new Set(paths);
+    const views = new Map([...this.#views].filter(([ownPath]) => chosen.has(ownPath)));
+    const reader = new ParameterReader();
+    try {
+      const kept =
+        options.keepIntegers === true
+          ? keepIntegers(module, views, reader, { ...options, roundsInput: this.#roundsInput })
+          : new Set();
+      noGrad(() => {
+        for (const [ownPath, view] of views) {
+          if (kept.has(ownPath)) continue;
+          const parameter = reader.read(view, wanted, options.cuts?.get(ownPath));
+          module.assign(ownPath, divided(parameter, factors.get(ownPath) ?? 1));
+        }
+      });
+    } finally {
+      reader.dispose();
+    }
   }
 }
 

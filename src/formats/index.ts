@@ -4,6 +4,7 @@ export { type CkptFile, type ReadCkptOptions, readCkptFile } from './ckpt/ckpt-r
 export { type WriteCkptOptions, writeCkptFile } from './ckpt/ckpt-writer.js';
 export {
   checkWritable,
+  UnwritableError,
   type WriteChunk,
   type WriteFolderOptions,
   writeError,

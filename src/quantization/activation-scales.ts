@@ -4,7 +4,7 @@
  *
  * Shapes: O outputs, I inputs.
  */
-import { ones, operator, scope, type Tensor, where } from '../tensor/index.js';
+import { empty, ones, operator, scope, type Tensor, where } from '../tensor/index.js';
 import { inGroups } from './group-ranges.js';
 
 const amax = operator('aten::amax');
@@ -14,13 +14,26 @@ const power = operator('aten::pow.Tensor_Scalar');
 /** Exponents of the magnitude that are tried, the first of equals being taken. */
 export const SCALE_EXPONENTS: readonly number[] = Array.from({ length: 20 }, (_, step) => step / 20);
 
-/** Mean over the rows of |w|, relative to the largest of its group. @param weight [O, I] @returns [I] */
-export function relativeMagnitude(weight: Tensor, groupSize: number | undefined): Tensor {
+/** Rows that are looked at together. */
+const ROWS = 256;
+
+/** Mean over the rows of |w|, relative to the largest of its group. @param weights [O, I] each, one below the other @returns [I] */
+export function relativeMagnitude(weights: readonly Tensor[], groupSize: number | undefined): Tensor {
   return scope(() => {
-    const [outFeatures = 0, inFeatures = 0] = weight.shape;
-    const groups = inGroups(weight.abs(), groupSize ?? inFeatures); // [O, G, N]
-    const relative = groups.div(amax(groups, [-1], true).add(1e-6));
-    return relative.reshape([outFeatures, -1]).narrow(1, 0, inFeatures).mean([0]);
+    const inFeatures = weights[0]?.size(1) ?? 0;
+    const rows = weights.reduce((sum, weight) => sum + weight.size(0), 0);
+    const relative = empty([rows, inFeatures]);
+    let filled = 0;
+    for (const weight of weights)
+      for (let row = 0; row < weight.size(0); row += ROWS)
+        scope(() => {
+          const count = Math.min(ROWS, weight.size(0) - row);
+          const groups = inGroups(weight.narrow(0, row, count).abs(), groupSize ?? inFeatures); // [O, G, N]
+          const own = groups.div(amax(groups, [-1], true).add(1e-6)).reshape([count, -1]);
+          relative.narrow(0, filled, count).copy_(own.narrow(1, 0, inFeatures));
+          filled += count;
+        });
+    return relative.mean([0]);
   });
 }
 

@@ -29,16 +29,19 @@ const DAMPING = 0.01;
 export function correction({ gram, cross }: PairedInputs, strength: number): Tensor {
   return noGrad(() =>
     scope(() => {
-      const damped = gram.clone();
-      const diagonal = diagonalOf(damped);
-      const ridge = Math.max(diagonal.mean().item() * DAMPING, 1e-20);
-      diagonal.copy_(diagonal.add(ridge));
-      const factor = cholesky(damped);
-      const lack = cross.sub(gram); // (X' - X) X^T
-      return choleskySolve(lack.transpose(0, 1).contiguous(), factor)
-        .transpose(0, 1)
-        .mul(strength)
-        .contiguous();
+      // What is made on the way is freed as soon as it can be: each of these is as large as the Hessian.
+      const factor = scope(() => {
+        const damped = gram.clone();
+        const diagonal = diagonalOf(damped);
+        const ridge = Math.max(diagonal.mean().item() * DAMPING, 1e-20);
+        diagonal.copy_(diagonal.add(ridge));
+        return cholesky(damped);
+      });
+      const lack = scope(() => cross.sub(gram).transpose(0, 1).contiguous()); // (X' - X) X^T, turned
+      const solved = scope(() => choleskySolve(lack, factor));
+      lack.dispose();
+      factor.dispose();
+      return scope(() => solved.transpose(0, 1).mul(strength).contiguous());
     }),
   );
 }

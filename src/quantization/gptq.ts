@@ -92,8 +92,10 @@ function roundInTurn(
   const [outFeatures = 0, inFeatures = 0] = exact.shape;
   const most = 2 ** rule.bits - 1;
   // An input a row, so that each step works on neighbours in memory.
-  const rows = exact.transpose(0, 1).contiguous(); // [I, O]
-  const columns = order === undefined ? rows.clone() : rows.indexSelect(0, order);
+  const columns = scope(() => {
+    const rows = exact.transpose(0, 1).contiguous(); // [I, O]
+    return order === undefined ? rows.clone() : rows.indexSelect(0, order);
+  });
   const groupCount = Math.ceil(inFeatures / size);
   const scales = ones([groupCount, outFeatures]);
   const zeros = ones([groupCount, outFeatures]);
@@ -172,16 +174,20 @@ function prepare(hessian: Tensor, { actOrder, damping = 0.01 }: GptqRule): Prepa
   const alive = ones(diagonal.shape).sub(diagonal.eq(0).to('float32'));
   const filled = diagonal.add(ones(diagonal.shape).sub(alive));
   const order = actOrder ? argsort(filled, 0, true) : undefined;
-  const ordered = wide.clone();
-  diagonalOf(ordered).copy_(filled);
   const mean = filled.mean().item();
   // A Hessian of few or equal rows needs more than the usual damping.
   for (let damp = damping; damp < 1; damp += damping) {
     try {
-      const damped = ordered.clone();
-      diagonalOf(damped).copy_(filled.add(damp * mean));
-      const permuted = order === undefined ? damped : damped.indexSelect(0, order).indexSelect(1, order);
-      const upper = cholesky(choleskyInverse(cholesky(permuted)), true);
+      // Freed as soon as they can be: each of these is as large as the Hessian.
+      const permuted = scope(() => {
+        const damped = wide.clone();
+        diagonalOf(damped).copy_(filled.add(damp * mean));
+        return order === undefined ? damped : scope(() => damped.indexSelect(0, order)).indexSelect(1, order);
+      });
+      const inverse = scope(() => choleskyInverse(cholesky(permuted)));
+      permuted.dispose();
+      const upper = cholesky(inverse, true);
+      inverse.dispose();
       if (upper.isfinite().all().item() === 1) return { alive, order, upper };
     } catch (error) {
       if (damp + damping >= 1) throw error;

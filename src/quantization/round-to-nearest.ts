@@ -5,7 +5,16 @@
  */
 import type { Bits, IntegerMatrix } from '../formats/index.js';
 import { groupsInOrder } from '../formats/index.js';
-import { type FloatDType, noGrad, ones, operator, scope, type Tensor, where } from '../tensor/index.js';
+import {
+  empty,
+  type FloatDType,
+  noGrad,
+  ones,
+  operator,
+  scope,
+  type Tensor,
+  where,
+} from '../tensor/index.js';
 import { inGroups } from './group-ranges.js';
 
 const amax = operator('aten::amax');
@@ -29,40 +38,57 @@ export interface RoundingRule {
   readonly searchRange?: boolean | undefined;
 }
 
+/** Weights that are rounded at a time: what is computed between fits the caches, and no second copy of a large matrix exists. */
+const PIECE = 2 ** 18;
+
 /** @param weight [O, I] of any float dtype @returns scales exactly as stored */
 export function roundToNearest(weight: Tensor, rule: RoundingRule): IntegerMatrix {
   const { bits, groupSize } = rule;
   const [outFeatures = 0, inFeatures = 0] = weight.shape;
   const size = groupSize ?? inFeatures;
   const count = Math.ceil(inFeatures / size);
-  return noGrad(() =>
-    scope(() => {
-      const groups = inGroups(weight, size); // [O, G, N]
-      const { values, scales, zeros } =
-        rule.range === 'published' ? published(groups, bits) : rounded(groups, rule);
-      const integers = values.reshape([outFeatures, count * size]).narrow(1, 0, inFeatures);
-      return {
-        ...{ outFeatures, inFeatures, bits, groups: groupsInOrder(inFeatures, size) },
-        values: bytesOf(integers.to('uint8')),
-        scales: scales.to('float32').toFloat32Array(),
-        zeros: bytesOf(zeros.to('uint8')),
-      };
-    }),
-  );
+  const values = new Uint8Array(outFeatures * inFeatures);
+  const scales = new Float32Array(outFeatures * count);
+  const zeros = new Uint8Array(outFeatures * count);
+  byRows(weight, rule, (rounded, row, rows) => {
+    const integers = rounded.values.reshape([rows, count * size]).narrow(1, 0, inFeatures);
+    values.set(bytesOf(integers.to('uint8')), row * inFeatures);
+    scales.set(rounded.scales.to('float32').toFloat32Array(), row * count);
+    zeros.set(bytesOf(rounded.zeros.to('uint8')), row * count);
+  });
+  const groups = groupsInOrder(inFeatures, size);
+  return { outFeatures, inFeatures, bits, groups, values, scales, zeros };
 }
 
 /** The weight that its integers stand for. @param weight [O, I] @returns float32 [O, I] */
 export function roundedWeight(weight: Tensor, rule: RoundingRule): Tensor {
-  return noGrad(() =>
-    scope(() => {
-      const [outFeatures = 0, inFeatures = 0] = weight.shape;
-      const groups = inGroups(weight, rule.groupSize ?? inFeatures);
-      const { values, scales, zeros } =
-        rule.range === 'published' ? published(groups, rule.bits) : rounded(groups, rule);
+  return scope(() => {
+    const [outFeatures = 0, inFeatures = 0] = weight.shape;
+    const whole = empty([outFeatures, inFeatures]);
+    byRows(weight, rule, ({ values, scales, zeros }, row, rows) => {
       const wide = values.to('float32').sub(zeros.unsqueeze(-1)).mul(scales.to('float32').unsqueeze(-1));
-      return wide.reshape([outFeatures, -1]).narrow(1, 0, inFeatures).contiguous();
-    }),
-  );
+      whole.narrow(0, row, rows).copy_(wide.reshape([rows, -1]).narrow(1, 0, inFeatures));
+    });
+    return whole;
+  });
+}
+
+/** @param use told of so many rows from `row` on */
+function byRows(
+  weight: Tensor,
+  rule: RoundingRule,
+  use: (rounded: RoundedGroups, row: number, rows: number) => void,
+): void {
+  const [outFeatures = 0, inFeatures = 0] = weight.shape;
+  const most = Math.max(1, Math.floor(PIECE / inFeatures));
+  for (let row = 0; row < outFeatures; row += most)
+    noGrad(() =>
+      scope(() => {
+        const rows = Math.min(most, outFeatures - row);
+        const groups = inGroups(weight.narrow(0, row, rows), rule.groupSize ?? inFeatures); // [O, G, N]
+        use(rule.range === 'published' ? published(groups, rule.bits) : rounded(groups, rule), row, rows);
+      }),
+    );
 }
 
 /** What a rule makes of groups [O, G, N]: integers [O, G, N] from 0, scales and zero points [O, G]. */

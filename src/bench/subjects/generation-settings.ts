@@ -1,10 +1,13 @@
 /** What generation is measured with: plain data, without what computes. */
+import type { IntegerActivations } from '../../checkpoint/index.js';
 import type { FloatDType } from '../../tensor/index.js';
 
 export interface GenerationSettings {
   readonly model: string;
   readonly dtype?: FloatDType | undefined;
   readonly kvDType?: 'int8' | undefined;
+  /** Default: auto, as the commands take it. */
+  readonly integerActivations?: IntegerActivations | undefined;
   readonly sequences: number;
   readonly promptTokens: number;
   readonly newTokens: number;

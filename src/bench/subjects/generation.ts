@@ -16,13 +16,19 @@ export interface GenerationValues {
   readonly weightGBPerSecond: number;
   readonly weightBytes: number;
   readonly weights: number;
+  /** By the clock, and of all threads. */
+  readonly loadSeconds: number;
+  readonly loadCpuSeconds: number;
   readonly [key: string]: unknown;
 }
 
 /** Tokens of all prompts a second up to the last one's first token; tokens of all sequences a second from there on. */
 export function measureGeneration(settings: GenerationSettings): GenerationValues {
   const { sequences, promptTokens, newTokens, repetitions } = settings;
+  const [started, cpuBefore] = [performance.now(), process.cpuUsage()];
   const model = openModel(settings);
+  const loadSeconds = (performance.now() - started) / 1e3;
+  const { user, system } = process.cpuUsage(cpuBefore);
   const { weights, weightBytes } = multipliedWeights(model);
   const engine = createEngine(model, settings);
   const best = { prompt: 0, decode: 0 };
@@ -53,6 +59,8 @@ export function measureGeneration(settings: GenerationSettings): GenerationValue
     weightGBPerSecond: (weightBytes * best.decode) / sequences / 1e9,
     weightBytes,
     weights,
+    loadSeconds,
+    loadCpuSeconds: (user + system) / 1e6,
   };
 }
 
@@ -78,9 +86,15 @@ export function measureCachedPrompt(settings: GenerationSettings): { firstMs: nu
   return { firstMs: Math.min(...times.first), againMs: Math.min(...times.again) };
 }
 
-export function openModel({ model: path, dtype, threads }: GenerationSettings): CausalLm {
+export function openModel({
+  model: path,
+  dtype,
+  threads,
+  integerActivations = 'auto',
+}: GenerationSettings): CausalLm {
   prepareRuntime(threads === undefined ? {} : { threads });
-  return loadModel(path, { keepIntegers: true, ...(dtype !== undefined && { dtype }) }).model;
+  return loadModel(path, { keepIntegers: true, integerActivations, ...(dtype !== undefined && { dtype }) })
+    .model;
 }
 
 export function createEngine(

@@ -309,10 +309,21 @@ function isOnTheWay(path: string, folder: string): boolean {
   return path.startsWith(folder) || `${folder}/`.startsWith(`${path}/`);
 }
 
+/** A place that cannot be written to; what had been begun there is gone. */
+export class UnwritableError extends InputError {
+  /** With the way out. */
+  readonly problem: string;
+
+  constructor(path: string, problem: string, existed: boolean) {
+    super(`${path} could not be written: ${problem}. ${existed ? UNCHANGED : NOTHING_LEFT}`);
+    this.problem = problem;
+  }
+}
+
 /** An InputError for what the user can put right about the place; an error about another place as it is. */
 export function writeError(path: string, error: unknown, existed: boolean): unknown {
   if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return error;
   if ('path' in error && !isOnTheWay(resolve(String(error.path)), dirname(resolve(path)))) return error;
   const problem = WRITE_PROBLEMS.get(error.code) ?? messageOf(error);
-  return new InputError(`${path} could not be written: ${problem}. ${existed ? UNCHANGED : NOTHING_LEFT}`);
+  return new UnwritableError(path, problem, existed);
 }

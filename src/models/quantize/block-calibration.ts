@@ -13,11 +13,14 @@ import {
   type RoundingRule,
   roundToNearest,
 } from '../../quantization/index.js';
-import { type FloatDType, intTensor, isFloatDType, noGrad, scope, type Tensor } from '../../tensor/index.js';
-import type { Block, CausalLm, ForwardContext } from '../causal-lm.js';
+import { type FloatDType, isFloatDType, noGrad, scope, type Tensor } from '../../tensor/index.js';
+import type { Block, ForwardContext } from '../causal-lm.js';
 import { InputSums, rowsByExpert, rowsOf, type Seen, watchInputs } from './block-inputs.js';
 import { type BlockWeight, ownFloats, stagesOf, type WeightStage } from './block-weights.js';
+import { SavedRows } from './saved-rows.js';
 import { type ScaleRule, type StageInputs, scaleBlock } from './scale-block.js';
+import { ScratchFile } from './scratch-file.js';
+import type { StreamedModel } from './streamed-model.js';
 
 /** Of one matrix. */
 export interface MatrixRule {
@@ -52,15 +55,15 @@ export interface CalibratedMatrix {
 }
 
 export interface CalibratedModels {
-  /** Used up: its blocks are replaced and freed. */
-  readonly model: CausalLm;
+  readonly model: StreamedModel;
   /** The same again; undefined where neither scales nor corrections are wanted. */
-  readonly full: CausalLm | undefined;
+  readonly full: StreamedModel | undefined;
 }
 
 export class BlockCalibration {
   readonly #models: CalibratedModels;
   readonly #rule: CalibrationRule;
+  readonly #scratch: string;
   readonly #context: ForwardContext;
   #full: Tensor[]; // [1, T, D] float32, a window each
   #quantized: Tensor[];
@@ -70,27 +73,30 @@ export class BlockCalibration {
   readonly #found = new Map<string, CalibratedMatrix>();
   readonly #changed = new Map<string, Tensor>();
 
-  /** @param windows of token ids, all of one length @param state where to go on. Default: before the first block */
+  /**
+   * @param windows of token ids, all of one length
+   * @param scratch a folder for what goes into the matrices of a block: as much as the text's hidden states several times
+   * @param state where to go on. Default: before the first block
+   */
   constructor(
     models: CalibratedModels,
     windows: readonly (readonly number[])[],
     rule: CalibrationRule,
+    scratch: string,
     state?: CalibrationState,
   ) {
-    const { model } = models;
     this.#models = models;
     this.#rule = rule;
-    const length = windows[0]?.length ?? 0;
-    // The rotation is computed in the dtype of the blocks.
-    model.layers[0]?.to({ dtype: 'float32' });
-    this.#context = noGrad(() => model.createContext(length));
-    for (const tensor of Object.values(this.#context.rotary)) if (typeof tensor === 'object') tensor.keep();
-    const embedded = (): Tensor[] =>
-      windows.map((window) =>
-        noGrad(() => scope(() => model.embed(intTensor(window, [1, length])).to('float32')).keep()),
-      );
-    this.#quantized = state === undefined ? embedded() : [...state.quantized];
-    this.#full = models.full === undefined ? [] : state === undefined ? embedded() : [...state.full];
+    this.#scratch = scratch;
+    const { contexts, hidden } = models.model.begin(windows);
+    const [context] = contexts;
+    if (context === undefined) throw new RangeError('a calibration needs a window');
+    this.#context = context;
+    this.#full = [];
+    if (models.full !== undefined)
+      this.#full = state === undefined ? hidden.map((each) => each.clone().keep()) : [...state.full];
+    this.#quantized = state === undefined ? hidden : [...state.quantized];
+    if (state !== undefined) for (const each of hidden) each.dispose();
     this.#next = state?.nextBlock ?? 0;
   }
 
@@ -122,40 +128,45 @@ export class BlockCalibration {
 
   dispose(): void {
     for (const tensor of [...this.#full, ...this.#quantized, ...this.#changed.values()]) tensor.dispose();
-    for (const tensor of Object.values(this.#context.rotary))
-      if (typeof tensor === 'object') tensor.dispose();
     this.#models.model.dispose();
     this.#models.full?.dispose();
   }
 
   #calibrate(index: number): void {
     const { model, full } = this.#models;
-    const block = blockOf(model, index);
+    const file = new ScratchFile(this.#scratch);
+    const block = model.loadBlock(index);
     const dtypes = new Map(block.namedParameters().map(([path, { dtype }]) => [path, dtype]));
     ownFloats(block);
-    const inputs = full === undefined ? undefined : this.#runFull(blockOf(full, index), index);
-    if (this.#rule.scales !== undefined && inputs !== undefined) {
-      const { changed, exponents } = scaleBlock(
-        {
-          ...{ block, context: this.#context, index, inputs },
-          isQuantized: ({ path, expert }) => this.#ruleOf(index, path, expert) !== undefined,
-          storedDType: (path) => floatDType(dtypes.get(path)),
-        },
-        this.#rule.scales,
-      );
-      this.exponents.push(exponents);
-      const parameters = new Map(block.namedParameters());
-      for (const path of changed) {
-        const parameter = parameters.get(path);
-        if (parameter !== undefined)
-          this.#changed.set(`layers.${index}.${path}`, parameter.detach().clone().keep());
-      }
+    const inputs = full === undefined ? undefined : this.#runFull(full, index, file);
+    try {
+      if (inputs !== undefined) this.#scale(index, block, inputs, (path) => floatDType(dtypes.get(path)));
+      for (const stage of stagesOf(block)) this.#roundStage(index, block, stage, inputs);
+      // Without GPTQ nothing is chosen by the second stream.
+      if (this.#rule.usesGptq) this.#quantized = this.#passed(block, index, this.#quantized);
+    } finally {
+      freeInputs(inputs);
+      file.dispose();
+      model.release(index);
     }
-    for (const stage of stagesOf(block)) this.#roundStage(index, block, stage, inputs);
-    // Without GPTQ nothing is chosen by the second stream.
-    if (this.#rule.usesGptq) this.#quantized = this.#passed(block, index, this.#quantized);
-    freeInputs(inputs);
-    for (const used of [block, full?.layers[index]]) used?.dispose();
+  }
+
+  #scale(index: number, block: Block, inputs: StageInputs, storedDType: (path: string) => FloatDType): void {
+    if (this.#rule.scales === undefined) return;
+    const { changed, exponents } = scaleBlock(
+      {
+        ...{ block, context: this.#context, index, inputs, storedDType },
+        isQuantized: ({ path, expert }) => this.#ruleOf(index, path, expert) !== undefined,
+      },
+      this.#rule.scales,
+    );
+    this.exponents.push(exponents);
+    const parameters = new Map(block.namedParameters());
+    for (const path of changed) {
+      const parameter = parameters.get(path);
+      if (parameter !== undefined)
+        this.#changed.set(`layers.${index}.${path}`, parameter.detach().clone().keep());
+    }
   }
 
   #ruleOf(index: number, path: string, expert: number | undefined): MatrixRule | undefined {
@@ -172,29 +183,32 @@ export class BlockCalibration {
     return noGrad(() => scope(() => block.forward(hidden, this.#context, index))).keep();
   }
 
-  /** All windows through a full block; what went into its matrices. */
-  #runFull(block: Block, index: number): StageInputs {
+  /** All windows through a full block, which is freed again; what went into its matrices. */
+  #runFull(full: StreamedModel, index: number, file: ScratchFile): StageInputs {
+    const block = full.loadBlock(index);
     noGrad(() => block.to({ dtype: 'float32' }));
-    const rows = new Map<string, Tensor[]>();
+    const rows = new Map<string, SavedRows>();
     const experts = new Map<string, InputSums[]>();
-    const keepRows =
-      (path: string): Seen =>
-      (x) => {
-        rows.set(path, [...(rows.get(path) ?? []), noGrad(() => scope(() => rowsOf(x).clone())).keep()]);
-      };
+    const keepRows = (path: string): Seen => {
+      const saved = new SavedRows(file);
+      rows.set(path, saved);
+      return (x) => noGrad(() => scope(() => saved.add(rowsOf(x))));
+    };
     const seen = new Map<string, Seen>();
     for (const { watched, weights } of stagesOf(block)) {
-      if (weights[0]?.expert === undefined) seen.set(watched, keepRows(watched));
-      else {
-        seen.set('mlp.router', keepRows('mlp.router'));
+      const [first] = weights;
+      if (first?.expert === undefined) seen.set(watched, keepRows(watched));
+      // What goes into gates is what goes into the router.
+      else if (first.path.endsWith('downProj')) {
         const sums = sumsForExperts(weights);
         experts.set(watched, sums);
         seen.set(watched, addByExpert(sums));
-      }
+      } else seen.set('mlp.router', keepRows('mlp.router'));
     }
     watchInputs(block, seen, () => {
       this.#full = this.#passed(block, index, this.#full);
     });
+    full.release(index);
     return { rows, experts };
   }
 
@@ -243,7 +257,7 @@ export class BlockCalibration {
     index: number,
     block: Block,
     { watched, weights }: WeightStage,
-    full: readonly Tensor[] | undefined,
+    full: SavedRows | undefined,
   ): InputSums[] {
     const isGrouped = weights[0]?.expert !== undefined;
     const sums = isGrouped ? sumsForExperts(weights) : [new InputSums()];
@@ -251,7 +265,7 @@ export class BlockCalibration {
     for (const [place, hidden] of this.#quantized.entries()) {
       const seen: Seen = isGrouped
         ? addByExpert(sums)
-        : (x) => scope(() => sums[0]?.add(rowsOf(x), corrects ? full?.[place] : undefined));
+        : (x) => scope(() => sums[0]?.add(rowsOf(x), corrects ? full?.read(place) : undefined));
       watchInputs(
         block,
         new Map([[watched, seen]]),
@@ -265,12 +279,6 @@ export class BlockCalibration {
 
 function keyOf(path: string, expert: number | undefined): string {
   return expert === undefined ? path : `${path}.${expert}`;
-}
-
-function blockOf(model: CausalLm, index: number): Block {
-  const block = model.layers[index];
-  if (block === undefined) throw new RangeError(`the model has no block ${index}`);
-  return block;
 }
 
 function floatDType(dtype: string | undefined): FloatDType {
@@ -294,6 +302,6 @@ function addByExpert(sums: readonly InputSums[]): Seen {
 }
 
 function freeInputs(inputs: StageInputs | undefined): void {
-  for (const rows of inputs?.rows.values() ?? []) for (const each of rows) each.dispose();
+  for (const rows of inputs?.rows.values() ?? []) rows.dispose();
   for (const sums of inputs?.experts.values() ?? []) for (const each of sums) each.dispose();
 }

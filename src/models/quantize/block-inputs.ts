@@ -2,6 +2,7 @@
 import type { Module } from '../../nn/index.js';
 import { cat, noGrad, operator, scope, type Tensor } from '../../tensor/index.js';
 import { moduleAt } from './block-weights.js';
+import type { SavedRows } from './saved-rows.js';
 
 const slice = operator('aten::slice.Tensor');
 
@@ -100,8 +101,22 @@ export function rowsByExpert(x: Tensor, counts: Tensor): Tensor[] {
   });
 }
 
-/** About so many rows, evenly from all. @param windows [N, I] each */
-export function someRows(windows: readonly Tensor[], most: number): Tensor {
-  const all = cat(windows);
-  return slice(all, 0, null, null, Math.max(1, Math.floor(all.size(0) / most))).contiguous();
+/** About so many rows, evenly from all: every n-th of the windows one behind the other. */
+export function someRows(windows: SavedRows, most: number): Tensor {
+  return scope(() => {
+    const counts: number[] = [];
+    windows.forEach((rows) => {
+      counts.push(rows.size(0));
+    });
+    const every = Math.max(1, Math.floor(counts.reduce((sum, count) => sum + count, 0) / most));
+    let passed = 0;
+    const parts = counts.flatMap((count, place) => {
+      const first = (every - (passed % every)) % every;
+      passed += count;
+      return first < count
+        ? [scope(() => slice(windows.read(place), 0, first, null, every).contiguous())]
+        : [];
+    });
+    return cat(parts).contiguous();
+  });
 }

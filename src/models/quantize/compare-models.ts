@@ -2,6 +2,7 @@
 
 import { intTensor, noGrad, scope, type Tensor } from '../../tensor/index.js';
 import type { CausalLm } from '../causal-lm.js';
+import type { StreamedModel } from './streamed-model.js';
 
 export interface ModelComparison {
   /** Tokens that were predicted. */
@@ -18,18 +19,23 @@ export interface ModelComparison {
 
 /** @param windows of token ids; the first token of each is not predicted @throws RangeError without a prediction */
 export function compareModels(
-  full: CausalLm,
-  quantized: CausalLm,
+  full: StreamedModel,
+  quantized: StreamedModel,
   windows: readonly (readonly number[])[],
 ): ModelComparison {
+  const states = [quantized, full].map((model) => finalStates(model, windows));
   const divergences: number[] = [];
   let [fullLoss, loss, same] = [0, 0, 0];
-  for (const window of windows)
+  for (const [place, window] of windows.entries())
     noGrad(() =>
       scope(() => {
         const ids = intTensor(window, [1, window.length]);
         const targets = ids.narrow(1, 1, window.length - 1).unsqueeze(-1); // [1, T - 1, 1]
-        const [ours, theirs] = [quantized, full].map((model) => logProbs(model, ids)); // [1, T - 1, V]
+        const [ours, theirs] = [quantized, full].map(({ model }, which) => {
+          const hidden = states[which]?.[place];
+          if (hidden === undefined) throw new RangeError(`there is no window ${place}`);
+          return logProbs(model, hidden); // [1, T - 1, V]
+        });
         if (ours === undefined || theirs === undefined) return;
         fullLoss -= theirs.gather(2, targets).to('float64').sum().item();
         loss -= ours.gather(2, targets).to('float64').sum().item();
@@ -37,6 +43,7 @@ export function compareModels(
         divergences.push(...theirs.exp().mul(theirs.sub(ours)).sum([-1]).to('float64').toArray());
       }),
     );
+  for (const hidden of states.flat()) hidden.dispose();
   const tokens = divergences.length;
   if (tokens === 0) throw new RangeError('nothing is predicted');
   const sorted = divergences.toSorted((a, b) => a - b);
@@ -50,8 +57,27 @@ export function compareModels(
   };
 }
 
-/** Of the tokens behind each but the last. @returns [1, T - 1, V] float32 */
-function logProbs(model: CausalLm, ids: Tensor): Tensor {
-  const logits = model.forward(ids.toDevice(model.device)).toDevice('cpu'); // [1, T, V]
-  return logits.narrow(1, 0, ids.size(1) - 1).logSoftmax(-1, 'float32');
+/** What the head reads, window by window, [1, T, D] float32: all windows go through one block, then through the next. The head is loaded then. */
+function finalStates(source: StreamedModel, windows: readonly (readonly number[])[]): Tensor[] {
+  const { contexts, hidden: embedded } = source.begin(windows);
+  let hidden: Tensor[] = embedded;
+  for (let index = 0; index < source.model.layers.length; index++) {
+    const block = source.loadBlock(index);
+    hidden = hidden.map((before, place) => {
+      const context = contexts[place];
+      if (context === undefined) throw new RangeError(`window ${place} has no context`);
+      const after = noGrad(() => scope(() => block.forward(before, context, index))).keep();
+      before.dispose();
+      return after;
+    });
+    source.release(index);
+  }
+  source.load('head');
+  return hidden;
+}
+
+/** Of the tokens behind each but the last. @param hidden [1, T, D] @returns [1, T - 1, V] float32 */
+function logProbs(model: CausalLm, hidden: Tensor): Tensor {
+  const logits = model.logits(hidden); // [1, T, V]
+  return logits.narrow(1, 0, hidden.size(1) - 1).logSoftmax(-1, 'float32');
 }

@@ -2,9 +2,9 @@
  * Blocks that are quantised already, beside the folder that is to come: a run that was ended goes on behind them. They lie in a hidden
  * folder, which is gone once the model is whole.
  */
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { InputError } from '../../errors/index.js';
+import { InputError, isSystemError, systemErrorText } from '../../errors/index.js';
 import {
   copyOf,
   type FileTensor,
@@ -14,6 +14,7 @@ import {
   readJsonFile,
   readTensorBytes,
   type TensorInput,
+  UnwritableError,
   writeFileAtomic,
   writeSafetensors,
 } from '../../formats/index.js';
@@ -21,11 +22,23 @@ import { noGrad, type Tensor, tensorFromBytes } from '../../tensor/index.js';
 import type { CalibrationState } from './block-calibration.js';
 import type { LayerReport } from './quantization-report.js';
 
+/** Without it transformers refuses a file. */
+export const FILE_METADATA = { format: 'pt' } as const;
+
+/** A place that could not be written to: the blocks that are done stay, which another end by a fault of the input throws away. */
+export class QuantizationStopped extends InputError {}
+
 /** `undefined` of a plan: what stands around the blocks. */
 type BlockIndex = number | undefined;
 
 export class FinishedBlocks {
+  readonly #to: string;
   readonly #folder: string;
+
+  /** For what need not outlive the run. */
+  get scratch(): string {
+    return this.#folder;
+  }
 
   /**
    * What an earlier run with the same request has left; another's is thrown away.
@@ -33,6 +46,7 @@ export class FinishedBlocks {
    * @param request all that decides about the bytes
    */
   constructor(to: string, request: unknown) {
+    this.#to = to;
     const target = resolve(to);
     this.#folder = join(dirname(target), `.${basename(target).slice(0, 200)}.quantizing`);
     const text = `${JSON.stringify(request)}\n`;
@@ -41,6 +55,22 @@ export class FinishedBlocks {
     rmSync(this.#folder, { recursive: true, force: true });
     mkdirSync(this.#folder, { recursive: true });
     writeFileAtomic(file, text);
+  }
+
+  /** @throws QuantizationStopped where `write` meets a full disk or another place that cannot be written to */
+  keeping<Result>(write: () => Result): Result {
+    try {
+      return write();
+    } catch (error) {
+      const isWrite = isSystemError(error) && error.syscall === 'write';
+      const problem =
+        error instanceof UnwritableError ? error.problem : isWrite ? systemErrorText(error) : undefined;
+      if (problem === undefined) throw error;
+      throw new QuantizationStopped(
+        `${this.#to} could not be written: ${problem}. The blocks that are done are kept beside it, and the same command goes on ` +
+          'behind them.',
+      );
+    }
   }
 
   /** undefined for a block that is not done. */
@@ -60,8 +90,18 @@ export class FinishedBlocks {
 
   /** The tensors come first: a block with a report is whole. */
   write(block: BlockIndex, tensors: readonly TensorInput[], layers: readonly LayerReport[]): void {
-    writeSafetensors(this.#path(block, 'safetensors'), tensors);
+    writeSafetensors(this.#path(block, 'safetensors'), tensors, FILE_METADATA);
     writeFileAtomic(this.#path(block, 'json'), `${JSON.stringify(layers)}\n`);
+  }
+
+  /** Of a block that is done, at `path` under another name: no byte is copied where the file system has links. */
+  link(block: BlockIndex, path: string): void {
+    const file = this.#path(block, 'safetensors');
+    try {
+      linkSync(file, path);
+    } catch {
+      copyFileSync(file, path);
+    }
   }
 
   /** Of a block that is done, in the order in which they were written. */

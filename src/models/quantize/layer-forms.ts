@@ -2,7 +2,6 @@
 import { InputError } from '../../errors/index.js';
 import { viewBytes } from '../../formats/index.js';
 import { formatBytes } from '../../log/index.js';
-import type { CausalLm } from '../causal-lm.js';
 import { chooseLevels, smallestBytes } from './choose-levels.js';
 import type { FinishedBlocks } from './finished-blocks.js';
 import { type FormOfLayers, formFault, type IntegerFileForm, integerBytes } from './integer-files.js';
@@ -10,6 +9,7 @@ import { type MeasuredPart, measureLosses } from './measure-losses.js';
 import type { BlockPlan, QuantizationPlan, QuantizedWeight } from './plan-files.js';
 import { roundingRule } from './quantization-recipe.js';
 import type { QuantizeOptions } from './quantize-options.js';
+import type { StreamedModel } from './streamed-model.js';
 
 /** By the published name of a layer: its form, or float. */
 export type LayerForms = ReadonlyMap<string, IntegerFileForm | 'float'>;
@@ -29,7 +29,7 @@ function levelsOf(form: IntegerFileForm, shape: QuantizedWeight['shape']): (Inte
 }
 
 /**
- * @param load a model to measure with, which is used up
+ * @param load a model to measure with
  * @throws InputError where no choice fits the bytes
  */
 export function layerForms(
@@ -37,7 +37,7 @@ export function layerForms(
   { blocks }: QuantizationPlan,
   form: IntegerFileForm,
   finished: FinishedBlocks,
-  load: () => CausalLm,
+  load: () => StreamedModel,
 ): LayerForms {
   const weights = blocks.flatMap(({ quantized }) => quantized);
   if (options.scheme !== 'auto')

@@ -6,6 +6,7 @@ import { type RoundingRule, roundedWeight } from '../../quantization/index.js';
 import { intTensor, noGrad, scope, type Tensor } from '../../tensor/index.js';
 import type { CausalLm } from '../causal-lm.js';
 import { type BlockWeight, ownFloats, stagesOf } from './block-weights.js';
+import type { StreamedModel } from './streamed-model.js';
 
 export interface MeasuredPart {
   /** Own path of the layer; all experts of a matrix together. */
@@ -14,29 +15,33 @@ export interface MeasuredPart {
 }
 
 /**
- * @param model used up @param windows of token ids, all of one length @param parts by own path
+ * @param source disposed of @param windows of token ids, all of one length @param parts by own path
  * @returns for each path the loss of each of its rules, comparable between paths
  */
 export function measureLosses(
-  model: CausalLm,
+  source: StreamedModel,
   windows: readonly (readonly number[])[],
   parts: readonly MeasuredPart[],
 ): Map<string, number[]> {
   const rulesOf = new Map(parts.map(({ path, rules }) => [path, rules]));
   const losses = new Map<string, number[]>();
-  const length = windows[0]?.length ?? 0;
+  const { model } = source;
   noGrad(() =>
     scope(() => {
-      model.layers[0]?.to({ dtype: 'float32' });
-      const context = model.createContext(length);
-      let hidden = windows.map((window) => model.embed(intTensor(window, [1, length])).to('float32'));
+      const { contexts, hidden: embedded } = source.begin(windows);
+      const [context] = contexts;
+      if (context === undefined) throw new RangeError('there is no window to measure on');
+      let hidden = embedded;
+      source.load('embedding');
       const table = embeddingRows(model, windows);
+      source.release('embedding');
       losses.set(
         'embedTokens',
         (rulesOf.get('embedTokens') ?? []).map((rule) => relativeChange(roundedWeight(table, rule), table)),
       );
-      for (const [index, block] of model.layers.entries()) {
+      for (let index = 0; index < model.layers.length; index++) {
         const before = hidden;
+        const block = source.loadBlock(index);
         ownFloats(block);
         const run = (each: Tensor): Tensor => block.forward(each, context, index);
         hidden = before.map((each) => scope(() => run(each)));
@@ -48,11 +53,13 @@ export function measureLosses(
           );
         }
         for (const each of before) each.dispose();
-        block.dispose();
+        source.release(index);
       }
+      source.load('head');
       measureHead(model, hidden, rulesOf, losses);
     }),
   );
+  source.dispose();
   return losses;
 }
 

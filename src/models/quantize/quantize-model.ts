@@ -17,14 +17,12 @@ import {
 import { roundToNearest } from '../../quantization/index.js';
 import { isFloatDType, noGrad, scope, type Tensor } from '../../tensor/index.js';
 import { copyAuxiliaryFiles } from '../auxiliary-files.js';
-import type { CausalLm } from '../causal-lm.js';
 import { refuseSamePath } from '../convert/conversion-target.js';
 import { openSource } from '../convert/open-source.js';
 import type { Architecture } from '../family.js';
-import { loadModel } from '../load-model.js';
-import { BlockCalibration, type CalibrationState } from './block-calibration.js';
+import { BlockCalibration } from './block-calibration.js';
 import { compareModels, type ModelComparison } from './compare-models.js';
-import { FinishedBlocks } from './finished-blocks.js';
+import { FILE_METADATA, FinishedBlocks, QuantizationStopped } from './finished-blocks.js';
 import { formFault, type IntegerFileForm, integerTensors, quantizationConfig } from './integer-files.js';
 import { type LayerForms, layerForms, otherForms, withFloats } from './layer-forms.js';
 import {
@@ -42,6 +40,7 @@ import {
   writeReport,
 } from './quantization-report.js';
 import type { QuantizeOptions } from './quantize-options.js';
+import { StreamedModel } from './streamed-model.js';
 
 /**
  * Writes a whole folder or nothing; blocks that are done lie beside it until then, so that a run that was ended goes on behind them. In
@@ -69,7 +68,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<Quantizat
         const forms = layerForms(options, planned, form, finished, () => modelOf(options));
         const plan = withFloats(planned, forms);
         const layers = quantizeBlocks(finished, plan, { form, forms }, options);
-        const bytes = writeFiles(folder, plan, finished);
+        const bytes = finished.keeping(() => writeFiles(folder, plan, finished));
         writeConfig(
           folder,
           options,
@@ -90,7 +89,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<Quantizat
         return report;
       } catch (error) {
         // The same would be refused again.
-        if (error instanceof InputError) finished.remove();
+        if (error instanceof InputError && !(error instanceof QuantizationStopped)) finished.remove();
         throw error;
       }
     },
@@ -211,39 +210,58 @@ function quantizeBlocks(
     return own === undefined || own === 'float' ? form : own;
   };
   const total = blocks.reduce((sum, { quantized }) => sum + quantized.length, 0);
-  const reader = new ParameterReader();
   const layers: LayerReport[] = [];
   const next = blocks.findIndex(({ index }) => finished.reportOf(index) === undefined);
   const due = next < 0 ? undefined : blocks.slice(next).find(({ index }) => index !== undefined)?.index;
   const calibration =
-    due === undefined
-      ? undefined
-      : calibrationOf(options, { form, formOf }, blocks, finished.state(due), due);
+    due === undefined ? undefined : calibrationOf(options, { form, formOf }, blocks, finished, due);
   try {
-    for (const { index, quantized, plain } of blocks) {
+    for (const block of blocks) {
+      const { index } = block;
       const known = finished.reportOf(index);
       if (known !== undefined) layers.push(...known);
       else {
-        if (calibration !== undefined) for (const weight of quantized) refuseDamaged(weight, reader, options);
-        if (index !== undefined) calibration?.calibrate(index);
-        const tensors: TensorInput[] = [];
-        const own: LayerReport[] = [];
-        for (const weight of quantized) {
-          const { report, parts } = quantizeWeight(weight, reader, formOf(weight), options, calibration);
-          own.push(report);
-          tensors.push(...parts);
-          options.onProgress?.(layers.length + own.length, total);
-        }
-        finished.write(index, [...plain.map((weight) => plainTensor(weight, calibration)), ...tensors], own);
-        if (calibration !== undefined && index !== undefined) finished.writeState(calibration.state);
-        layers.push(...own);
+        const onLayer = (done: number): void => options.onProgress?.(layers.length + done, total);
+        finished.keeping(() => {
+          const { tensors, own } = quantizeBlock(block, formOf, { ...options, onLayer }, calibration);
+          finished.write(index, tensors, own);
+          if (calibration !== undefined && index !== undefined) finished.writeState(calibration.state);
+          layers.push(...own);
+        });
       }
     }
   } finally {
-    reader.dispose();
     calibration?.dispose();
   }
   return layers;
+}
+
+interface BlockOptions extends QuantizeOptions {
+  onLayer(done: number): void;
+}
+
+/** Its files are open no longer than that: pages that were read count as memory of the process. */
+function quantizeBlock(
+  { index, quantized, plain }: BlockPlan,
+  formOf: (weight: QuantizedWeight) => IntegerFileForm,
+  options: BlockOptions,
+  calibration: BlockCalibration | undefined,
+): { tensors: TensorInput[]; own: LayerReport[] } {
+  const reader = new ParameterReader();
+  try {
+    if (calibration !== undefined) for (const weight of quantized) refuseDamaged(weight, reader, options);
+    if (index !== undefined) calibration?.calibrate(index);
+    const own: LayerReport[] = [];
+    const integers = quantized.flatMap((weight) => {
+      const { report, parts } = quantizeWeight(weight, reader, formOf(weight), options, calibration);
+      own.push(report);
+      options.onLayer(own.length);
+      return parts;
+    });
+    return { tensors: [...plain.map((weight) => plainTensor(weight, calibration)), ...integers], own };
+  } finally {
+    reader.dispose();
+  }
 }
 
 /** @returns bytes of all tensors */
@@ -253,7 +271,10 @@ function writeFiles(folder: string, { files }: QuantizationPlan, finished: Finis
   for (const [index, blocks] of files.entries()) {
     const name = fileName(index, files.length);
     const tensors = blocks.flatMap((block) => finished.tensors(block.index));
-    writeSafetensors(join(folder, name), tensors, { format: 'pt' });
+    const [first, ...others] = blocks;
+    // A file of one block is there already, and large models are made of such.
+    if (first !== undefined && others.length === 0) finished.link(first.index, join(folder, name));
+    else writeSafetensors(join(folder, name), tensors, FILE_METADATA);
     for (const tensor of tensors) {
       weightMap[tensor.name] = name;
       bytes += tensorBytes(tensor);
@@ -334,15 +355,15 @@ function quantizeWeight(
   );
 }
 
-function modelOf({ from, configPath }: QuantizeOptions): CausalLm {
-  return loadModel(from, { configPath }).model;
+function modelOf({ from, configPath }: QuantizeOptions): StreamedModel {
+  return new StreamedModel(from, { configPath });
 }
 
 function calibrationOf(
   options: QuantizeOptions,
   { form, formOf }: { readonly form: IntegerFileForm; formOf(weight: QuantizedWeight): IntegerFileForm },
   blocks: readonly BlockPlan[],
-  state: CalibrationState | undefined,
+  finished: FinishedBlocks,
   due: number,
 ): BlockCalibration | undefined {
   const { calibration } = options;
@@ -355,10 +376,12 @@ function calibrationOf(
   const rule = calibrationRule(options, form, (path, expert) => quantized.get(keyOf(path, expert)));
   if (rule === undefined || calibration === undefined) return undefined;
   const needsFull = rule.scales !== undefined || rule.correction > 0;
+  const state = finished.state(due);
   const made = new BlockCalibration(
     { model: modelOf(options), full: needsFull ? modelOf(options) : undefined },
     calibration,
     rule,
+    finished.scratch,
     state,
   );
   // A run that was ended between a block and its state: what stood before is computed again.
@@ -371,8 +394,8 @@ function measure(
   { from, configPath }: QuantizeOptions,
   windows: readonly (readonly number[])[],
 ): ModelComparison {
-  const full = loadModel(from, { configPath, dtype: 'float32' }).model;
-  const quantized = loadModel(folder, { keepIntegers: true, dtype: 'float32' }).model;
+  const full = new StreamedModel(from, { configPath, dtype: 'float32' });
+  const quantized = new StreamedModel(folder, { keepIntegers: true, dtype: 'float32' });
   try {
     return compareModels(full, quantized, windows);
   } finally {

@@ -13,14 +13,15 @@ import {
   roundedWeight,
   SCALE_EXPONENTS,
 } from '../../quantization/index.js';
-import { cat, type FloatDType, noGrad, scope, type Tensor, where } from '../../tensor/index.js';
+import { type FloatDType, noGrad, scope, type Tensor, where } from '../../tensor/index.js';
 import type { Block, ForwardContext } from '../causal-lm.js';
 import { InputSums, someRows } from './block-inputs.js';
 import { type BlockWeight, moduleAt, stagesOf, type WeightStage } from './block-weights.js';
+import type { SavedRows } from './saved-rows.js';
 
 /** What goes into the stages of the full block: rows [N, I] of each window, or sums for each expert. */
 export interface StageInputs {
-  readonly rows: ReadonlyMap<string, readonly Tensor[]>;
+  readonly rows: ReadonlyMap<string, SavedRows>;
   readonly experts: ReadonlyMap<string, readonly InputSums[]>;
 }
 
@@ -49,17 +50,18 @@ export interface ScaledBlock {
 /** Matrices that read one input, and what can be divided instead. */
 interface ScaledSet {
   readonly weights: readonly BlockWeight[];
-  /** [I] */
-  readonly magnitude: Tensor;
-  /** How far the outputs move with these weights in the place of `weights`. */
-  loss(changed: readonly Tensor[]): number;
+  /** Sums of what the matrices read: those that are known, else made when they are asked for, and the caller's to free. */
+  readonly sums: InputSums | (() => InputSums);
+  /** How far the outputs move with other weights in the place of `weights`. */
+  lossBy(sums: InputSums): Loss;
   /** @param scales [I], positive @returns those that could be kept to the bit */
   divide(scales: Tensor): Tensor;
   /** Rows that the matrices read, to be divided likewise. */
-  readonly rows: readonly Tensor[];
-  /** What is told of those rows in sums. */
-  readonly sums: InputSums | undefined;
+  readonly rows: SavedRows | undefined;
 }
+
+/** @param change what a weight becomes; called once for each */
+type Loss = (change: (weight: Tensor) => Tensor) => number;
 
 /** Rows by which clipping is judged. */
 const CLIP_ROWS = 512;
@@ -83,8 +85,8 @@ export function scaleBlock(scaled: ScaledBlock, rule: ScaleRule): BlockScaling {
         if (wanted === undefined) continue;
         const scales = set.divide(wanted.scales);
         for (const weight of set.weights) weight.write(weight.read().mul(scales));
-        for (const rows of set.rows) rows.copy_(rows.div(scales));
-        rescale(set.sums, scales);
+        set.rows?.divide(scales);
+        if (typeof set.sums !== 'function') rescale(set.sums, scales);
       }
       if (rule.clips) clipBlock(scaled, rule);
       return { changed, exponents: found.map(({ exponent }) => exponent) };
@@ -92,25 +94,32 @@ export function scaleBlock(scaled: ScaledBlock, rule: ScaleRule): BlockScaling {
   );
 }
 
-function searchScales(
-  { weights, magnitude, loss }: ScaledSet,
-  { rounding }: ScaleRule,
-): { scales: Tensor; exponent: number } {
-  const whole = cat(weights.map((weight) => weight.read()));
-  const relative = relativeMagnitude(whole, rounding.groupSize);
-  let best: { scales: Tensor; exponent: number } | undefined;
-  let least = Number.POSITIVE_INFINITY;
-  for (const exponent of SCALE_EXPONENTS) {
-    const scales = activationScales(magnitude, relative, exponent);
-    const error = scope(() =>
-      loss(weights.map((weight) => roundedWeight(weight.read().mul(scales), rounding).div(scales))),
+function searchScales(set: ScaledSet, { rounding }: ScaleRule): { scales: Tensor; exponent: number } {
+  const { weights, sums } = set;
+  const known = typeof sums === 'function' ? sums() : sums;
+  const found = scope(() => {
+    const magnitude = meanMagnitude(known);
+    const loss = set.lossBy(known);
+    const relative = relativeMagnitude(
+      weights.map((weight) => weight.read()),
+      rounding.groupSize,
     );
-    if (!(error < least) && best !== undefined) continue;
-    least = error;
-    best = { scales, exponent };
-  }
-  if (best === undefined) throw new RangeError('no exponent is tried');
-  return best;
+    let best: { scales: Tensor; exponent: number } | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    for (const exponent of SCALE_EXPONENTS) {
+      const scales = activationScales(magnitude, relative, exponent);
+      const error = scope(() =>
+        loss((weight) => scope(() => scope(() => roundedWeight(weight.mul(scales), rounding)).div(scales))),
+      );
+      if (!(error < least) && best !== undefined) continue;
+      least = error;
+      best = { scales, exponent };
+    }
+    return best;
+  });
+  if (known !== sums) known.dispose();
+  if (found === undefined) throw new RangeError('no exponent is tried');
+  return found;
 }
 
 function setsOf(scaled: ScaledBlock, rule: ScaleRule, changed: string[]): ScaledSet[] {
@@ -125,8 +134,8 @@ function setsOf(scaled: ScaledBlock, rule: ScaleRule, changed: string[]): Scaled
       sets.push(...expertSets(scaled, stage, rule, changed));
       continue;
     }
-    const rows = inputs.rows.get(stage.watched) ?? [];
-    if (rows.length === 0) continue;
+    const rows = inputs.rows.get(stage.watched);
+    if (rows === undefined || rows.count === 0) continue;
     if (first.path === attentionOut) {
       const values = lastOf(scaled, attentionIn);
       // With grouped heads a row of values is read by several inputs.
@@ -137,9 +146,9 @@ function setsOf(scaled: ScaledBlock, rule: ScaleRule, changed: string[]): Scaled
             ? values.read().size(0) / 3
             : values.read().size(0);
       if (own === first.read().size(1) && alternatesKeysAndValues !== true)
-        sets.push(behindMatrix(values, first, rows, undefined, changed));
+        sets.push(behindMatrix(values, first, { rows, changed }));
     } else if (first.path === mlpOut) {
-      sets.push(behindMatrix(lastOf(scaled, block.linears.mlpIn), first, rows, undefined, changed));
+      sets.push(behindMatrix(lastOf(scaled, block.linears.mlpIn), first, { rows, changed }));
     } else {
       const isAttention = attentionIn.includes(first.path);
       sets.push(behindNorm(scaled, stage, rows, { isAttention, rule, changed }));
@@ -164,15 +173,14 @@ interface NormOptions {
 function behindNorm(
   scaled: ScaledBlock,
   stage: WeightStage,
-  rows: readonly Tensor[],
+  rows: SavedRows,
   { isAttention, rule, changed }: NormOptions,
 ): ScaledSet {
   const { block } = scaled;
   const path = isAttention ? 'inputNorm' : 'postAttentionNorm';
-  const sums = sumsOf(rows);
   return {
-    ...{ weights: stage.weights, rows, sums: undefined, magnitude: meanMagnitude(sums) },
-    loss:
+    ...{ weights: stage.weights, rows, sums: () => sumsOf(rows) },
+    lossBy: (sums) =>
       rule.judge === 'matrix'
         ? matrixLoss(stage.weights, sums)
         : moduleLoss(scaled, stage.weights, rows, isAttention),
@@ -190,8 +198,10 @@ function expertSets(
   const { block, inputs } = scaled;
   const [first] = stage.weights;
   if (first?.path.endsWith('downProj') !== true) {
-    const rows = inputs.rows.get('mlp.router') ?? [];
-    return rows.length === 0 ? [] : [behindNorm(scaled, stage, rows, { isAttention: false, rule, changed })];
+    const rows = inputs.rows.get('mlp.router');
+    return rows === undefined || rows.count === 0
+      ? []
+      : [behindNorm(scaled, stage, rows, { isAttention: false, rule, changed })];
   }
   const ups = stagesOf(block)
     .flatMap(({ weights }) => weights)
@@ -201,23 +211,27 @@ function expertSets(
     const own = sums[expert];
     return own === undefined || own.rows === 0
       ? []
-      : [behindMatrix(ups[expert], weight, [], own, changed)].filter((set) => set !== undefined);
+      : [behindMatrix(ups[expert], weight, { sums: own, changed })].filter((set) => set !== undefined);
   });
 }
+
+/** Rows of all windows, or what is told of those of an expert. */
+type MatrixInputs = { readonly changed: string[] } & (
+  | { readonly rows: SavedRows; readonly sums?: undefined }
+  | { readonly rows?: undefined; readonly sums: InputSums }
+);
 
 /** A matrix whose inputs are the last outputs of another, each times something that does not change. */
 function behindMatrix(
   before: BlockWeight | undefined,
   weight: BlockWeight,
-  rows: readonly Tensor[],
-  known: InputSums | undefined,
-  changed: string[],
+  inputs: MatrixInputs,
 ): ScaledSet | undefined {
   if (before === undefined) return undefined;
-  const sums = known ?? sumsOf(rows);
+  const { rows, changed } = inputs;
   return {
-    ...{ weights: [weight], rows, sums: known, magnitude: meanMagnitude(sums) },
-    loss: matrixLoss([weight], sums),
+    ...{ weights: [weight], rows, sums: rows === undefined ? inputs.sums : () => sumsOf(rows) },
+    lossBy: (sums) => matrixLoss([weight], sums),
     divide(scales) {
       const whole = before.read().clone();
       const count = scales.size(0);
@@ -235,9 +249,11 @@ function behindMatrix(
   };
 }
 
-function sumsOf(rows: readonly Tensor[]): InputSums {
+function sumsOf(rows: SavedRows): InputSums {
   const sums = new InputSums();
-  for (const each of rows) sums.add(each);
+  rows.forEach((each) => {
+    sums.add(each);
+  });
   return sums;
 }
 
@@ -253,41 +269,45 @@ function rescale(sums: InputSums | undefined, scales: Tensor): void {
 }
 
 /** Squared change of the outputs of the matrices, summed. */
-function matrixLoss(weights: readonly BlockWeight[], { gram }: InputSums): ScaledSet['loss'] {
-  return (changed) =>
-    weights.reduce((sum, weight, index) => {
-      const other = changed[index];
-      if (other === undefined || gram === undefined) return sum;
-      const error = other.sub(weight.read());
-      return sum + error.matmul(gram).mul(error).sum().item();
-    }, 0);
+function matrixLoss(weights: readonly BlockWeight[], { gram }: InputSums): Loss {
+  return (change) =>
+    weights.reduce(
+      (sum, weight) =>
+        sum +
+        scope(() => {
+          if (gram === undefined) return 0;
+          const error = scope(() => change(weight.read()).sub(weight.read()));
+          return error.matmul(gram).mul(error).sum().item();
+        }),
+      0,
+    );
 }
 
 /** Squared change of what attention or MLP gives. @param rows [N, D] of each window */
 function moduleLoss(
   { block, context, index }: ScaledBlock,
   weights: readonly BlockWeight[],
-  rows: readonly Tensor[],
+  rows: SavedRows,
   isAttention: boolean,
-): ScaledSet['loss'] {
+): Loss {
   const run = (window: Tensor): Tensor => {
     const x = window.unsqueeze(0); // [1, T, D]
     return isAttention ? block.attention.forward(x, context, index) : block.mlp.forward(x);
   };
-  const exact = rows.map(run);
+  const exact = Array.from({ length: rows.count }, (_, place) => scope(() => run(rows.read(place))));
   return (changed) => {
     const kept = weights.map((weight) => weight.read().clone());
-    for (const [place, weight] of weights.entries()) weight.write(changed[place] ?? weight.read());
-    const loss = rows.reduce(
-      (sum, window, place) =>
+    for (const weight of weights) weight.write(changed(weight.read()));
+    const loss = exact.reduce(
+      (sum, wanted, place) =>
         sum +
         scope(() => {
-          const difference = run(window).sub(exact[place] ?? 0);
+          const difference = run(rows.read(place)).sub(wanted);
           return difference.mul(difference).sum().item();
         }),
       0,
     );
-    for (const [place, weight] of weights.entries()) weight.write(kept[place] ?? weight.read());
+    for (const [each, weight] of weights.entries()) weight.write(kept[each] ?? weight.read());
     return loss;
   };
 }
@@ -325,7 +345,7 @@ function clipBlock({ block, inputs, isQuantized }: ScaledBlock, { rounding }: Sc
   const values = attentionIn.length === 3 ? attentionIn[2] : undefined;
   for (const { watched, weights } of stagesOf(block)) {
     const rows = inputs.rows.get(watched);
-    if (rows === undefined || rows.length === 0) continue;
+    if (rows === undefined || rows.count === 0) continue;
     const some = someRows(rows, CLIP_ROWS);
     for (const weight of weights)
       if (isQuantized(weight) && (!attentionIn.includes(weight.path) || weight.path === values))
