@@ -2,6 +2,7 @@
 #include "cpu/invariant-linear.h"
 #include "cpu/linear.h"
 #include "cpu/register-peak.h"
+#include "cuda/driver.h"
 #include "memory.h"
 #include "napi.h"
 
@@ -62,6 +63,24 @@ napi_value loadLibrary(napi_env env, napi_callback_info info) {
 napi_value cudaDeviceCount(napi_env env, napi_callback_info) {
   return guarded(env, [&] {
     return fromInt32(env, at::globalContext().hasCUDA() ? at::detail::getCUDAHooks().deviceCount() : 0);
+  });
+}
+
+// setKernels(path): the compiled kernels for CUDA devices
+napi_value setKernels(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    const Arguments<1> arguments(env, info);
+    cuda::setKernels(toString(env, arguments[0]));
+    return nullptr;
+  });
+}
+
+// whyNoKernels(device) -> the reason, empty where that device runs them
+napi_value whyNoKernels(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Arguments<1> arguments(env, info);
+    const c10::Device device(toString(env, arguments[0]));
+    return fromString(env, cuda::hasKernels(device) ? "" : cuda::whyNoKernels());
   });
 }
 
@@ -134,6 +153,8 @@ void registerDevices(napi_env env, napi_value exports, AddonState* addon) {
   addFunction(env, exports, addon, "describeLibraries", describeLibraries);
   addFunction(env, exports, addon, "loadLibrary", loadLibrary);
   addFunction(env, exports, addon, "cudaDeviceCount", cudaDeviceCount);
+  addFunction(env, exports, addon, "setKernels", setKernels);
+  addFunction(env, exports, addon, "whyNoKernels", whyNoKernels);
   addFunction(env, exports, addon, "setLinearRoutes", setLinearRoutesFrom);
   addFunction(env, exports, addon, "linearRoutes", linearRoutesTo);
   addFunction(env, exports, addon, "setInvariantLinear", setInvariantLinearFrom);

@@ -8,7 +8,8 @@
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findLibtorch } from './setup/libtorch.mjs';
+import { buildKernels } from './setup/kernels.mjs';
+import { findLibtorch, hasCuda } from './setup/libtorch.mjs';
 import { withLock } from './setup/lock.mjs';
 import { buildNative } from './setup/native.mjs';
 import { checkNode, installPackages } from './setup/node-packages.mjs';
@@ -37,7 +38,11 @@ export async function setup(steps = allSteps) {
       if (steps.includes('npm')) await installPackages();
       // Asked for by name, the search starts anew.
       if (steps.length === 1 && steps[0] === 'libtorch') await findLibtorch({ again: true });
-      if (steps.includes('native')) await buildNative(await findLibtorch());
+      if (steps.includes('native')) {
+        const libtorch = await findLibtorch();
+        await buildNative(libtorch);
+        if (hasCuda(libtorch)) await buildKernels();
+      }
       if (steps.includes('build')) {
         await buildProgram();
         await buildPage();

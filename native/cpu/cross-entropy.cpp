@@ -185,6 +185,21 @@ at::Tensor weightedTargetSumWithGraph(const at::Tensor& logits, const at::Tensor
   });
 }
 
+at::Tensor logSumsComposed(const at::Tensor& logits, const at::Tensor& weights) {
+  return logits.to(wideType(logits)).logsumexp(-1).masked_fill(weights.eq(0), 0);
+}
+
+at::Tensor weightedTargetSumComposed(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights,
+                                     const at::Tensor& logSums) {
+  const at::Tensor skipped = weights.eq(0);
+  const at::Tensor read = logits.to(wideType(logits)).masked_fill(skipped.unsqueeze(-1), 0);  // [N, V]
+  const at::Tensor isElsewhere = skipped.logical_or(targets.lt(0)).logical_or(targets.ge(logits.size(1)));
+  const at::Tensor chosen = read.gather(1, targets.masked_fill(isElsewhere, 0).unsqueeze(-1)).squeeze(-1);
+  // Of value 0: it adds what log_sums of all classes have for a gradient.
+  const at::Tensor sums = read.sub(logSums.masked_fill(skipped, 0).unsqueeze(-1)).exp().sum(-1).mul(weights).sum();
+  return sums.sub(sums.detach()).sub(chosen.masked_fill(isElsewhere, 0).mul(weights).sum());
+}
+
 at::Tensor crossEntropyComposed(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights) {
   const at::Tensor wide = logits.to(wideType(logits));
   if (weights.requires_grad()) return crossEntropies(wide, targets).mul(weights).sum();

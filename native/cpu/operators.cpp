@@ -31,8 +31,9 @@ TORCH_LIBRARY(xinghe, library) {
   library.def("all_gather(Tensor input, int group_size, str group_name) -> Tensor");
   library.def("reduce_scatter(Tensor input, int group_size, str group_name) -> Tensor");
   library.def("all_to_all(Tensor input, int group_size, str group_name) -> Tensor");
-  library.def("log_sums(Tensor logits, Tensor weights) -> Tensor");
-  library.def("weighted_target_sum(Tensor logits, Tensor targets, Tensor weights, Tensor log_sums) -> Tensor");
+  library.def("log_sums(Tensor logits, Tensor weights) -> Tensor", logSumsComposed);
+  library.def("weighted_target_sum(Tensor logits, Tensor targets, Tensor weights, Tensor log_sums) -> Tensor",
+              weightedTargetSumComposed);
   library.def("paged_attention" XINGHE_PAGED_SCHEMA);
   library.def("paged_attention_composed" XINGHE_PAGED_SCHEMA);
   library.def(

@@ -52,10 +52,13 @@ at::Tensor gatedActivationWithGraph(const at::Tensor& gate, const at::Tensor& up
 
 // Of a part of the classes: log(sum(exp(logits))) by row [N], 0 where the weight is; outside of any graph.
 at::Tensor logSums(const at::Tensor& logits, const at::Tensor& weights);
+at::Tensor logSumsComposed(const at::Tensor& logits, const at::Tensor& weights);
 // -sum(weight * logits[target]) over targets that are of the part. With log_sums over all classes its gradient is that of the whole
 // loss, sum(weight * (log_sums - logits[target])).
 at::Tensor weightedTargetSum(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights,
                              const at::Tensor& logSums);
+at::Tensor weightedTargetSumComposed(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights,
+                                     const at::Tensor& logSums);
 at::Tensor weightedTargetSumWithGraph(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights,
                                       const at::Tensor& logSums);
 at::Tensor crossEntropy(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& weights);

@@ -16,6 +16,7 @@ export { mergeRankTables } from './rank-table/merge-rank-tables.js';
 export { type RankTable, readRankTable, type TableServer } from './rank-table/rank-table.js';
 export type { RankTableFile } from './rank-table/rank-table-file.js';
 export { ownAddresses, placeOfServer } from './rank-table/this-server.js';
+export { selectRankDevice } from './select-rank-device.js';
 export { headsOfRank, SelectedOutputs } from './tensor-parallel/selected-outputs.js';
 export { isHiddenModule, SplitRegion } from './tensor-parallel/split-region.js';
 export { TensorGroup } from './tensor-parallel/tensor-group.js';

@@ -1,7 +1,8 @@
 /** A model as a command or a caller names it: files, device by name, threads, an adapter over the weights. */
 import { loadAdapter } from '../checkpoint/index.js';
+import { selectRankDevice } from '../distributed/index.js';
 import type { LoraLinear } from '../lora/index.js';
-import { type DType, prepareRuntime, selectDevice } from '../tensor/index.js';
+import { type DType, prepareRuntime } from '../tensor/index.js';
 import { type LoadedModel, type LoadModelOptions, loadModel } from './load-model.js';
 
 export interface LoadAdaptedModelOptions extends Omit<LoadModelOptions, 'device' | 'architecture'> {
@@ -21,7 +22,7 @@ export function loadAdaptedModel(
   prepareRuntime(threads === undefined ? {} : { threads });
   const loaded = loadModel(path, {
     ...options,
-    device: device === undefined ? undefined : selectDevice(device),
+    device: device === undefined ? undefined : selectRankDevice(device),
   });
   if (adapter !== undefined) {
     const { model, architecture, cuts } = loaded;

@@ -128,9 +128,12 @@ export class PagedKvCache {
       sequences.set([row, count, position, keyTable], index * SEQUENCE_COLUMNS);
       row += count;
     }
+    const { device } = this.#attentionMask;
+    const placed = (values: Int32Array, columns: number): Tensor =>
+      tensorFromBytes(values, [rows.length, columns], 'int32').toDevice(device);
     return {
-      blockTables: tensorFromBytes(tables, [rows.length, width], 'int32'),
-      sequences: tensorFromBytes(sequences, [rows.length, SEQUENCE_COLUMNS], 'int32'),
+      blockTables: placed(tables, width),
+      sequences: placed(sequences, SEQUENCE_COLUMNS),
       keyTables,
     };
   }

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { arch, cpus } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { InputError, messageOf } from '../errors/index.js';
 import { native } from './native.js';
 import { nativeBuild } from './runtime.js';
@@ -85,7 +86,11 @@ export function deviceList(): { devices: Device[]; absent: Device[] } {
   const devices = [{ name: 'cpu', description: `${model}, ${cores} cores, ${capability}` }];
   try {
     const count = loadCuda();
-    for (let i = 0; i < count; i++) devices.push({ name: `cuda:${i}`, description: 'CUDA device' });
+    for (let i = 0; i < count; i++) {
+      const reason = native().whyNoKernels(`cuda:${i}`);
+      const kernels = reason === '' ? 'with our kernels' : `without our kernels: ${reason}`;
+      devices.push({ name: `cuda:${i}`, description: `CUDA device, ${kernels}` });
+    }
     const absent =
       count === 0 ? [{ name: 'cuda', description: 'no CUDA device or no driver was found' }] : [];
     return { devices, absent };
@@ -134,6 +139,9 @@ function loadCuda(): number {
     } catch (error) {
       throw new InputError(`this libtorch has CUDA, but its libraries do not load: ${messageOf(error)}`);
     }
+    // Where the set-up found nvcc; else operators run as they are composed of libtorch's.
+    const kernels = fileURLToPath(new URL('../../build/kernels.fatbin', import.meta.url));
+    if (existsSync(kernels) && process.env.XINGHE_KERNELS !== 'off') native().setKernels(kernels);
     cudaLoaded = true;
   }
   return native().cudaDeviceCount();

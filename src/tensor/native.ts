@@ -84,6 +84,10 @@ export interface Native {
   describeLibraries(): string;
   loadLibrary(path: string): void;
   cudaDeviceCount(): number;
+  /** The compiled kernels for CUDA devices (build/kernels.fatbin). */
+  setKernels(path: string): void;
+  /** Why a device runs none of them; empty where it does. */
+  whyNoKernels(device: string): string;
   /** true where oneDNN multiplies the float32 matrices of xinghe::linear; holds for this thread. */
   setLinearRoutes(forward: boolean, gradInput: boolean, gradWeight: boolean): void;
   linearRoutes(): [forward: boolean, gradInput: boolean, gradWeight: boolean];

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { generateIds, type SamplingParameters } from '../../src/generation/index.js';
 import { loadModel } from '../../src/models/index.js';
-import { goldenFolder, goldenJson } from './golden.js';
+import { goldenDevice, goldenFolder, goldenJson } from './golden.js';
 
 interface GoldenGeneration {
   prompt_ids: number[][];
@@ -26,7 +26,7 @@ function samplingOf(penalty: GoldenGeneration['repetition_penalty']): SamplingPa
 }
 
 /** Tests of every greedy generation in the folder's expected.json. @param folder of a golden model */
-export function describeGoldenGeneration(folder: string): void {
+export function describeGoldenGeneration(folder: string, device = goldenDevice): void {
   const { generation } = goldenJson<{ generation: Record<string, GoldenGeneration> }>(
     `${folder}/expected.json`,
   );
@@ -35,7 +35,7 @@ export function describeGoldenGeneration(folder: string): void {
       test(name, () => {
         const path = `${goldenFolder}${folder}`;
         const configPath = golden.config === undefined ? undefined : `${path}/${golden.config}`;
-        const { model } = loadModel(path, { configPath });
+        const { model } = loadModel(path, { configPath, device });
         const results = generateIds(
           model,
           golden.prompt_ids.map((promptIds, row) => ({

@@ -1,7 +1,14 @@
 /** The golden logits cases (origin and tolerances: tests/golden/README.md) and our difference from them. */
 import { type LoadModelOptions, loadModel } from '../../src/models/index.js';
 import { type FloatDType, noGrad, scope, type Tensor } from '../../src/tensor/index.js';
-import { goldenFolder, goldenJson, goldenModels, goldenTensors, maxAbsDifference } from './golden.js';
+import {
+  goldenDevice,
+  goldenFolder,
+  goldenJson,
+  goldenModels,
+  goldenTensors,
+  maxAbsDifference,
+} from './golden.js';
 
 interface PublishedCase {
   readonly name: string;
@@ -54,19 +61,26 @@ export function isSlow({ folder, name, dtype }: LogitsTest): boolean {
 }
 
 /** max |ours - float64| over the stored positions that are not padding. Throws when the shapes differ. */
-export function logitsDifference({ folder, name, config, dtype, positions }: LogitsTest): number {
+export function logitsDifference(
+  { folder, name, config, dtype, positions }: LogitsTest,
+  device = goldenDevice,
+): number {
   const stored = goldenTensors(`${folder}/expected.safetensors`);
   return scope(() => {
     const options: LoadModelOptions = {
       dtype,
+      device,
       configPath: config === undefined ? undefined : `${goldenFolder}${folder}/${config}`,
     };
     const { model } = loadModel(`${goldenFolder}${folder}`, options);
-    const attentionMask = name.endsWith('left_padded') ? stored(`${name}.attention_mask`) : undefined;
+    const attentionMask = name.endsWith('left_padded')
+      ? stored(`${name}.attention_mask`).toDevice(device)
+      : undefined;
     const last = /^last (\d+)$/.exec(positions)?.[1];
     const lastPositions = last === undefined ? undefined : Number(last);
-    const inputIds = stored(`${name}.input_ids`).to('int64');
-    const ours = noGrad(() => model.forward(inputIds, { attentionMask, lastPositions }));
+    const inputIds = stored(`${name}.input_ids`).to('int64').toDevice(device);
+    const computed = noGrad(() => model.forward(inputIds, { attentionMask, lastPositions }));
+    const ours = computed.toDevice('cpu');
     model.dispose();
     const expected = stored(`${name}.logits64`);
     if (ours.shape.join() !== expected.shape.join())
@@ -74,7 +88,7 @@ export function logitsDifference({ folder, name, config, dtype, positions }: Log
         `${folder} ${name}: shape [${ours.shape.join()}] instead of [${expected.shape.join()}]`,
       );
     if (attentionMask === undefined) return maxAbsDifference(ours, expected);
-    const real: Tensor = attentionMask.to('float64').unsqueeze(-1);
+    const real: Tensor = attentionMask.toDevice('cpu').to('float64').unsqueeze(-1);
     return maxAbsDifference(ours.to('float64').mul(real), expected.mul(real));
   });
 }

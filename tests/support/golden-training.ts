@@ -16,10 +16,10 @@ import {
 import { accumulateGradients, type Recompute } from '../../src/training/step/segments.js';
 import { Trainer } from '../../src/training/step/trainer.js';
 import { type TrainingSettings, trainingSettings } from '../../src/training/step/training-settings.js';
-import { goldenFolder, goldenJson, goldenTensors, maxAbsDifference } from './golden.js';
+import { goldenDevice, goldenFolder, goldenJson, goldenTensors, maxAbsDifference } from './golden.js';
 import { isLongSuite } from './long-suite.js';
 
-interface Hyper {
+export interface Hyper {
   beta1: number;
   beta2: number;
   eps: number;
@@ -34,19 +34,19 @@ interface Hyper {
   no_decay_if_name_contains?: string[];
 }
 
-interface Step {
+export interface Step {
   lr: number;
   loss: number;
   grad_norm: number;
 }
 
-interface GoldenRun {
+export interface GoldenRun {
   steps: Step[];
   steps_fp64: Step[];
   final_checksums: Record<string, { sum: number; abs_sum: number; sum_fp64_run: number; moved_l2: number }>;
 }
 
-interface GoldenTraining {
+export interface GoldenTraining {
   /** Default: the folder's. */
   config?: string;
   hyper: Hyper;
@@ -110,10 +110,12 @@ function loadGolden(
   dtype: FloatDType,
   lora: boolean,
   config: string | undefined,
+  device: string,
 ): LoadedModel & TrainedTensors {
   const path = `${goldenFolder}${folder}`;
   const loaded = loadModel(path, {
     dtype,
+    device,
     configPath: config === undefined ? undefined : `${path}/${config}`,
   });
   if (lora && (folder === 'spark' || folder === 'telechat-52b')) {
@@ -187,9 +189,44 @@ class WrittenOutRun {
 }
 
 const FORMULA_FAMILIES = ['spark', 'telechat-52b', 'xverse', 'qwen3moe'];
+/** @param factor of the learning rate @param precision default that of the model */
+export function goldenSettings(
+  hyper: Hyper,
+  factor: number,
+  precision?: TrainingSettings['precision'],
+): TrainingSettings {
+  return trainingSettings({
+    ...(precision !== undefined && { precision }),
+    steps: hyper.total_steps,
+    schedule: 'cosine',
+    learning_rate: hyper.lr * factor,
+    min_learning_rate: hyper.schedule === 'spark' ? hyper.lr_end * factor : 0,
+    warmup_steps: hyper.warmup_steps,
+    schedule_form: hyper.schedule === 'spark' ? 'spark' : 'hf',
+    adamw: hyper.adamw,
+    beta1: hyper.beta1,
+    beta2: hyper.beta2,
+    eps: hyper.eps,
+    weight_decay: hyper.weight_decay,
+    no_weight_decay: hyper.no_decay_if_name_contains ?? [],
+    max_grad_norm: hyper.max_grad_norm,
+  });
+}
+
+/** The rows of a golden batch as the trainer takes them. */
+export function goldenRows(ofBatch: (tensor: 'input_ids' | 'loss_mask') => Tensor): Row[] {
+  return scope(() => {
+    const ids = ofBatch('input_ids');
+    const mask = ofBatch('loss_mask').to('float32');
+    return Array.from({ length: ids.size(0) }, (_, row) => ({
+      ids: ids.select(0, row).to('int64').toArray(),
+      lossMask: mask.select(0, row).toArray(),
+    }));
+  });
+}
 
 /** Tests of everything that the folder's train.json holds. @param folder of a golden model */
-export function describeGoldenTraining(folder: string): void {
+export function describeGoldenTraining(folder: string, device = goldenDevice): void {
   const tensors = goldenTensors(`${folder}/train.safetensors`);
   const golden = goldenJson<Record<string, GoldenTraining>>(`${folder}/train.json`);
   for (const [kind, expected] of Object.entries(golden)) {
@@ -198,21 +235,14 @@ export function describeGoldenTraining(folder: string): void {
     const inputs = lora ? kind : 'full';
     const batch = (model: CausalLm, step: number, dtype: FloatDType, alignment: LossAlignment = 'target') =>
       trainingBatch(
-        tensors(`${inputs}.input_ids`).select(0, step).to('int64'),
-        tensors(`${inputs}.loss_mask`).select(0, step).to(dtype),
+        tensors(`${inputs}.input_ids`).select(0, step).to('int64').toDevice(device),
+        tensors(`${inputs}.loss_mask`).select(0, step).to(dtype).toDevice(device),
         alignment,
         readsLastToken(model),
       );
     /** Batch `step` as the trainer takes it. */
     const rowsAt = (step: number): Row[] =>
-      scope(() => {
-        const ids = tensors(`${inputs}.input_ids`).select(0, step);
-        const mask = tensors(`${inputs}.loss_mask`).select(0, step).to('float32');
-        return Array.from({ length: ids.size(0) }, (_, row) => ({
-          ids: ids.select(0, row).to('int64').toArray(),
-          lossMask: mask.select(0, row).toArray(),
-        }));
-      });
+      goldenRows((name) => tensors(`${inputs}.${name}`).select(0, step));
     /** Loss of batch `step`, its gradients left in the store. */
     const lossAt = (
       model: CausalLm,
@@ -235,7 +265,7 @@ export function describeGoldenTraining(folder: string): void {
     describe(`${folder} ${kind}`, () => {
       test.each(['float32', 'float64'] as const)('loss and gradients of batch 0, %s', (dtype) => {
         scope(() => {
-          const { model, trained, paths } = loadGolden(folder, dtype, lora, expected.config);
+          const { model, trained, paths } = loadGolden(folder, dtype, lora, expected.config, device);
           const gradients = new GradientStore(trained);
           const loss = lossAt(model, gradients, 0, dtype);
           const [wantedLoss, bound] =
@@ -267,7 +297,7 @@ export function describeGoldenTraining(folder: string): void {
 
       test('full recompute gives the same loss and gradients, bit for bit', () => {
         scope(() => {
-          const { model, trained } = loadGolden(folder, 'float32', lora, expected.config);
+          const { model, trained } = loadGolden(folder, 'float32', lora, expected.config, device);
           const plain = new GradientStore(trained);
           const recomputed = new GradientStore(trained);
           const loss = lossAt(model, plain, 0, 'float32');
@@ -287,7 +317,7 @@ export function describeGoldenTraining(folder: string): void {
       if (published !== undefined)
         test('loss with the mask of the input token, as published', () => {
           scope(() => {
-            const { model, trained } = loadGolden(folder, 'float32', lora, expected.config);
+            const { model, trained } = loadGolden(folder, 'float32', lora, expected.config, device);
             const gradients = new GradientStore(trained);
             const loss = lossAt(model, gradients, 0, 'float32', 'input');
             expect(Math.abs(loss - published)).toBeLessThanOrEqual(2e-5);
@@ -296,25 +326,8 @@ export function describeGoldenTraining(folder: string): void {
           });
         });
 
-      const settingsOf = (run: 'published_lr' | 'lr_x30'): TrainingSettings => {
-        const { hyper } = expected;
-        const factor = run === 'lr_x30' ? 30 : 1;
-        return trainingSettings({
-          steps: hyper.total_steps,
-          schedule: 'cosine',
-          learning_rate: hyper.lr * factor,
-          min_learning_rate: hyper.schedule === 'spark' ? hyper.lr_end * factor : 0,
-          warmup_steps: hyper.warmup_steps,
-          schedule_form: hyper.schedule === 'spark' ? 'spark' : 'hf',
-          adamw: hyper.adamw,
-          beta1: hyper.beta1,
-          beta2: hyper.beta2,
-          eps: hyper.eps,
-          weight_decay: hyper.weight_decay,
-          no_weight_decay: hyper.no_decay_if_name_contains ?? [],
-          max_grad_norm: hyper.max_grad_norm,
-        });
-      };
+      const settingsOf = (run: 'published_lr' | 'lr_x30'): TrainingSettings =>
+        goldenSettings(expected.hyper, run === 'lr_x30' ? 30 : 1);
 
       for (const run of ['published_lr', 'lr_x30'] as const) {
         const expectedRun = expected[run];
@@ -327,6 +340,7 @@ export function describeGoldenTraining(folder: string): void {
               dtype,
               lora,
               expected.config,
+              device,
             );
             const settings = settingsOf(run);
             const before = valuesOf(named);
@@ -373,7 +387,7 @@ export function describeGoldenTraining(folder: string): void {
             }
             if (run === 'lr_x30' && dtype === 'float32') {
               const logits = noGrad(() =>
-                model.forward(tensors(`${inputs}.input_ids`).select(0, 0).to('int64')),
+                model.forward(tensors(`${inputs}.input_ids`).select(0, 0).to('int64').toDevice(device)),
               );
               // Logits of about 10; ten steps at thirty times the rate magnify float32 rounding.
               expect(maxAbsDifference(logits, tensors(`${kind}.lr_x30.final_logits`))).toBeLessThanOrEqual(
@@ -397,6 +411,7 @@ export function describeGoldenTraining(folder: string): void {
               'float64',
               lora,
               expected.config,
+              device,
             );
             const written = new WrittenOutRun(settings, valuesOf(named));
             const gradients = new GradientStore(trained);
@@ -419,7 +434,7 @@ export function describeGoldenTraining(folder: string): void {
             }
             model.dispose();
 
-            const other = loadGolden(folder, 'float64', lora, expected.config);
+            const other = loadGolden(folder, 'float64', lora, expected.config, device);
             const trainer = new Trainer(other.model, other.trained, settings, {
               totalSteps: settings.steps ?? 0,
               padTokenId: 0,
@@ -443,8 +458,10 @@ export function describeGoldenTraining(folder: string): void {
       if (lora)
         test('logits with the adapter on', () => {
           scope(() => {
-            const { model } = loadGolden(folder, 'float32', true, expected.config);
-            const logits = noGrad(() => model.forward(tensors('full.input_ids').select(0, 0).to('int64')));
+            const { model } = loadGolden(folder, 'float32', true, expected.config, device);
+            const logits = noGrad(() =>
+              model.forward(tensors('full.input_ids').select(0, 0).to('int64').toDevice(device)),
+            );
             expect(maxAbsDifference(logits, tensors('lora.init_logits_on_full_batch0'))).toBeLessThanOrEqual(
               1e-4,
             );

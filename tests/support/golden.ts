@@ -2,9 +2,12 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { openSafetensorsModel, readJsonFile } from '../../src/formats/index.js';
-import { isDType, MappedFile, type Tensor } from '../../src/tensor/index.js';
+import { isDType, MappedFile, selectDevice, type Tensor } from '../../src/tensor/index.js';
 
 export const goldenFolder = fileURLToPath(new URL('../golden/', import.meta.url));
+
+/** Where golden models are computed: XINGHE_TEST_DEVICE ("cuda", as tools/gpu-check.mjs sets it), else the CPU. */
+export const goldenDevice = selectDevice(process.env.XINGHE_TEST_DEVICE ?? 'cpu');
 
 /** The folders of the families' golden models. */
 export const goldenModels = [
@@ -54,5 +57,7 @@ export function goldenJson<Form>(path: string): Form {
 
 /** The largest |a - b|. */
 export function maxAbsDifference(a: Tensor, b: Tensor): number {
-  return a.to('float64').sub(b.to('float64')).abs().max().item();
+  const [left, right] = [a, b].map((tensor) => tensor.toDevice('cpu').to('float64'));
+  if (left === undefined || right === undefined) throw new TypeError('two tensors are compared');
+  return left.sub(right).abs().max().item();
 }

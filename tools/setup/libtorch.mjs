@@ -79,6 +79,11 @@ async function search() {
   );
 }
 
+/** @param {Libtorch} libtorch @returns {boolean} whether it can drive CUDA devices */
+export function hasCuda({ path }) {
+  return existsSync(join(path, 'lib', `libtorch_cuda.${libraryExtension}`));
+}
+
 /** @param {string} folder @returns {Promise<Libtorch>} */
 async function fromEnvironment(folder) {
   // What `pip install --target` makes holds the package one level down.

@@ -1,4 +1,4 @@
-// Compiles native/**/*.cpp (without native/cuda/) to objects in parallel and links build/xinghe.node.
+// Compiles native/**/*.cpp to objects in parallel and links build/xinghe.node; native/cuda/kernels.cu is another tool's (kernels.mjs).
 //
 // An object's file name holds the fingerprint of everything that it depends on, so an object that is there is never
 // stale, and an interrupted run leaves only whole objects. What a file costs is mostly the headers of libtorch that it
@@ -91,7 +91,7 @@ async function rememberedCompiler() {
 
 /** @param {Libtorch} libtorch @param {Compiler} compiler @returns {Unit[]} */
 function listUnits(libtorch, compiler) {
-  const files = filesBelow(nativeFolder).filter((path) => !path.startsWith(join(nativeFolder, 'cuda')));
+  const files = filesBelow(nativeFolder);
   const present = new Set(files);
   const shared = fingerprint([
     ...compileFlags,

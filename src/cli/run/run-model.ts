@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { loadAdapter } from '../../checkpoint/index.js';
 import type { PublishedRun } from '../../compat/index.js';
+import { selectRankDevice } from '../../distributed/index.js';
 import { InputError } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
 import { log } from '../../log/index.js';
@@ -16,7 +17,7 @@ import {
   loadModelArchitecture,
   parseArchitecture,
 } from '../../models/index.js';
-import { prepareRuntime, selectDevice } from '../../tensor/index.js';
+import { prepareRuntime } from '../../tensor/index.js';
 
 type PublishedModel = PublishedRun['model'];
 
@@ -30,7 +31,7 @@ export function weightsOf({ weights }: PublishedModel): string {
 export function loadPublishedModel(model: PublishedModel, source: string): LoadedModel {
   prepareRuntime();
   const path = weightsOf(model);
-  const options = { dtype: model.dtype, device: selectDevice(model.device) };
+  const options = { dtype: model.dtype, device: selectRankDevice(model.device) };
   if (isAdapterFolder(path)) return loadWithAdapter(path, model, source, options);
   const architecture = architectureOf(path, model, source);
   if (model.lora !== undefined) {

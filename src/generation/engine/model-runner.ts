@@ -90,9 +90,11 @@ export class ModelRunner {
     return {
       rotary,
       attend: (layer, q, k, v) => this.#cache.attend(layer, q, k, v, step),
-      pagedLayer: this.#model.cachesUnrotatedKeys
-        ? undefined
-        : (layer) => this.#cache.layerOf(layer, rotary, step),
+      // Blocks in one call are the CPU's: other devices take kernels for the parts of one.
+      pagedLayer:
+        this.#model.cachesUnrotatedKeys || this.#model.device !== 'cpu'
+          ? undefined
+          : (layer) => this.#cache.layerOf(layer, rotary, step),
     };
   }
 

@@ -1,9 +1,9 @@
 /** The model of an engine: all of it, or the part of one of the ranks that the server was started as. */
 import { AdapterSet } from '../../checkpoint/index.js';
-import { rankEnvironment } from '../../distributed/index.js';
+import { rankEnvironment, selectRankDevice } from '../../distributed/index.js';
 import { ModelRanks } from '../../generation/index.js';
 import { type LoadedModel, loadModel, type SplitPlace } from '../../models/index.js';
-import { prepareRuntime, selectDevice } from '../../tensor/index.js';
+import { prepareRuntime } from '../../tensor/index.js';
 import type { TextEngineSetup } from './text-engine-module.js';
 
 export interface SharedModel extends LoadedModel {
@@ -24,7 +24,7 @@ export async function loadShared(setup: TextEngineSetup): Promise<SharedModel> {
       dtype: setup.dtype,
       keepIntegers: true,
       integerActivations,
-      device: setup.device === undefined ? undefined : selectDevice(setup.device),
+      device: setup.device === undefined ? undefined : selectRankDevice(setup.device),
       place,
     });
   const environment = rankEnvironment();

@@ -1,5 +1,6 @@
 /** Creates or loads the model of a run, with new adapters if configured. */
 
+import { selectRankDevice } from '../../distributed/index.js';
 import { log } from '../../log/index.js';
 import { applyLora, initializeLora, type LoraLinear } from '../../lora/index.js';
 import {
@@ -13,7 +14,7 @@ import {
   withScoreHead,
 } from '../../models/index.js';
 import { initializeModule } from '../../nn/index.js';
-import { RandomGenerator, scope, selectDevice } from '../../tensor/index.js';
+import { RandomGenerator, scope } from '../../tensor/index.js';
 import { adaptedBy } from '../plan/adapted-layers.js';
 import { computeDType } from '../step/precision.js';
 import type { TrainConfig } from './run-config.js';
@@ -25,7 +26,7 @@ export function createRunModel(
 ): LoadedModel {
   const { path, path_config: ofPath, config } = source;
   const dtype = training.precision === undefined ? undefined : computeDType(training.precision);
-  const selected = selectDevice(device);
+  const selected = selectRankDevice(device);
   const isReward = training.objective?.loss === 'reward';
   if (path !== undefined) {
     const given = ofPath === undefined ? undefined : configuredArchitecture(ofPath, 'model.path_config');
