@@ -141,7 +141,7 @@ describe('the chat page', requiresBrowser(executablePath), () => {
       expect(seen.filter((text) => /[<>]/.test(text))).toEqual([]);
     });
 
-    it('takes reasoning that the server sends apart, and keeps it', async () => {
+    longTest('takes reasoning that the server sends apart, and keeps it', async () => {
       const { page } = await chat.open();
       await chat.ask(page, '推理一下');
       expect(await answerText(page)).toBe('答案是四十二。');
@@ -153,7 +153,7 @@ describe('the chat page', requiresBrowser(executablePath), () => {
     });
   });
 
-  it('draws task lists, and leaves mermaid as code', async () => {
+  longTest('draws task lists, and leaves mermaid as code', async () => {
     const { page, faults } = await chat.open();
     await chat.ask(page, '列出任务');
     expect(await page.locator('.task').allTextContents()).toEqual(['☑', '☐', '☐', '☑']);
@@ -298,22 +298,25 @@ describe('the chat page', requiresBrowser(executablePath), () => {
       },
     );
 
-    it('an answer that is still being written does not come back after its question was deleted', async () => {
-      chat.server.pace = 30;
-      const { page } = await chat.open();
-      await page.fill(BOX, '写一篇长文');
-      await page.press(BOX, 'Enter');
-      await poll(() => answerText(page)).toContain('第1段');
-      await page.locator('.question').hover();
-      await page.locator('.question').getByRole('button', { name: '删除消息' }).click();
-      await confirm(page);
-      await poll(() => chat.server.asked[0]?.isAborted).toBe(true);
-      await page.waitForTimeout(400);
-      expect(await page.locator('.turn').count()).toBe(0);
-      await page.reload();
-      await page.waitForSelector(BOX);
-      expect(await page.locator('.entry').count()).toBe(0);
-    });
+    longTest(
+      'an answer that is still being written does not come back after its question was deleted',
+      async () => {
+        chat.server.pace = 30;
+        const { page } = await chat.open();
+        await page.fill(BOX, '写一篇长文');
+        await page.press(BOX, 'Enter');
+        await poll(() => answerText(page)).toContain('第1段');
+        await page.locator('.question').hover();
+        await page.locator('.question').getByRole('button', { name: '删除消息' }).click();
+        await confirm(page);
+        await poll(() => chat.server.asked[0]?.isAborted).toBe(true);
+        await page.waitForTimeout(400);
+        expect(await page.locator('.turn').count()).toBe(0);
+        await page.reload();
+        await page.waitForSelector(BOX);
+        expect(await page.locator('.entry').count()).toBe(0);
+      },
+    );
 
     it('are rated; the rating stays and is exported', async () => {
       const { page } = await chat.open();
@@ -342,7 +345,7 @@ describe('the chat page', requiresBrowser(executablePath), () => {
     return readFileSync(await (await downloading).path(), 'utf8');
   }
 
-  it('pins a conversation above the others, for good', async () => {
+  longTest('pins a conversation above the others, for good', async () => {
     const { page } = await chat.open();
     await chat.ask(page, SKY);
     await button(page, '新对话').click();
@@ -413,7 +416,7 @@ describe('the chat page', requiresBrowser(executablePath), () => {
       expect(faults).toEqual([]);
     });
 
-    it('are refused by name: no text, too large, too long for the context, empty', async () => {
+    longTest('are refused by name: no text, too large, too long for the context, empty', async () => {
       chat.server.maxModelLength = 1000;
       const { page } = await chat.open();
       await attach(page, [

@@ -84,7 +84,7 @@ describe('the chat page', requiresBrowser(executablePath), () => {
     await picture(page, 'versions');
   });
 
-  it('keeps what had come when the page is loaded anew in mid-answer', async () => {
+  longTest('keeps what had come when the page is loaded anew in mid-answer', async () => {
     server.pace = 25;
     const { page } = await openPage();
     await send(page, '写一篇长文');
@@ -105,7 +105,7 @@ describe('the chat page', requiresBrowser(executablePath), () => {
     expect(await page.getByText('这个回答中断了。').count()).toBe(0);
   });
 
-  it('outlives its server, and goes on when that is back', async () => {
+  longTest('outlives its server, and goes on when that is back', async () => {
     const { page } = await openPage();
     server.breakAfter = 20;
     await send(page, SKY);

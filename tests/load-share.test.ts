@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseArchitecture, saveModel } from '../src/models/index.js';
 import { initializeModule } from '../src/nn/index.js';
 import { RandomGenerator } from '../src/tensor/index.js';
+import { casesOf } from './support/long-suite.js';
 import { xverseConfig } from './support/plan-configs.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-load-share-'));
@@ -44,11 +45,13 @@ function peakOf(place: { rank: number; size: number } | undefined): number {
   return Number(out.trim());
 }
 
-test.each([
+const places: readonly [rank: number, size: number][] = [
   [0, 2],
   [1, 2],
   [3, 4],
-])('rank %i of %i', (rank, size) => {
+];
+
+test.each(casesOf(places, ([rank, size]) => rank > 0 && size === 2))('rank %i of %i', (rank, size) => {
   const peak = peakOf({ rank, size });
   console.log(
     `${(peak / MIB).toFixed(0)} MiB, share ${(bytes / size / MIB).toFixed(0)}, largest tensor ${(largest / MIB).toFixed(0)}`,

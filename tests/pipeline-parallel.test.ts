@@ -1,5 +1,6 @@
 /** Runs whose ranks each have some blocks of the model, or some tokens of each row, against the same run of one process. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { longTest } from './support/long-suite.js';
 import { ALONE, type Layout, ParallelRuns, trainFiles } from './support/parallel-runs.js';
 import { pipelineCases } from './support/pipeline-cases.js';
 
@@ -25,7 +26,7 @@ describe.each(LAYOUTS)('$run', ({ run }) => {
 });
 
 // What else is refused is in check-layout.test.ts.
-it('blocks that the ranks cannot share are refused before anything is allocated', async () => {
+longTest('blocks that the ranks cannot share are refused before anything is allocated', async () => {
   const refused = {
     ...one,
     name: 'spark-refused',

@@ -25,7 +25,7 @@ export async function sendRaw(port: number, bytes: string | Buffer, milliseconds
 
 /** Sends bytes as they are and reads one whole answer, whether or not the server closes then. */
 export async function askRaw(port: number, bytes: string): Promise<string> {
-  return await new Promise((resolve, reject) => {
+  const answer = await new Promise<string>((resolve, reject) => {
     let text = '';
     const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
     const finish = (): void => {
@@ -37,7 +37,8 @@ export async function askRaw(port: number, bytes: string): Promise<string> {
       if (isWhole(text)) finish();
     });
     socket.on('error', reject).on('close', finish);
-  }).then((text) => Buffer.from(String(text), 'latin1').toString('utf8'));
+  });
+  return Buffer.from(answer, 'latin1').toString('utf8');
 }
 
 /** @param text one character a byte */

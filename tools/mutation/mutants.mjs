@@ -75,7 +75,7 @@ export function instrument(source, firstId) {
     text += source.slice(place, node.end);
     for (const [fault, replacement] of faults)
       text = isStatement(node)
-        ? `if (!__fault(${fault})) { ${text} }`
+        ? `{ if (!__fault(${fault})) { ${text} } }` // In braces of its own, or an `else` that follows would be this one's.
         : `(__fault(${fault}) ? (${replacement}) : (${text}))`;
     return text;
   };

@@ -1,4 +1,4 @@
-/** Losses by hand: every number below is worked out from the formula of the paper. TRL's own: tests/preference-losses.reference.test.ts. */
+/** Losses by hand: every number below is worked out from the formula of the paper. TRL's own: tests/preference-losses.reference.long.test.ts. */
 import { expect, test } from 'vitest';
 import { floatTensor, scope, type Tensor } from '../../tensor/index.js';
 import { objectiveSchema } from './objective-config.js';

@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { ggufModels as models, withTokenizer } from '../../../../tests/support/gguf-models.js';
 import { goldenFolder, maxAbsDifference } from '../../../../tests/support/golden.js';
+import { casesOf } from '../../../../tests/support/long-suite.js';
 import { referencePython, runReference } from '../../../../tests/support/reference.js';
 import { requiresPython } from '../../../../tests/support/requires.js';
 import { openModelCheckpoint } from '../../../checkpoint/index.js';
@@ -124,7 +125,10 @@ describe.each(models)('%s', (name) => {
   });
 });
 
-describe.each(models)('the tokenizer of %s', (name) => {
+// One of each kind of vocabulary.
+const vocabularies = casesOf(models, (_, index) => index % 3 === 0);
+
+describe.each(vocabularies)('the tokenizer of %s', (name) => {
   const texts = ['ab 7', 'ca\\nb 星', '<_user>a'];
   /** As far as they say: an id that is not there, or a piece that is none, does not change with the place of the file. */
   const encoded = (path: string) => {
