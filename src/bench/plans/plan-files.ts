@@ -1,6 +1,6 @@
 /** `xinghe bench convert` and `xinghe bench data`: whole processes that read and write files. */
 import { mkdirSync, rmSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { InputError } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
 import type { BenchSession } from '../bench-session.js';
@@ -85,7 +85,8 @@ export async function planData(options: DataPlanOptions, session: BenchSession):
     throw new InputError(`--input ${from}: there is no such file.`);
   const input = join(session.folder, 'records.jsonl');
   const made = await session.make('make-records', { from, to: input, bytes: megabytes * 1e6 });
-  const tokenizer = options.tokenizer ?? (await madeTokenizer(session));
+  const tokenizer =
+    options.tokenizer === undefined ? await madeTokenizer(session) : resolve(options.tokenizer);
   const [own, other] = [join(session.folder, 'ours'), join(session.folder, 'theirs')];
   const size = Number(made.bytes) / 1e6;
   return {
