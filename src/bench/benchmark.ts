@@ -17,7 +17,7 @@ export interface Metric {
   readonly limit?: keyof MachinePeaks | undefined;
 }
 
-/** Numbers that must be the same on both sides for the comparison to be fair, such as tokens. */
+/** A number that is to be the same on both sides for the comparison to be fair, such as tokens; shown where both print it. */
 export interface Agreement {
   readonly key: string;
   readonly title: string;

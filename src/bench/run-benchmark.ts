@@ -221,13 +221,11 @@ function withRates(run: SideRun, { perProcess = {} }: Benchmark): SideRun {
 const PROCESS_KEYS = ['processSeconds', 'peakMemoryMiB'];
 
 /** What a side must print itself. */
-function requiredKeys({ metrics, agreements = [], ours, perProcess = {} }: Benchmark, side: Side): string[] {
+function requiredKeys({ metrics, ours, perProcess = {} }: Benchmark, side: Side): string[] {
   const numbers = metrics.filter(
     (metric) => metric.optional !== true && (side === ours || metric.ours !== true),
   );
-  return [...numbers, ...agreements]
-    .map(({ key }) => key)
-    .filter((key) => !PROCESS_KEYS.includes(key) && !(key in perProcess));
+  return numbers.map(({ key }) => key).filter((key) => !PROCESS_KEYS.includes(key) && !(key in perProcess));
 }
 
 /** Values of one side, in the order of the rounds; undefined where a run lacks it. */
@@ -270,11 +268,13 @@ function limitResult(
 function agreementsOf({ agreements = [] }: Benchmark, runs: readonly RoundRun[]): AgreementResult[] {
   const [ours, peer] = [0, 1].map((side) => runs.findLast((run) => run.side === side));
   if (ours === undefined || peer === undefined) return [];
-  return agreements.map(({ key, title }) => ({
-    title,
-    ours: numberOf(ours, key),
-    peer: numberOf(peer, key),
-  }));
+  return agreements
+    .map(({ key, title }) => ({
+      title,
+      ours: numberOf(ours, key),
+      peer: numberOf(peer, key),
+    }))
+    .filter((each) => !Number.isNaN(each.ours) && !Number.isNaN(each.peer));
 }
 
 /** Times between two sizes are noisy: so far may the exponent lie outside. */

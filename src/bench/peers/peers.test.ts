@@ -1,7 +1,7 @@
 /** Peers that are not there are refused before anything is measured, with the way to get them. */
 import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { expect, test } from 'vitest';
 import { openPeer, peersOf } from './peers.js';
 
@@ -42,6 +42,15 @@ test('an interpreter that is not there', () => {
   expect(() => openPeer('op', { against: 'pytorch', python: '/nowhere/python', from: undefined })).toThrow(
     /\/nowhere\/python cannot be run; name an interpreter by --python PYTHON \(it needs torch: pip install/,
   );
+});
+
+test('a path to an interpreter is meant from here, not from where the peer runs', () => {
+  const near = relative(process.cwd(), python);
+  const file = join(folder, 'near.py');
+  writeFileSync(file, '');
+  const peer = openPeer('op', { against: file, python: near, from: folder });
+  expect(peer.side([]).command).toBe(python);
+  expect(openPeer('op', { against: file, python: 'python3', from: folder }).side([]).command).toBe('python3');
 });
 
 test('a folder that is not there', () => {

@@ -111,7 +111,9 @@ export interface Peer {
 }
 
 /** @throws InputError for a name that there is not, a program that is not there, and packages that are not installed */
-export function openPeer(subject: PeerSubject, { against, python, from }: PeerOptions): Peer {
+export function openPeer(subject: PeerSubject, { against, python: given, from }: PeerOptions): Peer {
+  // A path is meant from here, not from the folder in which the peer runs; a bare name is looked for on the path.
+  const python = given.includes('/') ? resolve(given) : given;
   if (from !== undefined && fileStatus(from)?.isDirectory() !== true)
     throw new InputError(`--from ${from}: there is no such folder.`);
   const named = PEERS[against]?.find(({ subjects }) => subjects.includes(subject));

@@ -1,6 +1,6 @@
 /** `xinghe bench convert` and `xinghe bench data`: whole processes that read and write files. */
 import { mkdirSync, rmSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { InputError } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
 import type { BenchSession } from '../bench-session.js';
@@ -30,8 +30,8 @@ export async function planConvert(options: ConvertPlanOptions, session: BenchSes
   if (own === undefined || other === undefined) throw new TypeError('two sides');
   return {
     subject: `convert-${conversion}`,
-    title: `Conversion to ${NAMES[conversion]}, ${model.name}${model.isRandom ? `, ${dtype}` : ''}, ${megabytes.toFixed(0)} MB`,
-    settings: { to: conversion, megabytes: Math.round(megabytes) },
+    title: `Conversion to ${NAMES[conversion]}, ${model.name}${model.isRandom ? `, ${dtype}` : ''}, ${Number(megabytes.toPrecision(3))} MB`,
+    settings: { to: conversion, megabytes: Number(megabytes.toPrecision(3)) },
     metrics: [
       { key: 'megabytesPerSecond', title: 'speed', unit: 'MB/s of the source', better: 'higher' },
       { key: 'processSeconds', title: 'whole process', unit: 's', better: 'lower' },
@@ -85,14 +85,15 @@ export async function planData(options: DataPlanOptions, session: BenchSession):
     throw new InputError(`--input ${from}: there is no such file.`);
   const input = join(session.folder, 'records.jsonl');
   const made = await session.make('make-records', { from, to: input, bytes: megabytes * 1e6 });
-  const tokenizer = options.tokenizer ?? (await madeTokenizer(session));
+  const tokenizer =
+    options.tokenizer === undefined ? await madeTokenizer(session) : resolve(options.tokenizer);
   const [own, other] = [join(session.folder, 'ours'), join(session.folder, 'theirs')];
   const size = Number(made.bytes) / 1e6;
   return {
     subject: 'data',
-    title: `Alpaca records to packed rows, ${size.toFixed(0)} MB, ${workers} ${workers === 1 ? 'worker' : 'workers'}`,
+    title: `Alpaca records to packed rows, ${Number(size.toPrecision(2))} MB, ${workers} ${workers === 1 ? 'worker' : 'workers'}`,
     settings: {
-      megabytes: Math.round(size),
+      megabytes: Number(size.toPrecision(3)),
       records: Number(made.records),
       'row length': seqLength + 1,
       workers,
@@ -101,8 +102,8 @@ export async function planData(options: DataPlanOptions, session: BenchSession):
       { key: 'megabytesPerSecond', title: 'speed', unit: 'MB/s of records', better: 'higher' },
       { key: 'recordsPerSecond', title: 'records', unit: 'a second', better: 'higher' },
       { key: 'processSeconds', title: 'whole process', unit: 's', better: 'lower' },
-      { key: 'rows', title: 'rows written', unit: 'rows', better: 'lower', optional: true },
     ],
+    agreements: [{ key: 'rows', title: 'number of rows' }],
     ours: ownSide(
       'data',
       { input, tokenizer, output: own, seqLength, workers },

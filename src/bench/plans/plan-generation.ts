@@ -1,7 +1,8 @@
 /** `xinghe bench decode` and `xinghe bench prompt`. */
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { InputError } from '../../errors/index.js';
+import { fileStatus } from '../../formats/index.js';
 import type { FloatDType } from '../../tensor/index.js';
 import type { BenchSession } from '../bench-session.js';
 import type { Benchmark, Metric } from '../benchmark.js';
@@ -99,6 +100,7 @@ export async function planFromStart(
   session: BenchSession,
 ): Promise<Benchmark> {
   const { prompt, threads } = options;
+  checkGguf(options);
   const peer = chosenPeer('prompt', options);
   const model = await chosenModel(options, 'bfloat16', session);
   const input = join(session.folder, 'ids.json');
@@ -172,8 +174,7 @@ async function bothSides(
 ): Promise<BothSides> {
   const { sequences, prompt, new: newTokens, repetitions, threads, kvDType } = options;
   const peer = chosenPeer(subject, options);
-  if (options.gguf !== undefined && peer === undefined)
-    throw new InputError('--gguf is the model of a peer; give --against, too.');
+  checkGguf(options);
   const model = await chosenModel(options, 'bfloat16', session);
   const dtype = options.dtype ?? (model.isRandom ? 'bfloat16' : 'dtype of the weights');
   return {
@@ -221,12 +222,19 @@ async function peerSide(
   ]);
 }
 
+/** @throws InputError for a file that nobody takes, or that is not there */
+function checkGguf({ gguf, against }: GenerationPlanOptions): void {
+  if (gguf === undefined) return;
+  if (against === undefined) throw new InputError('--gguf is the model of a peer; give --against, too.');
+  if (fileStatus(gguf)?.isFile() !== true) throw new InputError(`--gguf ${gguf}: there is no such file.`);
+}
+
 async function peerModel(
   model: ChosenModel,
   { gguf }: GenerationPlanOptions,
   session: BenchSession,
 ): Promise<string> {
-  if (gguf !== undefined) return gguf;
+  if (gguf !== undefined) return resolve(gguf);
   const to = join(session.folder, 'model.gguf');
   await session.make('make-gguf', { from: model.path, to });
   return to;

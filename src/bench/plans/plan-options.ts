@@ -1,5 +1,5 @@
 /** What the verbs have in common. */
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import type { Architecture } from '../../models/index.js';
 import type { BenchSession } from '../bench-session.js';
 import { parseModelSize } from '../materials/model-sizes.js';
@@ -30,13 +30,13 @@ export interface ChosenModel {
   readonly isRandom: boolean;
 }
 
-/** The model that was named, or one made in the folder of the session. */
+/** The model that was named, or one made in the folder of the session; by a whole path, since peers run in another folder. */
 export async function chosenModel(
   { model, size }: ModelChoice,
   dtype: 'bfloat16' | 'float32',
   session: BenchSession,
 ): Promise<ChosenModel> {
-  if (model !== undefined) return { path: model, name: basename(model), isRandom: false };
+  if (model !== undefined) return { path: resolve(model), name: basename(model), isRandom: false };
   const path = `${session.folder}/model-${dtype}`;
   await session.make('make-model', { to: path, size: parseModelSize(size), dtype });
   return { path, name: size, isRandom: true };

@@ -1,5 +1,5 @@
 /** `xinghe bench tokenizer`: encoding; with a type of vocabulary the training of one. */
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { InputError } from '../../errors/index.js';
 import { fileStatus } from '../../formats/index.js';
@@ -141,7 +141,10 @@ async function chosenTokenizer(
     // Peers read files; ours a folder, too.
     const inside = ['tokenizer.json', 'tokenizer.model'].map((name) => join(tokenizer, name));
     const path = inside.find((file) => fileStatus(file)?.isFile() === true) ?? tokenizer;
-    return { path, name: basename(tokenizer) };
+    if (fileStatus(path)?.isFile() !== true)
+      throw new InputError(`--tokenizer ${tokenizer}: there is no such file, or no tokenizer in the folder.`);
+    // By a whole path: peers run in another folder.
+    return { path: resolve(path), name: basename(tokenizer) };
   }
   const isSentencePiece = against === 'sentencepiece';
   const path = join(session.folder, isSentencePiece ? 'tokenizer.model' : 'tokenizer.json');

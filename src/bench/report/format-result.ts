@@ -139,7 +139,7 @@ function explanation({ metrics, runs, roundsAsked, sides }: BenchmarkResult): st
   const more = metrics.filter(({ better }) => better === 'higher').map(({ title }) => title);
   const parts = [
     made === roundsAsked
-      ? `${made} rounds.`
+      ? `${made} ${made === 1 ? 'round' : 'rounds'}.`
       : `${made} of ${roundsAsked} rounds: the time that --seconds allows was over.`,
     more.length === 0 ? '' : `More is better: ${more.join('; ')}.`,
     less.length === 0 ? '' : `Less is better: ${less.join('; ')}.`,

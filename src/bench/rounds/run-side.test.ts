@@ -54,7 +54,7 @@ describe('a peer is refused with its last lines', () => {
     [`echo '{"speed": "fast"}'`, /printed a JSON object with "fast" as "speed"/],
     [`echo '{"speed": null}'`, /with null as "speed"/],
     ['kill -9 $$', /was ended by SIGKILL/],
-    ['seq 100; exit 1', /lines:\n93\n94\n95\n96\n97\n98\n99\n100$/],
+    ['seq 100; exit 1', /lines:\n81\n82\n83\n(?:\d+\n)+100$/],
   ])('%s', async (script, message) => {
     const error = await failureOf(peer(script));
     expect(error).toBeInstanceOf(InputError);

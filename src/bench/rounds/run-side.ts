@@ -5,7 +5,7 @@ import { InputError, InterruptedError, messageOf } from '../../errors/index.js';
 import type { Side, SideRun } from './side.js';
 
 /** Of what a program printed, shown where it is of no use. */
-const LAST_LINES = 8;
+const LAST_LINES = 20;
 const MEMORY_INTERVAL = 20;
 /** Of stdout and stderr each. */
 const KEPT_CHARACTERS = 1 << 20;
