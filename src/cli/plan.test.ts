@@ -296,7 +296,7 @@ describe('xinghe plan --for generation', () => {
     const adviceFor = async (bytes: number) =>
       (await runTo(2, ...options, '--memory-gb', String(bytes / 1e9))).match(/DOES NOT FIT.*/)?.[0];
     expect(await adviceFor(peak_bytes - kv_cache / 2)).toMatch(
-      /what fits: --kv-dtype int8, or --max-sequences 4, or --sequence-length \d+/,
+      /what fits: --kv-dtype int8, or --max-sequences \d, or --sequence-length \d+/,
     );
     expect(await adviceFor(peak_bytes - weights / 2)).toMatch(/--quantize int8/);
     expect(await adviceFor(1e6)).toMatch(/take a machine or device with more than/);

@@ -62,6 +62,7 @@ export const CANNOT_RUN: readonly (readonly [beginning: string, reason: string])
     'bin/xinghe generate --model HuggingFaceTB',
     'needs the network; hub-options.test.ts has a hub of its own',
   ],
+  ['bin/xinghe plan --config run.yaml', 'a configuration of the reader; plan-trial.long.test.ts has its own'],
   ['nohup bin/xinghe train --config run.yaml', 'a run in the background, of a configuration of the reader'],
   ['setsid bin/xinghe train --config run.yaml', 'a run in the background, of a configuration of the reader'],
   [

@@ -13,7 +13,7 @@ import type { Tokenizer } from '../../tokenizers/index.js';
 import { RunCheckpointStore } from '../checkpoints/run-checkpoint-store.js';
 import { checkModelSplit, ranksOfModel } from '../parallel/check-layout.js';
 import { RunRanks } from '../parallel/run-ranks.js';
-import { peakResidentBytes, residentBytes } from '../plan/process-memory.js';
+import { residentBytes } from '../plan/process-memory.js';
 import { collectGarbage, scriptBytes } from '../plan/script-memory.js';
 import { metricsFile } from '../watch/metrics-file.js';
 import { joinObservers, type RunObserver } from '../watch/observer.js';
@@ -34,6 +34,7 @@ import {
   refuseOtherRun,
   removeIfEmpty,
 } from './output-folder.js';
+import { PeakMeter } from './peak-meter.js';
 import { referencedRows } from './reference.js';
 import { checkRun } from './run-checks.js';
 import { hasRows, type TrainConfig } from './run-config.js';
@@ -315,17 +316,22 @@ async function trainAndSave(run: PreparedRun, watch: RunObserver | undefined): P
   const heldOut = run.heldOut && (await referencedRows(run, run.heldOut.rows, 'evaluation'));
   const checkpoints = new RunCheckpointer(run);
   const observers = observersOf(run, watch);
+  const meter = new PeakMeter();
   const result = await runTrainingLoop(loaded, rows, {
     ...loopOptions(run),
-    observers,
+    observers: [...observers, meter],
     onEvaluation: ({ step }) => writeSamples(run, step, observers),
     evaluation:
       heldOut === undefined || evaluation === undefined ? undefined : { ...evaluation, rows: heldOut },
     tasks: run.tasks && { evaluator: run.tasks, every: evaluation?.tasks_every ?? evaluation?.every ?? 1 },
     checkpoints,
   });
-  const peaks = ranks?.world.group.gatherNumbers([peakResidentBytes()]).flat();
-  if (ranks?.isFirst !== false) estimate.report(peaks);
+  if (ranks === undefined) estimate.report();
+  else {
+    const peaks = ranks.world.group.gatherNumbers([meter.bytes]).flat();
+    // 0: the run was through before it began.
+    if (ranks.isFirst && Math.max(...peaks) > 0) estimate.report(peaks);
+  }
   await checkpoints.finish(result.progress);
   await firstOf(run.ranks, async () => {
     if (adapters !== undefined) {

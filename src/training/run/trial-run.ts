@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RunCheckpointStore } from '../checkpoints/run-checkpoint-store.js';
-import { peakResidentBytes } from '../plan/process-memory.js';
 import type { RunObserver, StepRecord } from '../watch/observer.js';
 import { CHECKPOINTS } from './output-folder.js';
+import { PeakMeter } from './peak-meter.js';
 import { referencedRows } from './reference.js';
 import { joinRanks, loopOptions, prepareRun } from './run.js';
 import type { TrainConfig } from './run-config.js';
@@ -78,15 +78,19 @@ function shortened(config: TrainConfig, steps: number, output: string): TrainCon
 }
 
 class StepMeter implements RunObserver {
-  peakBytes = 0;
+  readonly #peak = new PeakMeter();
   readonly #records: StepRecord[] = [];
 
   step(record: StepRecord): void {
     this.#records.push(record);
-    this.peakBytes = peakResidentBytes();
+    this.#peak.step();
   }
 
   close(): void {}
+
+  get peakBytes(): number {
+    return this.#peak.bytes;
+  }
 
   result(): Pick<TrialRun, 'steps' | 'seconds' | 'tokensPerSecond'> {
     const times = this.#records.slice(1).map(({ elapsedSeconds }, index) => {
