@@ -28,6 +28,7 @@ import { convertModel, type LoadedModel, loadModel } from '../src/models/index.j
 import { namedLinears } from '../src/nn/index.js';
 import { intTensor, noGrad, RandomGenerator, randn, scope, type Tensor } from '../src/tensor/index.js';
 import { goldenFolder } from './support/golden.js';
+import { isLongSuite } from './support/long-suite.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-property-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -154,7 +155,7 @@ describe('ranks', () => {
           if (isPlain) expect(result).toBeDefined();
           for (const path of [cut, ranks, back]) rmSync(path, { recursive: true, force: true });
         }),
-        { numRuns: 12 },
+        { numRuns: isLongSuite ? 12 : 5 },
       );
       expect(came).toBeGreaterThan(0);
     },
@@ -308,7 +309,7 @@ describe('adapters', () => {
           served.model.dispose();
           for (const path of [to, adapter]) rmSync(path, { recursive: true, force: true });
         }),
-        { numRuns: 15 },
+        { numRuns: isLongSuite ? 15 : 6 },
       );
       expect(came).toBeGreaterThan(0);
     },

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { main } from '../src/cli/main.js';
-import { isLongSuite } from './support/long-suite.js';
+import { longTest } from './support/long-suite.js';
 import { writeTinyModel } from './support/tiny-model.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-batch-'));
@@ -335,24 +335,28 @@ describe('an interrupted batch', () => {
     expect(answersIn(output).length).toBe(40);
   });
 
-  test('a second run of the same command on the same output is refused while the first writes', async () => {
-    const questions = isLongSuite ? 200 : 40;
-    const input = questionsFile('twice.jsonl', questions);
-    const output = join(folder, 'twice.out.jsonl');
-    const first = spawn(program, args(input, output));
-    await untilLines(output, 3, first);
-    // It must not be through before the others have looked.
-    first.kill('SIGSTOP');
-    const second = spawnSync(program, args(input, output), { encoding: 'utf8' });
-    expect(second.status).toBe(2);
-    expect(second.stderr).toContain(`twice.out.jsonl: process ${first.pid} on`);
-    expect(spawnSync(program, [...args(input, output), '--overwrite'], { encoding: 'utf8' }).status).toBe(2);
-    first.kill('SIGKILL');
-    await once(first, 'close');
-    const last = spawnSync(program, args(input, output), { encoding: 'utf8' });
-    expect(last.status, last.stderr).toBe(0);
-    expect(answersIn(output).length).toBe(questions);
-  });
+  longTest(
+    'a second run of the same command on the same output is refused while the first writes',
+    async () => {
+      const input = questionsFile('twice.jsonl', 200);
+      const output = join(folder, 'twice.out.jsonl');
+      const first = spawn(program, args(input, output));
+      await untilLines(output, 3, first);
+      // It must not be through before the others have looked.
+      first.kill('SIGSTOP');
+      const second = spawnSync(program, args(input, output), { encoding: 'utf8' });
+      expect(second.status).toBe(2);
+      expect(second.stderr).toContain(`twice.out.jsonl: process ${first.pid} on`);
+      expect(spawnSync(program, [...args(input, output), '--overwrite'], { encoding: 'utf8' }).status).toBe(
+        2,
+      );
+      first.kill('SIGKILL');
+      await once(first, 'close');
+      const last = spawnSync(program, args(input, output), { encoding: 'utf8' });
+      expect(last.status, last.stderr).toBe(0);
+      expect(answersIn(output).length).toBe(200);
+    },
+  );
 
   test('an output that is cut off and has lost its note is not called complete; an empty one is begun', async () => {
     const input = questionsFile('lost.jsonl', 3);

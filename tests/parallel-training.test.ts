@@ -59,7 +59,9 @@ const ALL_LAYOUTS = [
     run: 'two-3',
     ranks: 2,
     zero: 3,
-    of: isLongSuite ? cases : cases.filter(({ name }) => !['noise', 'scaled', 'dpo'].includes(name)),
+    of: isLongSuite
+      ? cases
+      : cases.filter(({ name }) => !['noise', 'scaled', 'dpo', 'recompute', 'mixed'].includes(name)),
   },
   { run: 'four-1', ranks: 4, zero: 1, of: named('xverse', ...(isLongSuite ? ['epochs'] : [])) },
   { run: 'four-2', ranks: 4, zero: 2, of: named('epochs', 'mixed') },

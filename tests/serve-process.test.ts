@@ -168,7 +168,7 @@ describe('the end', () => {
     expect((await server.exit).code).toBe(0);
   });
 
-  test('a second SIGINT: at once, exit 130', async () => {
+  longTest('a second SIGINT: at once, exit 130', async () => {
     const server = start();
     await server.ready();
     const { enginePid = 0 } = server;
@@ -222,7 +222,7 @@ describe('what cannot be served is told in one line, exit 2', () => {
     ],
     ['a cache that is too large', ['--kv-cache-memory', '500TB'], /KV cache of \d+ tokens needs 500 TB/],
   ];
-  test.each(casesOf(refused, ([name]) => !/^(?:no adapter|texts)/.test(name)))(
+  test.each(casesOf(refused, ([name]) => !/^(?:no adapter|texts|a cache)/.test(name)))(
     '%s',
     async (_, args, message) => {
       const common = ['--port', '0', ...(args[0] === '--model' ? [] : ['--model', model])];

@@ -2,6 +2,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { longTest } from './support/long-suite.js';
 import { ServedProcess } from './support/served-process.js';
 import { servingCase } from './support/serving-case.js';
 import { writeTinyModel } from './support/tiny-model.js';
@@ -71,43 +72,46 @@ test('grammars that take too long are refused, and a plain request does not feel
   }
 });
 
-test('a client with many large schemas delays neither a plain request nor the small schema of another', async () => {
-  const keys = join(dirname(model), 'keys');
-  writeFileSync(keys, 'ann:ann-ann-ann\nbob:bob-bob-bob\n', { mode: 0o600 });
-  const server = await start(['--api-key-file', keys]);
-  const by = (name: string): RequestInit => ({
-    headers: { authorization: `Bearer ${name}-${name}-${name}` },
-  });
-  const idle = await slowest(server, () => true, by('bob'));
-  const large = (seed: number): object => {
-    const properties = Object.fromEntries(
-      Array.from({ length: 400 }, (_, index) => [
-        `property_${seed}_${index}`,
-        index % 2 === 0 ? { type: 'string', maxLength: 20 + index } : { type: 'integer', minimum: index },
-      ]),
+longTest(
+  'a client with many large schemas delays neither a plain request nor the small schema of another',
+  async () => {
+    const keys = join(dirname(model), 'keys');
+    writeFileSync(keys, 'ann:ann-ann-ann\nbob:bob-bob-bob\n', { mode: 0o600 });
+    const server = await start(['--api-key-file', keys]);
+    const by = (name: string): RequestInit => ({
+      headers: { authorization: `Bearer ${name}-${name}-${name}` },
+    });
+    const idle = await slowest(server, () => true, by('bob'));
+    const large = (seed: number): object => {
+      const properties = Object.fromEntries(
+        Array.from({ length: 400 }, (_, index) => [
+          `property_${seed}_${index}`,
+          index % 2 === 0 ? { type: 'string', maxLength: 20 + index } : { type: 'integer', minimum: index },
+        ]),
+      );
+      const format = { type: 'json_schema', json_schema: { schema: { type: 'object', properties } } };
+      return { ...plain, response_format: format };
+    };
+    let done = 0;
+    const many = Promise.all(
+      Array.from({ length: 12 }, async (_, seed) => {
+        const { status } = await server.post('/v1/completions', large(seed), by('ann'));
+        done += 1;
+        return status;
+      }),
     );
-    const format = { type: 'json_schema', json_schema: { schema: { type: 'object', properties } } };
-    return { ...plain, response_format: format };
-  };
-  let done = 0;
-  const many = Promise.all(
-    Array.from({ length: 12 }, async (_, seed) => {
-      const { status } = await server.post('/v1/completions', large(seed), by('ann'));
-      done += 1;
-      return status;
-    }),
-  );
-  many.catch(() => undefined);
-  // All of them are there.
-  while (done === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-  const small = await server.post(
-    '/v1/completions',
-    { ...plain, structured_outputs: { choice: ['yes', 'no'] } },
-    by('bob'),
-  );
-  expect(small.status).toBe(200);
-  expect(done, 'it did not wait for all of the others').toBeLessThan(10);
-  expect(await slowest(server, () => done === 12, by('bob'))).toBeLessThan(2 + 5 * idle);
-  // On a busy machine some may take too long.
-  for (const status of await many) expect([200, 400]).toContain(status);
-});
+    many.catch(() => undefined);
+    // All of them are there.
+    while (done === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const small = await server.post(
+      '/v1/completions',
+      { ...plain, structured_outputs: { choice: ['yes', 'no'] } },
+      by('bob'),
+    );
+    expect(small.status).toBe(200);
+    expect(done, 'it did not wait for all of the others').toBeLessThan(10);
+    expect(await slowest(server, () => done === 12, by('bob'))).toBeLessThan(2 + 5 * idle);
+    // On a busy machine some may take too long.
+    for (const status of await many) expect([200, 400]).toContain(status);
+  },
+);

@@ -1,5 +1,6 @@
 /** Texts that grow past the length where their rotation changes: alone, together, after giving way, with a prefix cache. */
 import { describe, expect, test } from 'vitest';
+import { casesOf } from '../../../tests/support/long-suite.js';
 import { initialised, inScope, PagedForward, tinyTelechat } from '../../../tests/support/paged-forward.js';
 import { type CausalLm, parseArchitecture } from '../../models/index.js';
 import { intTensor } from '../../tensor/index.js';
@@ -46,10 +47,12 @@ function outcomes(model: CausalLm, requests: readonly GenerationRequest[], optio
   return { found, preemptions };
 }
 
-describe.each([
+const borders = [
   { name: 'TeleChat at 8192', config: { ...tinyTelechat, n_layer: 2, training_seqlen: 8192 }, border: 8192 },
   { name: 'TeleChat-52B at 4096', config: tiny52b, border: 4096 },
-])('$name', ({ config, border }) => {
+];
+
+describe.each(casesOf(borders, ({ border }) => border === 4096))('$name', ({ config, border }) => {
   test('the same ids and log-probabilities, bit for bit', () => {
     const model = build(config);
     const base = Array.from({ length: border }, (_, index) => 1 + (((index + 7) * 7919) % 15));

@@ -37,7 +37,6 @@ import {
 import { AdamW, accumulateGradients, GradientStore } from '../src/training/index.js';
 import { goldenFolder, maxAbsDifference, safetensorsOf } from './support/golden.js';
 import { GOLDEN_LLAMA } from './support/golden-llama.js';
-import { longTest } from './support/long-suite.js';
 import { referencePython, runReference } from './support/reference.js';
 
 const methods = ['lora', 'rslora', 'dora'] as const;
@@ -355,8 +354,7 @@ describe('PEFT', requiresPython(python), () => {
     });
   });
 
-  // It loads the folders of the everyday methods in tests/peft-everyday.test.ts.
-  longTest('PEFT loads the folders that we write and gives the same logits', () => {
+  test('PEFT loads the folders that we write and gives the same logits', () => {
     runReference(python ?? '', common + loadOurs, [work, goldenFolder]);
     for (const { method, dtype } of models) {
       const ours = safetensorsOf(join(work, `ours-${method}-${dtype}.safetensors`));
