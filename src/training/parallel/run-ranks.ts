@@ -17,6 +17,7 @@ import {
   type SplitPlace,
 } from '../../models/index.js';
 import { linearRoute, setLinearRoute, type Tensor, torchVersion } from '../../tensor/index.js';
+import { residentBytes } from '../plan/process-memory.js';
 import type { ShareStep } from '../step/shared-step.js';
 import { checkWorldSize } from './check-layout.js';
 import { ContextSplit } from './context-split.js';
@@ -41,6 +42,8 @@ export interface RankAxis {
 
 export class RunRanks {
   readonly world: World;
+  /** Resident memory before they met. */
+  readonly startBytes: number;
   /** Those that have other rows, and the same part of the model. */
   readonly data: RankAxis;
   /** Those that have the other stages of the model; undefined: this one has all of it. */
@@ -52,8 +55,9 @@ export class RunRanks {
   /** Those whose gradients are summed: they have other rows, or other tokens of the same. */
   readonly #gradients: ProcessGroup;
 
-  private constructor(world: World, parallel: ParallelConfig) {
+  private constructor(world: World, parallel: ParallelConfig, startBytes: number) {
     this.world = world;
+    this.startBytes = startBytes;
     this.#parallel = parallel;
     this.#place = meshPlace(world.rank, world.size, parallel);
     const { sequence, tensor, context, pipeline } = parallel;
@@ -76,6 +80,7 @@ export class RunRanks {
    */
   static join(environment: RankEnvironment, parallel: ParallelConfig, identity: string): RunRanks {
     checkWorldSize(environment.size, parallel);
+    const startBytes = residentBytes();
     const world = World.join(environment);
     world.agree(
       `the version (${productVersion()}, libtorch ${torchVersion()})`,
@@ -84,7 +89,7 @@ export class RunRanks {
     world.agree('the configuration', identity);
     // The same products on every rank, whatever each of them would measure.
     setLinearRoute(JSON.parse(world.tell(world.isFirst ? JSON.stringify(linearRoute()) : undefined)));
-    return new RunRanks(world, parallel);
+    return new RunRanks(world, parallel, startBytes);
   }
 
   /** Among those that share matrices; undefined: there are none. */

@@ -17,8 +17,11 @@ export const RUNTIME_BYTES = 135 * 2 ** 20;
  */
 export const VARYING_ROWS_BYTES = 28 * 2 ** 20;
 
-/** What a process that generates holds beyond its tensors, cache and step. */
-export const GENERATION_BYTES = 110 * 2 ** 20;
+/**
+ * What a process that generates holds beyond its tensors, cache and step: 109 to 124 MiB in four runs of 27M parameters in float32, bfloat16
+ * and integers, on libtorch 2.13 for x64 with 2 threads.
+ */
+export const GENERATION_BYTES = 116 * 2 ** 20;
 
 /** What a rank holds beside a process on its own: c10d with its threads, and buffers of Gloo. */
 export const RANK_BYTES = 16 * 2 ** 20;

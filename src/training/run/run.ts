@@ -215,7 +215,8 @@ export async function prepareRun(
   prepareRuntime(config.threads === undefined ? {} : { threads: config.threads });
   if (config.deterministic) setLinearRoute({ forward: false, gradInput: false, gradWeight: false });
   if (ranksOfModel(config.parallel) > 1) checkModelSplit(runArchitecture(config), config.parallel);
-  const startBytes = residentBytes();
+  // Of ranks, what they needed to meet is counted elsewhere.
+  const startBytes = ranks?.startBytes ?? residentBytes();
   const startScriptBytes = scriptBytes();
   const loaded = createRunModel(config, ranks?.place);
   const { architecture } = loaded;
