@@ -29,8 +29,8 @@ export interface LoadWeightsOptions {
   readonly keepIntegers?: boolean | undefined;
   /**
    * How layers that are kept as integers multiply: `int8` rounds their inputs to 8 bits, in groups, and multiplies integers, several
-   * times as fast on the CPU; `none` multiplies floats; `auto` rounds where some weights have 4 bits or less, whose own rounding costs a
-   * hundred times as much, on the CPU and not in float64. Default none.
+   * times as fast on the CPU; `none` multiplies floats; `auto` rounds where some weights have 4 bits or less, whose own rounding costs
+   * fifty times as much and more, on the CPU and not in float64. Default none.
    */
   readonly integerActivations?: IntegerActivations | undefined;
   /** Of a checkpoint of many ranks. Default: that in its layout.json, else model parallelism alone. */
