@@ -2,7 +2,7 @@
 // bounded memory, loaded from the page cache, generated with. Prints a line of JSON for each step.
 //
 //   node bench/full-size.mjs --family xverse-13b --to DIR [--steps write,quantize,run] [--layers 40] [--bits int4]
-//     [--scheme rtn] [--group-size 128] [--ends int8] [--prompt 128] [--new 16] [--free]
+//     [--scheme rtn] [--group-size 128] [--ends int8] [--prompt 128] [--new 16] [--dtype bfloat16] [--free]
 //
 // Families: xverse-13b, spark-13b, telechat-7b, telechat-12b, telechat-52b. DIR gets `full` (bfloat16, a file for each block;
 // XVERSE-13B: 26 GB) and `quantized`; --free removes `full` once it is quantised. --layers writes the first blocks alone, at
@@ -37,6 +37,7 @@ const { values } = parseArgs({
     scheme: { type: 'string', default: 'rtn' },
     'group-size': { type: 'string', default: '128' },
     ends: { type: 'string' },
+    dtype: { type: 'string' },
     prompt: { type: 'string', default: '128' },
     new: { type: 'string', default: '16' },
     free: { type: 'boolean', default: false },
@@ -186,7 +187,7 @@ async function run() {
   const entry = fileURLToPath(new URL('../dist/bench/measure-entry.js', import.meta.url));
   const { readBandwidth } = JSON.parse((await measured([entry, 'probe'])).stdout);
   const [promptTokens, newTokens] = [Number(values.prompt), Number(values.new)];
-  const settings = { model: quantized, sequences: 1, promptTokens, newTokens, repetitions: 1 };
+  const settings = { model: quantized, sequences: 1, promptTokens, newTokens, repetitions: 1, dtype: values.dtype };
   const { stdout, peak } = await measured([entry, 'generation', JSON.stringify(settings)]);
   return { fileBytes: bytes, readBandwidth, ...peak, ...JSON.parse(stdout) };
 }

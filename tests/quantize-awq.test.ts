@@ -2,6 +2,7 @@
 import { tmpdir } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { loadModel } from '../src/models/index.js';
+import { BlockCalibration } from '../src/models/quantize/block-calibration.js';
 import {
   type InputSums,
   rowsByExpert,
@@ -10,9 +11,11 @@ import {
   watchInputs,
 } from '../src/models/quantize/block-inputs.js';
 import { ownFloats, stagesOf } from '../src/models/quantize/block-weights.js';
+import { calibrationRule } from '../src/models/quantize/quantization-recipe.js';
 import { SavedRows } from '../src/models/quantize/saved-rows.js';
 import { scaleBlock } from '../src/models/quantize/scale-block.js';
 import { ScratchFile } from '../src/models/quantize/scratch-file.js';
+import { StreamedModel } from '../src/models/quantize/streamed-model.js';
 import { intTensor, noGrad, scope, type Tensor } from '../src/tensor/index.js';
 import { goldenFolder, goldenModels, maxAbsDifference } from './support/golden.js';
 
@@ -89,4 +92,32 @@ describe.each(goldenModels)('%s', (name) => {
     file.dispose();
     model.dispose();
   });
+});
+
+test('norms of a 16-bit model are divided as they will be stored, those of the first block too', () => {
+  const options = { configPath: `${goldenFolder}xverse/config.json` };
+  const from = `${goldenFolder}xverse/bf16`;
+  const form = {
+    form: 'awq',
+    bits: 4,
+    groupSize: undefined,
+    isSymmetric: false,
+    scaleDType: 'float16',
+  } as const;
+  const rule = calibrationRule(
+    { from, to: '', bits: 4, scheme: 'awq', calibration: windows },
+    form,
+    () => form,
+  );
+  if (rule === undefined) throw new TypeError('no rule');
+  const models = { model: new StreamedModel(from, options), full: new StreamedModel(from, options) };
+  const calibration = new BlockCalibration(models, windows, rule, tmpdir());
+  for (const index of models.model.model.layers.keys()) {
+    calibration.calibrate(index);
+    const norm = calibration.takeChanged(`layers.${index}.inputNorm.weight`);
+    expect(norm?.equals(scope(() => norm.to('bfloat16').to('float32'))), `block ${index}`).toBe(true);
+    expect(norm?.sub(norm.mean()).abs().max().item()).toBeGreaterThan(0.01);
+    norm?.dispose();
+  }
+  calibration.dispose();
 });

@@ -1,7 +1,7 @@
 /**
  * Biases that a quantiser made up: AutoGPTQ gives every quantised layer one, zeros where the model has none, and writes it.
  */
-import { readView, type TensorView } from '../../formats/index.js';
+import { readFloats, type TensorView } from '../../formats/index.js';
 import type { ModelTensors } from '../model-tensors.js';
 
 /**
@@ -37,7 +37,9 @@ function without<Value>(map: ReadonlyMap<string, Value>, keys: readonly string[]
   return new Map([...map].filter(([key]) => !keys.includes(key)));
 }
 
+/** Negative zeros too. */
 function isZero(view: TensorView): boolean {
-  for (const piece of readView(view)) if (piece.some((byte) => byte !== 0)) return false;
-  return true;
+  return FLOATS.has(view.dtype) && readFloats(view).every((value) => value === 0);
 }
+
+const FLOATS: ReadonlySet<string> = new Set(['float16', 'bfloat16', 'float32']);
