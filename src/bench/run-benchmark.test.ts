@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { InputError } from '../errors/index.js';
+import { InputError, InterruptedError } from '../errors/index.js';
 import type { Benchmark } from './benchmark.js';
 import type { LoadSample } from './machine/machine-load.js';
 import { formatResult } from './report/format-result.js';
@@ -146,6 +146,22 @@ describe('a load is never called quiet', () => {
     );
     expect(error).toBeInstanceOf(NotQuietError);
     expect(String(error)).toContain('did not become quiet within 0.01 s (quiet: no, load 3.1');
+  });
+
+  test('waiting for quiet can be interrupted', async () => {
+    const controller = new AbortController();
+    const loud: RunEnvironment = {
+      ...environment(),
+      sampleLoad: async () => {
+        controller.abort();
+        return busy;
+      },
+    };
+    const waiting = runBenchmark(
+      alone,
+      options({ quietTimeout: 600, environment: loud, signal: controller.signal }),
+    );
+    await expect(waiting).rejects.toBeInstanceOf(InterruptedError);
   });
 
   test('where quiet is required, it is waited for', async () => {

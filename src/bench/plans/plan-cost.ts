@@ -50,7 +50,7 @@ const COSTS: Readonly<Record<CostKind, CostDescription>> = {
     unit: 'requests waiting',
     expected: 'waiting costs nothing: an exponent of 0',
     exponent: { least: 0, greatest: 0 },
-    note: 'One sequence runs; the median of 20 steps.',
+    note: 'One sequence runs; the least of 20 steps.',
   },
   rows: {
     title: 'Data preparation by the number of records',
