@@ -244,4 +244,11 @@ test('a result in a folder is named by subject, hardware and date', async () => 
   expect(readdirSync(results)).toEqual([file.slice(results.length + 1)]);
   expect(file).toMatch(/\/mock_[a-z0-9-]+-avx2_\d{4}-\d\d-\d\d\.md$/);
   expect(readFileSync(file, 'utf8')).toBe(formatResult(result));
+  // Another of the same day, with other options perhaps, takes a name of its own.
+  expect(await writeResult(result, results)).toBe(file.replace(/\.md$/, '_2.md'));
+  expect(await writeResult({ ...result, sides: { ours: 'a', peer: 'llama.cpp' } }, results)).toMatch(
+    /\/mock-against-llama\.cpp_/,
+  );
+  expect(await writeResult({ ...result, date: '2000-01-01' }, file)).toBe(file);
+  expect(readFileSync(file, 'utf8')).toContain('2000-01-01');
 });
