@@ -55,7 +55,7 @@ test.each([
   [`cost context --size ${TINY} --rounds 1`, 'ms at 4096'],
   [`cost batch --size ${TINY} --rounds 1`, 'ms at 32'],
   [`cost queue --size ${TINY} --rounds 1`, 'ms at 8000'],
-  ['cost rows --rounds 1', 'ms at 16000'],
+  ['cost rows --rounds 1', 'ms at 64000'],
   ['cost model-size --rounds 1', 'ms at 32'],
 ])('%s', async (command, key) => {
   const { metrics, runs } = await bench(command);

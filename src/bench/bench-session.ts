@@ -2,10 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { InterruptedError } from '../errors/index.js';
 import type { TaskName } from './measure-entry.js';
 import { ownSide } from './rounds/own-side.js';
-import { runSide } from './rounds/run-side.js';
+import { interrupted, runSide } from './rounds/run-side.js';
 
 export interface BenchSession {
   /** For what is made to measure with, and for what the sides write. */
@@ -21,7 +20,8 @@ export async function withBenchSession<Result>(
 ): Promise<Result> {
   const controller = new AbortController();
   const abort = (): void => controller.abort();
-  for (const signal of SIGNALS) process.once(signal, abort);
+  // A second one must not end the process before all is cleared away: children are killed within seconds.
+  for (const signal of SIGNALS) process.on(signal, abort);
   const folder = mkdtempSync(join(tmpdir(), 'xinghe-bench-'));
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
   process.once('exit', remove);
@@ -32,7 +32,7 @@ export async function withBenchSession<Result>(
       signal,
       make: async (task, settings) => (await runSide(ownSide(task, settings), [], signal)).printed,
     });
-    if (signal.aborted) throw new InterruptedError('bench: interrupted; nothing was kept');
+    if (signal.aborted) throw interrupted();
     return result;
   } finally {
     remove();
@@ -41,4 +41,4 @@ export async function withBenchSession<Result>(
   }
 }
 
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { InputError } from '../errors/index.js';
+import { InputError, InterruptedError } from '../errors/index.js';
 import type { Benchmark } from './benchmark.js';
 import type { LoadSample } from './machine/machine-load.js';
 import { formatResult } from './report/format-result.js';
@@ -148,6 +148,22 @@ describe('a load is never called quiet', () => {
     expect(String(error)).toContain('did not become quiet within 0.01 s (quiet: no, load 3.1');
   });
 
+  test('waiting for quiet can be interrupted', async () => {
+    const controller = new AbortController();
+    const loud: RunEnvironment = {
+      ...environment(),
+      sampleLoad: async () => {
+        controller.abort();
+        return busy;
+      },
+    };
+    const waiting = runBenchmark(
+      alone,
+      options({ quietTimeout: 600, environment: loud, signal: controller.signal }),
+    );
+    await expect(waiting).rejects.toBeInstanceOf(InterruptedError);
+  });
+
   test('where quiet is required, it is waited for', async () => {
     const result = await runBenchmark(
       alone,
@@ -228,4 +244,11 @@ test('a result in a folder is named by subject, hardware and date', async () => 
   expect(readdirSync(results)).toEqual([file.slice(results.length + 1)]);
   expect(file).toMatch(/\/mock_[a-z0-9-]+-avx2_\d{4}-\d\d-\d\d\.md$/);
   expect(readFileSync(file, 'utf8')).toBe(formatResult(result));
+  // Another of the same day, with other options perhaps, takes a name of its own.
+  expect(await writeResult(result, results)).toBe(file.replace(/\.md$/, '_2.md'));
+  expect(await writeResult({ ...result, sides: { ours: 'a', peer: 'llama.cpp' } }, results)).toMatch(
+    /\/mock-against-llama\.cpp_/,
+  );
+  expect(await writeResult({ ...result, date: '2000-01-01' }, file)).toBe(file);
+  expect(readFileSync(file, 'utf8')).toContain('2000-01-01');
 });

@@ -9,7 +9,7 @@ import { betterPeaks, type MachinePeaks, type MachineProbe } from './machine/mac
 import { formatNumber } from './report/format-number.js';
 import { ownSide } from './rounds/own-side.js';
 import { type RoundRun, runRounds } from './rounds/run-rounds.js';
-import { runSide } from './rounds/run-side.js';
+import { interrupted, runSide } from './rounds/run-side.js';
 import { numberOf, type Side, type SideRun } from './rounds/side.js';
 import { exponentOf, type Ratio, ratioOf, type Summary, summarize } from './rounds/summarize.js';
 
@@ -170,13 +170,16 @@ function quietSampler(
     const started = performance.now();
     const sample = await waitForQuiet({
       cores,
-      seconds: signal.aborted ? 0 : left,
-      sample: take,
+      seconds: left,
+      sample: () => {
+        if (signal.aborted) throw interrupted();
+        return take();
+      },
       onWait: (seen) => log(`waiting for a quiet machine: ${describeQuiet([seen], cores)}`),
     });
     left = Math.max(0, left - (performance.now() - started) / 1000);
     samples.push(sample);
-    if (quietTimeout !== undefined && !signal.aborted && !isQuiet(sample, cores))
+    if (quietTimeout !== undefined && !isQuiet(sample, cores))
       throw new NotQuietError(
         `bench: the machine did not become quiet within ${quietTimeout} s (${describeQuiet([sample], cores)}); nothing was written. ` +
           'End what runs beside it, wait longer with --quiet-timeout, or leave --require-quiet out.',

@@ -21,6 +21,7 @@ export function planOp(options: OpPlanOptions): Benchmark {
     ],
     ours: ownSide('operator-call', { calls, repetitions }),
     peer: chosenPeer('op', options)?.side(argumentsOf({ calls, repetitions })),
+    threads: 1,
     notes: [
       'As users write it, in scopes of 50 calls; within a process the least of the repetitions counts.',
     ],

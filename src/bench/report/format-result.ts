@@ -14,7 +14,7 @@ export function formatResult(result: BenchmarkResult): string {
     `\`\`\`sh\n${result.command}\n\`\`\``,
     settingsText(result),
     formatTable(result.law === undefined ? metricRows(result) : lawRows(result.law)),
-    ...(result.law === undefined ? [] : [lawText(result.law)]),
+    ...(result.law === undefined ? [] : [lawText(result.law, result.quiet)]),
     explanation(result),
     ...agreementLines(result),
     result.notes.map((note) => `- ${note}`).join('\n'),
@@ -38,7 +38,7 @@ export function machineText(
 ): string {
   const emulated = probe.emulatesBfloat16 ? ' (no bfloat16 instructions)' : '';
   return (
-    `${processor}, ${cores} cores, ${probe.capability}${emulated}; ${probe.threads} threads; xinghe ${xinghe}, libtorch ` +
+    `${processor}, ${cores} cores, ${probe.capability}${emulated}; ${probe.threads} ${probe.threads === 1 ? 'thread' : 'threads'}; xinghe ${xinghe}, libtorch ` +
     `${probe.libtorch}, Node ${node}. Before, between and after the runs: ${quiet}.`
   );
 }
@@ -96,10 +96,11 @@ function lawRows({ rows, unit }: LawResult): string[][] {
   ];
 }
 
-function lawText({ expected, measured, isAsExpected }: LawResult): string {
+function lawText({ expected, measured, isAsExpected }: LawResult, isQuiet: boolean): string {
   return (
     `Measured: time grows as size^${measured.toFixed(2)}. Expected: ${expected}. ` +
-    (isAsExpected ? 'This is as expected.' : 'This is NOT as expected.')
+    (isAsExpected ? 'This is as expected.' : 'This is NOT as expected.') +
+    (isQuiet || isAsExpected ? '' : ' The machine was not quiet: measure again before you believe it.')
   );
 }
 
@@ -109,8 +110,9 @@ function summaryText({ best, median, spread, values }: Summary): string {
     : `${formatNumber(best)} (${formatNumber(median)}, ${formatPercent(spread)})`;
 }
 
-function ratioText({ ratio }: MetricResult): string {
+function ratioText({ ratio, values }: MetricResult): string {
   if (ratio === undefined) return '';
+  if (values.ours.values.length === 1) return ratio.best.toFixed(2);
   const [best, median, least, greatest] = [ratio.best, ratio.median, ratio.least, ratio.greatest].map(
     (each) => each.toFixed(2),
   );
@@ -133,7 +135,7 @@ function limitText({ limit }: MetricResult): string {
 }
 
 /** Which way is better, and how many rounds there were. */
-function explanation({ metrics, runs, roundsAsked, sides }: BenchmarkResult): string {
+function explanation({ metrics, runs, roundsAsked, sides, law }: BenchmarkResult): string {
   const made = Math.max(0, ...runs.map(({ round }) => round));
   const less = metrics.filter(({ better }) => better === 'lower').map(({ title }) => title);
   const more = metrics.filter(({ better }) => better === 'higher').map(({ title }) => title);
@@ -141,8 +143,8 @@ function explanation({ metrics, runs, roundsAsked, sides }: BenchmarkResult): st
     made === roundsAsked
       ? `${made} ${made === 1 ? 'round' : 'rounds'}.`
       : `${made} of ${roundsAsked} rounds: the time that --seconds allows was over.`,
-    more.length === 0 ? '' : `More is better: ${more.join('; ')}.`,
-    less.length === 0 ? '' : `Less is better: ${less.join('; ')}.`,
+    more.length === 0 || law !== undefined ? '' : `More is better: ${more.join('; ')}.`,
+    less.length === 0 || law !== undefined ? '' : `Less is better: ${less.join('; ')}.`,
     'Spread: greatest less least, as a share of the median.',
     sides.peer === undefined
       ? ''

@@ -19,9 +19,10 @@ const EXIT_BAD_INPUT = 2;
  *   own side refuses; InterruptedError once `signal` is aborted, when the process and its children have ended
  */
 export async function runSide(side: Side, keys: readonly string[], signal: AbortSignal): Promise<SideRun> {
+  if (signal.aborted) throw interrupted();
   side.prepare?.();
   const ended = await runProcess(side, signal);
-  if (signal.aborted) throw new InterruptedError('bench: interrupted; nothing was kept');
+  if (signal.aborted) throw interrupted();
   if (ended.code !== 0) throw failure(side, ended);
   const printed = lastJson(ended.stdout);
   if (printed === undefined)
@@ -36,6 +37,10 @@ export async function runSide(side: Side, keys: readonly string[], signal: Abort
       );
   }
   return { printed, processSeconds: ended.seconds, peakMemoryMiB: ended.peakMemoryMiB };
+}
+
+export function interrupted(): InterruptedError {
+  return new InterruptedError('bench: interrupted; nothing was kept');
 }
 
 interface EndedProcess {
