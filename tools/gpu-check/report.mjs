@@ -45,7 +45,7 @@ export function goldenSection(title, { seconds, lines, fault }) {
       `## ${title}`,
       '',
       `${results.length - failed.length} of ${wanted} tests passed, ${failed.length} failed, ${rest} did not run; ${seconds.toFixed(0)} s. ` +
-        'Files and tolerances: tests/golden/README.md (16-bit training: losses to 0.04 of float64).',
+        'Files and tolerances: tests/golden/README.md (16-bit training: losses to 0.12 of float64).',
       ...(fault === undefined ? [] : ['', `The run: ${fault}`]),
       ...(failed.length === 0 ? [] : ['', '| failed | found |', '| --- | --- |']),
       ...failed.map((result) => `| ${result.name} | ${cell(result.fault)} |`),
