@@ -187,7 +187,14 @@ async function run() {
   const entry = fileURLToPath(new URL('../dist/bench/measure-entry.js', import.meta.url));
   const { readBandwidth } = JSON.parse((await measured([entry, 'probe'])).stdout);
   const [promptTokens, newTokens] = [Number(values.prompt), Number(values.new)];
-  const settings = { model: quantized, sequences: 1, promptTokens, newTokens, repetitions: 1, dtype: values.dtype };
+  const settings = {
+    model: quantized,
+    sequences: 1,
+    promptTokens,
+    newTokens,
+    repetitions: 1,
+    dtype: values.dtype,
+  };
   const { stdout, peak } = await measured([entry, 'generation', JSON.stringify(settings)]);
   return { fileBytes: bytes, readBandwidth, ...peak, ...JSON.parse(stdout) };
 }
