@@ -9,6 +9,7 @@
 
 #include "cpu/causal-attention.h"
 #include "cpu/lanes.h"
+#include "cpu/turn-eight.h"
 
 namespace xinghe {
 namespace {
@@ -68,7 +69,7 @@ struct Factor {
   std::int64_t rowStride, stepStride;
 };
 
-// to[row][lane] (+)= sum over i in from … end of a(row, i) * b[i][lane].
+// to[row][lane] (+)= sum over i in from … end of a(row, i) * b[i][lane]. Sums begin anew, so that they are short.
 template <int R, int N>
 XINGHE_INLINE void multiplyTile(Factor a, const float* b, std::int64_t bStride, std::int64_t from, std::int64_t end, bool adds,
                                 float* to, std::int64_t toStride) {
@@ -76,7 +77,7 @@ XINGHE_INLINE void multiplyTile(Factor a, const float* b, std::int64_t bStride, 
 #pragma GCC unroll 16
   for (int r = 0; r < R; r++)
 #pragma GCC unroll 16
-    for (int n = 0; n < N; n++) sum[r][n] = adds ? loaded(to + r * toStride + n * width) : FloatVector{};
+    for (int n = 0; n < N; n++) sum[r][n] = FloatVector{};
   const float* left = a.data + from * a.stepStride;
   const float* right = b + from * bStride;
   for (std::int64_t i = from; i < end; i++, left += a.stepStride, right += bStride) {
@@ -93,7 +94,10 @@ XINGHE_INLINE void multiplyTile(Factor a, const float* b, std::int64_t bStride, 
 #pragma GCC unroll 16
   for (int r = 0; r < R; r++)
 #pragma GCC unroll 16
-    for (int n = 0; n < N; n++) stored(sum[r][n], to + r * toStride + n * width);
+    for (int n = 0; n < N; n++) {
+      float* place = to + r * toStride + n * width;
+      stored(adds ? loaded(place) + sum[r][n] : sum[r][n], place);
+    }
 }
 
 // The same for `vectors` vectors of lanes.
@@ -147,18 +151,12 @@ XINGHE_APART void copyTokens(const Element* from, std::int64_t stride, std::int6
       stored(e < headDim ? loadedPart(from + token * stride + e, headDim - e) * every<float>(factor) : FloatVector{}, to + e);
 }
 
-// All tokens with positions adjacent, in blocks of 64: [T / 64, W, 64], zeros behind T and E.
-template <typename Element>
-XINGHE_APART void turnTokens(const Element* from, std::int64_t stride, std::int64_t tokens, std::int64_t headDim, float* to) {
-  const std::int64_t wide = causalWidth(headDim);
-  for (std::int64_t first = 0; first < tokens; first += causalBlock, to += wide * causalBlock)
-    for (std::int64_t e = 0; e < wide; e += width)
-      for (std::int64_t token = 0; token < causalBlock; token++) {
-        const bool isThere = first + token < tokens && e < headDim;
-        const FloatVector x = isThere ? loadedPart(from + (first + token) * stride + e, headDim - e) : FloatVector{};
-#pragma GCC unroll 16
-        for (int i = 0; i < width; i++) to[(e + i) * causalBlock + token] = x[i];
-      }
+// Tokens [T, W] with positions adjacent, in blocks of 64: [T / 64, W, 64]. Of the last block, what is behind T is not written.
+XINGHE_APART void turnTokens(const float* from, std::int64_t tokens, std::int64_t wide, float* to) {
+  for (std::int64_t first = 0; first < tokens; first += 8) {
+    float* place = to + first / causalBlock * wide * causalBlock + first % causalBlock;
+    for (std::int64_t e = 0; e < wide; e += 8) turnEight(from + first * wide + e, wide, place + e * causalBlock, causalBlock);
+  }
 }
 
 XINGHE_INLINE void storeToken(const float* from, std::int64_t headDim, float factor, float* to) {
@@ -263,14 +261,16 @@ template <typename Element>
 void attendPart(const CausalAttention& call, const CausalAttentionPart& part, float* scratch) {
   const std::int64_t tokens = call.tokens, headDim = call.headDim, wide = causalWidth(headDim), all = causalRows(tokens) * wide;
   const std::int64_t group = call.heads / call.kvHeads, blocks = causalRows(tokens) / causalBlock;
-  float* keys = scratch;
-  float* values = keys + all;
+  float* turnedKeys = scratch;
+  float* values = turnedKeys + all;
   float* q = values + all;
   float* out = q + causalBlock * wide;
   float* scores = out + causalBlock * wide;
   float* largest = scores + causalBlock * causalBlock;
   float* sums = largest + causalBlock;
-  turnTokens(headOf<Element>(call.k, part.row, part.kvHead), call.k.tokenStride, tokens, headDim, keys);
+  // Keys pass through the place of the values.
+  copyTokens(headOf<Element>(call.k, part.row, part.kvHead), call.k.tokenStride, 0, tokens, headDim, 1.0f, values);
+  turnTokens(values, tokens, wide, turnedKeys);
   copyTokens(headOf<Element>(call.v, part.row, part.kvHead), call.v.tokenStride, 0, tokens, headDim, 1.0f, values);
   const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(headDim));
   for (std::int64_t i = part.first; i < part.end; i++) {
@@ -280,7 +280,7 @@ void attendPart(const CausalAttention& call, const CausalAttentionPart& part, fl
     copyTokens(headOf<Element>(call.q, part.row, head), call.q.tokenStride, begin, queries.end, headDim, scale, q);
     const std::int64_t start = firstBlock(queries);
     for (std::int64_t key = start; key < queries.end; key += causalBlock) {
-      multiplySeen(queries, key, q, keys + key * wide, wide, headDim, scores);
+      multiplySeen(queries, key, q, turnedKeys + key * wide, wide, headDim, scores);
       for (std::int64_t row = 0; row < queries.count(); row++) {
         const std::int64_t query = begin + row;
         weigh(scores + row * causalBlock, queries.first(query) - key, query + 1 - key, key == start, largest[row], sums[row],
@@ -289,21 +289,22 @@ void attendPart(const CausalAttention& call, const CausalAttentionPart& part, fl
       mixSeen(queries, key, scores, values + key * wide, wide, key != start, out);
     }
     Element* to = headOf<Element>(call.out, part.row, head);
-    float* logSums = call.logSums + (part.row * call.heads + head) * tokens;
+    SoftmaxScale* scales = call.scales + (part.row * call.heads + head) * tokens;
     for (std::int64_t row = 0; row < queries.count(); row++) {
-      storeToken(out + row * wide, headDim, 1.0f / sums[row], to + (begin + row) * call.out.tokenStride);
-      logSums[begin + row] = largest[row] + __builtin_logf(sums[row]);
+      const float factor = 1.0f / sums[row];
+      storeToken(out + row * wide, headDim, factor, to + (begin + row) * call.out.tokenStride);
+      scales[begin + row] = {largest[row], factor};
     }
   }
 }
 
 // Scores to weights, and the gradients of weights to those of scores. Both [64]; delta: sum of weight times gradient
-XINGHE_INLINE void slope(float* scores, float* grads, std::int64_t from, std::int64_t end, float logSum, float delta) {
+XINGHE_INLINE void slope(float* scores, float* grads, std::int64_t from, std::int64_t end, SoftmaxScale scale, float delta) {
 #pragma GCC unroll 8
   for (std::int64_t i = 0; i < causalBlock; i += width) {
     FloatVector weight{}, grad{};
     if (from < i + width && end > i) {
-      weight = within(from - i, end - i, exponentialOf(loaded(scores + i) - every<float>(logSum)), 0.0f);
+      weight = within(from - i, end - i, exponentialOf(loaded(scores + i) - every<float>(scale.largest)) * every<float>(scale.factor), 0.0f);
       grad = within(from - i, end - i, weight * (loaded(grads + i) - every<float>(delta)), 0.0f);
     }
     stored(weight, scores + i);
@@ -333,15 +334,15 @@ void derivePart(const CausalAttention& call, const CausalAttentionPart& part, fl
   float* weights = dq + causalBlock * wide;
   float* grads = weights + causalBlock * causalBlock;
   float* deltas = grads + causalBlock * causalBlock;
-  const Element* k = headOf<Element>(call.k, part.row, part.kvHead);
-  turnTokens(k, call.k.tokenStride, tokens, headDim, turnedKeys);
-  turnTokens(headOf<Element>(call.v, part.row, part.kvHead), call.v.tokenStride, tokens, headDim, turnedValues);
-  copyTokens(k, call.k.tokenStride, 0, tokens, headDim, 1.0f, keys);
+  copyTokens(headOf<Element>(call.v, part.row, part.kvHead), call.v.tokenStride, 0, tokens, headDim, 1.0f, keys);
+  turnTokens(keys, tokens, wide, turnedValues);
+  copyTokens(headOf<Element>(call.k, part.row, part.kvHead), call.k.tokenStride, 0, tokens, headDim, 1.0f, keys);
+  turnTokens(keys, tokens, wide, turnedKeys);
   for (std::int64_t i = 0; i < 2 * all; i += width) stored(FloatVector{}, dk + i);
   const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(headDim));
   for (std::int64_t head = part.kvHead * group; head < (part.kvHead + 1) * group; head++) {
     const Element* out = headOf<Element>(call.out, part.row, head);
-    const float* logSums = call.logSums + (part.row * call.heads + head) * tokens;
+    const SoftmaxScale* scales = call.scales + (part.row * call.heads + head) * tokens;
     for (std::int64_t begin = 0; begin < tokens; begin += causalBlock) {
       const Queries queries{call.firsts == nullptr ? nullptr : call.firsts + part.row * tokens, begin,
                             least(tokens, begin + causalBlock)};
@@ -356,7 +357,7 @@ void derivePart(const CausalAttention& call, const CausalAttentionPart& part, fl
         for (std::int64_t row = 0; row < queries.count(); row++) {
           const std::int64_t query = begin + row;
           slope(weights + row * causalBlock, grads + row * causalBlock, queries.first(query) - key, query + 1 - key,
-                logSums[query], deltas[row]);
+                scales[query], deltas[row]);
         }
         const std::int64_t count = least(causalBlock, tokens - key);
         gatherSeen(queries, key, count, weights, gradOut, wide, dv + key * wide);

@@ -105,20 +105,22 @@ void runParts(const CausalAttention& call, const std::vector<CausalAttentionPart
   });
 }
 
+SoftmaxScale* softmaxScales(const at::Tensor& scales) { return static_cast<SoftmaxScale*>(scales.data_ptr()); }
+
 struct Attended {
   at::Tensor out;
-  at::Tensor logSums;  // [B, H, T]
+  at::Tensor scales;  // [B, H, T, 2]: SoftmaxScale
 };
 
 Attended attended(const at::Tensor& qGiven, const at::Tensor& kGiven, const at::Tensor& vGiven, const OptionalTensor& starts,
                   std::int64_t window) {
   const at::Tensor q = adjacent(qGiven), k = adjacent(kGiven), v = adjacent(vGiven);
   const std::int64_t batch = q.size(0), heads = q.size(1), tokens = q.size(2), headDim = q.size(3), kvHeads = k.size(1);
-  const Attended result{emptyHeads(q), emptyTensor({batch, heads, tokens}, q.options().dtype(at::kFloat))};
+  const Attended result{emptyHeads(q), emptyTensor({batch, heads, tokens, 2}, q.options().dtype(at::kFloat))};
   const std::vector<std::int32_t> firsts = firstKeys(starts, window, batch, tokens);
   CausalAttention call{};
   call = {.heads = heads, .kvHeads = kvHeads, .tokens = tokens, .headDim = headDim, .q = headTokens(q), .k = headTokens(k),
-          .v = headTokens(v), .out = headTokens(result.out), .logSums = result.logSums.mutable_data_ptr<float>(),
+          .v = headTokens(v), .out = headTokens(result.out), .scales = softmaxScales(result.scales),
           .firsts = firsts.empty() ? nullptr : firsts.data(), .gradOut = {}, .dq = {}, .dk = {}, .dv = {}};
   // Few heads: the blocks of queries of one are shared out, at the price of keys and values arranged anew for each share.
   const std::int64_t blocks = heads / kvHeads * (causalRows(tokens) / causalBlock);
@@ -138,14 +140,14 @@ struct Gradients {
 };
 
 Gradients derived(const at::Tensor& grad, const at::Tensor& qGiven, const at::Tensor& kGiven, const at::Tensor& vGiven,
-                  const at::Tensor& out, const at::Tensor& logSums, const OptionalTensor& starts, std::int64_t window) {
+                  const at::Tensor& out, const at::Tensor& scales, const OptionalTensor& starts, std::int64_t window) {
   const at::Tensor q = adjacent(qGiven), k = adjacent(kGiven), v = adjacent(vGiven), gradOut = adjacent(grad);
   const std::int64_t batch = q.size(0), heads = q.size(1), tokens = q.size(2), headDim = q.size(3), kvHeads = k.size(1);
   const Gradients result{emptyHeads(q), emptyHeads(k), emptyHeads(v)};
   const std::vector<std::int32_t> firsts = firstKeys(starts, window, batch, tokens);
   CausalAttention call{};
   call = {.heads = heads, .kvHeads = kvHeads, .tokens = tokens, .headDim = headDim, .q = headTokens(q), .k = headTokens(k),
-          .v = headTokens(v), .out = headTokens(out), .logSums = logSums.mutable_data_ptr<float>(),
+          .v = headTokens(v), .out = headTokens(out), .scales = softmaxScales(scales),
           .firsts = firsts.empty() ? nullptr : firsts.data(), .gradOut = headTokens(gradOut), .dq = headTokens(result.dq),
           .dk = headTokens(result.dk), .dv = headTokens(result.dv)};
   std::vector<CausalAttentionPart> parts;
@@ -191,7 +193,7 @@ at::Tensor causalAttentionWithGraph(const at::Tensor& q, const at::Tensor& k, co
   const at::Tensor documents = isGiven(starts) ? *starts : at::Tensor();
   const auto forward = [&]() -> Forward {
     const Attended result = attended(q, k, v, documents, window);
-    return {result.out, {q, k, v, result.out, result.logSums, documents}};
+    return {result.out, {q, k, v, result.out, result.scales, documents}};
   };
   if (!at::GradMode::is_enabled() || !(q.requires_grad() || k.requires_grad() || v.requires_grad())) {
     const at::AutoDispatchBelowADInplaceOrView below;

@@ -13,10 +13,16 @@ struct HeadTokens {
   std::int64_t batchStride, headStride, tokenStride;
 };
 
+// A query's weight of a key is exp(score - largest) * factor. The logarithm of the sum alone, as flash attention is published,
+// would cost the backward pass a rounding error of the whole row.
+struct SoftmaxScale {
+  float largest, factor;
+};
+
 struct CausalAttention {
   std::int64_t heads, kvHeads, tokens, headDim;
   HeadTokens q, k, v, out;
-  float* logSums;              // [B, H, T]: log of the sum of exp(q k / sqrt(E))
+  SoftmaxScale* scales;        // [B, H, T]
   const std::int32_t* firsts;  // [B, T]: the first key that a query sees, never falling along a row; null: 0
   HeadTokens gradOut, dq, dk, dv;
 };

@@ -5,6 +5,7 @@
  * Shapes: B batch, H heads, K heads of keys and values (H is a multiple of K), T tokens, E head_dim.
  */
 import { cpuCapability, type DType, operator, type Tensor } from '../tensor/index.js';
+import { checkHeads } from './grouped-attention.js';
 
 const causalAttention = operator('xinghe::causal_attention');
 
@@ -25,6 +26,7 @@ export function fusesAttention(device: string, dtype: DType): boolean {
 /**
  * softmax(q k^T / sqrt(E)) v.
  * @param q [B, H, T, E] @param k [B, K, T, E] @param v [B, K, T, E] @returns [B, H, T, E], in memory [B, T, H, E]
+ * @throws RangeError if H is no multiple of K
  */
 export function fusedAttention(
   q: Tensor,
@@ -32,5 +34,6 @@ export function fusedAttention(
   v: Tensor,
   { window, starts }: FusedAttentionMask,
 ): Tensor {
+  checkHeads(q, k, v);
   return causalAttention(q, k, v, starts, window ?? 0);
 }
