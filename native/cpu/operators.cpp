@@ -26,6 +26,8 @@ TORCH_LIBRARY(xinghe, library) {
   library.def("rotary(Tensor input, Tensor cos, Tensor sin) -> Tensor", rotaryComposed);
   library.def("gated_activation(Tensor gate, Tensor up, str activation) -> Tensor", gatedActivationComposed);
   library.def("weighted_cross_entropy(Tensor logits, Tensor targets, Tensor weights) -> Tensor", crossEntropyComposed);
+  library.def("causal_attention(Tensor query, Tensor key, Tensor value, Tensor? starts, int window) -> Tensor",
+              causalAttentionComposed);
   library.def("all_reduce_forward(Tensor input, str group_name) -> Tensor");
   library.def("all_reduce_backward(Tensor input, str group_name) -> Tensor");
   library.def("all_gather(Tensor input, int group_size, str group_name) -> Tensor");
@@ -73,6 +75,7 @@ TORCH_LIBRARY_IMPL(xinghe, CPU, library) {
   library.impl("rotary", rotary);
   library.impl("gated_activation", gatedActivation);
   library.impl("weighted_cross_entropy", crossEntropy);
+  library.impl("causal_attention", causalAttention);
   library.impl("log_sums", logSums);
   library.impl("weighted_target_sum", weightedTargetSum);
   library.impl("paged_attention", pagedAttention);
@@ -95,6 +98,7 @@ TORCH_LIBRARY_IMPL(xinghe, AutogradCPU, library) {
   library.impl("rotary", rotaryWithGraph);
   library.impl("gated_activation", gatedActivationWithGraph);
   library.impl("weighted_cross_entropy", crossEntropyWithGraph);
+  library.impl("causal_attention", causalAttentionWithGraph);
   library.impl("weighted_target_sum", weightedTargetSumWithGraph);
 }
 

@@ -50,6 +50,14 @@ at::Tensor gatedActivation(const at::Tensor& gate, const at::Tensor& up, std::st
 at::Tensor gatedActivationComposed(const at::Tensor& gate, const at::Tensor& up, std::string_view activation);
 at::Tensor gatedActivationWithGraph(const at::Tensor& gate, const at::Tensor& up, std::string_view activation);
 
+// Over whole rows; starts [B, T]: where each token's document begins, none: at 0; window: keys that a query sees, 0: all.
+at::Tensor causalAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const OptionalTensor& starts,
+                           std::int64_t window);
+at::Tensor causalAttentionComposed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const OptionalTensor& starts,
+                                   std::int64_t window);
+at::Tensor causalAttentionWithGraph(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const OptionalTensor& starts,
+                                    std::int64_t window);
+
 // Of a part of the classes: log(sum(exp(logits))) by row [N], 0 where the weight is; outside of any graph.
 at::Tensor logSums(const at::Tensor& logits, const at::Tensor& weights);
 at::Tensor logSumsComposed(const at::Tensor& logits, const at::Tensor& weights);

@@ -10,6 +10,7 @@ import {
   applyRotary,
   attention,
   documentMask,
+  fusesAttention,
   type LayerNorm,
   Module,
   namedLinears,
@@ -255,10 +256,11 @@ export abstract class CausalLm extends Module {
     const { device } = this;
     const rotary = this.#rotary(length, { attentionMask, documents });
     const keyValid = attentionMask?.ne(0);
+    const isFused = keyValid === undefined && fusesAttention(device, this.computeDType);
     const maskOf = (window: number | undefined): AttentionMask => ({
       window,
       keyValid,
-      documents: documents === undefined ? undefined : documentMask(documents, window, device),
+      documents: documents === undefined ? undefined : documentMask(documents, window, device, isFused),
     });
     const windows = this.layers.map((_, layer) => this.slidingWindows[layer]);
     const masks = new Map([...new Set(windows)].map((window) => [window, maskOf(window)]));

@@ -75,12 +75,12 @@ test('a document that is longer than a slice', () => {
       [3, 20],
       [16, 7],
     ];
-    const { visible } = documentMask(lengths, 5, 'cpu');
+    const documents = documentMask(lengths, 5, 'cpu');
     const mask = { window: 5, keyValid: undefined };
-    const whole = attention(...qkv, { ...mask, documents: { lengths, visible } });
+    const whole = attention(...qkv, { ...mask, documents });
     const sliced = attention(
       ...qkv,
-      { ...mask, documents: { lengths, visible: undefined } },
+      { ...mask, documents: { ...documents, visible: undefined } },
       { sliceLength: 4 },
     );
     expect(difference(sliced, whole)).toBeLessThan(1e-12);

@@ -5,6 +5,7 @@
  * Shapes: B batch, H heads, K heads of keys and values (H is a multiple of K), T tokens, E head_dim.
  */
 import { arange, cat, intTensor, operator, scope, type Tensor } from '../tensor/index.js';
+import { fusedAttention, fusesAttention } from './fused-attention.js';
 import { groupedAttention } from './grouped-attention.js';
 
 const equal = operator('aten::eq.Tensor');
@@ -33,6 +34,8 @@ export interface AttentionMask {
 /** Which documents lie in each row; made once for a forward pass. */
 export interface DocumentMask {
   readonly lengths: readonly (readonly number[])[]; // [B][…]
+  /** Where the document of each token begins. */
+  readonly starts: Tensor; // int64 [B, T]
   /** True where a query may see a key; undefined where the rows are so long that each document goes on its own. */
   readonly visible: Tensor | undefined; // bool [B, 1, T, T]
 }
@@ -40,14 +43,19 @@ export interface DocumentMask {
 /** Up to this length one call with a mask is faster than a call for each document; beyond it wasted pairs cost more. */
 const MASKED_LENGTH = 512;
 
-/** @param lengths of the documents in each row, T together */
+/**
+ * @param lengths of the documents in each row, T together
+ * @param isFused attention reads where documents begin, and no mask. Default false
+ */
 export function documentMask(
   lengths: readonly (readonly number[])[],
   window: number | undefined,
   device: string,
+  isFused = false,
 ): DocumentMask {
   const tokens = (lengths[0] ?? []).reduce((sum, length) => sum + length, 0);
-  if (tokens > MASKED_LENGTH) return { lengths, visible: undefined };
+  const starts = intTensor(lengths.flatMap(startsOf), [lengths.length, tokens], { device });
+  if (isFused || tokens > MASKED_LENGTH) return { lengths, starts, visible: undefined };
   const texts = lengths.flatMap((row) => row.flatMap((length, text) => new Array<number>(length).fill(text)));
   const visible = scope(() => {
     const text = intTensor(texts, [lengths.length, tokens], { device });
@@ -61,7 +69,16 @@ export function documentMask(
     if (window !== undefined) visible = visible.logicalAnd(j.gt(i.sub(window)));
     return visible.unsqueeze(1);
   });
-  return { lengths, visible };
+  return { lengths, starts, visible };
+}
+
+/** For each token of a row, where its document begins. */
+function startsOf(lengths: readonly number[]): number[] {
+  let start = 0;
+  return lengths.flatMap((length) => {
+    start += length;
+    return new Array<number>(length).fill(start - length);
+  });
 }
 
 /**
@@ -78,6 +95,9 @@ export function attention(
 ): Tensor {
   const tokens = q.size(2);
   const { window, keyValid, documents } = mask;
+  const isFused = fusesAttention(q.device, q.dtype) && k.dtype === q.dtype && v.dtype === q.dtype;
+  if (isFused && keyValid === undefined && q.numElements > 0)
+    return fusedAttention(q, k, v, { window, starts: documents?.starts });
   if (documents?.visible !== undefined) return groupedAttention(q, k, v, documents.visible);
   if (documents !== undefined)
     return attentionByDocument(q, k, v, documents.lengths, window, { sliceLength });

@@ -136,7 +136,11 @@ const masks: Record<
     sees: (row, i, j) => j <= i && documentOf(row, i) === documentOf(row, j),
   },
   'packed, document by document': {
-    mask: () => ({ window: 6, keyValid: undefined, documents: { lengths, visible: undefined } }),
+    mask: () => ({
+      window: 6,
+      keyValid: undefined,
+      documents: { ...documentMask(lengths, 6, 'cpu'), visible: undefined },
+    }),
     sees: (row, i, j) => j <= i && j > i - 6 && documentOf(row, i) === documentOf(row, j),
     sliceLength: 9,
   },

@@ -22,17 +22,22 @@ export function groupedAttention(
   visible: Tensor | undefined,
   isCausal = false,
 ): Tensor {
-  const [heads, kvHeads] = [q.size(1), k.size(1)];
-  if (v.size(1) !== kvHeads) throw new RangeError(`attention: k has ${kvHeads} heads and v ${v.size(1)}`);
-  if (heads === kvHeads) return scaledDotProductAttention(q, k, v, visible, 0, isCausal);
-  if (kvHeads === 0 || heads % kvHeads !== 0)
-    throw new RangeError(
-      `attention: q has ${heads} heads and k ${kvHeads}; the heads of q must be a multiple of those of k`,
-    );
+  checkHeads(q, k, v);
+  if (q.size(1) === k.size(1)) return scaledDotProductAttention(q, k, v, visible, 0, isCausal);
   const isNarrow = q.dtype === 'bfloat16' || q.dtype === 'float16';
   if (isNarrow && q.device === 'cpu' && (k.requiresGrad || v.requiresGrad))
     return attentionByRow(q, k, v, visible, isCausal);
   return scaledDotProductAttention(q, k, v, visible, 0, isCausal, undefined, true);
+}
+
+/** @throws RangeError if heads of keys and values differ in number, or H is no multiple of K */
+export function checkHeads(q: Tensor, k: Tensor, v: Tensor): void {
+  const [heads, kvHeads] = [q.size(1), k.size(1)];
+  if (v.size(1) !== kvHeads) throw new RangeError(`attention: k has ${kvHeads} heads and v ${v.size(1)}`);
+  if (heads !== kvHeads && (kvHeads === 0 || heads % kvHeads !== 0))
+    throw new RangeError(
+      `attention: q has ${heads} heads and k ${kvHeads}; the heads of q must be a multiple of those of k`,
+    );
 }
 
 /**

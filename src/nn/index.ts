@@ -6,6 +6,7 @@ export {
   documentMask,
 } from './attention.js';
 export { Embedding } from './embedding.js';
+export { fusesAttention } from './fused-attention.js';
 export { gatedActivation } from './gated-activation.js';
 export { groupedAttention } from './grouped-attention.js';
 export { GroupedLinear } from './grouped-linear.js';

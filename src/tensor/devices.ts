@@ -43,6 +43,11 @@ export interface CpuFeatures {
 const usefulFlags =
   /^(avx|f16c|fma|avx2|avx512(f|bw|_bf16|_fp16|_vnni)|avx_vnni|avx_ne_convert|amx_(tile|bf16|int8|fp16)|asimd|asimdhp|asimddp|bf16|i8mm|sve|sve2|svebf16)$/;
 
+/** `CpuFeatures.capability` by itself. */
+export function cpuCapability(): string {
+  return native().cpuCapability();
+}
+
 export function cpuFeatures(): CpuFeatures {
   const all = cpus();
   return {

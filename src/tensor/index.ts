@@ -2,6 +2,7 @@ export * from './autograd.js';
 export * from './create.js';
 export {
   type CpuFeatures,
+  cpuCapability,
   cpuFeatures,
   type Device,
   deviceList,

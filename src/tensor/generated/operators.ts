@@ -6643,6 +6643,8 @@ export interface Operators {
   'xinghe::all_reduce_forward': (input: Tensor, group_name: string) => Tensor;
   /** xinghe::all_to_all(Tensor input, int group_size, str group_name) -> Tensor */
   'xinghe::all_to_all': (input: Tensor, group_size: number, group_name: string) => Tensor;
+  /** xinghe::causal_attention(Tensor query, Tensor key, Tensor value, Tensor? starts, int window) -> Tensor */
+  'xinghe::causal_attention': (query: Tensor, key: Tensor, value: Tensor, starts: Tensor | null | undefined, window: number) => Tensor;
   /** xinghe::gated_activation(Tensor gate, Tensor up, str activation) -> Tensor */
   'xinghe::gated_activation': (gate: Tensor, up: Tensor, activation: string) => Tensor;
   /** xinghe::grouped_linear(Tensor input, Tensor weight, Tensor counts) -> Tensor */
