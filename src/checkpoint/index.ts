@@ -40,7 +40,7 @@ export { writeFiles } from './convert/write-files.js';
 export { openZeroCheckpoint, type ZeroCheckpoint } from './deepspeed.js';
 export { isZeroCheckpoint } from './deepspeed-files.js';
 export { joinRanks } from './join-ranks.js';
-export { type LoadWeightsOptions, loadWeights } from './load-weights.js';
+export { type LoadWeightsOptions, loadWeights, withoutValues } from './load-weights.js';
 export { countKnown, isCounter, type ModelTensors, sortTensors } from './model-tensors.js';
 export {
   ANY_NAMES,

@@ -3,7 +3,7 @@ import { InputError } from '../errors/index.js';
 import { type FileDtype, placeOfView, sameBytes, type TensorView } from '../formats/index.js';
 import { log } from '../log/index.js';
 import type { Module } from '../nn/index.js';
-import { type FloatDType, isFloatDType, noGrad, type Tensor } from '../tensor/index.js';
+import { type FloatDType, isFloatDType, noGrad, scope, type Tensor, zeros } from '../tensor/index.js';
 import { isCounter, type ModelTensors } from './model-tensors.js';
 import type { NameTable } from './name-table.js';
 import { openModelTensors } from './open-model-tensors.js';
@@ -31,6 +31,8 @@ export interface LoadWeightsOptions {
    * in the mapped file. Default: none.
    */
   readonly cuts?: ReadonlyMap<string, TensorCut> | undefined;
+  /** false: of this parameter nothing is read, it has a shape and no values. Default: all are read. */
+  readonly isHere?: ((path: string) => boolean) | undefined;
 }
 
 /** Few names suffice to see what is wrong; a 13B model has hundreds. */
@@ -48,7 +50,7 @@ export function loadWeights(
   path: string,
   options: LoadWeightsOptions = {},
 ): void {
-  const { cuts = new Map<string, TensorCut>() } = options;
+  const { cuts = new Map<string, TensorCut>(), isHere = () => true } = options;
   const shapes = new Map(
     module.namedParameters().map(([ownPath, { shape }]) => [ownPath, cuts.get(ownPath)?.shape ?? shape]),
   );
@@ -61,6 +63,15 @@ export function loadWeights(
     noGrad(() => {
       for (const [ownPath, view] of views) {
         if (kept.has(ownPath)) continue;
+        if (!isHere(ownPath)) {
+          scope(() =>
+            module.assign(
+              ownPath,
+              withoutValues(shapes.get(ownPath) ?? [], wanted.dtype ?? floatOnly(view.dtype)),
+            ),
+          );
+          continue;
+        }
         const parameter = reader.read(view, wanted, cuts.get(ownPath));
         module.assign(ownPath, divided(parameter, model.factors.get(ownPath) ?? 1));
       }
@@ -68,6 +79,11 @@ export function loadWeights(
   } finally {
     reader.dispose();
   }
+}
+
+/** A shape without memory of its own. */
+export function withoutValues(shape: readonly number[], dtype: FloatDType = 'float32'): Tensor {
+  return zeros([1], { dtype }).expand([...shape]);
 }
 
 function floatOnly(dtype: FileDtype | undefined): FloatDType | undefined {

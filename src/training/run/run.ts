@@ -216,7 +216,7 @@ export async function prepareRun(
   if (ranksOfModel(config.parallel) > 1) checkModelSplit(runArchitecture(config), config.parallel);
   const startBytes = residentBytes();
   const startScriptBytes = scriptBytes();
-  const loaded = createRunModel(config, ranks?.place);
+  const loaded = createRunModel(config, ranks);
   const { architecture } = loaded;
   mergeFirst(config, loaded);
   const tokenizer = loadModelTokenizer(architecture, tokenizerPath);
