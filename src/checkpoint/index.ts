@@ -46,6 +46,7 @@ export {
   type LoadWeightsOptions,
   loadWeights,
   WeightSource,
+  withoutValues,
 } from './load-weights.js';
 export { countKnown, isCounter, type ModelTensors, sortTensors } from './model-tensors.js';
 export {

@@ -3,7 +3,7 @@ import { InputError } from '../errors/index.js';
 import { type FileDtype, placeOfView, sameBytes, type TensorView } from '../formats/index.js';
 import { log } from '../log/index.js';
 import type { Module } from '../nn/index.js';
-import { type FloatDType, isFloatDType, noGrad, type Tensor } from '../tensor/index.js';
+import { type FloatDType, isFloatDType, noGrad, scope, type Tensor, zeros } from '../tensor/index.js';
 import { isCounter, type ModelTensors } from './model-tensors.js';
 import type { NameTable } from './name-table.js';
 import { openModelTensors } from './open-model-tensors.js';
@@ -40,6 +40,8 @@ export interface LoadWeightsOptions {
    * in the mapped file. Default: none.
    */
   readonly cuts?: ReadonlyMap<string, TensorCut> | undefined;
+  /** false: of this parameter nothing is read, it has a shape and no values. Default: all are read. */
+  readonly isHere?: ((path: string) => boolean) | undefined;
 }
 
 /** Few names suffice to see what is wrong; a 13B model has hundreds. */
@@ -87,6 +89,7 @@ export class WeightSource {
   load(module: Module, paths: readonly string[]): void {
     const options = this.#options;
     const { dtype, factors } = this.#model;
+    const { cuts, isHere = () => true } = options;
     const wanted = { ...options, dtype: options.dtype ?? floatOnly(dtype) };
     const chosen = new Set(paths);
     const views = new Map([...this.#views].filter(([ownPath]) => chosen.has(ownPath)));
@@ -99,7 +102,13 @@ export class WeightSource {
       noGrad(() => {
         for (const [ownPath, view] of views) {
           if (kept.has(ownPath)) continue;
-          const parameter = reader.read(view, wanted, options.cuts?.get(ownPath));
+          if (!isHere(ownPath)) {
+            scope(() =>
+              module.assign(ownPath, withoutValues(view.shape, wanted.dtype ?? floatOnly(view.dtype))),
+            );
+            continue;
+          }
+          const parameter = reader.read(view, wanted, cuts?.get(ownPath));
           module.assign(ownPath, divided(parameter, factors.get(ownPath) ?? 1));
         }
       });
@@ -131,6 +140,11 @@ function roundsInputs(
     );
   if (integerActivations === 'int8') return true;
   return hindrance === undefined && integers.some(({ bits }) => bits < 8);
+}
+
+/** A shape without memory of its own. */
+export function withoutValues(shape: readonly number[], dtype: FloatDType = 'float32'): Tensor {
+  return zeros([1], { dtype }).expand([...shape]);
 }
 
 function floatOnly(dtype: FileDtype | undefined): FloatDType | undefined {

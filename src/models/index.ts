@@ -60,7 +60,13 @@ export {
 } from './held-weights.js';
 export { type LoadAdaptedModelOptions, loadAdaptedModel } from './load-adapted-model.js';
 export { holdsAdapterHalves, loadMergedModel, type MergedModelOptions } from './load-merged-model.js';
-export { type LoadedModel, type LoadModelOptions, loadModel, loadModelArchitecture } from './load-model.js';
+export {
+  type LoadedModel,
+  type LoadModelOptions,
+  loadModel,
+  loadModelArchitecture,
+  shareParameters,
+} from './load-model.js';
 export type { ExpertsShape, ModelShape } from './model-shape.js';
 export { holdsTokenizer, loadModelTokenizer, openTokenizer, tokenizerSource } from './model-tokenizer.js';
 export { isPublishedChat, type PublishedChat, publishedChat } from './published-chats.js';

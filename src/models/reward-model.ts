@@ -176,5 +176,10 @@ export function withScoreHead(loaded: LoadedModel, generator: RandomGenerator): 
   const score = new DenseLinear(model.shape.hiddenSize, 1);
   initializeModule(score, { rule: architecture.initRule, generator, dtype, device });
   model.assign(`${SCORE}.weight`, score.weight);
-  return { model, architecture };
+  const { cuts } = loaded;
+  return {
+    model,
+    architecture,
+    cuts: cuts && new Map([...cuts].filter(([path]) => !path.startsWith(`${OUTPUT_PROJECTION}.`))),
+  };
 }

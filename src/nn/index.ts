@@ -10,7 +10,7 @@ export { fusesAttention } from './fused-attention.js';
 export { gatedActivation } from './gated-activation.js';
 export { groupedAttention } from './grouped-attention.js';
 export { GroupedLinear } from './grouped-linear.js';
-export { type InitOptions, type InitRule, initializeModule } from './init.js';
+export { type InitialPart, type InitOptions, type InitRule, initializeModule } from './init.js';
 export {
   DenseLinear,
   type IntegerOperands,

@@ -1,5 +1,13 @@
 /** Initial values of a model that is trained from scratch. */
-import { type FloatDType, ones, type RandomGenerator, randn, type Tensor, zeros } from '../tensor/index.js';
+import {
+  type FloatDType,
+  ones,
+  type RandomGenerator,
+  randn,
+  scope,
+  type Tensor,
+  zeros,
+} from '../tensor/index.js';
 import { Embedding } from './embedding.js';
 import { GroupedLinear } from './grouped-linear.js';
 import { DenseLinear } from './linear.js';
@@ -18,31 +26,49 @@ export interface InitOptions {
   readonly dtype?: FloatDType;
   /** Default cpu. */
   readonly device?: string;
+  /**
+   * Keeps a part of each parameter alone, where `root` has the shapes of parts: all is drawn, so that a seed gives the same model, one
+   * parameter after the other. Default: all of it is kept.
+   */
+  readonly part?: InitialPart | undefined;
+}
+
+export interface InitialPart {
+  /** Shape of the whole. */
+  shapeOf(path: string): readonly number[];
+  of(path: string, whole: Tensor): Tensor;
 }
 
 /** Gives every parameter of the tree a value: matrices by the rule, norm weights 1, biases and the rows of padding 0. */
 export function initializeModule(root: Module, options: InitOptions): void {
-  const { rule, generator, dtype = 'float32', device = 'cpu' } = options;
+  const { rule, generator, dtype = 'float32', device = 'cpu', part } = options;
   const matrix = (shape: readonly number[]): Tensor => {
     const [rows = 1, columns = 1] = shape.slice(-2); // of each expert, where there are several
     const std = rule.kind === 'normal' ? rule.std : Math.sqrt(2 / (rows + columns));
     return randn(shape, generator, { std }).to(dtype).toDevice(device);
   };
   for (const [path, module] of root.namedModules()) {
-    const assign = (key: string, value: Tensor): void =>
-      root.assign(path === '' ? key : `${path}.${key}`, value);
+    const assign = (key: string, own: Tensor, draw: (shape: readonly number[]) => Tensor): void =>
+      scope(() => {
+        const ownPath = path === '' ? key : `${path}.${key}`;
+        const whole = draw(part?.shapeOf(ownPath) ?? own.shape);
+        root.assign(ownPath, part?.of(ownPath, whole) ?? whole);
+      });
     if (
       module instanceof DenseLinear ||
       module instanceof GroupedLinear ||
       module instanceof Router ||
       module instanceof Embedding
     )
-      assign('weight', matrix(module.weight.shape));
-    if (module instanceof Embedding && module.paddingId !== undefined)
-      module.weight.narrow(0, module.paddingId, 1).fill_(0);
+      assign('weight', module.weight, (shape) => {
+        const weight = matrix(shape);
+        if (module instanceof Embedding && module.paddingId !== undefined)
+          weight.narrow(0, module.paddingId, 1).fill_(0);
+        return weight;
+      });
     if (module instanceof RmsNorm || module instanceof LayerNorm)
-      assign('weight', ones(module.weight.shape, { dtype, device }));
+      assign('weight', module.weight, (shape) => ones(shape, { dtype, device }));
     if ((module instanceof DenseLinear || module instanceof LayerNorm) && module.bias !== undefined)
-      assign('bias', zeros(module.bias.shape, { dtype, device }));
+      assign('bias', module.bias, (shape) => zeros(shape, { dtype, device }));
   }
 }

@@ -7,7 +7,7 @@ import type { CausalLm } from '../../models/index.js';
 import { empty, noGrad, operator, scope, type Tensor, zeros } from '../../tensor/index.js';
 import type { Pipeline, SentTensor } from '../step/pipeline.js';
 import type { SegmentRange } from '../step/segment-pass.js';
-import { cutIntoChunks } from './cut-into-chunks.js';
+import { StageParameters } from './stage-parameters.js';
 
 const setTensor = operator('aten::set_.source_Tensor');
 
@@ -31,8 +31,7 @@ export class PipelineStage implements Pipeline {
   readonly firstTrained: number;
   readonly group: ProcessGroup;
   readonly #parameters: ReadonlyMap<string, Tensor>;
-  /** The stages that have each parameter, rising. */
-  readonly #stagesOf = new Map<string, number[]>();
+  readonly #places: StageParameters;
   readonly #ends: ProcessGroup | undefined;
   readonly #isCollected: boolean;
 
@@ -48,16 +47,12 @@ export class PipelineStage implements Pipeline {
     this.stage = group.rank;
     this.stages = group.size;
     this.chunksPerStage = chunksPerStage;
-    this.chunks = cutIntoChunks(model.layers.length, group.size * chunksPerStage);
+    this.#places = new StageParameters(model, { stages: group.size, chunksPerStage });
+    this.chunks = this.#places.chunks;
     this.firstTrained = segments.findIndex(({ parameters }) => parameters.some((path) => trained.has(path)));
     if (this.firstTrained < 0) throw new TypeError('no parameter to train');
     this.#parameters = new Map(model.namedParameters());
-    for (const [index, { parameters }] of segments.entries())
-      for (const path of parameters) {
-        const stage = this.#stageOfSegment(index);
-        this.#stagesOf.set(path, [...new Set([...(this.#stagesOf.get(path) ?? []), stage])]);
-      }
-    const isTied = [...this.#stagesOf.values()].some(({ length }) => length > 1);
+    const isTied = this.#places.hasShared;
     if (isTied && this.stage === 0) this.#ends = joinEnds(0);
     if (isTied && this.stage === this.stages - 1) this.#ends = joinEnds(1);
     this.#release();
@@ -65,22 +60,22 @@ export class PipelineStage implements Pipeline {
 
   /** Is this parameter of this stage? */
   has(path: string): boolean {
-    return this.#stagesOf.get(path)?.includes(this.stage) === true;
+    return this.#places.stagesOf(path).includes(this.stage);
   }
 
   /** Of those that have a parameter, one answers for it. */
   answersFor(path: string): boolean {
-    return this.#stagesOf.get(path)?.[0] === this.stage;
+    return this.#places.stagesOf(path)[0] === this.stage;
   }
 
   /** Another stage has it too. */
   isShared(path: string): boolean {
-    return this.has(path) && (this.#stagesOf.get(path)?.length ?? 0) > 1;
+    return this.has(path) && this.#places.stagesOf(path).length > 1;
   }
 
   /** Is this segment of the model computed here? */
   computes(segment: number): boolean {
-    return this.#stageOfSegment(segment) === this.stage;
+    return this.#places.stageOfSegment(segment) === this.stage;
   }
 
   /** Of the stages that share parameters, in place. @param values the same part of them on both */
@@ -124,7 +119,7 @@ export class PipelineStage implements Pipeline {
   collect(): void {
     if (!this.#isCollected) return;
     noGrad(() => {
-      for (const [path, [owner = 0]] of this.#stagesOf) {
+      for (const [path, [owner = 0]] of this.#places.entries()) {
         const parameter = this.#parameters.get(path);
         if (parameter === undefined || owner === 0) continue;
         if (owner === this.stage)
@@ -143,11 +138,6 @@ export class PipelineStage implements Pipeline {
     noGrad(() => {
       for (const [path, parameter] of this.#parameters) if (!this.has(path)) forgetValues(parameter);
     });
-  }
-
-  #stageOfSegment(segment: number): number {
-    const chunk = this.chunks.findIndex(({ start, end }) => segment >= start && segment < end);
-    return chunk % this.stages;
   }
 }
 

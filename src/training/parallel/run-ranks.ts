@@ -25,6 +25,7 @@ import { DataParallel } from './data-parallel.js';
 import { type Axis, alongAxes, type MeshPlace, meshPlace } from './mesh.js';
 import { chunksPerStage, type ParallelConfig } from './parallel-config.js';
 import { PipelineStage } from './pipeline-stage.js';
+import type { StagePlace } from './stage-parameters.js';
 
 /** What rank 0 says in the middle of long work, and how often: well within the time that a collective may take. */
 const GOES_ON = '{"goesOn":true}';
@@ -95,6 +96,12 @@ export class RunRanks {
   /** Among those that share matrices; undefined: there are none. */
   get place(): SplitPlace | undefined {
     return this.#tensor;
+  }
+
+  /** Among those that have the other stages; undefined: there are none. */
+  get stagePlace(): StagePlace | undefined {
+    const { stages: group } = this;
+    return group && { stage: group.rank, stages: group.size, chunksPerStage: chunksPerStage(this.#parallel) };
   }
 
   /** How the ranks share the steps of a model, whose parameters are cut as its family says. @param cuts of those that were read so */

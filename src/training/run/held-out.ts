@@ -1,4 +1,5 @@
 /** The loss on rows that are not learned. */
+import { setImmediate } from 'node:timers/promises';
 import type { Row, RowSource } from '../../data/index.js';
 import { MetricMeans, type MetricSum } from '../objective/objective.js';
 import { gatherMetricSums } from '../parallel/metric-sums.js';
@@ -22,9 +23,13 @@ export interface HeldOutResult {
   readonly metrics: Readonly<Record<string, number>> | undefined;
 }
 
+/** Batches that follow one another through a pipeline: meanwhile a stage computes the next one where the one behind it has this. */
+const BATCHES_PER_STAGE = 4;
+
 /**
  * @param measure the sums of a batch
- * @param pause called after each batch; what it throws ends the measurement
+ * @param pause called after each batch, by the stages of a pipeline after some: what they agree on there, they wait for. What it throws ends
+ *   the measurement
  * @param ranks those that have other rows measure every n-th batch each; all of them as many, the surplus counting nothing
  */
 export async function measureHeldOut(
@@ -41,13 +46,16 @@ export async function measureHeldOut(
   const count = Math.min(rows.rowCount, max_rows);
   const batches = Math.ceil(count / batchSize);
   const { rank = 0, size: rankCount = 1 } = ranks?.data ?? {};
+  const between = rankCount * (ranks?.stages === undefined ? 1 : BATCHES_PER_STAGE * ranks.stages.size);
   for (let round = 0; round < batches; round += rankCount) {
     const isSurplus = round + rank >= batches;
     const start = isSurplus ? 0 : (round + rank) * batchSize;
     const size = Math.min(batchSize, count - start);
     const batch = await Promise.all(Array.from({ length: size }, (_, index) => rows.read(start + index)));
     const measured = measure(batch);
-    await pause();
+    const next = round + rankCount;
+    if (next % between === 0 || next >= batches) await pause();
+    else await setImmediate();
     if (isSurplus) continue;
     tokenParts += measured.perToken === undefined ? 0 : 1;
     recordParts += measured.perRecord === undefined ? 0 : 1;

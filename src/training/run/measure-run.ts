@@ -63,13 +63,16 @@ export async function measureRun(config: TrainConfig, load: () => LoadedModel): 
       const progress = new Progress({ label: 'evaluation', unit: 'row', total: rows.rowCount });
       let done = 0;
       const { loss, tokens } = await measureHeldOut(
-        (batch) => trainer.measure(batch),
+        (batch) => {
+          heartbeat({ step: done, phase: 'evaluation' });
+          const sums = trainer.measure(batch);
+          done = Math.min(rows.rowCount, done + training.micro_batch_size * (ranks?.data.size ?? 1));
+          return sums;
+        },
         { rows, every: 1 },
         training.micro_batch_size,
         async () => {
           await setImmediate();
-          done = Math.min(rows.rowCount, done + training.micro_batch_size * (ranks?.data.size ?? 1));
-          heartbeat({ step: done, phase: 'evaluation' });
           if (ranks?.isFirst !== false) progress.update(done);
           interruption.check((signal) => `stopped by ${signal}`);
         },

@@ -1,33 +1,56 @@
 /** Creates or loads the model of a run, with new adapters if configured. */
-
+import { findQuantization } from '../../checkpoint/index.js';
 import { selectRankDevice } from '../../distributed/index.js';
 import { log } from '../../log/index.js';
 import { applyLora, initializeLora, type LoraLinear } from '../../lora/index.js';
 import {
   type Architecture,
+  type CausalLm,
   type LoadedModel,
   loadArchitecture,
   loadModel,
   loadModelArchitecture,
   parseArchitecture,
   type SplitPlace,
+  shareParameters,
   withScoreHead,
 } from '../../models/index.js';
 import { initializeModule } from '../../nn/index.js';
 import { RandomGenerator, scope } from '../../tensor/index.js';
+import { needsReference } from '../objective/objective-config.js';
+import { StageParameters, type StagePlace } from '../parallel/stage-parameters.js';
 import { adaptedBy } from '../plan/adapted-layers.js';
 import { computeDType } from '../step/precision.js';
 import type { TrainConfig } from './run-config.js';
 
-/** @param place of the ranks that share its matrices: where weights are read and nothing is made of them, this rank's part alone is */
+/** Where a rank is among those that share the model. */
+export interface RunPlace {
+  /** Among those that share its matrices; undefined: there are none. */
+  readonly place?: SplitPlace | undefined;
+  /** Among those that have the other stages; undefined: there are none. */
+  readonly stagePlace?: StagePlace | undefined;
+}
+
+/** @param place what this rank will have: where nothing is made of whole weights, that alone is read or kept */
 export function createRunModel(
   { model: source, seed, device, training, lora, parallel }: TrainConfig,
-  place?: SplitPlace,
+  { place, stagePlace }: RunPlace = {},
 ): LoadedModel {
   const { path, path_config: ofPath, config } = source;
   const dtype = training.precision === undefined ? undefined : computeDType(training.precision);
   const selected = selectRankDevice(device);
   const isReward = training.objective?.loss === 'reward';
+  // What an adapter is merged into, magnitudes are measured on or the reference is computed with.
+  const needsWhole =
+    source.adapter !== undefined ||
+    lora?.dora === true ||
+    (training.objective !== undefined && needsReference(training.objective));
+  const partOf =
+    stagePlace &&
+    ((model: CausalLm) => {
+      const stages = new StageParameters(model, stagePlace);
+      return (path: string) => stages.stagesOf(path).includes(stagePlace.stage);
+    });
   if (path !== undefined) {
     const given = ofPath === undefined ? undefined : configuredArchitecture(ofPath, 'model.path_config');
     const output = isReward ? 'any' : 'logits';
@@ -35,30 +58,36 @@ export function createRunModel(
     // Ranks that share the model cut and exchange floats.
     const isShared = parallel.tensor > 1 || parallel.pipeline > 1;
     const keepIntegers = lora !== undefined && source.adapter === undefined && !isReward && !isShared;
-    // Adapters begin with what they read of whole weights, and so does a new score; a stage reads all of its parameters.
-    const readsPart =
-      lora === undefined && source.adapter === undefined && !isReward && parallel.pipeline === 1;
+    if (lora !== undefined && isShared && findQuantization(path) !== undefined)
+      log(
+        `${path}: its weights in integers become floats, ${dtype ?? 'as wide as its other weights'}: ranks of parallel.tensor and parallel.pipeline ` +
+          'exchange floats; parallel.data and parallel.context keep the integers',
+      );
     const loaded = loadModel(path, {
       dtype,
       device: selected,
       architecture: given,
       output,
       keepIntegers,
-      place: readsPart ? place : undefined,
+      place: needsWhole ? undefined : place,
+      partOf: needsWhole ? undefined : partOf,
     });
     return isReward ? withNewScore(loaded, seed) : loaded;
   }
   const architecture = configuredArchitecture(config ?? {}, 'model.config');
   const model = architecture.createModel();
+  const share = needsWhole ? undefined : shareParameters(model, architecture.tables.sharding, place, partOf);
   withGenerator(seed, (generator) =>
     initializeModule(model, {
       rule: architecture.initRule,
       generator,
       dtype: dtype ?? 'float32',
       device: selected,
+      part: share?.part,
     }),
   );
-  return isReward ? withNewScore({ model, architecture }, seed) : { model, architecture };
+  const drawn = { model, architecture, cuts: share?.cuts };
+  return isReward ? withNewScore(drawn, seed) : drawn;
 }
 
 /** What a run trains, by its config alone: no weights are read. */

@@ -218,7 +218,7 @@ export async function prepareRun(
   // Of ranks, what they needed to meet is counted elsewhere.
   const startBytes = ranks?.startBytes ?? residentBytes();
   const startScriptBytes = scriptBytes();
-  const loaded = createRunModel(config, ranks?.place);
+  const loaded = createRunModel(config, ranks);
   const { architecture } = loaded;
   mergeFirst(config, loaded);
   const tokenizer = loadModelTokenizer(architecture, tokenizerPath);

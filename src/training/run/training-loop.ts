@@ -203,14 +203,16 @@ class TrainingLoop {
     if (evaluation === undefined) return;
     const started = performance.now();
     this.#clock.enter('evaluation');
-    const measure = (batch: readonly Row[]) => this.#withoutDropout(() => this.#parts.trainer.measure(batch));
+    const measure = (batch: readonly Row[]) => {
+      heartbeat({ step: this.#progress.step, phase: 'evaluation' });
+      return this.#withoutDropout(() => this.#parts.trainer.measure(batch));
+    };
     const { loss, tokens, metrics } = await measureHeldOut(
       measure,
       evaluation,
       training.micro_batch_size,
       async () => {
         await setImmediate();
-        heartbeat({ step: this.#progress.step, phase: 'evaluation' });
         // The state of the last step is whole: it is saved, and the evaluation is made again after resuming.
         await this.#endIfAsked();
       },
