@@ -232,32 +232,33 @@ at::Tensor gatedActivationWithGraph(const at::Tensor& gate, const at::Tensor& up
 
 at::Tensor integerLinear(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& scales,
                          const at::Tensor& zeros, const OptionalTensor& order, const OptionalTensor& bias,
-                         std::int64_t groupSize) {
-  if (fitsIntegers(x, packed, scales, zeros, groupSize))
+                         std::int64_t groupSize, bool roundsInput) {
+  // Inputs are rounded on the CPU alone; what asks for it here goes to the function that says so.
+  if (!roundsInput && fitsIntegers(x, packed, scales, zeros, groupSize))
     return integerProduct(x, packed, scales, zeros, order, bias, groupSize);
-  return xinghe::integerLinear(x, packed, scales, zeros, order, bias, groupSize);
+  return xinghe::integerLinear(x, packed, scales, zeros, order, bias, groupSize, roundsInput);
 }
 
 std::vector<at::Tensor> integerLinears(const at::Tensor& x, at::TensorList integers,
                                        const c10::List<OptionalTensor>& orders, const c10::List<OptionalTensor>& biases,
-                                       at::IntArrayRef groupSizes) {
+                                       at::IntArrayRef groupSizes, bool roundsInput) {
   const std::size_t count = groupSizes.size();
   if (integers.size() != count * 3 || orders.size() != count || biases.size() != count)
-    return xinghe::integerLinears(x, integers, orders, biases, groupSizes);  // which says what is wrong
+    return xinghe::integerLinears(x, integers, orders, biases, groupSizes, roundsInput);  // which says what is wrong
   std::vector<at::Tensor> outputs;
   for (std::size_t i = 0; i < count; i++)
     outputs.push_back(integerLinear(x, integers[i * 3], integers[i * 3 + 1], integers[i * 3 + 2], orders.get(i),
-                                    biases.get(i), groupSizes[i]));
+                                    biases.get(i), groupSizes[i], roundsInput));
   return outputs;
 }
 
 at::Tensor integerLinearWithGraph(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& scales,
                                   const at::Tensor& zeros, const OptionalTensor& order, const OptionalTensor& bias,
-                                  std::int64_t groupSize) {
+                                  std::int64_t groupSize, bool roundsInput) {
   if (at::GradMode::is_enabled())
-    return xinghe::integerLinearWithGraph(x, packed, scales, zeros, order, bias, groupSize);
+    return xinghe::integerLinearWithGraph(x, packed, scales, zeros, order, bias, groupSize, roundsInput);
   const at::AutoDispatchBelowADInplaceOrView below;
-  return integerLinear(x, packed, scales, zeros, order, bias, groupSize);
+  return integerLinear(x, packed, scales, zeros, order, bias, groupSize, roundsInput);
 }
 
 }  // namespace xinghe::cuda

@@ -14,13 +14,13 @@ at::Tensor gatedActivation(const at::Tensor& gate, const at::Tensor& up, std::st
 at::Tensor gatedActivationWithGraph(const at::Tensor& gate, const at::Tensor& up, std::string_view activation);
 at::Tensor integerLinear(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& scales,
                          const at::Tensor& zeros, const OptionalTensor& order, const OptionalTensor& bias,
-                         std::int64_t groupSize);
+                         std::int64_t groupSize, bool roundsInput);
 std::vector<at::Tensor> integerLinears(const at::Tensor& x, at::TensorList integers,
                                        const c10::List<OptionalTensor>& orders, const c10::List<OptionalTensor>& biases,
-                                       at::IntArrayRef groupSizes);
+                                       at::IntArrayRef groupSizes, bool roundsInput);
 at::Tensor integerLinearWithGraph(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& scales,
                                   const at::Tensor& zeros, const OptionalTensor& order, const OptionalTensor& bias,
-                                  std::int64_t groupSize);
+                                  std::int64_t groupSize, bool roundsInput);
 at::Tensor pagedAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& keyPages,
                           const at::Tensor& valuePages, const OptionalTensor& keyScales,
                           const OptionalTensor& valueScales, const at::Tensor& attended, const at::Tensor& blockTables,

@@ -6643,14 +6643,16 @@ export interface Operators {
   'xinghe::all_reduce_forward': (input: Tensor, group_name: string) => Tensor;
   /** xinghe::all_to_all(Tensor input, int group_size, str group_name) -> Tensor */
   'xinghe::all_to_all': (input: Tensor, group_size: number, group_name: string) => Tensor;
+  /** xinghe::causal_attention(Tensor query, Tensor key, Tensor value, Tensor? starts, int window) -> Tensor */
+  'xinghe::causal_attention': (query: Tensor, key: Tensor, value: Tensor, starts: Tensor | null | undefined, window: number) => Tensor;
   /** xinghe::gated_activation(Tensor gate, Tensor up, str activation) -> Tensor */
   'xinghe::gated_activation': (gate: Tensor, up: Tensor, activation: string) => Tensor;
   /** xinghe::grouped_linear(Tensor input, Tensor weight, Tensor counts) -> Tensor */
   'xinghe::grouped_linear': (input: Tensor, weight: Tensor, counts: Tensor) => Tensor;
-  /** xinghe::integer_linear(Tensor input, Tensor weight, Tensor scales, Tensor zeros, Tensor? order, Tensor? bias, int group_size) -> Tensor */
-  'xinghe::integer_linear': (input: Tensor, weight: Tensor, scales: Tensor, zeros: Tensor, order: Tensor | null | undefined, bias: Tensor | null | undefined, group_size: number) => Tensor;
-  /** xinghe::integer_linears(Tensor input, Tensor[] integers, Tensor?[] orders, Tensor?[] biases, int[] group_sizes) -> Tensor[] */
-  'xinghe::integer_linears': (input: Tensor, integers: readonly Tensor[], orders: readonly (Tensor | null)[], biases: readonly (Tensor | null)[], group_sizes: readonly number[]) => Tensor[];
+  /** xinghe::integer_linear(Tensor input, Tensor weight, Tensor scales, Tensor zeros, Tensor? order, Tensor? bias, int group_size, bool rounds_input=False) -> Tensor */
+  'xinghe::integer_linear': (input: Tensor, weight: Tensor, scales: Tensor, zeros: Tensor, order: Tensor | null | undefined, bias: Tensor | null | undefined, group_size: number, rounds_input?: boolean | undefined) => Tensor;
+  /** xinghe::integer_linears(Tensor input, Tensor[] integers, Tensor?[] orders, Tensor?[] biases, int[] group_sizes, bool rounds_input=False) -> Tensor[] */
+  'xinghe::integer_linears': (input: Tensor, integers: readonly Tensor[], orders: readonly (Tensor | null)[], biases: readonly (Tensor | null)[], group_sizes: readonly number[], rounds_input?: boolean | undefined) => Tensor[];
   /** xinghe::integer_weight(Tensor weight, Tensor scales, Tensor zeros, Tensor? order, int inputs, int group_size) -> Tensor */
   'xinghe::integer_weight': (weight: Tensor, scales: Tensor, zeros: Tensor, order: Tensor | null | undefined, inputs: number, group_size: number) => Tensor;
   /** xinghe::linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor */
@@ -6667,8 +6669,8 @@ export interface Operators {
   'xinghe::paged_attention_projected': (q: Tensor, k: Tensor, v: Tensor, cos: Tensor, sin: Tensor, key_pages: Tensor, value_pages: Tensor, key_scales: Tensor | null | undefined, value_scales: Tensor | null | undefined, attended: Tensor, block_tables: Tensor, sequences: Tensor, window: number) => Tensor;
   /** xinghe::paged_pre_norm_block(Tensor hidden, Tensor[] norms, Tensor[] weights, Tensor?[] biases, float eps, bool round_before_weight, Tensor cos, Tensor sin, Tensor(a!) key_pages, Tensor(b!) value_pages, Tensor(c!)? key_scales, Tensor(d!)? value_scales, Tensor attended, Tensor block_tables, Tensor sequences, int window) -> Tensor */
   'xinghe::paged_pre_norm_block': (hidden: Tensor, norms: readonly Tensor[], weights: readonly Tensor[], biases: readonly (Tensor | null)[], eps: number, round_before_weight: boolean, cos: Tensor, sin: Tensor, key_pages: Tensor, value_pages: Tensor, key_scales: Tensor | null | undefined, value_scales: Tensor | null | undefined, attended: Tensor, block_tables: Tensor, sequences: Tensor, window: number) => Tensor;
-  /** xinghe::paged_pre_norm_integer_block(Tensor hidden, Tensor[] norms, Tensor[] integers, Tensor?[] orders, Tensor?[] biases, int[] group_sizes, float eps, bool round_before_weight, Tensor cos, Tensor sin, Tensor(a!) key_pages, Tensor(b!) value_pages, Tensor(c!)? key_scales, Tensor(d!)? value_scales, Tensor attended, Tensor block_tables, Tensor sequences, int window) -> Tensor */
-  'xinghe::paged_pre_norm_integer_block': (hidden: Tensor, norms: readonly Tensor[], integers: readonly Tensor[], orders: readonly (Tensor | null)[], biases: readonly (Tensor | null)[], group_sizes: readonly number[], eps: number, round_before_weight: boolean, cos: Tensor, sin: Tensor, key_pages: Tensor, value_pages: Tensor, key_scales: Tensor | null | undefined, value_scales: Tensor | null | undefined, attended: Tensor, block_tables: Tensor, sequences: Tensor, window: number) => Tensor;
+  /** xinghe::paged_pre_norm_integer_block(Tensor hidden, Tensor[] norms, Tensor[] integers, Tensor?[] orders, Tensor?[] biases, int[] group_sizes, bool rounds_input, float eps, bool round_before_weight, Tensor cos, Tensor sin, Tensor(a!) key_pages, Tensor(b!) value_pages, Tensor(c!)? key_scales, Tensor(d!)? value_scales, Tensor attended, Tensor block_tables, Tensor sequences, int window) -> Tensor */
+  'xinghe::paged_pre_norm_integer_block': (hidden: Tensor, norms: readonly Tensor[], integers: readonly Tensor[], orders: readonly (Tensor | null)[], biases: readonly (Tensor | null)[], group_sizes: readonly number[], rounds_input: boolean, eps: number, round_before_weight: boolean, cos: Tensor, sin: Tensor, key_pages: Tensor, value_pages: Tensor, key_scales: Tensor | null | undefined, value_scales: Tensor | null | undefined, attended: Tensor, block_tables: Tensor, sequences: Tensor, window: number) => Tensor;
   /** xinghe::reduce_scatter(Tensor input, int group_size, str group_name) -> Tensor */
   'xinghe::reduce_scatter': (input: Tensor, group_size: number, group_name: string) => Tensor;
   /** xinghe::rms_norm(Tensor input, Tensor weight, float eps, bool round_before_weight) -> Tensor */
