@@ -9,7 +9,7 @@ const metricSums = z.array(z.object({ name: z.string(), sum: number, count: numb
 
 /** @param groups one after the other; undefined: this process alone */
 export function gatherMetricSums(
-  groups: readonly (Collectives | undefined)[],
+  groups: readonly (Pick<Collectives, 'gatherTexts'> | undefined)[],
   sums: readonly MetricSum[],
 ): MetricSum[][] {
   let all: MetricSum[][] = [[...sums]];

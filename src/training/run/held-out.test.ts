@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
 import type { RowSource } from '../../data/index.js';
-import type { RunRanks } from '../parallel/run-ranks.js';
 import type { MeasuredRows } from '../step/trainer.js';
-import { measureHeldOut } from './held-out.js';
+import { type HeldOutRanks, measureHeldOut } from './held-out.js';
 
 const rows: Pick<RowSource, 'rowCount' | 'read'> = {
   rowCount: 21,
@@ -10,9 +9,13 @@ const rows: Pick<RowSource, 'rowCount' | 'read'> = {
 };
 
 /** This rank alone in each of its groups, one of which is said to have more. */
-function ranksOf(stages: number | undefined): Pick<RunRanks, 'data' | 'stages'> {
-  const group = { rank: 0, size: stages ?? 1, gatherNumbers: (values: number[]) => [values] };
-  return { data: { rank: 0, size: 1, group }, stages: stages === undefined ? undefined : group } as never;
+function ranksOf(stages: number | undefined): HeldOutRanks {
+  const group = {
+    size: stages ?? 1,
+    gatherNumbers: (values: readonly number[]) => [[...values]],
+    gatherTexts: (text: string) => [text],
+  };
+  return { data: { rank: 0, size: 1 }, stages: stages === undefined ? undefined : group };
 }
 
 test.each([
@@ -29,12 +32,6 @@ test.each([
   const pause = async (): Promise<void> => {
     pauses += 1;
   };
-  const { loss, tokens } = await measureHeldOut(
-    measure,
-    { rows, every: 1 } as never,
-    1,
-    pause,
-    ranksOf(stages),
-  );
+  const { loss, tokens } = await measureHeldOut(measure, { rows }, 1, pause, ranksOf(stages));
   expect({ pauses, measured, loss, tokens }).toEqual({ pauses: asked, measured: 21, loss: 2, tokens: 21 });
 });

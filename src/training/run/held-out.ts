@@ -1,9 +1,9 @@
 /** The loss on rows that are not learned. */
 import { setImmediate } from 'node:timers/promises';
 import type { Row, RowSource } from '../../data/index.js';
+import type { ProcessGroup } from '../../distributed/index.js';
 import { MetricMeans, type MetricSum } from '../objective/objective.js';
 import { gatherMetricSums } from '../parallel/metric-sums.js';
-import type { RunRanks } from '../parallel/run-ranks.js';
 import type { MeasuredRows } from '../step/trainer.js';
 
 /** Rows that are measured during a run, and when. */
@@ -23,6 +23,18 @@ export interface HeldOutResult {
   readonly metrics: Readonly<Record<string, number>> | undefined;
 }
 
+/** Of `HeldOut`, what measuring needs. */
+type HeldOutRows = Pick<HeldOut, 'max_rows'> & { readonly rows: Pick<RowSource, 'rowCount' | 'read'> };
+
+type Gather = Pick<ProcessGroup, 'size' | 'gatherNumbers' | 'gatherTexts'>;
+
+/** What is asked of the ranks of a run. */
+export interface HeldOutRanks {
+  /** Those that have other rows; no group: this one alone. */
+  readonly data: { readonly rank: number; readonly size: number; readonly group?: Gather | undefined };
+  readonly stages: Gather | undefined;
+}
+
 /** Batches that follow one another through a pipeline: meanwhile a stage computes the next one where the one behind it has this. */
 const BATCHES_PER_STAGE = 4;
 
@@ -34,10 +46,10 @@ const BATCHES_PER_STAGE = 4;
  */
 export async function measureHeldOut(
   measure: (batch: readonly Row[]) => MeasuredRows,
-  { rows, max_rows = rows.rowCount }: HeldOut,
+  { rows, max_rows = rows.rowCount }: HeldOutRows,
   batchSize: number,
   pause: () => Promise<void>,
-  ranks?: Pick<RunRanks, 'data' | 'stages'>,
+  ranks?: HeldOutRanks,
 ): Promise<HeldOutResult> {
   let [perToken, perRecord, tokens, records] = [0, 0, 0, 0];
   // Batches that had such a part of a loss.

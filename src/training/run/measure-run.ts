@@ -69,7 +69,7 @@ export async function measureRun(config: TrainConfig, load: () => LoadedModel): 
           done = Math.min(rows.rowCount, done + training.micro_batch_size * (ranks?.data.size ?? 1));
           return sums;
         },
-        { rows, every: 1 },
+        { rows },
         training.micro_batch_size,
         async () => {
           await setImmediate();
