@@ -454,9 +454,5 @@ void roundRows(const RoundedRows& rows, const float* x, std::int64_t row, std::i
   }
 }
 
-constexpr RoundedSet roundedHere() {
-  return {roundRows, multiplyRounded<Int4Codes>, multiplyRounded<Int8Codes<false>>, multiplyRounded<Int8Codes<true>>};
-}
-
 }  // namespace
 }  // namespace xinghe

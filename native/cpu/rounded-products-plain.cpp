@@ -1,7 +1,7 @@
 // Products of integers with integers for any processor.
 // compile flags (x64): -O3 -ffp-contract=off -Wno-psabi
 // compile flags (arm64): -O3 -ffp-contract=off -Wno-psabi
-#include "cpu/rounded-products-kernel.h"
+#include "cpu/rounded-few-rows.h"
 
 namespace xinghe {
 

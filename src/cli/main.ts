@@ -53,7 +53,7 @@ export const commands: Readonly<Record<string, Command>> = {
     load: async () => (await import('./watch.js')).watch,
   },
   plan: {
-    summary: 'memory and time of a training run before it is started',
+    summary: 'memory and time of a training run, or memory of generation, before it is started',
     load: async () => (await import('./plan.js')).plan,
   },
   convert: {

@@ -128,7 +128,7 @@ const runs: readonly [name: string, objective: Section, changes: Changes][] = [
   ['reward-lora', { loss: 'reward' }, { lora }],
 ];
 
-test.each(casesOf(runs, ([name]) => ['dpo', 'ipo', 'kto', 'reward'].includes(name)))(
+test.each(casesOf(runs, ([name]) => ['dpo', 'ipo', 'kto', 'reward', 'reward-lora'].includes(name)))(
   '%s: learns, and a resumed run gives the same bits',
   async (name, objective, changes) => {
     const { losses, evaluations } = await runTraining(parse(name, objective, changes));

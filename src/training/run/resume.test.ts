@@ -97,7 +97,7 @@ const states: readonly [string, Record<string, Section>][] = [
   ['written behind the training', { checkpoints: { async: true } }],
 ];
 
-describe.each(casesOf(states, ([name]) => !/^(?:float32|bfloat16)$/.test(name)))('%s', (name, changes) => {
+describe.each(casesOf(states, ([name]) => name !== 'bfloat16'))('%s', (name, changes) => {
   const whole = name.replaceAll(/[ ,+]+/g, '-');
   test('5 steps, then 7 more, equal 12 at once, bit by bit', async () => {
     await runTraining(config(whole, changes));

@@ -49,7 +49,10 @@ describe('what a rank has of a model, drawn or read', () => {
       output: 'out',
       seed: 3,
       model: changes.model ?? { config, tokenizer: 'tokenizer' },
-      data: { dataset: 'rows' },
+      data:
+        changes.objective === undefined
+          ? { dataset: 'rows' }
+          : { files: ['pairs.jsonl'], form: 'preference', sequence_length: 16 },
       training: {
         steps: 1,
         precision: 'float32',

@@ -13,7 +13,8 @@ export const commandTexts: Readonly<Record<string, string>> = {
     '以多个 rank 运行一条命令，单机或多机；rank table',
   'the page of finished and running training runs, several side by side':
     '训练运行的网页，已结束或进行中，可多个并排',
-  'memory and time of a training run before it is started': '训练开始之前估算内存与时间',
+  'memory and time of a training run, or memory of generation, before it is started':
+    '开始之前估算训练的内存与时间，或生成的内存',
   'weights and optimiser states to another container, spelling, dtype, number of files or ranks':
     '把权重和优化器状态转成另一种容器、命名、数据类型、文件数或 rank 数',
   "the weights of a model's blocks as integers of 8 or 4 bits": '把模型各层的权重量化为 8 或 4 位整数',

@@ -83,18 +83,14 @@ stdout and stderr of rank 0 are shown; a failing rank is named with its last lin
     '放得下退出码为 0，放不下为 2（估算照样打印）。',
   'the configuration of a run, as xinghe train takes it': '训练配置，同 xinghe train',
   'override any key of it': '覆盖其任意键',
-  'or a model folder; only its config is read': '或模型文件夹；只读其配置',
   "or a model's config file alone; with --config in the place of weights that are not here":
     '或单独的模型配置文件；与 --config 同用则代替不在本机的权重',
-  'predictions in a row; default 1024': '一行的预测数；默认 1024',
   'rows; default 4': '行数；默认 4',
   'micro-batches of a step; default 1': '一步的微批数；默认 1',
-  'default float32': '默认 float32',
   'all blocks again, or every N-th; default none': '重算所有块，或每 N 块一个；默认 none',
   'train adapters of this rank instead of the weights': '训练这一秩的适配器而不是权重',
   'parts of names of the adapted layers; default: all of the blocks': '要适配的层名的一部分；默认：块中全部',
   'masters and moments in host memory beside an accelerator': '主权重与动量放在主机内存',
-  'tokens of the KV cache in generation; default: the length': '生成时 KV 缓存的 token 数；默认为长度',
   'list what --devices can share the run as, the fastest that fits first':
     '列出 --devices 个设备可分担该运行的各种布局，放得下且最快的在前',
   'ranks; default: as parallel of the configuration says, else 1': 'rank 数；默认取配置的 parallel，否则为 1',
@@ -104,4 +100,29 @@ stdout and stderr of rank 0 are shown; a failing rank is named with its last lin
   'speed of matrix products; default: measured here': '矩阵乘速度；默认在本机实测',
   'memory to fit into; default: what is free here': '可用内存；默认：本机空闲内存',
   'print the plan as JSON on stdout': '在标准输出上以 JSON 打印估算',
+  'take so many steps, say how fast and how full they were; nothing is written or kept':
+    '只走这么多步，报告其速度和内存；不写出也不保留任何东西',
+  'or a model folder or weight file; its config, and how it keeps its weights, are read':
+    '或模型文件夹、权重文件；读取其配置以及权重的保存方式',
+  'what the model is to do; default training': '模型要做什么；默认训练',
+  'predictions in a row, or tokens of a text with its answer; default 1024':
+    '一行的预测数，或一段文本连同回答的 token 数；默认 1024',
+  'as if the model were quantised to these first; in training it is the base of adapters':
+    '假定模型先这样量化；训练时作为适配器的底座',
+  'of --quantize: inputs that share a scale; default the largest that divides all layers':
+    '用于 --quantize：共用一个缩放的输入数；默认取能整除各层的最大值',
+  'of --quantize: embedding and output projection, too': '用于 --quantize：嵌入和输出投影也量化',
+  'generation: of the floats; default: that of the weights, or of the config':
+    '生成：浮点数的类型；默认同权重或配置',
+  'generation: texts at the same time; default 1': '生成：同时进行的文本数；默认 1',
+  'generation: tokens of a step; default 512': '生成：一步的 token 数；默认 512',
+  'generation: int8 pages take about half; default auto': '生成：int8 的页约占一半；默认 auto',
+  'training: default float32': '训练：默认 float32',
+  'training: tokens of the KV cache that a sequence of the model would take; default: the length':
+    '训练：模型的一个序列所占 KV 缓存的 token 数；默认为长度',
+  'how ranks share it, as the parallel section: data, zero, tensor, sequence, pipeline, schedule, chunks, context':
+    '各 rank 如何分担，同 parallel 一节：data、zero、tensor、sequence、pipeline、schedule、chunks、context',
+  '--layout auto: run the N best of them for some steps here, and take the fastest that was measured; needs --config':
+    '--layout auto：在本机把其中最好的 N 个各跑几步，取实测最快的；需要 --config',
+  'steps of each; the first does not count; default 4': '每个的步数；第一步不计；默认 4',
 };
