@@ -2,10 +2,9 @@
  * A file that says which process has something to itself. A process that died leaves it behind, and the next one takes it
  * over. On a disk that several machines share, the name of the machine stands in it too.
  */
-import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { InputError, isSystemError } from '../../errors/index.js';
-import { temporaryPathFor } from './atomic-write.js';
 
 interface Owner {
   readonly host: string;
@@ -19,6 +18,9 @@ const held = new Set<string>();
 
 /** A lock that is just being written has no owner in it yet. */
 const YOUNG_MILLISECONDS = 10_000;
+const ATTEMPTS = 5;
+/** Looking at a lock and removing it takes less. */
+const TAKEOVER_MILLISECONDS = 20;
 
 /**
  * Makes the lock file, whose folder is there.
@@ -30,7 +32,7 @@ const YOUNG_MILLISECONDS = 10_000;
 export function takeLock(lock: string, what: string, action: string): () => void {
   const mine = `${hostname()} ${process.pid} ${startOf(process.pid)}\n`;
   const refusal = (text: string): InputError => refusalBy(ownerIn(text), { lock, what, action });
-  for (let attempt = 0; attempt < 3; attempt += 1) {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     try {
       writeFileSync(lock, mine, { flag: 'wx' });
       held.add(lock);
@@ -46,7 +48,7 @@ export function takeLock(lock: string, what: string, action: string): () => void
     const found = readLock(lock);
     if (found === undefined) continue; // Released in this moment.
     if (isHeld(lock, found)) throw refusal(found);
-    setAside(lock, found);
+    removeDead(lock, found);
   }
   throw refusal(readLock(lock) ?? '');
 }
@@ -57,16 +59,31 @@ export function isLocked(lock: string): boolean {
   return text !== undefined && (ownerIn(text).pid === process.pid || isHeld(lock, text));
 }
 
-/** Of two that find the same dead owner, the second moves the first one's new lock aside; it gives it back. */
-function setAside(lock: string, dead: string): void {
-  const aside = temporaryPathFor(lock, 'previous');
+/**
+ * Takes the lock of a dead owner away. One process at a time looks and removes: of two, the second would remove the lock that the first
+ * has made meanwhile.
+ */
+function removeDead(lock: string, dead: string): void {
+  const guard = `${lock}.takeover`;
   try {
-    renameSync(lock, aside);
-  } catch {
+    writeFileSync(guard, '', { flag: 'wx' });
+  } catch (error) {
+    if (!isSystemError(error) || error.code !== 'EEXIST') throw error;
+    // Left behind by one that died while it looked.
+    if (!isYoung(guard)) rmSync(guard, { force: true });
+    wait(TAKEOVER_MILLISECONDS);
     return;
   }
-  if (readLock(aside) === dead) rmSync(aside, { force: true });
-  else renameSync(aside, lock);
+  try {
+    if (readLock(lock) === dead) rmSync(lock, { force: true });
+  } finally {
+    rmSync(guard, { force: true });
+  }
+}
+
+/** Keeps this thread waiting. */
+function wait(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
 interface LockTexts {

@@ -81,7 +81,10 @@ export function openSource(path: string, options: SourceOptions = {}): Conversio
     shapes,
   });
   const model = module === undefined ? whole : turnIntegers(whole, module);
-  if (shapes !== undefined) refuseOtherShapes(path, checkpoint, model, shapes);
+  if (shapes !== undefined) {
+    refuseOtherShapes(path, checkpoint, model, shapes);
+    refuseOtherBiases(path, model, shapes);
+  }
   return { checkpoint, family, tables, architecture, model };
 }
 
@@ -126,6 +129,20 @@ function refuseOtherShapes(
     throw new InputError(
       `${path}: tensor "${view.source}" has shape [${view.shape.join(', ')}], the config asks for [${wanted.join(', ')}]; ` +
         `config and weights do not belong together${ranks.length > 1 ? ', or the ranks have another layout (--source-layout)' : ''}.`,
+    );
+  }
+}
+
+/** @throws InputError for a bias of a quantised layer that is not zero and that the config does not declare: it changes what the model computes */
+function refuseOtherBiases(path: string, { weights }: ModelTensors, shapes: Shapes): void {
+  for (const [ownPath, { integers }] of weights) {
+    if (integers === undefined) continue;
+    const biasPath = ownPath.replace(/weight$/, 'bias');
+    const bias = weights.get(biasPath);
+    if (bias === undefined || shapes.has(biasPath)) continue;
+    throw new InputError(
+      `${path}: tensor "${bias.source}" is a bias that the config does not declare, and it is not zero; with it the model is another one. ` +
+        'Check that config and weights belong together.',
     );
   }
 }

@@ -32,7 +32,7 @@ const precisions: readonly (readonly [FloatDType, number])[] = [
   ['float64', 1e-10],
   ['float32', 1e-4],
   // Merging rounds the weights to 8 bits.
-  ['bfloat16', 0.3],
+  ['bfloat16', 0.35], // seen: 0.27 to 0.31 of logits up to 12, by the order in which attention adds
 ];
 const cases = models.flatMap((name) =>
   variants.flatMap(([method, options]) =>
