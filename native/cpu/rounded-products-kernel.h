@@ -214,43 +214,39 @@ struct Tile {
   Floats* sums;            // [rows, pair]
 };
 
-// Sixteen bytes of each output's row of `total` bytes from `offset` on; where the row ends before, zeros.
-struct PaddedRows {
-  std::uint8_t bytes[tile][16];
-  const std::uint8_t* rows[tile];
-
-  XINGHE_INLINE PaddedRows(const std::uint8_t* base, const std::int64_t* outputs, std::int64_t total, std::int64_t offset) {
-    for (int lane = 0; lane < tile; lane++) {
-      const std::uint8_t* row = base + outputs[lane] * total + offset;
-      if (total - offset >= 16) {
-        rows[lane] = row;
-      } else {
-        std::memset(bytes[lane], 0, 16);
-        std::memcpy(bytes[lane], row, static_cast<std::size_t>(total - offset));
-        rows[lane] = bytes[lane];
-      }
-    }
+// Sixteen bytes of each of the rows of `total` bytes from `offset` on, as words; where the rows end before, zeros.
+XINGHE_INLINE void gatherPart(const std::uint8_t* const (&rows)[tile], std::int64_t total, std::int64_t offset,
+                              Words (&words)[4]) {
+  if (total - offset >= 16) return gatherWords(rows, offset, words);
+  std::uint8_t bytes[tile][16] = {};
+  const std::uint8_t* padded[tile];
+  for (int lane = 0; lane < tile; lane++) {
+    std::memcpy(bytes[lane], rows[lane] + offset, static_cast<std::size_t>(total - offset));
+    padded[lane] = bytes[lane];
   }
-};
+  gatherWords(padded, 0, words);
+}
 
 // Scales and zero points of the groups from `first` to `end` as floats, those of a group side by side.
 inline void unpackGroups(const RoundedProducts& products, const std::int64_t* outputs, std::int64_t first,
                          std::int64_t end, Floats* scales, Floats* zeros) {
-  const std::int64_t width = products.areHalfScales ? 2 : 4;
-  const auto* stored = static_cast<const std::uint8_t*>(products.scales);
+  const std::int64_t width = products.areHalfScales ? 2 : 4, groups = products.groups;
+  const std::uint8_t *ofScales[tile], *ofZeros[tile];
+  for (int lane = 0; lane < tile; lane++) {
+    ofScales[lane] = static_cast<const std::uint8_t*>(products.scales) + outputs[lane] * groups * width;
+    ofZeros[lane] = products.zeros + outputs[lane] * groups;
+  }
   for (std::int64_t group = first; group < end; group += 16 / width) {
-    const PaddedRows padded(stored, outputs, products.groups * width, group * width);
     Words words[4];
-    gatherWords(padded.rows, 0, words);
+    gatherPart(ofScales, groups * width, group * width, words);
     for (std::int64_t i = 0; i < 16 / width && group + i < end; i++)
       scales[(group + i - first) * pair] = width == 4   ? (Floats)words[i]
                                            : i % 2 == 0 ? widenedHalves(words[i / 2])
                                                         : widenedHalves(words[i / 2] >> 16);
   }
   for (std::int64_t group = first; group < end; group += 16) {
-    const PaddedRows padded(products.zeros, outputs, products.groups, group);
     Words words[4];
-    gatherWords(padded.rows, 0, words);
+    gatherPart(ofZeros, groups, group, words);
     for (std::int64_t i = 0; i < 16 && group + i < end; i++)
       zeros[(group + i - first) * pair] = toFloats((Ints)(words[i / 4] >> static_cast<std::uint32_t>(i % 4 * 8) & 255u));
   }
