@@ -1,11 +1,11 @@
 /** `xinghe quantize` as a process: its memory as models grow, its end in the middle, a full disk. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeRandomModel } from '../src/bench/materials/random-model.js';
 import { startCli } from './support/cli-process.js';
 
 const root = mkdtempSync(join(tmpdir(), 'xinghe-quantize-process-'));
@@ -15,10 +15,8 @@ const MB = 2 ** 20;
 
 /** bfloat16, in Llama's layout: a block of `hidden` 1024 is 26 MB. */
 function makeModel(name: string, layers: number, hidden = 1024): void {
-  const script = fileURLToPath(new URL('../bench/random-model.mjs', import.meta.url));
-  const heads = ['--heads', '8', '--kv-heads', '4'];
-  const sizes = ['--hidden', String(hidden), '--ffn', String((hidden * 11) / 4), '--vocab', '1000', ...heads];
-  execFileSync(process.execPath, [script, '--to', at(name), '--layers', String(layers), ...sizes]);
+  const size = { layers, hidden, ffn: (hidden * 11) / 4, heads: 8, kvHeads: 4, vocab: 1000 };
+  writeRandomModel({ to: at(name), size, dtype: 'bfloat16' });
 }
 
 const calibration = at('calibration.json');
