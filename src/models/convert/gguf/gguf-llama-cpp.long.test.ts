@@ -1,12 +1,16 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { ggufModels as models, withTokenizer } from '../../../../tests/support/gguf-models.js';
+import { goldenFolder } from '../../../../tests/support/golden.js';
 import { llamaCppGreedy, requiresLlamaCpp } from '../../../../tests/support/llama-cpp.js';
 import { readConfigFile } from '../../../config/index.js';
-import { intTensor, noGrad } from '../../../tensor/index.js';
+import { initializeModule } from '../../../nn/index.js';
+import { intTensor, noGrad, RandomGenerator, scope } from '../../../tensor/index.js';
 import { loadModel } from '../../load-model.js';
+import { parseArchitecture } from '../../registry.js';
+import { saveModel } from '../../save-model.js';
 import { convertModel } from '../convert-model.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-llama-cpp-'));
@@ -28,40 +32,36 @@ const STRETCHED = {
 };
 
 describe('llama.cpp itself', requiresLlamaCpp, () => {
-  test.each([...models, 'qwen3moe'] as const)(
-    '%s: the same greedy ids',
-    { timeout: 300_000 },
-    async (name) => {
-      const from = withTokenizer(name, join(folder, name));
-      const gguf = join(folder, `${name}.gguf`);
-      await convertModel({ from, to: gguf });
-      const { model, architecture } = loadModel(from);
-      // llama.cpp has no windows for these: it is right up to the end of the first.
-      const longest = 'scheme' in architecture.gguf ? architecture.gguf.contextLength : 0;
-      const prompts = [
-        [5, 9, 300, 17, 42, 8],
-        [7, 7, 7],
-        [100],
-        [200, 11, 250, 99, 31, 64, 128, 255, 3, 301],
-      ].filter(({ length }) => length < longest);
-      const expected = prompts.map((prompt) => {
-        const row = [...prompt];
-        while (row.length < Math.min(prompt.length + 24, longest))
-          row.push(
-            noGrad(() =>
-              model
-                .forward(intTensor(row, [1, row.length]))
-                .select(1, row.length - 1)
-                .argmax()
-                .item(),
-            ),
-          );
-        return row.slice(prompt.length);
-      });
-      const counts = expected.map(({ length }) => length);
-      expect(llamaCppGreedy(gguf, prompts, counts)).toEqual(expected);
-    },
-  );
+  test.each(models)('%s: the same greedy ids', { timeout: 300_000 }, async (name) => {
+    const from = withTokenizer(name, join(folder, name));
+    const gguf = join(folder, `${name}.gguf`);
+    await convertModel({ from, to: gguf });
+    const { model, architecture } = loadModel(from);
+    // llama.cpp has no windows for these: it is right up to the end of the first.
+    const longest = 'scheme' in architecture.gguf ? architecture.gguf.contextLength : 0;
+    const prompts = [
+      [5, 9, 300, 17, 42, 8],
+      [7, 7, 7],
+      [100],
+      [200, 11, 250, 99, 31, 64, 128, 255, 3, 301],
+    ].filter(({ length }) => length < longest);
+    const expected = prompts.map((prompt) => {
+      const row = [...prompt];
+      while (row.length < Math.min(prompt.length + 24, longest))
+        row.push(
+          noGrad(() =>
+            model
+              .forward(intTensor(row, [1, row.length]))
+              .select(1, row.length - 1)
+              .argmax()
+              .item(),
+          ),
+        );
+      return row.slice(prompt.length);
+    });
+    const counts = expected.map(({ length }) => length);
+    expect(llamaCppGreedy(gguf, prompts, counts)).toEqual(expected);
+  });
 
   test.each(Object.entries(STRETCHED))('%s', { timeout: 300_000 }, async (name, keys) => {
     const from = withTokenizer('llama', join(folder, name));
@@ -72,6 +72,43 @@ describe('llama.cpp itself', requiresLlamaCpp, () => {
     await convertModel({ from, to: gguf, replace: true });
     const { model } = loadModel(from);
     const prompt = Array.from({ length: 120 }, (_, at) => 6 + ((at * 37) % 300));
+    const row = [...prompt];
+    while (row.length < prompt.length + 24)
+      row.push(
+        noGrad(() =>
+          model
+            .forward(intTensor(row, [1, row.length]))
+            .select(1, row.length - 1)
+            .argmax()
+            .item(),
+        ),
+      );
+    expect(llamaCppGreedy(gguf, [prompt], [24])).toEqual([row.slice(prompt.length)]);
+  });
+
+  test('experts in every layer', { timeout: 300_000 }, async () => {
+    const from = join(folder, 'experts');
+    const config = readConfigFile(join(goldenFolder, 'qwen3moe', 'config.json'));
+    const everywhere = { mlp_only_layers: [], decoder_sparse_step: 1, norm_topk_prob: true };
+    const architecture = parseArchitecture({ ...Object(config), ...everywhere }, 'config.json');
+    const made = architecture.createModel();
+    const generator = new RandomGenerator(5);
+    initializeModule(made, { rule: architecture.initRule, generator, dtype: 'float32' });
+    // Larger matrices than they begin with: then the experts and their weights tell in the choices.
+    noGrad(() =>
+      scope(() => {
+        for (const [path, each] of made.namedParameters()) if (each.shape.length > 1) made.assign(path, each.mul(4));
+      }),
+    );
+    await saveModel(from, { model: made, architecture });
+    copyFileSync(
+      join(withTokenizer('llama', join(folder, 'tokenizer')), 'tokenizer.model'),
+      join(from, 'tokenizer.model'),
+    );
+    const gguf = join(folder, 'experts.gguf');
+    await convertModel({ from, to: gguf });
+    const { model } = loadModel(from);
+    const prompt = [200, 11, 250, 99, 31, 64, 128, 255, 3, 301];
     const row = [...prompt];
     while (row.length < prompt.length + 24)
       row.push(
