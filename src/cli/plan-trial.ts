@@ -79,7 +79,7 @@ async function tryLayout(options: PlanCliOptions, planned: PlannedLayout): Promi
     peakBytes: undefined,
     failure,
   });
-  if (code !== 0) return failed(lastLine(stderr) ?? `exit code ${code}`);
+  if (code !== 0) return failed(reasonIn(stderr) ?? `exit code ${code}`);
   try {
     const found: unknown = JSON.parse(lastLine(stdout) ?? '');
     return { planned, failure: undefined, ...figures(found) };
@@ -115,6 +115,12 @@ function run(args: readonly string[]): Promise<Ended> {
     child.on('error', reject);
     child.on('close', (code) => resolve({ code, ...texts }));
   });
+}
+
+/** What a command said of its end: of ranks, that of the one that failed, before the launcher's line. */
+function reasonIn(stderr: string): string | undefined {
+  const said = stderr.split('\n').findLast((line) => line.startsWith('xinghe: '));
+  return said?.slice('xinghe: '.length) ?? lastLine(stderr);
 }
 
 function lastLine(text: string): string | undefined {
