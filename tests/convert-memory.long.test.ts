@@ -1,13 +1,11 @@
 /** Peak memory of `xinghe convert` on models whose biggest tensor is far bigger than what it may hold. */
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { writeSafetensors } from '../src/formats/index.js';
+import { peakMemoryOf } from './support/peak-memory.js';
 
-const program = fileURLToPath(new URL('../bin/xinghe', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-convert-memory-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const at = (name: string): string => join(folder, name);
@@ -18,33 +16,7 @@ const BIGGEST = Number(process.env.XINGHE_CONVERT_MB ?? 200) * MB;
 /** Measured 83 to 117 MB, whether the biggest tensor has 200 or 512 MB; 249 MB where a cast loads libtorch. */
 const bound = (options: readonly string[]): number => (options.includes('--dtype') ? 350 : 200) * MB;
 
-/** VmHWM of a conversion, bytes. */
-function peakOf(args: readonly string[]): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program, 'convert', ...args], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let peak = 0;
-    let stderr = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      stderr += text;
-    });
-    const timer = setInterval(() => {
-      try {
-        const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
-        peak = Math.max(peak, 1024 * Number(/^VmHWM:\s*(\d+)/m.exec(status)?.[1] ?? 0));
-      } catch {
-        // It has ended.
-      }
-    }, 20);
-    child.on('error', reject);
-    child.on('close', (code) => {
-      clearInterval(timer);
-      if (code === 0) resolve(peak);
-      else reject(new Error(stderr));
-    });
-  });
-}
+const peakOf = (args: readonly string[]): Promise<number> => peakMemoryOf(['convert', ...args]);
 
 beforeAll(() => {
   const piece = Buffer.alloc(MB, 'xinghe');

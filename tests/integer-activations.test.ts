@@ -8,32 +8,18 @@ import {
   type IntegerActivations,
   type LoadModelOptions,
   loadModel,
-  parseArchitecture,
   quantizeModel,
-  saveModel,
 } from '../src/models/index.js';
-import { initializeModule, namedLinears } from '../src/nn/index.js';
+import { namedLinears } from '../src/nn/index.js';
 import { IntegerEmbedding, IntegerLinear } from '../src/quantization/index.js';
-import { RandomGenerator } from '../src/tensor/index.js';
+import { saveSmallLlama } from './support/small-llama.js';
 
 const root = mkdtempSync(join(tmpdir(), 'xinghe-integer-activations-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 const paths = { dense: join(root, 'dense'), int4: join(root, 'int4'), int8: join(root, 'int8') };
 beforeAll(async () => {
-  const config = {
-    ...{ model_type: 'llama', vocab_size: 96, hidden_size: 64, intermediate_size: 128, num_hidden_layers: 1 },
-    ...{ num_attention_heads: 4, num_key_value_heads: 2, max_position_embeddings: 64, rms_norm_eps: 1e-5 },
-    tie_word_embeddings: true,
-  };
-  const architecture = parseArchitecture(config, 'test');
-  const model = architecture.createModel();
-  initializeModule(model, {
-    rule: architecture.initRule,
-    generator: new RandomGenerator(1),
-    dtype: 'float32',
-  });
-  await saveModel(paths.dense, { model, architecture });
+  await saveSmallLlama(paths.dense, { num_hidden_layers: 1, tie_word_embeddings: true });
   const made = { from: paths.dense, groupSize: 32, ends: 8 } as const;
   await quantizeModel({ ...made, to: paths.int4, bits: 4 });
   await quantizeModel({ ...made, to: paths.int8, bits: 8 });

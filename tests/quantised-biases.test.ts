@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { copyOf, openSafetensorsModel, type TensorInput, writeSafetensors } from '../src/formats/index.js';
-import { convertModel, loadModel, parseArchitecture, quantizeModel, saveModel } from '../src/models/index.js';
-import { initializeModule } from '../src/nn/index.js';
-import { intTensor, noGrad, RandomGenerator, scope, type Tensor } from '../src/tensor/index.js';
+import { convertModel, loadModel, quantizeModel } from '../src/models/index.js';
+import { intTensor, noGrad, scope, type Tensor } from '../src/tensor/index.js';
+import { saveSmallLlama } from './support/small-llama.js';
 
 const root = mkdtempSync(join(tmpdir(), 'xinghe-biases-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -14,15 +14,7 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 const FORMS = ['gptq', 'awq', 'compressed-tensors'] as const;
 const from = join(root, 'model');
 beforeAll(async () => {
-  const config = {
-    ...{ model_type: 'llama', vocab_size: 96, hidden_size: 64, intermediate_size: 128, num_hidden_layers: 2 },
-    ...{ num_attention_heads: 4, num_key_value_heads: 2, max_position_embeddings: 64, rms_norm_eps: 1e-5 },
-  };
-  const architecture = parseArchitecture(config, 'test');
-  const model = architecture.createModel();
-  const generator = new RandomGenerator(1);
-  initializeModule(model, { rule: architecture.initRule, generator, dtype: 'float32' });
-  await saveModel(from, { model, architecture });
+  await saveSmallLlama(from);
   for (const form of FORMS) await quantizeModel({ from, to: join(root, form), bits: 4, groupSize: 32, form });
 });
 

@@ -4,37 +4,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { InputError } from '../src/errors/index.js';
-import {
-  loadModel,
-  parseArchitecture,
-  type QuantizeOptions,
-  quantizeModel,
-  saveModel,
-} from '../src/models/index.js';
+import { loadModel, type QuantizeOptions, quantizeModel } from '../src/models/index.js';
 import { chooseLevels } from '../src/models/quantize/choose-levels.js';
-import { initializeModule } from '../src/nn/index.js';
 import { dequantizeLayers, IntegerEmbedding } from '../src/quantization/index.js';
-import { intTensor, noGrad, RandomGenerator, scope, type Tensor } from '../src/tensor/index.js';
+import { intTensor, noGrad, scope, type Tensor } from '../src/tensor/index.js';
 import { maxAbsDifference } from './support/golden.js';
+import { saveSmallLlama } from './support/small-llama.js';
 
 const root = mkdtempSync(join(tmpdir(), 'xinghe-quantize-auto-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 async function modelOf(name: string, tied: boolean): Promise<string> {
   const folder = join(root, name);
-  const config = {
-    ...{ model_type: 'llama', vocab_size: 96, hidden_size: 64, intermediate_size: 128, num_hidden_layers: 2 },
-    ...{ num_attention_heads: 4, num_key_value_heads: 2, max_position_embeddings: 64, rms_norm_eps: 1e-5 },
-    tie_word_embeddings: tied,
-  };
-  const architecture = parseArchitecture(config, 'test');
-  const model = architecture.createModel();
-  initializeModule(model, {
-    rule: architecture.initRule,
-    generator: new RandomGenerator(1),
-    dtype: 'float32',
-  });
-  await saveModel(folder, { model, architecture });
+  await saveSmallLlama(folder, { tie_word_embeddings: tied });
   return folder;
 }
 

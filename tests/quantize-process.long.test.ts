@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeRandomModel } from '../src/bench/materials/random-model.js';
 import { startCli } from './support/cli-process.js';
+import { peakMemoryOf } from './support/peak-memory.js';
 
 const root = mkdtempSync(join(tmpdir(), 'xinghe-quantize-process-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -34,24 +35,6 @@ const argsOf = (from: string, to: string, ...more: string[]): string[] => [
   ...['quantize', '--model', at(from), '--output', at(to), '--to', 'int4', '--threads', '1', ...more],
 ];
 
-/** VmHWM, bytes. */
-async function peakOf(args: readonly string[]): Promise<number> {
-  const { child, exit } = startCli(args);
-  let peak = 0;
-  const timer = setInterval(() => {
-    try {
-      const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
-      peak = Math.max(peak, 1024 * Number(/^VmHWM:\s*(\d+)/m.exec(status)?.[1] ?? 0));
-    } catch {
-      // It has ended.
-    }
-  }, 20);
-  const { code, stderr } = await exit;
-  clearInterval(timer);
-  expect(code, stderr).toBe(0);
-  return peak;
-}
-
 describe('twice the layers take no more memory', () => {
   // The models differ by 154 MB in their files, and by 308 MB in floats.
   test.each([
@@ -62,8 +45,8 @@ describe('twice the layers take no more memory', () => {
     ['auto', ['--scheme', 'auto', '--calibration', calibration, '--target-bytes', String(120 * MB)]],
   ])('%s', async (name, options) => {
     const to = name.replaceAll(/\W+/g, '-');
-    const small = await peakOf(argsOf('small', `${to}-small`, ...options));
-    const large = await peakOf(argsOf('large', `${to}-large`, ...options));
+    const small = await peakMemoryOf(argsOf('small', `${to}-small`, ...options));
+    const large = await peakMemoryOf(argsOf('large', `${to}-large`, ...options));
     process.stdout.write(`${name}: ${(small / MB).toFixed(0)} and ${(large / MB).toFixed(0)} MB\n`);
     // What JavaScript has not collected yet differs by so much from run to run.
     expect(large - small).toBeLessThan(60 * MB);

@@ -3,17 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  loadModel,
-  parseArchitecture,
-  type QuantizeOptions,
-  quantizeModel,
-  saveModel,
-} from '../src/models/index.js';
-import { initializeModule } from '../src/nn/index.js';
-import { intTensor, noGrad, RandomGenerator, scope } from '../src/tensor/index.js';
+import { loadModel, type QuantizeOptions, quantizeModel } from '../src/models/index.js';
+import { intTensor, noGrad, scope } from '../src/tensor/index.js';
 import { referencePython, runReference } from './support/reference.js';
 import { requiresPython } from './support/requires.js';
+import { saveSmallLlama } from './support/small-llama.js';
 
 const python = referencePython('quantised');
 const root = mkdtempSync(join(tmpdir(), 'xinghe-transformers-'));
@@ -34,20 +28,7 @@ json.dump(logits.tolist(), sys.stdout)
 `;
 
 const from = join(root, 'model');
-beforeAll(async () => {
-  const config = {
-    ...{ model_type: 'llama', vocab_size: 96, hidden_size: 64, intermediate_size: 128, num_hidden_layers: 2 },
-    ...{ num_attention_heads: 4, num_key_value_heads: 2, max_position_embeddings: 64, rms_norm_eps: 1e-5 },
-  };
-  const architecture = parseArchitecture(config, 'test');
-  const model = architecture.createModel();
-  initializeModule(model, {
-    rule: architecture.initRule,
-    generator: new RandomGenerator(1),
-    dtype: 'float32',
-  });
-  await saveModel(from, { model, architecture });
-});
+beforeAll(() => saveSmallLlama(from));
 
 const CASES: [string, Partial<QuantizeOptions>][] = [
   ['int8, published', { bits: 8, scheme: 'published' }],

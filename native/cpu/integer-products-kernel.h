@@ -9,9 +9,9 @@
 
 #include <cstring>
 
+#include "cpu/inlining.h"
 #include "cpu/integer-products.h"
-
-#define XINGHE_INLINE __attribute__((always_inline)) inline
+#include "cpu/widen-half.h"
 
 namespace xinghe {
 namespace {
@@ -75,23 +75,6 @@ XINGHE_INLINE float sumOf(Float16Lanes low, Float16Lanes high) {
 #pragma GCC unroll 8
     for (int lane = 0; lane < half; lane++) sums[lane] += sums[lane + half];
   return sums[0];
-}
-
-inline float widenHalf(std::uint16_t bits) {
-#if defined(__F16C__)
-  return _cvtsh_ss(bits);
-#else
-  const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000) << 16;
-  std::uint32_t exponent = (bits >> 10) & 31, fraction = bits & 1023;
-  float value;
-  if (exponent == 0) {
-    value = static_cast<float>(fraction) * 0x1p-24f;
-    return sign == 0 ? value : -value;
-  }
-  const std::uint32_t word = sign | (exponent == 31 ? 0x7f800000u : (exponent + 112) << 23) | (fraction << 13);
-  std::memcpy(&value, &word, sizeof value);
-  return value;
-#endif
 }
 
 XINGHE_INLINE float scaleAt(const IntegerProducts& products, std::int64_t index) {

@@ -12,9 +12,9 @@
 
 #include <cstdint>
 
+#include "cpu/inlining.h"
 #include "cpu/paged-attention.h"
 
-#define XINGHE_INLINE __attribute__((always_inline)) inline
 // For what is long, and called from many places with work for a microsecond: inlined everywhere it doubled the time
 // that the file takes to compile.
 #define XINGHE_APART __attribute__((noinline))

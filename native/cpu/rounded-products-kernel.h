@@ -13,9 +13,9 @@
 #include <cmath>
 #include <cstring>
 
+#include "cpu/inlining.h"
 #include "cpu/rounded-products.h"
-
-#define XINGHE_INLINE __attribute__((always_inline)) inline
+#include "cpu/widen-half.h"
 
 namespace xinghe {
 namespace {
@@ -151,19 +151,6 @@ XINGHE_INLINE void gatherWords(const std::uint8_t* const (&rows)[tile], std::int
 #endif
 }
 
-XINGHE_INLINE float widenedHalf(std::uint16_t bits) {
-  const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000) << 16;
-  const std::uint32_t exponent = (bits >> 10) & 31, fraction = bits & 1023;
-  if (exponent == 0) {
-    const float value = static_cast<float>(fraction) * 0x1p-24f;
-    return sign == 0 ? value : -value;
-  }
-  const std::uint32_t word = sign | (exponent == 31 ? 0x7f800000u : (exponent + 112) << 23) | (fraction << 13);
-  float value;
-  std::memcpy(&value, &word, sizeof value);
-  return value;
-}
-
 // The low half of each word, a float16.
 XINGHE_INLINE Floats widenedHalves(Words words) {
 #if defined(__AVX512F__)
@@ -174,7 +161,7 @@ XINGHE_INLINE Floats widenedHalves(Words words) {
   return (Floats)_mm256_cvtph_ps(_mm256_castsi256_si128(packed));
 #else
   Floats floats;
-  for (int lane = 0; lane < tile; lane++) floats[lane] = widenedHalf(static_cast<std::uint16_t>(words[lane]));
+  for (int lane = 0; lane < tile; lane++) floats[lane] = widenHalf(static_cast<std::uint16_t>(words[lane]));
   return floats;
 #endif
 }

@@ -5,9 +5,7 @@
 
 #include <cstdint>
 
-#ifndef XINGHE_INLINE
-#define XINGHE_INLINE __attribute__((always_inline)) inline
-#endif
+#include "cpu/inlining.h"
 
 namespace xinghe {
 namespace {

@@ -14,6 +14,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "cpu/inlining.h"
+
 // A function with this mark exists twice: for any x86-64, and for processors with AVX2 and FMA; the loader chooses.
 // What it calls must be marked XINGHE_INLINE to be compiled along.
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
@@ -21,7 +23,6 @@
 #else
 #define XINGHE_VECTORISED
 #endif
-#define XINGHE_INLINE __attribute__((always_inline)) inline
 
 namespace xinghe {
 

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vi
 import { withTokenizer } from '../../tests/support/gguf-models.js';
 import { InputError } from '../errors/index.js';
 import { convertModel } from '../models/index.js';
-import { plan } from './plan.js';
+import { plan } from './plan/plan.js';
 import { tokenizer } from './tokenizer/tokenizer.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-gguf-paths-'));

@@ -54,7 +54,7 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   plan: {
     summary: 'memory and time of a training run, or memory of generation, before it is started',
-    load: async () => (await import('./plan.js')).plan,
+    load: async () => (await import('./plan/plan.js')).plan,
   },
   convert: {
     summary: 'weights and optimiser states to another container, spelling, dtype, number of files or ranks',
@@ -106,7 +106,7 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   bench: {
     summary: 'how fast each part is on this machine, alone or in turns with programs of others',
-    load: async () => (await import('./bench.js')).bench,
+    load: async () => (await import('./bench/bench.js')).bench,
   },
   completion: {
     summary: 'what a shell needs to complete commands and options: bash, zsh or fish',

@@ -7,7 +7,7 @@ import { formatBytes, formatCount, log } from '../log/index.js';
 import { dryRun, runTraining, type TrainConfig, trialRun } from '../training/index.js';
 import { hubOptions, placedConfig } from './hub-options.js';
 import { parseOptions } from './options.js';
-import { plan } from './plan.js';
+import { plan } from './plan/plan.js';
 
 const specs = {
   config: {

@@ -7,7 +7,8 @@ import { goldenFolder } from '../../../../tests/support/golden.js';
 import { llamaCppGreedy, requiresLlamaCpp } from '../../../../tests/support/llama-cpp.js';
 import { readConfigFile } from '../../../config/index.js';
 import { initializeModule } from '../../../nn/index.js';
-import { intTensor, noGrad, RandomGenerator, scope } from '../../../tensor/index.js';
+import { intTensor, noGrad, RandomGenerator, scope, type Tensor } from '../../../tensor/index.js';
+import type { CausalLm } from '../../causal-lm.js';
 import { loadModel } from '../../load-model.js';
 import { parseArchitecture } from '../../registry.js';
 import { saveModel } from '../../save-model.js';
@@ -15,6 +16,16 @@ import { convertModel } from '../convert-model.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-llama-cpp-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+/** The likeliest ids after the prompt, by whole forward passes. */
+function greedyIds(model: CausalLm, prompt: readonly number[], count: number): number[] {
+  const row = [...prompt];
+  while (row.length < prompt.length + count) {
+    const logits = (): Tensor => model.forward(intTensor(row, [1, row.length])).select(1, row.length - 1);
+    row.push(noGrad(() => scope(() => logits().argmax().item())));
+  }
+  return row.slice(prompt.length);
+}
 
 /** Llama's golden model with other positions, beyond those of training too. */
 const STRETCHED = {
@@ -45,20 +56,7 @@ describe('llama.cpp itself', requiresLlamaCpp, () => {
       [100],
       [200, 11, 250, 99, 31, 64, 128, 255, 3, 301],
     ].filter(({ length }) => length < longest);
-    const expected = prompts.map((prompt) => {
-      const row = [...prompt];
-      while (row.length < Math.min(prompt.length + 24, longest))
-        row.push(
-          noGrad(() =>
-            model
-              .forward(intTensor(row, [1, row.length]))
-              .select(1, row.length - 1)
-              .argmax()
-              .item(),
-          ),
-        );
-      return row.slice(prompt.length);
-    });
+    const expected = prompts.map((prompt) => greedyIds(model, prompt, Math.min(24, longest - prompt.length)));
     const counts = expected.map(({ length }) => length);
     expect(llamaCppGreedy(gguf, prompts, counts)).toEqual(expected);
   });
@@ -72,18 +70,7 @@ describe('llama.cpp itself', requiresLlamaCpp, () => {
     await convertModel({ from, to: gguf, replace: true });
     const { model } = loadModel(from);
     const prompt = Array.from({ length: 120 }, (_, at) => 6 + ((at * 37) % 300));
-    const row = [...prompt];
-    while (row.length < prompt.length + 24)
-      row.push(
-        noGrad(() =>
-          model
-            .forward(intTensor(row, [1, row.length]))
-            .select(1, row.length - 1)
-            .argmax()
-            .item(),
-        ),
-      );
-    expect(llamaCppGreedy(gguf, [prompt], [24])).toEqual([row.slice(prompt.length)]);
+    expect(llamaCppGreedy(gguf, [prompt], [24])).toEqual([greedyIds(model, prompt, 24)]);
   });
 
   test('experts in every layer', { timeout: 300_000 }, async () => {
@@ -97,7 +84,8 @@ describe('llama.cpp itself', requiresLlamaCpp, () => {
     // Larger matrices than they begin with: then the experts and their weights tell in the choices.
     noGrad(() =>
       scope(() => {
-        for (const [path, each] of made.namedParameters()) if (each.shape.length > 1) made.assign(path, each.mul(4));
+        for (const [path, each] of made.namedParameters())
+          if (each.shape.length > 1) made.assign(path, each.mul(4));
       }),
     );
     await saveModel(from, { model: made, architecture });
@@ -109,17 +97,6 @@ describe('llama.cpp itself', requiresLlamaCpp, () => {
     await convertModel({ from, to: gguf });
     const { model } = loadModel(from);
     const prompt = [200, 11, 250, 99, 31, 64, 128, 255, 3, 301];
-    const row = [...prompt];
-    while (row.length < prompt.length + 24)
-      row.push(
-        noGrad(() =>
-          model
-            .forward(intTensor(row, [1, row.length]))
-            .select(1, row.length - 1)
-            .argmax()
-            .item(),
-        ),
-      );
-    expect(llamaCppGreedy(gguf, [prompt], [24])).toEqual([row.slice(prompt.length)]);
+    expect(llamaCppGreedy(gguf, [prompt], [24])).toEqual([greedyIds(model, prompt, 24)]);
   });
 });

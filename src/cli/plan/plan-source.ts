@@ -1,11 +1,11 @@
 /** What `xinghe plan` is asked about: model and settings, of a run's configuration or of options. */
-import { loadTrainingConfig } from '../compat/index.js';
-import { applyOverrides, parseConfig } from '../config/index.js';
-import { openDataset } from '../data/index.js';
-import { InputError } from '../errors/index.js';
-import { fileStatus, listFolder } from '../formats/index.js';
-import { TASKS_CACHE_BYTES } from '../library/index.js';
-import { formatBytes, log } from '../log/index.js';
+import { loadTrainingConfig } from '../../compat/index.js';
+import { applyOverrides, parseConfig } from '../../config/index.js';
+import { openDataset } from '../../data/index.js';
+import { InputError } from '../../errors/index.js';
+import { fileStatus, listFolder } from '../../formats/index.js';
+import { TASKS_CACHE_BYTES } from '../../library/index.js';
+import { formatBytes, log } from '../../log/index.js';
 import {
   type Architecture,
   dtypeOfConfig,
@@ -14,8 +14,8 @@ import {
   parseArchitecture,
   weightsOfFiles,
   weightsOnceQuantized,
-} from '../models/index.js';
-import { byteWidth, type FloatDType } from '../tensor/index.js';
+} from '../../models/index.js';
+import { byteWidth, type FloatDType } from '../../tensor/index.js';
 import {
   checkModelSplit,
   computeDType,
@@ -27,8 +27,8 @@ import {
   type RankLayout,
   rowsVary,
   type TrainConfig,
-} from '../training/index.js';
-import { parseGroupSize } from './group-size.js';
+} from '../../training/index.js';
+import { parseGroupSize } from '../group-size.js';
 import type { PlanCliOptions } from './plan-options.js';
 
 export type PlannedRunSettings = Omit<

@@ -1,9 +1,9 @@
 /** `xinghe plan --layout auto --trial N`: the best layouts by the plan, run for some steps on this machine. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { InputError, messageOf } from '../errors/index.js';
-import { log } from '../log/index.js';
-import { layoutText, type PlannedLayout, ranksOf, sectionOfLayout } from '../training/index.js';
+import { InputError, messageOf } from '../../errors/index.js';
+import { log } from '../../log/index.js';
+import { layoutText, type PlannedLayout, ranksOf, sectionOfLayout } from '../../training/index.js';
 import type { PlanCliOptions } from './plan-options.js';
 
 export interface TriedLayout {
@@ -104,7 +104,7 @@ interface Ended {
 
 /** A command of ours, to its end; a signal to this process ends it too. */
 function run(args: readonly string[]): Promise<Ended> {
-  const program = fileURLToPath(new URL('../../bin/xinghe', import.meta.url));
+  const program = fileURLToPath(new URL('../../../bin/xinghe', import.meta.url));
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     const texts = { stdout: '', stderr: '' };

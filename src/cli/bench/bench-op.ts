@@ -1,6 +1,7 @@
 /** `xinghe bench op`. */
-import { planLinear, planOp } from '../bench/index.js';
-import { InputError } from '../errors/index.js';
+import { planLinear, planOp } from '../../bench/index.js';
+import { InputError } from '../../errors/index.js';
+import { parseOptions } from '../options.js';
 import {
   againstOption,
   NOTES,
@@ -10,7 +11,6 @@ import {
   runBench,
   threadsOf,
 } from './bench-options.js';
-import { parseOptions } from './options.js';
 
 const specs = {
   calls: { kind: 'integer', min: 100, help: 'in each repetition; default 20000' },

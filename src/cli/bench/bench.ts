@@ -1,5 +1,5 @@
 /** `xinghe bench VERB`: how fast each part is here, alone or in turns with a program of others. */
-import { runVerb } from './run-verb.js';
+import { runVerb } from '../run-verb.js';
 
 const verbs = {
   train: async () => (await import('./bench-train.js')).benchTrain,

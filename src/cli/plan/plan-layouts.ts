@@ -1,8 +1,8 @@
 /** `xinghe plan --layout auto`: what a run can be on given devices. */
-import { formatBytes, formatCount, formatDuration, log } from '../log/index.js';
-import type { Architecture } from '../models/index.js';
-import { layoutText, type PlannedLayout, ranksOf, sectionOfLayout, sentBytes } from '../training/index.js';
-import { EXIT_BAD_INPUT } from './options.js';
+import { formatBytes, formatCount, formatDuration, log } from '../../log/index.js';
+import type { Architecture } from '../../models/index.js';
+import { layoutText, type PlannedLayout, ranksOf, sectionOfLayout, sentBytes } from '../../training/index.js';
+import { EXIT_BAD_INPUT } from '../options.js';
 import type { TriedLayout } from './plan-trial.js';
 
 /** Lines of those that fit, and of those that do not: the rest is counted. */

@@ -1,10 +1,10 @@
 /** `xinghe plan`: memory and time of a run, or of generation, before it is started. */
-import { log } from '../log/index.js';
-import { emulatesBfloat16, linearRoute, measureGemm, prepareRuntime } from '../tensor/index.js';
-import { availableBytes, computeDType, planLayouts, planRun, residentBytes } from '../training/index.js';
-import { parseByteSize } from './byte-size.js';
-import { placed } from './hub-options.js';
-import { EXIT_BAD_INPUT, parseOptions } from './options.js';
+import { log } from '../../log/index.js';
+import { emulatesBfloat16, linearRoute, measureGemm, prepareRuntime } from '../../tensor/index.js';
+import { availableBytes, computeDType, planLayouts, planRun, residentBytes } from '../../training/index.js';
+import { parseByteSize } from '../byte-size.js';
+import { placed } from '../hub-options.js';
+import { EXIT_BAD_INPUT, parseOptions } from '../options.js';
 import { reportGeneration } from './plan-generation.js';
 import { reportLayouts } from './plan-layouts.js';
 import { type PlanCliOptions, planSpecs } from './plan-options.js';

@@ -1,5 +1,7 @@
 /** `xinghe bench train`. */
-import { planTrain, TRAIN_PRECISIONS } from '../bench/index.js';
+import { planTrain, TRAIN_PRECISIONS } from '../../bench/index.js';
+import { hubOptions, placed } from '../hub-options.js';
+import { parseOptions } from '../options.js';
 import {
   againstOption,
   NOTES,
@@ -11,8 +13,6 @@ import {
   threadsOf,
   threadsOption,
 } from './bench-options.js';
-import { hubOptions, placed } from './hub-options.js';
-import { parseOptions } from './options.js';
 
 const specs = {
   ...hubOptions,

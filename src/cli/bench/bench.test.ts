@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { main } from './main.js';
+import { main } from '../main.js';
 
 let stderr = '';
 const temporary = mkdtempSync(join(tmpdir(), 'bench-cli-'));

@@ -1,5 +1,5 @@
 /** Which options belong to which plan: one that would change nothing is refused. */
-import { InputError } from '../errors/index.js';
+import { InputError } from '../../errors/index.js';
 import type { PlanCliOptions } from './plan-options.js';
 
 const OF_GENERATION = ['dtype', 'max-sequences', 'max-batch-tokens', 'kv-dtype'] as const;

@@ -1,9 +1,9 @@
 /** `xinghe plan --for generation`: whether a model and the keys and values of its texts fit. */
-import { InputError } from '../errors/index.js';
-import { formatBytes, formatCount, log } from '../log/index.js';
-import { checkTensorSplit, divisorsOf, dtypeOfConfig, weightsOfFiles } from '../models/index.js';
-import { type GenerationOptions, type GenerationPlan, planGeneration } from '../training/index.js';
-import { EXIT_BAD_INPUT } from './options.js';
+import { InputError } from '../../errors/index.js';
+import { formatBytes, formatCount, log } from '../../log/index.js';
+import { checkTensorSplit, divisorsOf, dtypeOfConfig, weightsOfFiles } from '../../models/index.js';
+import { type GenerationOptions, type GenerationPlan, planGeneration } from '../../training/index.js';
+import { EXIT_BAD_INPUT } from '../options.js';
 import type { PlanCliOptions } from './plan-options.js';
 import { type PlanSource, quantizedBy, readModelSource, refuseQuantizationOptions } from './plan-source.js';
 

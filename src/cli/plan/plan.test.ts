@@ -7,7 +7,7 @@ import {
   telechat52bConfig,
   telechatConfig,
   xverseConfig,
-} from '../../tests/support/plan-configs.js';
+} from '../../../tests/support/plan-configs.js';
 import { plan } from './plan.js';
 
 const sizes = { layers: 2, hidden: 64, intermediate: 128, heads: 2, vocab: 256 };

@@ -1,6 +1,8 @@
 /** `xinghe bench tokenizer`. */
-import { planEncode, planVocabulary, VOCABULARY_TYPES } from '../bench/index.js';
-import { InputError } from '../errors/index.js';
+import { planEncode, planVocabulary, VOCABULARY_TYPES } from '../../bench/index.js';
+import { InputError } from '../../errors/index.js';
+import { hubOptions, placed } from '../hub-options.js';
+import { parseOptions } from '../options.js';
 import {
   againstOption,
   NOTES,
@@ -10,8 +12,6 @@ import {
   runBench,
   threadsOf,
 } from './bench-options.js';
-import { hubOptions, placed } from './hub-options.js';
-import { parseOptions } from './options.js';
 
 const specs = {
   ...hubOptions,

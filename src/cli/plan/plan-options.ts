@@ -1,7 +1,7 @@
 /** The options of `xinghe plan`. */
-import { PRECISIONS } from '../training/index.js';
-import { hubOptions } from './hub-options.js';
-import type { OptionValues } from './options.js';
+import { PRECISIONS } from '../../training/index.js';
+import { hubOptions } from '../hub-options.js';
+import type { OptionValues } from '../options.js';
 
 export const planSpecs = {
   config: { kind: 'string', value: 'FILE', help: 'the configuration of a run, as xinghe train takes it' },

@@ -1,6 +1,8 @@
 /** `xinghe bench serve`. */
-import { planServe } from '../bench/index.js';
-import { InputError } from '../errors/index.js';
+import { planServe } from '../../bench/index.js';
+import { InputError } from '../../errors/index.js';
+import { hubOptions, placed } from '../hub-options.js';
+import { parseOptions } from '../options.js';
 import {
   againstOption,
   NOTES,
@@ -12,8 +14,6 @@ import {
   threadsOf,
   threadsOption,
 } from './bench-options.js';
-import { hubOptions, placed } from './hub-options.js';
-import { parseOptions } from './options.js';
 
 const MAX_STREAMS = 1000;
 

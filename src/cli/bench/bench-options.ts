@@ -10,9 +10,9 @@ import {
   runBenchmark,
   withBenchSession,
   writeResult,
-} from '../bench/index.js';
-import { log, writeStderr } from '../log/index.js';
-import type { OptionSpec, OptionValues } from './options.js';
+} from '../../bench/index.js';
+import { log, writeStderr } from '../../log/index.js';
+import type { OptionSpec, OptionValues } from '../options.js';
 
 export const roundOptions = {
   rounds: { kind: 'integer', min: 1, help: 'rounds, each a process of each side; default 3' },

@@ -1,5 +1,7 @@
 /** `xinghe bench convert` and `xinghe bench data`. */
-import { CONVERSIONS, planConvert, planData } from '../bench/index.js';
+import { CONVERSIONS, planConvert, planData } from '../../bench/index.js';
+import { hubOptions, placed } from '../hub-options.js';
+import { parseOptions } from '../options.js';
 import {
   againstOption,
   NOTES,
@@ -9,8 +11,6 @@ import {
   runBench,
   sizeOption,
 } from './bench-options.js';
-import { hubOptions, placed } from './hub-options.js';
-import { parseOptions } from './options.js';
 
 const convertSpecs = {
   ...hubOptions,

@@ -1,6 +1,8 @@
 /** `xinghe bench decode` and `xinghe bench prompt`. */
-import { planCached, planDecode, planFromStart, planPrompt } from '../bench/index.js';
-import { InputError } from '../errors/index.js';
+import { planCached, planDecode, planFromStart, planPrompt } from '../../bench/index.js';
+import { InputError } from '../../errors/index.js';
+import { hubOptions, placed } from '../hub-options.js';
+import { type OptionValues, parseOptions } from '../options.js';
 import {
   againstOption,
   NOTES,
@@ -12,8 +14,6 @@ import {
   threadsOf,
   threadsOption,
 } from './bench-options.js';
-import { hubOptions, placed } from './hub-options.js';
-import { type OptionValues, parseOptions } from './options.js';
 
 const shared = {
   ...hubOptions,

@@ -1,10 +1,10 @@
 /** `xinghe bench cost`. */
-import { COST_KINDS, planCost } from '../bench/index.js';
-import { didYouMeanHint } from '../config/index.js';
-import { InputError } from '../errors/index.js';
+import { COST_KINDS, planCost } from '../../bench/index.js';
+import { didYouMeanHint } from '../../config/index.js';
+import { InputError } from '../../errors/index.js';
+import { hubOptions, placed } from '../hub-options.js';
+import { parseOptionsAndWords } from '../options.js';
 import { roundOptions, runBench, sizeOption, threadsOf, threadsOption } from './bench-options.js';
-import { hubOptions, placed } from './hub-options.js';
-import { parseOptionsAndWords } from './options.js';
 
 const specs = {
   ...hubOptions,

@@ -1,6 +1,6 @@
 /** What `xinghe plan` prints of a training run. */
-import { formatBytes, formatCount, formatDuration } from '../log/index.js';
-import type { Architecture } from '../models/index.js';
+import { formatBytes, formatCount, formatDuration } from '../../log/index.js';
+import type { Architecture } from '../../models/index.js';
 import {
   EFFICIENCY,
   layoutText,
@@ -9,7 +9,7 @@ import {
   sectionOfLayout,
   sentBytes,
   sequencesPerRow,
-} from '../training/index.js';
+} from '../../training/index.js';
 import type { PlannedRunSettings } from './plan-source.js';
 
 /** Of a mixture of experts, how much of it computes a token. */
