@@ -126,13 +126,13 @@ napi_value receiveTensor(napi_env env, napi_callback_info info) {
   });
 }
 
-// Until a transfer is through.
+// Until a transfer is through. It lets go of the tensor then: the value in JavaScript stays until garbage is collected, and a step has many.
 napi_value waitTransfer(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const Arguments<1> arguments(env, info);
     void* data = nullptr;
     check(env, napi_get_value_external(env, arguments[0], &data), "a transfer");
-    (*static_cast<WorkPointer*>(data))->wait();
+    if (const WorkPointer work = std::move(*static_cast<WorkPointer*>(data))) work->wait();
     return nullptr;
   });
 }

@@ -78,8 +78,7 @@ export function shareParameters(
       of(path, whole) {
         const { dtype } = whole;
         if (isHere?.(path) === false && isFloatDType(dtype)) return withoutValues(whole.shape, dtype);
-        const part = cuts.get(path)?.of(whole) ?? whole;
-        return part === whole ? whole : part.clone().contiguous();
+        return cuts.get(path)?.of(whole) ?? whole;
       },
     },
   };

@@ -36,6 +36,7 @@ export interface InitOptions {
 export interface InitialPart {
   /** Shape of the whole. */
   shapeOf(path: string): readonly number[];
+  /** A view of the whole, or what stands in its place where nothing of it is kept. */
   of(path: string, whole: Tensor): Tensor;
 }
 
@@ -51,8 +52,12 @@ export function initializeModule(root: Module, options: InitOptions): void {
     const assign = (key: string, own: Tensor, draw: (shape: readonly number[]) => Tensor): void =>
       scope(() => {
         const ownPath = path === '' ? key : `${path}.${key}`;
-        const whole = draw(part?.shapeOf(ownPath) ?? own.shape);
-        root.assign(ownPath, part?.of(ownPath, whole) ?? whole);
+        const shape = part?.shapeOf(ownPath) ?? own.shape;
+        // The part is made first: what is freed behind it is one piece of memory, and not a hole between the parts.
+        const kept = shape.join() === own.shape.join() ? undefined : zeros(own.shape, { dtype, device });
+        const whole = draw(shape);
+        const drawn = part?.of(ownPath, whole) ?? whole;
+        root.assign(ownPath, kept?.copy_(drawn) ?? drawn);
       });
     if (
       module instanceof DenseLinear ||

@@ -28,6 +28,7 @@ export { type MeasuredRun, measureRun } from './run/measure-run.js';
 export { type RunOptions, runTraining } from './run/run.js';
 export { type TrainConfig, trainConfigSchema } from './run/run-config.js';
 export { isRunning } from './run/run-lock.js';
+export { needsWhole } from './run/run-model.js';
 export { rowsVary } from './run/run-rows.js';
 export type {
   CreateTaskEvaluator,

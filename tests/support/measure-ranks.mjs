@@ -7,6 +7,8 @@ import { parseArchitecture } from '../../dist/models/index.js';
 import { linearRoute, prepareRuntime } from '../../dist/tensor/index.js';
 import { peakResidentBytes, planRun, residentBytes, sectionOfLayout } from '../../dist/training/index.js';
 import { RunRanks } from '../../dist/training/parallel/run-ranks.js';
+import { trainConfigSchema } from '../../dist/training/run/run-config.js';
+import { createRunModel } from '../../dist/training/run/run-model.js';
 import { measuredRow, measuredTrainer } from './measured-trainer.mjs';
 
 const [rank, size, port, text, folder] = process.argv.slice(2);
@@ -22,10 +24,18 @@ prepareRuntime({ threads: 1 });
 const startBytes = residentBytes();
 const ranks = RunRanks.join(rankEnvironment(), sectionOfLayout(layout), text);
 const architecture = parseArchitecture(config, 'test');
+// As a run begins: of random weights a rank keeps its part.
+const { model, cuts } = createRunModel(
+  trainConfigSchema.parse({
+    ...{ output: 'out', seed: 0, model: { config, tokenizer: 'tokenizer' }, data: { dataset: 'rows' } },
+    ...{ training: { steps: 2, precision }, parallel: sectionOfLayout(layout) },
+  }),
+  ranks,
+);
 const trainer = measuredTrainer(
-  architecture,
+  model,
   { steps: 2, accumulation, precision, recompute, lora },
-  ranks.share(architecture),
+  ranks.share(architecture, cuts),
 );
 const { vocabSize } = architecture.shape;
 const row = (first) => measuredRow(first, length + 1, vocabSize);
@@ -39,7 +49,7 @@ const measured = peakResidentBytes();
 const plan = planRun(architecture, {
   ...run,
   layout,
-  beginsWhole: true,
+  beginning: 'part',
   startBytes,
   copiesTransposed: precision === 'float32' && linearRoute().gradWeight,
 });

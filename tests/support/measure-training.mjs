@@ -7,7 +7,7 @@
 import { parseArchitecture } from '../../dist/models/index.js';
 import { emulatesBfloat16, linearRoute, prepareRuntime } from '../../dist/tensor/index.js';
 import { peakResidentBytes, planRun, residentBytes } from '../../dist/training/index.js';
-import { measuredRow, measuredTrainer } from './measured-trainer.mjs';
+import { drawnModel, measuredRow, measuredTrainer } from './measured-trainer.mjs';
 
 const { config, steps = 2, varying = false, ...run } = JSON.parse(process.argv[2] ?? '{}');
 const { length, microBatchSize, accumulation = 1, precision, recompute, lora } = run;
@@ -35,7 +35,8 @@ class RandomLengths {
 prepareRuntime({ threads: 2 });
 const startBytes = residentBytes();
 const architecture = parseArchitecture(config, 'test');
-const trainer = measuredTrainer(architecture, { steps, accumulation, precision, recompute, lora });
+const model = drawnModel(architecture, precision);
+const trainer = measuredTrainer(model, { steps, accumulation, precision, recompute, lora });
 const { vocabSize } = architecture.shape;
 const lengths = new RandomLengths(length);
 const rowsOfStep = () =>

@@ -4,7 +4,7 @@ import { initializeModule } from '../../dist/nn/index.js';
 import { RandomGenerator, scope } from '../../dist/tensor/index.js';
 import { Trainer, trainingSettings } from '../../dist/training/index.js';
 
-export function measuredTrainer(architecture, { steps, accumulation, precision, recompute, lora }, share) {
+export function drawnModel(architecture, precision) {
   const model = architecture.createModel();
   scope(() =>
     initializeModule(model, {
@@ -13,6 +13,10 @@ export function measuredTrainer(architecture, { steps, accumulation, precision, 
       dtype: precision.replace('-mixed', ''),
     }),
   );
+  return model;
+}
+
+export function measuredTrainer(model, { steps, accumulation, precision, recompute, lora }, share) {
   let parameters = new Map(model.namedParameters());
   if (lora !== undefined) {
     const adapters = applyLora(model, (path) => path.startsWith('layers.'), { rank: lora.rank, alpha: 16 });

@@ -20,6 +20,7 @@ import {
   checkModelSplit,
   computeDType,
   layoutOfSection,
+  needsWhole,
   type ParallelConfig,
   type PlanOptions,
   type Precision,
@@ -151,9 +152,12 @@ function runOf(
     lora: lora === undefined ? undefined : { rank: lora.rank, targets: lora.target_modules },
     offloadOptimizer: training.offload.optimizer,
     rowsVary: rowsVary(data),
-    beginsWhole:
-      model.path === undefined ||
-      (weights !== undefined && isCast(weights, architecture, training.precision)),
+    beginning: needsWhole({ model, training, lora })
+      ? 'whole'
+      : model.path === undefined ||
+          (weights !== undefined && isCast(weights, architecture, training.precision))
+        ? 'part'
+        : 'mapped',
   };
 }
 

@@ -117,7 +117,7 @@ export function estimatePeakMemory(model: PlannedModel, options: PeakMemoryOptio
       ...{ masters: 0, moments: 0, gradients: 0, activations: 0, inputs: 0, buffers: 0 },
       working: beginning - weights - parts.teacher,
       total: beginning,
-      phase: 'the beginning, with the whole model',
+      phase: 'the beginning, before the model is shared',
     };
   return {
     ...parts,

@@ -56,16 +56,15 @@ function measure(path: string, options: Record<string, unknown>): Measured {
 
 describe('the planned peak of generation', () => {
   it.each<[string, string, Record<string, unknown>]>([
-    ['float32', floats, { sequences: 4, length: 512 }],
-    ['integers, int8 pages', int4, { sequences: 4, length: 512, kvDType: 'int8' }],
-  ])('is right within five percent: %s', (_, path, options) => {
+    ['float32', floats, { sequences: 8, length: 512 }],
+    ['integers, int8 pages', int4, { sequences: 16, length: 512, kvDType: 'int8' }],
+  ])('is what was taken: %s', (_, path, options) => {
     const { planned, measured, tokens } = measure(path, options);
-    const error = (100 * (measured - planned)) / planned;
-    console.log(
-      `planned ${(planned / 2 ** 20).toFixed(0)} MiB, measured ${(measured / 2 ** 20).toFixed(0)} MiB, ${error.toFixed(1)} %`,
-    );
-    expect(tokens).toBe(64);
-    expect(Math.abs(error), `${error.toFixed(1)} %`).toBeLessThan(5);
+    const error = (measured - planned) / 2 ** 20;
+    const found = `planned ${(planned / 2 ** 20).toFixed(0)} MiB, measured ${(measured / 2 ** 20).toFixed(0)} MiB`;
+    expect(tokens).toBe(16 * Number(options.sequences));
+    // The weights and the pages of both are more than this. What the process itself takes differs by up to 60 MiB from run to run and model to model.
+    expect(Math.abs(error), found).toBeLessThan(40);
   });
 });
 

@@ -16,7 +16,7 @@ import {
 } from './peak-memory.js';
 import { type PlannedModel, plannedModel } from './planned-model.js';
 import { type PlannedStage, plannedStages, segmentsOf, stageElements, stageText } from './planned-stage.js';
-import { RANK_BYTES, RUNTIME_BYTES, VARYING_ROWS_BYTES } from './process-memory.js';
+import { RANK_BYTES, RUNTIME_BYTES, STAGE_BYTES, VARYING_ROWS_BYTES } from './process-memory.js';
 import { ALONE, type RankLayout, ranksOf } from './rank-layout.js';
 import { pipelineSlowdown, stepSeconds } from './step-time.js';
 
@@ -30,10 +30,10 @@ export interface PlanOptions
   /** What stays integers beside adapters, where one process trains them; others make floats of it. Default: nothing. */
   readonly integers?: IntegerLayers | undefined;
   /**
-   * Every rank begins with all of the model, and keeps what is its: random weights, or files in another dtype. Default false: what
-   * others have stays in the mapped files.
+   * What a rank has in memory where a run begins, before ZeRO shares it out. whole: something is made of whole weights. part: its blocks and
+   * its part of the matrices, random or cast. Default mapped: that stays in the files.
    */
-  readonly beginsWhole?: boolean | undefined;
+  readonly beginning?: 'whole' | 'part' | 'mapped' | undefined;
   /** Tokens that one sequence of generation keeps in its cache. Default: length. */
   readonly cacheTokens?: number | undefined;
   /** Measured speed of matrix products; undefined: no times. */
@@ -159,9 +159,8 @@ function processBytesOf(
   { startBytes, rowsVary = false }: { startBytes: number; rowsVary?: boolean | undefined },
   layout: RankLayout,
 ): number {
-  return (
-    startBytes + RUNTIME_BYTES + (rowsVary ? VARYING_ROWS_BYTES : 0) + (ranksOf(layout) > 1 ? RANK_BYTES : 0)
-  );
+  const rank = ranksOf(layout) === 1 ? 0 : layout.pipeline > 1 ? STAGE_BYTES : RANK_BYTES;
+  return startBytes + RUNTIME_BYTES + (rowsVary ? VARYING_ROWS_BYTES : 0) + rank;
 }
 
 function stageMemories(
@@ -170,18 +169,24 @@ function stageMemories(
   options: Omit<PlanOptions, 'lora'>,
   lora: LoraPlan | undefined,
 ): Omit<PlannedStageMemory, 'peakBytes'>[] {
-  const { loss, layout = ALONE, beginsWhole = false } = options;
+  const { loss, layout = ALONE, beginning = 'mapped' } = options;
   const splitsLogits = loss !== undefined && loss !== 'reward';
   const teacher = options.teacher && {
     model: plannedModel(options.teacher.architecture.createModel()),
     weightBytes: options.teacher.weightBytes,
   };
-  const beginningElements = beginsWhole && ranksOf(layout) > 1 ? whole.elements : undefined;
+  const beginningElements = (stage: PlannedStage): number | undefined => {
+    if (beginning === 'mapped' || ranksOf(layout) === 1) return undefined;
+    return beginning === 'whole' ? whole.elements : stageElements(model, stage);
+  };
   return plannedStages(model.blocks.length, layout.pipeline, layout.chunks).map((stage) => ({
     parts: stageText(model, stage),
     elements: stageElements(model, stage),
     communication: stageCommunication(model, stage, options, lora),
-    memory: estimatePeakMemory(model, { ...options, lora, splitsLogits, teacher, stage, beginningElements }),
+    memory: estimatePeakMemory(model, {
+      ...options,
+      ...{ lora, splitsLogits, teacher, stage, beginningElements: beginningElements(stage) },
+    }),
   }));
 }
 

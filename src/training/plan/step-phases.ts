@@ -129,6 +129,7 @@ class StepWalk {
     let kept = this.#held.get(key) ?? 0;
     this.#held.delete(key);
     const others = this.#heldBytes();
+    const isSummed = this.#isRank && (isLast || this.#isEager);
     let behind: number | undefined;
     for (const segment of [...this.#segmentsOf(piece)].reverse()) {
       const own = this.#memoryOf(segment);
@@ -164,9 +165,9 @@ class StepWalk {
           working: own.kept + own.backward + boundary + gathered,
         });
       }
-      if (this.#isRank && (isLast || this.#isEager)) this.#sum(segment, gradients, others + kept, gathered);
+      if (isSummed) this.#sum(segment, gradients, others + kept, gathered);
       this.#summed.add(segment);
-      behind = segment;
+      if (isSummed) behind = segment;
     }
   }
 
@@ -239,7 +240,7 @@ class StepWalk {
     );
   }
 
-  /** Of the segment behind: the sum of its gradients that is on its way. */
+  /** The sum of a segment's gradients that is on its way, while the one before it computes. */
   #sent(segment: number | undefined): number {
     if (segment === undefined) return 0;
     return this.#memoryOf(segment).gradients * 2 * this.#copies * this.#summedWidth;

@@ -10,6 +10,7 @@ import { comparePeak, peakResidentBytes } from '../plan/process-memory.js';
 import { layoutOfSection } from '../plan/rank-layout.js';
 import type { FlopsBudget } from './flops-utilisation.js';
 import type { TrainConfig } from './run-config.js';
+import { needsWhole } from './run-model.js';
 import { rowsVary } from './run-rows.js';
 import { weightBytes } from './teacher.js';
 
@@ -56,7 +57,7 @@ export function estimateRun(
     copiesTransposed: dtype === 'float32' && linearRoute().gradWeight,
     emulatesBfloat16: dtype === 'bfloat16' && model.device === 'cpu' && emulatesBfloat16(),
     rowsVary: rowsVary(config.data),
-    beginsWhole: config.model.path === undefined,
+    beginning: needsWhole(config) ? 'whole' : config.model.path === undefined ? 'part' : 'mapped',
     startBytes: startBytes + readBytes,
   });
   return {

@@ -16,7 +16,7 @@ import {
   withScoreHead,
 } from '../../models/index.js';
 import { initializeModule } from '../../nn/index.js';
-import { RandomGenerator, scope } from '../../tensor/index.js';
+import { keepFreedMemory, RandomGenerator, returnFreedMemory, scope } from '../../tensor/index.js';
 import { needsReference } from '../objective/objective-config.js';
 import { StageParameters, type StagePlace } from '../parallel/stage-parameters.js';
 import { adaptedBy } from '../plan/adapted-layers.js';
@@ -31,6 +31,19 @@ export interface RunPlace {
   readonly stagePlace?: StagePlace | undefined;
 }
 
+/** What an adapter is merged into, magnitudes are measured on or the reference is computed with: a rank reads all of the model then. */
+export function needsWhole({
+  model,
+  training,
+  lora,
+}: Pick<TrainConfig, 'model' | 'training' | 'lora'>): boolean {
+  return (
+    model.adapter !== undefined ||
+    lora?.dora === true ||
+    (training.objective !== undefined && needsReference(training.objective))
+  );
+}
+
 /** @param place what this rank will have: where nothing is made of whole weights, that alone is read or kept */
 export function createRunModel(
   { model: source, seed, device, training, lora, parallel }: TrainConfig,
@@ -40,11 +53,7 @@ export function createRunModel(
   const dtype = training.precision === undefined ? undefined : computeDType(training.precision);
   const selected = selectRankDevice(device);
   const isReward = training.objective?.loss === 'reward';
-  // What an adapter is merged into, magnitudes are measured on or the reference is computed with.
-  const needsWhole =
-    source.adapter !== undefined ||
-    lora?.dora === true ||
-    (training.objective !== undefined && needsReference(training.objective));
+  const isWhole = needsWhole({ model: source, training, lora });
   const partOf =
     stagePlace &&
     ((model: CausalLm) => {
@@ -69,14 +78,16 @@ export function createRunModel(
       architecture: given,
       output,
       keepIntegers,
-      place: needsWhole ? undefined : place,
-      partOf: needsWhole ? undefined : partOf,
+      place: isWhole ? undefined : place,
+      partOf: isWhole ? undefined : partOf,
     });
     return isReward ? withNewScore(loaded, seed) : loaded;
   }
   const architecture = configuredArchitecture(config ?? {}, 'model.config');
   const model = architecture.createModel();
-  const share = needsWhole ? undefined : shareParameters(model, architecture.tables.sharding, place, partOf);
+  const share = isWhole ? undefined : shareParameters(model, architecture.tables.sharding, place, partOf);
+  // What is drawn and not kept leaves no holes between what is.
+  if (share !== undefined) keepFreedMemory();
   withGenerator(seed, (generator) =>
     initializeModule(model, {
       rule: architecture.initRule,
@@ -86,6 +97,7 @@ export function createRunModel(
       part: share?.part,
     }),
   );
+  if (share !== undefined) returnFreedMemory();
   const drawn = { model, architecture, cuts: share?.cuts };
   return isReward ? withNewScore(drawn, seed) : drawn;
 }
