@@ -11,7 +11,7 @@ import {
   sizeOfLayers,
   timeKey,
 } from '../subjects/cost-settings.js';
-import { chosenModel, type ModelChoice, RANDOM_WEIGHTS } from './plan-options.js';
+import { chosenModel, type ModelChoice, weightsNote } from './plan-options.js';
 import { chosenTexts } from './plan-tokenizer.js';
 
 export interface CostPlanOptions extends ModelChoice {
@@ -94,7 +94,7 @@ export async function planCost(options: CostPlanOptions, session: BenchSession):
       better: 'lower' as const,
     })),
     ours: ownSide('cost', settings),
-    notes: [note, ...(usesModel ? [RANDOM_WEIGHTS] : [])],
+    notes: [note, ...(model === undefined ? [] : weightsNote(model))],
     law: {
       ...law,
       sizes: sizes.map((size) => ({

@@ -18,7 +18,7 @@ import {
   type ModelChoice,
   namedArchitecture,
   type PeerChoice,
-  RANDOM_WEIGHTS,
+  weightsNote,
 } from './plan-options.js';
 
 export interface GenerationPlanOptions extends ModelChoice, PeerChoice {
@@ -58,7 +58,7 @@ export async function planDecode(options: GenerationPlanOptions, session: BenchS
     notes: [
       'Decode: tokens of all sequences together a second, from the first token of the last sequence on; without HTTP, greedy.',
       'Weights read: bytes of all weights that a step multiplies by, each once, a second. Keys and values are not counted.',
-      RANDOM_WEIGHTS,
+      ...weightsNote(model),
     ],
     threads,
   };
@@ -88,7 +88,7 @@ export async function planPrompt(options: GenerationPlanOptions, session: BenchS
     notes: [
       'Prompt: tokens of all prompts together a second, up to the first token of the last one; without HTTP.',
       'Products: 2 operations for each weight that multiplies and token; those of attention are not counted.',
-      RANDOM_WEIGHTS,
+      ...weightsNote(model),
     ],
     threads,
   };
@@ -121,7 +121,7 @@ export async function planFromStart(
     ]),
     notes: [
       'Each run is a new process: it opens the model out of the page cache, reads the prompt, makes one token and ends.',
-      ...(model.isRandom ? [RANDOM_WEIGHTS] : []),
+      ...weightsNote(model),
     ],
     threads,
   };
@@ -144,7 +144,7 @@ export async function planCached(options: GenerationPlanOptions, session: BenchS
     ours: ownSide('cached-prompt', settings),
     notes: [
       'Both in one process: a prompt, then one that differs from it in the last two tokens.',
-      RANDOM_WEIGHTS,
+      ...weightsNote(model),
     ],
     threads: options.threads,
   };

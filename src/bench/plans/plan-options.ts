@@ -57,6 +57,11 @@ export function argumentsOf(
 
 export const RANDOM_WEIGHTS = 'The weights are random: speed does not depend on them.';
 
+/** For the notes of a result. */
+export function weightsNote({ isRandom }: ChosenModel): string[] {
+  return isRandom ? [RANDOM_WEIGHTS] : [];
+}
+
 /** Loads what reads configs only where a model is named. */
 export async function namedArchitecture(model: string): Promise<Architecture> {
   const { loadModelArchitecture } = await import('../../models/index.js');
