@@ -36,7 +36,7 @@ export interface GenerationPlanOptions extends ModelChoice, PeerChoice {
 
 /** Tokens a second of sequences that have read their prompts. */
 export async function planDecode(options: GenerationPlanOptions, session: BenchSession): Promise<Benchmark> {
-  const { ours, peer, titleOf, settings, threads } = await bothSides('decode', options, session);
+  const { ours, peer, model, titleOf, settings, threads } = await bothSides('decode', options, session);
   return {
     subject: 'decode',
     title: titleOf('Decode'),
@@ -66,7 +66,11 @@ export async function planDecode(options: GenerationPlanOptions, session: BenchS
 
 /** Tokens a second of prompts up to the first token. */
 export async function planPrompt(options: GenerationPlanOptions, session: BenchSession): Promise<Benchmark> {
-  const { ours, peer, titleOf, settings, threads, dtype } = await bothSides('prompt', options, session);
+  const { ours, peer, model, titleOf, settings, threads, dtype } = await bothSides(
+    'prompt',
+    options,
+    session,
+  );
   return {
     subject: 'prompt',
     title: titleOf('Prompt'),
@@ -161,6 +165,7 @@ const peakMemory: Metric = {
 interface BothSides {
   readonly ours: Side;
   readonly peer: Side | undefined;
+  readonly model: ChosenModel;
   readonly titleOf: (what: string) => string;
   readonly settings: Benchmark['settings'];
   readonly threads: number;
@@ -180,6 +185,7 @@ async function bothSides(
   return {
     ours: ownSide('generation', settingsOf(model, options)),
     peer: peer && (await peerSide(peer, model, options, session)),
+    model,
     titleOf: (what) =>
       `${what}, ${model.name}, ${dtype}, ${sequences} ${sequences === 1 ? 'sequence' : 'sequences'} of ${prompt} + ${newTokens} tokens`,
     settings: {

@@ -42,6 +42,7 @@ test('a GGUF is named by its whole path', async () => {
     join(folder, 'model.gguf'),
     ...['--prompt', '8', '--new', '3', '--threads', '2', '--parallel', '4', '--reps', '2'],
   ]);
+  expect(plan.notes.join(' ')).not.toContain('random');
 });
 
 test('a GGUF that is not there, or that nobody reads, is refused', async () => {
