@@ -3,6 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { goldenFolder } from '../../../tests/support/golden.js';
 import { InputError } from '../../errors/index.js';
 import { loadModel } from '../../models/index.js';
+import { liveTensorCount } from '../../tensor/index.js';
 import { loadTokenizer } from '../../tokenizers/index.js';
 import type { TextEvent, TextRequest } from '../requests.js';
 import type { ConstraintSource, TokenConstraint } from '../structured/token-constraint.js';
@@ -200,6 +201,31 @@ test('a request that waits for its grammar is counted with its tokens; one that 
   expect(engine.hasWork).toBe(false);
   expect(engine.step()).toEqual([]);
   engine.dispose();
+});
+
+test('an id is free again once its request was cancelled, with a grammar and without', async () => {
+  const { source } = scripted(bytePieces('ok'));
+  const engine = new TextEngine(model, tokenizer, { grammars: source });
+  for (const grammar of [undefined, { kind: 'json' } as const]) {
+    const request = { promptIds: [5, 6, 7], maxNewTokens: 2, grammar };
+    engine.submit('a', request);
+    expect(() => engine.submit('a', request)).toThrow(/"a" is already under way/);
+    engine.cancel('a');
+    engine.submit('a', request);
+    engine.cancel('a');
+  }
+  expect(engine.stats).toMatchObject({ running: 0, waiting: 0, waitingTokens: 0 });
+  engine.dispose();
+});
+
+test('a disposed engine has given its pages back', () => {
+  const before = liveTensorCount();
+  const engine = new TextEngine(model, tokenizer);
+  engine.submit('a', { promptIds: [5, 6, 7], maxNewTokens: 20 });
+  engine.step();
+  expect(liveTensorCount()).toBeGreaterThan(before);
+  engine.dispose();
+  expect(liveTensorCount()).toBe(before);
 });
 
 test('drafts that go beyond a stop string, a stop id and the fewest tokens change neither text nor counts', () => {
