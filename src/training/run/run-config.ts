@@ -77,6 +77,8 @@ const leavesDataset = ({ dataset, ...choices }: RowsChoice): boolean =>
   (['packing', 'sequence_length', 'chat_template', 'template_values'] as const).every(
     (name) => choices[name] === undefined,
   );
+const suitsText = ({ form, packing, chat_template, template_values }: RowsChoice): boolean =>
+  form !== 'text' || (packing !== 'none' && chat_template === undefined && template_values === undefined);
 
 const ONE_SOURCE = { message: 'give either dataset (prepared rows) or files (records)' };
 const FORM = { message: 'files need form (what their records look like), a dataset has none' };
@@ -85,11 +87,17 @@ const DATASET = {
     'packing, sequence_length, chat_template and template_values of a dataset were chosen when it was prepared',
 };
 
+const TEXT = {
+  message:
+    'form text is learned as it is, joined: packing none, chat_template and template_values are for dialogues',
+};
+
 const dataSchema = z
   .strictObject({ ...rowsShape, shuffle: z.boolean().default(true) })
   .refine(isOneSource, ONE_SOURCE)
   .refine(hasForm, FORM)
-  .refine(leavesDataset, DATASET);
+  .refine(leavesDataset, DATASET)
+  .refine(suitsText, TEXT);
 
 /** A task of `xinghe evaluate`, and how it is asked; what is left out is as the set is published. */
 const taskSchema = z.strictObject({
@@ -132,7 +140,8 @@ const evaluationSchema = z
     message: 'tasks name one task twice; each is measured once',
   })
   .refine(hasForm, FORM)
-  .refine(leavesDataset, DATASET);
+  .refine(leavesDataset, DATASET)
+  .refine(suitsText, TEXT);
 
 const loraSchema = z.strictObject({
   rank: positive.default(8),
