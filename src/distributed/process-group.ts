@@ -132,7 +132,7 @@ export class ProcessGroup implements Collectives {
   }
 
   /** To one process; not changed until it is there. @param values contiguous @returns to be waited for, sooner or later */
-  send(values: Tensor, rank: number, tag: number): Transfer {
+  send(values: Tensor, rank: number, tag: number): Pick<Transfer, 'wait'> {
     return Transfer.send(this.name, values, rank, tag);
   }
 

@@ -162,7 +162,7 @@ export class FlatUnit {
 
   #laidOut(gradients: ReadonlyMap<string, Tensor>, dtype: FloatDType): Tensor {
     return noGrad(() => {
-      const all = zeros([this.length], { dtype });
+      const all = zeros([this.length], { dtype, device: this.#whole.device });
       for (const [path, gradient] of gradients) {
         const { start, length, shape } = this.#placeOf(path);
         scope(() => all.narrow(0, start, length).view(shape).copy_(gradient));
@@ -178,7 +178,7 @@ export class FlatUnit {
   /** Some of the gradients one after the other, zeros where there is none. */
   sideBySide(paths: readonly string[], gradients: ReadonlyMap<string, Tensor>, dtype: FloatDType): Tensor {
     const length = paths.reduce((sum, path) => sum + this.#placeOf(path).length, 0);
-    const all = zeros([length], { dtype });
+    const all = zeros([length], { dtype, device: this.#whole.device });
     let start = 0;
     for (const path of paths) {
       const { length: own, shape } = this.#placeOf(path);

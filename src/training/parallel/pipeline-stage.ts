@@ -126,8 +126,8 @@ export class PipelineStage implements Pipeline {
           scope(() => this.send(parameter.detach().contiguous(), 0, COLLECTED).wait());
         if (this.stage === 0)
           scope(() => {
-            const { shape, dtype } = parameter;
-            setTensor(parameter, this.receive(empty(shape, { dtype }), owner, COLLECTED));
+            const { shape, dtype, device } = parameter;
+            setTensor(parameter, this.receive(empty(shape, { dtype, device }), owner, COLLECTED));
           });
       }
     });

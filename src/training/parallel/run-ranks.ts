@@ -41,8 +41,14 @@ export interface RankAxis {
   readonly group: ProcessGroup;
 }
 
+/** What ranks of a run ask of the world that they met in. */
+export type RunWorld = Pick<
+  World,
+  'rank' | 'size' | 'isFirst' | 'group' | 'subgroup' | 'agree' | 'tell' | 'collect' | 'leave'
+>;
+
 export class RunRanks {
-  readonly world: World;
+  readonly world: RunWorld;
   /** Resident memory before they met. */
   readonly startBytes: number;
   /** Those that have other rows, and the same part of the model. */
@@ -56,7 +62,8 @@ export class RunRanks {
   /** Those whose gradients are summed: they have other rows, or other tokens of the same. */
   readonly #gradients: ProcessGroup;
 
-  private constructor(world: World, parallel: ParallelConfig, startBytes: number) {
+  /** @param startBytes resident memory before they met. Default: that of now */
+  constructor(world: RunWorld, parallel: ParallelConfig, startBytes = residentBytes()) {
     this.world = world;
     this.startBytes = startBytes;
     this.#parallel = parallel;

@@ -105,6 +105,17 @@ describe('a plan of the published 13B shape', () => {
     expect(perBillion({ precision: 'float32' })).toBeCloseTo(16, 0);
   });
 
+  it('has gradients of 16 bits as they come from one micro-batch, sums in float32 from several', () => {
+    const architecture = parseArchitecture(xverseConfig(published), 'test');
+    const plan = (accumulation: number) =>
+      planRun(architecture, {
+        ...{ precision: 'bfloat16-mixed', length: 16, microBatchSize: 1, recompute: 'full', startBytes: 0 },
+        accumulation,
+      });
+    const { elements } = plan(1).model;
+    expect((plan(2).peakBytes - plan(1).peakBytes) / elements).toBeCloseTo(2, 9);
+  });
+
   it('needs less with recompute, offload and adapters, more with longer rows', () => {
     const rows = { length: 4096, microBatchSize: 4, recompute: 'none' } as const;
     const base = perBillion(rows);

@@ -198,9 +198,9 @@ export class PipelineStep {
   }
 
   #lastRoutingGradient({ routingGradient }: HeldPass, hasRouting: boolean): Tensor | undefined {
-    const { experts } = this.#options.model.shape;
-    if (!hasRouting || experts === undefined) return undefined;
-    return routingGradient ?? zeros([experts.count], { dtype: 'float64' });
+    const { device, shape } = this.#options.model;
+    if (!hasRouting || shape.experts === undefined) return undefined;
+    return routingGradient ?? zeros([shape.experts.count], { dtype: 'float64', device });
   }
 
   #receiveForward(from: MessagePlace, input: ModelInput): ForwardMessage {

@@ -175,7 +175,10 @@ export class ChunkMessages {
 
   #receive(kind: Kind, place: MessagePlace, shape: readonly number[], dtype: DType): Tensor {
     const { stages } = this.#pipeline;
-    return this.#pipeline.receive(empty(shape, { dtype }), place.chunk % stages, this.#tagOf(kind, place));
+    // The state of a generator is in the memory of the CPU, whatever it draws on.
+    const device = kind === 'draws' ? 'cpu' : this.#model.device;
+    const into = empty(shape, { dtype, device });
+    return this.#pipeline.receive(into, place.chunk % stages, this.#tagOf(kind, place));
   }
 
   #tagOf(kind: Kind, { microBatch, chunk }: MessagePlace): number {
