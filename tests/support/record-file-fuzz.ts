@@ -4,13 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { InputError } from '../../src/errors/index.js';
 import { type RecordFormat, readRecords } from '../../src/formats/index.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'xinghe-records-fuzz-'));
-afterAll(() => rmSync(folder, { recursive: true }));
-const path = join(folder, 'fuzz');
+/** Of the file that is being tested: the short and the long one may share a process, and this module. */
+let path = '';
 
 const LIMIT = 4096;
 
@@ -62,6 +61,12 @@ const csv = `a,b\r\n${records.map(({ instruction }) => `${instruction},"x ""y""\
 
 /** `runs` damaged files of each container of text. */
 export function fuzzRecordFiles(runs: number): void {
+  let folder = '';
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'xinghe-records-fuzz-'));
+    path = join(folder, 'fuzz');
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
   test.each<[string, Uint8Array, RecordFormat | undefined]>([
     ['JSON array', Buffer.from(text), 'json-array'],
     ['JSON Lines', Buffer.from(jsonl), 'jsonl'],
