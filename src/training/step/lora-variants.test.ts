@@ -1,6 +1,6 @@
 /** What every kind of adapter promises of a training run. */
 import { describe, expect, test } from 'vitest';
-import { goldenFolder, maxAbsDifference } from '../../../tests/support/golden.js';
+import { goldenFolder } from '../../../tests/support/golden.js';
 import {
   applyLora,
   initializeLora,
@@ -16,6 +16,7 @@ import {
   noGrad,
   ones,
   RandomGenerator,
+  type Tensor,
 } from '../../tensor/index.js';
 import { AdamW } from './adamw.js';
 import { GradientStore } from './gradient-store.js';
@@ -28,11 +29,12 @@ const variants: readonly (readonly [string, Partial<LoraOptions>])[] = [
 ];
 // The second one's weights lie the other way round and have biases.
 const models = ['xverse', 'telechat-52b'] as const;
+/** With how far the merged model's logits may be off: root mean square, as a share of theirs. */
 const precisions: readonly (readonly [FloatDType, number])[] = [
-  ['float64', 1e-10],
-  ['float32', 1e-4],
-  // Merging rounds the weights to 8 bits.
-  ['bfloat16', 0.35], // seen: 0.27 to 0.31 of logits up to 12, by the order in which attention adds
+  ['float64', 1e-12],
+  ['float32', 1e-5],
+  // Merging rounds the weights to 8 bits. Seen, by the instructions of the processor: 0.016 to 0.025; single logits differ up to twofold.
+  ['bfloat16', 0.04],
 ];
 const cases = models.flatMap((name) =>
   variants.flatMap(([method, options]) =>
@@ -89,7 +91,8 @@ describe.each(cases)('$method on $name in $dtype', ({ name, options, dtype, boun
     for (const [path, before] of frozen) expect(weights.get(path)?.equals(before), path).toBe(true);
     expect(weights.size).toBe(frozen.length + trained.size);
     mergeLora(model);
-    expect(maxAbsDifference(logits(), unmerged)).toBeLessThan(bound);
+    const size = (values: Tensor): number => Math.sqrt(values.to('float64').pow(2).mean().item());
+    expect(size(logits().sub(unmerged)) / size(unmerged)).toBeLessThan(bound);
     generator.dispose();
     model.dispose();
   });
