@@ -17,24 +17,9 @@ import {
 import { PipelineStage } from '../src/training/parallel/pipeline-stage.js';
 import { planRun } from '../src/training/plan/plan-run.js';
 import { layoutOfSection } from '../src/training/plan/rank-layout.js';
-import { sparkConfig, telechat52bConfig, telechatConfig, xverseConfig } from './support/plan-configs.js';
+import { publishedConfigs } from './support/plan-configs.js';
 
-const spark = sparkConfig({ layers: 40, hidden: 5120, intermediate: 14_336, heads: 40, vocab: 60_000 });
-const xverse = xverseConfig({ layers: 40, hidden: 5120, intermediate: 13_824, heads: 40, vocab: 100_534 });
-const telechat12b = telechatConfig({
-  layers: 38,
-  hidden: 5120,
-  intermediate: 12_288,
-  heads: 32,
-  vocab: 120_000,
-});
-const telechat52b = telechat52bConfig({
-  layers: 64,
-  hidden: 8192,
-  intermediate: 21_824,
-  heads: 64,
-  vocab: 80_000,
-});
+const { spark13b: spark, xverse13b: xverse, telechat12b, telechat52b } = publishedConfigs;
 
 interface Share {
   /** Elements that the rank keeps, by own path. */

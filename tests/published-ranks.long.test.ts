@@ -1,14 +1,11 @@
 /** The published run files and our recipes of them on as many ranks as they name, shrunk by `--set` alone, beside the run of one process. */
-import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { parseArchitecture, saveModel } from '../src/models/index.js';
-import { initializeModule } from '../src/nn/index.js';
-import { RandomGenerator } from '../src/tensor/index.js';
+import { parseArchitecture } from '../src/models/index.js';
+import { startCli } from './support/cli-process.js';
 import { goldenFolder } from './support/golden.js';
 import {
   isSparkFile,
@@ -19,8 +16,8 @@ import {
 } from './support/published/small-run.js';
 import { requiresShared } from './support/requires.js';
 import { sharedData } from './support/shared-data.js';
+import { saveRandomModel } from './support/tiny-model.js';
 
-const program = fileURLToPath(new URL('../bin/xinghe', import.meta.url));
 const published = sharedData('recipes');
 const rows = `${goldenFolder}mindrecord/sft.mindrecord`;
 const folder = mkdtempSync(join(tmpdir(), 'xinghe-published-ranks-'));
@@ -34,15 +31,11 @@ const MINUTES = 6 * 60_000;
  */
 const CLOSE = { matrices: 2e-3, rows: 1e-9 };
 
-async function xinghe(...args: string[]): Promise<{ readonly stdout: string; readonly stderr: string }> {
-  const environment = { ...process.env, OMP_NUM_THREADS: '1', XINGHE_LINEAR: 'blas' };
-  return new Promise((resolve, reject) =>
-    execFile(program, args, { env: environment, maxBuffer: 1e8 }, (error, stdout, stderr) =>
-      error === null
-        ? resolve({ stdout, stderr })
-        : reject(new Error(`xinghe ${args.join(' ')}: ${error.code}\n${stderr}`)),
-    ),
-  );
+/** @returns what a command that must succeed prints */
+async function xinghe(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await startCli(args).exit;
+  expect(code, `xinghe ${args.join(' ')}\n${stderr}`).toBe(0);
+  return stdout;
 }
 
 const lossesIn = (output: string): number[] =>
@@ -89,16 +82,17 @@ describe('published run files', requiresShared(published), () => {
     '%s',
     async (name) => {
       const path = join(published ?? '', name);
+      const isPrediction = /infer|predict/.test(name);
       const home = mkdtempSync(join(folder, 'file-'));
       const sizes = Object.entries(SHARED_SIZES).map(([key, value]) => `model.model_config.${key}=${value}`);
       const model = await smallModel(path, home, sizes);
       const command = (output: string): string[] => [
         ...['run', '--config', path, '--load_checkpoint', model, '--use_parallel', 'True'],
-        ...(/infer|predict/.test(name)
+        ...(isPrediction
           ? ['--predict_data', '[who are you##你好##3]', '--predict_length', '4']
           : ['--train_dataset', rows]),
         ...['--set', ...smallSizes(path), ...sizes, `output_dir=${join(home, output)}`],
-        ...(/infer|predict/.test(name)
+        ...(isPrediction
           ? [`model.model_config.${isSparkFile(path) ? 'compute_type' : 'compute_dtype'}=float32`]
           : [
               // The published warm-up, and that of the loss scale, are longer than this run.
@@ -108,9 +102,9 @@ describe('published run files', requiresShared(published), () => {
       ];
       const one = await xinghe(...command('one'));
       const many = await xinghe('launch', '--nproc', String(ranksOf(path)), '--', ...command('many'));
-      if (/infer|predict/.test(name)) {
-        expect(one.stdout.trim().split('\n')).toHaveLength(3);
-        expect(many.stdout).toBe(one.stdout);
+      if (isPrediction) {
+        expect(one.trim().split('\n')).toHaveLength(3);
+        expect(many).toBe(one);
       } else
         expectSameLosses(
           join(home, 'many'),
@@ -158,11 +152,8 @@ describe('recipes, by the command that each of them names', () => {
       ...(spark && { vocab_size: SMALL_VOCABULARY }),
     };
     const architecture = parseArchitecture(config, small);
-    const created = architecture.createModel();
-    initializeModule(created, { rule: { kind: 'normal', std: 0.2 }, generator: new RandomGenerator(7) });
     const target = join(home, 'model');
-    await saveModel(target, { model: created, architecture }, spark ? sparkTokenizer : model.tokenizer);
-    created.dispose();
+    await saveRandomModel(target, architecture, spark ? sparkTokenizer : model.tokenizer);
     return target;
   }
 
@@ -199,12 +190,9 @@ describe('recipes, by the command that each of them names', () => {
       ];
       await xinghe('launch', '--nproc', String(ranks), '--', ...train('many', sets));
       // 52B names a hostfile: its step grows with the devices.
-      const accumulation = /52b-(sft|lora)/.exec(recipe)?.[1];
-      const alone =
-        accumulation === undefined
-          ? []
-          : [`training.gradient_accumulation_steps=${accumulation === 'sft' ? 8 : 32}`];
-      await xinghe(...train('one', alone));
+      const { training } = Object(parse(readFileSync(join('recipes', recipe), 'utf8')));
+      const accumulation = training.gradient_accumulation_steps * (recipe.includes('52b') ? ranks : 1);
+      await xinghe(...train('one', [`training.gradient_accumulation_steps=${accumulation}`]));
       const isSplit = sets.some((set) => set.startsWith('parallel.tensor='));
       expectSameLosses(join(home, 'many'), join(home, 'one'), isSplit ? 'matrices' : 'rows');
     },

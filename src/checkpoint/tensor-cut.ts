@@ -94,7 +94,7 @@ export class TensorCut {
 
   /** The whole from the parts of all ranks, one after the other, each filled up to `partLength` elements. */
   join(parts: Tensor, partLength: number, dtype: FloatDType): Tensor {
-    const whole = zeros(this.shape, { dtype });
+    const whole = zeros(this.shape, { dtype, device: parts.device });
     for (let rank = 0; rank < this.#ranks; rank++) {
       const shape = this.#shapeOf(rank);
       const part = parts.narrow(0, rank * partLength, product(shape)).view(shape);

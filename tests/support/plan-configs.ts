@@ -95,6 +95,20 @@ export function llamaConfig({
   };
 }
 
+/** Of the published sizes. */
+export const publishedConfigs = {
+  spark13b: sparkConfig({ layers: 40, hidden: 5120, intermediate: 14_336, heads: 40, vocab: 60_000 }),
+  xverse13b: xverseConfig({ layers: 40, hidden: 5120, intermediate: 13_824, heads: 40, vocab: 100_534 }),
+  telechat12b: telechatConfig({ layers: 38, hidden: 5120, intermediate: 12_288, heads: 32, vocab: 120_000 }),
+  telechat52b: telechat52bConfig({
+    layers: 64,
+    hidden: 8192,
+    intermediate: 21_824,
+    heads: 64,
+    vocab: 80_000,
+  }),
+};
+
 export interface MeasuredRun {
   readonly planned: number;
   readonly measured: number;

@@ -13,6 +13,18 @@ export const tinyAdapter = `${goldenFolder}xverse/peft_adapter`;
 /** Of the tokenizer, and of the model. */
 export const TINY_VOCABULARY = 1000;
 
+/** Weights wide enough for answers that differ from prompt to prompt. @param tokenizer a folder with one. Default: none is saved */
+export async function saveRandomModel(
+  folder: string,
+  architecture: Architecture,
+  tokenizer?: string,
+): Promise<void> {
+  const model = architecture.createModel();
+  initializeModule(model, { rule: { kind: 'normal', std: 0.2 }, generator: new RandomGenerator(7) });
+  await saveModel(folder, { model, architecture }, tokenizer);
+  model.dispose();
+}
+
 /**
  * The golden xverse model with the vocabulary of the golden gpt2 tokenizer. Its weights are wide enough for answers
  * that differ from prompt to prompt.
@@ -23,10 +35,7 @@ export async function writeTinyModel(name = 'tiny', changes: Record<string, unkn
   mkdirSync(folder);
   const golden: unknown = JSON.parse(readFileSync(`${goldenFolder}xverse/config.json`, 'utf8'));
   const config = { ...Object(golden), vocab_size: TINY_VOCABULARY, ...changes };
-  const architecture = parseArchitecture(config, 'tiny model');
-  const model = architecture.createModel();
-  initializeModule(model, { rule: { kind: 'normal', std: 0.2 }, generator: new RandomGenerator(7) });
-  await saveModel(folder, { model, architecture });
+  await saveRandomModel(folder, parseArchitecture(config, 'tiny model'));
   copyFileSync(`${goldenFolder}tokenizers/bbpe_gpt2/tokenizer.json`, join(folder, 'tokenizer.json'));
   return folder;
 }

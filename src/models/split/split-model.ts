@@ -217,16 +217,16 @@ export class SplitModel implements AdapterParts {
   }
 
   #joinOne(parameter: Tensor, cut: TensorCut, isKept: boolean): void {
-    const { dtype } = parameter;
+    const { dtype, device } = parameter;
     if (!isFloatDType(dtype)) throw new TypeError(`a parameter of ${dtype} in a split model`);
     const length = cut.greatestPart;
-    const part = zeros([length], { dtype });
+    const part = zeros([length], { dtype, device });
     part.narrow(0, 0, parameter.numElements).copy_(parameter.detach().reshape([parameter.numElements]));
-    const all = zeros([length * this.group.size], { dtype });
+    const all = zeros([length * this.group.size], { dtype, device });
     this.group.group.allGather(part, all).wait();
     setTensor(
       parameter,
-      isKept ? cut.join(all, length, dtype) : zeros([1], { dtype }).expand([...cut.shape]),
+      isKept ? cut.join(all, length, dtype) : zeros([1], { dtype, device }).expand([...cut.shape]),
     );
   }
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { telechat52bConfig, xverseConfig } from '../../../tests/support/plan-configs.js';
+import { publishedConfigs, xverseConfig } from '../../../tests/support/plan-configs.js';
 import {
   loadModel,
   parseArchitecture,
@@ -85,10 +85,7 @@ it('knows of files, by their headers, what a loaded model holds; and of a quanti
 });
 
 it('plans TeleChat-52B at int4 from its config alone', () => {
-  const telechat = parseArchitecture(
-    telechat52bConfig({ layers: 64, hidden: 8192, intermediate: 21_824, heads: 64, vocab: 80_000 }),
-    'telechat-52b',
-  );
+  const telechat = parseArchitecture(publishedConfigs.telechat52b, 'telechat-52b');
   const plan = (groupSize: number | 'row', ends?: 4 | 8) =>
     planGeneration(telechat, {
       weights: weightsOnceQuantized(telechat, { bits: 4, groupSize, ends }, 'bfloat16'),

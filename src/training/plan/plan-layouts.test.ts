@@ -1,6 +1,6 @@
 /** What the published hardware matrix says fits, and what follows from the shapes alone. */
 import { expect, test } from 'vitest';
-import { sparkConfig, telechat52bConfig, xverseConfig } from '../../../tests/support/plan-configs.js';
+import { publishedConfigs, xverseConfig } from '../../../tests/support/plan-configs.js';
 import { type Architecture, parseArchitecture } from '../../models/index.js';
 import { planGeneration } from './plan-generation.js';
 import { planLayouts } from './plan-layouts.js';
@@ -8,14 +8,8 @@ import { type PlanOptions, planRun } from './plan-run.js';
 import { ALONE } from './rank-layout.js';
 
 const GB = 1e9;
-const spark13b = parseArchitecture(
-  sparkConfig({ layers: 40, hidden: 5120, intermediate: 14_336, heads: 40, vocab: 60_000 }),
-  'spark',
-);
-const telechat52b = parseArchitecture(
-  telechat52bConfig({ layers: 64, hidden: 8192, intermediate: 21_824, heads: 64, vocab: 80_000 }),
-  'telechat-52b',
-);
+const spark13b = parseArchitecture(publishedConfigs.spark13b, 'spark');
+const telechat52b = parseArchitecture(publishedConfigs.telechat52b, 'telechat-52b');
 
 const pretraining: Omit<PlanOptions, 'layout'> = {
   precision: 'float16-mixed',

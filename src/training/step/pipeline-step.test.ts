@@ -294,13 +294,7 @@ describe.each(Object.entries(cases))('%s', (_, one) => {
 });
 
 test('the last backward passes of a step are said to be the last', () => {
-  const { runs } = together({
-    ...cases.interleaved,
-    chunks: FOUR,
-    stages: 2,
-    microBatches: 3,
-    create: xverse,
-  });
+  const { runs } = together({ chunks: FOUR, stages: 2, microBatches: 3, create: xverse });
   for (const { backwards, store, model } of runs) {
     // Two chunks of three micro-batches.
     expect(backwards.toSorted()).toEqual([false, false, false, false, true, true]);

@@ -5,10 +5,9 @@ import { join } from 'node:path';
 import { openModelCheckpoint } from '../../../src/checkpoint/index.js';
 import { loadPublishedRun } from '../../../src/compat/index.js';
 import { readView, type TensorView, writeCkptFile } from '../../../src/formats/index.js';
-import { convertModel, parseArchitecture, saveModel } from '../../../src/models/index.js';
-import { initializeModule } from '../../../src/nn/index.js';
-import { RandomGenerator } from '../../../src/tensor/index.js';
+import { convertModel, parseArchitecture } from '../../../src/models/index.js';
 import { goldenFolder } from '../golden.js';
+import { saveRandomModel } from '../tiny-model.js';
 
 /** Of the tokenizers below. */
 export const SMALL_VOCABULARY = 1000;
@@ -42,11 +41,8 @@ export async function smallModel(
 ): Promise<string> {
   const { model: section } = loadPublishedRun(path, [...smallSizes(path), ...sets]);
   const architecture = parseArchitecture(section.config, path);
-  const model = architecture.createModel();
-  initializeModule(model, { rule: { kind: 'normal', std: 0.2 }, generator: new RandomGenerator(7) });
   const target = join(folder, 'model');
-  await saveModel(target, { model, architecture }, isSparkFile(path) ? sparkTokenizer : telechatTokenizer);
-  model.dispose();
+  await saveRandomModel(target, architecture, isSparkFile(path) ? sparkTokenizer : telechatTokenizer);
   return target;
 }
 
