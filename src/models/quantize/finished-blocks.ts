@@ -18,7 +18,7 @@ import {
   writeFileAtomic,
   writeSafetensors,
 } from '../../formats/index.js';
-import { noGrad, type Tensor, tensorFromBytes } from '../../tensor/index.js';
+import { noGrad, scope, type Tensor, tensorFromBytes } from '../../tensor/index.js';
 import type { CalibrationState } from './block-calibration.js';
 import type { LayerReport } from './quantization-report.js';
 
@@ -116,7 +116,7 @@ export class FinishedBlocks {
     const inputs = (name: string, tensors: readonly Tensor[]): TensorInput[] =>
       tensors.map((tensor, window) => ({
         ...{ name: `${name}.${window}`, dtype: 'float32' as const, shape: tensor.shape },
-        bytes: () => tensor.contiguous().toBytes(),
+        bytes: () => scope(() => tensor.contiguous().toBytes()),
       }));
     writeSafetensors(this.#state(nextBlock), [...inputs('full', full), ...inputs('quantized', quantized)]);
     rmSync(this.#state(nextBlock - 2), { force: true });
